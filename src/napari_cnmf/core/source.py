@@ -1,0 +1,58 @@
+"""What the engine asks of the outside world: frames, scratch space, a voice, a stop sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class FrameSource(Protocol):
+    """A movie read front to back in blocks of frames.
+
+    Attributes
+    ----------
+    shape
+        ``(T, Y, X)`` or ``(T, Z, Y, X)``.
+    dtype
+        Of the frames as they are stored; any integer or float type.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return frames ``start`` to ``stop``, shape ``(stop - start, [Z], Y, X)``.
+
+        ``out``, where given, has that shape and the source's dtype; it is filled
+        and returned, so that one buffer serves a whole pass. Safe to call from
+        several threads with different ``out``.
+        """
+        ...
+
+
+class ScratchFactory(Protocol):
+    """Gives big temporary arrays, in memory or in a file that is removed afterwards."""
+
+    def __call__(
+        self, shape: tuple[int, ...], dtype: DTypeLike
+    ) -> AbstractContextManager[NDArray[Any]]: ...
+
+
+class ProgressCallback(Protocol):
+    """Told how far a stage is. ``done`` of ``total`` moves evenly with time."""
+
+    def __call__(self, stage: str, done: float, total: float) -> None: ...
+
+
+WarningCallback = Callable[[str], None]
+"""Takes one sentence for the user: what was noticed, the figure, what to do."""
+
+StopCallback = Callable[[], bool]
+"""True when the user asked to stop; polled at block boundaries, at least once a second."""

@@ -1,0 +1,124 @@
+"""The contract of an engine: a job in, events while it runs, a result folder out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from napari_cnmf.params import CNMFParams
+
+
+class Algorithm(StrEnum):
+    """What an item does."""
+
+    MCORR = "mcorr"
+    CNMF = "cnmf"
+    CNMFE = "cnmfe"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a job runs; never changes its result, never enters its hash."""
+
+    n_processes: int | None = None
+    """Threads or processes; ``None`` takes what is free."""
+    memory_gb: float | None = None
+    """Budget in GB; ``None`` takes what is free."""
+    keep_memmap: bool = False
+    """Keep CaImAn's input memmap when the item ends."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One item as an engine sees it: every path absolute, every question answered.
+
+    Attributes
+    ----------
+    folder
+        The item's folder: all outputs go here, under the names of the batch format
+        (``result.hdf5``, ``corrected.tif`` + ``motion.h5``, ``images.npz``).
+    movie_paths
+        The files of the movie, in order.
+    frame_rate_hz
+        From the parameters, the parent item or the movie's metadata; ``None`` only where the
+        algorithm needs none.
+    border_px
+        Border that the parent's motion correction left; 0 without a parent.
+    result_path
+        For ``evaluate``: the result to score again.
+    ain_path, mask_path
+        ``.npz`` of a sparse ``(n_pixels, n)`` in C order, and ``.npy`` bool of the field.
+    """
+
+    folder: Path
+    algorithm: Algorithm
+    movie_paths: tuple[Path, ...]
+    params: CNMFParams
+    frame_rate_hz: float | None = None
+    pixel_size_um: tuple[float, ...] | None = None
+    border_px: int = 0
+    refit: bool = False
+    result_path: Path | None = None
+    ain_path: Path | None = None
+    mask_path: Path | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+class Reporter(Protocol):
+    """The engine's voice: becomes ``events.jsonl`` and ``status.json``."""
+
+    def progress(self, stage: str, done: float, total: float) -> None: ...
+
+    def log(self, message: str) -> None: ...
+
+    def warning(self, message: str) -> None: ...
+
+    def should_stop(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished job left behind.
+
+    Attributes
+    ----------
+    outputs
+        Bare names of the files written to the job's folder.
+    n_components, n_accepted
+        ``None`` for motion correction.
+    figures
+        Plain numbers worth showing: ``border_px``, ``max_shift_px``, ...
+    """
+
+    outputs: tuple[str, ...]
+    n_components: int | None = None
+    n_accepted: int | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Who computes. One instance per process; stateless."""
+
+    name: str
+    title: str
+
+    def unavailable_reason(self) -> str | None:
+        """Why it cannot run here, as one sentence with the next step; ``None`` if it can."""
+        ...
+
+    def version(self) -> str | None:
+        """Its version, e.g. ``1.12.1``; ``None`` when it is not there."""
+        ...
+
+    def algorithms(self) -> frozenset[Algorithm]: ...
+
+    def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
+        """``{"group.key": why}`` of what the user set and this engine does not use."""
+        ...
+
+    def command(self, folder: Path) -> list[str]:
+        """The child process that runs the item in ``folder``; writes events, status and result."""
+        ...

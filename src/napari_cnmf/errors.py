@@ -1,0 +1,52 @@
+"""One base error, typed children.
+
+A message names the requirement, the value that was given and the next step:
+``K must be >= 1, got 0. Leave it empty to let the engine decide.``
+The GUI shows the message as it is; the command line prints it and exits with 2.
+"""
+
+from __future__ import annotations
+
+
+class CnmfError(Exception):
+    """Base of every error that is the user's to read."""
+
+
+class MovieError(CnmfError):
+    """A movie cannot be opened, read, or analysed."""
+
+
+class FrameRateUnknownError(MovieError):
+    """Neither the parameters nor the file's metadata say the frame rate."""
+
+
+class ParameterError(CnmfError):
+    """A parameter is unknown, out of bounds, or does not fit the movie."""
+
+
+class ResultError(CnmfError):
+    """A result file cannot be read, or does not hold what is asked for."""
+
+
+class EngineError(CnmfError):
+    """An engine is not there, or failed."""
+
+
+class BatchError(CnmfError):
+    """A batch folder, or an item of it, cannot be used as asked."""
+
+
+class CurationError(CnmfError):
+    """An edit does not fit the result it is made on."""
+
+
+class ProjectError(CnmfError):
+    """A project folder, or a sample of it, cannot be used as asked."""
+
+
+class ExportError(CnmfError):
+    """A result cannot be written in the format asked for."""
+
+
+class CancelledByUser(CnmfError):
+    """The user asked to stop; raised at a block boundary, never a failure."""

@@ -1,0 +1,171 @@
+"""What an engine found: footprints, traces, background and scores, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ResultError
+
+FloatArray = NDArray[np.floating[Any]]
+
+COMPONENT_CLASSES = ("soma", "process", "fragment")
+"""Our shape classes; results of CaImAn have none."""
+
+_PER_COMPONENT_ROWS = ("C", "S", "YrA", "F_dff")
+_PER_COMPONENT_VALUES = ("bl", "c1", "neurons_sn", "lam", "snr", "r_values", "ecc", "classes")
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """CNMF factors of one movie: ``Y ~ A C + background`` (Pnevmatikakis et al. 2016, eq. 2).
+
+    Attributes
+    ----------
+    A
+        Footprints, sparse CSC ``(n_pixels, n_components)`` float32; pixels in C order of ``dims``.
+    C
+        Denoised traces ``(n_components, n_frames)``; the units of the movie times those of A.
+    dims
+        Field ``(Y, X)`` or ``(Z, Y, X)`` in pixels.
+    S, YrA, F_dff
+        Spikes, residual traces (raw = C + YrA), dF/F; each like ``C`` or ``None``.
+    b, f
+        Low-rank background, ``(n_pixels, nb)`` and ``(nb, n_frames)``.
+    W, b0
+        CNMF-E's ring background: weights CSR ``(n_pixels, n_pixels)`` in C order, and ``(n_pixels,)``.
+    sn
+        Noise standard deviation per pixel ``(n_pixels,)``.
+    g
+        AR coefficients ``(n_components, p)``.
+    bl, c1, neurons_sn, lam
+        Baseline, initial calcium, trace noise and sparsity of the deconvolution, ``(n_components,)``.
+    snr, r_values
+        CaImAn's scores ``(n_components,)``; ``None`` before an evaluation.
+    cnn_preds
+        Classifier's score ``(n_components,)``, or length 0 when it was off.
+    classes
+        Shape class of each component, one of ``COMPONENT_CLASSES``; ``None`` for CaImAn's results.
+    accepted
+        The engine's own verdict, bool ``(n_components,)``; ``None`` before an evaluation.
+    frame_rate_hz
+        Frames per second; ``None`` when the file does not say.
+    params
+        CaImAn's parameter groups as plain nested dict, as they were when the result was made.
+    images
+        Summary images of shape ``dims`` by name (``mean, correlation, ...``), float32.
+    attributes
+        Provenance that travels with the result: history trace, movie path and fingerprint,
+        reasons of the rule for each component, anything plain.
+    """
+
+    A: sp.csc_matrix
+    C: FloatArray
+    dims: tuple[int, ...]
+    S: FloatArray | None = None
+    YrA: FloatArray | None = None
+    F_dff: FloatArray | None = None
+    b: FloatArray | None = None
+    f: FloatArray | None = None
+    W: sp.csr_matrix | None = None
+    b0: FloatArray | None = None
+    sn: FloatArray | None = None
+    g: FloatArray | None = None
+    bl: FloatArray | None = None
+    c1: FloatArray | None = None
+    neurons_sn: FloatArray | None = None
+    lam: FloatArray | None = None
+    snr: FloatArray | None = None
+    r_values: FloatArray | None = None
+    cnn_preds: FloatArray | None = None
+    ecc: FloatArray | None = None
+    classes: NDArray[np.str_] | None = None
+    accepted: NDArray[np.bool_] | None = None
+    frame_rate_hz: float | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, FloatArray] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_pixels = int(np.prod(self.dims))
+        if len(self.dims) not in (2, 3):
+            raise ResultError(f"dims must be (Y, X) or (Z, Y, X), got {self.dims}.")
+        if self.C.ndim != 2:
+            raise ResultError(f"C must be (n_components, n_frames), got shape {self.C.shape}.")
+        n, n_frames = self.C.shape
+        self._check("A", self.A.shape, (n_pixels, n))
+        for name in _PER_COMPONENT_ROWS:
+            self._check_array(name, (n, n_frames))
+        for name in _PER_COMPONENT_VALUES:
+            self._check_array(name, (n,))
+        self._check_array("accepted", (n,))
+        for name in ("sn", "b0"):
+            self._check_array(name, (n_pixels,))
+        if self.cnn_preds is not None and self.cnn_preds.shape not in ((n,), (0,)):
+            self._check("cnn_preds", self.cnn_preds.shape, (n,))
+        if self.g is not None and (self.g.ndim != 2 or self.g.shape[0] != n):
+            self._check("g", self.g.shape, (n, -1))
+        if (self.b is None) != (self.f is None):
+            raise ResultError("b and f come together: one of them is missing.")
+        if self.b is not None and self.f is not None:
+            self._check("b", self.b.shape, (n_pixels, self.f.shape[0]))
+            self._check("f", self.f.shape, (self.b.shape[1], n_frames))
+
+    def _check_array(self, name: str, expected: tuple[int, ...]) -> None:
+        value = getattr(self, name)
+        if value is not None:
+            self._check(name, value.shape, expected)
+
+    @staticmethod
+    def _check(name: str, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
+        if tuple(got) != tuple(expected):
+            raise ResultError(f"{name} must have shape {expected}, got {tuple(got)}.")
+
+    @property
+    def n_components(self) -> int:
+        return int(self.C.shape[0])
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.C.shape[1])
+
+    @property
+    def n_pixels(self) -> int:
+        return int(np.prod(self.dims))
+
+    @cached_property
+    def A_rows(self) -> sp.csr_matrix:
+        """``A`` by rows, for what asks pixel by pixel (picking, planes, single frames)."""
+        return self.A.tocsr()
+
+    @property
+    def has_ring_background(self) -> bool:
+        return self.W is not None
+
+    def replace(self, **changes: Any) -> Components:
+        """A copy with some fields changed, checked again."""
+        return replace(self, **changes)
+
+    def take(self, ids: NDArray[np.intp] | list[int]) -> Components:
+        """The components ``ids`` alone, every per-component array in step.
+
+        Parameters
+        ----------
+        ids
+            Column indices of ``A``, in the order wanted.
+        """
+        index = np.asarray(ids, dtype=np.intp)
+        changes: dict[str, Any] = {"A": self.A[:, index].tocsc()}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            per_component = f.name in (*_PER_COMPONENT_ROWS, *_PER_COMPONENT_VALUES, "accepted", "g")
+            if per_component and value is not None:
+                changes[f.name] = value[index]
+        if self.cnn_preds is not None and self.cnn_preds.size:
+            changes["cnn_preds"] = self.cnn_preds[index]
+        return replace(self, **changes)

@@ -1,0 +1,34 @@
+# make demo   sets everything up, runs the main job on a simulated recording, opens napari
+# make test   sets everything up, runs the tests (starts Xvfb itself where there is no screen)
+VENV ?= .venv
+BIN  := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check docs screenshots bench soak interop clean help
+
+help:
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop clean"
+
+# Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
+$(VENV)/.all: pyproject.toml scripts/setup.sh
+	sh scripts/setup.sh $(VENV) all
+$(VENV)/.test: pyproject.toml scripts/setup.sh
+	sh scripts/setup.sh $(VENV) test
+$(VENV)/.docs: pyproject.toml scripts/setup.sh
+	sh scripts/setup.sh $(VENV) docs
+
+demo: $(VENV)/.all
+	$(BIN)/napari-cnmf demo --out demo-out $(DEMO_FLAGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/npe2 validate --imports napari-cnmf
+
+clean:
+	rm -rf $(VENV) build dist site demo-out .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,97 @@
+"""What is ours in a CaImAn file: the group ``/napari_cnmf``.
+
+CaImAn carries the group through its own load and save as nested dicts. That keeps string
+attributes and arrays, turns other attributes into datasets and fails on byte-string scalars; so
+structured values are UTF-8 JSON in ``uint8`` arrays, under names that end in ``.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.io.caiman._encoding import is_sparse, read_node, write_node
+from napari_cnmf.io.caiman._file import open_result
+
+GROUP = "napari_cnmf"
+SCHEMA = "1"
+_JSON = ".json"
+
+
+def digest_of_footprints(A: sp.csc_matrix) -> str:
+    """Tells whether another program has changed the components since we wrote them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (A.indptr.astype("<i8"), A.indices.astype("<i8"), A.data.astype("<f4")):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def read_state(path: str | Path) -> dict[str, Any]:
+    """What ``write_caiman(state=...)`` stored, or an empty dict.
+
+    See Also
+    --------
+    napari_cnmf.io.caiman.write_caiman
+    """
+    with open_result(Path(path)) as file:
+        node = file.get(f"{GROUP}/state")
+        return decode(read_node(node)) if node is not None else {}
+
+
+def write_mapping(group: h5py.Group, values: Mapping[str, Any]) -> None:
+    """Write arrays and sparse matrices as they are, everything else as JSON."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and _holds_arrays(value):
+            write_mapping(group.require_group(name), value)
+        elif _is_array(value):
+            write_node(group, name, value)
+        else:
+            group[name + _JSON] = encode_json(value)
+
+
+def decode(values: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of `write_mapping` on what `read_node` returned."""
+    decoded: dict[str, Any] = {}
+    for name, value in values.items():
+        if name.endswith(_JSON):
+            decoded[name.removesuffix(_JSON)] = decode_json(value)
+        else:
+            decoded[name] = decode(value) if isinstance(value, dict) else value
+    return decoded
+
+
+def encode_json(value: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    text = json.dumps(value, default=_to_json, ensure_ascii=False)
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def decode_json(value: Any) -> Any:
+    return json.loads(np.asarray(value, dtype=np.uint8).tobytes().decode())
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a result file")
+
+
+def _is_array(value: Any) -> bool:
+    return is_sparse(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biufS")
+
+
+def _holds_arrays(value: Mapping[str, Any]) -> bool:
+    return any(
+        _is_array(item) or (isinstance(item, Mapping) and _holds_arrays(item))
+        for item in value.values()
+    )

@@ -1,0 +1,213 @@
+"""Write a result that CaImAn opens, filters, merges and saves again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.caiman._encoding import read_node, write_node
+from napari_cnmf.io.caiman._file import open_result
+from napari_cnmf.io.caiman._order import (
+    c_of_fortran,
+    fortran_of_c,
+    move_rows,
+    move_rows_and_columns,
+)
+from napari_cnmf.io.caiman._read import coarse_dims
+from napari_cnmf.io.caiman._state import (
+    GROUP,
+    SCHEMA,
+    digest_of_footprints,
+    encode_json,
+    write_mapping,
+)
+from napari_cnmf.model.components import Components
+
+PARAMETER_GROUPS = (
+    "data", "patch", "preprocess", "init", "spatial", "temporal",
+    "merging", "quality", "online", "motion", "ring_CNN",
+)  # fmt: skip
+"""The groups CaImAn knows; any other under ``/params`` makes its ``load_CNMF`` fail."""
+
+
+def write_caiman(
+    components: Components,
+    path: str | Path,
+    *,
+    movie_path: str | Path | None = None,
+    accepted_list: Sequence[int] | None = None,
+    rejected_list: Sequence[int] | None = None,
+    state: Mapping[str, Any] | None = None,
+    carry_from: str | Path | None = None,
+) -> Path:
+    """Write components in CaImAn's HDF5 schema, all at once or not at all.
+
+    Parameters
+    ----------
+    components
+        Zero components, no background and no scores are fine.
+    path
+        Ends in ``.hdf5`` or ``.h5``: CaImAn opens nothing else.
+    movie_path
+        The movie the result belongs to, for CaImAn's ``mmap_file``.
+    accepted_list, rejected_list
+        Components decided by hand, as CaImAn's own curation marks them; by default what
+        ``components.attributes`` has under these names.
+    state
+        Further arrays, sparse matrices and plain values under ``/napari_cnmf/state``; they survive
+        CaImAn's load and save. Read back by `read_state`.
+    carry_from
+        A CaImAn result these components come from: its fields that we do not model are kept,
+        those that belong to single components only while the footprints are the same.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    ResultError
+        Wrong extension, or the file cannot be written.
+
+    See Also
+    --------
+    read_caiman
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".hdf5", ".h5"):
+        raise ResultError(
+            f"A CaImAn result must end in .hdf5 or .h5, got {path.name}. Choose another name."
+        )
+    lists = {
+        name: given if given is not None else components.attributes.get(name)
+        for name, given in (("accepted_list", accepted_list), ("rejected_list", rejected_list))
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            A = move_rows(components.A, fortran_of_c(components.dims))
+            _write_root(file, components, movie_path)
+            _write_estimates(file.create_group("estimates"), components, A, lists)
+            _write_params(file.create_group("params"), components)
+            _write_ours(file.create_group(GROUP), components, A, state)
+            if carry_from is not None:
+                _carry(Path(carry_from), file["estimates"], A)
+        os.replace(partial, path)
+    except OSError as error:
+        raise ResultError(
+            f"{path} cannot be written ({error}). Choose a folder with room where you may write."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _write_root(file: h5py.File, components: Components, movie_path: str | Path | None) -> None:
+    movie = movie_path if movie_path is not None else components.attributes.get("mmap_file", "")
+    file.attrs["mmap_file"] = str(movie)
+    file.attrs["runmode"] = "CNMF"
+    write_node(file, "dims", np.asarray(components.dims, dtype=np.int64))
+    write_node(file, "dview", None)
+
+
+def _write_estimates(
+    group: h5py.Group, components: Components, A: sp.csc_matrix, lists: Mapping[str, Any]
+) -> None:
+    in_fortran_order = c_of_fortran(components.dims)
+    values: dict[str, Any] = {
+        "A": A,
+        "C": components.C,
+        "R": components.YrA,
+        "SNR_comp": components.snr,
+        "cnn_preds": _cnn_preds(components),
+        "center": _centers(components),
+        "nr": components.n_components,
+        "dims": np.asarray(components.dims, dtype=np.int64),
+        "Cn": components.images.get("correlation"),
+        "discarded_components": None,
+        **dict.fromkeys(("idx_components", "idx_components_bad")),
+    }
+    for name in ("S", "YrA", "F_dff", "f", "g", "bl", "c1", "neurons_sn", "lam", "r_values", "ecc"):
+        values[name] = getattr(components, name)
+    for name in ("b", "b0", "sn"):
+        array = getattr(components, name)
+        values[name] = None if array is None else array[in_fortran_order]
+    values["W"] = _ring(components)
+    if components.accepted is not None:
+        values["idx_components"] = np.flatnonzero(components.accepted)
+        values["idx_components_bad"] = np.flatnonzero(~components.accepted)
+    for name, indices in lists.items():
+        if indices is not None:
+            values[name] = np.asarray(indices, dtype=np.int64)
+    for name, value in values.items():
+        write_node(group, name, value)
+
+
+def _ring(components: Components) -> sp.csc_matrix | None:
+    if components.W is None:
+        return None
+    grid = coarse_dims(components.dims, components.W.shape[0])
+    return move_rows_and_columns(components.W, fortran_of_c(grid)).tocsc()
+
+
+def _cnn_preds(components: Components) -> Any:
+    """CaImAn evaluates again where one of its three scores is missing: length 0 means off."""
+    evaluated = components.snr is not None and components.r_values is not None
+    return np.zeros(0) if components.cnn_preds is None and evaluated else components.cnn_preds
+
+
+def _centers(components: Components) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Centres of mass ``(n_components, n_dims)`` in pixels; NaN for an empty footprint."""
+    grid = np.indices(components.dims).reshape(len(components.dims), -1)
+    mass = np.asarray(components.A.sum(axis=0), dtype=float).ravel()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((components.A.T @ grid.T.astype(float)) / mass[:, np.newaxis])
+
+
+def _write_params(group: h5py.Group, components: Components) -> None:
+    params = {name: dict(components.params.get(name) or {}) for name in PARAMETER_GROUPS}
+    if components.frame_rate_hz is not None:
+        params["data"]["fr"] = components.frame_rate_hz
+    for name, values in params.items():
+        write_node(group, name, values)
+
+
+def _write_ours(
+    group: h5py.Group, components: Components, A: sp.csc_matrix, state: Mapping[str, Any] | None
+) -> None:
+    group.attrs["schema"] = SCHEMA
+    group.attrs["A_digest"] = digest_of_footprints(A)
+    if components.classes is not None:
+        group["classes"] = components.classes.astype("S")
+    for name, image in components.images.items():
+        group[f"images/{name}"] = image
+    others = {k: v for k, v in components.params.items() if k not in PARAMETER_GROUPS}
+    for name, values in (("attributes", components.attributes), ("params", others)):
+        if values:
+            group[f"{name}.json"] = encode_json(values)
+    if state:
+        write_mapping(group.create_group("state"), state)
+
+
+def _carry(source: Path, group: h5py.Group, A: sp.csc_matrix) -> None:
+    """Copy what we do not model; what belongs to components only if they are the same."""
+    with open_result(source) as file:
+        theirs = file.get("estimates", {})
+        before = sp.csc_matrix(read_node(theirs["A"])) if "A" in theirs else None
+        same = before is not None and digest_of_footprints(before) == digest_of_footprints(A)
+        for name in theirs:
+            if name == "discarded_components" and isinstance(theirs[name], h5py.Group):
+                del group[name]
+            if name not in group and (same or name in _NOT_PER_COMPONENT):
+                theirs.file.copy(theirs[name], group, name)
+
+
+_NOT_PER_COMPONENT = frozenset({"discarded_components", "Cn", "shifts", "mn", "vr", "sv", "psx"})

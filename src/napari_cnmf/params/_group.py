@@ -1,0 +1,91 @@
+"""What every parameter group is: frozen, closed, and clear about what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+
+from napari_cnmf.params._plain import to_plain
+from napari_cnmf.params._problems import InvalidParametersError, explain
+
+
+def parameter(
+    default: Any,
+    *,
+    title: str,
+    description: str,
+    unit: str | None = None,
+    advanced: bool = False,
+    builtin_ignores: str | None = None,
+    caiman_ignores: str | None = None,
+    **constraints: Any,
+) -> Any:
+    """A parameter: the one place that holds its default, bounds, title, unit and help.
+
+    Parameters
+    ----------
+    default
+        The value when nothing is said; ``None`` where the engine decides.
+    title
+        The label in the form, without the unit.
+    description
+        What it does, and where its default misleads.
+    unit
+        ``px``, ``s``, ``Hz``, ...; ``None`` for a pure number, a word or a switch.
+    advanced
+        Hidden in the form until asked for.
+    builtin_ignores, caiman_ignores
+        What that engine does instead, as a sentence; ``None`` when it honours the parameter.
+    **constraints
+        ``ge``, ``gt``, ``le``, ``lt`` of pydantic.
+    """
+    extra = {
+        "unit": unit,
+        "advanced": advanced,
+        "ignored_by": {
+            engine: why
+            for engine, why in (("builtin", builtin_ignores), ("caiman", caiman_ignores))
+            if why is not None
+        },
+    }
+    return Field(
+        default, title=title, description=description, json_schema_extra=extra, **constraints
+    )
+
+
+class ParameterModel(BaseModel):
+    """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=False, allow_inf_nan=False
+    )
+
+    group: ClassVar[str] = ""
+    """The name CaImAn gives the group; empty for the root."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain_problems(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data if isinstance(data, cls) else to_plain(data))
+        except ValidationError as error:
+            raise InvalidParametersError(explain(error, cls, cls.group)) from error
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.get_default(call_default_factory=True):
+                yield name, value
+
+
+class ParameterGroup(ParameterModel):
+    """One of CaImAn's parameter groups."""

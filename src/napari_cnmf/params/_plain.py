@@ -1,0 +1,78 @@
+"""Plain values: what every format we read and write has in common."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from napari_cnmf.errors import ParameterError
+
+NONE_WORD = "none"
+"""How None is written where a format has no word for it (TOML, the command line)."""
+
+
+def to_plain(value: Any) -> Any:
+    """``value`` as None, bool, int, float, str, list and dict; the word ``none`` is None.
+
+    Tuples, sets and arrays become lists, numpy scalars Python numbers, paths strings: so that
+    what was read back from a file equals what was written.
+
+    Raises
+    ------
+    ParameterError
+        For NaN, which equals nothing, and for objects that no file format can hold.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        if math.isnan(value):
+            raise ParameterError("A parameter must not be NaN. Write none to leave it unset.")
+        return float(value)
+    if isinstance(value, str):
+        return None if value.strip().lower() == NONE_WORD else str(value)
+    if isinstance(value, bytes):
+        return to_plain(value.decode("utf-8"))
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy here
+        return to_plain(value.tolist())
+    if hasattr(value, "model_fields_set"):
+        return {name: to_plain(getattr(value, name)) for name in type(value).model_fields}
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise ParameterError(
+        f"A parameter must be a number, a word, a switch or a list of these, "
+        f"got {type(value).__name__}: {value!r:.80}. Write it out as plain values."
+    )
+
+
+def canonical_json(value: Any) -> str:
+    """One text for equal plain values, the same on every system and in every process."""
+    return json.dumps(
+        _without_negative_zero(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    )
+
+
+def none_to_word(value: Any) -> Any:
+    """Plain values with None written as the word, for TOML; :func:`to_plain` is the inverse."""
+    if value is None:
+        return NONE_WORD
+    if isinstance(value, dict):
+        return {key: none_to_word(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [none_to_word(item) for item in value]
+    return value
+
+
+def _without_negative_zero(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0  # -0.0 equals 0.0 and must hash like it
+    if isinstance(value, dict):
+        return {key: _without_negative_zero(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_negative_zero(item) for item in value]
+    return value

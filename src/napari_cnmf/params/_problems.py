@@ -1,0 +1,123 @@
+"""What is wrong with parameters, in the user's words: requirement, value, next step."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from napari_cnmf.errors import ParameterError
+
+
+class InvalidParametersError(ParameterError):
+    """One or more parameters cannot be what they were set to.
+
+    Attributes
+    ----------
+    problems
+        ``{"group.key": sentence}``, so that a form can mark each field.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("\n".join(self.problems.values()))
+
+    def __reduce__(self) -> tuple[type[InvalidParametersError], tuple[dict[str, str]]]:
+        return type(self), (self.problems,)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that ``name`` was probably meant to be."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.55)
+    return by_lower[matches[0]] if matches else None
+
+
+def unknown_name(name: str, known: Iterable[str], what: str = "parameter") -> str:
+    """The sentence about a name that nobody knows."""
+    guess = closest(name, known)
+    next_step = f"Did you mean {guess}?" if guess else "`napari-cnmf params` lists every name."
+    return f"There is no {what} {name!r}. {next_step}"
+
+
+def explain(error: ValidationError, model: type[BaseModel], group: str) -> dict[str, str]:
+    """Pydantic's errors as ``{"group.key": sentence}``."""
+    by_key: dict[str, list[ErrorDetails]] = {}
+    for detail in error.errors(include_url=False):
+        key = str(detail["loc"][0]) if detail["loc"] else ""
+        by_key.setdefault(key, []).append(detail)
+    return {
+        _join(group, key) or "parameters": _sentence(group, key, details, model)
+        for key, details in by_key.items()
+    }
+
+
+def _join(*parts: str) -> str:
+    return ".".join(part for part in parts if part)
+
+
+def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[BaseModel]) -> str:
+    detail = details[0]
+    if detail["type"] == "extra_forbidden":
+        return unknown_name(_join(group, key), [_join(group, name) for name in model.model_fields])
+    field = model.model_fields.get(key)
+    if field is None:
+        name = _join(group, key) or "The parameters"
+        return f"{name}: {detail['msg'].removeprefix('Value error, ')}"
+    if len(detail["loc"]) > 1 and isinstance(detail["loc"][-1], int):
+        details = [detail]  # the list counts as too short as well, which would only confuse
+    requirement = " or ".join(dict.fromkeys(_requirement(item) for item in details))
+    where = _join(group, key) + _index(detail)
+    if _allows_none(field.annotation):
+        next_step = "Write none to leave it to the engine."
+    else:
+        next_step = f"The default is {shown(field.get_default())}."
+    return f"{where} must {requirement}, got {shown(detail['input'])}. {next_step}"
+
+
+def _index(detail: ErrorDetails) -> str:
+    """``[1]`` where the second number of a list is the wrong one."""
+    return "".join(f"[{part}]" for part in detail["loc"][1:] if isinstance(part, int))
+
+
+def _requirement(detail: ErrorDetails) -> str:
+    """``be >= 1``, from pydantic's ``Input should be greater than or equal to 1``."""
+    if detail["type"] in ("too_short", "too_long"):
+        return "have 2 numbers (y, x) or 3 (z, y, x)"
+    message = detail["msg"]
+    for long, short in (
+        ("Input should be ", "be "),
+        ("greater than or equal to ", ">= "),
+        ("less than or equal to ", "<= "),
+        ("greater than ", "> "),
+        ("less than ", "< "),
+        ("a valid boolean, unable to interpret input", "true or false"),
+        ("a valid boolean", "true or false"),
+        ("a valid integer, unable to parse string as an integer", "a whole number"),
+        ("a valid integer, got a number with a fractional part", "a whole number"),
+        ("a valid integer", "a whole number"),
+        ("a valid number, unable to parse string as a number", "a number"),
+        ("a valid number", "a number"),
+        ("a valid string", "a word"),
+        ("a valid tuple", "a list of numbers"),
+    ):
+        message = message.replace(long, short)
+    return message.removeprefix("Value error, ")
+
+
+def _allows_none(annotation: Any) -> bool:
+    return type(None) in getattr(annotation, "__args__", ())
+
+
+def shown(value: Any) -> str:
+    """A value as the user would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(shown(item) for item in value) + ")"
+    return repr(value) if len(repr(value)) <= 80 else f"{value!r:.80}…"

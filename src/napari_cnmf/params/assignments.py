@@ -1,0 +1,97 @@
+"""``group.key=value`` as typed on a command line."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import caiman
+from napari_cnmf.params._group import ParameterGroup
+from napari_cnmf.params._plain import to_plain
+from napari_cnmf.params._problems import unknown_name
+
+_WORDS: dict[str, Any] = {"none": None, "null": None, "true": True, "false": False}
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``("init.gSig", [5, 5])`` of ``init.gSig=5,5``.
+
+    Raises
+    ------
+    ParameterError
+        Where there is no name or no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ParameterError(
+            f"A setting must be NAME=VALUE, got {text!r}. Write for example init.gSig=5,5."
+        )
+    return name.strip(), parse_value(value)
+
+
+def parse_value(text: str) -> Any:
+    """A value as a person types it: ``5``, ``5,5``, ``(5, 5)``, ``none``, ``true``, ``oasis``.
+
+    Literals only, never evaluated; what is no literal is a word.
+    """
+    text = text.strip()
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return to_plain(ast.literal_eval(text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    if "," in text and text[0] not in "([{'\"":
+        return [parse_value(part) for part in text.split(",") if part.strip()]
+    return text
+
+
+def place(name: str, value: Any, groups: Mapping[str, type[ParameterGroup]]) -> dict[str, Any]:
+    """The nested change that ``name`` stands for.
+
+    Parameters
+    ----------
+    name
+        ``group.key``, ``random_seed``, or a key alone: that sets every modelled group that has it.
+
+    Raises
+    ------
+    ParameterError
+        For a name that nobody knows, with the closest known one.
+    """
+    if name == "random_seed":
+        return {name: value}
+    group, dot, key = name.removeprefix("extra.").partition(".")
+    if dot:
+        if group not in groups and group not in caiman.UNMODELLED_GROUPS:
+            raise ParameterError(unknown_name(name, all_names(groups)))
+        return (
+            {"extra": {group: {key: value}}} if name.startswith("extra.") else {group: {key: value}}
+        )
+    homes = homes_of(name, groups)
+    if not homes:
+        raise ParameterError(unknown_name(name, [*all_keys(groups), *all_names(groups)]))
+    return {home: {name: value} for home in homes}
+
+
+def homes_of(key: str, groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+    """The groups that a key without a group sets: every modelled one that has it, else CaImAn's."""
+    modelled = [group for group, model in groups.items() if key in model.model_fields]
+    if modelled:
+        return modelled
+    others = [group for group, keys in caiman.UNMODELLED.items() if key in keys]
+    return others or [group for group, keys in caiman.SET_BY_ENGINE.items() if key in keys]
+
+
+def all_keys(groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+    """Every key without its group."""
+    return [name.rpartition(".")[2] for name in all_names(groups)]
+
+
+def all_names(groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+    """Every ``group.key``, and ``random_seed``."""
+    modelled = [f"{group}.{key}" for group, model in groups.items() for key in model.model_fields]
+    passed = [f"{group}.{key}" for group, keys in caiman.UNMODELLED.items() for key in keys]
+    return [*modelled, *passed, "random_seed"]

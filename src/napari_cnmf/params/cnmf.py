@@ -1,0 +1,268 @@
+"""All parameters of an item as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import assignments, caiman, foreign, presets
+from napari_cnmf.params._group import ParameterGroup, ParameterModel, parameter
+from napari_cnmf.params._plain import canonical_json, to_plain
+from napari_cnmf.params._problems import InvalidParametersError, unknown_name
+from napari_cnmf.params.data import DataParams
+from napari_cnmf.params.init import InitParams
+from napari_cnmf.params.merging import MergingParams
+from napari_cnmf.params.motion import MotionParams
+from napari_cnmf.params.patch import PatchParams
+from napari_cnmf.params.preprocess import PreprocessParams
+from napari_cnmf.params.quality import QualityParams
+from napari_cnmf.params.spatial import SpatialParams
+from napari_cnmf.params.temporal import TemporalParams
+
+GROUPS: dict[str, type[ParameterGroup]] = {
+    model.group: model
+    for model in (
+        DataParams,
+        MotionParams,
+        InitParams,
+        PatchParams,
+        PreprocessParams,
+        SpatialParams,
+        TemporalParams,
+        MergingParams,
+        QualityParams,
+    )
+}
+"""The modelled groups, in the order in which a user meets them."""
+
+
+class CNMFParams(ParameterModel):
+    """Everything that decides a result: CaImAn's groups, under CaImAn's names.
+
+    Frozen: :meth:`replace`, :meth:`set` and :meth:`with_settings` return another value, checked
+    again. The repr shows what differs from the defaults.
+
+    Examples
+    --------
+    >>> params = CNMFParams.preset("two-photon somata").replace(init={"gSig": (4, 4)})
+    >>> params.with_settings(["K=none", "quality.min_SNR=3"]).init.gSig
+    (4, 4)
+    """
+
+    data: DataParams = Field(default_factory=DataParams)
+    motion: MotionParams = Field(default_factory=MotionParams)
+    init: InitParams = Field(default_factory=InitParams)
+    patch: PatchParams = Field(default_factory=PatchParams)
+    preprocess: PreprocessParams = Field(default_factory=PreprocessParams)
+    spatial: SpatialParams = Field(default_factory=SpatialParams)
+    temporal: TemporalParams = Field(default_factory=TemporalParams)
+    merging: MergingParams = Field(default_factory=MergingParams)
+    quality: QualityParams = Field(default_factory=QualityParams)
+    extra: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        title="Other parameters of CaImAn",
+        description="``{group: {key: value}}`` of what CaImAn knows and is not modelled here; goes "
+        "to the CaImAn engine where its version has the key.",
+    )
+    random_seed: int = parameter(
+        0,
+        title="Random seed",
+        ge=0,
+        le=2**32 - 1,
+        advanced=True,
+        description="Start of every random number of a run: the same seed, movie and parameters "
+        "give the same result.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_all_groups(cls, data: Any) -> Any:
+        """Check group by group, so that one message tells everything that is wrong."""
+        if not isinstance(data, Mapping):
+            return data
+        values, extra = caiman.separate_extra(data, GROUPS)
+        problems: dict[str, str] = {}
+        for name, model in GROUPS.items():
+            try:
+                values[name] = model.model_validate(values.get(name, {}))
+            except InvalidParametersError as error:
+                problems |= error.problems
+        problems |= caiman.problems_of_extra(extra, GROUPS)
+        for name in values.keys() - cls.model_fields.keys():
+            problems[name] = unknown_name(name, [*cls.model_fields, *caiman.UNMODELLED_GROUPS])
+        if problems:
+            raise InvalidParametersError(problems)
+        return values | {"extra": caiman.without_defaults(extra)}
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> Self:
+        """2D and 3D sizes are not mixed; a default of (y, x) counts as not said."""
+        said = {
+            f"{group}.{key}": value
+            for (group, key), value in self._changed().items()
+            if key in caiman.SIZES_PER_AXIS and isinstance(value, tuple)
+        }
+        if len({len(value) for value in said.values()}) > 1:
+            listed = ", ".join(f"{name} = {value}" for name, value in said.items())
+            sentence = (
+                f"Sizes must all be (y, x) or all be (z, y, x), got {listed}. "
+                "Give each of them two numbers for a plane, three for a volume."
+            )
+            raise InvalidParametersError(dict.fromkeys(said, sentence))
+        return self
+
+    def _changed(self) -> dict[tuple[str, str], Any]:
+        """What differs from the defaults, by group and key."""
+        changed: dict[tuple[str, str], Any] = {}
+        for group, model in GROUPS.items():
+            values = getattr(self, group)
+            for key, field in model.model_fields.items():
+                if getattr(values, key) != field.get_default():
+                    changed[group, key] = getattr(values, key)
+        return changed
+
+    @property
+    def n_axes(self) -> int | None:
+        """2 or 3 where a size says it, ``None`` where all sizes are the defaults."""
+        for (_, key), value in self._changed().items():
+            if key in caiman.SIZES_PER_AXIS and isinstance(value, tuple):
+                return len(value)
+        return None
+
+    @property
+    def is_one_photon(self) -> bool:
+        """Whether the parameters ask for CNMF-E's initialisation."""
+        return self.init.method_init == "corr_pnr"
+
+    def replace(self, **groups: Any) -> Self:
+        """Another value with some keys changed; keys that are not named stay.
+
+        Parameters
+        ----------
+        **groups
+            ``init={"gSig": (5, 5)}``, ``random_seed=1``, ``extra={"init": {"SC_nnn": 10}}``.
+            A key that CaImAn has and that is not modelled may stand in its group.
+
+        Raises
+        ------
+        ParameterError
+            For unknown names and for values out of bounds.
+        """
+        return type(self).model_validate(_merge(self.to_dict(), to_plain(groups)))
+
+    def set(self, name: str, value: Any) -> Self:
+        """Another value with ``group.key`` (or ``random_seed``) set to ``value``."""
+        return self.replace(**assignments.place(name, value, GROUPS))
+
+    def with_settings(self, settings: Iterable[str]) -> Self:
+        """Another value with each ``name=value`` applied in turn, as ``--set`` takes them.
+
+        Parameters
+        ----------
+        settings
+            ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
+            that has it (``p=1``: preprocess and temporal), as in CaImAn.
+        """
+        changes: dict[str, Any] = {}
+        for text in settings:
+            name, value = assignments.parse_assignment(text)
+            changes = _merge(changes, assignments.place(name, value, GROUPS))
+        return self.replace(**changes)
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """The values that suit a kind of recording; see ``PRESETS`` for each value and why."""
+        return cls.model_validate(presets.find_preset(name).as_dict())
+
+    def hash(self) -> str:
+        """SHA-256 of the values, the same for equal parameters on every system."""
+        return hashlib.sha256(canonical_json(self.to_dict()).encode("ascii")).hexdigest()
+
+    def diff(self, other: CNMFParams) -> dict[str, tuple[Any, Any]]:
+        """``{"group.key": (mine, theirs)}`` of what differs."""
+        mine, theirs = _flat(self), _flat(other)
+        names = list(dict.fromkeys((*mine, *theirs)))
+        return {
+            name: (mine.get(name), theirs.get(name))
+            for name in names
+            if mine.get(name, _ABSENT) != theirs.get(name, _ABSENT)
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values; lists for tuples, None for what is left to the engine.
+
+        See Also
+        --------
+        from_dict : the inverse.
+        """
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`; what is not named keeps its default."""
+        if not isinstance(values, Mapping):
+            raise ParameterError(
+                f"Parameters must be a table of groups, got {type(values).__name__}. "
+                "Write for example {'init': {'gSig': (5, 5)}}."
+            )
+        return cls.model_validate(values)
+
+    @classmethod
+    def from_any(cls, values: Mapping[str, Any]) -> Self:
+        """Parameters as CaImAn, Mesmerize, mesmerize-core or this package write them.
+
+        See Also
+        --------
+        napari_cnmf.params.read_foreign : says ``refit`` and what had no meaning here as well.
+        """
+        return cls.from_dict(foreign.to_nested(values, GROUPS).groups)
+
+    def to_caiman(
+        self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """The nested dict for CaImAn's ``change_params``.
+
+        Parameters
+        ----------
+        frame_rate_hz
+            The rate that was resolved for the movie (:func:`resolve_frame_rate`). Without it and
+            without ``data.fr`` the key is absent, and CaImAn would assume 30.
+        dims
+            The field ``([Z], Y, X)`` in pixels: an empty ``init.K`` becomes the proposed one.
+
+        Notes
+        -----
+        ``gSiz`` is always written out. ``K`` stays None with ``corr_pnr``, where CaImAn finds as
+        many as exceed the thresholds. ``use_cnn`` is absent when the engine is to decide.
+        """
+        return caiman.to_caiman(self, GROUPS, frame_rate_hz, dims)
+
+
+_ABSENT = object()
+
+
+def _flat(params: CNMFParams) -> dict[str, Any]:
+    """``{"group.key": value}``, extra keys included."""
+    flat: dict[str, Any] = {}
+    for group, model in GROUPS.items():
+        flat |= {
+            f"{group}.{key}": getattr(getattr(params, group), key) for key in model.model_fields
+        }
+    for group, values in params.extra.items():
+        flat |= {f"{group}.{key}": value for key, value in values.items()}
+    return flat | {"random_seed": params.random_seed}
+
+
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables joined; where both have a value, ``new`` wins."""
+    merged = dict(old)
+    for key, value in new.items():
+        before = merged.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(before, value) if both else value
+    return merged

@@ -1,0 +1,44 @@
+"""The root of every group of knobs: frozen, nothing unknown accepted."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_cnmf.errors import ParameterError
+
+
+class Knobs(BaseModel):
+    """A frozen set of knobs; a misspelt or impossible one is an error that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some knobs changed, all of them checked again.
+
+        Raises
+        ------
+        ParameterError
+            A knob that does not exist or a value out of its bounds.
+        """
+        return type(self).build(**{**dict(self), **changes})
+
+    @classmethod
+    def build(cls, **knobs: Any) -> Self:
+        """Make one from keyword arguments.
+
+        Raises
+        ------
+        ParameterError
+            A knob that does not exist or a value out of its bounds.
+        """
+        try:
+            return cls(**knobs)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            raise ParameterError(
+                f"{name}: {first['msg']}, got {first['input']!r}. "
+                f"The knobs of {cls.__name__} are listed in its documentation."
+            ) from error

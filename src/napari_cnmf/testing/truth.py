@@ -1,0 +1,160 @@
+"""What is true of a simulated recording."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.model.components import Components
+
+_FORMAT = "napari-cnmf-truth-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The answer that an engine is judged by.
+
+    Attributes
+    ----------
+    A
+        Footprints, sparse CSC ``(n_pixels, K)`` float32, peak 1, C-order pixels of ``dims``, where
+        the tissue stands at zero shift. Empty for a cell whose every pixel lies outside the field.
+    C
+        Fluorescence above rest ``(K, T)`` float32, in units, before bleaching and flicker.
+    S
+        Events ``(K, T)`` float32, in the units of C.
+    dims
+        Field ``([Z], Y, X)`` in px.
+    frame_rate_hz
+        Frames per second.
+    shifts
+        Where the tissue stands in each frame ``(T, ndim)`` in px: content at ``p`` in the reference
+        is seen at ``p + shifts[t]``. A registration applies the negative.
+    centers
+        ``(K, ndim)`` in px of the field.
+    radius_px, rise_time_s, decay_time_s
+        ``(K,)``.
+    kind
+        ``(K,)``: filled, nucleus-excluded, ...
+    detectable
+        ``(K,)`` bool: the cell lies in the field and has at least one event. The others cannot be
+        found by activity; whether they count is the caller's choice in ``score``.
+    snr
+        Peak of the cell's trace over the noise of an ideal observer who knows footprint and
+        background, for one frame, ``(K,)``.
+    background
+        Resting fluorescence ``(n_pixels,)`` of the reference.
+    b, f
+        Active background ``(n_pixels, nb)`` and ``(nb, T)``.
+    processes
+        Footprints of fine processes and dendrites, CSC ``(n_pixels, n_processes)``; they are not
+        cells. ``process_traces`` are ``(n_processes, T)``.
+    brightness
+        What bleaching, drift and flicker multiply each frame by, ``(T,)``.
+    frame_fault
+        ``(T,)`` str: empty for a sound frame, else black, flash, noise, saturated.
+    warp
+        Non-rigid displacements on top of the shifts, ``(T, nodes_y, nodes_x, 2)`` in px at
+        ``warp_nodes_y, warp_nodes_x`` (px of the field); of size 0 without.
+    """
+
+    A: sp.csc_matrix
+    C: NDArray[np.float32]
+    S: NDArray[np.float32]
+    dims: tuple[int, ...]
+    frame_rate_hz: float
+    shifts: NDArray[np.float64]
+    centers: NDArray[np.float64]
+    radius_px: NDArray[np.float64]
+    rise_time_s: NDArray[np.float64]
+    decay_time_s: NDArray[np.float64]
+    kind: NDArray[np.str_]
+    detectable: NDArray[np.bool_]
+    snr: NDArray[np.float64]
+    background: NDArray[np.float32]
+    b: NDArray[np.float32]
+    f: NDArray[np.float32]
+    processes: sp.csc_matrix
+    process_traces: NDArray[np.float32]
+    brightness: NDArray[np.float64]
+    frame_fault: NDArray[np.str_]
+    warp: NDArray[np.float32]
+    warp_nodes_y: NDArray[np.float64]
+    warp_nodes_x: NDArray[np.float64]
+
+    @property
+    def n_cells(self) -> int:
+        return int(self.C.shape[0])
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.C.shape[1])
+
+    def to_components(self) -> Components:
+        """The truth in the shape of a result: what a perfect engine would return."""
+        return Components(
+            A=self.A,
+            C=self.C,
+            S=self.S,
+            dims=self.dims,
+            b=self.b,
+            f=self.f,
+            frame_rate_hz=self.frame_rate_hz,
+        )
+
+    def write(self, path: str | Path) -> Path:
+        """Write to ``.npz``, plain arrays only; returns the path."""
+        path = Path(path)
+        arrays: dict[str, Any] = {"format": np.array(_FORMAT)}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if sp.issparse(value):
+                for part in ("data", "indices", "indptr", "shape"):
+                    arrays[f"{entry.name}.{part}"] = np.asarray(getattr(value, part))
+            else:
+                arrays[entry.name] = np.asarray(value)
+        beside = path.with_name(f".{path.name}.tmp")
+        try:
+            with beside.open("wb") as file:
+                np.savez_compressed(file, **arrays)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def read(cls, path: str | Path) -> Truth:
+        """Read what ``write`` wrote.
+
+        Raises
+        ------
+        ResultError
+            The file is no truth of a simulation.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as stored:
+                if str(stored["format"]) != _FORMAT:
+                    raise KeyError("format")
+                values = {e.name: _value(stored, e.name) for e in fields(cls)}
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ResultError(
+                f"{path} must be the truth of a simulation, written by Truth.write: {error}."
+            ) from error
+        values["dims"] = tuple(int(n) for n in values["dims"])
+        values["frame_rate_hz"] = float(values["frame_rate_hz"])
+        return cls(**values)
+
+
+def _value(stored: Any, name: str) -> Any:
+    """One field of the archive; sparse ones are put together again."""
+    if f"{name}.indptr" not in stored:
+        return stored[name]
+    parts = tuple(stored[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    return sp.csc_matrix(parts, shape=tuple(stored[f"{name}.shape"]))

@@ -1,0 +1,19 @@
+"""Movies in every format of the field, opened without reading their frames."""
+
+from __future__ import annotations
+
+from napari_cnmf.io.movies._fingerprint import fingerprint
+from napari_cnmf.io.movies._lazy import LazyFrames, frame_source, store_of
+from napari_cnmf.io.movies._open import check_movie, movie_suffixes, open_movie
+from napari_cnmf.io.movies._tiff_writer import TiffMovieWriter
+
+__all__ = [
+    "LazyFrames",
+    "TiffMovieWriter",
+    "check_movie",
+    "fingerprint",
+    "frame_source",
+    "movie_suffixes",
+    "open_movie",
+    "store_of",
+]

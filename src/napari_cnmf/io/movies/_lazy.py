@@ -1,0 +1,135 @@
+"""A store as a lazy array, and the way back from a movie to its store."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.source import FrameSource
+from napari_cnmf.io.movies._stores import FrameStore
+from napari_cnmf.model.movie import Movie
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+_BLOCK_BYTES = 64 * 2**20
+
+# A dask name says exactly which array it is: a movie that was sliced or filtered has another
+# one, and is then read through dask.
+_STORES: WeakValueDictionary[str, FrameStore] = WeakValueDictionary()
+
+
+class LazyFrames:
+    """Looks like an array and reads only what is asked for.
+
+    Deliberately no ``ndarray``: dask copies a ``np.memmap`` as a whole.
+    """
+
+    def __init__(self, store: FrameStore) -> None:
+        self.store = store
+        self.shape = store.shape
+        self.dtype = store.dtype
+        self.ndim = len(store.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("Frames on disk cannot be an array without a copy.")
+        return np.asarray(self[...], dtype)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        index = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in [i for i in index if not isinstance(i, np.ndarray)]:
+            at = next(i for i, part in enumerate(index) if part is Ellipsis)
+            missing = self.ndim - len(index) + 1
+            index = (*index[:at], *[slice(None)] * missing, *index[at + 1 :])
+        frames, *within = index or (slice(None),)
+        rest = tuple(within)
+        if isinstance(frames, slice):
+            return self._slice(range(*frames.indices(self.shape[0])), rest)
+        if np.ndim(frames) == 0:
+            frame = range(self.shape[0])[int(frames)]
+            return np.asarray(self.store.read(frame, frame + 1)[(0, *rest)])
+        wanted = np.arange(self.shape[0])[np.asarray(frames)]
+        return np.concatenate([self._slice(range(i, i + 1), rest) for i in wanted.tolist()])
+
+    def _slice(self, frames: range, rest: tuple[Any, ...]) -> NDArray[Any]:
+        """Frames in order, read in blocks so that a column over time needs no whole movie."""
+        contiguous = frames.step == 1
+        step = max(1, _BLOCK_BYTES // max(self.store.frame_bytes, 1)) if contiguous else 1
+        if contiguous and (len(frames) <= step or not rest or _takes_all(rest)):
+            block = self.store.read(frames.start, max(frames.start, frames.stop))
+            return np.asarray(block[(slice(None), *rest)])
+        blocks = [
+            self.store.read(part[0], part[-1] + 1)[(slice(None), *rest)]
+            for part in (frames[i : i + step] for i in range(0, len(frames), step))
+        ]
+        if not blocks:
+            return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
+        return np.concatenate(blocks)
+
+
+def _takes_all(rest: tuple[Any, ...]) -> bool:
+    return all(isinstance(part, slice) and part == slice(None) for part in rest)
+
+
+def lazy_array(store: FrameStore) -> da.Array:
+    """``store`` as a dask array, one frame a chunk."""
+    import dask.array as da
+
+    name = f"movie-{secrets.token_hex(8)}"
+    _STORES[name] = store
+    data: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+        LazyFrames(store),
+        chunks=(1, *store.shape[1:]),
+        name=name,
+        asarray=False,
+        fancy=False,
+        meta=np.empty((0,) * len(store.shape), store.dtype),
+    )
+    return data
+
+
+class DaskFrames(FrameStore):
+    """Frames of any dask array: a movie that was cropped or computed."""
+
+    def __init__(self, data: da.Array) -> None:
+        self.data = data
+        self.shape = tuple(int(n) for n in data.shape)
+        self.dtype = np.dtype(data.dtype).newbyteorder("=")
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        out[...] = self.data[start : start + len(out)].compute()
+
+
+def store_of(movie: Movie) -> FrameStore | None:
+    """The files behind ``movie.data``, or ``None`` when it was computed or cropped."""
+    return _STORES.get(movie.data.name)
+
+
+def frame_source(movie: Movie) -> FrameSource:
+    """The movie as the engine reads it.
+
+    Frames that lie uncompressed in their files are read straight into the
+    caller's buffer; others are decoded; a computed movie goes through dask.
+    Several threads may read at a time.
+
+    See Also
+    --------
+    napari_cnmf.core.source.FrameSource
+    """
+    return store_of(movie) or DaskFrames(movie.data)

@@ -1,0 +1,248 @@
+"""``open_movie``: which format it is, and what becomes of what the file says."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._fingerprint import fingerprint
+from napari_cnmf.io.movies._lazy import lazy_array
+from napari_cnmf.io.movies._recording import Recording, Request
+from napari_cnmf.io.movies._session import join
+from napari_cnmf.model.movie import Movie
+
+PathLike = str | os.PathLike[str]
+_Opener = Callable[[Path, Request], Recording]
+
+# Modules are named, not imported: no format's library is loaded for another format.
+_BY_SUFFIX = {
+    **dict.fromkeys((".tif", ".tiff", ".btf", ".tf8"), "_tiff.open_tiff_movie"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "_hdf5.open_hdf5_movie"),
+    ".nwb": "_nwb.open_nwb_movie",
+    ".zarr": "_zarr.open_zarr_movie",
+    ".npy": "_npy.open_npy_movie",
+    ".mmap": "_caiman_mmap.open_caiman_mmap",
+    **dict.fromkeys((".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv"), "_video.open_video"),
+}
+_TIFF = frozenset({".tif", ".tiff", ".btf", ".tf8"})
+_ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+
+
+def open_movie(
+    source: PathLike | Sequence[PathLike] | Any,
+    *,
+    frame_rate_hz: float | None = None,
+    axes: str | None = None,
+    dataset: str | None = None,
+    channel: int | None = None,
+) -> Movie:
+    """Open a recording; frames are read when they are asked for.
+
+    Parameters
+    ----------
+    source
+        A file, the files of one session in their order, a folder of files (sorted as people
+        count: 2 before 10), or an array.
+    frame_rate_hz
+        Wins over what the file says. Without both, ``Movie.frame_rate_hz`` is ``None``.
+    axes
+        One letter of ``TZCSYX`` for each axis of the stored array, where the file does not say
+        or is wrong: ``axes="TZYX"``.
+    dataset
+        Name of the array inside an HDF5, NWB or zarr file with several.
+    channel
+        Which channel, counted from 0; needed when there are several.
+
+    Returns
+    -------
+    Movie
+        ``data`` is ``(T, [Z], Y, X)`` in the file's own type.
+
+    Raises
+    ------
+    MovieError
+        What is wrong, with what was found and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> open_movie(np.zeros((3, 4, 5), "uint16"), frame_rate_hz=30).shape
+    (3, 4, 5)
+    """
+    rate = _checked_rate(frame_rate_hz)
+    request = Request(axes, dataset, channel)
+    paths = _paths_of(source)
+    if paths is None:
+        return _movie_of_array(source, request, rate)
+    name = _name_of(paths)
+    files = _files_in_order(paths)
+    try:
+        recording = _open_files(files, request, explicit_rate=rate is not None)
+        mark = fingerprint(files)
+    except OSError as error:
+        raise MovieError(
+            f"{error.filename or files[0]} must be a readable file, got: "
+            f"{error.strerror or error}. Check its permissions and the disk."
+        ) from error
+    return Movie(
+        data=lazy_array(recording.store),
+        paths=tuple(files),
+        frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
+        pixel_size_um=recording.pixel_size_um,
+        fingerprint=mark,
+        name=name,
+        metadata=recording.metadata,
+    )
+
+
+def check_movie(movie: Movie, *, min_frames: int = 2) -> None:
+    """Refuse a movie that opens but has too few frames to analyse.
+
+    Raises
+    ------
+    MovieError
+        It has less than ``min_frames`` frames.
+    """
+    if movie.n_frames < min_frames:
+        raise MovieError(
+            f"A movie must have at least {min_frames} frames to be analysed, got "
+            f"{movie.n_frames} in {movie.name}. Give all files of the session, or say which axis "
+            "is time with axes=."
+        )
+
+
+def movie_suffixes() -> tuple[str, ...]:
+    """Suffixes that ``open_movie`` understands, for file dialogs."""
+    return tuple(_BY_SUFFIX)
+
+
+def _movie_of_array(source: Any, request: Request, rate: float | None) -> Movie:
+    from napari_cnmf.io.movies._array import array_movie_data, is_array
+
+    if not is_array(source):
+        raise MovieError(
+            "A movie must be a path, a list of paths, a folder or an array, got "
+            f"{type(source).__name__}."
+        )
+    return Movie(data=array_movie_data(source, request), frame_rate_hz=rate)
+
+
+def _paths_of(source: object) -> list[Path] | None:
+    """The paths that ``source`` names, or ``None`` when it is no path and no list of them."""
+    if isinstance(source, str | os.PathLike):
+        return [Path(source)]
+    if not isinstance(source, Sequence) or isinstance(source, bytes):
+        return None
+    if not all(isinstance(path, str | os.PathLike) for path in source):
+        return None
+    return [Path(path) for path in source]
+
+
+def _checked_rate(frame_rate_hz: float | None) -> float | None:
+    if frame_rate_hz is None:
+        return None
+    if not math.isfinite(frame_rate_hz) or frame_rate_hz <= 0:
+        raise MovieError(
+            f"Frame rate must be above 0 Hz, got {frame_rate_hz}. "
+            "Give the frames (or volumes) per second of the recording."
+        )
+    return float(frame_rate_hz)
+
+
+def _name_of(paths: Sequence[Path]) -> str:
+    if not paths:
+        raise MovieError("A movie must have at least one file, got an empty list.")
+    stem = re.sub(r"(\.ome)?\.[^.]*$", "", paths[0].name) or paths[0].name
+    return paths[0].name if paths[0].is_dir() and paths[0].suffix != ".zarr" else stem
+
+
+def _files_in_order(paths: Sequence[Path]) -> list[Path]:
+    """Absolute paths of the files; a folder stands for its movie files."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise MovieError(
+                f"A movie's file must exist, got {path}. Check the name and that its disk or share "
+                "is connected."
+            )
+        absolute = Path(os.path.abspath(path))
+        files += _files_in(absolute) if absolute.is_dir() and not is_zarr(absolute) else [absolute]
+    return files
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr array or group."""
+    return any((path / mark).exists() for mark in _ZARR_MARKS)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Movie files of one kind, as people count; hidden files are not frames."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise MovieError(
+            f"{folder} must be a readable folder, got: {error.strerror}. Check its permissions."
+        ) from error
+    kinds: Counter[str] = Counter()
+    movies = []
+    for name in names:
+        opener = _BY_SUFFIX.get(os.path.splitext(name)[1].lower())
+        if opener is not None:
+            kinds[opener] += 1
+            movies.append(name)
+    if not movies:
+        raise MovieError(
+            f"A folder must hold the files of a movie ({_known_suffixes()}), got {len(names)} "
+            f"other files in {folder}."
+        )
+    if len(kinds) > 1:
+        found = Counter(os.path.splitext(name)[1].lower() for name in movies)
+        listed = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
+        raise MovieError(
+            f"A folder must hold movie files of one kind, got {listed} in {folder}. "
+            "Give the files of the movie as a list instead."
+        )
+    return [folder / name for name in sorted(movies, key=natural_key)]
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts ``frame2`` before ``frame10``."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+def _known_suffixes() -> str:
+    return " ".join(_BY_SUFFIX)
+
+
+def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool) -> Recording:
+    if len(files) > 1 and all(path.suffix.lower() in _TIFF for path in files):
+        from napari_cnmf.io.movies._tiff_folder import open_single_frames
+
+        frames = open_single_frames(files, request)
+        if frames is not None:
+            return frames
+    recordings = [_opener_for(path)(path, request) for path in files]
+    return join(recordings, files, explicit_rate=explicit_rate)
+
+
+def _opener_for(path: Path) -> _Opener:
+    if path.is_dir() and is_zarr(path):
+        where = _BY_SUFFIX[".zarr"]
+    else:
+        where = _BY_SUFFIX.get(path.suffix.lower(), "")
+    if not where:
+        raise MovieError(
+            f"A movie must be one of {_known_suffixes()}, got {path.name!r}. "
+            "Convert it, for example to TIFF with ImageJ."
+        )
+    module, function = where.split(".")
+    opener: _Opener = getattr(import_module(f"napari_cnmf.io.movies.{module}"), function)
+    return opener

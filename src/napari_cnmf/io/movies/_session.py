@@ -1,0 +1,48 @@
+"""Several files, one recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._stores import ConcatFrames
+
+_SAME_RATE = 0.01
+
+
+def join(
+    recordings: Sequence[Recording], files: Sequence[Path], *, explicit_rate: bool
+) -> Recording:
+    """Put recordings one after the other.
+
+    Raises
+    ------
+    MovieError
+        They differ in field, type or frame rate.
+    """
+    first = recordings[0]
+    if len(recordings) == 1:
+        return first
+    for recording, path in zip(recordings, files, strict=True):
+        mine, wanted = recording.store, first.store
+        if (mine.shape[1:], mine.dtype) != (wanted.shape[1:], wanted.dtype):
+            raise MovieError(
+                f"All files of a session must hold frames {wanted.shape[1:]} {wanted.dtype} as "
+                f"{files[0].name} does, got {mine.shape[1:]} {mine.dtype} in {path}. "
+                "Leave that file out, or crop and convert it."
+            )
+    rates = [r.frame_rate_hz for r in recordings if r.frame_rate_hz is not None]
+    if not explicit_rate and rates and max(rates) > (1 + _SAME_RATE) * min(rates):
+        raise MovieError(
+            f"All files of a session must have one frame rate, got {min(rates):g} to "
+            f"{max(rates):g} Hz. Say which is right with frame_rate_hz=."
+        )
+    metadata = first.metadata | {"frames_per_file": [r.store.shape[0] for r in recordings]}
+    rate = float(np.median(rates)) if rates else None
+    store = ConcatFrames([recording.store for recording in recordings])
+    return replace(first, store=store, frame_rate_hz=rate, metadata=metadata)

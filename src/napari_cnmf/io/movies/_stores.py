@@ -1,0 +1,299 @@
+"""Where frames come from: stores that open their file for each read and close it again.
+
+No store keeps a file open, so movies can be renamed and deleted while they are shown, a store
+can be used from several threads and sent to another process, and nothing leaks.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._axes import Layout
+
+_BLOCK_BYTES = 32 * 2**20
+_READ_LIMIT = 2**30  # one read call takes less than 2 GB on Linux and macOS
+
+
+class FrameStore(ABC):
+    """Frames ``(T, [Z], Y, X)`` on disk; a ``FrameSource`` of the engine.
+
+    Attributes
+    ----------
+    shape
+        ``(T, [Z], Y, X)``.
+    dtype
+        The file's own, in the byte order of this machine.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return frames ``start`` to ``stop``; see ``FrameSource.read``.
+
+        Raises
+        ------
+        MovieError
+            The frames do not exist, ``out`` does not fit, or the file changed or broke.
+        """
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise MovieError(
+                f"Frames must lie between 0 and {self.shape[0]}, got {start} to {stop}."
+            )
+        wanted = (stop - start, *self.shape[1:])
+        if out is None:
+            out = np.empty(wanted, self.dtype)
+        elif out.shape != wanted or out.dtype != self.dtype:
+            raise MovieError(
+                f"The buffer for frames {start} to {stop} must be {wanted} {self.dtype}, "
+                f"got {out.shape} {out.dtype}."
+            )
+        if stop > start:
+            self._fill(start, out)
+        return out
+
+    @property
+    def frame_bytes(self) -> int:
+        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    @abstractmethod
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        """Write ``len(out)`` frames from ``start`` on into ``out``."""
+
+
+@dataclass
+class RawFrames(FrameStore):
+    """Frames that lie uncompressed in one or many files: plain reads into the caller's buffer.
+
+    Reads, not memory maps: mapped pages count as the process's memory, and a
+    vanished network share kills a process that touches one.
+
+    Attributes
+    ----------
+    paths
+        The files.
+    offsets
+        ``(T, n_parts)``, byte where each part of a frame begins (a plane, or the whole frame).
+    frame_shape
+        Shape of a frame as it is stored.
+    stored
+        Its type as it is stored, with byte order.
+    order
+        Axes of the stored frame in the order ``([Z], Y, X)``; ``None`` when they are so already.
+    file_index
+        ``(T, n_parts)``, which of ``paths``; ``None`` when there is one file.
+    """
+
+    paths: Sequence[Path]
+    offsets: NDArray[np.int64]
+    frame_shape: tuple[int, ...]
+    stored: np.dtype[Any]
+    order: tuple[int, ...] | None = None
+    file_index: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.order == tuple(range(len(self.frame_shape))):
+            self.order = None
+        dims = self.frame_shape
+        if self.order is not None:
+            dims = tuple(dims[axis] for axis in self.order)
+        self.shape = (len(self.offsets), *dims)
+        self.dtype = self.stored.newbyteorder("=")
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        if self.order is None and out.flags.c_contiguous:
+            self._read_stored(start, out)
+            return
+        step = max(1, _BLOCK_BYTES // self.frame_bytes)
+        buffer = np.empty((min(step, len(out)), *self.frame_shape), self.dtype)
+        order = (0, *(axis + 1 for axis in self.order or range(len(self.frame_shape))))
+        for first in range(0, len(out), step):
+            block = buffer[: min(step, len(out) - first)]
+            self._read_stored(start + first, block)
+            out[first : first + len(block)] = block.transpose(order)
+
+    def _read_stored(self, start: int, block: NDArray[Any]) -> None:
+        """Read frames as they are stored into contiguous ``block``, neighbours in one go."""
+        stop = start + len(block)
+        offsets = self.offsets[start:stop].ravel()
+        part_bytes = block.nbytes // offsets.size
+        broken = np.diff(offsets) != part_bytes
+        files = np.zeros(1, np.int64)
+        if self.file_index is not None:
+            files = self.file_index[start:stop].ravel()
+            broken |= np.diff(files) != 0
+        ends = [*(np.flatnonzero(broken) + 1).tolist(), offsets.size]
+        target = block.reshape(-1).view(np.uint8).data
+        begin = 0
+        opened: FileIO | None = None
+        opened_index = -1
+        try:
+            for end in ends:
+                index = int(files[begin]) if self.file_index is not None else 0
+                if opened is None or index != opened_index:
+                    if opened is not None:
+                        opened.close()
+                    opened, opened_index = _open_for_reading(self.paths[index]), index
+                part = target[begin * part_bytes : end * part_bytes]
+                _read_exactly(opened, int(offsets[begin]), part, self.paths[index])
+                begin = end
+        finally:
+            if opened is not None:
+                opened.close()
+        if not self.stored.isnative:
+            block.byteswap(inplace=True)
+
+
+def _open_for_reading(path: Path) -> FileIO:
+    try:
+        return FileIO(path, "rb")
+    except OSError as error:
+        raise MovieError(
+            f"The movie's file must stay readable, got {error.strerror} for {path}. "
+            "Put it back, or open the movie again from where it is now."
+        ) from error
+
+
+def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -> None:
+    """Fill ``target`` from ``offset`` on."""
+    stream.seek(offset)
+    done = 0
+    while done < len(target):
+        try:
+            count = stream.readinto(target[done : done + _READ_LIMIT])
+        except OSError as error:
+            raise MovieError(
+                f"{path} must be readable to its end, got {error.strerror} at byte "
+                f"{offset + done}. Check the disk or the network share."
+            ) from error
+        if not count:
+            raise MovieError(
+                f"{path} must hold {offset + len(target)} bytes for the frames asked for, "
+                f"got {offset + done}. It was cut or changed after it was opened: copy it again."
+            )
+        done += count
+
+
+class ArrayOnDisk(Protocol):
+    """Names an array of a file and opens it for the time of one read."""
+
+    def open(self) -> AbstractContextManager[Any]: ...
+
+
+@dataclass
+class ArrayFrames(FrameStore):
+    """Frames of an array that a library slices: chunked HDF5, zarr, a memory map.
+
+    Attributes
+    ----------
+    array
+        Where the array is.
+    layout
+        Its axes.
+    stored
+        Its type as it is stored.
+    frames_per_read
+        Frames that are read in one go at the least, because the file keeps them together; the
+        last such block is remembered, so that walking frame by frame decodes each chunk once.
+    """
+
+    array: ArrayOnDisk
+    layout: Layout
+    stored: np.dtype[Any]
+    frames_per_read: int = 1
+    _block: tuple[int, NDArray[Any]] | None = field(default=None, init=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.shape = self.layout.shape
+        self.dtype = self.stored.newbyteorder("=")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_block": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        if len(out) >= self.frames_per_read:
+            self._read_array(start, out)
+            return
+        done = 0
+        while done < len(out):
+            first, block = self._block_with(start + done)
+            begin = start + done - first
+            count = min(len(block) - begin, len(out) - done)
+            out[done : done + count] = block[begin : begin + count]
+            done += count
+
+    def _block_with(self, frame: int) -> tuple[int, NDArray[Any]]:
+        """The remembered block, or a new one, that holds ``frame``."""
+        with self._lock:
+            if self._block is not None:
+                first, block = self._block
+                if first <= frame < first + len(block):
+                    return first, block
+            first = frame - frame % self.frames_per_read
+            count = min(self.frames_per_read, self.shape[0] - first)
+            block = np.empty((count, *self.shape[1:]), self.dtype)
+            self._read_array(first, block)
+            self._block = (first, block)
+            return first, block
+
+    def _read_array(self, start: int, out: NDArray[Any]) -> None:
+        step = max(self.frames_per_read, _BLOCK_BYTES // self.frame_bytes)
+        try:
+            with self.array.open() as array:
+                for first in range(0, len(out), step):
+                    last = min(first + step, len(out))
+                    selected = np.asarray(array[self.layout.select(start + first, start + last)])
+                    out[first:last] = self.layout.arrange(selected)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise MovieError(
+                f"{self.array} must be readable to its end, got: {error}. "
+                "Check that the file is whole and still in its place."
+            ) from error
+
+
+@dataclass
+class ConcatFrames(FrameStore):
+    """The frames of several stores, one after the other."""
+
+    stores: Sequence[FrameStore]
+
+    def __post_init__(self) -> None:
+        self._ends = np.cumsum([store.shape[0] for store in self.stores])
+        self.shape = (int(self._ends[-1]), *self.stores[0].shape[1:])
+        self.dtype = self.stores[0].dtype
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        done = 0
+        while done < len(out):
+            index = int(np.searchsorted(self._ends, start + done, side="right"))
+            store = self.stores[index]
+            first = start + done - (int(self._ends[index]) - store.shape[0])
+            count = min(store.shape[0] - first, len(out) - done)
+            store.read(first, first + count, out[done : done + count])
+            done += count
+
+
+def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:
+    """Frames to read together: a chunk of the file, unless that takes much memory."""
+    return max(1, min(chunk_frames, 8 * _BLOCK_BYTES // max(frame_bytes, 1)))
+
+
+def file_size(path: Path) -> int:
+    return os.stat(path).st_size

@@ -1,0 +1,108 @@
+"""Corrected frames: shifted, bordered, cast, and handed on in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.motion._estimate import block_frames, read_float
+from napari_cnmf.core.motion._settings import Settings
+from napari_cnmf.core.motion._stream import blocks, map_in_order
+from napari_cnmf.core.motion._template import Workers
+from napari_cnmf.core.motion._warp_kernels import shift_frames
+from napari_cnmf.core.source import FrameSource, ProgressCallback, StopCallback
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+WriteFrames = Callable[[int, NDArray[Any]], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Mean images ``(Z, Y, X)`` over the frames that show the field."""
+
+    before: F64
+    after: F64
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    start: int
+    frames: NDArray[Any]
+    before: F64
+    after: F64
+
+
+def write_shifted(
+    source: FrameSource,
+    settings: Settings,
+    shifts: F64,
+    lost: NDArray[np.bool_],
+    *,
+    write: WriteFrames,
+    workers: Workers,
+    progress: ProgressCallback,
+    should_stop: StopCallback | None,
+) -> Means:
+    """Move every frame back by ``shifts (T, 3)`` and write it."""
+    T, dims = settings.n_frames, settings.dims
+    low, high = value_range(settings.out_dtype)
+    used = ~lost if not lost.all() else np.ones(T, np.bool_)
+
+    def work(span: tuple[int, int]) -> _Block:
+        start, stop = span
+        frames = read_float(source, start, stop, dims)
+        out = np.empty_like(frames)
+        fill = border_fill(frames, settings.border)
+        invent = settings.border == "copy"
+        shift_frames(frames, shifts[start:stop], fill, low, high, invent, out)
+        keep = used[start:stop]
+        before = frames[keep].sum(axis=0, dtype=np.float64)
+        after = out[keep].sum(axis=0, dtype=np.float64)
+        return _Block(start, cast_frames(out, settings.out_dtype), before, after)
+
+    before, after = np.zeros(dims), np.zeros(dims)
+    spans = blocks(T, block_frames(dims))
+    shape = dims[3 - settings.ndim :]
+    ahead = workers.n_threads + 1
+    for block in map_in_order(workers.pool, work, spans, ahead, should_stop):
+        before += block.before
+        after += block.after
+        write(block.start, block.frames.reshape(-1, *shape))
+        progress("writing", block.start + block.frames.shape[0], T)
+    n = int(np.count_nonzero(used))
+    return Means(before / n, after / n)
+
+
+def value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Bounds that a float32 value must respect before it is cast to ``dtype``."""
+    if dtype.kind not in "ui":
+        return -float(np.finfo(np.float32).max), float(np.finfo(np.float32).max)
+    info = np.iinfo(dtype)
+    # the largest float32 below an integer bound that float32 cannot hold
+    high = np.float32(info.max)
+    if float(high) > info.max:
+        high = np.nextafter(high, np.float32(0))
+    return float(np.float32(info.min)), float(high)
+
+
+def cast_frames(frames: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rounded to integers where the output holds them."""
+    if dtype.kind not in "ui":
+        return frames
+    return np.rint(frames, out=frames).astype(dtype)
+
+
+def border_fill(frames: F32, border: str) -> F32:
+    """What pixels from outside the field get, per frame."""
+    n = frames.shape[0]
+    if border == "nan":
+        return np.full(n, np.nan, np.float32)
+    if border == "min":
+        flat = frames.reshape(n, -1)
+        return np.asarray(flat.min(axis=1), np.float32)
+    return np.zeros(n, np.float32)

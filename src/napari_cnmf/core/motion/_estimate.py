@@ -1,0 +1,210 @@
+"""Shifts of every frame: spectra kept where they fit, streamed against the template else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.motion._rigid import build_template, is_lost, shift_variance
+from napari_cnmf.core.motion._settings import Settings
+from napari_cnmf.core.motion._spectrum import Band
+from napari_cnmf.core.motion._stream import blocks, map_in_order
+from napari_cnmf.core.motion._template import Measurement, Template, Workers, measure
+from napari_cnmf.core.source import FrameSource, ProgressCallback, StopCallback
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+KEEP_BYTES = 160e6
+"""Spectra kept at once; with more frames a spread subset makes the template."""
+MIN_KEPT_FRAMES = 300
+BLOCK_BYTES = 8e6
+
+
+@dataclass(frozen=True, eq=False)
+class RigidEstimate:
+    """Measured shifts of all frames.
+
+    Attributes
+    ----------
+    shifts, variance
+        ``(T, 3)`` px and px^2.
+    lost
+        ``(T,)``.
+    beyond_px
+        Largest displacement seen past ``max_shifts`` along any axis, 0 if none; ``n_beyond``
+        frames of ``n_searched``.
+    correlation_before, correlation_after
+        Mean correlation of frames with the template in its band, as they are and aligned.
+    """
+
+    template: Template
+    shifts: F64
+    variance: F64
+    lost: NDArray[np.bool_]
+    beyond_px: float
+    n_beyond: int
+    n_searched: int
+    correlation_before: float
+    correlation_after: float
+
+
+def block_frames(dims: tuple[int, int, int]) -> int:
+    """Frames in a block that a thread works on."""
+    return int(max(1, min(64, BLOCK_BYTES // (4 * dims[0] * dims[1] * dims[2]))))
+
+
+def read_float(source: FrameSource, start: int, stop: int, dims: tuple[int, int, int]) -> F32:
+    """Frames as a float32 array ``(n, Z, Y, X)`` of their own."""
+    frames = np.array(source.read(start, stop), dtype=np.float32, order="C")
+    return frames.reshape(stop - start, *dims)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One movie's way to its shifts."""
+
+    source: FrameSource
+    settings: Settings
+    band: Band
+    workers: Workers
+    keep_bytes: float
+    progress: ProgressCallback
+    should_stop: StopCallback | None
+    check: Callable[[], None]
+
+    def run(self) -> RigidEstimate:
+        """Template, then a shift for every frame."""
+        T = self.settings.n_frames
+        n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
+        rows = np.arange(T) if n_keep >= T else np.linspace(0, T - 1, n_keep).astype(np.int64)
+        spectra = self._keep(rows)
+        self.progress("template", 0, 1)
+        template, found = build_template(
+            self.band,
+            spectra,
+            self.settings.reach,
+            workers=self.workers,
+            n_passes=self.settings.n_passes,
+            check=self.check,
+        )
+        self.progress("template", 1, 1)
+        beyond = self._look_beyond(template, spectra, found)
+        correlations = self._correlations(template, spectra, found)
+        if rows.size < T:
+            del spectra
+            found = self._measure_all(template)
+        shifts = self._limit(found.shifts)
+        return RigidEstimate(
+            template,
+            shifts,
+            shift_variance(template, found),
+            is_lost(template, found),
+            *beyond,
+            found.gain.size if rows.size == T else rows.size,
+            *correlations,
+        )
+
+    def _limit(self, shifts: F64) -> F64:
+        limit = np.asarray(self.settings.max_shifts)
+        return np.clip(shifts, -limit, limit)
+
+    def _spectra_of(self, start: int, stop: int) -> F32:
+        frames = read_float(self.source, start, stop, self.settings.dims)
+        out = np.empty((stop - start, 2, *self.band.shape), np.float32)
+        return self.band.transform(frames, out)
+
+    def _keep(self, rows: NDArray[np.int64]) -> F32:
+        """Spectra of frames ``rows`` in memory."""
+        T = self.settings.n_frames
+        spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
+        whole = rows.size == T
+
+        def fill(span: tuple[int, int]) -> int:
+            start, stop = span
+            if whole:
+                frames = read_float(self.source, start, stop, self.settings.dims)
+            else:
+                frames = np.concatenate(
+                    [
+                        read_float(self.source, int(t), int(t) + 1, self.settings.dims)
+                        for t in rows[start:stop]
+                    ]
+                )
+            self.band.transform(frames, spectra[start:stop])
+            return stop
+
+        spans = blocks(rows.size, block_frames(self.settings.dims))
+        for stop in self._map(fill, spans):
+            self.progress("spectra", stop, rows.size)
+        return spectra
+
+    def _map(
+        self, work: Callable[[tuple[int, int]], int], spans: list[tuple[int, int]]
+    ) -> Iterator[int]:
+        n_ahead = self.workers.n_threads + 1
+        return map_in_order(self.workers.pool, work, spans, n_ahead, self.should_stop)
+
+    def _measure_all(self, template: Template) -> Measurement:
+        """Every frame of the movie against the finished template."""
+        T = self.settings.n_frames
+        parts: list[Measurement] = []
+        sizes = blocks(T, block_frames(self.settings.dims))
+
+        def work(span: tuple[int, int]) -> tuple[int, Measurement]:
+            spectra = self._spectra_of(*span)
+            rows = np.arange(spectra.shape[0], dtype=np.int64)
+            found = measure(self.band, template, spectra, rows, self.settings.reach)
+            return span[1], found
+
+        ahead = self.workers.n_threads + 1
+        for stop, part in map_in_order(self.workers.pool, work, sizes, ahead, self.should_stop):
+            parts.append(part)
+            self.progress("shifts", stop, T)
+        return Measurement(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("shifts", "gain", "noise", "gain_at_zero", "power", "on_edge")
+            )
+        )
+
+    def _look_beyond(
+        self, template: Template, spectra: F32, found: Measurement
+    ) -> tuple[float, int]:
+        """How far frames really are whose best lag lies at the edge of the search."""
+        limit = np.asarray(self.settings.max_shifts)
+        outside = (np.abs(found.shifts) > limit).any(axis=1) | found.on_edge
+        rows = np.flatnonzero(outside & ~plain_lost(template, found)).astype(np.int64)
+        if not rows.size:
+            return 0.0, 0
+        rows = rows[:: max(1, rows.size // 50)]
+        wide = [
+            0 if n == 1 else min(3 * r, n // 3)
+            for r, n in zip(self.settings.reach, self.settings.dims, strict=True)
+        ]
+        far = measure(self.band, template, spectra, rows, wide, workers=self.workers)
+        beyond = (np.abs(far.shifts) > limit + 0.25) & ~is_lost(template, far)[:, None]
+        if not beyond.any():
+            return 0.0, 0
+        largest = float(np.abs(far.shifts[beyond]).max())
+        return largest, int(np.count_nonzero(outside) * beyond.any(axis=1).mean())
+
+    def _correlations(
+        self, template: Template, spectra: F32, found: Measurement
+    ) -> tuple[float, float]:
+        """Mean weighted correlation of frames with the template, before and after."""
+        energy = np.sqrt(np.maximum(found.power, 1e-30) * max(template.information, 1e-30))
+        good = ~is_lost(template, found)
+        if not good.any():
+            return 0.0, 0.0
+        scale = template.information / energy[good]
+        before = float(np.mean(found.gain_at_zero[good] * scale))
+        return before, float(np.mean(found.gain[good] * scale))
+
+
+def plain_lost(template: Template, found: Measurement) -> NDArray[np.bool_]:
+    """Frames that show nothing even at the best lag inside the search."""
+    return found.power <= 0 if template.information > 0 else np.ones(found.power.size, np.bool_)

@@ -1,0 +1,123 @@
+"""Rigid shifts by maximum likelihood against a template built and refined from the movie.
+
+References
+----------
+Pnevmatikakis & Giovannucci, NoRMCorre, J. Neurosci. Methods 2017: template matching online.
+Guizar-Sicairos et al., Opt. Lett. 2008: sub-pixel registration on the spectrum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.motion._spectrum import Band
+from napari_cnmf.core.motion._template import (
+    Measurement,
+    Template,
+    Workers,
+    average_aligned,
+    measure,
+)
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+MAX_TEMPLATE_FRAMES = 300
+SIGNIFICANT = 6.0
+"""Amplitude of the template in units of its noise below which a frame shows nothing."""
+
+
+def build_template(
+    band: Band,
+    spectra: F32,
+    reach: Sequence[int],
+    *,
+    workers: Workers,
+    n_passes: int,
+    check: Callable[[], None],
+) -> tuple[Template, Measurement]:
+    """Template and shifts of all ``spectra (n, 2, nz, ny, nx)``.
+
+    At most `MAX_TEMPLATE_FRAMES` frames spread over the movie make the first template, in
+    rounds; ``n_passes`` rounds over all frames refine it.
+    """
+    n = spectra.shape[0]
+    every = np.arange(n, dtype=np.int64)
+    plausible = plausible_power(spectra)
+    candidates = every[plausible] if plausible.any() else every
+    step = max(1, -(-candidates.size // MAX_TEMPLATE_FRAMES))
+    rows = np.ascontiguousarray(candidates[::step])
+    shifts = np.zeros((rows.size, 3))
+    template = average_aligned(band, spectra, rows, shifts, np.ones(rows.size), workers=workers)
+    for _ in range(6):
+        check()
+        found = measure(band, template, spectra, rows, reach, workers=workers)
+        moved = float(np.abs(found.shifts - shifts).max(initial=0.0))
+        shifts = found.shifts
+        template = _average(band, spectra, rows, template, found, workers=workers)
+        if moved < 0.05:
+            break
+    found = measure(band, template, spectra, every, reach, workers=workers)
+    for _ in range(n_passes):
+        check()
+        template = _average(band, spectra, every, template, found, workers=workers)
+        found = measure(
+            band, template, spectra, every, reach, workers=workers,
+            initial=found.shifts,
+        )  # fmt: skip
+    return template, found
+
+
+def _average(
+    band: Band,
+    spectra: F32,
+    rows: NDArray[np.int64],
+    template: Template,
+    found: Measurement,
+    *,
+    workers: Workers,
+) -> Template:
+    """A new template from the frames that agree with the old one, centred on their median."""
+    weight = np.where(is_lost(template, found), 0.0, 1.0)
+    if not weight.any():
+        weight[:] = 1.0
+    found.shifts[:] -= np.median(found.shifts[weight > 0], axis=0)
+    return average_aligned(band, spectra, rows, found.shifts, weight, workers=workers)
+
+
+def plausible_power(spectra: F32) -> NDArray[np.bool_]:
+    """Frames whose band power is not far off: no black, saturated or electronic-noise frame."""
+    power = np.array([float(np.vdot(s, s)) for s in spectra])
+    lit = power > 0
+    if not lit.any():
+        return lit
+    log_power = np.log(np.where(lit, power, 1.0))
+    centre = np.median(log_power[lit])
+    spread = 1.4826 * float(np.median(np.abs(log_power[lit] - centre)))
+    return np.asarray(lit & (np.abs(log_power - centre) <= max(6 * spread, 0.5)))
+
+
+def significance(template: Template, found: Measurement) -> F64:
+    """Amplitude of the template in each frame over the amplitude's own noise."""
+    noise = np.where(found.noise > 0, found.noise, np.inf)
+    return found.gain * np.sqrt(2 * template.information / noise)
+
+
+def is_lost(template: Template, found: Measurement) -> NDArray[np.bool_]:
+    """Frames in which the template is not there: dark, saturated or noise."""
+    typical = float(np.median(found.gain))
+    return (significance(template, found) < SIGNIFICANT) | (found.gain < 0.25 * typical)
+
+
+def shift_variance(template: Template, found: Measurement) -> F64:
+    """``(n, 3)`` variance of each shift in px^2: Fisher's bound at the frame's own noise."""
+    variance = np.full((found.gain.size, 3), np.inf)
+    axes = np.flatnonzero(np.diag(template.fisher) > 0)
+    if axes.size:
+        bound = np.diag(np.linalg.inv(template.fisher[np.ix_(axes, axes)]))
+        scale = found.noise / np.maximum(found.gain, 1e-3) ** 2
+        variance[:, axes] = bound * scale[:, None]
+    return variance

@@ -38,13 +38,13 @@ class Components:
     b, f
         Low-rank background, ``(n_pixels, nb)`` and ``(nb, n_frames)``.
     W, b0
-        CNMF-E's ring background: weights CSR ``(n_pixels, n_pixels)`` in C order, and ``(n_pixels,)``.
+        CNMF-E's ring background: weights CSR ``(n_pixels, n_pixels)``, C order; ``(n_pixels,)``.
     sn
         Noise standard deviation per pixel ``(n_pixels,)``.
     g
         AR coefficients ``(n_components, p)``.
     bl, c1, neurons_sn, lam
-        Baseline, initial calcium, trace noise and sparsity of the deconvolution, ``(n_components,)``.
+        Baseline, initial calcium, trace noise, sparsity of the deconvolution, ``(n_components,)``.
     snr, r_values
         CaImAn's scores ``(n_components,)``; ``None`` before an evaluation.
     cnn_preds
@@ -163,7 +163,12 @@ class Components:
         changes: dict[str, Any] = {"A": self.A[:, index].tocsc()}
         for f in fields(self):
             value = getattr(self, f.name)
-            per_component = f.name in (*_PER_COMPONENT_ROWS, *_PER_COMPONENT_VALUES, "accepted", "g")
+            per_component = f.name in (
+                *_PER_COMPONENT_ROWS,
+                *_PER_COMPONENT_VALUES,
+                "accepted",
+                "g",
+            )
             if per_component and value is not None:
                 changes[f.name] = value[index]
         if self.cnn_preds is not None and self.cnn_preds.size:

@@ -67,7 +67,8 @@ class Movie:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.data.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
 
     def require_frame_rate(self) -> float:
         """The frame rate in Hz, or an error that says how to give it."""

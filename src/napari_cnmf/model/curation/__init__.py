@@ -1,0 +1,17 @@
+"""Decisions about a result: a journal of edits, replayed onto the engine's components."""
+
+from napari_cnmf.model.curation.curation import Curation
+from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
+from napari_cnmf.model.curation.estimator import Estimator
+from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journal
+
+__all__ = [
+    "ArrayStore",
+    "Curation",
+    "Decision",
+    "Edit",
+    "EditKind",
+    "EditedComponent",
+    "Estimator",
+    "Journal",
+]

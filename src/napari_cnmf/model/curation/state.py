@@ -1,0 +1,194 @@
+"""What the edits so far amount to, and how one edit changes it and is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import CurationError
+from napari_cnmf.model.curation.edits import DECISION_OF_EDIT, Decision, Edit, EditKind
+from napari_cnmf.model.curation.stored import EditedComponent
+
+TakeBack = Callable[[], None]
+"""Restores what one edit changed."""
+
+
+class CuratedState:
+    """Decisions, tags, notes and shapes by component id. Ids are never used twice.
+
+    Attributes
+    ----------
+    decisions
+        ``Decision`` by id, uint8 ``(n_ids,)``.
+    deleted, replaced
+        What was deleted, and what was merged or split into others, ``(n_ids,)``.
+    seen
+        What the curator has looked at, ``(n_ids,)``.
+    tags, notes
+        By id; an id without any has no entry.
+    thresholds
+        What was set away from the engine's quality parameters, by CaImAn's name.
+    edited
+        Components that an edit made or redrew, by id; the others are the engine's row ``id``.
+    n_base
+        Number of the engine's components: ids below it are its rows.
+    """
+
+    def __init__(self, n_base: int) -> None:
+        self.n_base = n_base
+        self.decisions = np.zeros(n_base, dtype=np.uint8)
+        self.deleted = np.zeros(n_base, dtype=bool)
+        self.replaced = np.zeros(n_base, dtype=bool)
+        self.seen = np.zeros(n_base, dtype=bool)
+        self.tags: dict[int, frozenset[str]] = {}
+        self.notes: dict[int, str] = {}
+        self.thresholds: dict[str, Any] = {}
+        self.edited: dict[int, EditedComponent] = {}
+
+    @property
+    def n_ids(self) -> int:
+        return int(self.decisions.size)
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        return ~(self.deleted | self.replaced)
+
+    @property
+    def ids(self) -> NDArray[np.intp]:
+        """Ids of what is there, ascending; row ``i`` of the curated components is ``ids[i]``."""
+        return np.flatnonzero(self.alive)
+
+    def rows(self) -> list[int | EditedComponent]:
+        """For each id that is there: the engine's row, or the edited component."""
+        return [self.edited.get(int(i), int(i)) for i in self.ids]
+
+    def require(self, ids: Sequence[int]) -> NDArray[np.intp]:
+        """The ids as an array.
+
+        Raises
+        ------
+        CurationError
+            When one of them is not there.
+        """
+        index = np.asarray(ids, dtype=np.intp)
+        alive = self.alive
+        bad = [int(i) for i in index if not (0 <= i < self.n_ids and alive[i])]
+        if bad:
+            raise CurationError(
+                f"There is no component {', '.join(map(str, bad))} in this result. "
+                "It was never there, or was deleted, merged or split: see the history."
+            )
+        return index
+
+    def apply(self, edit: Edit, arrays: Sequence[EditedComponent] = ()) -> TakeBack:
+        """Make an edit; returns what takes it back.
+
+        Parameters
+        ----------
+        arrays
+            The components it made, in the order of ``edit.new_ids`` (of ``edit.ids`` for a
+            redrawn one).
+        """
+        index = np.asarray(edit.ids, dtype=np.intp)
+        match edit.kind:
+            case EditKind.ACCEPT | EditKind.REJECT | EditKind.UNSURE | EditKind.AUTO:
+                return self._assign(self.decisions, index, DECISION_OF_EDIT[edit.kind])
+            case EditKind.SEEN:
+                return self._assign(self.seen, index, True)
+            case EditKind.DELETE:
+                return self._assign(self.deleted, index, True)
+            case EditKind.RESTORE:
+                return self._assign(self.deleted, index, False)
+            case EditKind.SET_THRESHOLDS:
+                return self._set_thresholds(edit.value)
+            case EditKind.TAG | EditKind.UNTAG:
+                return self._tag(edit.ids, str(edit.value), edit.kind is EditKind.TAG)
+            case EditKind.NOTE:
+                return self._update(self.notes, dict.fromkeys(edit.ids, str(edit.value)))
+            case EditKind.REDRAW:
+                return self._update(self.edited, dict(zip(edit.ids, arrays, strict=True)))
+            case EditKind.MERGE | EditKind.SPLIT | EditKind.ADD:
+                return self._replace(edit, arrays)
+
+    @staticmethod
+    def _assign(values: NDArray[Any], index: NDArray[np.intp], value: Any) -> TakeBack:
+        before = values[index].copy()
+        values[index] = value
+
+        def take_back() -> None:
+            values[index] = before
+
+        return take_back
+
+    @staticmethod
+    def _update(values: dict[int, Any], changes: dict[int, Any]) -> TakeBack:
+        before = {key: values.get(key) for key in changes}
+
+        def put(new: dict[int, Any]) -> None:
+            for key, value in new.items():
+                if value:
+                    values[key] = value
+                else:
+                    values.pop(key, None)
+
+        put(changes)
+        return lambda: put(before)
+
+    def _set_thresholds(self, values: dict[str, Any]) -> TakeBack:
+        before = dict(self.thresholds)
+        self.thresholds = before | values
+
+        def take_back() -> None:
+            self.thresholds = before
+
+        return take_back
+
+    def _tag(self, ids: Sequence[int], tag: str, add: bool) -> TakeBack:
+        changes = {}
+        for i in ids:
+            has = self.tags.get(i, frozenset())
+            changes[i] = has | {tag} if add else has - {tag}
+        return self._update(self.tags, changes)
+
+    def _replace(self, edit: Edit, arrays: Sequence[EditedComponent]) -> TakeBack:
+        """Merge, split and add: parents go, children come with what the parents agreed on."""
+        if min(edit.new_ids, default=self.n_ids) < self.n_ids:
+            raise CurationError(
+                f"New components must have new ids, got {edit.new_ids} with {self.n_ids} taken."
+            )
+        before = (self.decisions, self.deleted, self.replaced, self.seen)
+        n_before = self.n_ids
+        children = np.asarray(edit.new_ids, dtype=np.intp)
+        parents = np.asarray(edit.ids, dtype=np.intp)
+        grow = int(children.max(initial=-1)) + 1 - n_before
+        agreed = {int(d) for d in self.decisions[parents]}
+        decision = agreed.pop() if len(agreed) == 1 else int(Decision.AUTO)
+        self.decisions = _grown(self.decisions, grow, decision)
+        self.deleted = _grown(self.deleted, grow, False)
+        self.seen = _grown(self.seen, grow, False)
+        # ids between that another branch of the history uses are not there in this one
+        self.replaced = _grown(self.replaced, grow, True)
+        self.replaced[children] = False
+        self.replaced[parents] = True
+        tags = frozenset[str]().union(*(self.tags.get(i, frozenset()) for i in edit.ids))
+        notes = "; ".join(self.notes[i] for i in edit.ids if i in self.notes)
+        undos = (
+            self._update(self.tags, dict.fromkeys(edit.new_ids, tags)),
+            self._update(self.notes, dict.fromkeys(edit.new_ids, notes)),
+            self._update(self.edited, dict(zip(edit.new_ids, arrays, strict=True))),
+        )
+
+        def take_back() -> None:
+            for undo in undos:
+                undo()
+            self.decisions, self.deleted, self.replaced, self.seen = before
+
+        return take_back
+
+
+def _grown(values: NDArray[Any], by: int, fill: Any) -> NDArray[Any]:
+    """A copy with ``by`` more entries."""
+    return np.append(values, np.full(by, fill, dtype=values.dtype))

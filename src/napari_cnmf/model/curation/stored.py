@@ -1,0 +1,168 @@
+"""Where a journal and the arrays of its edits live; in memory here, in files in ``io``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.model.components import Components
+
+
+@dataclass(frozen=True, eq=False)
+class EditedComponent:
+    """One component that an edit made: all that :class:`Components` holds of it.
+
+    Attributes
+    ----------
+    pixels, weights
+        The footprint: C-order pixel indices and float32 weights ``(n_support,)``.
+    C, S, YrA
+        Traces ``(n_frames,)``; ``S`` and ``YrA`` may be ``None``.
+    g
+        AR coefficients ``(p,)``.
+    snr, r_value, cnn_pred, bl, c1, neurons_sn, lam, ecc
+        Scores and deconvolution, NaN where unknown.
+    component_class
+        One of ``COMPONENT_CLASSES``.
+    """
+
+    pixels: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    C: NDArray[np.float32]
+    S: NDArray[np.float32] | None = None
+    YrA: NDArray[np.float32] | None = None
+    g: NDArray[np.float32] | None = None
+    snr: float = np.nan
+    r_value: float = np.nan
+    cnn_pred: float = np.nan
+    bl: float = 0.0
+    c1: float = 0.0
+    neurons_sn: float = np.nan
+    lam: float = 0.0
+    ecc: float = np.nan
+    component_class: str = "soma"
+
+    def array_fields(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are there, by name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+
+    def scalar_fields(self) -> dict[str, float | str]:
+        """Everything else, by name."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: v for name, v in values.items() if isinstance(v, (int, float, str))}
+
+
+class Journal(Protocol):
+    """An append-only list of lines, each a JSON object."""
+
+    def lines(self) -> Sequence[dict[str, Any]]: ...
+
+    def append(self, line: dict[str, Any]) -> None:
+        """Write one line so that a crash right after it does not lose it."""
+        ...
+
+
+class ArrayStore(Protocol):
+    """Arrays of the components that edits made, by edit number."""
+
+    def read(self, number: int) -> list[EditedComponent]: ...
+
+    def write(self, number: int, components: Sequence[EditedComponent]) -> None: ...
+
+
+class MemoryJournal:
+    """A journal that ends with the process."""
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, Any]] = []
+
+    def lines(self) -> Sequence[dict[str, Any]]:
+        return list(self._lines)
+
+    def append(self, line: dict[str, Any]) -> None:
+        self._lines.append(line)
+
+
+class MemoryArrayStore:
+    """An array store that ends with the process."""
+
+    def __init__(self) -> None:
+        self._components: dict[int, list[EditedComponent]] = {}
+
+    def read(self, number: int) -> list[EditedComponent]:
+        return self._components[number]
+
+    def write(self, number: int, components: Sequence[EditedComponent]) -> None:
+        self._components[number] = list(components)
+
+
+def assemble(base: Components, rows: Sequence[int | EditedComponent]) -> Components:
+    """Components of which some are the engine's (by row of ``base``) and some were edited.
+
+    Parameters
+    ----------
+    rows
+        In the order wanted.
+    """
+    kept = [row for row in rows if not isinstance(row, EditedComponent)]
+    edited = [row for row in rows if isinstance(row, EditedComponent)]
+    taken = base if kept == list(range(base.n_components)) else base.take(kept)
+    if not edited:
+        return taken
+    order = np.argsort(
+        [i for i, row in enumerate(rows) if not isinstance(row, EditedComponent)]
+        + [i for i, row in enumerate(rows) if isinstance(row, EditedComponent)]
+    )
+    return _append(taken, edited).take(order)
+
+
+def _append(taken: Components, edited: list[EditedComponent]) -> Components:
+    changes: dict[str, Any] = {"A": _append_footprints(taken, edited)}
+    n_frames = taken.n_frames
+    for name in ("C", "S", "YrA", "F_dff"):
+        value = getattr(taken, name)
+        if value is not None:
+            new = [getattr(e, name, None) for e in edited]
+            # dF/F of an edited component is computed from its traces when asked for
+            blank = np.full(n_frames, np.nan if name == "F_dff" else 0.0, dtype=value.dtype)
+            changes[name] = np.vstack([value, *[blank if v is None else v for v in new]])
+    scores = {"snr": "snr", "r_values": "r_value", "ecc": "ecc", "bl": "bl", "c1": "c1",
+              "neurons_sn": "neurons_sn", "lam": "lam", "classes": "component_class"}  # fmt: skip
+    for name, single in scores.items():
+        value = getattr(taken, name)
+        if value is not None:
+            changes[name] = np.concatenate([value, np.array([getattr(e, single) for e in edited])])
+    if taken.cnn_preds is not None and taken.cnn_preds.size:
+        new_scores = np.array([e.cnn_pred for e in edited])
+        changes["cnn_preds"] = np.concatenate([taken.cnn_preds, new_scores])
+    if taken.g is not None:
+        changes["g"] = np.vstack([taken.g, *[_fit(e.g, taken.g.shape[1]) for e in edited]])
+    if taken.accepted is not None:
+        changes["accepted"] = np.concatenate([taken.accepted, np.ones(len(edited), dtype=bool)])
+    return taken.replace(**changes)
+
+
+def _append_footprints(taken: Components, edited: list[EditedComponent]) -> sp.csc_matrix:
+    new = sp.csc_matrix(
+        (
+            np.concatenate([e.weights for e in edited]).astype(np.float32),
+            np.concatenate([e.pixels for e in edited]),
+            np.cumsum([0, *[e.pixels.size for e in edited]]),
+        ),
+        shape=(taken.n_pixels, len(edited)),
+    )
+    return sp.csc_matrix(sp.hstack([taken.A, new], format="csc"))
+
+
+def _fit(g: NDArray[np.float32] | None, p: int) -> NDArray[np.float32]:
+    """``g`` with ``p`` coefficients, padded with zeros."""
+    fitted = np.zeros(p, dtype=np.float32)
+    if g is not None:
+        fitted[: min(p, g.size)] = g[:p]
+    return fitted

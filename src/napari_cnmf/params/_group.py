@@ -48,7 +48,7 @@ def parameter(
     **constraints
         ``ge``, ``gt``, ``le``, ``lt`` of pydantic.
     """
-    extra = {
+    extra: dict[str, Any] = {
         "unit": unit,
         "advanced": advanced,
         "ignored_by": {

@@ -9,35 +9,25 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import assignments, caiman, foreign, presets
-from napari_cnmf.params._group import ParameterGroup, ParameterModel, parameter
+from napari_cnmf.params._assignments import parse_assignment, place
+from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
+from napari_cnmf.params._foreign import to_nested
+from napari_cnmf.params._group import ParameterModel, parameter
 from napari_cnmf.params._plain import canonical_json, to_plain
 from napari_cnmf.params._problems import InvalidParametersError, unknown_name
+from napari_cnmf.params._to_caiman import to_caiman
+from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS
 from napari_cnmf.params.data import DataParams
+from napari_cnmf.params.groups import GROUPS, SIZES_PER_AXIS
 from napari_cnmf.params.init import InitParams
 from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
 from napari_cnmf.params.preprocess import PreprocessParams
+from napari_cnmf.params.presets import find_preset
 from napari_cnmf.params.quality import QualityParams
 from napari_cnmf.params.spatial import SpatialParams
 from napari_cnmf.params.temporal import TemporalParams
-
-GROUPS: dict[str, type[ParameterGroup]] = {
-    model.group: model
-    for model in (
-        DataParams,
-        MotionParams,
-        InitParams,
-        PatchParams,
-        PreprocessParams,
-        SpatialParams,
-        TemporalParams,
-        MergingParams,
-        QualityParams,
-    )
-}
-"""The modelled groups, in the order in which a user meets them."""
 
 
 class CNMFParams(ParameterModel):
@@ -84,19 +74,19 @@ class CNMFParams(ParameterModel):
         """Check group by group, so that one message tells everything that is wrong."""
         if not isinstance(data, Mapping):
             return data
-        values, extra = caiman.separate_extra(data, GROUPS)
+        values, extra = separate_extra(data)
         problems: dict[str, str] = {}
         for name, model in GROUPS.items():
             try:
                 values[name] = model.model_validate(values.get(name, {}))
             except InvalidParametersError as error:
                 problems |= error.problems
-        problems |= caiman.problems_of_extra(extra, GROUPS)
+        problems |= problems_of_extra(extra)
         for name in values.keys() - cls.model_fields.keys():
-            problems[name] = unknown_name(name, [*cls.model_fields, *caiman.UNMODELLED_GROUPS])
+            problems[name] = unknown_name(name, [*cls.model_fields, *CAIMAN_GROUPS])
         if problems:
             raise InvalidParametersError(problems)
-        return values | {"extra": caiman.without_defaults(extra)}
+        return values | {"extra": without_defaults(extra)}
 
     @model_validator(mode="after")
     def _check_axes(self) -> Self:
@@ -104,7 +94,7 @@ class CNMFParams(ParameterModel):
         said = {
             f"{group}.{key}": value
             for (group, key), value in self._changed().items()
-            if key in caiman.SIZES_PER_AXIS and isinstance(value, tuple)
+            if key in SIZES_PER_AXIS and isinstance(value, tuple)
         }
         if len({len(value) for value in said.values()}) > 1:
             listed = ", ".join(f"{name} = {value}" for name, value in said.items())
@@ -129,7 +119,7 @@ class CNMFParams(ParameterModel):
     def n_axes(self) -> int | None:
         """2 or 3 where a size says it, ``None`` where all sizes are the defaults."""
         for (_, key), value in self._changed().items():
-            if key in caiman.SIZES_PER_AXIS and isinstance(value, tuple):
+            if key in SIZES_PER_AXIS and isinstance(value, tuple):
                 return len(value)
         return None
 
@@ -156,7 +146,7 @@ class CNMFParams(ParameterModel):
 
     def set(self, name: str, value: Any) -> Self:
         """Another value with ``group.key`` (or ``random_seed``) set to ``value``."""
-        return self.replace(**assignments.place(name, value, GROUPS))
+        return self.replace(**place(name, value))
 
     def with_settings(self, settings: Iterable[str]) -> Self:
         """Another value with each ``name=value`` applied in turn, as ``--set`` takes them.
@@ -169,14 +159,14 @@ class CNMFParams(ParameterModel):
         """
         changes: dict[str, Any] = {}
         for text in settings:
-            name, value = assignments.parse_assignment(text)
-            changes = _merge(changes, assignments.place(name, value, GROUPS))
+            name, value = parse_assignment(text)
+            changes = _merge(changes, place(name, value))
         return self.replace(**changes)
 
     @classmethod
     def preset(cls, name: str) -> Self:
         """The values that suit a kind of recording; see ``PRESETS`` for each value and why."""
-        return cls.model_validate(presets.find_preset(name).as_dict())
+        return cls.model_validate(find_preset(name).as_dict())
 
     def hash(self) -> str:
         """SHA-256 of the values, the same for equal parameters on every system."""
@@ -220,7 +210,7 @@ class CNMFParams(ParameterModel):
         --------
         napari_cnmf.params.read_foreign : says ``refit`` and what had no meaning here as well.
         """
-        return cls.from_dict(foreign.to_nested(values, GROUPS).groups)
+        return cls.from_dict(to_nested(values).groups)
 
     def to_caiman(
         self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None
@@ -240,7 +230,7 @@ class CNMFParams(ParameterModel):
         ``gSiz`` is always written out. ``K`` stays None with ``corr_pnr``, where CaImAn finds as
         many as exceed the thresholds. ``use_cnn`` is absent when the engine is to decide.
         """
-        return caiman.to_caiman(self, GROUPS, frame_rate_hz, dims)
+        return to_caiman(self, frame_rate_hz, dims)
 
 
 _ABSENT = object()
@@ -263,6 +253,8 @@ def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for key, value in new.items():
         before = merged.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(before, value) if both else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(before, value)
+        else:
+            merged[key] = value
     return merged

@@ -101,7 +101,7 @@ class InitParams(ParameterGroup):
         description="One-photon: radius of the ring that predicts the background of a pixel, in "
         "units of the cell's window. Empty in CaImAn: no ring.",
     )
-    ssub_B: float = parameter(
+    ssub_B: int = parameter(
         2,
         title="Background downsampling",
         ge=1,
@@ -115,7 +115,7 @@ class InitParams(ParameterGroup):
         "Must be on for one-photon recordings.",
         builtin_ignores="The algorithm cnmfe turns it on.",
     )
-    ssub: float = parameter(
+    ssub: int = parameter(
         2,
         title="Spatial downsampling",
         ge=1,
@@ -123,7 +123,7 @@ class InitParams(ParameterGroup):
         "of radius: use 1 there. Within patches patch.p_ssub counts.",
         builtin_ignores="It keeps the full resolution in space.",
     )
-    tsub: float = parameter(
+    tsub: int = parameter(
         2,
         title="Temporal downsampling",
         ge=1,

@@ -77,7 +77,7 @@ class PatchParams(ParameterGroup):
         "deconvolution there, which is faster and loses nothing when the result is refitted.",
         builtin_ignores="It deconvolves once, at the end.",
     )
-    p_ssub: float = parameter(
+    p_ssub: int = parameter(
         2,
         title="Spatial downsampling within a patch",
         ge=1,
@@ -86,7 +86,7 @@ class PatchParams(ParameterGroup):
         "radius 2 is too coarse: use 1.",
         builtin_ignores="It keeps the full resolution in space.",
     )
-    p_tsub: float = parameter(
+    p_tsub: int = parameter(
         2,
         title="Temporal downsampling within a patch",
         ge=1,

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import caiman
-from napari_cnmf.params._group import ParameterGroup
+from napari_cnmf.params._assignments import all_keys, homes_of
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import unknown_name
-from napari_cnmf.params.assignments import all_keys, homes_of
+from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, SET_BY_ENGINE
 
 OLD_NAMES = {
     "k": "K",
@@ -66,9 +65,7 @@ class ForeignParameters:
     dropped: tuple[str, ...] = field(default=())
 
 
-def to_nested(
-    values: Mapping[str, Any], groups: Mapping[str, type[ParameterGroup]]
-) -> ForeignParameters:
+def to_nested(values: Mapping[str, Any]) -> ForeignParameters:
     """Sort flat, wrapped and nested entries into groups.
 
     Raises
@@ -85,7 +82,7 @@ def to_nested(
     refit: bool | None = None
     dropped: list[str] = []
     problems: list[str] = []
-    for group, key, value in _entries(to_plain(values), groups):
+    for group, key, value in _entries(to_plain(values)):
         if group is None and key == "refit":
             refit = bool(value)
         elif group is None and key == "random_seed":
@@ -94,11 +91,11 @@ def to_nested(
             dropped.append(key)
         else:
             name = OLD_NAMES.get(key, key)
-            homes = homes_of(name, groups) if group is None else [group]
+            homes = homes_of(name) if group is None else [group]
             if not homes:
-                problems.append(unknown_name(key, [*all_keys(groups), *OLD_NAMES]))
+                problems.append(unknown_name(key, [*all_keys(), *OLD_NAMES]))
             for home in homes:
-                if name in caiman.SET_BY_ENGINE.get(home, {}):
+                if name in SET_BY_ENGINE.get(home, {}):
                     dropped.append(f"{home}.{name}")
                 else:
                     nested.setdefault(home, {})[name] = value
@@ -107,13 +104,10 @@ def to_nested(
     return ForeignParameters(nested, refit, tuple(dropped))
 
 
-def _entries(
-    values: Mapping[str, Any], groups: Mapping[str, type[ParameterGroup]]
-) -> Iterator[tuple[str | None, str, Any]]:
+def _entries(values: Mapping[str, Any]) -> Iterator[tuple[str | None, str, Any]]:
     """Each ``(group or None, key, value)``; wrappers unpacked, in the order they were written."""
-    known_groups = {*groups, *caiman.UNMODELLED_GROUPS}
     for key, value in values.items():
-        if isinstance(value, Mapping) and key in known_groups:
+        if isinstance(value, Mapping) and key in CAIMAN_GROUPS:
             for inner, item in value.items():
                 yield key, inner, item
         elif isinstance(value, Mapping) and key == "extra":
@@ -121,7 +115,7 @@ def _entries(
                 for inner, item in (keys or {}).items():
                     yield group, inner, item
         elif isinstance(value, Mapping) and key in WRAPPERS:
-            yield from _entries(value, groups)
+            yield from _entries(value)
         elif value is None and key in WRAPPERS:
             continue
         else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import caiman
-from napari_cnmf.params._group import ParameterGroup
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import unknown_name
+from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
+from napari_cnmf.params.groups import GROUPS
 
 _WORDS: dict[str, Any] = {"none": None, "null": None, "true": True, "false": False}
 
@@ -48,7 +47,7 @@ def parse_value(text: str) -> Any:
     return text
 
 
-def place(name: str, value: Any, groups: Mapping[str, type[ParameterGroup]]) -> dict[str, Any]:
+def place(name: str, value: Any) -> dict[str, Any]:
     """The nested change that ``name`` stands for.
 
     Parameters
@@ -63,35 +62,34 @@ def place(name: str, value: Any, groups: Mapping[str, type[ParameterGroup]]) -> 
     """
     if name == "random_seed":
         return {name: value}
-    group, dot, key = name.removeprefix("extra.").partition(".")
+    if name.startswith("extra."):
+        group, _, key = name.removeprefix("extra.").partition(".")
+        return {"extra": {group: {key: value}}}
+    group, dot, key = name.partition(".")
     if dot:
-        if group not in groups and group not in caiman.UNMODELLED_GROUPS:
-            raise ParameterError(unknown_name(name, all_names(groups)))
-        return (
-            {"extra": {group: {key: value}}} if name.startswith("extra.") else {group: {key: value}}
-        )
-    homes = homes_of(name, groups)
+        if group not in CAIMAN_GROUPS:
+            raise ParameterError(unknown_name(name, all_names()))
+        return {group: {key: value}}
+    homes = homes_of(name)
     if not homes:
-        raise ParameterError(unknown_name(name, [*all_keys(groups), *all_names(groups)]))
+        raise ParameterError(unknown_name(name, [*all_keys(), *all_names()]))
     return {home: {name: value} for home in homes}
 
 
-def homes_of(key: str, groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+def homes_of(key: str) -> list[str]:
     """The groups that a key without a group sets: every modelled one that has it, else CaImAn's."""
-    modelled = [group for group, model in groups.items() if key in model.model_fields]
-    if modelled:
-        return modelled
-    others = [group for group, keys in caiman.UNMODELLED.items() if key in keys]
-    return others or [group for group, keys in caiman.SET_BY_ENGINE.items() if key in keys]
+    modelled = [group for group, model in GROUPS.items() if key in model.model_fields]
+    passed_on = [group for group, keys in PASSED_ON.items() if key in keys]
+    return modelled or passed_on or [group for group, keys in SET_BY_ENGINE.items() if key in keys]
 
 
-def all_keys(groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+def all_keys() -> list[str]:
     """Every key without its group."""
-    return [name.rpartition(".")[2] for name in all_names(groups)]
+    return [name.rpartition(".")[2] for name in all_names()]
 
 
-def all_names(groups: Mapping[str, type[ParameterGroup]]) -> list[str]:
+def all_names() -> list[str]:
     """Every ``group.key``, and ``random_seed``."""
-    modelled = [f"{group}.{key}" for group, model in groups.items() for key in model.model_fields]
-    passed = [f"{group}.{key}" for group, keys in caiman.UNMODELLED.items() for key in keys]
-    return [*modelled, *passed, "random_seed"]
+    modelled = [f"{group}.{key}" for group, model in GROUPS.items() for key in model.model_fields]
+    passed_on = [f"{group}.{key}" for group, keys in PASSED_ON.items() for key in keys]
+    return [*modelled, *passed_on, "random_seed"]

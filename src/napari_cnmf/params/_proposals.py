@@ -30,7 +30,7 @@ def propose_K(
     what was not looked for.
     """
     widths = patch_widths(dims, rf)
-    cell = math.prod(math.pi ** (1 / 2) * radius for radius in gSig[-2:])
+    cell = math.pi * gSig[-2] * gSig[-1]
     if len(widths) == 3 and len(gSig) == 3:
         cell *= 4 / 3 * gSig[0]
     return max(1, math.ceil(CELLS_PER_AREA * math.prod(widths) / cell))

@@ -1,0 +1,40 @@
+"""Our parameters as CaImAn's ``change_params`` takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.params._proposals import propose_K
+from napari_cnmf.params.groups import GROUPS
+
+if TYPE_CHECKING:
+    from napari_cnmf.params.cnmf import CNMFParams
+
+
+def to_caiman(
+    params: CNMFParams, frame_rate_hz: float | None, dims: tuple[int, ...] | None
+) -> dict[str, dict[str, Any]]:
+    """See :meth:`CNMFParams.to_caiman`."""
+    nested: dict[str, dict[str, Any]] = {
+        group: {key: getattr(getattr(params, group), key) for key in model.model_fields}
+        for group, model in GROUPS.items()
+    }
+    init, patch = nested["init"], nested["patch"]
+    if frame_rate_hz is not None:
+        nested["data"]["fr"] = float(frame_rate_hz)
+    if init["gSiz"] is None:
+        init["gSiz"] = tuple(2 * radius + 1 for radius in init["gSig"])
+    if isinstance(patch["rf"], tuple) and patch["stride"] is None:
+        # CaImAn's own default, a tenth of the patch, fails on an rf for each axis.
+        patch["stride"] = tuple(radius * 2 // 10 for radius in patch["rf"])
+    if init["K"] is None and dims is not None and not params.is_one_photon:
+        init["K"] = propose_K(dims, init["gSig"], patch["rf"])
+    left_to_the_engine = [("data", "fr"), ("quality", "use_cnn")]
+    if not params.is_one_photon:  # there, None means: as many as exceed the thresholds
+        left_to_the_engine.append(("init", "K"))
+    for group, key in left_to_the_engine:
+        if nested[group][key] is None:
+            del nested[group][key]
+    for group, keys in params.extra.items():
+        nested.setdefault(group, {}).update(keys)
+    return nested

@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, pdtr
 
 from napari_cnmf.core._jit import inline_kernel, kernel
+
+_STEPS_PER_PHOTON = 16
+_LARGEST_TABULATED = 20
+_MOST_PHOTONS = 63
+
+
+class Tables(NamedTuple):
+    """What the kernel looks up.
+
+    ``normal`` are 65,536 equally likely values of the standard normal distribution; ``cumulative``
+    ``(n_means, 64)`` the distribution functions of Poisson numbers, times 2^32; ``guide``
+    ``(n_means, 256)`` where to start searching them, by the first byte of a uniform number.
+    """
+
+    normal: NDArray[np.float32]
+    cumulative: NDArray[np.uint32]
+    guide: NDArray[np.uint8]
+
+
+@cache
+def tables() -> Tables:
+    """Quantile tables, made once."""
+    normal = ndtri((np.arange(65536) + 0.5) / 65536)
+    means = np.arange(_LARGEST_TABULATED * _STEPS_PER_PHOTON + 1) / _STEPS_PER_PHOTON
+    probability = pdtr(np.arange(_MOST_PHOTONS + 1)[None, :], means[:, None])
+    cumulative = np.minimum(np.floor(probability * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+    first = (np.arange(256) << 24).astype(np.uint32)
+    guide = np.stack([np.searchsorted(row, first, side="right") for row in cumulative])
+    return Tables(
+        normal=(normal / normal.std()).astype(np.float32),
+        cumulative=cumulative,
+        guide=np.minimum(guide, _MOST_PHOTONS).astype(np.uint8),
+    )
 
 
 @inline_kernel()
@@ -20,59 +56,58 @@ def _mix(state: Any) -> Any:
 
 
 @inline_kernel()
-def _poisson(mean: float, uniform: float, normal: float) -> float:
-    """Inversion up to a mean of 20; above it, normal quantiles with Cornish and Fisher's skew."""
-    if mean <= 0.0:
-        return 0.0
-    if mean > 20.0:
-        root = math.sqrt(mean)
-        return max(0.0, math.floor(mean + root * normal + (normal * normal - 1.0) / 6.0 + 0.5))
-    probability = math.exp(-mean)
-    total = probability
-    photons = 0.0
-    while uniform > total and photons < 100.0:
-        photons += 1.0
-        probability *= mean / photons
-        total += probability
+def _few_photons(mean: Any, bits: Any, cumulative: Any, guide: Any) -> Any:
+    """Poisson(mean) as Poisson(tabulated mean below it) + Poisson(the rest), both by inversion."""
+    row = int(mean * np.float32(_STEPS_PER_PHOTON))
+    uniform = np.uint32(bits >> np.uint64(32))
+    photons = int(guide[row, uniform >> np.uint32(24)])
+    while photons < _MOST_PHOTONS and uniform >= cumulative[row, photons]:
+        photons += 1
+    rest = mean - np.float32(row) / np.float32(_STEPS_PER_PHOTON)
+    chance = np.float32((bits >> np.uint64(16)) & np.uint64(0xFFFF)) / np.float32(65536)
+    none = np.float32(1) - rest + rest * rest / np.float32(2)
+    if chance >= none:
+        photons += 2 if chance >= none + rest * none else 1
     return photons
 
 
-@kernel(
-    "void(f4[::1], u8, f8, f8, f8, f8, f8, f8, f4[::1], u2[::1])",
-)
+@kernel("void(f4[::1], u8, f4[::1], f4[::1], u4[:,::1], u1[:,::1], u2[::1])")
 def expose(
     fluorescence: Any,
     key: Any,
-    photons_per_unit: float,
-    read_noise: float,
-    excess: float,
-    gain: float,
-    offset: float,
-    full_scale: float,
-    quantiles: Any,
+    optics: Any,
+    normal: Any,
+    cumulative: Any,
+    guide: Any,
     counts: Any,
 ) -> None:
     """Fill ``counts`` with what the detector reads; see ``detector`` for the model.
 
-    Means up to 20 photons are exact Poisson numbers, larger ones follow the
-    Cornish-Fisher expansion (mean, variance and skew right). ``excess`` is
-    the excess noise factor minus 1: each photon's answer has that variance,
-    their sum is taken as normal. The read noise has no tail beyond 4.3 sd.
+    ``optics``: photons per unit, read noise, excess noise factor - 1, gain, offset, full scale.
+
+    Means up to 20 photons give exact Poisson numbers (to 16 bits of the part below 1/16 photon),
+    larger ones follow the Cornish-Fisher expansion: mean, variance and skew right. The answers of
+    the photomultiplier to the photons of a pixel are summed as normal. No normal number is beyond
+    4.3 sd.
     """
-    golden = np.uint64(0x9E3779B97F4A7C15)
     low = np.uint64(0xFFFF)
+    per_unit, read_noise, excess, gain, offset, top = optics
+    unit = np.float32(1) / per_unit
+    offset += np.float32(0.5)
     state = key
     for i in range(fluorescence.size):
-        state += golden
+        state += np.uint64(0x9E3779B97F4A7C15)
         bits = _mix(state)
-        uniform = (float(bits >> np.uint64(32)) + 0.5) * 2.3283064365386963e-10
-        read = float(quantiles[bits & low])
-        other = float(quantiles[(bits >> np.uint64(16)) & low])
-        mean = float(fluorescence[i]) * photons_per_unit
-        photons = _poisson(mean, uniform, other)
-        if excess > 0.0 and photons > 0.0:
+        mean = max(fluorescence[i] * per_unit, np.float32(0))
+        if mean < _LARGEST_TABULATED:
+            photons = np.float32(_few_photons(mean, bits, cumulative, guide))
+        else:
+            z = normal[(bits >> np.uint64(16)) & low]
+            skew = (z * z - np.float32(1)) / np.float32(6)
+            photons = np.float32(math.floor(mean + math.sqrt(mean) * z + skew + np.float32(0.5)))
+        if excess > 0 and photons > 0:
             # A second draw: its bits must not be those that chose the photon number.
-            more = _mix(bits ^ golden)
-            photons += math.sqrt(photons * excess) * float(quantiles[more & low])
-        value = offset + gain * (photons / photons_per_unit + read_noise * read) + 0.5
-        counts[i] = np.uint16(min(max(value, 0.0), full_scale))
+            again = _mix(bits ^ np.uint64(0x9E3779B97F4A7C15))
+            photons += np.float32(math.sqrt(photons * excess)) * normal[again & low]
+        value = offset + gain * (photons * unit + read_noise * normal[bits & low])
+        counts[i] = np.uint16(min(max(value, np.float32(0)), top))

@@ -63,33 +63,22 @@ class DetectorKnobs(Knobs):
             Expected signal, any shape, in units; negative values count as 0.
         """
         # Here, because importing compiles (or loads) the kernel.
-        from napari_cnmf.testing._photons import expose
+        from napari_cnmf.testing._photons import expose, tables
 
         counts = np.empty(fluorescence.size, dtype=np.uint16)
         key = np.random.SeedSequence([seed, frame, 0x0DE7]).generate_state(1, np.uint64)[0]
-        expose(
-            np.ascontiguousarray(fluorescence, dtype=np.float32).ravel(),
-            np.uint64(key),
-            self.effective_photons_per_unit,
-            self.effective_read_noise_units,
-            self.excess_noise_factor - 1.0,
-            self.gain_counts,
-            self.offset_counts,
-            float(self.full_scale_counts),
-            normal_quantiles(),
-            counts,
+        optics = np.array(
+            [
+                self.effective_photons_per_unit,
+                self.effective_read_noise_units,
+                self.excess_noise_factor - 1.0,
+                self.gain_counts,
+                self.offset_counts,
+                self.full_scale_counts,
+            ],
+            dtype=np.float32,
         )
+        light = np.ascontiguousarray(fluorescence, dtype=np.float32).ravel()
+        expose(light, key, optics, *tables(), counts)
         return counts.reshape(fluorescence.shape)
 
-
-_QUANTILES: list[NDArray[np.float32]] = []
-
-
-def normal_quantiles() -> NDArray[np.float32]:
-    """65,536 equally likely values of the standard normal distribution, variance 1."""
-    if not _QUANTILES:
-        from scipy.special import ndtri
-
-        table = ndtri((np.arange(65536) + 0.5) / 65536)
-        _QUANTILES.append((table / table.std()).astype(np.float32))
-    return _QUANTILES[0]

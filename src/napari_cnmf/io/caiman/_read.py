@@ -18,6 +18,7 @@ from napari_cnmf.io.caiman._order import (
     move_rows_and_columns,
 )
 from napari_cnmf.io.caiman._state import GROUP, decode, digest_of_footprints
+from napari_cnmf.model._ring import ring_grid
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
 _ROWS = ("S", "YrA", "F_dff")
@@ -162,22 +163,13 @@ def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, A
         b = f = None
     else:
         b, f = b.reshape(in_c_order.size, -1)[in_c_order], np.atleast_2d(f)
-    W = estimates.get("W")
+    W: Any = estimates.get("W")
     if is_sparse(W):
         ring = sp.csc_matrix(W)
-        W = move_rows_and_columns(ring, c_of_fortran(coarse_dims(dims, ring.shape[0])))
+        W = move_rows_and_columns(ring, c_of_fortran(ring_grid(dims, ring.shape[0])))
     else:
         W = None
     return {**values, "b": b, "f": f, "W": W}
-
-
-def coarse_dims(dims: tuple[int, ...], n_coarse: int) -> tuple[int, ...]:
-    """The grid on which a ring background with ``n_coarse`` nodes was computed."""
-    step = round((np.prod(dims) / n_coarse) ** (1 / len(dims))) if n_coarse else 0
-    grid = tuple((n - 1) // step + 1 for n in dims) if step else ()
-    if int(np.prod(grid)) != n_coarse:
-        raise ResultError(f"W has {n_coarse} rows, which no downsampling of {dims} gives.")
-    return grid
 
 
 def _accepted(estimates: dict[str, Any], n: int, left_out: list[str]) -> Any:
@@ -244,4 +236,4 @@ def _frame_rate(params: dict[str, Any]) -> float | None:
 def _optional_floats(value: Any) -> Any:
     if value is None:
         return None
-    return sp.csc_matrix(value).toarray() if is_sparse(value) else floats(value)
+    return value.toarray() if is_sparse(value) else floats(value)

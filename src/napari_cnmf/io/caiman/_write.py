@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.atomic import replacing
 from napari_cnmf.io.caiman._encoding import read_node, write_node
 from napari_cnmf.io.caiman._file import open_result
 from napari_cnmf.io.caiman._order import (
@@ -20,7 +20,6 @@ from napari_cnmf.io.caiman._order import (
     move_rows,
     move_rows_and_columns,
 )
-from napari_cnmf.io.caiman._read import coarse_dims
 from napari_cnmf.io.caiman._state import (
     GROUP,
     SCHEMA,
@@ -28,6 +27,7 @@ from napari_cnmf.io.caiman._state import (
     encode_json,
     write_mapping,
 )
+from napari_cnmf.model._ring import ring_grid
 from napari_cnmf.model.components import Components
 
 PARAMETER_GROUPS = (
@@ -90,9 +90,8 @@ def write_caiman(
         name: given if given is not None else components.attributes.get(name)
         for name, given in (("accepted_list", accepted_list), ("rejected_list", rejected_list))
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with h5py.File(partial, "w") as file:
+        with replacing(path) as beside, h5py.File(beside, "w") as file:
             A = move_rows(components.A, fortran_of_c(components.dims))
             _write_root(file, components, movie_path)
             _write_estimates(file.create_group("estimates"), components, A, lists)
@@ -100,13 +99,10 @@ def write_caiman(
             _write_ours(file.create_group(GROUP), components, A, state)
             if carry_from is not None:
                 _carry(Path(carry_from), file["estimates"], A)
-        os.replace(partial, path)
     except OSError as error:
         raise ResultError(
             f"{path} cannot be written ({error}). Choose a folder with room where you may write."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
@@ -154,7 +150,7 @@ def _write_estimates(
 def _ring(components: Components) -> sp.csc_matrix | None:
     if components.W is None:
         return None
-    grid = coarse_dims(components.dims, components.W.shape[0])
+    grid = ring_grid(components.dims, components.W.shape[0])
     return move_rows_and_columns(components.W, fortran_of_c(grid)).tocsc()
 
 

@@ -1,0 +1,129 @@
+"""Frames computed on demand: what to compute, and the few ways to compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import dask.array as da
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.model._ring import Ring
+
+Frames2D = NDArray[np.float32]
+_FRAMES_AT_ONCE = 16  # whole frames of a movie in memory while a ring background is computed
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some pixels of some frames.
+
+    Attributes
+    ----------
+    times
+        Frames, step above 0.
+    window
+        One slice for each axis of the field.
+    pixels
+        The window's pixels in C order of the field; ``None`` for the whole field.
+    """
+
+    times: range
+    window: tuple[slice, ...]
+    pixels: NDArray[np.intp] | slice | None
+
+    @property
+    def time_slice(self) -> slice:
+        return slice(self.times.start, self.times.stop, self.times.step)
+
+    def whole_frames(self) -> Iterator[Selection]:
+        """The same frames, all pixels, a few at a time."""
+        everywhere = tuple(slice(None) for _ in self.window)
+        for first in range(0, len(self.times), _FRAMES_AT_ONCE):
+            times = self.times[first : first + _FRAMES_AT_ONCE]
+            yield replace(self, times=times, window=everywhere, pixels=None)
+
+
+class Frames(Protocol):
+    """Computes ``(n_frames, n_pixels)`` float32 of a selection."""
+
+    def read(self, selection: Selection) -> Frames2D: ...
+
+
+class ProductFrames:
+    """``left @ right``: footprints times traces, or background times its time course.
+
+    Parameters
+    ----------
+    left
+        ``(n_pixels, n)``, dense or sparse by columns.
+    right
+        ``(n, n_frames)``.
+    """
+
+    def __init__(self, left: Any, right: NDArray[Any]) -> None:
+        self._left = left.astype(np.float32, copy=False)
+        self._right = np.asarray(right, dtype=np.float32)
+
+    @cached_property
+    def _rows(self) -> Any:
+        return self._left.tocsr() if sp.issparse(self._left) else self._left
+
+    def read(self, selection: Selection) -> Frames2D:
+        left = self._left if selection.pixels is None else self._rows[selection.pixels]
+        frames: Frames2D = (left @ self._right[:, selection.time_slice]).T
+        return frames
+
+
+class MovieFrames:
+    """The recording itself, a lazy or plain array ``(T, [Z], Y, X)``."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+
+    def read(self, selection: Selection) -> Frames2D:
+        block = self._data[(selection.time_slice, *selection.window)]
+        if isinstance(block, da.Array):
+            # a task of the outer graph runs this: one thread is what it was given
+            block = block.compute(scheduler="synchronous")
+        frames: Frames2D = np.asarray(block, dtype=np.float32).reshape(len(selection.times), -1)
+        return frames
+
+
+class RingFrames:
+    """``W (Y - A C - b0) + b0``; needs whole frames of the movie whatever is asked."""
+
+    def __init__(self, movie: Frames, signal: Frames, ring: Ring, b0: NDArray[Any]) -> None:
+        self._movie = movie
+        self._signal = signal
+        self._ring = ring
+        self._b0 = np.asarray(b0, dtype=np.float32)
+
+    def read(self, selection: Selection) -> Frames2D:
+        pixels = slice(None) if selection.pixels is None else selection.pixels
+        parts = [
+            (self._ring.predict(self._fluctuation(whole)) + self._b0)[:, pixels]
+            for whole in selection.whole_frames()
+        ]
+        return np.concatenate(parts)
+
+    def _fluctuation(self, whole: Selection) -> Frames2D:
+        return self._movie.read(whole) - self._signal.read(whole) - self._b0
+
+
+class ResidualFrames:
+    """The movie minus everything that explains it."""
+
+    def __init__(self, movie: Frames, explained: tuple[Frames, ...]) -> None:
+        self._movie = movie
+        self._explained = explained
+
+    def read(self, selection: Selection) -> Frames2D:
+        rest = self._movie.read(selection).copy()
+        for part in self._explained:
+            rest -= part.read(selection)
+        return rest

@@ -24,6 +24,10 @@ class ParameterError(CnmfError):
     """A parameter is unknown, out of bounds, or does not fit the movie."""
 
 
+class SettingsError(CnmfError):
+    """The settings file cannot be read or written, or holds what is no setting."""
+
+
 class ResultError(CnmfError):
     """A result file cannot be read, or does not hold what is asked for."""
 

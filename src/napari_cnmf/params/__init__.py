@@ -6,8 +6,18 @@ from napari_cnmf.params.checks import check_for_movie, resolve_frame_rate
 from napari_cnmf.params.cnmf import CNMFParams
 from napari_cnmf.params.data import DataParams
 from napari_cnmf.params.fields import ParameterField, iter_fields, unused_parameters
+from napari_cnmf.params.files import (
+    from_json,
+    from_toml,
+    read_foreign,
+    read_params,
+    to_json,
+    to_toml,
+    write_params,
+)
 from napari_cnmf.params.groups import GROUPS
 from napari_cnmf.params.init import InitParams
+from napari_cnmf.params.kwargs import parse_kwargs
 from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
@@ -35,8 +45,16 @@ __all__ = [
     "SpatialParams",
     "TemporalParams",
     "check_for_movie",
+    "from_json",
+    "from_toml",
     "iter_fields",
+    "parse_kwargs",
     "propose_K",
+    "read_foreign",
+    "read_params",
     "resolve_frame_rate",
+    "to_json",
+    "to_toml",
     "unused_parameters",
+    "write_params",
 ]

@@ -118,5 +118,8 @@ def _entries(values: Mapping[str, Any]) -> Iterator[tuple[str | None, str, Any]]
             yield from _entries(value)
         elif value is None and key in WRAPPERS:
             continue
+        elif key.partition(".")[0] in CAIMAN_GROUPS and "." in key:
+            group, _, inner = key.partition(".")
+            yield group, inner, value
         else:
             yield None, key, value

@@ -66,7 +66,7 @@ class ParameterModel(BaseModel):
     """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=False, allow_inf_nan=False
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
     group: ClassVar[str] = ""

@@ -65,7 +65,8 @@ def check_for_movie(
     frame_rate_hz
         What :func:`resolve_frame_rate` said; ``None`` leaves out what depends on time.
     algorithm
-        ``mcorr``, ``cnmf``, ``cnmfe`` or ``evaluate`` checks what that uses; ``None`` everything.
+        ``mcorr``, ``cnmf``, ``cnmfe`` or ``evaluate``: only what that uses; ``None``
+        checks all that was set.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def check_for_movie(
             "Say which axis is which when it is opened."
         )
     movie = _Comparison(params, tuple(int(n) for n in shape), frame_rate_hz, algorithm)
-    used = _GROUPS_OF[algorithm] if algorithm else frozenset(GROUPS)
+    used = _GROUPS_OF[algorithm] if algorithm else _groups_in_use(params)
     movie.check_axes(used)
     if not movie.problems:
         for group, check in _CHECKS.items():
@@ -92,6 +93,12 @@ def check_for_movie(
     if movie.problems:
         raise InvalidParametersError(movie.problems)
     return movie.warnings
+
+
+def _groups_in_use(params: CNMFParams) -> frozenset[str]:
+    """All groups; motion only where something was set, as its defaults say nothing."""
+    unset = {"motion"} if params.motion == GROUPS["motion"]() else set()
+    return frozenset(GROUPS) - unset
 
 
 @dataclass
@@ -231,6 +238,11 @@ def _check_patch(movie: _Comparison) -> None:
 
 def _check_motion(movie: _Comparison) -> None:
     motion = movie.params.motion
+    if motion.is3D and len(movie.dims) == 2:
+        movie.problems["motion.is3D"] = (
+            f"motion.is3D must be false for a plane of {movie.dims} px, got true. "
+            "Leave it out: it follows from the movie."
+        )
     if len(motion.max_shifts) == len(movie.dims) and any(
         2 * shift >= size for shift, size in movie.per_axis(motion.max_shifts)[-2:]
     ):

@@ -98,8 +98,11 @@ class PatchParams(ParameterGroup):
         True,
         title="Only initialise within patches",
         advanced=True,
-        description="Skip the updates within patches and leave them to the whole field. A "
-        "refit makes up for it.",
+        description=(
+            "Stop after the initialisation within patches; a refit of the whole field makes up for "
+            "it. Without patches CaImAn then stops after the initialisation of the field: turn "
+            "this off, or refit."
+        ),
         builtin_ignores=f"{_NO_PATCHES}.",
     )
     skip_refinement: bool = parameter(

@@ -27,7 +27,8 @@ class PreprocessParams(ParameterGroup):
         description=(
             "Order of the indicator's autoregressive dynamics: 0 no deconvolution, 1 instant rise, "
             "2 rise and decay. CaImAn's default 2 needs frames faster than the rise: below about "
-            "15 Hz use 1. Set temporal.p to the same (--set p=1 sets both)."
+            "15 Hz use 1. Set temporal.p to the same (--set p=1 sets both): "
+            "without patches CaImAn uses this one for the traces too."
         ),
         builtin_ignores="temporal.p alone counts.",
     )

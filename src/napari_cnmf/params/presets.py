@@ -43,25 +43,99 @@ class Preset:
         return nested
 
 
-_ONE_RISE = "Rise times are shorter than a frame at usual rates; order 2 then fits noise."
+_P = "Order 2 models a rise that few recordings resolve, and fits noise instead."
+_RF = "Without patches CaImAn holds the whole field in memory, several times over."
+_STRIDE = "CaImAn's tenth of a patch is narrower than a cell, which is then cut at the seam."
+_SSUB = "Halving the resolution loses small cells."
+_NO_CNN = "The classifier was trained on two-photon somata and rejects everything else."
 
-TWO_PHOTON = Preset(
+_TWO_PHOTON = Preset(
     "two-photon somata",
-    "Cell bodies in one plane, two-photon, GCaMP6 or later.",
+    "Cell bodies in one plane, GCaMP6 or later.",
     (
-        PresetValue("data.decay_time", 0.7, "0.4 s is shorter than most indicators decay."),
-        PresetValue("preprocess.p", 1, _ONE_RISE),
-        PresetValue("temporal.p", 1, _ONE_RISE),
-        PresetValue("patch.rf", 40, "Without patches CaImAn holds the whole field in memory."),
-        PresetValue("patch.stride", 20, "A tenth of the patch is less than a cell."),
-        PresetValue("init.ssub", 1, "Halving the resolution loses small cells."),
-        PresetValue("patch.p_ssub", 1, "Halving the resolution loses small cells."),
-        PresetValue("spatial.method_exp", "dilate", "Cells are compact."),
+        PresetValue("data.decay_time", 0.7, "0.4 s is too short for most indicators in use."),
+        PresetValue("preprocess.p", 1, _P),
+        PresetValue("temporal.p", 1, _P),
+        PresetValue("init.nb", 2, "One background component seldom holds neuropil and vessels."),
+        PresetValue("init.ssub", 1, _SSUB),
+        PresetValue("patch.p_ssub", 1, _SSUB),
+        PresetValue("patch.rf", 40, _RF),
+        PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("motion.max_shifts", (10, 10), "Awake animals move by more than 6 px."),
     ),
 )
 
-_PRESETS = (TWO_PHOTON,)
+_ONE_PHOTON = Preset(
+    "one-photon",
+    "Miniscope or wide field, with CNMF-E's ring background in CaImAn.",
+    (
+        PresetValue("data.decay_time", 0.7, "0.4 s is too short for most indicators in use."),
+        PresetValue("preprocess.p", 1, _P),
+        PresetValue("temporal.p", 1, _P),
+        PresetValue("init.method_init", "corr_pnr", "greedy_roi follows the bright background."),
+        PresetValue("init.center_psf", True, "Without it the background hides the cells."),
+        PresetValue("init.nb", 0, "The ring background replaces a low rank."),
+        PresetValue("init.normalize_init", False, "CaImAn turns it off for the ring anyway."),
+        PresetValue("init.min_corr", 0.8, "A start; choose it on the correlation image."),
+        PresetValue(
+            "init.min_pnr", 10, "20 leaves only the brightest; choose it on the PNR image."
+        ),
+        PresetValue("init.ssub", 1, _SSUB),
+        PresetValue("patch.p_ssub", 1, _SSUB),
+        PresetValue("patch.nb_patch", 0, "The ring background replaces a low rank."),
+        PresetValue("patch.low_rank_background", None, "The ring background has no low rank."),
+        PresetValue("patch.del_duplicates", True, "Blurred cells are found by two patches."),
+        PresetValue("patch.rf", 40, _RF),
+        PresetValue("patch.stride", 20, _STRIDE),
+        PresetValue("merging.merge_thr", 0.7, "Background left over lowers correlations."),
+        PresetValue("quality.use_cnn", False, _NO_CNN),
+        PresetValue(
+            "motion.gSig_filt", (4, 4), "Smooth background holds unfiltered shifts at zero."
+        ),
+    ),
+)
+
+_PROCESSES = Preset(
+    "dendrites/axons",
+    "Thin processes in one plane, two-photon.",
+    (
+        PresetValue("init.method_init", "graph_nmf", "greedy_roi finds discs, not processes."),
+        PresetValue("init.gSig", (3, 3), "Processes are thin."),
+        PresetValue("init.nb", 2, "One background component seldom holds neuropil and vessels."),
+        PresetValue("init.ssub", 1, "Halving the resolution loses thin processes."),
+        PresetValue("init.tsub", 1, "Neighbouring processes differ in their fast events."),
+        PresetValue("preprocess.p", 0, "Weak traces: deconvolve once the footprints are right."),
+        PresetValue("temporal.p", 0, "Weak traces: deconvolve once the footprints are right."),
+        PresetValue("patch.only_init", False, "Without patches CaImAn would stop half-way."),
+        PresetValue("spatial.extract_cc", False, "A process may leave the plane and come back."),
+        PresetValue("merging.merge_thr", 0.75, "Pieces of one process agree less than of a cell."),
+        PresetValue("quality.min_SNR", 4, "More of what is found here is false."),
+        PresetValue("quality.use_cnn", False, _NO_CNN),
+        PresetValue("quality.cnn_lowest", 0, _NO_CNN),
+    ),
+)
+
+_VOLUMETRIC = Preset(
+    "volumetric",
+    "Cell bodies in a stack (T, Z, Y, X), planes a few µm apart.",
+    (
+        PresetValue("data.decay_time", 0.7, "0.4 s is too short for most indicators in use."),
+        PresetValue("init.gSig", (2, 5, 5), "Volumes need (z, y, x); planes are further apart."),
+        PresetValue("init.nb", 2, "One background component seldom holds neuropil and vessels."),
+        PresetValue("init.ssub", 1, "Halving the resolution loses planes."),
+        PresetValue("patch.p_ssub", 1, "Halving the resolution loses planes."),
+        PresetValue("preprocess.p", 1, "Volume rates are too slow for a rise."),
+        PresetValue("temporal.p", 1, "Volume rates are too slow for a rise."),
+        PresetValue("patch.only_init", False, "Without patches CaImAn would stop half-way."),
+        PresetValue("quality.use_cnn", False, "The classifier sees single planes."),
+        PresetValue("motion.is3D", True, "CaImAn would correct each plane as a movie."),
+        PresetValue("motion.max_shifts", (2, 6, 6), "Volumes need (z, y, x)."),
+        PresetValue("motion.strides", (6, 64, 64), "Volumes need (z, y, x)."),
+        PresetValue("motion.overlaps", (2, 24, 24), "Volumes need (z, y, x)."),
+    ),
+)
+
+_PRESETS = (_TWO_PHOTON, _ONE_PHOTON, _PROCESSES, _VOLUMETRIC)
 
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _PRESETS}
 """The presets by name, in the order in which they are offered."""

@@ -1,0 +1,135 @@
+"""Parameters in files: TOML and JSON, whoever wrote them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from napari_cnmf._atomic import write_text
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params._foreign import ForeignParameters, to_nested
+from napari_cnmf.params._plain import none_to_word
+from napari_cnmf.params.cnmf import CNMFParams
+
+_HEADER = '# Parameters of napari-cnmf. A value of "none" is left to the engine.\n\n'
+
+
+def to_toml(params: CNMFParams) -> str:
+    """All values as TOML, None as the word ``none``.
+
+    See Also
+    --------
+    from_toml : the inverse.
+    """
+    values = params.to_dict()
+    seed = {"random_seed": values.pop("random_seed")}  # TOML: before the tables
+    return _HEADER + tomli_w.dumps(seed | none_to_word(values))
+
+
+def from_toml(text: str) -> CNMFParams:
+    """Parameters from TOML, in any of the layouts of :meth:`CNMFParams.from_any`."""
+    return CNMFParams.from_any(_load_toml(text, "The text"))
+
+
+def to_json(params: CNMFParams) -> str:
+    """All values as JSON.
+
+    See Also
+    --------
+    from_json : the inverse.
+    """
+    return json.dumps(params.to_dict(), indent=2) + "\n"
+
+
+def from_json(text: str) -> CNMFParams:
+    """Parameters from JSON, in any of the layouts of :meth:`CNMFParams.from_any`."""
+    return CNMFParams.from_any(_load_json(text, "The text"))
+
+
+def read_params(path: str | Path) -> CNMFParams:
+    """Parameters from a file of ours, of CaImAn or of Mesmerize.
+
+    Parameters
+    ----------
+    path
+        TOML or JSON; another ending is tried as both.
+
+    Raises
+    ------
+    ParameterError
+        For a file that is not there, that is neither, or whose values are wrong. It names the
+        file.
+
+    See Also
+    --------
+    write_params : the inverse.
+    """
+    path = Path(path)
+    try:
+        return CNMFParams.from_any(_load(path))
+    except ParameterError as error:
+        if str(path) in str(error):
+            raise
+        raise ParameterError(f"{path}: {error}") from error
+
+
+def read_foreign(values: dict[str, Any]) -> ForeignParameters:
+    """Another program's parameters, with its ``refit`` and what has no meaning here."""
+    return to_nested(values)
+
+
+def write_params(params: CNMFParams, path: str | Path) -> None:
+    """Write all values to ``path``, as JSON where it ends so, else as TOML; whole or not at all.
+
+    Raises
+    ------
+    ParameterError
+        Where the folder cannot be written to.
+
+    See Also
+    --------
+    read_params : the inverse.
+    """
+    path = Path(path)
+    text = to_json(params) if path.suffix.lower() == ".json" else to_toml(params)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise ParameterError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another folder."
+        ) from error
+
+
+def _load(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParameterError(
+            f"{path} must be a text file, got other bytes. Give a TOML or JSON file."
+        ) from error
+    except OSError as error:
+        raise ParameterError(
+            f"{path} cannot be read: {error.strerror or error}. Check the name."
+        ) from error
+    suffix = path.suffix.lower()
+    if suffix == ".json" or (suffix != ".toml" and text.lstrip().startswith("{")):
+        return _load_json(text, str(path))
+    return _load_toml(text, str(path))
+
+
+def _load_json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ParameterError(f"{what} must be JSON, got: {error}. Correct it there.") from error
+
+
+def _load_toml(text: str, what: str) -> Any:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ParameterError(f"{what} must be TOML, got: {error}. Correct it there.") from error

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._estimate import block_frames, read_float
+from napari_cnmf.core.motion._estimate import block_frames, read_block
+from napari_cnmf.core.motion._scratch import Scratch, sub_blocks
 from napari_cnmf.core.motion._settings import Settings
 from napari_cnmf.core.motion._stream import blocks, map_in_order
 from napari_cnmf.core.motion._template import Workers
@@ -45,6 +46,7 @@ def write_shifted(
     *,
     write: WriteFrames,
     workers: Workers,
+    scratch: Scratch,
     progress: ProgressCallback,
     should_stop: StopCallback | None,
 ) -> Means:
@@ -55,15 +57,20 @@ def write_shifted(
 
     def work(span: tuple[int, int]) -> _Block:
         start, stop = span
-        frames = read_float(source, start, stop, dims)
-        out = np.empty_like(frames)
-        fill = border_fill(frames, settings.border)
-        invent = settings.border == "copy"
-        shift_frames(frames, shifts[start:stop], fill, low, high, invent, out)
-        keep = used[start:stop]
-        before = frames[keep].sum(axis=0, dtype=np.float64)
-        after = out[keep].sum(axis=0, dtype=np.float64)
-        return _Block(start, cast_frames(out, settings.out_dtype), before, after)
+        frames = read_block(source, span, scratch).reshape(stop - start, *dims)
+        block = _Block(start, np.empty(frames.shape, settings.out_dtype), *np.zeros((2, *dims)))
+        for part in sub_blocks(stop - start, int(np.prod(dims))):
+            shape = (part.stop - part.start, *dims)
+            raw = scratch.take("raw", shape, np.float32)
+            moved = scratch.take("moved", shape, np.float32)
+            np.copyto(raw, frames[part], casting="same_kind")
+            here = slice(start + part.start, start + part.stop)
+            fill = border_fill(raw, settings.border)
+            shift_frames(raw, shifts[here], fill, low, high, settings.border == "copy", moved)
+            add_used(raw, used[here], block.before)
+            add_used(moved, used[here], block.after)
+            store(moved, block.frames[part])
+        return block
 
     before, after = np.zeros(dims), np.zeros(dims)
     spans = blocks(T, block_frames(dims))
@@ -90,11 +97,17 @@ def value_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(np.float32(info.min)), float(high)
 
 
-def cast_frames(frames: F32, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Rounded to integers where the output holds them."""
-    if dtype.kind not in "ui":
-        return frames
-    return np.rint(frames, out=frames).astype(dtype)
+def add_used(frames: F32, used: NDArray[np.bool_], total: F64) -> None:
+    """Add the frames that count to ``total``."""
+    if used.any():
+        total += np.add.reduce(frames if used.all() else frames[used], axis=0)
+
+
+def store(frames: F32, out: NDArray[Any]) -> None:
+    """Rounded to integers where the output holds them; ``frames`` may be overwritten."""
+    if out.dtype.kind in "ui":
+        np.rint(frames, out=frames)
+    np.copyto(out, frames, casting="unsafe")
 
 
 def border_fill(frames: F32, border: str) -> F32:

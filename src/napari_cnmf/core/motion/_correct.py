@@ -74,6 +74,7 @@ def correct_motion(
     # compiled kernels are loaded by those who correct a movie, not by those who import this
     from napari_cnmf.core.motion._apply import write_shifted
     from napari_cnmf.core.motion._estimate import KEEP_BYTES, Estimator
+    from napari_cnmf.core.motion._scratch import Scratch
     from napari_cnmf.core.motion._settings import resolve_settings
     from napari_cnmf.core.motion._spectrum import plan_band
     from napari_cnmf.core.motion._stream import check_stop
@@ -87,9 +88,9 @@ def correct_motion(
     threads = n_threads or max(1, min(os.cpu_count() or 1, 16))
     keep_bytes = KEEP_BYTES if memory_gb is None else min(KEEP_BYTES, memory_gb * 0.25e9)
     with ThreadPoolExecutor(threads, thread_name_prefix="motion") as pool:
-        workers = Workers(pool, threads)
+        workers, scratch = Workers(pool, threads), Scratch()
         estimate = Estimator(
-            source, settings, band, workers, keep_bytes, progress, should_stop,
+            source, settings, band, workers, scratch, keep_bytes, progress, should_stop,
             check=lambda: check_stop(should_stop),
         ).run()  # fmt: skip
         shifts, variance, orders = _paths(estimate, settings)
@@ -101,6 +102,7 @@ def correct_motion(
             estimate.lost,
             write=write,
             workers=workers,
+            scratch=scratch,
             progress=progress,
             should_stop=should_stop,
         )

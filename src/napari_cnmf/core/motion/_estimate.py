@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.motion._rigid import build_template, is_lost, shift_variance
+from napari_cnmf.core.motion._scratch import Scratch
 from napari_cnmf.core.motion._settings import Settings
 from napari_cnmf.core.motion._spectrum import Band
 from napari_cnmf.core.motion._stream import blocks, map_in_order
@@ -22,6 +25,9 @@ KEEP_BYTES = 160e6
 """Spectra kept at once; with more frames a spread subset makes the template."""
 MIN_KEPT_FRAMES = 300
 BLOCK_BYTES = 8e6
+BURST = 8
+MUCH_LIKELIER = 15.0
+"""Log-likelihood that a displacement past ``max_shifts`` must gain to be believed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +63,24 @@ def block_frames(dims: tuple[int, int, int]) -> int:
     return int(max(1, min(64, BLOCK_BYTES // (4 * dims[0] * dims[1] * dims[2]))))
 
 
-def read_float(source: FrameSource, start: int, stop: int, dims: tuple[int, int, int]) -> F32:
-    """Frames as a float32 array ``(n, Z, Y, X)`` of their own."""
-    frames = np.array(source.read(start, stop), dtype=np.float32, order="C")
-    return frames.reshape(stop - start, *dims)
+def spread_bursts(n_frames: int, n_kept: int) -> NDArray[np.int64]:
+    """Short runs of consecutive frames spread evenly over the movie."""
+    starts = np.linspace(0, n_frames - BURST, n_kept // BURST).astype(np.int64)
+    return np.unique(starts[:, None] + np.arange(BURST))
+
+
+def read_block(source: FrameSource, span: tuple[int, int], scratch: Scratch) -> NDArray[Any]:
+    """Frames ``(n, [Z], Y, X)`` in the thread's own buffer."""
+    start, stop = span
+    buffer = scratch.take("read", (stop - start, *source.shape[1:]), source.dtype)
+    return source.read(start, stop, buffer)
+
+
+def consecutive_runs(rows: NDArray[np.int64]) -> list[slice]:
+    """Slices of sorted ``rows`` whose frames follow on one another."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    edges = [0, *(int(b) for b in breaks), int(rows.size)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,7 @@ class Estimator:
     settings: Settings
     band: Band
     workers: Workers
+    scratch: Scratch
     keep_bytes: float
     progress: ProgressCallback
     should_stop: StopCallback | None
@@ -80,7 +101,7 @@ class Estimator:
         """Template, then a shift for every frame."""
         T = self.settings.n_frames
         n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
-        rows = np.arange(T) if n_keep >= T else np.linspace(0, T - 1, n_keep).astype(np.int64)
+        rows = np.arange(T) if n_keep >= T else spread_bursts(T, n_keep)
         spectra = self._keep(rows)
         self.progress("template", 0, 1)
         template, found = build_template(
@@ -112,29 +133,21 @@ class Estimator:
         limit = np.asarray(self.settings.max_shifts)
         return np.clip(shifts, -limit, limit)
 
-    def _spectra_of(self, start: int, stop: int) -> F32:
-        frames = read_float(self.source, start, stop, self.settings.dims)
-        out = np.empty((stop - start, 2, *self.band.shape), np.float32)
-        return self.band.transform(frames, out)
+    def _transform(self, span: tuple[int, int], out: F32) -> None:
+        """Spectra of the frames of ``span`` into ``out``."""
+        frames = read_block(self.source, span, self.scratch)
+        self.band.transform(frames.reshape(-1, *self.settings.dims), out, self.scratch)
 
     def _keep(self, rows: NDArray[np.int64]) -> F32:
         """Spectra of frames ``rows`` in memory."""
-        T = self.settings.n_frames
         spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
-        whole = rows.size == T
 
         def fill(span: tuple[int, int]) -> int:
             start, stop = span
-            if whole:
-                frames = read_float(self.source, start, stop, self.settings.dims)
-            else:
-                frames = np.concatenate(
-                    [
-                        read_float(self.source, int(t), int(t) + 1, self.settings.dims)
-                        for t in rows[start:stop]
-                    ]
-                )
-            self.band.transform(frames, spectra[start:stop])
+            for run in consecutive_runs(rows[start:stop]):
+                offset = start + run.start
+                frames = (int(rows[offset]), int(rows[offset]) + run.stop - run.start)
+                self._transform(frames, spectra[offset : start + run.stop])
             return stop
 
         spans = blocks(rows.size, block_frames(self.settings.dims))
@@ -155,8 +168,10 @@ class Estimator:
         sizes = blocks(T, block_frames(self.settings.dims))
 
         def work(span: tuple[int, int]) -> tuple[int, Measurement]:
-            spectra = self._spectra_of(*span)
-            rows = np.arange(spectra.shape[0], dtype=np.int64)
+            n = span[1] - span[0]
+            spectra = self.scratch.take("spectra", (n, 2, *self.band.shape), np.float32)
+            self._transform(span, spectra)
+            rows = np.arange(n, dtype=np.int64)
             found = measure(self.band, template, spectra, rows, self.settings.reach)
             return span[1], found
 
@@ -177,7 +192,7 @@ class Estimator:
         """How far frames really are whose best lag lies at the edge of the search."""
         limit = np.asarray(self.settings.max_shifts)
         outside = (np.abs(found.shifts) > limit).any(axis=1) | found.on_edge
-        rows = np.flatnonzero(outside & ~plain_lost(template, found)).astype(np.int64)
+        rows = np.flatnonzero(outside & (found.power > 0)).astype(np.int64)
         if not rows.size:
             return 0.0, 0
         rows = rows[:: max(1, rows.size // 50)]
@@ -186,7 +201,9 @@ class Estimator:
             for r, n in zip(self.settings.reach, self.settings.dims, strict=True)
         ]
         far = measure(self.band, template, spectra, rows, wide, workers=self.workers)
-        beyond = (np.abs(far.shifts) > limit + 0.25) & ~is_lost(template, far)[:, None]
+        # noise has a higher peak somewhere in a wide search: ask for much more than that
+        better = (far.gain - found.gain[rows]) * template.information > MUCH_LIKELIER
+        beyond = (np.abs(far.shifts) > limit + 0.25) & (better & ~is_lost(template, far))[:, None]
         if not beyond.any():
             return 0.0, 0
         largest = float(np.abs(far.shifts[beyond]).max())
@@ -203,8 +220,3 @@ class Estimator:
         scale = template.information / energy[good]
         before = float(np.mean(found.gain_at_zero[good] * scale))
         return before, float(np.mean(found.gain[good] * scale))
-
-
-def plain_lost(template: Template, found: Measurement) -> NDArray[np.bool_]:
-    """Frames that show nothing even at the best lag inside the search."""
-    return found.power <= 0 if template.information > 0 else np.ones(found.power.size, np.bool_)

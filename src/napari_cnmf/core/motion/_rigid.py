@@ -8,6 +8,7 @@ Guizar-Sicairos et al., Opt. Lett. 2008: sub-pixel registration on the spectrum.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,6 +27,10 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 MAX_TEMPLATE_FRAMES = 300
+MAX_ROUNDS = 5
+N_SEEDS = 6
+SEED_RUN = 8
+SEED_SAMPLE = 64
 SIGNIFICANT = 6.0
 """Amplitude of the template in units of its noise below which a frame shows nothing."""
 
@@ -44,31 +49,68 @@ def build_template(
     At most `MAX_TEMPLATE_FRAMES` frames spread over the movie make the first template, in
     rounds; ``n_passes`` rounds over all frames refine it.
     """
-    n = spectra.shape[0]
-    every = np.arange(n, dtype=np.int64)
+    every = np.arange(spectra.shape[0], dtype=np.int64)
     plausible = plausible_power(spectra)
     candidates = every[plausible] if plausible.any() else every
     step = max(1, -(-candidates.size // MAX_TEMPLATE_FRAMES))
     rows = np.ascontiguousarray(candidates[::step])
-    shifts = np.zeros((rows.size, 3))
-    template = average_aligned(band, spectra, rows, shifts, np.ones(rows.size), workers=workers)
-    for _ in range(6):
+    template = _seed(band, spectra, candidates, reach, workers=workers)
+    found = measure(band, template, spectra, rows, reach, workers=workers)
+    for _ in range(MAX_ROUNDS):
         check()
-        found = measure(band, template, spectra, rows, reach, workers=workers)
-        moved = float(np.abs(found.shifts - shifts).max(initial=0.0))
-        shifts = found.shifts
         template = _average(band, spectra, rows, template, found, workers=workers)
-        if moved < 0.05:
+        start = found.shifts.copy()
+        found = measure(band, template, spectra, rows, reach, workers=workers, initial=start)
+        if np.abs(found.shifts - start).max(initial=0.0) < 0.05:
             break
+    template = _average(band, spectra, rows, template, found, workers=workers)
     found = measure(band, template, spectra, every, reach, workers=workers)
     for _ in range(n_passes):
         check()
         template = _average(band, spectra, every, template, found, workers=workers)
         found = measure(
-            band, template, spectra, every, reach, workers=workers,
-            initial=found.shifts,
-        )  # fmt: skip
+            band, template, spectra, every, reach, workers=workers, initial=found.shifts
+        )
     return template, found
+
+
+def _seed(
+    band: Band,
+    spectra: F32,
+    candidates: NDArray[np.int64],
+    reach: Sequence[int],
+    *,
+    workers: Workers,
+) -> Template:
+    """A first template that is not doubled.
+
+    The mean of a movie that stood in two places shows everything twice, and every frame fits it
+    without moving. Short runs of frames are sharp but noisy; the one around which a sample of
+    frames agrees best is taken, or the mean if that is better.
+    """
+    sample = np.ascontiguousarray(candidates[:: max(1, candidates.size // SEED_SAMPLE)])
+    whole = average_aligned(
+        band, spectra, sample, np.zeros((sample.size, 3)), np.ones(sample.size), workers=workers
+    )
+    runs = [candidates[:: max(1, candidates.size // MAX_TEMPLATE_FRAMES)]]
+    starts = np.linspace(0, max(candidates.size - SEED_RUN, 0), N_SEEDS).astype(int)
+    runs.extend(candidates[start : start + SEED_RUN] for start in starts)
+    best, best_score = whole, -np.inf
+    for run in runs:
+        rows = np.ascontiguousarray(run)
+        seed = average_aligned(
+            band, spectra, rows, np.zeros((rows.size, 3)), np.ones(rows.size), workers=workers
+        )
+        # noise is measured on the sample: a run is too short to tell it per frequency
+        seed = dataclasses.replace(whole, spectrum=seed.spectrum)
+        found = measure(band, seed, spectra, sample, reach, workers=workers)
+        aligned = average_aligned(
+            band, spectra, sample, found.shifts, np.ones(sample.size), workers=workers
+        )
+        score = float((whole.weight * (aligned.spectrum**2).sum(axis=0)).sum())
+        if score > best_score:
+            best, best_score = aligned, score
+    return best
 
 
 def _average(
@@ -103,13 +145,17 @@ def plausible_power(spectra: F32) -> NDArray[np.bool_]:
 def significance(template: Template, found: Measurement) -> F64:
     """Amplitude of the template in each frame over the amplitude's own noise."""
     noise = np.where(found.noise > 0, found.noise, np.inf)
-    return found.gain * np.sqrt(2 * template.information / noise)
+    own = template.own_share * found.noise / max(template.information, 1e-30)
+    return (found.gain - own) * np.sqrt(2 * template.information / noise)
 
 
 def is_lost(template: Template, found: Measurement) -> NDArray[np.bool_]:
     """Frames in which the template is not there: dark, saturated or noise."""
+    clear = significance(template, found)
+    if np.median(clear) < SIGNIFICANT:
+        return np.ones(clear.size, np.bool_)
     typical = float(np.median(found.gain))
-    return (significance(template, found) < SIGNIFICANT) | (found.gain < 0.25 * typical)
+    return np.asarray((clear < SIGNIFICANT) | (found.gain < 0.25 * typical))
 
 
 def shift_variance(template: Template, found: Measurement) -> F64:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._kernels import highpass_taper
+from napari_cnmf.core.motion._kernels import halve, highpass_taper
+from napari_cnmf.core.motion._scratch import Scratch, sub_blocks
 
 HIGHPASS_PX = 17
 CUTOFF_CYCLES_PX = 0.25
+MIN_HALVED_PX = 96
+"""Smaller fields are cheap, and every pixel of them counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,8 @@ class Band:
         Window along z, y, x.
     k
         Frequencies kept along z, y, x, in radians per pixel; half plane along x.
+    halved
+        Frames are low-passed to every second pixel first: nothing above the cutoff is kept anyway.
     """
 
     dims: tuple[int, int, int]
@@ -36,6 +42,7 @@ class Band:
     keep: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
     k: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
     fft_dims: tuple[int, int, int]
+    halved: bool
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -62,53 +69,61 @@ class Band:
             ratio *= float(np.mean(taper**4) / np.mean(taper**2) ** 2)
         return ratio
 
-    def transform(
-        self, frames: NDArray[np.float32], out: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Spectra of ``frames (n, Z, Y, X)`` into ``out (n, 2, nz, ny, nx)``."""
-        n, Z, Y, X = frames.shape
-        planes = np.empty((n * Z, Y, X), np.float32)
-        highpass_taper(
-            frames.reshape(n * Z, Y, X), *self.half_box, self.tapers[1], self.tapers[2], planes
-        )
-        spectrum = scipy.fft.rfft(planes, n=self.fft_dims[2], axis=2)[:, :, : self.k[2].size]
-        spectrum = scipy.fft.fft(spectrum, n=self.fft_dims[1], axis=1)[:, self.keep[1]]
-        spectrum = spectrum.reshape(n, Z, *spectrum.shape[1:])
-        if Z > 1:
+    def transform(self, frames: NDArray[Any], out: NDArray[np.float32], scratch: Scratch) -> None:
+        """Spectra of ``frames (n, Z, Y, X)`` of any type into ``out (n, 2, nz, ny, nx)``."""
+        Z, Y, X = self.dims
+        for part in sub_blocks(frames.shape[0], Z * Y * X):
+            m = part.stop - part.start
+            raw = scratch.take("frames", (m * Z, Y, X), np.float32)
+            np.copyto(raw, frames[part].reshape(m * Z, Y, X), casting="same_kind")
+            if self.halved:
+                half = scratch.take("halved", (m * Z, Y // 2, X // 2), np.float32)
+                halve(raw, half)
+                raw = half
+            planes = scratch.take("tapered", raw.shape, np.float32)
+            highpass_taper(raw, *self.half_box, self.tapers[1], self.tapers[2], planes)
+            spectrum = self._kept_spectrum(planes.reshape(m, Z, *raw.shape[1:]))
+            out[part, 0] = spectrum.real
+            out[part, 1] = spectrum.imag
+
+    def _kept_spectrum(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
+        """Kept frequencies of ``volumes (m, Z, Y, X)``."""
+        spectrum = scipy.fft.rfft(volumes, n=self.fft_dims[2], axis=3)[..., : self.k[2].size]
+        spectrum = scipy.fft.fft(spectrum, n=self.fft_dims[1], axis=2)[:, :, self.keep[1]]
+        if self.dims[0] > 1:
             spectrum = spectrum * self.tapers[0][:, None, None]
             spectrum = scipy.fft.fft(spectrum, n=self.fft_dims[0], axis=1)[:, self.keep[0]]
-        out[:, 0] = spectrum.real
-        out[:, 1] = spectrum.imag
-        return out
+        return np.asarray(spectrum, np.complex64)
 
 
 def plan_band(
     dims: tuple[int, int, int], max_shifts: tuple[float, float, float], highpass_px: int
 ) -> Band:
     """Choose window, high-pass and frequencies for frames of ``dims``."""
-    fft_dims = (dims[0], scipy.fft.next_fast_len(dims[1]), scipy.fft.next_fast_len(dims[2], True))
+    halved = min(dims[1:]) >= MIN_HALVED_PX
+    scale = 2 if halved else 1
+    grid = (dims[0], dims[1] // scale, dims[2] // scale)
+    fft_dims = (grid[0], scipy.fft.next_fast_len(grid[1]), scipy.fft.next_fast_len(grid[2], True))
     k, keep = [], []
     for axis, n in enumerate(fft_dims):
-        if axis == 2:
-            frequency = np.arange(n // 2 + 1) / n
-            index = np.flatnonzero(frequency <= CUTOFF_CYCLES_PX)
-        else:
-            frequency = scipy.fft.fftfreq(n)
-            index = np.flatnonzero(np.abs(frequency) <= CUTOFF_CYCLES_PX)
+        all_of_axis = scipy.fft.rfftfreq(n) if axis == 2 else scipy.fft.fftfreq(n)
+        frequency = all_of_axis / (1 if axis == 0 else scale)
+        index = np.flatnonzero(np.abs(frequency) < CUTOFF_CYCLES_PX)
         keep.append(index)
         k.append((2 * np.pi * frequency[index]).astype(np.float32))
-    half = highpass_px // 2
+    half = highpass_px // (2 * scale)
     return Band(
         dims=dims,
-        half_box=(min(half, dims[1] // 2), min(half, dims[2] // 2)),
+        half_box=(max(1, min(half, grid[1] // 2)), max(1, min(half, grid[2] // 2))),
         tapers=(
-            _taper(dims[0], 0.0),
-            _taper(dims[1], max_shifts[1]),
-            _taper(dims[2], max_shifts[2]),
+            _taper(grid[0], 0.0),
+            _taper(grid[1], max_shifts[1] / scale),
+            _taper(grid[2], max_shifts[2] / scale),
         ),
         keep=(keep[0], keep[1], keep[2]),
         k=(k[0], k[1], k[2]),
         fft_dims=fft_dims,
+        halved=halved,
     )
 
 
@@ -116,7 +131,7 @@ def _taper(n: int, max_shift: float) -> NDArray[np.float32]:
     """Cosine edges wide enough that what enters or leaves the field hardly counts."""
     if n < 4 or max_shift == 0:
         return np.ones(n, np.float32)
-    width = min(n / 3, max(n / 12, 2 * max_shift))
+    width = min(n / 3, max(n / 12, max_shift))
     edge = np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) / width
     window = 0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1))
     return np.asarray(window, np.float32)

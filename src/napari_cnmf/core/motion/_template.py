@@ -41,6 +41,8 @@ class Template:
         ``(3, 3)`` information about a shift of one frame, px^-2; the taper's effect included.
     n_frames
         Sum of the frames' weights in the average.
+    own_share
+        What a frame of pure noise that is part of the average adds to its own ``J``.
     """
 
     spectrum: F64
@@ -48,6 +50,7 @@ class Template:
     information: float
     fisher: F64
     n_frames: float
+    own_share: float
 
     @property
     def matched(self) -> F32:
@@ -55,17 +58,6 @@ class Template:
         return np.stack([self.weight * self.spectrum[0], -self.weight * self.spectrum[1]]).astype(
             np.float32
         )
-
-    def moved(self, band: Band, shift: F64) -> Template:
-        """The template with its content displaced by ``shift (3,)`` px."""
-        kz, ky, kx = band.k
-        phase = (kz[:, None, None] * shift[0] + ky[:, None] * shift[1] + kx * shift[2]).astype(
-            np.float64
-        )
-        re, im = self.spectrum
-        c, s = np.cos(phase), np.sin(phase)
-        spectrum = np.stack([re * c + im * s, im * c - re * s])
-        return Template(spectrum, self.weight, self.information, self.fisher, self.n_frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,12 +149,18 @@ def weigh(band: Band, spectrum: F64, power: F64, n: float) -> Template:
     fisher[0, 1] = fisher[1, 0] = np.einsum("zyx,z,y->", energy, kz, ky)
     fisher[0, 2] = fisher[2, 0] = np.einsum("zyx,z,x->", energy, kz, kx)
     fisher *= 2 / band.noise_inflation
-    return Template(spectrum, weight.astype(np.float32), float(energy.sum()), fisher, n)
+    own_share = float((band.multiplicity * shrink).sum()) / n
+    return Template(spectrum, weight.astype(np.float32), float(energy.sum()), fisher, n, own_share)
 
 
 def _empty_template(band: Band) -> Template:
     return Template(
-        np.zeros((2, *band.shape)), np.zeros(band.shape, np.float32), 0.0, np.zeros((3, 3)), 0.0
+        np.zeros((2, *band.shape)),
+        np.zeros(band.shape, np.float32),
+        0.0,
+        np.zeros((3, 3)),
+        0.0,
+        0.0,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # One loop nest is one function: calls between kernels would break their fusion.
-# ruff: noqa: PLR0912, PLR0917
+# ruff: noqa: PLR0917
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -31,6 +31,24 @@ def lanczos_weights(fraction: float, weights: F32) -> None:
         weights[j] = w[j] / total
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _blend_rows(r0: F32, r1: F32, r2: F32, r3: F32, r4: F32, r5: F32, w: F32, out: F32) -> None:
+    """Six rows to one."""
+    w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
+    for x in range(out.size):
+        out[x] = w0 * r0[x] + w1 * r1[x] + w2 * r2[x] + w3 * r3[x] + w4 * r4[x] + w5 * r5[x]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _blend_columns(row: F32, w: F32, low: float, high: float, out: F32) -> None:
+    """Six neighbours to one, within bounds."""
+    w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
+    for x in range(out.size):
+        value = w0 * row[x] + w1 * row[x + 1] + w2 * row[x + 2]
+        value += w3 * row[x + 3] + w4 * row[x + 4] + w5 * row[x + 5]
+        out[x] = min(max(value, low), high)
+
+
 @njit(
     "void(float32[:,:,:,::1], float64[:,::1], float32[::1], float32, float32, boolean,"
     " float32[:,:,:,::1])",
@@ -50,76 +68,61 @@ def shift_frames(
     wz = np.empty(6, np.float32)
     wy = np.empty(6, np.float32)
     wx = np.empty(6, np.float32)
-    plane = np.empty((Y, X), np.float32)
-    row = np.empty(X, np.float32)
+    blended = np.empty((Y, X), np.float32)
+    padded = np.empty(X + 6, np.float32)
     for i in range(n):
-        nz, ny, nx = (
-            int(np.floor(shifts[i, 0])),
-            int(np.floor(shifts[i, 1])),
-            int(np.floor(shifts[i, 2])),
-        )
+        nz = int(np.floor(shifts[i, 0]))
+        ny = int(np.floor(shifts[i, 1]))
+        nx = int(np.floor(shifts[i, 2]))
         lanczos_weights(shifts[i, 0] - nz, wz)
         lanczos_weights(shifts[i, 1] - ny, wy)
         lanczos_weights(shifts[i, 2] - nx, wx)
-        flat_z = abs(shifts[i, 0] - nz) < 1e-6
-        padded = np.empty(X + 6, np.float32)
-        # columns of the frame that the padded row takes before it is filtered along x
-        first = nx - 2
+        in_plane = abs(shifts[i, 0] - nz) < 1e-6
         for z in range(Z):
-            source_z = z + shifts[i, 0]
-            for y in range(Y):
-                if flat_z:
-                    zz = min(max(z + nz, 0), Z - 1)
-                    for x in range(X):
-                        plane[y, x] = frames[i, zz, y, x]
-                else:
-                    for x in range(X):
-                        plane[y, x] = 0.0
-                    for j in range(6):
-                        zz = min(max(z + nz - 2 + j, 0), Z - 1)
-                        w = wz[j]
+            plane = frames[i, min(max(z + nz, 0), Z - 1)]
+            if not in_plane:
+                blended[:] = 0.0
+                for j in range(6):
+                    source = frames[i, min(max(z + nz - 2 + j, 0), Z - 1)]
+                    for y in range(Y):
                         for x in range(X):
-                            plane[y, x] += w * frames[i, zz, y, x]
+                            blended[y, x] += wz[j] * source[y, x]
+                plane = blended
+            # the padded row holds columns nx - 2 .. nx - 2 + X + 5, the edges repeated
+            start = min(max(2 - nx, 0), X + 6)
+            stop = max(min(X + 2 - nx, X + 6), start)
+            count = stop - start
             for y in range(Y):
-                y0 = min(max(y + ny - 2, 0), Y - 1)
-                y1 = min(max(y + ny - 1, 0), Y - 1)
-                y2 = min(max(y + ny, 0), Y - 1)
-                y3 = min(max(y + ny + 1, 0), Y - 1)
-                y4 = min(max(y + ny + 2, 0), Y - 1)
-                y5 = min(max(y + ny + 3, 0), Y - 1)
-                for x in range(X):
-                    row[x] = (
-                        wy[0] * plane[y0, x]
-                        + wy[1] * plane[y1, x]
-                        + wy[2] * plane[y2, x]
-                        + wy[3] * plane[y3, x]
-                        + wy[4] * plane[y4, x]
-                        + wy[5] * plane[y5, x]
-                    )
-                start = min(max(-first, 0), X + 6)
-                stop = max(min(X - first, X + 6), 0)
-                for x in range(0, min(start, X + 6)):
-                    padded[x] = row[0]
-                for x in range(start, stop):
-                    padded[x] = row[x + first]
-                for x in range(max(stop, 0), X + 6):
-                    padded[x] = row[X - 1]
-                for x in range(X):
-                    value = (
-                        wx[0] * padded[x]
-                        + wx[1] * padded[x + 1]
-                        + wx[2] * padded[x + 2]
-                        + wx[3] * padded[x + 3]
-                        + wx[4] * padded[x + 4]
-                        + wx[5] * padded[x + 5]
-                    )
-                    value = low if value < low else value
-                    value = high if value > high else value
-                    out[i, z, y, x] = value
+                r0 = plane[min(max(y + ny - 2, 0), Y - 1)]
+                r1 = plane[min(max(y + ny - 1, 0), Y - 1)]
+                r2 = plane[min(max(y + ny, 0), Y - 1)]
+                r3 = plane[min(max(y + ny + 1, 0), Y - 1)]
+                r4 = plane[min(max(y + ny + 2, 0), Y - 1)]
+                r5 = plane[min(max(y + ny + 3, 0), Y - 1)]
+                first = start + nx - 2
+                _blend_rows(
+                    r0[first : first + count],
+                    r1[first : first + count],
+                    r2[first : first + count],
+                    r3[first : first + count],
+                    r4[first : first + count],
+                    r5[first : first + count],
+                    wy,
+                    padded[start:stop],
+                )
+                left = r0[0] * wy[0] + r1[0] * wy[1] + r2[0] * wy[2]
+                left += r3[0] * wy[3] + r4[0] * wy[4] + r5[0] * wy[5]
+                e = X - 1
+                right = r0[e] * wy[0] + r1[e] * wy[1] + r2[e] * wy[2]
+                right += r3[e] * wy[3] + r4[e] * wy[4] + r5[e] * wy[5]
+                padded[:start] = left
+                padded[stop:] = right
+                _blend_columns(padded, wx, low, high, out[i, z, y])
             if not invent:
+                outside_z = z + shifts[i, 0] < 0 or z + shifts[i, 0] > Z - 1
                 for y in range(Y):
                     source_y = y + shifts[i, 1]
-                    outside = source_z < 0 or source_z > Z - 1 or source_y < 0 or source_y > Y - 1
+                    outside = outside_z or source_y < 0 or source_y > Y - 1
                     for x in range(X):
                         source_x = x + shifts[i, 2]
                         if outside or source_x < 0 or source_x > X - 1:

@@ -1,3 +1,65 @@
-"""Calcium imaging in napari: CNMF, batches and curation."""
+"""Calcium imaging in napari: CNMF with a batch manager, two engines, and curation.
 
-__version__ = "0.1.0"
+Everything a script needs, imported when it is first asked for (PEP 562): importing the package
+loads neither napari nor Qt nor any file format.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch, DuplicateItemWarning, Item, Queue, State, current_batch
+    from napari_cnmf.errors import CnmfError
+    from napari_cnmf.io import open_movie
+    from napari_cnmf.io.caiman import read_caiman, write_caiman
+    from napari_cnmf.model.components import Components
+    from napari_cnmf.model.movie import Movie
+    from napari_cnmf.params import CNMFParams
+
+_WHERE = {
+    "Batch": "napari_cnmf.batch",
+    "CNMFParams": "napari_cnmf.params",
+    "CnmfError": "napari_cnmf.errors",
+    "Components": "napari_cnmf.model.components",
+    "DuplicateItemWarning": "napari_cnmf.batch",
+    "Item": "napari_cnmf.batch",
+    "Movie": "napari_cnmf.model.movie",
+    "Queue": "napari_cnmf.batch",
+    "State": "napari_cnmf.batch",
+    "current_batch": "napari_cnmf.batch",
+    "open_movie": "napari_cnmf.io",
+    "read_caiman": "napari_cnmf.io.caiman",
+    "write_caiman": "napari_cnmf.io.caiman",
+}
+
+__all__ = [
+    "Batch",
+    "CNMFParams",
+    "CnmfError",
+    "Components",
+    "DuplicateItemWarning",
+    "Item",
+    "Movie",
+    "Queue",
+    "State",
+    "current_batch",
+    "open_movie",
+    "read_caiman",
+    "write_caiman",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name == "__version__":
+        return _version("napari-cnmf")
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, "__version__"))

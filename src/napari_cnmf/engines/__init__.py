@@ -1,0 +1,99 @@
+"""Who computes: engines by name, imported when they are asked for.
+
+Engines of others register under the entry point group ``napari_cnmf.engines``, a name for a class
+that satisfies `napari_cnmf.engines.base.Engine`. The name in an item chooses among those installed
+and can make nothing else run.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import NamedTuple
+
+from napari_cnmf.engines.base import Algorithm, Engine
+from napari_cnmf.errors import EngineError
+
+__all__ = ["AUTO", "Resolution", "engine_names", "engines", "get_engine", "resolve"]
+
+AUTO = "auto"
+ENTRY_POINTS = "napari_cnmf.engines"
+
+_OURS = {
+    "builtin": "napari_cnmf.engines.builtin:BuiltinEngine",
+}
+
+
+class Resolution(NamedTuple):
+    """An engine, and why it was taken."""
+
+    engine: Engine
+    reason: str
+
+
+def engine_names() -> tuple[str, ...]:
+    """Names of every engine that is known, here or not."""
+    others = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
+    return (*_OURS, *sorted(others - set(_OURS)))
+
+
+@cache
+def get_engine(name: str) -> Engine:
+    """The engine of that name.
+
+    Raises
+    ------
+    EngineError
+        When no engine has that name, or its package cannot be imported.
+    """
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        engine: Engine = getattr(import_module(module), attribute)()
+        return engine
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            loaded: Engine = entry.load()()
+        except (ImportError, AttributeError, TypeError) as error:
+            raise EngineError(
+                f"Engine {name!r} of {entry.value} must load, and does not: {error}. "
+                "Update or remove the package it comes from."
+            ) from error
+        return loaded
+    known = ", ".join((AUTO, *engine_names()))
+    raise EngineError(f"The engine must be one of {known}, got {name!r}.")
+
+
+def engines() -> dict[str, Engine]:
+    """Every known engine by name; ask each for its `unavailable_reason`."""
+    return {name: get_engine(name) for name in engine_names()}
+
+
+def resolve(name: str, algorithm: Algorithm) -> Resolution:
+    """The engine that is to run ``algorithm``, and why it is that one.
+
+    ``auto`` takes CaImAn where it is found and can do it, else the built-in engine.
+
+    Raises
+    ------
+    EngineError
+        When the engine asked for is not there or cannot do it.
+    """
+    if name != AUTO:
+        engine = get_engine(name)
+        if (reason := _cannot(engine, algorithm)) is not None:
+            raise EngineError(f"{engine.title} cannot run this item: {reason}")
+        return Resolution(engine, "it was asked for")
+    caiman = get_engine("caiman")
+    reason = _cannot(caiman, algorithm)
+    if reason is None:
+        return Resolution(caiman, "engine is auto, and CaImAn was found")
+    return Resolution(get_engine("builtin"), f"engine is auto, and without CaImAn: {reason}")
+
+
+def _cannot(engine: Engine, algorithm: Algorithm) -> str | None:
+    """Why ``engine`` cannot do ``algorithm`` here; ``None`` if it can."""
+    if algorithm not in engine.algorithms():
+        able = ", ".join(sorted(engine.algorithms()))
+        return f"{engine.title} does {able}, not {algorithm}."
+    return engine.unavailable_reason()

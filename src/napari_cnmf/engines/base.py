@@ -9,6 +9,12 @@ from typing import Protocol
 
 from napari_cnmf.params import CNMFParams
 
+RESULT_FILE = "result.hdf5"
+CORRECTED_FILE = "corrected.tif"
+MOTION_FILE = "motion.h5"
+IMAGES_FILE = "images.npz"
+"""Names of the outputs in an item's folder."""
+
 
 class Algorithm(StrEnum):
     """What an item does."""
@@ -119,6 +125,18 @@ class Engine(Protocol):
         """``{"group.key": why}`` of what the user set and this engine does not use."""
         ...
 
-    def command(self, folder: Path) -> list[str]:
-        """The child process that runs the item in ``folder``; writes events, status and result."""
+    def run(self, job: Job, reporter: Reporter) -> Outcome:
+        """Compute ``job`` in this process, the item's child process, and leave all outputs.
+
+        An engine with an interpreter of its own prepares its input here, runs its process as a
+        child of this one and passes on what that says; so every item has one worker, which alone
+        writes events and status, and cancel ends one process tree.
+
+        Raises
+        ------
+        CancelledByUser
+            ``reporter.should_stop`` said so.
+        CnmfError
+            What went wrong, for the user to read.
+        """
         ...

@@ -1,0 +1,239 @@
+"""Everything that is checked before an item is added, so that nothing is left when it is wrong."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import ValidationError
+
+from napari_cnmf.batch import inputs
+from napari_cnmf.batch.events import Event, EventKind, append_event
+from napari_cnmf.batch.item import Item
+from napari_cnmf.batch.spec import ItemSpec, RunSpec, params_hash
+from napari_cnmf.batch.status import describe_validation
+from napari_cnmf.engines import AUTO, engine_names
+from napari_cnmf.engines.base import Algorithm
+from napari_cnmf.errors import BatchError, EngineError, MovieError, ParameterError
+from napari_cnmf.io import check_movie
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
+
+AIN_FILE = "ain.npz"
+MASK_FILE = "mask.npy"
+INPUT_RESULT_FILE = "input-result.hdf5"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked of `Batch.add`."""
+
+    algorithm: Algorithm
+    movie: inputs.MovieLike | Item
+    params: CNMFParams
+    name: str | None = None
+    comment: str = ""
+    refit: bool = False
+    engine: str = AUTO
+    axes: str | None = None
+    result: str | os.PathLike[str] | None = None
+    ain: Any = None
+    mask: Any = None
+    run: RunSpec | Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A request that can be carried out: the item to be, its movie, and its further files."""
+
+    spec: ItemSpec
+    movie: Movie
+    fill: Callable[[Path], None]
+
+
+def parse_algorithm(name: str) -> Algorithm:
+    """The algorithm of that name, or an error that lists them."""
+    try:
+        return Algorithm(name)
+    except ValueError as error:
+        known = ", ".join(Algorithm)
+        raise BatchError(f"The algorithm must be one of {known}, got {name!r}.") from error
+
+
+def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
+    """Parameters from what a script gives."""
+    if isinstance(params, CNMFParams):
+        return params
+    return CNMFParams.from_dict(params or {})
+
+
+def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
+    """Run options from what a script gives."""
+    if isinstance(run, RunSpec):
+        return run
+    try:
+        return RunSpec.model_validate(dict(run or {}))
+    except ValidationError as error:
+        raise ParameterError(f"run: {describe_validation(error)}.") from error
+
+
+def check(batch: Batch, request: Request) -> Checked:
+    """Check a request against its movie.
+
+    Raises
+    ------
+    MovieError, ParameterError, BatchError, EngineError
+        When it could never run.
+    """
+    if request.engine not in (AUTO, *engine_names()):
+        known = ", ".join((AUTO, *engine_names()))
+        raise EngineError(f"The engine must be one of {known}, got {request.engine!r}.")
+    parent = request.movie if isinstance(request.movie, Item) else None
+    movie = _movie_of(batch, request)
+    _check_input(request, parent)
+    if parent is not None and (rate := parent.frame_rate_hz) is not None:
+        movie = movie.with_frame_rate(rate)
+    warnings = check_input(movie, request.params, request.algorithm)
+    ain, mask = _check_ain(request.ain, movie), _check_mask(request.mask, movie)
+    result = None if request.result is None else _check_result(Path(request.result))
+    spec = ItemSpec(
+        uuid=str(uuid.uuid4()),
+        name=(request.name or (parent.name if parent else movie.name))[:200],
+        comment=request.comment,
+        algorithm=request.algorithm,
+        added=datetime.now(UTC),
+        # A movie without files gets its place when the item is added.
+        movie=None if parent else inputs.describe_movie(batch.path, movie, axes=request.axes),
+        parent=None if parent is None else parent.uuid,
+        result=None if result is None else INPUT_RESULT_FILE,
+        params=request.params.to_dict(),
+        refit=request.refit,
+        ain=None if ain is None else AIN_FILE,
+        mask=None if mask is None else MASK_FILE,
+        run=parse_run(request.run),
+        engine=request.engine,
+        hash=params_hash(
+            request.algorithm,
+            request.params,
+            refit=request.refit,
+            arrays=(ain, mask),
+            files=(result,),
+        ),
+        versions={"napari-cnmf": version("napari-cnmf"), "python": platform.python_version()},
+    )
+
+    def fill(folder: Path) -> None:
+        for warning in warnings:
+            append_event(folder, Event(EventKind.WARNING, warning))
+        if ain is not None:
+            sp.save_npz(folder / AIN_FILE, ain)
+        if mask is not None:
+            np.save(folder / MASK_FILE, mask, allow_pickle=False)
+        if result is not None:
+            shutil.copyfile(result, folder / INPUT_RESULT_FILE)
+
+    return Checked(spec, movie, fill)
+
+
+def with_files(batch: Batch, checked: Checked) -> Checked:
+    """The same with a file for a movie that had none."""
+    if checked.spec.movie is None or checked.movie.paths:
+        return checked
+    movie = inputs.store_array(batch.path, checked.movie, checked.spec.name)
+    described = inputs.describe_movie(batch.path, movie)
+    return replace(checked, movie=movie, spec=checked.spec.model_copy(update={"movie": described}))
+
+
+def _movie_of(batch: Batch, request: Request) -> Movie:
+    """The movie, or for an item the one that its parent takes: what that will make is as big."""
+    if not isinstance(request.movie, Item):
+        return inputs.to_movie(request.movie, axes=request.axes)
+    if request.movie.batch.path != batch.path:
+        raise BatchError(
+            f"{request.movie.name!r} is an item of another batch ({request.movie.batch.path}). "
+            "Give its movie: item.movie()."
+        )
+    return request.movie.input_movie()
+
+
+def _check_input(request: Request, parent: Item | None) -> None:
+    """Does the kind of input fit the algorithm?"""
+    scores = request.algorithm is Algorithm.EVALUATE
+    if parent is None:
+        if scores and request.result is None:
+            raise BatchError(
+                "evaluate needs a result to score: give a cnmf item as the input, or the movie "
+                "and result=PATH."
+            )
+        return
+    makes_movie = parent.algorithm is Algorithm.MCORR
+    if scores and makes_movie and request.result is None:
+        raise BatchError(f"evaluate needs a result to score, and {parent.name!r} makes a movie.")
+    if not scores and not makes_movie:
+        raise BatchError(
+            f"{request.algorithm} needs a movie, and {parent.name!r} ({parent.algorithm}) makes "
+            "none. Give it an mcorr item, or the movie."
+        )
+
+
+def check_input(movie: Movie, params: CNMFParams, algorithm: str) -> list[str]:
+    """Can this movie be worked on with these parameters?
+
+    Returns
+    -------
+    What is probably not meant, one sentence each.
+
+    Raises
+    ------
+    MovieError, ParameterError
+        When it cannot, or nobody says the frame rate.
+    """
+    check_movie(movie)
+    rate = movie.frame_rate_hz
+    if algorithm != Algorithm.MCORR:
+        rate = resolve_frame_rate(params, rate)
+    return check_for_movie(params, movie.shape, rate, algorithm=algorithm)
+
+
+def _check_ain(ain: Any, movie: Movie) -> sp.csc_matrix | None:
+    if ain is None:
+        return None
+    matrix = sp.csc_matrix(ain, dtype=np.float32)
+    n_pixels = int(np.prod(movie.dims))
+    if matrix.shape[0] != n_pixels:
+        raise ParameterError(
+            f"ain must have a row for each of the {n_pixels} pixels of {movie.dims}, "
+            f"got shape {matrix.shape}."
+        )
+    return matrix
+
+
+def _check_mask(mask: Any, movie: Movie) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+    if mask is None:
+        return None
+    array = np.asarray(mask, dtype=bool)
+    if array.shape != movie.dims or not array.any():
+        raise ParameterError(
+            f"mask must have the shape {movie.dims} of the field and be true somewhere, "
+            f"got shape {array.shape} with {int(array.sum())} pixels."
+        )
+    return array
+
+
+def _check_result(path: Path) -> Path:
+    if not path.is_file():
+        raise MovieError(f"The result to score must be a file, and {path} is none.")
+    return path

@@ -1,0 +1,427 @@
+"""A batch: a folder of items, used alike by GUI, scripts, command line and cluster."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from napari_cnmf.batch import adding, inputs
+from napari_cnmf.batch._index import ItemIndex, identity
+from napari_cnmf.batch.grid import Grid, expand_grid
+from napari_cnmf.batch.inputs import MovieLike
+from napari_cnmf.batch.item import Item, claimed
+from napari_cnmf.batch.spec import ItemSpec, RunSpec, write_spec
+from napari_cnmf.batch.status import State, Status
+from napari_cnmf.batch.store import (
+    add_item_folder,
+    check_batch_folder,
+    create_batch_folder,
+    item_folders,
+    remove_item_folder,
+)
+from napari_cnmf.batch.table import batch_table
+from napari_cnmf.engines import AUTO
+from napari_cnmf.errors import BatchError, MovieError
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_cnmf.batch.queue import QueueEvent
+
+ParamsLike = CNMFParams | Mapping[str, Any] | None
+
+
+class DuplicateItemWarning(UserWarning):
+    """An item asks for what another of the batch already has or will have."""
+
+
+class Batch:
+    """Items in a folder, in the order in which they were added.
+
+    Make one with `create` or `open`. It holds nothing that is not on disk: several processes may
+    work on the same batch.
+
+    Parameters
+    ----------
+    path
+        A batch folder.
+
+    Examples
+    --------
+    >>> batch = Batch.create("my batch")                            # doctest: +SKIP
+    >>> mc = batch.add("mcorr", "movie.tif", name="movie")          # doctest: +SKIP
+    >>> item = batch.add("cnmf", mc, refit=True, name="movie")      # doctest: +SKIP
+    >>> batch.run(start=item)                                       # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        check_batch_folder(self.path)
+        self._index = ItemIndex(self)
+        self._last_added = datetime.min.replace(tzinfo=UTC)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> Batch:
+        """Make a batch in a new or empty folder.
+
+        Raises
+        ------
+        BatchError
+            When something is there, or the place cannot be written.
+        """
+        create_batch_folder(Path(path).absolute())
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Batch:
+        """Open the batch in ``path``; raises ``BatchError`` when that is none."""
+        return cls(path)
+
+    def __repr__(self) -> str:
+        return f"<Batch {str(self.path)!r}, {len(self)} items>"
+
+    # -- items
+
+    def refresh(self, names: Iterable[str] | None = None) -> None:
+        """Look which items there are; called by whatever needs to know.
+
+        Parameters
+        ----------
+        names
+            The folders, where the caller has just listed them.
+        """
+        if names is None:
+            names = [entry.name for entry in item_folders(self.path)]
+        self._index.update(names)
+
+    @property
+    def items(self) -> list[Item]:
+        """Every item, the damaged ones too, in order of adding."""
+        self.refresh()
+        return list(self._index.order)
+
+    def __len__(self) -> int:
+        self.refresh()
+        return len(self._index.order)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, Item) and item in self.items
+
+    def __getitem__(self, key: int | str) -> Item:
+        """An item by position, uuid, or a name that only one has.
+
+        Raises
+        ------
+        BatchError
+            When there is none, or several of that name.
+        """
+        if isinstance(key, int):
+            items = self.items
+            try:
+                return items[key]
+            except IndexError as error:
+                raise BatchError(
+                    f"The batch has {len(items)} items, got position {key}."
+                ) from error
+        if (item := self._index.by_uuid.get(key)) is not None and item.folder.exists():
+            return item
+        named = [item for item in self.items if key in (item.uuid, item.name)]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            which = ", ".join(f"{item.uuid} ({item.algorithm})" for item in named)
+            raise BatchError(
+                f"{len(named)} items have the name {key!r}: take one by uuid: {which}."
+            )
+        raise BatchError(f"The batch {self.path} has no item {key!r}. batch.df lists what it has.")
+
+    def children(self, item: Item) -> list[Item]:
+        """Items that take what ``item`` makes as their input."""
+        return [
+            other
+            for other in self.items
+            if other.problem is None and other.spec.parent == item.uuid
+        ]
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row an item, see `napari_cnmf.batch.table.COLUMNS`."""
+        return batch_table(self.items)
+
+    # -- adding and removing
+
+    def add(
+        self,
+        algorithm: str,
+        movie: MovieLike | Item,
+        *,
+        params: ParamsLike = None,
+        name: str | None = None,
+        comment: str = "",
+        refit: bool = False,
+        engine: str = AUTO,
+        axes: str | None = None,
+        result: str | os.PathLike[str] | None = None,
+        ain: Any = None,
+        mask: Any = None,
+        run: Mapping[str, Any] | RunSpec | None = None,
+    ) -> Item:
+        """Add an item; nothing starts.
+
+        Parameters
+        ----------
+        algorithm
+            ``mcorr``, ``cnmf``, ``cnmfe`` or ``evaluate``.
+        movie
+            A file, files in order, a `Movie` (one without files is written to ``inputs/``), or an
+            item: the corrected movie of an ``mcorr``, and for ``evaluate`` the result to score.
+        params
+            Parameters, or a nested dict on top of the defaults.
+        name
+            That of the movie or the parent when not given.
+        refit
+            Run CNMF a second time from the first result.
+        engine
+            ``auto`` (CaImAn where it is found when the item starts), ``builtin``, ``caiman``.
+        axes
+            Which axis of the file is which, for example ``"TZYX"``.
+        result
+            For ``evaluate`` on a movie: the result file to score; it is copied into the item.
+        ain
+            Footprints to start from, sparse ``(n_pixels, n)`` with pixels in C order.
+        mask
+            Bool ``([Z], Y, X)``: look for cells only where it is true.
+        run
+            ``n_processes, memory_gb, keep_memmap``.
+
+        Raises
+        ------
+        MovieError, ParameterError, BatchError
+            When the item could never run; nothing is added then.
+
+        Warns
+        -----
+        DuplicateItemWarning
+            When the batch has the same already; the item is added all the same.
+        """
+        request = adding.Request(
+            algorithm=adding.parse_algorithm(algorithm),
+            movie=movie,
+            params=adding.parse_params(params),
+            name=name,
+            comment=comment,
+            refit=refit,
+            engine=engine,
+            axes=axes,
+            result=None if result is None else Path(result),
+            ain=ain,
+            mask=mask,
+            run=adding.parse_run(run),
+        )
+        return self._add(adding.check(self, request))
+
+    def _add(self, checked: adding.Checked) -> Item:
+        checked = adding.with_files(self, checked)
+        duplicate = self.find_duplicate(checked.spec)
+        spec = checked.spec.model_copy(update={"added": self._next_time()})
+        item = Item(self, add_item_folder(self.path, spec, self._first_status(spec), checked.fill))
+        item.duplicate_of = duplicate
+        if duplicate is not None:
+            warnings.warn(
+                f"{item.name!r} asks for the same as {duplicate.name!r} ({duplicate.uuid}), which "
+                f"is {duplicate.state}.",
+                DuplicateItemWarning,
+                stacklevel=3,
+            )
+        return item
+
+    def _first_status(self, spec: ItemSpec) -> Status:
+        waits = spec.parent is not None and self[spec.parent].state is not State.COMPLETED
+        return Status(state=State.WAITING if waits else State.QUEUED)
+
+    def _next_time(self) -> datetime:
+        """Now, later than of any item that this process added: the order of a grid stays."""
+        now = datetime.now(UTC)
+        self._last_added = max(now, self._last_added + timedelta(microseconds=1))
+        return self._last_added
+
+    def add_grid(
+        self,
+        algorithm: str,
+        movie: MovieLike | Item | list[Item],
+        *,
+        grid: Grid,
+        params: ParamsLike = None,
+        name: str | None = None,
+        skip_duplicates: bool = False,
+        **options: Any,
+    ) -> list[Item]:
+        """Add an item for every combination of the values in ``grid``.
+
+        Parameters
+        ----------
+        movie
+            As for `add`; a list of items gives the whole grid for each of them.
+        grid
+            ``{"init.gSig": [(4, 4), (6, 6)], "merging.merge_thr": [0.7, 0.85]}``.
+        skip_duplicates
+            Leave out what the batch has already.
+        **options
+            What else `add` takes, the same for all.
+
+        Returns
+        -------
+        The new items; their names end in the values that differ.
+        """
+        variants = expand_grid(adding.parse_params(params), grid)
+        added = []
+        for source in self._sources(movie, options.get("axes")):
+            for label, variant in variants:
+                request = adding.Request(
+                    algorithm=adding.parse_algorithm(algorithm),
+                    movie=source,
+                    params=variant,
+                    name=f"{name or source.name} {label}",
+                    **options,
+                )
+                checked = adding.check(self, request)
+                if skip_duplicates and self.find_duplicate(checked.spec) is not None:
+                    continue
+                added.append(self._add(checked))
+        return added
+
+    @staticmethod
+    def _sources(movie: MovieLike | Item | list[Item], axes: str | None) -> list[Movie | Item]:
+        """Opened once, however many items take it."""
+        if isinstance(movie, Item):
+            return [movie]
+        if isinstance(movie, list) and all(isinstance(one, Item) for one in movie):
+            return [one for one in movie if isinstance(one, Item)]
+        return [inputs.to_movie(cast("MovieLike", movie), axes=axes)]
+
+    def find_same(
+        self, algorithm: str, movie: MovieLike | Item, *, params: ParamsLike = None, **options: Any
+    ) -> Item | None:
+        """The item that `add` with these arguments would be a duplicate of."""
+        request = adding.Request(
+            algorithm=adding.parse_algorithm(algorithm),
+            movie=movie,
+            params=adding.parse_params(params),
+            **options,
+        )
+        return self.find_duplicate(adding.check(self, request).spec)
+
+    def find_duplicate(self, spec: ItemSpec) -> Item | None:
+        """The item of this batch that asks for the same as ``spec``, if there is one."""
+        self.refresh()
+        found = self._index.by_identity.get(identity(spec), [])
+        return next((item for item in found if item.uuid != spec.uuid), None)
+
+    def remove(self, *items: Item | str | int, with_children: bool = False) -> None:
+        """Remove items and all their data.
+
+        Raises
+        ------
+        BatchError
+            When one is running, or others take their movie from it and ``with_children`` is
+            false. Nothing is removed then.
+        """
+        doomed = [item if isinstance(item, Item) else self[item] for item in items]
+        pending = list(doomed)
+        while pending:
+            children = [c for c in self.children(pending.pop()) if c not in doomed]
+            if children and not with_children:
+                raise BatchError(
+                    f"{len(children)} items take their input from what is to be removed, among "
+                    f"them {children[0].name!r}. Remove them too, or first."
+                )
+            doomed += children
+            pending += children
+        for item in doomed:
+            if item.status.state is State.RUNNING:
+                raise BatchError(f"{item.name!r} is running. Cancel it, then remove it.")
+        for item in reversed(doomed):
+            with claimed(item):
+                pass  # nobody starts it in this moment
+            remove_item_folder(item.folder)
+
+    # -- movies that moved
+
+    def missing_movies(self) -> dict[str, list[str]]:
+        """``{uuid: paths}`` of items whose movie files are not where they were."""
+        missing = {}
+        for item in self.items:
+            if item.problem is None and item.spec.movie is not None:
+                try:
+                    inputs.movie_paths(self.path, item.spec.movie)
+                except MovieError:
+                    missing[item.uuid] = list(item.spec.movie.paths)
+        return missing
+
+    def locate(self, folder: str | os.PathLike[str]) -> list[Item]:
+        """Look for missing movies below ``folder``; returns the items that were mended."""
+        missing = self.missing_movies()
+        index = inputs.index_files(Path(folder).absolute()) if missing else {}
+        mended = []
+        for item_uuid in missing:
+            item = self[item_uuid]
+            spec = item.spec
+            found = None if spec.movie is None else inputs.locate(spec.movie, index, self.path)
+            if found is not None:
+                write_spec(item.folder, spec.model_copy(update={"movie": found}))
+                mended.append(item)
+        return mended
+
+    # -- running
+
+    def run(
+        self,
+        items: Iterable[Item] | None = None,
+        *,
+        start: Item | None = None,
+        n_workers: int = 1,
+        client: Any = None,
+        progress: bool = True,
+        on_event: Callable[[QueueEvent], None] | None = None,
+    ) -> list[Item]:
+        """Run queued items and wait until all have ended.
+
+        Parameters
+        ----------
+        items
+            Only these, and the parents that they wait for; all when ``None``.
+        start
+            This item and those added after it, and their parents.
+        n_workers
+            How many at once; the cores are divided among them.
+        client
+            A ``dask.distributed.Client``: run there.
+        progress
+            Show bars on stderr.
+        on_event
+            Called in the queue's thread for everything that happens.
+
+        Returns
+        -------
+        The items that ran, with whatever state they ended in.
+        """
+        from napari_cnmf.batch.running import run_batch
+
+        return run_batch(
+            self,
+            items,
+            start=start,
+            n_workers=n_workers,
+            client=client,
+            progress=progress,
+            on_event=on_event,
+        )

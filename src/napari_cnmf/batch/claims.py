@@ -1,0 +1,98 @@
+"""Who may write the status of an item: the holder of its lock, nobody else.
+
+A worker holds the lock of its item for as long as it lives, and the operating system releases it
+when it dies, however it dies: no lock of a dead process is ever left. The queue takes the lock
+for the moment in which it writes a state. Two queues may start a worker for the same item; one
+worker gets the lock, the other leaves.
+
+A share whose locks do not reach other hosts is covered by a beat: the worker touches the lock
+file, and an item that runs elsewhere counts as alive while the beat is young.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from napari_cnmf.batch.status import State, Status
+
+LOCK_FILE = "item.lock"
+BEAT_SECONDS = 10.0
+BEAT_LIMIT_SECONDS = 120.0
+
+
+class ClaimedError(Exception):
+    """Another process holds the item."""
+
+
+@contextmanager
+def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
+    """Hold the item in ``folder``.
+
+    Raises
+    ------
+    ClaimedError
+        When another process holds it for longer than ``timeout_s``.
+    OSError
+        When the folder cannot be written.
+    """
+    lock = FileLock(folder / LOCK_FILE, thread_local=False)
+    try:
+        lock.acquire(timeout=timeout_s, poll_interval=0.02)
+    except Timeout as error:
+        raise ClaimedError(f"{folder.name} is held by another process.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def beating(folder: Path) -> Iterator[None]:
+    """Touch the lock file of the item in ``folder`` now and then, so that other hosts see life."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT_SECONDS):
+            # A share that is away for a while must not end the work.
+            with suppress(OSError):
+                (folder / LOCK_FILE).touch()
+
+    thread = threading.Thread(target=beat, name="item-beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def is_alive(folder: Path, status: Status) -> bool:
+    """Does the process that ``status`` says works on the item still live?
+
+    On this machine: exactly that process. Elsewhere: its beat is young, by the clock of the file
+    system that holds the batch.
+    """
+    if status.state is not State.RUNNING or status.process is None:
+        return False
+    if status.process.is_local:
+        return status.process.process() is not None
+    try:
+        return _file_system_now(folder) - (folder / LOCK_FILE).stat().st_mtime < BEAT_LIMIT_SECONDS
+    except OSError:
+        # Nothing can be said about it, and nothing must be taken away from it.
+        return True
+
+
+def _file_system_now(folder: Path) -> float:
+    """Now, by the clock that stamps files there: hosts may differ by minutes."""
+    probe = folder / ".clock"
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)

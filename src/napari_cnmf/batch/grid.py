@@ -1,0 +1,49 @@
+"""The product of chosen values of several parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams
+
+Grid = Mapping[str, Sequence[Any]]
+"""``{"init.gSig": [(4, 4), (6, 6)], "merging.merge_thr": [0.7, 0.85]}``"""
+
+
+def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
+    """Every combination of the values in ``grid``, on top of ``params``.
+
+    Returns
+    -------
+    A label that tells the variant from the others, and its parameters; the last parameter of
+    ``grid`` varies fastest.
+
+    Raises
+    ------
+    ParameterError
+        For a parameter without values, an unknown name, or a value out of bounds.
+    """
+    for name, values in grid.items():
+        if isinstance(values, str) or not values:
+            raise ParameterError(
+                f"A grid needs a list of values for each parameter, got {name}={values!r}. "
+                f"Write {{'{name}': [first, second]}}."
+            )
+    variants = []
+    for combination in itertools.product(*grid.values()):
+        settings = dict(zip(grid, combination, strict=True))
+        variant = params
+        for name, value in settings.items():
+            variant = variant.set(name, value)
+        label = " ".join(f"{name.rpartition('.')[2]}={_show(v)}" for name, v in settings.items())
+        variants.append((label, variant))
+    return variants
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(str(part) for part in value)
+    return str(value)

@@ -1,0 +1,408 @@
+"""One item of a batch, as scripts, docks and the command line see it.
+
+Everything is read from its folder when it is asked for, so an `Item` is never out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.batch import stopping
+from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
+from napari_cnmf.batch.events import Event, read_events
+from napari_cnmf.batch.history import history_trace
+from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, write_spec
+from napari_cnmf.batch.status import (
+    PARENT_FAILED,
+    RETRIABLE,
+    STATUS_FILE,
+    ErrorInfo,
+    State,
+    Status,
+    read_status,
+    write_status,
+)
+from napari_cnmf.engines.base import (
+    CORRECTED_FILE,
+    IMAGES_FILE,
+    RESULT_FILE,
+    Algorithm,
+)
+from napari_cnmf.errors import BatchError, ResultError
+from napari_cnmf.io import open_movie, read_images
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
+
+LOG_FILE = "worker.log"
+INTERRUPTED_MESSAGE = (
+    "Its process is gone without a word: killed, out of memory, or the machine went down. "
+    "Look at the log, then retry it."
+)
+
+_Stamp = tuple[int, int]
+
+
+class Item:
+    """One item of a batch.
+
+    Parameters
+    ----------
+    batch
+        The batch it belongs to.
+    folder
+        Its folder, below ``items/`` of the batch.
+
+    See Also
+    --------
+    napari_cnmf.batch.batch.Batch.add : makes one.
+    """
+
+    def __init__(self, batch: Batch, folder: Path) -> None:
+        self.batch = batch
+        self.folder = folder
+        self.duplicate_of: Item | None = None
+        """The item that asked for the same, as found when this one was added."""
+        self._spec: tuple[_Stamp, ItemSpec | BatchError] | None = None
+        self._status: tuple[_Stamp, Status] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Item {self.name!r} {self.uuid[:8]} {self.state}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Item) and self.folder == other.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
+    # -- what was asked
+
+    @property
+    def spec(self) -> ItemSpec:
+        """What was asked; raises ``BatchError`` when ``item.json`` is damaged."""
+        stamp = _stamp(self.folder / ITEM_FILE)
+        if self._spec is None or self._spec[0] != stamp:
+            try:
+                self._spec = (stamp, read_spec(self.folder))
+            except BatchError as error:
+                self._spec = (stamp, error)
+        spec = self._spec[1]
+        if isinstance(spec, BatchError):
+            raise BatchError(str(spec)) from spec
+        return spec
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with its folder, or ``None``."""
+        try:
+            _ = self.spec
+            read_status(self.folder)
+        except BatchError as error:
+            return str(error)
+        return None
+
+    @property
+    def uuid(self) -> str:
+        """Its uuid; the folder's name when ``item.json`` is damaged."""
+        try:
+            return self.spec.uuid
+        except BatchError:
+            return self.folder.name
+
+    @property
+    def name(self) -> str:
+        try:
+            return self.spec.name
+        except BatchError:
+            return self.folder.name
+
+    @property
+    def comment(self) -> str:
+        return self.spec.comment
+
+    @property
+    def algorithm(self) -> Algorithm:
+        return self.spec.algorithm
+
+    @property
+    def engine(self) -> str:
+        """The engine that ran it, or the one asked for."""
+        return self.status.engine or self.spec.engine
+
+    @property
+    def params(self) -> CNMFParams:
+        return self.spec.parsed_params
+
+    @property
+    def parent(self) -> Item | None:
+        """The item whose output it takes; raises ``BatchError`` when that was removed."""
+        return None if self.spec.parent is None else self.batch[self.spec.parent]
+
+    def rename(self, name: str) -> None:
+        """Give it another name; the folder keeps its own."""
+        self._change(name=name)
+
+    def set_comment(self, comment: str) -> None:
+        self._change(comment=comment)
+
+    def _change(self, **changes: Any) -> None:
+        """Rewrite ``item.json``, checked."""
+        try:
+            spec = ItemSpec.model_validate(self.spec.model_dump() | changes)
+        except ValueError as error:
+            raise BatchError(f"The item cannot take {changes}: {error}") from error
+        try:
+            write_spec(self.folder, spec)
+        except OSError as error:
+            raise BatchError(
+                f"{self.folder / ITEM_FILE} could not be written: {error.strerror or error}."
+            ) from error
+        self._spec = None
+
+    # -- where it stands
+
+    @property
+    def status(self) -> Status:
+        """A frozen snapshot of the truth: an item whose process died reads ``interrupted``."""
+        stored = self._stored_status()
+        if stored.state is State.RUNNING and not is_alive(self.folder, stored):
+            # It may have ended between the two looks.
+            stored = self._stored_status()
+            if stored.state is State.RUNNING:
+                error = ErrorInfo(kind="Interrupted", message=INTERRUPTED_MESSAGE)
+                return stored.to(State.INTERRUPTED, error=error, ended=stored.updated)
+        if stored.state in (State.QUEUED, State.WAITING):
+            state = State.WAITING if self._waits() else State.QUEUED
+            return stored if stored.state is state else stored.to(state)
+        return stored
+
+    def _stored_status(self) -> Status:
+        stamp = _stamp(self.folder / STATUS_FILE)
+        if self._status is None or self._status[0] != stamp:
+            self._status = (stamp, self._read_status())
+        return self._status[1]
+
+    def _read_status(self) -> Status:
+        try:
+            _ = self.spec
+            return read_status(self.folder)
+        except BatchError as error:
+            return Status(state=State.FAILED, error=ErrorInfo(kind="Damaged", message=str(error)))
+
+    def _waits(self) -> bool:
+        try:
+            parent = self.parent
+        except BatchError:
+            return True
+        return parent is not None and parent.state is not State.COMPLETED
+
+    @property
+    def state(self) -> State:
+        return self.status.state
+
+    @property
+    def progress(self) -> float:
+        """Of the stage that runs, between 0 and 1; 1 when completed."""
+        status = self.status
+        if status.state is State.COMPLETED:
+            return 1.0
+        return status.progress.fraction if status.progress is not None else 0.0
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, for the user to read."""
+        error = self.status.error
+        return None if error is None else error.message
+
+    def events(self) -> list[Event]:
+        """Everything it said so far."""
+        return read_events(self.folder)[0]
+
+    def log_text(self) -> str:
+        """What its process printed, the last 200 kB of it."""
+        return tail(self.folder / LOG_FILE, 200_000)
+
+    def cancel(self) -> None:
+        """End it: at once when it is queued, at its next block when it runs.
+
+        Returns at once, and does nothing to an item that has ended.
+
+        See Also
+        --------
+        napari_cnmf.batch.queue.Queue : insists on it until the process is gone.
+        napari_cnmf.batch.running.cancel_and_wait : does so without a queue.
+        """
+        if self.state in (State.QUEUED, State.WAITING):
+            with suppress(ClaimedError), claim(self.folder):
+                if self._stored_status().state in (State.QUEUED, State.WAITING):
+                    write_status(self.folder, self._stored_status().to(State.CANCELLED))
+                    return
+        if not self.state.ended:
+            stopping.request_cancel(self.folder)
+
+    def retry(self) -> None:
+        """Queue it again after it failed, was cancelled or interrupted.
+
+        Items that failed only because this one had are queued with it.
+
+        Raises
+        ------
+        BatchError
+            When it is running or completed.
+        """
+        status = self.status
+        if status.state not in RETRIABLE:
+            raise BatchError(
+                f"Only failed, cancelled or interrupted items can be retried; {self.name!r} is "
+                f"{status.state}. To run it again, add it again."
+            )
+        _ = self.spec
+        with claimed(self):
+            stopping.forget_cancel(self.folder)
+            fresh = Status(
+                attempts=status.attempts, state=State.WAITING if self._waits() else State.QUEUED
+            )
+            write_status(self.folder, fresh)
+        for child in self.batch.children(self):
+            error = child.status.error
+            if error is not None and error.kind == PARENT_FAILED:
+                child.retry()
+
+    # -- what it made
+
+    @property
+    def border_px(self) -> int:
+        """Pixels at the border that motion correction left without data, here or upstream."""
+        figure = self.status.figures.get("border_px")
+        if figure is not None:
+            return int(figure)
+        parent = self.parent
+        return 0 if parent is None else parent.border_px
+
+    @property
+    def frame_rate_hz(self) -> float | None:
+        """From its parameters, its parent, or the movie's metadata."""
+        if (explicit := self.params.data.fr) is not None:
+            return float(explicit)
+        if (used := self.status.frame_rate_hz) is not None:
+            return used
+        parent = self.parent
+        return parent.frame_rate_hz if parent is not None else self.input_movie().frame_rate_hz
+
+    def input_movie(self) -> Movie:
+        """The movie that it works on: its files, or what its parent made.
+
+        Raises
+        ------
+        MovieError
+            When the files are not where they were; the message says how to locate them.
+        """
+        spec = self.spec
+        if spec.movie is not None:
+            return open_movie(
+                list(movie_paths(self.batch.path, spec.movie)),
+                axes=spec.movie.axes,
+                frame_rate_hz=spec.parsed_params.data.fr,
+            )
+        parent = self.batch[str(spec.parent)]
+        return parent.movie()
+
+    def movie(self) -> Movie:
+        """The movie to look at: the corrected one of a motion correction, else its input."""
+        if self.algorithm is not Algorithm.MCORR:
+            movie = self.input_movie()
+        else:
+            movie = open_movie(self._output(CORRECTED_FILE), frame_rate_hz=self.frame_rate_hz)
+        rate = self.frame_rate_hz
+        return movie if rate is None else movie.with_frame_rate(rate)
+
+    @property
+    def result_path(self) -> Path:
+        """``result.hdf5``, or ``corrected.tif`` of a motion correction.
+
+        Raises
+        ------
+        ResultError
+            When the item is not completed; the message says what to do.
+        """
+        name = CORRECTED_FILE if self.algorithm is Algorithm.MCORR else RESULT_FILE
+        return self._output(name)
+
+    def result(self) -> Any:
+        """The result, with the decisions made about it."""
+        if self.algorithm is Algorithm.MCORR:
+            raise ResultError(
+                f"{self.name!r} is a motion correction: it has a movie(), and no cells. "
+                "Add a cnmf item that takes it as its movie."
+            )
+        from napari_cnmf.io.caiman import read_caiman
+
+        return read_caiman(self._output(RESULT_FILE))
+
+    def images(self) -> dict[str, NDArray[np.float32]]:
+        """Summary images by name, each ``([Z], Y, X)``."""
+        return read_images(self._output(IMAGES_FILE))
+
+    def _output(self, name: str) -> Path:
+        status = self.status
+        if status.state is not State.COMPLETED:
+            reason = f": {status.error.message}" if status.error is not None else "."
+            raise ResultError(
+                f"A result needs a completed item; {self.name!r} is {status.state}{reason} "
+                f"Its log is {self.folder / LOG_FILE}."
+            )
+        path = self.folder / name
+        if not path.is_file():
+            raise ResultError(
+                f"{path} must be there, since {self.name!r} is completed, and is not. "
+                "It was removed by hand: add the item again."
+            )
+        return path
+
+    @property
+    def history_trace(self) -> list[dict[str, Any]]:
+        """How it came to be, a dict for each item of the chain, the first first."""
+        return history_trace(self)
+
+
+@contextmanager
+def claimed(item: Item) -> Iterator[None]:
+    """Hold the lock of an item to write its status; in words when that cannot be."""
+    try:
+        with claim(item.folder, timeout_s=2.0):
+            yield
+    except ClaimedError as error:
+        raise BatchError(
+            f"{item.name!r} is being worked on by another process. Cancel it first."
+        ) from error
+    except OSError as error:
+        raise BatchError(f"{item.folder} must be writable: {error.strerror or error}.") from error
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Changes whenever the file is replaced."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_ino)
+
+
+def tail(path: Path, n_bytes: int) -> str:
+    """The last ``n_bytes`` of a text file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - n_bytes))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,74 @@
+"""From an item to the job of an engine: every path absolute, every question answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.batch.item import Item
+from napari_cnmf.engines.base import RESULT_FILE, Algorithm, Job, RunOptions
+from napari_cnmf.errors import BatchError
+
+
+def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | None = None) -> Job:
+    """The job of ``item``.
+
+    Parameters
+    ----------
+    n_threads, memory_gb
+        What the queue grants; what the item itself asks for comes first.
+
+    Raises
+    ------
+    MovieError
+        When the movie is not where it was, or nobody knows its frame rate.
+    BatchError
+        When there is no result to score again.
+    """
+    spec = item.spec
+    movie = item.input_movie()
+    params = spec.parsed_params
+    rate = item.frame_rate_hz
+    if rate is None and spec.algorithm is not Algorithm.MCORR:
+        movie.require_frame_rate()
+    folder = item.folder
+    return Job(
+        folder=folder,
+        algorithm=spec.algorithm,
+        movie_paths=_paths(item),
+        params=params,
+        frame_rate_hz=rate,
+        pixel_size_um=movie.pixel_size_um,
+        border_px=item.border_px,
+        refit=spec.refit,
+        result_path=_result_to_score(item) if spec.algorithm is Algorithm.EVALUATE else None,
+        ain_path=None if spec.ain is None else folder / spec.ain,
+        mask_path=None if spec.mask is None else folder / spec.mask,
+        run=RunOptions(
+            n_processes=spec.run.n_processes or n_threads,
+            memory_gb=spec.run.memory_gb or memory_gb,
+            keep_memmap=spec.run.keep_memmap,
+        ),
+    )
+
+
+def _paths(item: Item) -> tuple[Path, ...]:
+    """The files of the movie it works on, through its parents."""
+    if item.spec.movie is not None:
+        return movie_paths(item.batch.path, item.spec.movie)
+    parent = item.parent
+    if parent is None:
+        raise BatchError(f"{item.name!r} has neither a movie nor a parent.")
+    return (parent.result_path,) if parent.algorithm is Algorithm.MCORR else _paths(parent)
+
+
+def _result_to_score(item: Item) -> Path:
+    if item.spec.result is not None:
+        return item.folder / item.spec.result
+    parent = item.parent
+    if parent is None or parent.algorithm is Algorithm.MCORR:
+        raise BatchError(
+            f"{item.name!r} is to score a result, and its input has none. "
+            "Give it a cnmf item, or result=PATH."
+        )
+    return parent.folder / RESULT_FILE

@@ -1,0 +1,24 @@
+"""What this machine has to give to a worker."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+_MEMORY_SHARE = 0.7
+"""Of the free memory; the rest is for the viewer and the file cache."""
+
+
+def n_usable_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
+def share_of_machine(n_workers: int) -> tuple[int, float]:
+    """Threads and decimal GB of memory for each of ``n_workers``."""
+    free_gb = psutil.virtual_memory().available / 1e9
+    return max(1, n_usable_cores() // n_workers), _MEMORY_SHARE * free_gb / n_workers

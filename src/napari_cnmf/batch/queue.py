@@ -1,0 +1,304 @@
+"""The queue: starts what is queued, watches what runs, says what happens.
+
+It runs in a thread of the process that starts it and knows no GUI; callbacks come in that thread.
+Nothing depends on it: when its process dies, the workers go on, and the next queue on the batch
+finds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from napari_cnmf.batch import settling, stopping
+from napari_cnmf.batch.events import EVENTS_FILE
+from napari_cnmf.batch.item import Item
+from napari_cnmf.batch.machine import share_of_machine
+from napari_cnmf.batch.processes import (
+    STALL_SECONDS,
+    Handle,
+    Launcher,
+    LocalLauncher,
+    StallWatch,
+    adopt,
+)
+from napari_cnmf.batch.selection import Selection
+from napari_cnmf.batch.status import State, Status
+from napari_cnmf.errors import BatchError, CnmfError
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
+
+logger = logging.getLogger("napari_cnmf")
+
+POLL_SECONDS = 0.2
+_STARTS_LEFT_TO_OTHERS = 3
+
+
+class QueueEventKind(StrEnum):
+    """What happened."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    ENDED = "ended"
+    PROBLEM = "problem"
+    """The queue itself could not do something; the message says what."""
+    IDLE = "idle"
+    """Nothing is left to do; always the last one."""
+
+
+@dataclass(frozen=True)
+class QueueEvent:
+    """One thing that happened to an item, or to the queue (``item`` is ``None``)."""
+
+    kind: QueueEventKind
+    item: Item | None = None
+    status: Status | None = None
+    message: str = ""
+
+
+@dataclass
+class _Running:
+    item: Item
+    handle: Handle
+    watch: StallWatch
+    status: Status | None = None
+    verdict: settling.Verdict = field(default_factory=settling.Verdict)
+
+
+class Queue:
+    """Runs items of one batch, ``n_workers`` at once.
+
+    Parameters
+    ----------
+    batch
+        The batch.
+    n_workers
+        How many items run at once on this machine; cores and memory are divided among them.
+    on_event
+        Called in the queue's thread with every `QueueEvent`.
+    launcher
+        Where workers are started; as child processes of this one when not given.
+    stall_s
+        How long a worker may stand still before it is ended.
+
+    Examples
+    --------
+    >>> queue = Queue(batch, on_event=print)     # doctest: +SKIP
+    >>> queue.start()                            # doctest: +SKIP
+    >>> queue.wait()                             # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        *,
+        n_workers: int = 1,
+        on_event: Callable[[QueueEvent], None] | None = None,
+        launcher: Launcher | None = None,
+        stall_s: float = STALL_SECONDS,
+    ) -> None:
+        if n_workers < 1:
+            raise BatchError(f"n_workers must be >= 1, got {n_workers}.")
+        self.batch = batch
+        self.n_workers = n_workers
+        self._on_event = on_event
+        self._launcher = launcher or LocalLauncher()
+        self._stall_s = stall_s
+        self._selection = Selection()
+        self._running: dict[str, _Running] = {}
+        self._not_ours: Counter[str] = Counter()
+        self._given_up: set[str] = set()
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._stopping = False
+
+    # -- what its owner does
+
+    def start(self, items: Iterable[Item] | None = None, *, start: Item | None = None) -> None:
+        """Run items that are queued, and those that will be added; returns at once.
+
+        Parameters
+        ----------
+        items
+            Only these, and the parents that they wait for.
+        start
+            This one and those added after it. With neither: everything.
+        """
+        with self._lock:
+            self._selection.add(items, start)
+            self._stopping = False
+            self._given_up.clear()
+            self._not_ours.clear()
+            if self._idle.is_set():
+                self._idle.clear()
+                threading.Thread(target=self._supervise, name="cnmf-queue", daemon=True).start()
+        self._wake.set()
+
+    def cancel(self, item: Item) -> None:
+        """Cancel an item, and make sure of it; returns at once."""
+        item.cancel()
+        self._wake.set()
+
+    def cancel_all(self) -> None:
+        """Cancel everything that was started or would be; returns at once."""
+        self.stop()
+        for item in self.batch.items:
+            if not item.state.ended and self._selection.includes(item):
+                self.cancel(item)
+
+    def stop(self) -> None:
+        """Start nothing more; what runs goes on to its end."""
+        self._stopping = True
+        self._wake.set()
+
+    def detach(self) -> None:
+        """Stop watching; workers go on alone."""
+        with self._lock:
+            self._stopping = True
+            self._running.clear()
+        self._wake.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until nothing is left to do; false when ``timeout_s`` came first."""
+        return self._idle.wait(timeout_s)
+
+    @property
+    def active(self) -> bool:
+        """Is there something to do, or running?"""
+        return not self._idle.is_set()
+
+    @property
+    def running(self) -> list[Item]:
+        """The items that it watches now."""
+        with self._lock:
+            return [entry.item for entry in self._running.values()]
+
+    # -- its thread
+
+    def _supervise(self) -> None:
+        while True:
+            with self._lock:
+                more = self._turn()
+                if not more:
+                    self._idle.set()
+                    break
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+        self._emit(QueueEvent(QueueEventKind.IDLE))
+
+    def _turn(self) -> bool:
+        """One look at everything; false when nothing is left to do."""
+        try:
+            self._look_after_running()
+            left = self._take_next()
+        except CnmfError as error:
+            # The share may come back; running workers do not depend on us.
+            self._problem(None, str(error))
+            left = False
+        return bool(self._running) or left
+
+    def _look_after_running(self) -> None:
+        for entry in list(self._running.values()):
+            if entry.handle.ended():
+                del self._running[entry.item.uuid]
+                self._settle(entry)
+                continue
+            status = entry.item.status
+            if status != entry.status and status.state is State.RUNNING:
+                entry.status = status
+                self._emit(QueueEvent(QueueEventKind.PROGRESS, entry.item, status))
+            if stopping.cancel_requested(entry.item.folder):
+                entry.verdict.cancelled = True
+                entry.handle.insist()
+            elif entry.watch.stalled(_events_size(entry.item), entry.handle.cpu_seconds()):
+                entry.verdict.stalled_s = self._stall_s
+                entry.handle.kill()
+
+    def _settle(self, entry: _Running) -> None:
+        """Its process has ended: make its status true, and say so."""
+        item = entry.item
+        try:
+            outcome = settling.settle(item, entry.verdict, entry.handle.exit_code)
+        except (CnmfError, OSError) as error:
+            self._given_up.add(item.uuid)
+            self._problem(item, f"The state of {item.name!r} could not be written: {error}")
+        else:
+            if outcome is settling.Outcome.NOT_OURS:
+                self._not_ours[item.uuid] += 1
+                if self._not_ours[item.uuid] >= _STARTS_LEFT_TO_OTHERS:
+                    self._given_up.add(item.uuid)
+                return
+        self._emit(QueueEvent(QueueEventKind.ENDED, item, item.status))
+
+    def _take_next(self) -> bool:
+        """Start what may start; false when nothing is or will be startable."""
+        left = False
+        for item in self._selection.of(self.batch):
+            if item.uuid in self._running or item.uuid in self._given_up:
+                continue
+            try:
+                left |= self._consider(item)
+            except (CnmfError, OSError) as error:
+                self._given_up.add(item.uuid)
+                self._problem(item, str(error))
+        return left
+
+    def _consider(self, item: Item) -> bool:
+        """Start, adopt, settle or leave one item; true when it still needs a look later."""
+        state = item.state
+        if state is State.RUNNING:
+            self._adopt(item)
+            return item.uuid in self._running
+        if state is State.INTERRUPTED and not self._stopping:
+            settling.settle_dead(item)
+            return False
+        if state.ended or self._stopping:
+            return False
+        if state is State.WAITING:
+            return not settling.fail_with_parent(item, self._emit_ended)
+        if len(self._running) < self.n_workers:
+            self._launch(item)
+        return True
+
+    def _adopt(self, item: Item) -> None:
+        handle = adopt(item.status.process)
+        if handle is not None:
+            self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s))
+            self._emit(QueueEvent(QueueEventKind.STARTED, item, item.status, "found running"))
+
+    def _launch(self, item: Item) -> None:
+        n_threads, memory_gb = share_of_machine(self.n_workers)
+        handle = self._launcher.launch(item, n_threads=n_threads, memory_gb=memory_gb)
+        self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s))
+        self._emit(QueueEvent(QueueEventKind.STARTED, item, item.status))
+
+    def _emit_ended(self, item: Item) -> None:
+        self._emit(QueueEvent(QueueEventKind.ENDED, item, item.status))
+
+    def _problem(self, item: Item | None, message: str) -> None:
+        logger.error("%s", message)
+        self._emit(QueueEvent(QueueEventKind.PROBLEM, item, None, message))
+
+    def _emit(self, event: QueueEvent) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        # A callback is somebody else's code: its error must not end the watch over the workers.
+        except Exception:
+            logger.exception("a callback of the queue failed on %s", event.kind)
+
+
+def _events_size(item: Item) -> int:
+    with suppress(OSError):
+        return (item.folder / EVENTS_FILE).stat().st_size
+    return 0

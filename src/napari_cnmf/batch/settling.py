@@ -1,0 +1,145 @@
+"""A process has ended: make the status of its item say what is true.
+
+Only ever done under the item's lock, so a worker that lives is never overruled.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from napari_cnmf.batch import stopping
+from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
+from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, LOG_FILE, Item, tail
+from napari_cnmf.batch.status import (
+    PARENT_FAILED,
+    RETRIABLE,
+    ErrorInfo,
+    State,
+    Status,
+    read_status,
+    write_status,
+)
+from napari_cnmf.batch.worker import EXIT_NOT_OURS
+from napari_cnmf.errors import BatchError
+
+
+@dataclass
+class Verdict:
+    """What the one who watched knows about the end of a process."""
+
+    cancelled: bool = False
+    stalled_s: float | None = None
+
+
+class Outcome(Enum):
+    """What came of a started worker."""
+
+    ENDED = auto()
+    NOT_OURS = auto()
+    """Another process has the item; this one's worker left it alone."""
+
+
+def settle(item: Item, verdict: Verdict, exit_code: int | None) -> Outcome:
+    """Write the state of an item whose worker has ended.
+
+    Raises
+    ------
+    OSError
+        When the status cannot be written: disk full, share gone.
+    """
+    folder = item.folder
+    try:
+        with claim(folder, timeout_s=1.0):
+            stored = read_status(folder)
+            if stored.state in (State.QUEUED, State.WAITING):
+                if exit_code == EXIT_NOT_OURS:
+                    return Outcome.NOT_OURS
+                write_status(folder, _never_began(stored, item, exit_code))
+            elif stored.state is State.RUNNING and not is_alive(folder, stored):
+                write_status(folder, _cut_off(stored, item, verdict, exit_code))
+                stopping.forget_cancel(folder)
+    except ClaimedError:
+        # Somebody started it again in this moment: it is theirs.
+        return Outcome.NOT_OURS
+    if item.state is not State.COMPLETED:
+        stopping.kill_all(stopping.orphans(item.uuid))
+    return Outcome.ENDED
+
+
+def settle_dead(item: Item) -> None:
+    """Write ``interrupted`` for an item whose process is gone, and end what it left running."""
+    settle(item, Verdict(cancelled=stopping.cancel_requested(item.folder)), None)
+
+
+def fail_with_parent(item: Item, on_failed: Callable[[Item], None]) -> bool:
+    """Fail a waiting item whose parent will give it no movie; true when that was so."""
+    try:
+        parent = item.parent
+        reason = "" if parent is None else _parent_reason(parent)
+    except BatchError as error:
+        reason = f"The item that it takes its movie from is gone: {error}"
+    if not reason:
+        return False
+    with claim(item.folder, timeout_s=1.0):
+        stored = read_status(item.folder)
+        if stored.state in (State.QUEUED, State.WAITING):
+            info = ErrorInfo(kind=PARENT_FAILED, message=reason)
+            write_status(item.folder, stored.to(State.FAILED, error=info))
+    on_failed(item)
+    return True
+
+
+def _parent_reason(parent: Item) -> str:
+    status = parent.status
+    if status.state not in RETRIABLE:
+        return ""
+    error = f": {status.error.message}" if status.error else "."
+    return (
+        f"It takes its movie from {parent.name!r}, which is {status.state}{error} "
+        "Retry that one: this one is queued with it."
+    )
+
+
+def _never_began(stored: Status, item: Item, exit_code: int | None) -> Status:
+    message = (
+        f"Its process ended before it began ({_exit_text(exit_code)}). The end of its log: "
+        f"{_log_end(item)}"
+    )
+    return stored.to(State.FAILED, error=ErrorInfo(kind="WorkerError", message=message))
+
+
+def _cut_off(stored: Status, item: Item, verdict: Verdict, exit_code: int | None) -> Status:
+    if verdict.cancelled:
+        return stored.to(State.CANCELLED)
+    if verdict.stalled_s is not None:
+        message = (
+            f"It stood still: not one event and no CPU time for {verdict.stalled_s:.0f} s, so it "
+            "was ended. Retry it; if that repeats, set run.n_processes to 1."
+        )
+        return stored.to(State.FAILED, error=ErrorInfo(kind="Stalled", message=message))
+    message = INTERRUPTED_MESSAGE
+    if exit_code is not None:
+        message = f"Its process is gone ({_exit_text(exit_code)}). " + (
+            "When memory was short, the system did that: set run.memory_gb lower. Retry it."
+            if exit_code == -getattr(signal, "SIGKILL", 9)
+            else f"The end of its log: {_log_end(item)}"
+        )
+    return stored.to(State.INTERRUPTED, error=ErrorInfo(kind="Interrupted", message=message))
+
+
+def _exit_text(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "nobody saw how"
+    if exit_code < 0:
+        try:
+            return f"signal {signal.Signals(-exit_code).name}"
+        except ValueError:
+            return f"signal {-exit_code}"
+    return f"exit code {exit_code}"
+
+
+def _log_end(item: Item) -> str:
+    return tail(item.folder / LOG_FILE, 600).strip() or "(it is empty)"

@@ -1,0 +1,110 @@
+"""Cancel: a file that the worker looks for, then terminate, then the whole process tree."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+CANCEL_FILE = "cancel"
+MARK = "NAPARI_CNMF_ITEM"
+"""Environment variable that every process of an item inherits: its uuid."""
+
+ASK_SECONDS = 10.0
+TERMINATE_SECONDS = 5.0
+
+
+def request_cancel(folder: Path) -> None:
+    """Ask the worker of the item in ``folder`` to stop at its next block."""
+    (folder / CANCEL_FILE).touch()
+
+
+def cancel_requested(folder: Path) -> bool:
+    return (folder / CANCEL_FILE).exists()
+
+
+def forget_cancel(folder: Path) -> None:
+    (folder / CANCEL_FILE).unlink(missing_ok=True)
+
+
+def process_tree(process: psutil.Process) -> list[psutil.Process]:
+    """The process and all below it, those still there."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def terminate_tree(process: psutil.Process) -> None:
+    """Ask the processes to end; Windows knows no asking and ends them."""
+    for member in process_tree(process):
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+
+
+def kill_tree(process: psutil.Process, *, wait_s: float = 5.0) -> None:
+    """End the process and all below it, and wait until they are gone."""
+    kill_all(process_tree(process), wait_s=wait_s)
+
+
+def kill_all(processes: Iterable[psutil.Process], *, wait_s: float = 5.0) -> None:
+    members = list(processes)
+    for member in members:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(members, timeout=wait_s)
+
+
+def orphans(item_uuid: str) -> list[psutil.Process]:
+    """Processes of an item that outlived its worker: pool children, an engine's own process.
+
+    Known by the mark in their environment, since their parent is gone and numbers are reused.
+    """
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == item_uuid:
+                found.append(process)
+    return found
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """CPU time of the process and all below it that still live."""
+    total = 0.0
+    for member in process_tree(process):
+        with suppress(psutil.Error):
+            times = member.cpu_times()
+            total += times.user + times.system
+    return total
+
+
+class Insist:
+    """Cancel one process, harder the longer it takes; call `step` until it is gone.
+
+    Parameters
+    ----------
+    ask_s, terminate_s
+        How long the ``cancel`` file and the terminate signal are given.
+    """
+
+    def __init__(
+        self, *, ask_s: float = ASK_SECONDS, terminate_s: float = TERMINATE_SECONDS
+    ) -> None:
+        self._began = time.monotonic()
+        self._ask_s, self._terminate_s = ask_s, terminate_s
+        self._terminated = False
+
+    def step(self, process: psutil.Process) -> None:
+        """Do what is due now."""
+        waited = time.monotonic() - self._began
+        if waited >= self._ask_s + self._terminate_s:
+            kill_tree(process)
+        elif waited >= self._ask_s and not self._terminated:
+            self._terminated = True
+            terminate_tree(process)

@@ -1,0 +1,154 @@
+"""The folders of a batch: made whole or not at all, found by uuid, read one by one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from napari_cnmf.batch._files import read_json
+from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, write_spec
+from napari_cnmf.batch.status import Status, write_status
+from napari_cnmf.errors import BatchError
+from napari_cnmf.io.atomic import write_json
+
+BATCH_FILE = "batch.json"
+BATCH_FORMAT = "napari-cnmf-batch"
+BATCH_VERSION = 1
+ITEMS = "items"
+INPUTS = "inputs"
+_UNFINISHED = ".new-"
+_REMOVED = ".gone-"
+
+
+def create_batch_folder(root: Path) -> None:
+    """Make ``root`` a batch; it may exist when it is empty.
+
+    Raises
+    ------
+    BatchError
+        When something else is there, or the place cannot be written. Nothing is left behind.
+    """
+    made = not root.exists()
+    if not made and (not root.is_dir() or any(root.iterdir())):
+        raise BatchError(
+            f"A new batch needs a folder that is empty or not there yet, got {root}. "
+            + (
+                "Open it instead: it is a batch."
+                if (root / BATCH_FILE).exists()
+                else "Take another name."
+            )
+        )
+    parents = [parent for parent in (root, *root.parents) if not parent.exists()]
+    try:
+        (root / ITEMS).mkdir(parents=True)
+        (root / INPUTS).mkdir()
+        write_json(root / BATCH_FILE, {"format": BATCH_FORMAT, "version": BATCH_VERSION})
+    except OSError as error:
+        for leftover in (root / ITEMS, root / INPUTS):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for parent in parents:
+            if parent.is_dir():
+                parent.rmdir()
+        raise BatchError(
+            f"A batch must be in a folder that can be written, got {root}: "
+            f"{error.strerror or error}. Choose another place, or free some space."
+        ) from error
+
+
+def check_batch_folder(root: Path) -> None:
+    """Raise ``BatchError`` unless ``root`` is a batch of a version that we read."""
+    if not root.is_dir():
+        raise BatchError(f"{root} must be a batch folder: there is no such folder.")
+    if not (root / BATCH_FILE).is_file():
+        raise BatchError(
+            f"{root} must be a batch folder: it holds no {BATCH_FILE}. "
+            "Open another folder, or create a batch in an empty one."
+        )
+    data = read_json(root / BATCH_FILE)
+    if data.get("format") != BATCH_FORMAT:
+        raise BatchError(
+            f"{root / BATCH_FILE} must say format {BATCH_FORMAT!r}, got {data.get('format')!r}."
+        )
+    version = data.get("version")
+    if not isinstance(version, int) or version > BATCH_VERSION:
+        raise BatchError(
+            f"{root} has batch format {version!r}, this napari-cnmf reads up to {BATCH_VERSION}. "
+            "Update napari-cnmf to open it."
+        )
+
+
+def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
+    """The folders of finished items, in no order."""
+    try:
+        with os.scandir(root / ITEMS) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_dir():
+                    yield entry
+    except OSError as error:
+        raise BatchError(
+            f"The items of {root} must be readable: {error.strerror or error}. "
+            "Is the disk or the network share there?"
+        ) from error
+
+
+def add_item_folder(
+    root: Path, spec: ItemSpec, status: Status, fill: Callable[[Path], None] | None = None
+) -> Path:
+    """Make the folder of a new item; it appears complete or not at all.
+
+    ``fill`` puts further files into it first.
+    """
+    target = root / ITEMS / folder_name(spec)
+    unfinished = root / ITEMS / f"{_UNFINISHED}{spec.uuid}"
+    try:
+        unfinished.mkdir()
+        write_spec(unfinished, spec)
+        write_status(unfinished, status)
+        if fill is not None:
+            fill(unfinished)
+        unfinished.rename(target)
+    except OSError as error:
+        raise BatchError(
+            f"Item {spec.name!r} could not be added to {root}: {error.strerror or error}. "
+            "Free some space or make the folder writable, then add it again."
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def remove_item_folder(folder: Path) -> None:
+    """Remove an item and its data; from the first moment on it is no item any more."""
+    gone = folder.with_name(f"{_REMOVED}{uuid.uuid4().hex}")
+    try:
+        folder.rename(gone)
+        shutil.rmtree(gone)
+    except OSError as error:
+        raise BatchError(
+            f"{folder} could not be removed whole: {error.strerror or error}. "
+            "Close what has its files open and try again."
+        ) from error
+
+
+def find_item_folder(root: Path, item_uuid: str) -> Path:
+    """The folder of the item ``item_uuid`` without reading the others.
+
+    Raises
+    ------
+    BatchError
+        When the batch has no such item.
+    """
+    ending = f"-{item_uuid[:6]}"
+    # Ours first; the others only for a folder that was renamed by hand.
+    folders = sorted(item_folders(root), key=lambda entry: not entry.name.endswith(ending))
+    for entry in folders:
+        try:
+            found = read_json(Path(entry.path) / ITEM_FILE).get("uuid")
+        except BatchError:
+            continue
+        if found == item_uuid:
+            return Path(entry.path)
+    raise BatchError(f"The batch {root} has no item {item_uuid} that can be read.")

@@ -1,0 +1,90 @@
+"""Cheap polling: what changed in a batch since the last look, whoever changed it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_cnmf.batch.status import State
+from napari_cnmf.batch.store import item_folders
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
+    from napari_cnmf.batch.item import Item
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Items that appeared, changed or went since the last `BatchWatcher.poll`."""
+
+    added: tuple[Item, ...] = ()
+    changed: tuple[Item, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Uuids."""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+class BatchWatcher:
+    """Looks at the folders of a batch and says what is different from the last look.
+
+    One directory listing and one ``stat`` an item: replacing a file inside an item's folder stamps
+    the folder. Running items are looked at themselves, since a process may die without a trace.
+
+    Examples
+    --------
+    >>> watcher = BatchWatcher(batch)                                     # doctest: +SKIP
+    >>> for item in watcher.poll().changed: print(item.name, item.state)  # doctest: +SKIP
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._stamps: dict[str, int] = {}
+        self._uuids: dict[str, str] = {}
+        self._live: dict[str, State] = {}
+        """State last seen of items that may change without a write: running, queued, waiting."""
+
+    def poll(self) -> Changes:
+        """What is different since the last call; at the first call every item is ``added``."""
+        stamps = {}
+        for entry in item_folders(self._batch.path):
+            try:
+                stamps[entry.name] = os.stat(entry.path).st_mtime_ns
+            except FileNotFoundError:
+                continue  # removed between the listing and the look
+        removed = [name for name in self._stamps if name not in stamps]
+        self._batch.refresh(stamps)
+        added, changed = [], []
+        for item in self._batch:
+            name = item.folder.name
+            if name not in stamps:
+                continue
+            before = self._stamps.get(name)
+            if before is None:
+                added.append(item)
+                self._uuids[name] = item.uuid
+            elif before != stamps[name] or self._turned(item):
+                changed.append(item)
+            else:
+                continue
+            self._remember(item)
+        self._stamps = stamps
+        for name in removed:
+            self._live.pop(name, None)
+        return Changes(
+            tuple(added), tuple(changed), tuple(self._uuids.pop(name) for name in removed)
+        )
+
+    def _remember(self, item: Item) -> None:
+        state = item.state
+        if state.ended:
+            self._live.pop(item.folder.name, None)
+        else:
+            self._live[item.folder.name] = state
+
+    def _turned(self, item: Item) -> bool:
+        """Did its state change without a write: its process died, or its parent ended?"""
+        name = item.folder.name
+        return name in self._live and item.state is not self._live[name]

@@ -1,0 +1,183 @@
+"""The child process of one item: ``python -m napari_cnmf.batch.worker ITEM_DIR``.
+
+It alone writes the events, the status and the result of its item while it lives, so it needs
+nobody to talk to: the process that started it may die, and whoever opens the batch finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from napari_cnmf.batch import stopping
+from napari_cnmf.batch.claims import ClaimedError, beating, claim, is_alive
+from napari_cnmf.batch.events import Event, EventKind, append_event
+from napari_cnmf.batch.reporter import FileReporter
+from napari_cnmf.batch.status import (
+    RETRIABLE,
+    ErrorInfo,
+    ProcessInfo,
+    State,
+    Status,
+    read_status,
+    write_status,
+)
+from napari_cnmf.errors import CancelledByUser, CnmfError
+
+EXIT_ENDED = 0
+EXIT_FAILED = 1
+EXIT_NOT_OURS = 3
+"""Another process has the item, or it is not queued any more: nothing was touched."""
+
+logger = logging.getLogger("napari_cnmf")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one item; the exit code says how it ended."""
+    parser = argparse.ArgumentParser(prog="python -m napari_cnmf.batch.worker")
+    parser.add_argument("folder", type=Path, metavar="ITEM_DIR")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--memory-gb", type=float, default=None)
+    parser.add_argument(
+        "--retry", action="store_true", help="run it too when it failed or was interrupted"
+    )
+    args = parser.parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    folder = args.folder.absolute()
+    try:
+        with claim(folder, timeout_s=5.0), beating(folder):
+            status = read_status(folder)
+            if not _may_run(folder, status, retry=args.retry):
+                logger.info("not run: it is %s", status.state)
+                return EXIT_NOT_OURS
+            return _Run(folder, status).execute(args.threads, args.memory_gb)
+    except ClaimedError as error:
+        logger.info("not run: %s", error)
+        return EXIT_NOT_OURS
+
+
+def _may_run(folder: Path, status: Status, *, retry: bool) -> bool:
+    if status.state is State.RUNNING:
+        # We hold its lock, so whoever wrote that is gone, or on a host that locks do not reach.
+        return not is_alive(folder, status)
+    return status.state in (State.QUEUED, State.WAITING) or (retry and status.state in RETRIABLE)
+
+
+class _Run:
+    """The life of one item, from running to one of the ended states."""
+
+    def __init__(self, folder: Path, status: Status) -> None:
+        self.folder = folder
+        self._terminated = False
+        if status.state is State.RUNNING:
+            status = status.to(State.INTERRUPTED)
+        if status.state.ended:
+            status = status.to(State.QUEUED)
+            stopping.forget_cancel(folder)
+        self._reporter = FileReporter(
+            folder,
+            status.to(State.RUNNING, process=ProcessInfo.current()),
+            terminated=lambda: self._terminated,
+        )
+
+    def execute(self, n_threads: int | None, memory_gb: float | None) -> int:
+        """Run the item and write how it ended; returns the exit code."""
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        write_status(self.folder, self._reporter.status)
+        try:
+            final = self._compute(n_threads, memory_gb)
+        except CancelledByUser:
+            final = self._stopped()
+        # The process boundary: whatever an engine raises is the item's error, told in its status.
+        except BaseException as error:  # noqa: BLE001
+            final = self._failed(error)
+        write_status(self.folder, final)
+        stopping.forget_cancel(self.folder)
+        return EXIT_ENDED if final.state is State.COMPLETED else EXIT_FAILED
+
+    def _on_terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        self._terminated = True
+
+    def _compute(self, n_threads: int | None, memory_gb: float | None) -> Status:
+        # Imports of an engine may fail; that belongs to the item, not to a silent exit.
+        from napari_cnmf.batch.batch import Batch
+        from napari_cnmf.batch.item import Item
+        from napari_cnmf.batch.jobs import prepare_job
+        from napari_cnmf.batch.preflight import check_space
+        from napari_cnmf.engines import resolve
+
+        reporter = self._reporter
+        if reporter.should_stop():
+            raise CancelledByUser("Cancelled before it began.")
+        item = Item(Batch.open(self.folder.parents[1]), self.folder)
+        engine, reason = resolve(item.spec.engine, item.algorithm)
+        job = prepare_job(item, n_threads=n_threads, memory_gb=memory_gb)
+        reporter.update(
+            engine=engine.name,
+            engine_version=engine.version(),
+            engine_reason=reason,
+            frame_rate_hz=job.frame_rate_hz,
+        )
+        reporter.log(f"Engine {engine.name} {engine.version()}: {reason}.")
+        for field, why in engine.unused_parameters(job.algorithm, job.params).items():
+            reporter.warning(f"{field} is set and has no effect here: {why}")
+        for warning in check_space(job):
+            reporter.warning(warning)
+        outcome = engine.run(job, reporter)
+        append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
+        return reporter.status.to(
+            State.COMPLETED,
+            n_components=outcome.n_components,
+            n_accepted=outcome.n_accepted,
+            outputs=outcome.outputs,
+            figures=outcome.figures,
+        )
+
+    def _stopped(self) -> Status:
+        """Cancelled by the user, or told to end by the system (a cluster, a shutdown)."""
+        if stopping.cancel_requested(self.folder):
+            logger.info("cancelled")
+            return self._reporter.status.to(State.CANCELLED)
+        message = "The system told its process to end. Retry it."
+        logger.warning(message)
+        return self._reporter.status.to(
+            State.INTERRUPTED, error=ErrorInfo(kind="Terminated", message=message)
+        )
+
+    def _failed(self, error: BaseException) -> Status:
+        text = traceback.format_exc()
+        logger.error("%s", text)
+        info = ErrorInfo(kind=type(error).__name__, message=explain(error), traceback=text)
+        try:
+            append_event(self.folder, Event(EventKind.ERROR, info.message))
+        except OSError:
+            logger.exception("the event could not be written")
+        return self._reporter.status.to(State.FAILED, error=info)
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong and what to do, as far as we know."""
+    if isinstance(error, CnmfError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (
+            "More memory was needed than there is. Set run.memory_gb lower to compute out of "
+            "core, close other programs, or use a smaller field or fewer frames."
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk with the batch is full. Free some space, then retry the item."
+    detail = str(error) or "no further word"
+    return f"{type(error).__name__}: {detail}. The log has the traceback."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

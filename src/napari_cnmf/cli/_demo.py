@@ -1,0 +1,121 @@
+"""``napari-cnmf demo``: the main job on a recording whose truth is known."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Item
+    from napari_cnmf.testing import Recording
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="find the cells of a simulated recording and compare them with the truth",
+        description="Simulate a two-photon recording, find its cells in a child process, compare "
+        "them with the truth, and save a picture. The last line of stdout is JSON.",
+    )
+    parser.add_argument("--headless", action="store_true", help="do not open napari at the end")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="default: a new folder among the temporary ones"
+    )
+    parser.add_argument("--engine", default="auto", help="auto, builtin or caiman")
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate, run, score, draw, print, open."""
+    from napari_cnmf.batch import Batch, State
+    from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
+    from napari_cnmf.cli._picture import draw_result
+    from napari_cnmf.params import CNMFParams
+    from napari_cnmf.testing import demo_recording
+
+    out = prepare_folder(args.out)
+    print("Simulating a two-photon recording ...", file=sys.stderr)
+    recording = demo_recording().write(out / "demo.tif")
+    batch = Batch.create(out / f"batch-{datetime.now():%Y%m%d-%H%M%S-%f}")
+    params = CNMFParams.preset("two-photon somata").replace(
+        init={"gSig": recording.gSig}, data={"decay_time": recording.decay_time_s}
+    )
+    began = time.perf_counter()
+    item = batch.add(
+        "cnmf",
+        Path(str(recording.movie)),
+        params=params,
+        refit=True,
+        engine=args.engine,
+        name="demo",
+    )
+    batch.run([item])
+    seconds = time.perf_counter() - began
+    if item.state is not State.COMPLETED:
+        print(f"The demo is {item.state}: {item.error}", file=sys.stderr)
+        return EXIT_NOT_COMPLETED
+    figures = compare(item, recording) | {"seconds": round(seconds, 2)}
+    picture = out / "demo.png"
+    draw_result(item, picture)
+    print_table(figures)
+    paths = {"batch": str(batch.path), "result": str(item.result_path), "picture": str(picture)}
+    print(json.dumps(figures | paths))
+    if not args.headless:
+        sys.stdout.flush()
+        return open_viewer(batch.path)
+    return EXIT_OK
+
+
+def prepare_folder(out: Path | None) -> Path:
+    """The folder for movie, batch and picture."""
+    from napari_cnmf.errors import BatchError
+
+    if out is None:
+        return Path(tempfile.mkdtemp(prefix="napari-cnmf-demo-"))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BatchError(
+            f"--out must be a folder that can be written, got {out}: {error.strerror or error}."
+        ) from error
+    return out.absolute()
+
+
+def compare(item: Item, recording: Recording) -> dict[str, Any]:
+    """Found, accepted, precision and recall against the truth."""
+    from napari_cnmf.io.caiman import read_caiman
+    from napari_cnmf.testing import score
+
+    components = read_caiman(item.result_path)
+    result = score(components, recording.truth, subset=components.accepted)
+    return {
+        "engine": item.engine,
+        "cells": result.n_cells,
+        "found": components.n_components,
+        "accepted": result.n_components,
+        "precision": round(result.precision, 4),
+        "recall": round(result.recall, 4),
+        "trace_correlation": round(result.trace_correlation, 4),
+    }
+
+
+def print_table(figures: dict[str, Any]) -> None:
+    """The figures, one a line."""
+    labels = {"trace_correlation": "trace correlation", "cells": "cells in truth"}
+    for name, value in figures.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else value
+        print(f"{labels.get(name, name):>18}  {shown}")
+
+
+def open_viewer(path: Path) -> int:
+    """Open a batch or a result in napari, as a child process; its exit code."""
+    command = [sys.executable, "-P", "-m", "napari_cnmf.ui", str(path)]
+    return subprocess.run(command, check=False).returncode

@@ -1,0 +1,78 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.params import PRESETS, CNMFParams, read_params
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch
+
+
+def add_parameter_options(parser: argparse.ArgumentParser) -> None:
+    """``--preset``, ``--params`` and ``--set``."""
+    parser.add_argument(
+        "--preset", metavar="P", help=f"start from a preset: {', '.join(map(repr, PRESETS))}"
+    )
+    parser.add_argument(
+        "--params",
+        metavar="FILE",
+        type=Path,
+        help="TOML or JSON with parameters; CaImAn's and Mesmerize's own are understood",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="GROUP.KEY=VALUE",
+        action="append",
+        default=[],
+        help="one parameter, for example init.gSig=5,5 or gSig=5,5; may be repeated",
+    )
+
+
+def add_item_options(parser: argparse.ArgumentParser) -> None:
+    """What an item is made of, besides its movie."""
+    parser.add_argument(
+        "--algorithm", choices=("cnmf", "cnmfe", "mcorr"), default="cnmf", help="default: cnmf"
+    )
+    parser.add_argument("--refit", action="store_true", help="fit again from the first result")
+    parser.add_argument(
+        "--engine", default="auto", help="auto (CaImAn where it is found), builtin or caiman"
+    )
+    parser.add_argument("--name", metavar="N", help="name of the item; default: the movie's")
+    parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
+    add_parameter_options(parser)
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def read_parameters(args: argparse.Namespace) -> CNMFParams:
+    """Preset, then file, then single settings, each on top of the one before."""
+    params = CNMFParams.preset(args.preset) if args.preset else CNMFParams()
+    if args.params is not None:
+        params = params.replace(**_changes(args.params))
+    return params.with_settings(args.set)
+
+
+def _changes(path: Path) -> dict[str, Any]:
+    """What the file sets beyond the defaults: a preset below it is not overwritten with them."""
+    changes: dict[str, Any] = {}
+    for name, (value, _default) in read_params(path).diff(CNMFParams()).items():
+        group, _, key = name.rpartition(".")
+        if group:
+            changes.setdefault(group, {})[key] = value
+        else:
+            changes[key] = value
+    return changes
+
+
+def open_or_create(path: Path) -> Batch:
+    """The batch in ``path``, made when there is nothing."""
+    from napari_cnmf.batch import Batch
+    from napari_cnmf.batch.store import BATCH_FILE
+
+    return Batch.open(path) if (path / BATCH_FILE).exists() else Batch.create(path)

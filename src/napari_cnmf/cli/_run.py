@@ -1,0 +1,99 @@
+"""``napari-cnmf run``: movies in, a result out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cnmf.cli._options import add_item_options, open_or_create, read_parameters
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch, Item
+    from napari_cnmf.model.movie import Movie
+    from napari_cnmf.params import CNMFParams
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "run",
+        help="find the cells of a movie",
+        description="Find the cells of a movie. Several files are one session, in the order given. "
+        "The last line of stdout is the path of the result.",
+    )
+    parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
+    parser.add_argument("--batch", required=True, type=Path, metavar="DIR", help="made if need be")
+    parser.add_argument("--motion", action="store_true", help="correct motion first")
+    parser.add_argument(
+        "--again", action="store_true", help="run it even when the batch has the same already"
+    )
+    add_item_options(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Add what is missing to the batch, run it, print where the result is."""
+    from napari_cnmf.batch import State
+    from napari_cnmf.batch.adding import check_input
+    from napari_cnmf.batch.inputs import to_movie
+    from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
+
+    params = read_parameters(args)
+    # Before the batch is made: a wrong path must leave nothing behind.
+    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], axes=args.axes)
+    check_input(movie, params, args.algorithm)
+    batch = open_or_create(args.batch)
+    item = add_chain(batch, movie, params, args)
+    if not item.state.ended:
+        batch.run([item])
+    status = item.status
+    if status.state is not State.COMPLETED:
+        reason = status.error.message if status.error is not None else "no more is known."
+        print(f"{item.name} is {status.state}: {reason}", file=sys.stderr)
+        return EXIT_NOT_COMPLETED
+    if status.n_components is not None:
+        print(f"{status.n_components} found, {status.n_accepted} accepted", file=sys.stderr)
+    print(item.result_path)
+    return EXIT_OK
+
+
+def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:
+    """The item asked for, behind a motion correction where that is asked for too."""
+    source: Movie | Item = movie
+    options = {"engine": args.engine, "name": args.name}
+    if args.motion and args.algorithm != "mcorr":
+        source = reuse_or_add(
+            batch, "mcorr", movie, params, again=args.again, axes=args.axes, **options
+        )
+    else:
+        options["axes"] = args.axes
+    return reuse_or_add(
+        batch, args.algorithm, source, params, again=args.again, refit=args.refit, **options
+    )
+
+
+def reuse_or_add(
+    batch: Batch,
+    algorithm: str,
+    source: Movie | Item,
+    params: CNMFParams,
+    *,
+    again: bool,
+    **options: object,
+) -> Item:
+    """The same item when the batch has it, queued again if it ended badly; else a new one."""
+    from napari_cnmf.batch import DuplicateItemWarning, State
+
+    if not again:
+        same = batch.find_same(algorithm, source, params=params, **options)
+        if same is not None:
+            if same.state.ended and same.state is not State.COMPLETED:
+                same.retry()
+            print(f"The batch has this already: {same.name} ({same.state})", file=sys.stderr)
+            return same
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DuplicateItemWarning)  # --again asks for one
+        return batch.add(algorithm, source, params=params, **options)  # type: ignore[arg-type]

@@ -1,0 +1,239 @@
+"""The engine that comes with the package: reads a job's movie, calls `core`, writes its outputs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.engines.base import (
+    CORRECTED_FILE,
+    IMAGES_FILE,
+    MOTION_FILE,
+    RESULT_FILE,
+    Algorithm,
+    Job,
+    Outcome,
+    Reporter,
+)
+from napari_cnmf.errors import EngineError
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+
+
+class BuiltinEngine:
+    """CNMF and CNMF-E on the whitened, binned movie, and motion correction; no extra install."""
+
+    name = "builtin"
+    title = "Built-in"
+
+    def unavailable_reason(self) -> str | None:
+        """It is always there."""
+        return None
+
+    def version(self) -> str:
+        """That of this package."""
+        return version("napari-cnmf")
+
+    def algorithms(self) -> frozenset[Algorithm]:
+        return frozenset(Algorithm)
+
+    def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
+        """What the user set and this engine does not use, with the reason."""
+        return {
+            f"{group}.{key}": "only the CaImAn engine knows it."
+            for group, values in params.extra.items()
+            for key in values
+        }
+
+    def run(self, job: Job, reporter: Reporter) -> Outcome:
+        """Compute ``job``; every output appears whole or not at all."""
+        if job.algorithm is Algorithm.MCORR:
+            return _correct(job, reporter)
+        if job.algorithm is Algorithm.EVALUATE:
+            return _evaluate(job, reporter)
+        return _find_cells(job, reporter)
+
+
+def _open(job: Job) -> Movie:
+    from napari_cnmf.io import open_movie
+
+    return open_movie(list(job.movie_paths), frame_rate_hz=job.frame_rate_hz)
+
+
+def _find_cells(job: Job, reporter: Reporter) -> Outcome:
+    from napari_cnmf.core import run_cnmf
+    from napari_cnmf.io import frame_source, scratch_factory, write_images
+
+    movie = _open(job)
+    result = run_cnmf(
+        frame_source(movie),
+        job.params,
+        frame_rate_hz=_rate(job),
+        border_px=job.border_px,
+        refit=job.refit,
+        ain=None if job.ain_path is None else sp.csc_matrix(sp.load_npz(job.ain_path)),
+        mask=None if job.mask_path is None else np.load(job.mask_path, allow_pickle=False),
+        one_photon=job.algorithm is Algorithm.CNMFE,
+        memory_gb=job.run.memory_gb,
+        n_threads=job.run.n_processes,
+        scratch=scratch_factory(job.folder),
+        on_progress=reporter.progress,
+        on_warning=reporter.warning,
+        on_log=reporter.log,
+        should_stop=reporter.should_stop,
+    )
+    write_images(job.folder / IMAGES_FILE, result.images)
+    components = _with_provenance(result.components, job, movie)
+    return _write_result(job, components, dict(result.figures), (RESULT_FILE, IMAGES_FILE))
+
+
+def _evaluate(job: Job, reporter: Reporter) -> Outcome:
+    from napari_cnmf.core import evaluate_result
+    from napari_cnmf.io import frame_source, read_images, write_images
+    from napari_cnmf.io.caiman import read_caiman
+
+    if job.result_path is None:
+        raise EngineError("evaluate needs a result to score, and the job names none.")
+    movie = _open(job)
+    given = read_caiman(job.result_path)
+    components = evaluate_result(
+        frame_source(movie),
+        given,
+        job.params,
+        frame_rate_hz=_rate(job),
+        on_progress=reporter.progress,
+        on_warning=reporter.warning,
+        on_log=reporter.log,
+        should_stop=reporter.should_stop,
+    )
+    images_beside = job.result_path.parent / IMAGES_FILE
+    images = read_images(images_beside) if images_beside.is_file() else components.images
+    outputs = (RESULT_FILE, IMAGES_FILE) if images else (RESULT_FILE,)
+    if images:
+        write_images(job.folder / IMAGES_FILE, images)
+    return _write_result(job, components, {}, outputs)
+
+
+def _correct(job: Job, reporter: Reporter) -> Outcome:
+    from napari_cnmf.core.motion import correct_motion
+    from napari_cnmf.io import frame_source
+    from napari_cnmf.io.motion import write_motion
+
+    movie = _open(job)
+    with _Sink(job.folder / CORRECTED_FILE, movie) as sink:
+        result = correct_motion(
+            frame_source(movie),
+            job.params,
+            write=sink.write,
+            frame_rate_hz=job.frame_rate_hz,
+            memory_gb=job.run.memory_gb,
+            n_threads=job.run.n_processes,
+            on_progress=reporter.progress,
+            on_warning=reporter.warning,
+            on_log=reporter.log,
+            should_stop=reporter.should_stop,
+        )
+        figures = {**result.figures, "border_px": float(result.border_px)}
+        write_motion(
+            job.folder / MOTION_FILE,
+            shifts=result.shifts,
+            border_px=result.border_px,
+            error_px=result.error_px,
+            lost=result.lost,
+            template=result.template,
+            field=result.field,
+            nodes=result.nodes,
+            figures=figures,
+        )
+    outputs = [CORRECTED_FILE, MOTION_FILE]
+    outputs += _write_images_of(job, reporter)
+    return Outcome(outputs=tuple(outputs), figures=_finite(figures))
+
+
+def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
+    """Summary images of the corrected movie."""
+    from napari_cnmf.core import summary_images
+    from napari_cnmf.io import frame_source, open_movie, write_images
+
+    corrected = open_movie(job.folder / CORRECTED_FILE, frame_rate_hz=job.frame_rate_hz)
+    images = summary_images(
+        frame_source(corrected),
+        on_progress=reporter.progress,
+        should_stop=reporter.should_stop,
+    )
+    write_images(job.folder / IMAGES_FILE, images)
+    return [IMAGES_FILE]
+
+
+class _Sink:
+    """A corrected movie whose dtype is known with the first frames only."""
+
+    def __init__(self, path: Path, movie: Movie) -> None:
+        self._path, self._movie = path, movie
+        self._stack = ExitStack()
+        self._writer: Any = None
+
+    def __enter__(self) -> _Sink:
+        return self
+
+    def write(self, start: int, frames: NDArray[Any]) -> None:
+        from napari_cnmf.io import TiffMovieWriter
+
+        if self._writer is None:
+            self._writer = self._stack.enter_context(
+                TiffMovieWriter(
+                    self._path,
+                    self._movie.shape,
+                    frames.dtype,
+                    frame_rate_hz=self._movie.frame_rate_hz,
+                    pixel_size_um=self._movie.pixel_size_um,
+                )
+            )
+        self._writer.write(start, frames)
+
+    def __exit__(self, *exc: Any) -> None:
+        self._stack.__exit__(*exc)
+
+
+def _rate(job: Job) -> float:
+    if job.frame_rate_hz is None:
+        raise EngineError(f"{job.algorithm} needs the frame rate, and the job does not say it.")
+    return job.frame_rate_hz
+
+
+def _with_provenance(components: Components, job: Job, movie: Movie) -> Components:
+    """The same with what must travel with a result."""
+    attributes = components.attributes | {
+        "movie_paths": [path.as_posix() for path in job.movie_paths],
+        "movie_fingerprint": movie.fingerprint,
+        "engine": "builtin",
+        "engine_version": version("napari-cnmf"),
+    }
+    return components.replace(attributes=attributes)
+
+
+def _write_result(
+    job: Job, components: Components, figures: dict[str, float], outputs: tuple[str, ...]
+) -> Outcome:
+    from napari_cnmf.io.caiman import write_caiman
+
+    write_caiman(components, job.folder / RESULT_FILE, movie_path=job.movie_paths[0])
+    accepted = components.accepted
+    return Outcome(
+        outputs=outputs,
+        n_components=components.n_components,
+        n_accepted=None if accepted is None else int(np.count_nonzero(accepted)),
+        figures=_finite(figures),
+    )
+
+
+def _finite(figures: dict[str, float]) -> dict[str, float]:
+    """Plain floats; JSON knows no NaN."""
+    return {name: float(value) for name, value in figures.items() if np.isfinite(value)}

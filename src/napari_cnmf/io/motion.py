@@ -1,0 +1,125 @@
+"""``motion.h5``: what a motion correction measured, the same for every engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.atomic import replacing
+
+MOTION_FORMAT = "napari-cnmf-motion"
+MOTION_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MotionRecord:
+    """Shifts of a motion correction.
+
+    Attributes
+    ----------
+    shifts
+        ``(T, ndim)`` px, axes ``([z], y, x)``: by how much the content of each frame was displaced
+        against the template; the corrected frame is the frame moved by minus this.
+    border_px
+        Width of the rim without true data in some frame.
+    error_px
+        ``(T,)`` standard error of a shift; ``None`` when the engine does not estimate it.
+    lost
+        ``(T,)`` frames that could not be measured; ``None`` likewise.
+    template
+        ``([Z], Y, X)`` what the frames were aligned to.
+    field, nodes
+        Non-rigid displacement ``(T, gy, gx, 2)`` or ``(T, gz, gy, gx, 3)`` at the nodes, whose
+        coordinates in px are given axis by axis; ``None`` for rigid correction.
+    figures
+        Plain numbers worth showing.
+    """
+
+    shifts: NDArray[np.float32]
+    border_px: int
+    error_px: NDArray[np.float32] | None = None
+    lost: NDArray[np.bool_] | None = None
+    template: NDArray[np.float32] | None = None
+    field: NDArray[np.float32] | None = None
+    nodes: tuple[NDArray[np.float32], ...] | None = None
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+def write_motion(
+    path: str | os.PathLike[str],
+    *,
+    shifts: ArrayLike,
+    border_px: int,
+    error_px: ArrayLike | None = None,
+    lost: ArrayLike | None = None,
+    template: ArrayLike | None = None,
+    field: ArrayLike | None = None,
+    nodes: Sequence[ArrayLike] | None = None,
+    figures: Mapping[str, float] | None = None,
+) -> None:
+    """Write ``motion.h5`` whole or not at all; the fields of `MotionRecord`.
+
+    See Also
+    --------
+    read_motion
+    """
+    arrays = {
+        "shifts": np.asarray(shifts, np.float32),
+        "error_px": None if error_px is None else np.asarray(error_px, np.float32),
+        "lost": None if lost is None else np.asarray(lost, bool),
+        "template": None if template is None else np.asarray(template, np.float32),
+        "field": None if field is None else np.asarray(field, np.float32),
+    }
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        file.attrs["format"] = MOTION_FORMAT
+        file.attrs["version"] = MOTION_VERSION
+        file.attrs["border_px"] = int(border_px)
+        for name, array in arrays.items():
+            if array is not None:
+                file.create_dataset(name, data=array, compression="gzip", shuffle=True)
+        for axis, positions in enumerate(nodes or ()):
+            file[f"nodes/{axis}"] = np.asarray(positions, np.float32)
+        group = file.create_group("figures")
+        for name, value in (figures or {}).items():
+            group.attrs[name] = float(value)
+
+
+def read_motion(path: str | os.PathLike[str]) -> MotionRecord:
+    """Read ``motion.h5``.
+
+    Raises
+    ------
+    ResultError
+        When it is missing, damaged, or from a newer version.
+    """
+    try:
+        with h5py.File(Path(path), "r") as file:
+            if file.attrs.get("format") != MOTION_FORMAT:
+                raise ResultError(f"{path} must be a {MOTION_FORMAT} file, and is none.")
+            if int(file.attrs["version"]) > MOTION_VERSION:
+                raise ResultError(f"{path} is from a newer napari-cnmf. Update to read it.")
+            node_group = file.get("nodes")
+            return MotionRecord(
+                shifts=file["shifts"][()],
+                border_px=int(file.attrs["border_px"]),
+                **{
+                    name: file[name][()]
+                    for name in ("error_px", "lost", "template", "field")
+                    if name in file
+                },
+                nodes=None
+                if node_group is None
+                else tuple(node_group[str(axis)][()] for axis in range(len(node_group))),
+                figures={name: float(v) for name, v in file["figures"].attrs.items()},
+            )
+    except (OSError, KeyError) as error:
+        raise ResultError(
+            f"{path} must be a readable file of shifts: {error}. Run the item again."
+        ) from error

@@ -3,20 +3,29 @@
 Shipped with the product: engines of others are judged by the same recordings.
 """
 
+from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
+from napari_cnmf.testing.other import OtherSimulation, simulate_other
 from napari_cnmf.testing.recording import Recording
 from napari_cnmf.testing.regimes import base_regime, demo_recording
 from napari_cnmf.testing.scoring import Score, score
 from napari_cnmf.testing.truth import Truth
 from napari_cnmf.testing.two_photon import Simulation, simulate, simulate_to
+from napari_cnmf.testing.volume import VolumeSimulation, simulate_volume
 
 __all__ = [
+    "OnePhotonSimulation",
+    "OtherSimulation",
     "Recording",
     "Score",
     "Simulation",
     "Truth",
+    "VolumeSimulation",
     "base_regime",
     "demo_recording",
     "score",
     "simulate",
+    "simulate_one_photon",
+    "simulate_other",
     "simulate_to",
+    "simulate_volume",
 ]

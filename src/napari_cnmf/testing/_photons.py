@@ -72,7 +72,7 @@ def _few_photons(mean: Any, bits: Any, cumulative: Any, guide: Any) -> Any:
 
 
 @kernel("void(f4[::1], u8, f4[::1], f4[::1], u4[:,::1], u1[:,::1], u2[::1])")
-def expose(
+def expose(  # noqa: PLR0917 - kernels take positional arrays alone
     fluorescence: Any,
     key: Any,
     optics: Any,

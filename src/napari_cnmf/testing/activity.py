@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from napari_cnmf.testing._knobs import Knobs
-from napari_cnmf.testing._random import stream
+from napari_cnmf.testing._stage import Stage
 
 
 class ActivityKnobs(Knobs):
@@ -56,14 +56,36 @@ class Activity:
     decay_time_s: NDArray[np.float64]
 
 
-def indicator_kernel(
-    time_s: NDArray[np.float64], rise_s: float, decay_s: float
-) -> NDArray[np.float64]:
-    """Answer of the indicator ``time_s`` after an event: ``(1 - exp(-t/r)) exp(-t/d)``, peak 1."""
-    peak_s = rise_s * np.log1p(decay_s / rise_s)
-    peak = (1 - np.exp(-peak_s / rise_s)) * np.exp(-peak_s / decay_s)
-    late = np.maximum(time_s, 0.0)
-    return np.asarray((1 - np.exp(-late / rise_s)) * np.exp(-late / decay_s) / peak)
+@dataclass(frozen=True)
+class Indicator:
+    """Kinetics of one cell's indicator."""
+
+    rise_time_s: float
+    decay_time_s: float
+
+    def answer(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(1 - exp(-t / rise)) exp(-t / decay)`` at ``time_s`` after an event, peak 1."""
+        rise, decay = self.rise_time_s, self.decay_time_s
+        peak_s = rise * np.log1p(decay / rise)
+        peak = (1 - np.exp(-peak_s / rise)) * np.exp(-peak_s / decay)
+        late = np.maximum(time_s, 0.0)
+        return np.asarray((1 - np.exp(-late / rise)) * np.exp(-late / decay) / peak)
+
+    def trace(
+        self, times_s: NDArray[np.float64], sizes: NDArray[np.float64], stage: Stage
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Fluorescence and events ``(T,)``, frames being taken at ``t / frame_rate``."""
+        fluorescence = np.zeros(stage.n_frames)
+        events = np.zeros(stage.n_frames, dtype=np.float32)
+        rate = stage.frame_rate_hz
+        span = int(np.ceil((8 * self.decay_time_s + 4 * self.rise_time_s) * rate)) + 1
+        for time_s, size in zip(times_s, sizes, strict=True):
+            first = int(np.ceil(time_s * rate))
+            frames = np.arange(first, min(first + span, stage.n_frames))
+            if len(frames):
+                fluorescence[frames] += size * self.answer(frames / rate - time_s)
+                events[first] += size
+        return fluorescence.astype(np.float32), events
 
 
 def draw_events(
@@ -74,50 +96,24 @@ def draw_events(
     return np.sort(rng.uniform(0, duration_s, n)), rng.gamma(shape, 1 / shape, n)
 
 
-def trace_of(
-    times_s: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    rise_s: float,
-    decay_s: float,
-    n_frames: int,
-    frame_rate_hz: float,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Trace and events ``(T,)`` of one cell, sampled at frame times ``t / frame_rate``."""
-    trace = np.zeros(n_frames)
-    events = np.zeros(n_frames, dtype=np.float32)
-    span = int(np.ceil((8 * decay_s + 4 * rise_s) * frame_rate_hz)) + 1
-    for time_s, size in zip(times_s, sizes, strict=True):
-        first = int(np.ceil(time_s * frame_rate_hz))
-        frames = np.arange(first, min(first + span, n_frames))
-        if not len(frames):
-            continue
-        trace[frames] += size * indicator_kernel(frames / frame_rate_hz - time_s, rise_s, decay_s)
-        events[first] += size
-    return trace.astype(np.float32), events
-
-
 def make_activity(
-    knobs: ActivityKnobs, n_cells: int, n_frames: int, frame_rate_hz: float, seed: int
+    knobs: ActivityKnobs, n_sources: int, stage: Stage, who: str = "cells"
 ) -> Activity:
-    """Draw events and traces of ``n_cells`` cells."""
-    rng = stream(seed, "activity")
-    kinetics = stream(seed, "kinetics")
-    duration_s = n_frames / frame_rate_hz
-    rates = knobs.event_rate_hz * np.exp(knobs.event_rate_sigma * rng.standard_normal(n_cells))
+    """Draw events and traces of ``n_sources`` sources; ``who`` names their random numbers."""
+    rng, kinetics = stage.rng(f"activity of {who}"), stage.rng(f"kinetics of {who}")
+    rates = knobs.event_rate_hz * np.exp(knobs.event_rate_sigma * rng.standard_normal(n_sources))
     amplitudes = knobs.amplitude_units * np.exp(
-        knobs.amplitude_sigma * rng.standard_normal(n_cells)
+        knobs.amplitude_sigma * rng.standard_normal(n_sources)
     )
-    silent = rng.permutation(n_cells) < round(knobs.silent_fraction * n_cells)
+    silent = rng.permutation(n_sources) < round(knobs.silent_fraction * n_sources)
     choices = knobs.decay_times_s or (knobs.decay_time_s,)
-    decays = np.asarray(choices)[kinetics.integers(len(choices), size=n_cells)]
-    decays = decays * np.exp(knobs.kinetics_sigma * kinetics.standard_normal(n_cells))
-    rises = knobs.rise_time_s * np.exp(knobs.kinetics_sigma * kinetics.standard_normal(n_cells))
-    C = np.zeros((n_cells, n_frames), dtype=np.float32)
+    decays = np.asarray(choices)[kinetics.integers(len(choices), size=n_sources)]
+    decays = decays * np.exp(knobs.kinetics_sigma * kinetics.standard_normal(n_sources))
+    rises = knobs.rise_time_s * np.exp(knobs.kinetics_sigma * kinetics.standard_normal(n_sources))
+    C = np.zeros((n_sources, stage.n_frames), dtype=np.float32)
     S = np.zeros_like(C)
-    for k in range(n_cells):
-        times_s, sizes = draw_events(rng, rates[k], duration_s, knobs.event_size_shape)
-        if silent[k]:
-            continue
-        sizes = sizes * amplitudes[k]
-        C[k], S[k] = trace_of(times_s, sizes, rises[k], decays[k], n_frames, frame_rate_hz)
+    for k in range(n_sources):
+        times_s, sizes = draw_events(rng, rates[k], stage.duration_s, knobs.event_size_shape)
+        if not silent[k]:
+            C[k], S[k] = Indicator(rises[k], decays[k]).trace(times_s, amplitudes[k] * sizes, stage)
     return Activity(C=C, S=S, rise_time_s=rises, decay_time_s=decays)

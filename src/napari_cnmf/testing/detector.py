@@ -81,4 +81,3 @@ class DetectorKnobs(Knobs):
         light = np.ascontiguousarray(fluorescence, dtype=np.float32).ravel()
         expose(light, key, optics, *tables(), counts)
         return counts.reshape(fluorescence.shape)
-

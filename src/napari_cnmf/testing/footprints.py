@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +11,9 @@ from pydantic import Field, model_validator
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.testing._knobs import Knobs
-from napari_cnmf.testing._random import stream
+from napari_cnmf.testing._stage import Stage
+
+FloatArray = NDArray[np.float64]
 
 
 class CellKnobs(Knobs):
@@ -36,8 +37,8 @@ class CellKnobs(Knobs):
     """Centres are at least this far apart."""
     border_margin_px: float = 6.0
     """Centres keep this distance from the border; negative lets cells be cut by it."""
-    resting_cell_brightness: float = Field(0.35, ge=0)
-    """Resting fluorescence of a cell above its surround, in units."""
+    resting_cell_units: float = Field(0.35, ge=0)
+    """Resting fluorescence of a cell above its surround."""
 
     @model_validator(mode="after")
     def _ordered(self) -> CellKnobs:
@@ -56,138 +57,151 @@ class CellKnobs(Knobs):
         return float(np.sqrt(self.radius_range_px[0] * self.radius_range_px[1]))
 
 
-CellKind = Literal["filled", "nucleus-excluded"]
-
-
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Cells of a field ``dims`` (padded): ``A`` CSC ``(n_pixels, K)`` with peak 1, and their data.
+    """Cells on a padded field.
 
-    ``centers`` are ``(K, ndim)`` in pixels of that field.
+    Attributes
+    ----------
+    A
+        CSC ``(n_padded, K)`` float32, peak 1.
+    centers
+        ``(K, ndim)`` in px of the padded field.
+    radius_px, kind
+        ``(K,)``.
     """
 
     A: sp.csc_matrix
-    centers: NDArray[np.float64]
-    radius_px: NDArray[np.float64]
+    centers: FloatArray
+    radius_px: FloatArray
     kind: NDArray[np.str_]
 
 
+@dataclass(frozen=True)
+class SomaShape:
+    """An ellipse with a soft edge and a nucleus; lengths in px, angle in radians."""
+
+    radius_px: float
+    elongation: float = 0.0
+    angle: float = 0.0
+    nucleus_depth: float = 0.0
+
+    def brightness(self, rows: FloatArray, cols: FloatArray) -> FloatArray:
+        """At offsets from the centre; the edge is about 1 px wide, the peak near 1."""
+        along = rows * np.cos(self.angle) + cols * np.sin(self.angle)
+        across = -rows * np.sin(self.angle) + cols * np.cos(self.angle)
+        distance = np.hypot(along / (1 + self.elongation), across / (1 - self.elongation))
+        body = soft_edge(distance, self.radius_px, 0.45)
+        nucleus = soft_edge(distance, 0.5 * self.radius_px, 0.55)
+        return body * (1.0 - self.nucleus_depth * nucleus)
+
+
+def soft_edge(distance: FloatArray, radius: float | FloatArray, width: float) -> FloatArray:
+    """1 inside, 0 outside, logistic of this width between."""
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip((distance - radius) / width, -50, 50))))
+
+
 def place_centers(
-    rng: np.random.Generator,
-    n: int,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    min_distance_px: float,
-    step_px: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """``n`` points ``(n, ndim)`` in a box, no two nearer than ``min_distance_px``.
+    rng: np.random.Generator, n: int, box: FloatArray, min_distance_px: float | FloatArray
+) -> FloatArray:
+    """``n`` points ``(n, ndim)`` in ``box`` ``(2, ndim)``, none nearer than the distance.
 
     Parameters
     ----------
-    step_px
-        Size of a pixel along each axis in units of the distance, for anisotropic volumes.
+    min_distance_px
+        One for all axes, or one per axis: points then keep out of each other's ellipsoids.
 
     Raises
     ------
     ParameterError
         They do not fit.
     """
+    low, high = box
     if n and np.any(high <= low):
         raise ParameterError(
-            "The border margin must leave room for cells: the field is too small. "
-            "Enlarge size or lower border_margin_px."
+            f"border_margin_px must leave room for cells, got {box.tolist()} as the box of their "
+            "centres. Enlarge size or lower border_margin_px."
         )
-    step = np.ones(len(low)) if step_px is None else step_px
+    scale = np.maximum(min_distance_px, 1e-9)
     centers = np.empty((n, len(low)))
     found = 0
     for _ in range(2000 * max(n, 1)):
         if found == n:
-            break
+            return centers
         candidate = rng.uniform(low, high)
-        gaps = np.sum(((centers[:found] - candidate) * step) ** 2, axis=1)
-        if found == 0 or gaps.min() >= min_distance_px**2:
+        gaps = np.sum(((centers[:found] - candidate) / scale) ** 2, axis=1)
+        if found == 0 or gaps.min() >= 1.0:
             centers[found] = candidate
             found += 1
-    if found < n:
-        raise ParameterError(
-            f"n_cells must fit into the field, got {n}: only {found} centres at least "
-            f"{min_distance_px} px apart were found. Lower n_cells or min_distance_px."
-        )
-    return centers
+    if found == n:
+        return centers
+    raise ParameterError(
+        f"n_cells must fit into the field, got {n}: only {found} centres at least "
+        f"{min_distance_px} px apart were found. Lower n_cells or min_distance_px."
+    )
 
 
-def draw_radii(rng: np.random.Generator, knobs: CellKnobs) -> NDArray[np.float64]:
+def cell_box(stage: Stage, margin_px: float) -> FloatArray:
+    """Where centres may lie, in px of the padded field: ``(2, ndim)``."""
+    pad = np.asarray(stage.pad, dtype=np.float64)
+    return np.stack([pad + margin_px, pad + np.asarray(stage.dims) - 1 - margin_px])
+
+
+def draw_radii(rng: np.random.Generator, knobs: CellKnobs) -> FloatArray:
     """Radii in px, ``(n_cells,)``."""
     shares = rng.uniform(-1, 1, knobs.n_cells)
     if knobs.radius_range_px is None:
-        return knobs.radius_px * (1 + knobs.radius_spread * shares)
+        return np.asarray(knobs.radius_px * (1 + knobs.radius_spread * shares))
     low, high = np.log(knobs.radius_range_px)
     return np.asarray(np.exp(low + (shares + 1) / 2 * (high - low)))
 
 
-def soma(
-    rows: NDArray[np.float64],
-    cols: NDArray[np.float64],
-    radius_px: float,
-    elongation: float,
-    angle: float,
-    nucleus_depth: float,
-) -> NDArray[np.float64]:
-    """Brightness at offsets ``rows, cols`` from the centre; soft edge of about 1 px, peak near 1."""
-    along = rows * np.cos(angle) + cols * np.sin(angle)
-    across = -rows * np.sin(angle) + cols * np.cos(angle)
-    distance = np.hypot(along / (1 + elongation), across / (1 - elongation)) / radius_px
-    body = 1.0 / (1.0 + np.exp((distance - 1.0) * radius_px / 0.45))
-    nucleus = 1.0 / (1.0 + np.exp((distance - 0.5) * radius_px / 0.55))
-    return np.asarray(body * (1.0 - nucleus_depth * nucleus))
-
-
-def sparse_columns(
-    columns: list[tuple[NDArray[np.intp], NDArray[np.float64]]], n_pixels: int
+def columns_to_sparse(
+    columns: list[tuple[NDArray[np.intp], FloatArray]], n_pixels: int
 ) -> sp.csc_matrix:
     """Columns given as (flat pixels, values) to a CSC matrix, float32, indices sorted."""
     starts = np.concatenate([[0], np.cumsum([len(pixels) for pixels, _ in columns])])
-    none: list[NDArray[np.intp]] = [np.empty(0, np.intp)]
-    pixels = np.concatenate([p for p, _ in columns] or none)
-    values = np.concatenate([v for _, v in columns] or none).astype(np.float32)
+    pixels = np.concatenate([np.empty(0, np.intp), *(p for p, _ in columns)])
+    values = np.concatenate([np.empty(0), *(v for _, v in columns)]).astype(np.float32)
     matrix = sp.csc_matrix((values, pixels, starts), shape=(n_pixels, len(columns)))
     matrix.sort_indices()
     return matrix
 
 
-def patch(
-    center: NDArray[np.float64], reach_px: float, dims: tuple[int, int]
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Flat pixels within reach of a centre, and their offsets from it in rows and columns."""
-    bounds = [
-        (max(0, int(c - reach_px)), min(n, int(c + reach_px) + 2))
-        for c, n in zip(center, dims, strict=True)
-    ]
-    (top, bottom), (left, right) = bounds
-    rows, cols = np.mgrid[top : max(top, bottom), left : max(left, right)]
-    flat = np.asarray(rows * dims[1] + cols, dtype=np.intp).ravel()
-    return flat, (rows - center[0]).ravel(), (cols - center[1]).ravel()
+def local_grid(
+    center: FloatArray, reach_px: FloatArray | float, dims: tuple[int, ...]
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """Flat pixels in a box around a centre, and their offsets from it ``(ndim, n)``."""
+    reach = np.broadcast_to(reach_px, len(dims))
+    low = np.clip(np.floor(center - reach), 0, dims).astype(int)
+    high = np.clip(np.ceil(center + reach) + 1, low, dims).astype(int)
+    at = np.stack(
+        np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij")
+    ).reshape(len(dims), -1)
+    flat = np.ravel_multi_index(tuple(at), dims) if at.size else np.empty(0, np.intp)
+    return np.asarray(flat, dtype=np.intp), at - np.asarray(center)[:, None]
 
 
-def make_cells(knobs: CellKnobs, dims: tuple[int, int], pad_px: int, seed: int) -> Cells:
-    """Lay out the cells of a field of ``dims``, padded by ``pad_px`` on every side."""
-    rng = stream(seed, "cells")
-    low = np.full(2, knobs.border_margin_px)
-    high = np.asarray(dims) - 1 - knobs.border_margin_px
-    centers = place_centers(rng, knobs.n_cells, low, high, knobs.min_distance_px) + pad_px
+def make_cells(knobs: CellKnobs, stage: Stage) -> Cells:
+    """Lay out the cells of a two-dimensional field."""
+    rng = stage.rng("cells")
+    box = cell_box(stage, knobs.border_margin_px)
+    centers = place_centers(rng, knobs.n_cells, box, knobs.min_distance_px)
     radii = draw_radii(rng, knobs)
-    excluded = rng.permutation(knobs.n_cells) < round(
-        knobs.nucleus_excluded_fraction * knobs.n_cells
-    )
-    padded = (dims[0] + 2 * pad_px, dims[1] + 2 * pad_px)
+    n_excluded = round(knobs.nucleus_excluded_fraction * knobs.n_cells)
+    excluded = rng.permutation(knobs.n_cells) < n_excluded
     columns = []
     for center, radius, dark in zip(centers, radii, excluded, strict=True):
-        flat, rows, cols = patch(center, 1.9 * radius + 3, padded)
-        depth = knobs.nucleus_depth if dark else 0.0
-        elongation = rng.uniform(-knobs.elongation, knobs.elongation)
-        values = soma(rows, cols, radius, elongation, rng.uniform(0, np.pi), depth)
+        shape = SomaShape(
+            radius_px=radius,
+            elongation=rng.uniform(-knobs.elongation, knobs.elongation),
+            angle=rng.uniform(0, np.pi),
+            nucleus_depth=knobs.nucleus_depth if dark else 0.0,
+        )
+        flat, offsets = local_grid(center, 1.9 * radius + 3, stage.padded)
+        values = shape.brightness(*offsets)
         keep = values > 0.02
-        columns.append((flat[keep], values[keep] / max(values.max(initial=0.0), 1e-12)))
+        columns.append((flat[keep], values[keep] / values.max(initial=1e-12)))
     kind = np.where(excluded, "nucleus-excluded", "filled")
-    A = sparse_columns(columns, padded[0] * padded[1])
+    A = columns_to_sparse(columns, stage.n_padded)
     return Cells(A=A, centers=centers, radius_px=radii, kind=kind)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from napari_cnmf.testing._knobs import Knobs
-from napari_cnmf.testing._random import smooth_course, stream
+from napari_cnmf.testing._random import smooth_course
+from napari_cnmf.testing._stage import Stage
 
 FRAME_FAULTS = ("black", "flash", "noise", "saturated")
 """Kinds of lost frames: no light at all, far too much light, light without tissue, full scale."""
@@ -56,27 +57,25 @@ class IlluminationKnobs(Knobs):
         return self
 
 
-def draw_brightness(
-    knobs: IlluminationKnobs, n_frames: int, frame_rate_hz: float, seed: int
-) -> NDArray[np.float64]:
+def draw_brightness(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.float64]:
     """What the fluorescence of each frame is multiplied by, ``(T,)``; 1 at the start."""
-    time = np.arange(n_frames) / max(n_frames - 1, 1)
+    time = np.arange(stage.n_frames) / max(stage.n_frames - 1, 1)
     brightness = (1 - knobs.bleaching_fraction) ** time
     if knobs.drift_fraction:
-        scale = knobs.drift_timescale_s * frame_rate_hz
-        drift = smooth_course(stream(seed, "drift"), 1, n_frames, scale)[0].astype(np.float64)
+        scale = knobs.drift_timescale_s * stage.frame_rate_hz
+        drift = smooth_course(stage.rng("drift"), 1, stage.n_frames, scale)[0].astype(np.float64)
         brightness = brightness * np.exp(knobs.drift_fraction * (drift - drift[0]))
     if knobs.flicker_fraction:
-        flicker = stream(seed, "flicker").standard_normal(n_frames)
+        flicker = stage.rng("flicker").standard_normal(stage.n_frames)
         brightness = brightness * np.maximum(1 + knobs.flicker_fraction * flicker, 0.05)
     return np.asarray(brightness)
 
 
-def draw_faults(knobs: IlluminationKnobs, n_frames: int, seed: int) -> NDArray[np.str_]:
+def draw_faults(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.str_]:
     """The fault of each frame ``(T,)``, empty for a sound one."""
-    faults = np.full(n_frames, "", dtype="<U9")
+    faults = np.full(stage.n_frames, "", dtype="<U9")
     kinds = [kind for kind, n in knobs.faults.items() for _ in range(n)]
-    frames = stream(seed, "faults").permutation(n_frames)[: len(kinds)]
+    frames = stage.rng("faults").permutation(stage.n_frames)[: len(kinds)]
     faults[frames] = kinds
     return faults
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from napari_cnmf.testing._knobs import Knobs
-from napari_cnmf.testing._random import rescaled, smooth_course, smooth_image, stream
+from napari_cnmf.testing._random import rescaled, smooth_course, smooth_image
+from napari_cnmf.testing._stage import Stage
 
 
 class NeuropilKnobs(Knobs):
@@ -51,44 +52,51 @@ def pink_texture(rng: np.random.Generator, dims: tuple[int, ...]) -> NDArray[np.
     frequency = np.sqrt(sum(f**2 for f in np.meshgrid(*axes, indexing="ij")))
     frequency.flat[0] = np.inf
     image = np.fft.irfftn(white / frequency, s=dims, axes=range(len(dims)))
-    return (image / image.std()).astype(np.float32)
+    return np.asarray(image / image.std(), dtype=np.float32)
 
 
 def make_background(
-    knobs: NeuropilKnobs,
-    dims: tuple[int, int],
-    padded: tuple[int, int],
-    n_frames: int,
-    frame_rate_hz: float,
-    seed: int,
+    knobs: NeuropilKnobs, stage: Stage, step_px: tuple[float, ...] | None = None
 ) -> Background:
-    """Draw the background of a field ``dims`` on its ``padded`` surround."""
-    n_pixels = padded[0] * padded[1]
-    scale_px = knobs.neuropil_scale_share * min(dims)
-    still = stream(seed, "resting")
-    shade = 2 * rescaled(smooth_image(still, padded, scale_px)) - 1
-    rest = 1 + knobs.resting_variation * shade
+    """Draw the background of a field and its surround.
+
+    ``step_px`` is the size of a voxel along each axis in px of the plane, by default 1.
+    """
+    scale = knobs.neuropil_scale_share * min(stage.dims[-2:])
+    scale_px = tuple(scale / step for step in step_px or (1.0,) * len(stage.dims))
+    still, rng = stage.rng("resting"), stage.rng("neuropil")
+    shade = 2 * rescaled(smooth_image(still, stage.padded, scale_px)) - 1
+    rest = knobs.resting_units * (1 + knobs.resting_variation * shade)
     if knobs.resting_texture:
-        rest = rest * np.exp(knobs.resting_texture * pink_texture(still, padded))
-    rng = stream(seed, "neuropil")
-    patterns = [
-        rescaled(smooth_image(rng, padded, scale_px)).ravel()
-        for _ in range(knobs.neuropil_patterns)
-    ]
-    slow = knobs.neuropil_timescale_s * frame_rate_hz
-    noise = smooth_course(rng, knobs.neuropil_patterns, n_frames, slow)
+        rest = rest * np.exp(knobs.resting_texture * pink_texture(still, stage.padded))
+    n = knobs.neuropil_patterns
+    patterns = [rescaled(smooth_image(rng, stage.padded, scale_px)).ravel() for _ in range(n)]
+    slow = knobs.neuropil_timescale_s * stage.frame_rate_hz
+    noise = smooth_course(rng, n, stage.n_frames, slow)
     courses = [knobs.neuropil_units * np.maximum(1 + row, 0) for row in noise]
     if knobs.multiscale_neuropil_units:
-        rng = stream(seed, "multiscale neuropil")
-        scale = 2.0
-        while scale <= min(dims) / 4:
-            for _ in range(knobs.multiscale_patterns):
-                patterns.append(np.maximum(smooth_image(rng, padded, scale), 0).ravel())
-                course = smooth_course(rng, 1, n_frames, rng.uniform(0.3, 1.5) * slow)[0]
-                courses.append(knobs.multiscale_neuropil_units * np.maximum(0.5 + course, 0))
-            scale *= 2
+        more_patterns, more_courses = _multiscale(knobs, stage)
+        patterns += more_patterns
+        courses += more_courses
     return Background(
-        rest=(knobs.resting_units * rest).astype(np.float32).ravel(),
-        patterns=np.array(patterns, dtype=np.float32).reshape(-1, n_pixels),
-        courses=np.array(courses, dtype=np.float32).reshape(-1, n_frames),
+        rest=rest.astype(np.float32).ravel(),
+        patterns=np.array(patterns, dtype=np.float32).reshape(-1, stage.n_padded),
+        courses=np.array(courses, dtype=np.float32).reshape(-1, stage.n_frames),
     )
+
+
+def _multiscale(
+    knobs: NeuropilKnobs, stage: Stage
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Patterns on scales of 2, 4, 8, ... px, each with a course of its own."""
+    rng = stage.rng("multiscale neuropil")
+    slow = knobs.neuropil_timescale_s * stage.frame_rate_hz
+    patterns, courses = [], []
+    scale = 2.0
+    while scale <= min(stage.dims[-2:]) / 4:
+        for _ in range(knobs.multiscale_patterns):
+            patterns.append(np.maximum(smooth_image(rng, stage.padded, scale), 0).ravel())
+            course = smooth_course(rng, 1, stage.n_frames, rng.uniform(0.3, 1.5) * slow)[0]
+            courses.append(knobs.multiscale_neuropil_units * np.maximum(0.5 + course, 0))
+        scale *= 2
+    return patterns, courses

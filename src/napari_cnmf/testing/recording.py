@@ -68,7 +68,6 @@ class Plan:
 
     scene: Scene
     truth: Truth
-    frame_rate_hz: float
     decay_time_s: float
     gSig: tuple[float, ...]
     name: str = "simulated"
@@ -76,21 +75,21 @@ class Plan:
     def record(self) -> Recording:
         """Render it in memory."""
         movie = np.empty(self.scene.shape, dtype=np.uint16)
-        self.scene.render(0, self.scene.n_frames, movie)
+        self.scene.render(0, self.scene.stage.n_frames, movie)
         return self._recording(movie)
 
     def record_to(self, path: str | Path, *, chunk_frames: int | None = None) -> Recording:
         """Render it to ``.tif`` or ``.npy``, a chunk of frames at a time."""
         frames = self._frames(chunk_frames)
         return self._recording(
-            write_movie(Path(path), frames, self.scene.shape, self.frame_rate_hz)
+            write_movie(Path(path), frames, self.scene.shape, self.scene.stage.frame_rate_hz)
         )
 
     def _frames(self, chunk_frames: int | None) -> Iterator[NDArray[np.uint16]]:
-        n_frames = self.scene.n_frames
-        frame_bytes = 2 * int(np.prod(self.scene.dims))
+        n_frames = self.scene.stage.n_frames
+        frame_bytes = 2 * int(np.prod(self.scene.stage.dims))
         step = chunk_frames or max(1, min(n_frames, _CHUNK_BYTES // frame_bytes))
-        buffer = np.empty((step, *self.scene.dims), dtype=np.uint16)
+        buffer = np.empty((step, *self.scene.stage.dims), dtype=np.uint16)
         for start in range(0, n_frames, step):
             stop = min(start + step, n_frames)
             yield from self.scene.render(start, stop, buffer[: stop - start])
@@ -98,7 +97,7 @@ class Plan:
     def _recording(self, movie: NDArray[np.uint16] | Path) -> Recording:
         return Recording(
             movie=movie,
-            frame_rate_hz=self.frame_rate_hz,
+            frame_rate_hz=self.scene.stage.frame_rate_hz,
             decay_time_s=self.decay_time_s,
             gSig=self.gSig,
             truth=self.truth,

@@ -1,6 +1,6 @@
 """A scene: everything that is decided before the first frame is rendered.
 
-    frame(t) = detector( light * move( brightness(t) * (rest + A C(t) + b f(t)) , t) )
+    frame(t) = detector( light * move( brightness(t) * (rest (1 + wave(t)) + A C(t) + b f(t)), t) )
 
 Frames are rendered one by one and each has random numbers of its own, so that
 a movie does not depend on how it is cut into chunks nor on the number of threads.
@@ -16,23 +16,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.testing._displacement import Motion
+from napari_cnmf.testing._stage import Stage
 from napari_cnmf.testing.detector import DetectorKnobs
-from napari_cnmf.testing.motion import Motion, crop
 
 _FLASH = 8.0
 _DARKEST_UNITS = 0.02
 
-FrameLayer = Callable[[int], NDArray[np.float32]]
+Wave = Callable[[int], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is in front of the microscope, on a field padded by ``pad_px`` in Y and X.
+    """What is in front of the microscope, on the padded field of its stage.
 
     Attributes
     ----------
-    dims
-        The field ``([Z], Y, X)`` without padding.
+    stage
+        Field, surround and clock.
     rest
         ``(n_padded,)`` float32.
     sources, source_traces
@@ -43,12 +44,11 @@ class Scene:
         ``(T,)``; see ``illumination``.
     light
         ``(Y, X)`` or ``None``: does not move with the tissue.
-    veil
-        Gives light from other depths, which moves in its own way: ``(Y, X)`` of frame ``t``.
+    wave
+        Relative change of the resting fluorescence in frame ``t``, ``(n_padded,)``; or ``None``.
     """
 
-    dims: tuple[int, ...]
-    pad_px: int
+    stage: Stage
     rest: NDArray[np.float32]
     sources: sp.csr_matrix
     source_traces: NDArray[np.float32]
@@ -59,36 +59,24 @@ class Scene:
     light: NDArray[np.float32] | None
     motion: Motion
     detector: DetectorKnobs
-    seed: int
-    veil: FrameLayer | None = None
-
-    @property
-    def n_frames(self) -> int:
-        return len(self.brightness)
+    wave: Wave | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(T, [Z], Y, X)`` of the movie."""
-        return (self.n_frames, *self.dims)
-
-    @property
-    def padded(self) -> tuple[int, ...]:
-        """``([Z], Y, X)`` with padding."""
-        return (*self.dims[:-2], *(n + 2 * self.pad_px for n in self.dims[-2:]))
+        return (self.stage.n_frames, *self.stage.dims)
 
     def fluorescence(self, t: int) -> NDArray[np.float32]:
         """Frame ``t`` without noise, in units, shape ``dims``."""
-        tissue = self.rest + self.sources @ self.source_traces[t]
+        tissue = self.sources @ self.source_traces[t]
+        tissue += self.rest if self.wave is None else self.rest * (1 + self.wave(t))
         if len(self.patterns):
             tissue += self.courses[t] @ self.patterns
         tissue *= np.float32(self.brightness[t])
-        field = tissue.reshape(self.padded)
+        field = tissue.reshape(self.stage.padded)
         if self.motion.moves:
-            field = self.motion.view(field, t, self.pad_px)
-        elif self.pad_px:
-            field = field[crop(len(self.dims), self.pad_px)]
-        if self.veil is not None:
-            field = field + self.veil(t)
+            field = self.motion.view(field, t, self.stage.pad)
+        field = field[self.stage.inner]
         if self.light is not None:
             field = field * self.light
         return self._with_fault(np.maximum(field, np.float32(_DARKEST_UNITS)), str(self.fault[t]))
@@ -103,13 +91,13 @@ class Scene:
 
     def frame(self, t: int) -> NDArray[np.uint16]:
         """Frame ``t`` as it is recorded, in counts, shape ``dims``."""
-        return self.detector.expose(self.fluorescence(t), self.seed, t)
+        return self.detector.expose(self.fluorescence(t), self.stage.seed, t)
 
     def render(
         self, start: int, stop: int, out: NDArray[np.uint16] | None = None, n_threads: int = 2
     ) -> NDArray[np.uint16]:
         """Frames ``start`` to ``stop`` ``(stop - start, [Z], Y, X)``, into ``out`` where given."""
-        frames = np.empty((stop - start, *self.dims), np.uint16) if out is None else out
+        frames = np.empty((stop - start, *self.stage.dims), np.uint16) if out is None else out
 
         def fill(t: int) -> None:
             frames[t - start] = self.frame(t)
@@ -117,8 +105,3 @@ class Scene:
         with ThreadPoolExecutor(n_threads) as pool:
             list(pool.map(fill, range(start, stop)))
         return frames
-
-    def cropped_rows(self) -> NDArray[np.intp]:
-        """Flat pixels of the padded surround that make up the field, in C order."""
-        flat = np.arange(int(np.prod(self.padded))).reshape(self.padded)
-        return np.asarray(flat[crop(len(self.dims), self.pad_px)].ravel(), dtype=np.intp)

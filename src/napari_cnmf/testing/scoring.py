@@ -156,7 +156,7 @@ def _factors(components: Result, truth: Truth) -> tuple[sp.csc_matrix, NDArray[A
 
 def _unit_columns(A: sp.csc_matrix) -> sp.csc_matrix:
     norms = np.sqrt(np.asarray(A.multiply(A).sum(0), dtype=np.float64)).ravel()
-    return A @ sp.diags(1.0 / np.where(norms > 0, norms, 1.0))
+    return sp.csc_matrix(A @ sp.diags(1.0 / np.where(norms > 0, norms, 1.0)))
 
 
 def _correlation(a: NDArray[Any], b: NDArray[Any]) -> float:

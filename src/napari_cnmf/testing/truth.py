@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
+from napari_cnmf.testing._displacement import Warp
 
 _FORMAT = "napari-cnmf-truth-1"
 
@@ -61,8 +62,9 @@ class Truth:
     frame_fault
         ``(T,)`` str: empty for a sound frame, else black, flash, noise, saturated.
     warp
-        Non-rigid displacements on top of the shifts, ``(T, nodes_y, nodes_x, 2)`` in px at
-        ``warp_nodes_y, warp_nodes_x`` (px of the field); of size 0 without.
+        Non-rigid displacements on top of the shifts: coefficients of cubic B-splines
+        ``(T, nodes_y, nodes_x, 2)`` in px on nodes at ``warp_nodes_y, warp_nodes_x`` (px of the
+        field); of size 0 without. ``displacements`` evaluates them.
     """
 
     A: sp.csc_matrix
@@ -96,6 +98,17 @@ class Truth:
     @property
     def n_frames(self) -> int:
         return int(self.C.shape[1])
+
+    def displacements(
+        self, rows: NDArray[np.float64], cols: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Shifts and warp in the plane at ``rows`` x ``cols`` (px): ``(T, n_rows, n_cols, 2)``."""
+        grid = np.zeros((self.n_frames, len(rows), len(cols), 2))
+        grid += self.shifts[:, None, None, -2:]
+        if self.warp.size:
+            warp = Warp(self.warp, self.warp_nodes_y, self.warp_nodes_x)
+            grid += np.moveaxis(warp.at(rows, cols), 1, -1)
+        return grid
 
     def to_components(self) -> Components:
         """The truth in the shape of a result: what a perfect engine would return."""

@@ -3,73 +3,80 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-import scipy.sparse as sp
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from napari_cnmf.testing._assembly import Ingredients, assemble
-from napari_cnmf.testing.activity import ActivityKnobs, make_activity
-from napari_cnmf.testing.detector import DetectorKnobs
+from napari_cnmf.testing._stage import Stage
+from napari_cnmf.testing.activity import Activity, ActivityKnobs, make_activity
+from napari_cnmf.testing.field import FieldKnobs, set_stage
 from napari_cnmf.testing.footprints import CellKnobs, make_cells
-from napari_cnmf.testing.illumination import IlluminationKnobs
-from napari_cnmf.testing.motion import MotionKnobs, make_motion
 from napari_cnmf.testing.neuropil import NeuropilKnobs, make_background
+from napari_cnmf.testing.processes import ProcessKnobs, make_processes
 from napari_cnmf.testing.recording import Plan, Recording
 
-
-class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
-    """Size and rate of a recording, and what any microscope does to it."""
-
-    n_frames: int = Field(2000, ge=1)
-    """Frames."""
-    size: tuple[int, int] = (128, 128)
-    """Field ``(Y, X)`` in px."""
-    frame_rate_hz: float = Field(15.0, gt=0)
-    """Frames per second."""
-    seed: int = Field(0, ge=0)
-    """Same seed, same recording."""
-
-    @model_validator(mode="after")
-    def _field(self) -> FieldKnobs:
-        if min(self.size) < 8:
-            raise ValueError("size must be at least 8 px along each axis")
-        return self
+Size = Annotated[int, Field(ge=8)]
 
 
-class Simulation(FieldKnobs, CellKnobs, ActivityKnobs, NeuropilKnobs):
+class Simulation(FieldKnobs, CellKnobs, ActivityKnobs, NeuropilKnobs, ProcessKnobs):
     """All knobs of ``simulate``. The defaults are the base regime: 2000 x 128 x 128, 45 cells."""
 
+    size: tuple[Size, Size] = (128, 128)
+    """Field ``(Y, X)`` in px."""
+    n_saturated_cells: int = Field(0, ge=0)
+    """Cells so bright that the digitiser clips their events."""
+    saturation_units: float = Field(8.0, gt=0)
+    """Where it clips if there are such cells, in units of fluorescence."""
 
-def plan(config: Simulation) -> Plan:
+    @property
+    def clipped(self) -> Simulation:
+        """The same with the full scale of the digitiser that its saturated cells need."""
+        if not self.n_saturated_cells:
+            return self
+        top = int(self.offset_counts + self.gain_counts * self.saturation_units)
+        return self.replace(full_scale_counts=min(top, self.full_scale_counts))
+
+
+def plan_two_photon(config: Simulation) -> Plan:
     """Decide everything about a recording but its noise."""
-    motion = make_motion(config, config.size, config.n_frames, config.frame_rate_hz, config.seed)
-    pad = motion.pad_px
-    padded = (config.size[0] + 2 * pad, config.size[1] + 2 * pad)
-    cells = make_cells(config, config.size, pad, config.seed)
-    activity = make_activity(
-        config, config.n_cells, config.n_frames, config.frame_rate_hz, config.seed
-    )
-    background = make_background(
-        config, config.size, padded, config.n_frames, config.frame_rate_hz, config.seed
-    )
-    rest = (
-        background.rest
-        + config.resting_cell_brightness * np.asarray(cells.A.sum(1), dtype=np.float32).ravel()
-    )
-    ingredients = Ingredients(
-        cells=cells,
-        activity=activity,
-        rest=rest,
-        patterns=background.patterns,
-        courses=background.courses,
-        processes=sp.csc_matrix((len(rest), 0), dtype=np.float32),
-        process_traces=np.zeros((0, config.n_frames), dtype=np.float32),
+    config = config.clipped
+    stage, motion = set_stage(config, config.size)
+    parts = Ingredients(
+        cells=make_cells(config, stage),
+        activity=_overdrive(config, make_activity(config, config.n_cells, stage), stage),
+        resting_cell_units=config.resting_cell_units,
+        background=make_background(config, stage),
+        processes=make_processes(config, stage, _kinetics(config)),
         motion=motion,
-        pad_px=pad,
     )
+    scene, truth = assemble(config, stage, parts)
     typical = config.typical_radius_px
-    return assemble(config, config.size, ingredients, gSig=(typical, typical))
+    return Plan(scene, truth, typical_decay_s(config, parts.activity), (typical, typical))
+
+
+def typical_decay_s(knobs: ActivityKnobs, activity: Activity) -> float:
+    """What a user would state as the decay time."""
+    decays = activity.decay_time_s
+    return float(np.median(decays)) if len(decays) else knobs.decay_time_s
+
+
+def _kinetics(config: Simulation) -> ActivityKnobs:
+    return ActivityKnobs(**{n: getattr(config, n) for n in ActivityKnobs.model_fields})
+
+
+def _overdrive(config: Simulation, activity: Activity, stage: Stage) -> Activity:
+    """Scale some cells so that their largest events reach 1.6 times the full scale."""
+    n = min(config.n_saturated_cells, config.n_cells)
+    C, S = activity.C.copy(), activity.S.copy()
+    for k in stage.rng("saturated cells").permutation(config.n_cells)[:n]:
+        peak = float(C[k].max(initial=0.0))
+        if peak > 0:
+            factor = np.float32(1.6 * config.saturation_units / peak)
+            C[k] *= factor
+            S[k] *= factor
+    return Activity(C, S, activity.rise_time_s, activity.decay_time_s)
 
 
 def simulate(config: Simulation | None = None, **knobs: object) -> Recording:
@@ -92,7 +99,7 @@ def simulate(config: Simulation | None = None, **knobs: object) -> Recording:
     ParameterError
         A knob that does not exist, is out of bounds, or cells that do not fit.
     """
-    return plan((config or Simulation()).replace(**knobs)).record()
+    return plan_two_photon((config or Simulation()).replace(**knobs)).record()
 
 
 def simulate_to(
@@ -106,5 +113,5 @@ def simulate_to(
 
     The movie is the same as that of ``simulate``, whatever the chunk.
     """
-    ready = plan((config or Simulation()).replace(**knobs))
+    ready = plan_two_photon((config or Simulation()).replace(**knobs))
     return ready.record_to(path, chunk_frames=chunk_frames)

@@ -1,0 +1,63 @@
+"""Sample an image between its pixels with cubic B-splines (Unser 1999)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import inline_kernel, kernel
+
+
+def spline_coefficients(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coefficients of the periodic cubic B-spline through the pixels of a 2D image."""
+    spectrum = scipy.fft.rfft2(image)
+    for axis, n in enumerate(image.shape):
+        frequency = np.fft.rfftfreq(n) if axis == 1 else np.fft.fftfreq(n)
+        # Transform of the spline's values at the pixels: 1/6, 4/6, 1/6.
+        answer = ((4 + 2 * np.cos(2 * np.pi * frequency)) / 6).astype(np.float32)
+        spectrum /= answer[:, None] if axis == 0 else answer
+    smooth = scipy.fft.irfft2(spectrum, s=image.shape, overwrite_x=True)
+    return np.ascontiguousarray(smooth, dtype=np.float32)
+
+
+@inline_kernel()
+def _taps(f: Any) -> Any:
+    """The four cubic B-spline weights around a place ``f`` past a pixel."""
+    one, sixth = np.float32(1), np.float32(1 / 6)
+    g = one - f
+    first = g * g * g * sixth
+    last = f * f * f * sixth
+    second = (np.float32(4) - np.float32(6) * f * f + np.float32(3) * f * f * f) * sixth
+    return first, second, one - first - second - last, last
+
+
+@kernel("void(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
+def sample(coefficients: Any, move_y: Any, move_x: Any, out: Any) -> None:
+    """``out[y, x] = image(y - move_y[y, x], x - move_x[y, x])``, periodic, all of one shape."""
+    n_rows, n_cols = coefficients.shape
+    for y in range(n_rows):
+        for x in range(n_cols):
+            at_y = np.float32(y) - move_y[y, x]
+            at_x = np.float32(x) - move_x[y, x]
+            base_y, base_x = int(np.floor(at_y)), int(np.floor(at_x))
+            weights_y = _taps(at_y - np.float32(base_y))
+            weights_x = _taps(at_x - np.float32(base_x))
+            total = np.float32(0)
+            for i in range(4):
+                row = (base_y + i - 1) % n_rows
+                part = np.float32(0)
+                for j in range(4):
+                    part += weights_x[j] * coefficients[row, (base_x + j - 1) % n_cols]
+                total += weights_y[i] * part
+            out[y, x] = total
+
+
+def spline_basis(at: NDArray[np.float64], nodes: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values ``(n_at, n_nodes)`` at places of the cubic B-splines that sit on even nodes."""
+    u = np.abs((at[:, None] - nodes[None, :]) / (nodes[1] - nodes[0]))
+    near = (4 - 6 * u**2 + 3 * u**3) / 6
+    far = np.maximum(2 - u, 0) ** 3 / 6
+    return np.asarray(np.where(u < 1, near, far), dtype=np.float32)

@@ -1,0 +1,31 @@
+"""What every recording has: length, rate, seed, and a microscope."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pydantic import Field
+
+from napari_cnmf.testing._displacement import Motion
+from napari_cnmf.testing._stage import Stage
+from napari_cnmf.testing.detector import DetectorKnobs
+from napari_cnmf.testing.illumination import IlluminationKnobs
+from napari_cnmf.testing.motion import MotionKnobs, make_motion
+
+
+class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
+    """Length and rate of a recording, and what any microscope does to it."""
+
+    n_frames: int = Field(2000, ge=1)
+    """Frames."""
+    frame_rate_hz: float = Field(15.0, gt=0)
+    """Frames per second (volumes per second)."""
+    seed: int = Field(0, ge=0)
+    """Same seed, same recording."""
+
+
+def set_stage(knobs: FieldKnobs, dims: tuple[int, ...]) -> tuple[Stage, Motion]:
+    """Field and clock with the surround that its motion needs, and that motion."""
+    stage = Stage(dims, knobs.n_frames, knobs.frame_rate_hz, knobs.seed)
+    motion = make_motion(knobs, stage)
+    return replace(stage, pad=motion.pad), motion

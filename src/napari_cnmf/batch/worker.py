@@ -20,6 +20,7 @@ from napari_cnmf.batch import stopping
 from napari_cnmf.batch.claims import ClaimedError, beating, claim, is_alive
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.reporter import FileReporter
+from napari_cnmf.batch.spec import read_spec
 from napari_cnmf.batch.status import (
     RETRIABLE,
     ErrorInfo,
@@ -29,6 +30,7 @@ from napari_cnmf.batch.status import (
     read_status,
     write_status,
 )
+from napari_cnmf.batch.store import find_item_folder
 from napari_cnmf.errors import CancelledByUser, CnmfError
 
 EXIT_ENDED = 0
@@ -69,7 +71,16 @@ def _may_run(folder: Path, status: Status, *, retry: bool) -> bool:
     if status.state is State.RUNNING:
         # We hold its lock, so whoever wrote that is gone, or on a host that locks do not reach.
         return not is_alive(folder, status)
-    return status.state in (State.QUEUED, State.WAITING) or (retry and status.state in RETRIABLE)
+    if status.state in (State.QUEUED, State.WAITING) or (retry and status.state in RETRIABLE):
+        return _parent_is_done(folder)
+    return False
+
+
+def _parent_is_done(folder: Path) -> bool:
+    parent = read_spec(folder).parent
+    if parent is None:
+        return True
+    return read_status(find_item_folder(folder.parents[1], parent)).state is State.COMPLETED
 
 
 class _Run:

@@ -1,0 +1,308 @@
+"""``napari-cnmf batch DIR …``: what the batch manager does, from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.cli._options import (
+    add_item_options,
+    add_json_option,
+    open_or_create,
+    read_parameters,
+)
+from napari_cnmf.errors import BatchError, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_cnmf.batch import Batch, Item
+
+_Actions = Any
+_LIST_COLUMNS = ("name", "algorithm", "engine", "state", "seconds", "n_components", "n_accepted")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command and its actions."""
+    parser = commands.add_parser("batch", help="list, add, start, cancel, retry, remove items")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_list(actions)
+    _add_adding(actions)
+    _add_start(actions)
+    _add_changing(actions)
+    _add_files(actions)
+
+
+def _add_list(actions: _Actions) -> None:
+    listing = actions.add_parser("list", help="every item, and where it stands")
+    add_json_option(listing)
+    listing.set_defaults(run_command=run_list)
+
+
+def _add_adding(actions: _Actions) -> None:
+    add = actions.add_parser("add", help="add an item; nothing starts")
+    grid = actions.add_parser("grid", help="add every combination of some values")
+    for parser in (add, grid):
+        parser.add_argument("movies", nargs="*", type=Path, metavar="MOVIE")
+        parser.add_argument(
+            "--item", metavar="ITEM", help="take the movie that this item makes, instead of MOVIE"
+        )
+        add_item_options(parser)
+        add_json_option(parser)
+    add.set_defaults(run_command=run_add)
+    grid.add_argument(
+        "--vary",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("GROUP.KEY", "VALUE"),
+        help="a parameter and its values; may be repeated: --vary gSig 4,4 6,6",
+    )
+    grid.add_argument("--skip-duplicates", action="store_true", help="leave out what is there")
+    grid.set_defaults(run_command=run_grid)
+
+
+def _add_start(actions: _Actions) -> None:
+    start = actions.add_parser("start", help="run what is queued, and wait for it")
+    start.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all")
+    start.add_argument("--from", dest="start", metavar="ITEM", help="this one and all after it")
+    start.add_argument("--n-workers", type=int, default=1, metavar="N", help="items at once")
+    start.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler, tcp://host:port")
+    start.add_argument(
+        "--cluster", type=Path, metavar="FILE", help="TOML of a SLURM, PBS or LSF cluster"
+    )
+    start.add_argument("--at", metavar="HH:MM", help="wait until then; today, or else tomorrow")
+    add_json_option(start)
+    start.set_defaults(run_command=run_start)
+
+
+def _add_changing(actions: _Actions) -> None:
+    for name, function, about in (
+        ("cancel", run_cancel, "cancel items, and wait until their processes are gone"),
+        ("retry", run_retry, "queue failed, cancelled or interrupted items again"),
+    ):
+        parser = actions.add_parser(name, help=about)
+        parser.add_argument("items", nargs="*", metavar="ITEM")
+        parser.add_argument("--all", action="store_true", help="every item it can be done to")
+        parser.set_defaults(run_command=function)
+    remove = actions.add_parser("remove", help="remove items and their data")
+    remove.add_argument("items", nargs="+", metavar="ITEM")
+    remove.add_argument("--with-children", action="store_true", help="and the items that need them")
+    remove.set_defaults(run_command=run_remove)
+
+
+def _add_files(actions: _Actions) -> None:
+    locate = actions.add_parser("locate", help="look for movies that were moved")
+    locate.add_argument("where", type=Path, metavar="FOLDER", help="where they are now")
+    locate.set_defaults(run_command=run_locate)
+    scripts = actions.add_parser("scripts", help="write scripts that run the queued items")
+    scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
+    scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
+    scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    scripts.set_defaults(run_command=run_scripts)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print the table of a batch."""
+    batch = _open(args)
+    table = batch.df
+    if args.json:
+        print(_to_json(table))
+        return 0
+    shown = table[list(_LIST_COLUMNS)].astype(object)
+    print(shown.where(shown.notna(), "").to_string() if len(table) else "(no items)")
+    for item in batch:
+        if item.error:
+            print(f"{item.name}: {item.error}")
+    return 0
+
+
+def _to_json(table: pd.DataFrame) -> str:
+    """The table as a JSON list, one object a row; what is missing is null."""
+    return str(table.to_json(orient="records", date_format="iso"))
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Add one item; prints its uuid."""
+    params, (batch, source) = read_parameters(args), _source(args)
+    item = batch.add(args.algorithm, source, params=params, **_options(args))
+    _print_added([item], as_json=args.json)
+    return 0
+
+
+def run_grid(args: argparse.Namespace) -> int:
+    """Add the product of the values; prints the uuids."""
+    params, (batch, source) = read_parameters(args), _source(args)
+    grid = {}
+    for name, *values in args.vary:
+        if not values:
+            raise ParameterError(f"--vary needs values after {name}: --vary {name} 1 2 3.")
+        grid[name] = [_value(name, text) for text in values]
+    items = batch.add_grid(
+        args.algorithm,
+        source,
+        params=params,
+        grid=grid,
+        skip_duplicates=args.skip_duplicates,
+        **_options(args),
+    )
+    _print_added(items, as_json=args.json)
+    return 0
+
+
+def _value(name: str, text: str) -> Any:
+    from napari_cnmf.params import CNMFParams
+
+    params = CNMFParams().with_settings([f"{name}={text}"])
+    changed = [value for value, _ in params.diff(CNMFParams()).values()]
+    defaults = CNMFParams().to_dict()
+    if changed:
+        return changed[0]
+    group, _, key = name.rpartition(".")
+    return defaults[group][key] if group else _default_of(key)
+
+
+def _default_of(key: str) -> Any:
+    from napari_cnmf.params import CNMFParams
+
+    groups = CNMFParams().to_dict().values()
+    return next(group[key] for group in groups if isinstance(group, dict) and key in group)
+
+
+def _print_added(items: list[Item], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([{"uuid": item.uuid, "name": item.name} for item in items]))
+        return
+    for item in items:
+        print(f"{item.name}: {item.state}", file=sys.stderr)
+        print(item.uuid)
+
+
+def run_start(args: argparse.Namespace) -> int:
+    """Run items; the exit code is 0 only if all of them completed."""
+    from napari_cnmf.batch.schedule import next_time, wait_for
+
+    batch = _open(args)
+    items = [batch[_key(name)] for name in args.items] or None
+    start = None if args.start is None else batch[_key(args.start)]
+    if args.at is not None:
+        when = next_time(args.at, datetime.now())
+        print(f"Waiting until {when:%Y-%m-%d %H:%M:%S}", file=sys.stderr)
+        wait_for(when)
+    with _client(args) as client:
+        ran = batch.run(items, start=start, n_workers=args.n_workers, client=client)
+    if args.json:
+        print(_to_json(batch.df[batch.df["uuid"].isin([item.uuid for item in ran])]))
+    else:
+        for item in ran:
+            print(f"{item.name}: {item.state}")
+    completed = all(item.state.value == "completed" for item in ran)
+    return 0 if completed else 1
+
+
+def _client(args: argparse.Namespace) -> Any:
+    from contextlib import nullcontext
+
+    if args.scheduler is None and args.cluster is None:
+        return nullcontext(None)
+    from napari_cnmf.batch.cluster import connect
+
+    return connect(args.scheduler, args.cluster)
+
+
+def run_cancel(args: argparse.Namespace) -> int:
+    """Cancel items for sure."""
+    from napari_cnmf.batch.running import cancel_and_wait
+
+    items = _chosen(args, lambda item: not item.state.ended)
+    cancel_and_wait(items)
+    for item in items:
+        print(f"{item.name}: {item.state}")
+    return 0 if all(item.state.ended for item in items) else 1
+
+
+def run_retry(args: argparse.Namespace) -> int:
+    """Queue items again."""
+    from napari_cnmf.batch.status import RETRIABLE
+
+    items = _chosen(args, lambda item: item.problem is None and item.state in RETRIABLE)
+    for item in items:
+        if item.state in RETRIABLE or item.uuid in args.items:
+            item.retry()
+        print(f"{item.name}: {item.state}")
+    return 0
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Remove items."""
+    batch = _open(args)
+    batch.remove(*(_key(name) for name in args.items), with_children=args.with_children)
+    return 0
+
+
+def run_locate(args: argparse.Namespace) -> int:
+    """Find moved movies; 1 when some are still missing."""
+    batch = _open(args)
+    for item in batch.locate(args.where):
+        print(f"{item.name}: found")
+    missing = batch.missing_movies()
+    for uuid, paths in missing.items():
+        print(f"{batch[uuid].name}: still missing {paths[0]}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def run_scripts(args: argparse.Namespace) -> int:
+    """Write scripts; prints the one to start."""
+    from napari_cnmf.batch.scripts import write_scripts
+
+    batch = _open(args)
+    items = [batch[_key(name)] for name in args.items] or None
+    print(write_scripts(batch, args.to, kind=args.kind, items=items))
+    return 0
+
+
+def _open(args: argparse.Namespace) -> Batch:
+    from napari_cnmf.batch import Batch
+
+    return Batch.open(args.folder)
+
+
+def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
+    """The batch, and the movie or item that a new item takes."""
+    from napari_cnmf.batch.inputs import to_movie
+
+    if bool(args.movies) == (args.item is not None):
+        raise BatchError("Give either MOVIE files or --item, one of the two.")
+    if args.item is not None:
+        batch = _open(args)
+        return batch, batch[_key(args.item)]
+    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], axes=args.axes)
+    return open_or_create(args.folder), movie
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "engine": args.engine,
+        "name": args.name,
+        "refit": args.refit,
+        "axes": None if args.item else args.axes,
+    }
+
+
+def _chosen(args: argparse.Namespace, possible: Any) -> list[Item]:
+    batch = _open(args)
+    if bool(args.items) == args.all:
+        raise BatchError("Give either items or --all, one of the two.")
+    if args.all:
+        return [item for item in batch if possible(item)]
+    return [batch[_key(name)] for name in args.items]
+
+
+def _key(text: str) -> int | str:
+    """A position, a name or a uuid."""
+    return int(text) if text.isdigit() else text

@@ -52,6 +52,6 @@ def array_movie_data(array: Any, request: Request) -> da.Array:
         raise MovieError(f"A movie must have at least one frame and pixel, got shape {shape}.")
     if hasattr(array, "dask"):
         lazy: da.Array = array[layout.select(0, layout.shape[0])]
-        arranged: da.Array = lazy.transpose(layout.order)  # type: ignore[no-untyped-call]
+        arranged: da.Array = lazy.transpose(layout.order)
         return arranged
     return lazy_array(MemoryFrames(array, layout))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 
 _KNOWN = "TZCSYX"
+# ImageJ shows at most 7; scripts that name no axes write a movie as that many channels.
+_MAX_CHANNELS = 7
 _EXAMPLE = "Say which axis is which with axes=, for example axes='TYX' or axes='TZCYX'."
 
 
@@ -89,7 +91,7 @@ def layout_of(
     """Find time, depth and the field's axes.
 
     A first axis without a name is time. A stack of planes without a time axis is
-    taken as a time series: many programs save movies so.
+    taken as a time series, and so are more than 7 channels: many programs save movies so.
 
     Parameters
     ----------
@@ -149,11 +151,17 @@ def _named_by_file(file_axes: str, shape: tuple[int, ...], name: str) -> str:
         letters[unknown[0]] = "T"
     elif "T" not in letters and not unknown and "Z" in letters:
         letters[letters.index("Z")] = "T"
+    elif "T" not in letters and not unknown and _channels_of(letters, shape) > _MAX_CHANNELS:
+        letters[letters.index("C")] = "T"
     elif unknown:
         raise MovieError(f"{name} has axes {file_axes!r} of shape {shape}. {_EXAMPLE}")
     if "T" not in letters:
         _refuse_without_time(file_axes, shape, name)
     return "".join(letters)
+
+
+def _channels_of(letters: list[str], shape: tuple[int, ...]) -> int:
+    return shape[letters.index("C")] if "C" in letters else 0
 
 
 def _refuse_without_time(file_axes: str, shape: tuple[int, ...], name: str) -> None:

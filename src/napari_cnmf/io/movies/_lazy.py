@@ -93,7 +93,7 @@ def lazy_array(store: FrameStore) -> da.Array:
 
     name = f"movie-{secrets.token_hex(8)}"
     _STORES[name] = store
-    data: da.Array = da.from_array(  # type: ignore[no-untyped-call]
+    data: da.Array = da.from_array(
         LazyFrames(store),
         chunks=(1, *store.shape[1:]),
         name=name,

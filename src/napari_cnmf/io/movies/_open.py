@@ -6,33 +6,20 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._fingerprint import fingerprint
+from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
 from napari_cnmf.io.movies._lazy import lazy_array
 from napari_cnmf.io.movies._recording import Recording, Request
 from napari_cnmf.io.movies._session import join
 from napari_cnmf.model.movie import Movie
 
 PathLike = str | os.PathLike[str]
-_Opener = Callable[[Path, Request], Recording]
-
-# Modules are named, not imported: no format's library is loaded for another format.
-_BY_SUFFIX = {
-    **dict.fromkeys((".tif", ".tiff", ".btf", ".tf8"), "_tiff.open_tiff_movie"),
-    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "_hdf5.open_hdf5_movie"),
-    ".nwb": "_nwb.open_nwb_movie",
-    ".zarr": "_zarr.open_zarr_movie",
-    ".npy": "_npy.open_npy_movie",
-    ".mmap": "_caiman_mmap.open_caiman_mmap",
-    **dict.fromkeys((".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv"), "_video.open_video"),
-}
 _TIFF = frozenset({".tif", ".tiff", ".btf", ".tf8"})
-_ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
 def open_movie(
@@ -118,11 +105,6 @@ def check_movie(movie: Movie, *, min_frames: int = 2) -> None:
         )
 
 
-def movie_suffixes() -> tuple[str, ...]:
-    """Suffixes that ``open_movie`` understands, for file dialogs."""
-    return tuple(_BY_SUFFIX)
-
-
 def _movie_of_array(source: Any, request: Request, rate: float | None) -> Movie:
     from napari_cnmf.io.movies._array import array_movie_data, is_array
 
@@ -177,11 +159,6 @@ def _files_in_order(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a zarr array or group."""
-    return any((path / mark).exists() for mark in _ZARR_MARKS)
-
-
 def _files_in(folder: Path) -> list[Path]:
     """Movie files of one kind, as people count; hidden files are not frames."""
     try:
@@ -193,13 +170,13 @@ def _files_in(folder: Path) -> list[Path]:
     kinds: Counter[str] = Counter()
     movies = []
     for name in names:
-        opener = _BY_SUFFIX.get(os.path.splitext(name)[1].lower())
+        opener = format_of(name)
         if opener is not None:
             kinds[opener] += 1
             movies.append(name)
     if not movies:
         raise MovieError(
-            f"A folder must hold the files of a movie ({_known_suffixes()}), got {len(names)} "
+            f"A folder must hold the files of a movie ({known_suffixes()}), got {len(names)} "
             f"other files in {folder}."
         )
     if len(kinds) > 1:
@@ -218,10 +195,6 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
-def _known_suffixes() -> str:
-    return " ".join(_BY_SUFFIX)
-
-
 def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool) -> Recording:
     if len(files) > 1 and all(path.suffix.lower() in _TIFF for path in files):
         from napari_cnmf.io.movies._tiff_folder import open_single_frames
@@ -229,20 +202,5 @@ def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool)
         frames = open_single_frames(files, request)
         if frames is not None:
             return frames
-    recordings = [_opener_for(path)(path, request) for path in files]
+    recordings = [opener_for(path)(path, request) for path in files]
     return join(recordings, files, explicit_rate=explicit_rate)
-
-
-def _opener_for(path: Path) -> _Opener:
-    if path.is_dir() and is_zarr(path):
-        where = _BY_SUFFIX[".zarr"]
-    else:
-        where = _BY_SUFFIX.get(path.suffix.lower(), "")
-    if not where:
-        raise MovieError(
-            f"A movie must be one of {_known_suffixes()}, got {path.name!r}. "
-            "Convert it, for example to TIFF with ImageJ."
-        )
-    module, function = where.split(".")
-    opener: _Opener = getattr(import_module(f"napari_cnmf.io.movies.{module}"), function)
-    return opener

@@ -19,6 +19,8 @@ from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies._tiff_metadata import TiffFacts, read_tiff_facts
 
+# Files of these kinds say how many frames there are; of others, the chain of pages does.
+_SHAPE_IN_HEADER = frozenset({"imagej", "ome", "shaped"})
 _COPY_AGAIN = "Copy it again from where it was recorded"
 
 
@@ -46,7 +48,7 @@ def open_tiff_movie(path: Path, request: Request) -> Recording:
     with open_tiff(path) as tiff:
         facts = read_tiff_facts(tiff)
         series = _movie_series(tiff, path)
-        shape, axes = _shape_and_axes(series, facts, path)
+        shape, axes = _shape_and_axes(series, facts)
         layout = layout_of(
             shape, axes=request.axes, file_axes=axes, channel=request.channel, name=str(path)
         )
@@ -75,20 +77,14 @@ def _movie_series(tiff: tifffile.TiffFile, path: Path) -> tifffile.TiffPageSerie
 
 
 def _shape_and_axes(
-    series: tifffile.TiffPageSeries, facts: TiffFacts, path: Path
+    series: tifffile.TiffPageSeries, facts: TiffFacts
 ) -> tuple[tuple[int, ...], str]:
     """Shape and axes of the file; what ScanImage says about them is better than a guess."""
     if facts.page_axes is None:
         return tuple(series.shape), str(series.axes)
     lead = tuple(size for size in facts.page_shape if size > 1)
     axes = "".join(a for a, n in zip(facts.page_axes, facts.page_shape, strict=True) if n > 1)
-    keyframe = series.keyframe
-    if int(np.prod(lead)) != len(series.pages):
-        raise MovieError(
-            f"{path} must hold {facts.page_axes} = {facts.page_shape} frames as its header says, "
-            f"got {len(series.pages)}. {_COPY_AGAIN}."
-        )
-    return (*lead, *keyframe.shape), axes + str(keyframe.axes)
+    return (*lead, *series.keyframe.shape), axes + str(series.keyframe.axes)
 
 
 @dataclass
@@ -136,6 +132,7 @@ class _PageTable:
             )
         else:
             table = cls._walk(series, path)
+        if series.kind not in _SHAPE_IN_HEADER or series.dataoffset is None:
             _check_chain_is_whole(tiff, path)
         table._check_bytes_are_there()
         return table
@@ -214,7 +211,13 @@ def _store(
             f"axes {layout.axes!r} for shape {layout.stored_shape}. Correct axes=."
         )
     pages = _PageTable.of(tiff, series, path, interleaved=within not in ("YX", "XY"))
-    per_frame = _pages_of_frames(layout, n_lead, len(pages.offsets))
+    named = int(np.prod(layout.stored_shape[:n_lead]))
+    if named != len(pages.offsets):
+        raise MovieError(
+            f"{path} must hold {named} images as its header says, got {len(pages.offsets)}: frames "
+            f"are missing at its end. {_COPY_AGAIN}, or save the frames there are as a new file."
+        )
+    per_frame = _pages_of_frames(layout, n_lead, named)
     stored = np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder)
     plain = (
         pages.contiguous

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -155,7 +156,7 @@ def _ome_plane_rate(pixels: ElementTree.Element) -> float | None:
 
 def _scanimage(tiff: tifffile.TiffFile) -> TiffFacts:
     """ScanImage: rate and arrangement of channels, planes and volumes from its header."""
-    header = (tiff.scanimage_metadata or {}).get("FrameData", {})
+    header, regions = _scanimage_header(tiff)
     if not header:
         return _scanimage_legacy(tiff)
     channels = header.get("SI.hChannels.channelSave", 1)
@@ -183,7 +184,7 @@ def _scanimage(tiff: tifffile.TiffFile) -> TiffFacts:
             axes, shape, rate = None, (), None
     if rate is not None:
         rate /= averaged
-    return TiffFacts(rate, _scanimage_spacing(tiff, header), axes, shape, found if rate else {})
+    return TiffFacts(rate, _scanimage_spacing(header, regions), axes, shape, found if rate else {})
 
 
 def _scanimage_legacy(tiff: tifffile.TiffFile) -> TiffFacts:
@@ -198,14 +199,28 @@ def _scanimage_legacy(tiff: tifffile.TiffFile) -> TiffFacts:
     return TiffFacts()
 
 
-def _scanimage_spacing(tiff: tifffile.TiffFile, header: Mapping[str, Any]) -> dict[str, float]:
+def _scanimage_header(tiff: tifffile.TiffFile) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Settings and regions, from the head of the file or the tags of its first page."""
+    noted = tiff.scanimage_metadata or {}
+    if noted.get("FrameData"):
+        return noted["FrameData"], noted.get("RoiGroups") or {}
+    software = str(tiff.pages.first.software)
+    if not software.startswith("SI."):
+        return {}, {}
+    try:
+        regions = json.loads(str(tiff.pages.first.tags.valueof("Artist", default="{}")))
+    except ValueError:
+        regions = {}
+    return tifffile.matlabstr2py(software), regions.get("RoiGroups") or {}
+
+
+def _scanimage_spacing(header: Mapping[str, Any], groups: Mapping[str, Any]) -> dict[str, float]:
     """Size in degrees of the first scan field, times micrometres a degree, by its pixels."""
     spacing = {}
     step = positive_or_none(abs(float(header.get("SI.hStackManager.stackZStepSize") or 0)))
     if step is not None:
         spacing["Z"] = step
     per_degree = positive_or_none(header.get("SI.objectiveResolution"))
-    groups = (tiff.scanimage_metadata or {}).get("RoiGroups", {})
     try:
         rois = groups["imagingRoiGroup"]["rois"]
         fields = (rois[0] if isinstance(rois, list) else rois)["scanfields"]

@@ -1,0 +1,143 @@
+"""NWB: the acquired series of images, read without pynwb."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import h5py
+import numpy as np
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._axes import layout_of
+from napari_cnmf.io.movies._formats import opener_for
+from napari_cnmf.io.movies._hdf5 import dataset_store, open_hdf5
+from napari_cnmf.io.movies._recording import Recording, Request, positive_or_none
+from napari_cnmf.io.movies._session import join
+from napari_cnmf.io.movies._units import micrometres
+
+_SERIES = ("TwoPhotonSeries", "OnePhotonSeries")
+
+
+def open_nwb_movie(path: Path, request: Request) -> Recording:
+    """Open a ``TwoPhotonSeries`` or ``OnePhotonSeries``.
+
+    NWB stores frames as ``(T, X, Y)`` or ``(T, X, Y, Z)``; the movie has ``(T, [Z], Y, X)``.
+    A file whose writer ignored that is opened right with ``axes="TYX"``.
+
+    Raises
+    ------
+    MovieError
+        There is no such series, or several.
+    """
+    with open_hdf5(path) as file:
+        return nwb_movie(file, path, request)
+
+
+def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
+    """The same for an open file."""
+    series = _series(file, path, request.dataset)
+    rate, notes = _frame_rate(series)
+    spacing = _spacing(series.get("imaging_plane"))
+    notes = notes | {"dataset": series.name}
+    data = series.get("data")
+    if _text(series.get("external_file"), 0) is not None and (data is None or not data.size):
+        frames = _external(series, path, Request(request.axes, None, request.channel))
+        return Recording(
+            frames.store,
+            rate if rate is not None else frames.frame_rate_hz,
+            spacing or frames.spacing_um,
+            frames.metadata | notes,
+        )
+    if not isinstance(data, h5py.Dataset):
+        raise MovieError(f"{series.name} in {path} must hold data, got none. Export it again.")
+    layout = layout_of(
+        data.shape,
+        axes=request.axes,
+        file_axes="TXYZ"[: data.ndim] if data.ndim in (3, 4) else None,
+        channel=request.channel,
+        name=f"{series.name} in {path}",
+    )
+    return Recording(dataset_store(data, path, layout), rate, spacing, notes)
+
+
+def _series(file: h5py.File, path: Path, name: str | None) -> h5py.Group:
+    found: list[h5py.Group] = []
+
+    def visit(_: str, node: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(node, h5py.Group) and _text(node.attrs.get("neurodata_type")) in _SERIES:
+            found.append(node)
+
+    file.visititems(visit)
+    if name is not None:
+        wanted = "/" + name.strip("/").removesuffix("/data")
+        chosen = [g for g in found if wanted in (g.name, "/" + g.name.rsplit("/", 1)[-1])]
+    else:
+        acquired = [g for g in found if g.name.startswith("/acquisition/")]
+        chosen = found if len(found) == 1 else acquired
+    if len(chosen) == 1:
+        return chosen[0]
+    listed = ", ".join(group.name for group in found[:8]) or "none"
+    raise MovieError(
+        f"{path} must hold one {' or '.join(_SERIES)}, got: {listed}. Name the one with dataset=."
+    )
+
+
+def _text(value: Any, index: int | None = None) -> str | None:
+    if isinstance(value, h5py.Dataset):
+        value = value[()]
+    if index is not None:
+        items: Any = np.atleast_1d(np.asarray(value, object)) if value is not None else []
+        value = items[index] if len(items) > index else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
+    """From ``rate``, the median step of ``timestamps``, or the plane's ``imaging_rate``."""
+    start = series.get("starting_time")
+    if start is not None and (rate := positive_or_none(start.attrs.get("rate"))) is not None:
+        return rate, {"frame_rate_from": "NWB rate"}
+    times = series.get("timestamps")
+    if times is not None and times.size > 1:
+        step = positive_or_none(float(np.median(np.diff(times[()]))))
+        if step is not None:
+            return 1 / step, {"frame_rate_from": "NWB timestamps"}
+    plane = series.get("imaging_plane")
+    rate = positive_or_none(plane["imaging_rate"][()]) if _has(plane, "imaging_rate") else None
+    return rate, {} if rate is None else {"frame_rate_from": "NWB imaging_rate"}
+
+
+def _spacing(plane: h5py.Group | None) -> dict[str, float]:
+    """``grid_spacing`` is ``(x, y[, z])``."""
+    if plane is None or not _has(plane, "grid_spacing"):
+        return {}
+    grid = plane["grid_spacing"]
+    unit = micrometres(_text(grid.attrs.get("unit")) or "meters")
+    values = np.atleast_1d(grid[()]).tolist()
+    if unit is None or len(values) not in (2, 3):
+        return {}
+    sizes = zip("XYZ", values, strict=False)
+    return {axis: size * unit for axis, v in sizes if (size := positive_or_none(v)) is not None}
+
+
+def _has(group: h5py.Group | None, name: str) -> bool:
+    return group is not None and isinstance(group.get(name), h5py.Dataset)
+
+
+def _external(series: h5py.Group, path: Path, request: Request) -> Recording:
+    """Frames in files beside the NWB file, named in it with the separators of any system."""
+    names = [_text(name) or "" for name in np.atleast_1d(series["external_file"][()])]
+    files = []
+    for name in names:
+        pure = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
+        given = Path(*pure.parts)
+        files.append(given if given.is_absolute() else path.parent / given)
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        raise MovieError(
+            f"The files that {path} refers to must be there, got no {missing[0]}. "
+            "Put them back beside it, or open them directly."
+        )
+    return join([opener_for(file)(file, request) for file in files], files, explicit_rate=True)

@@ -1,0 +1,251 @@
+"""HDF5, NWB, zarr and arrays in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dask.array as da
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io import frame_source, open_movie
+from napari_cnmf.io.movies import store_of
+from napari_cnmf.io.movies._stores import RawFrames
+
+
+def read_all(movie) -> np.ndarray:
+    return frame_source(movie).read(0, movie.n_frames)
+
+
+class TestHdf5:
+    def test_caiman_name_wins_and_attributes_are_read(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        with h5py.File(tmp_path / "a.hdf5", "w") as file:
+            file["mov"] = frames
+            file["mov"].attrs["fr"] = 20.0
+            file["mov"].attrs["pixel_size_um"] = [2.0, 1.5]
+            file["other"] = frames
+        movie = open_movie(tmp_path / "a.hdf5")
+        assert movie.frame_rate_hz == 20
+        assert movie.pixel_size_um == (2.0, 1.5)
+        assert isinstance(store_of(movie), RawFrames)
+        np.testing.assert_array_equal(read_all(movie), frames)
+
+    def test_only_array_with_frames(self, tmp_path: Path, volumes: np.ndarray) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["deep/inside"] = volumes
+            file["mean"] = volumes[0, 0]
+        np.testing.assert_array_equal(read_all(open_movie(tmp_path / "a.h5")), volumes)
+
+    def test_several_arrays_need_a_name(self, tmp_path: Path, frames: np.ndarray) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["one"], file["two"] = frames, frames + 1
+        with pytest.raises(MovieError, match=r"/one \(7, 5, 11\), /two.*dataset="):
+            open_movie(tmp_path / "a.h5")
+        movie = open_movie(tmp_path / "a.h5", dataset="two")
+        np.testing.assert_array_equal(read_all(movie), frames + 1)
+        with pytest.raises(MovieError, match="'three'"):
+            open_movie(tmp_path / "a.h5", dataset="three")
+
+    def test_time_last_and_chunks_over_time(self, tmp_path: Path, frames: np.ndarray) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file.create_dataset(
+                "mov", data=frames.transpose(1, 2, 0), chunks=(5, 11, 4), compression="gzip"
+            )
+        movie = open_movie(tmp_path / "a.h5", axes="YXT")
+        np.testing.assert_array_equal(read_all(movie), frames)
+        np.testing.assert_array_equal(frame_source(movie).read(3, 5), frames[3:5])
+
+    def test_result_is_no_movie(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "a.hdf5", "w") as file:
+            file["estimates/A/data"] = np.ones(3)
+            file["estimates/R"] = np.ones((2, 3, 4))
+        with pytest.raises(MovieError, match="got a result of CNMF"):
+            open_movie(tmp_path / "a.hdf5")
+
+    def test_damaged(self, tmp_path: Path, frames: np.ndarray) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["mov"] = frames
+        os.truncate(tmp_path / "a.h5", 700)
+        with pytest.raises(MovieError, match="whole HDF5 file"):
+            open_movie(tmp_path / "a.h5")
+
+    def test_text_is_no_movie(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["mov"] = np.zeros((2, 3, 4), complex)
+        with pytest.raises(MovieError, match="integers or real numbers, got complex128"):
+            open_movie(tmp_path / "a.h5")
+
+
+def write_nwb(path: Path, data: np.ndarray, *, names: tuple[str, ...] = ("movie",), **timing):
+    """``data`` is ``(T, X, Y[, Z])`` as NWB has it; written by pynwb."""
+    from pynwb import NWBHDF5IO, NWBFile
+    from pynwb.ophys import OpticalChannel, TwoPhotonSeries
+
+    file = NWBFile(
+        session_description="session",
+        identifier="id",
+        session_start_time=datetime(2020, 1, 1, tzinfo=UTC),
+    )
+    plane = file.create_imaging_plane(
+        name="plane",
+        optical_channel=OpticalChannel(name="green", description="GCaMP", emission_lambda=510.0),
+        imaging_rate=12.0,
+        description="plane",
+        device=file.create_device("microscope"),
+        excitation_lambda=920.0,
+        indicator="GCaMP",
+        location="V1",
+        grid_spacing=[1.5, 2.0, 5.0][: data.ndim - 1],
+        grid_spacing_unit="micrometers",
+    )
+    for name in names:
+        file.add_acquisition(
+            TwoPhotonSeries(name=name, data=data, unit="n.a.", imaging_plane=plane, **timing)
+        )
+    with NWBHDF5IO(path, "w") as io:
+        io.write(file)
+
+
+class TestNwb:
+    def test_axes_rate_and_pixel_size(self, tmp_path: Path, frames: np.ndarray) -> None:
+        write_nwb(tmp_path / "a.nwb", frames.transpose(0, 2, 1), rate=30.0)
+        movie = open_movie(tmp_path / "a.nwb")
+        assert movie.frame_rate_hz == 30
+        assert movie.pixel_size_um == (2.0, 1.5)
+        np.testing.assert_array_equal(read_all(movie), frames)
+
+    def test_volumes_with_timestamps(self, tmp_path: Path, volumes: np.ndarray) -> None:
+        times = np.array([0.0, 0.5, 1.0, 7.0])
+        write_nwb(tmp_path / "a.nwb", volumes.transpose(0, 3, 2, 1), timestamps=times)
+        movie = open_movie(tmp_path / "a.nwb")
+        assert movie.frame_rate_hz == 2
+        assert movie.pixel_size_um == (5.0, 2.0, 1.5)
+        np.testing.assert_array_equal(read_all(movie), volumes)
+
+    def test_several_series(self, tmp_path: Path, frames: np.ndarray) -> None:
+        write_nwb(tmp_path / "a.nwb", frames, names=("green", "red"), rate=30.0)
+        with pytest.raises(MovieError, match=r"/acquisition/green, /acquisition/red.*dataset="):
+            open_movie(tmp_path / "a.nwb")
+        movie = open_movie(tmp_path / "a.nwb", dataset="red", axes="TYX")
+        np.testing.assert_array_equal(read_all(movie), frames)
+
+    def test_frames_in_another_file(self, tmp_path: Path, frames: np.ndarray) -> None:
+        tifffile.imwrite(tmp_path / "raw.tif", frames)
+        write_nwb(
+            tmp_path / "a.nwb",
+            np.zeros((0, 0, 0), np.uint16),
+            external_file=["raw.tif"],
+            format="external",
+            starting_frame=[0],
+            num_samples=7,
+            rate=30.0,
+        )
+        movie = open_movie(tmp_path / "a.nwb")
+        assert movie.frame_rate_hz == 30
+        np.testing.assert_array_equal(read_all(movie), frames)
+        (tmp_path / "raw.tif").unlink()
+        with pytest.raises(MovieError, match=r"raw\.tif"):
+            open_movie(tmp_path / "a.nwb")
+
+    def test_no_series(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "a.nwb", "w") as file:
+            file["mov"] = np.zeros((2, 3, 4))
+        with pytest.raises(MovieError, match=r"must hold one TwoPhotonSeries.*got: none"):
+            open_movie(tmp_path / "a.nwb")
+
+
+class TestZarr:
+    @pytest.mark.parametrize("version", [2, 3])
+    def test_level_0_of_ome_zarr(self, tmp_path: Path, version: int) -> None:
+        data = np.arange(4 * 2 * 1 * 5 * 6, dtype=np.uint16).reshape(4, 2, 1, 5, 6)
+        root = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=version)
+        for level, stored in (("0", data), ("1", data[..., ::2, ::2])):
+            array = root.create_array(level, shape=stored.shape, dtype=stored.dtype)
+            array[...] = stored
+        space = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+        time = {"name": "t", "type": "time", "unit": "millisecond"}
+        multiscales = [
+            {
+                "axes": [time, {"name": "c", "type": "channel"}, *space],
+                "datasets": [
+                    {
+                        "path": level,
+                        "coordinateTransformations": [
+                            {"type": "scale", "scale": [100.0, 1.0, 5.0, 0.5, 0.25]}
+                        ],
+                    }
+                    for level in "01"
+                ],
+            }
+        ]
+        root.attrs.update(
+            {"multiscales": multiscales} if version == 2 else {"ome": {"multiscales": multiscales}}
+        )
+        movie = open_movie(tmp_path / "a.zarr", channel=1)
+        assert movie.frame_rate_hz == pytest.approx(10)
+        assert movie.pixel_size_um == (0.5, 0.25)
+        np.testing.assert_array_equal(read_all(movie), data[:, 1, 0])
+
+    def test_several_arrays_need_a_name(self, tmp_path: Path, frames: np.ndarray) -> None:
+        root = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+        for name in ("one", "two"):
+            root.create_array(name, shape=frames.shape, dtype=frames.dtype)[...] = frames
+        with pytest.raises(MovieError, match="dataset="):
+            open_movie(tmp_path / "a.zarr")
+        np.testing.assert_array_equal(
+            read_all(open_movie(tmp_path / "a.zarr", dataset="two")), frames
+        )
+
+    def test_damaged(self, tmp_path: Path) -> None:
+        (tmp_path / "a.zarr").mkdir()
+        (tmp_path / "a.zarr" / ".zarray").write_text(json.dumps({"shape": "no"}))
+        with pytest.raises(MovieError, match="zarr"):
+            open_movie(tmp_path / "a.zarr")
+
+
+class TestInMemory:
+    def test_numpy_is_not_copied(self, frames: np.ndarray) -> None:
+        movie = open_movie(frames, frame_rate_hz=30)
+        frames[3, 2, 1] = 999
+        assert movie.data[3, 2, 1].compute() == 999
+        assert movie.paths == ()
+        assert movie.fingerprint is None
+
+    def test_dask_stays_lazy(self, frames: np.ndarray) -> None:
+        asked: list[int] = []
+
+        def block(block_info=None) -> np.ndarray:
+            asked.append(block_info[None]["chunk-location"][0])
+            return frames[asked[-1] : asked[-1] + 1]
+
+        lazy = da.map_blocks(
+            block, chunks=((1,) * 7, (5,), (11,)), dtype=frames.dtype, meta=frames[:0]
+        )
+        movie = open_movie(lazy)
+        assert asked == []
+        np.testing.assert_array_equal(frame_source(movie).read(2, 3), frames[2:3])
+        assert asked == [2]
+
+    @pytest.mark.parametrize(
+        ("array", "found"),
+        [
+            (np.zeros((4, 5)), "single image"),
+            (np.zeros((3, 4, 5, 3)), "axes="),
+            (np.zeros((2, 2, 2, 5, 5)), "axes="),
+            (np.zeros((3, 4, 5), object), "integers or real"),
+            (np.zeros((0, 4, 5)), "at least one frame"),
+            (42, "got int"),
+        ],
+    )
+    def test_not_a_movie(self, array: object, found: str) -> None:
+        with pytest.raises(MovieError, match=found):
+            open_movie(array)

@@ -1,0 +1,331 @@
+"""TIFF as microscopes and ImageJ write it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cnmf.errors import FrameRateUnknownError, MovieError
+from napari_cnmf.io import frame_source, open_movie
+from napari_cnmf.io.movies import store_of
+from napari_cnmf.io.movies._stores import RawFrames
+
+
+def read_all(movie) -> np.ndarray:
+    return frame_source(movie).read(0, movie.n_frames)
+
+
+@pytest.mark.parametrize("name", ["movie-2d.tif", "movie-3d.tif"])
+def test_compressed_file(data_folder: Path, name: str) -> None:
+    movie = open_movie(data_folder / name)
+    np.testing.assert_array_equal(read_all(movie), tifffile.imread(data_folder / name))
+    assert movie.name == name[:-4]
+
+
+def test_unknown_frame_rate_is_not_assumed(data_folder: Path) -> None:
+    movie = open_movie(data_folder / "movie-2d.tif")
+    assert movie.frame_rate_hz is None
+    with pytest.raises(FrameRateUnknownError, match=r"data\.fr"):
+        movie.require_frame_rate()
+    assert open_movie(data_folder / "movie-2d.tif", frame_rate_hz=10).require_frame_rate() == 10
+
+
+def test_contiguous_file_is_read_without_decoding(tmp_path: Path, frames: np.ndarray) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", frames)
+    movie = open_movie(tmp_path / "a.tif")
+    assert isinstance(store_of(movie), RawFrames)
+    np.testing.assert_array_equal(movie.data[:, 2, 3].compute(), frames[:, 2, 3])
+
+
+def test_cropped_movie_is_read_through_dask(tmp_path: Path, frames: np.ndarray) -> None:
+    from dataclasses import replace
+
+    tifffile.imwrite(tmp_path / "a.tif", frames)
+    movie = open_movie(tmp_path / "a.tif")
+    cropped = replace(movie, data=movie.data[2:, 1:4])
+    assert store_of(cropped) is None
+    np.testing.assert_array_equal(read_all(cropped), frames[2:, 1:4])
+
+
+class TestImageJ:
+    def test_interval_unit_and_pixel_size(self, tmp_path: Path, frames: np.ndarray) -> None:
+        tifffile.imwrite(
+            tmp_path / "a.tif",
+            frames,
+            imagej=True,
+            resolution=(2.0, 4.0),
+            metadata={"axes": "TYX", "finterval": 50, "tunit": "ms", "unit": "micron", "fps": 7},
+        )
+        movie = open_movie(tmp_path / "a.tif")
+        assert movie.frame_rate_hz == pytest.approx(20)
+        assert movie.pixel_size_um == pytest.approx((0.25, 0.5))
+        np.testing.assert_array_equal(read_all(movie), frames)
+
+    def test_playing_rate_where_there_is_no_interval(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        metadata = {"axes": "TYX", "fps": 7.5}
+        tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata=metadata)
+        movie = open_movie(tmp_path / "a.tif")
+        assert movie.frame_rate_hz == 7.5
+        assert movie.metadata["frame_rate_from"] == "ImageJ fps"
+
+    def test_hyperstack_of_volumes_and_channels(self, tmp_path: Path) -> None:
+        stack = np.arange(3 * 2 * 2 * 4 * 5, dtype=np.uint16).reshape(3, 2, 2, 4, 5)
+        metadata = {"axes": "TZCYX", "spacing": 4.0, "unit": "um"}
+        tifffile.imwrite(
+            tmp_path / "a.tif", stack, imagej=True, metadata=metadata, resolution=(1, 1)
+        )
+        with pytest.raises(MovieError, match=r"One channel must be chosen.*2"):
+            open_movie(tmp_path / "a.tif")
+        movie = open_movie(tmp_path / "a.tif", channel=1)
+        assert movie.pixel_size_um == (4.0, 1.0, 1.0)
+        np.testing.assert_array_equal(read_all(movie), stack[:, :, 1])
+        with pytest.raises(MovieError, match="channel must be between 0 and 1, got 2"):
+            open_movie(tmp_path / "a.tif", channel=2)
+
+    def test_stack_saved_as_slices_is_time(self, tmp_path: Path, frames: np.ndarray) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata={"axes": "ZYX"})
+        assert open_movie(tmp_path / "a.tif").shape == frames.shape
+
+    def test_script_that_named_no_axes(self, tmp_path: Path, frames: np.ndarray) -> None:
+        many = np.concatenate([frames, frames])
+        tifffile.imwrite(tmp_path / "a.tif", many, imagej=True)
+        np.testing.assert_array_equal(read_all(open_movie(tmp_path / "a.tif")), many)
+
+    def test_pixels_without_unit_have_no_size(self, tmp_path: Path, frames: np.ndarray) -> None:
+        metadata = {"axes": "TYX"}
+        tifffile.imwrite(
+            tmp_path / "a.tif", frames, imagej=True, resolution=(72, 72), metadata=metadata
+        )
+        assert open_movie(tmp_path / "a.tif").pixel_size_um is None
+
+
+class TestOme:
+    def test_time_increment_and_sizes(self, tmp_path: Path, volumes: np.ndarray) -> None:
+        metadata = {
+            "axes": "TZYX",
+            "TimeIncrement": 250,
+            "TimeIncrementUnit": "ms",
+            "PhysicalSizeX": 500,
+            "PhysicalSizeXUnit": "nm",
+            "PhysicalSizeY": 0.7,
+            "PhysicalSizeZ": 5,
+        }
+        tifffile.imwrite(
+            tmp_path / "a.ome.tif", volumes, metadata=metadata, photometric="minisblack"
+        )
+        movie = open_movie(tmp_path / "a.ome.tif")
+        assert movie.frame_rate_hz == pytest.approx(4)
+        assert movie.pixel_size_um == pytest.approx((5, 0.7, 0.5))
+        assert movie.name == "a"
+
+    def test_rate_from_times_of_planes(self, tmp_path: Path, frames: np.ndarray) -> None:
+        times = [0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2]
+        metadata = {"axes": "TYX", "Plane": {"DeltaT": times, "DeltaTUnit": ["s"] * 7}}
+        tifffile.imwrite(
+            tmp_path / "a.ome.tif", frames, metadata=metadata, photometric="minisblack"
+        )
+        assert open_movie(tmp_path / "a.ome.tif").frame_rate_hz == pytest.approx(10)
+
+    def test_missing_file_of_a_set(self, tmp_path: Path, frames: np.ndarray) -> None:
+        path = tmp_path / "a.ome.tif"
+        tifffile.imwrite(path, frames, metadata={"axes": "TYX"}, photometric="minisblack")
+        path.write_bytes(path.read_bytes().replace(b'SizeT="7"', b'SizeT="9"'))
+        with pytest.raises(MovieError, match="must hold all 9 frames"):
+            open_movie(path)
+
+
+def write_scanimage(path: Path, pages: np.ndarray, **settings: str) -> None:
+    """Pages with the header of ScanImage 2020 in their ``Software`` tag."""
+    lines = ["SI.VERSION_MAJOR = 2020", *(f"SI.{key} = {value}" for key, value in settings.items())]
+    regions = (
+        '{"RoiGroups": {"imagingRoiGroup": {"rois": {"scanfields": '
+        '{"sizeXY": [20, 10], "pixelResolutionXY": [10, 5]}}}}}'
+    )
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for page in pages:
+            writer.write(
+                page,
+                contiguous=False,
+                metadata=None,
+                software="\n".join(lines),
+                extratags=[(315, "s", 0, regions, True)],
+            )
+
+
+class TestScanImage:
+    def test_channels_are_taken_apart(self, tmp_path: Path) -> None:
+        pages = np.arange(12 * 5 * 10, dtype=np.int16).reshape(12, 5, 10)
+        write_scanimage(
+            tmp_path / "a.tif",
+            pages,
+            **{
+                "hChannels.channelSave": "[1;2]",
+                "hRoiManager.scanFrameRate": "30.03",
+                "hScan2D.logAverageFactor": "2",
+                "hStackManager.framesPerSlice": "100",
+                "objectiveResolution": "15",
+            },
+        )
+        with pytest.raises(MovieError, match="channel"):
+            open_movie(tmp_path / "a.tif")
+        movie = open_movie(tmp_path / "a.tif", channel=1)
+        assert movie.frame_rate_hz == pytest.approx(15.015)
+        assert movie.pixel_size_um == (30, 30)
+        np.testing.assert_array_equal(read_all(movie), pages[1::2])
+
+    def test_volumes_with_their_own_rate(self, tmp_path: Path) -> None:
+        pages = np.arange(12 * 5 * 10, dtype=np.int16).reshape(12, 5, 10)
+        write_scanimage(
+            tmp_path / "a.tif",
+            pages,
+            **{
+                "hChannels.channelSave": "1",
+                "hFastZ.enable": "true",
+                "hStackManager.enable": "true",
+                "hStackManager.numSlices": "3",
+                "hStackManager.framesPerSlice": "1",
+                "hRoiManager.scanFrameRate": "30",
+                "hRoiManager.scanVolumeRate": "10",
+            },
+        )
+        movie = open_movie(tmp_path / "a.tif")
+        assert movie.frame_rate_hz == 10
+        np.testing.assert_array_equal(read_all(movie), pages.reshape(4, 3, 5, 10))
+
+
+class TestSessions:
+    def test_files_of_different_length(self, tmp_path: Path, frames: np.ndarray) -> None:
+        for name, part in {"b.tif": frames[:2], "a.tif": frames[2:5], "c.tif": frames[5:]}.items():
+            compression = "zlib" if name == "a.tif" else None
+            tifffile.imwrite(
+                tmp_path / name, part, compression=compression, photometric="minisblack"
+            )
+        movie = open_movie([tmp_path / name for name in ("b.tif", "a.tif", "c.tif")])
+        assert movie.metadata["frames_per_file"] == [2, 3, 2]
+        np.testing.assert_array_equal(read_all(movie), frames)
+        np.testing.assert_array_equal(frame_source(movie).read(1, 6), frames[1:6])
+
+    @pytest.mark.parametrize("compression", [None, "zlib"])
+    def test_folder_of_single_frames_in_natural_order(
+        self, tmp_path: Path, frames: np.ndarray, compression: str | None
+    ) -> None:
+        many = np.concatenate([frames, frames + 1000])
+        for index, frame in enumerate(many):
+            tifffile.imwrite(tmp_path / f"frame_{index}.tif", frame, compression=compression)
+        (tmp_path / "._frame_0.tif").write_bytes(b"finder")
+        (tmp_path / "notes.txt").write_text("not a frame")
+        movie = open_movie(tmp_path)
+        assert movie.name == tmp_path.name
+        assert [path.name for path in movie.paths[9:11]] == ["frame_9.tif", "frame_10.tif"]
+        np.testing.assert_array_equal(read_all(movie), many)
+
+    def test_single_frames_with_notes_of_different_length(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        for index, frame in enumerate(frames):
+            tifffile.imwrite(tmp_path / f"{index}.tif", frame, description="x" * index)
+        np.testing.assert_array_equal(read_all(open_movie(tmp_path)), frames)
+
+    def test_different_fields(self, tmp_path: Path, frames: np.ndarray) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", frames)
+        tifffile.imwrite(tmp_path / "b.tif", frames[:, :4])
+        with pytest.raises(MovieError, match=r"\(5, 11\) uint16.*\(4, 11\)"):
+            open_movie([tmp_path / "a.tif", tmp_path / "b.tif"])
+
+    def test_different_single_frames_of_equal_size(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        tifffile.imwrite(tmp_path / "0.tif", frames[0])
+        tifffile.imwrite(tmp_path / "1.tif", frames[1].T.copy())
+        with pytest.raises(MovieError, match=r"must be \(5, 11\).*got \(11, 5\)"):
+            open_movie(tmp_path)
+
+    def test_different_frame_rates(self, tmp_path: Path, frames: np.ndarray) -> None:
+        for name, fps in {"a.tif": 10.0, "b.tif": 20.0}.items():
+            metadata = {"axes": "TYX", "fps": fps}
+            tifffile.imwrite(tmp_path / name, frames, imagej=True, metadata=metadata)
+        files = [tmp_path / "a.tif", tmp_path / "b.tif"]
+        with pytest.raises(MovieError, match="10 to 20 Hz"):
+            open_movie(files)
+        assert open_movie(files, frame_rate_hz=15).frame_rate_hz == 15
+
+
+class TestBadInput:
+    def test_single_image(self, tmp_path: Path, frames: np.ndarray) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", frames[0])
+        with pytest.raises(MovieError, match="single image"):
+            open_movie(tmp_path / "a.tif")
+
+    def test_not_a_tiff(self, tmp_path: Path) -> None:
+        (tmp_path / "a.tif").write_bytes(b"nothing of the kind, but long enough to look at")
+        with pytest.raises(MovieError, match="whole TIFF"):
+            open_movie(tmp_path / "a.tif")
+
+    @pytest.mark.parametrize("keep", [0.0, 0.05, 0.4, 0.6, 0.95])
+    @pytest.mark.parametrize("form", ["contiguous", "pages", "zlib", "imagej", "ome"])
+    def test_cut_short(self, tmp_path: Path, form: str, keep: float) -> None:
+        movie = np.random.default_rng(0).integers(0, 4000, (40, 32, 48), np.uint16)
+        path = tmp_path / ("a.ome.tif" if form == "ome" else "a.tif")
+        if form in ("pages", "zlib"):
+            with tifffile.TiffWriter(path) as writer:
+                for frame in movie:
+                    writer.write(
+                        frame,
+                        contiguous=False,
+                        metadata=None,
+                        compression="zlib" if form == "zlib" else None,
+                    )
+        else:
+            tifffile.imwrite(path, movie, imagej=form == "imagej")
+        os.truncate(path, int(keep * path.stat().st_size))
+        with pytest.raises(MovieError):
+            open_movie(path)
+
+    def test_last_pages_missing(self, tmp_path: Path, frames: np.ndarray) -> None:
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, frames, imagej=True, metadata={"axes": "TYX"})
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"=7", b"=9"))
+        with pytest.raises(MovieError, match="9"):
+            open_movie(path)
+
+    @pytest.mark.parametrize(
+        ("axes", "found"),
+        [("TY", "T, Y and X"), ("TYQ", "'TYQ'"), ("TYXZ", "one letter for each"), ("TTX", "once")],
+    )
+    def test_wrong_axes(self, tmp_path: Path, frames: np.ndarray, axes: str, found: str) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", frames)
+        with pytest.raises(MovieError, match=found):
+            open_movie(tmp_path / "a.tif", axes=axes)
+
+    def test_only_channels(self, tmp_path: Path, frames: np.ndarray) -> None:
+        metadata = {"axes": "CYX"}
+        tifffile.imwrite(tmp_path / "a.tif", frames[:2], imagej=True, metadata=metadata)
+        with pytest.raises(MovieError, match="only channels"):
+            open_movie(tmp_path / "a.tif")
+
+    def test_colour(self, tmp_path: Path) -> None:
+        colours = np.arange(4 * 5 * 6 * 3, dtype=np.uint8).reshape(4, 5, 6, 3)
+        tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
+        with pytest.raises(MovieError, match="channel"):
+            open_movie(tmp_path / "a.tif")
+        np.testing.assert_array_equal(
+            read_all(open_movie(tmp_path / "a.tif", channel=2)), colours[..., 2]
+        )
+
+    def test_file_that_shrinks_after_opening(self, tmp_path: Path, frames: np.ndarray) -> None:
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, frames)
+        movie = open_movie(path)
+        os.truncate(path, 600)
+        with pytest.raises(MovieError, match="copy it again"):
+            read_all(movie)
+        path.unlink()
+        with pytest.raises(MovieError, match="No such file"):
+            movie.data[0].compute()

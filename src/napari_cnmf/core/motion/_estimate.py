@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._rigid import build_template, is_lost, shift_variance
+from napari_cnmf.core.motion._rigid import build_template, is_lost, refine_template, shift_variance
 from napari_cnmf.core.motion._scratch import Scratch
 from napari_cnmf.core.motion._settings import Settings
 from napari_cnmf.core.motion._spectrum import Band
@@ -102,18 +102,19 @@ class Estimator:
         T = self.settings.n_frames
         n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
         rows = np.arange(T) if n_keep >= T else spread_bursts(T, n_keep)
-        spectra = self._keep(rows)
-        self.progress("template", 0, 1)
+        spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
+        self._keep(rows, spectra, "spectra")
         template, found = build_template(
-            self.band,
-            spectra,
-            self.settings.reach,
-            workers=self.workers,
-            n_passes=self.settings.n_passes,
-            check=self.check,
+            self.band, spectra, self.settings.reach, workers=self.workers, check=self.check
         )
-        self.progress("template", 1, 1)
         beyond = self._look_beyond(template, spectra, found)
+        for _ in range(self.settings.n_passes):
+            self.check()
+            first = self._limit(found.shifts)
+            self._keep(rows, spectra, "refining", first)
+            template, found = refine_template(
+                self.band, spectra, template, found, workers=self.workers
+            )
         correlations = self._correlations(template, spectra, found)
         if rows.size < T:
             del spectra
@@ -133,27 +134,31 @@ class Estimator:
         limit = np.asarray(self.settings.max_shifts)
         return np.clip(shifts, -limit, limit)
 
-    def _transform(self, span: tuple[int, int], out: F32) -> None:
-        """Spectra of the frames of ``span`` into ``out``."""
+    def _transform(self, span: tuple[int, int], out: F32, shifts: F64 | None = None) -> None:
+        """Spectra of the frames of ``span`` into ``out``, windows moved by ``shifts``."""
         frames = read_block(self.source, span, self.scratch)
-        self.band.transform(frames.reshape(-1, *self.settings.dims), out, self.scratch)
+        self.band.transform(frames.reshape(-1, *self.settings.dims), out, self.scratch, shifts)
 
-    def _keep(self, rows: NDArray[np.int64]) -> F32:
-        """Spectra of frames ``rows`` in memory."""
-        spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
+    def _keep(
+        self, rows: NDArray[np.int64], spectra: F32, stage: str, shifts: F64 | None = None
+    ) -> None:
+        """Spectra of frames ``rows`` in memory; again, where ``shifts`` move the window."""
+        again = np.ones(rows.size, np.bool_)
+        if shifts is not None:
+            again = np.asarray(self.band.window_offsets(shifts).any(axis=1))
 
         def fill(span: tuple[int, int]) -> int:
-            start, stop = span
-            for run in consecutive_runs(rows[start:stop]):
-                offset = start + run.start
-                frames = (int(rows[offset]), int(rows[offset]) + run.stop - run.start)
-                self._transform(frames, spectra[offset : start + run.stop])
-            return stop
+            index = np.arange(*span)[again[span[0] : span[1]]]
+            for run in consecutive_runs(rows[index]):
+                i = index[run]
+                own = slice(int(i[0]), int(i[-1]) + 1)
+                frames = (int(rows[i[0]]), int(rows[i[-1]]) + 1)
+                self._transform(frames, spectra[own], None if shifts is None else shifts[own])
+            return span[1]
 
         spans = blocks(rows.size, block_frames(self.settings.dims))
         for stop in self._map(fill, spans):
-            self.progress("spectra", stop, rows.size)
-        return spectra
+            self.progress(stage, stop, rows.size)
 
     def _map(
         self, work: Callable[[tuple[int, int]], int], spans: list[tuple[int, int]]
@@ -173,6 +178,9 @@ class Estimator:
             self._transform(span, spectra)
             rows = np.arange(n, dtype=np.int64)
             found = measure(self.band, template, spectra, rows, self.settings.reach)
+            first = self._limit(found.shifts)
+            self._transform(span, spectra, first)
+            found = measure(self.band, template, spectra, rows, self.settings.reach, initial=first)
             return span[1], found
 
         ahead = self.workers.n_threads + 1
@@ -202,8 +210,10 @@ class Estimator:
         ]
         far = measure(self.band, template, spectra, rows, wide, workers=self.workers)
         # noise has a higher peak somewhere in a wide search: ask for much more than that
+        near = np.abs(far.shifts - found.shifts[rows]).max(axis=1) < 1
         better = (far.gain - found.gain[rows]) * template.information > MUCH_LIKELIER
-        beyond = (np.abs(far.shifts) > limit + 0.25) & (better & ~is_lost(template, far))[:, None]
+        believed = (near | better) & ~is_lost(template, far)
+        beyond = (np.abs(far.shifts) > limit + 0.25) & believed[:, None]
         if not beyond.any():
             return 0.0, 0
         largest = float(np.abs(far.shifts[beyond]).max())

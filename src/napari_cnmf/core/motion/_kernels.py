@@ -45,15 +45,24 @@ def halve(planes: F32, out: F32) -> None:
 
 
 @njit(
-    "void(float32[:,:,::1], int64, int64, float32[::1], float32[::1], float32[:,:,::1])",
+    "void(float32[:,:,::1], int64, int64, float32[::1], float32[::1], int64[:,::1],"
+    " float32[:,:,::1])",
     nogil=True,
     cache=True,
     fastmath={"contract", "reassoc"},
 )
 def highpass_taper(
-    planes: F32, half_y: int, half_x: int, taper_y: F32, taper_x: F32, out: F32
+    planes: F32,
+    half_y: int,
+    half_x: int,
+    taper_y: F32,
+    taper_x: F32,
+    offsets: NDArray[np.int64],
+    out: F32,
 ) -> None:
     """Subtract the mean of a box of ``2 half + 1`` pixels, then taper; planes ``(n, Y, X)``.
+
+    The taper of each plane is moved by ``offsets (n, 2)`` px: it goes with the content.
 
     Pixels that are not finite are set to the plane's mean, in ``planes`` too. The arrays must
     not overlap.
@@ -63,6 +72,7 @@ def highpass_taper(
     # sums up to each column, its first and last value repeated where the box leaves the field
     prefix = np.zeros(X + 2 * half_x + 1, np.float64)
     inverse_width = np.empty(X, np.float64)
+    moved_x = np.empty(X, np.float32)
     for x in range(X):
         inverse_width[x] = 1.0 / (min(x + half_x, X - 1) - max(x - half_x, 0) + 1)
     for i in range(n):
@@ -91,6 +101,9 @@ def highpass_taper(
                     if not np.isfinite(planes[i, y, x]):
                         planes[i, y, x] = fill
         columns[:] = 0.0
+        for x in range(X):
+            u = x - offsets[i, 1]
+            moved_x[x] = taper_x[u] if 0 <= u < X else np.float32(0.0)
         for y in range(min(half_y, Y)):
             for x in range(X):
                 columns[x] += planes[i, y, x]
@@ -102,6 +115,8 @@ def highpass_taper(
                 for x in range(X):
                     columns[x] -= planes[i, y - half_y - 1, x]
             height = min(y + half_y, Y - 1) - max(y - half_y, 0) + 1
+            u = y - offsets[i, 0]
+            edge = taper_y[u] if 0 <= u < Y else np.float32(0.0)
             running = 0.0
             for x in range(X):
                 running += columns[x]
@@ -110,7 +125,7 @@ def highpass_taper(
                 prefix[X + half_x + 1 + x] = running
             for x in range(X):
                 mean = (prefix[x + 2 * half_x + 1] - prefix[x]) * (inverse_width[x] / height)
-                out[i, y, x] = (planes[i, y, x] - np.float32(mean)) * (taper_y[y] * taper_x[x])
+                out[i, y, x] = (planes[i, y, x] - np.float32(mean)) * (edge * moved_x[x])
 
 
 @njit(

@@ -41,13 +41,12 @@ def build_template(
     reach: Sequence[int],
     *,
     workers: Workers,
-    n_passes: int,
     check: Callable[[], None],
 ) -> tuple[Template, Measurement]:
     """Template and shifts of all ``spectra (n, 2, nz, ny, nx)``.
 
     At most `MAX_TEMPLATE_FRAMES` frames spread over the movie make the first template, in
-    rounds; ``n_passes`` rounds over all frames refine it.
+    rounds.
     """
     every = np.arange(spectra.shape[0], dtype=np.int64)
     plausible = plausible_power(spectra)
@@ -64,14 +63,24 @@ def build_template(
         if np.abs(found.shifts - start).max(initial=0.0) < 0.05:
             break
     template = _average(band, spectra, rows, template, found, workers=workers)
-    found = measure(band, template, spectra, every, reach, workers=workers)
-    for _ in range(n_passes):
-        check()
-        template = _average(band, spectra, every, template, found, workers=workers)
-        found = measure(
-            band, template, spectra, every, reach, workers=workers, initial=found.shifts
-        )
-    return template, found
+    return template, measure(band, template, spectra, every, reach, workers=workers)
+
+
+def refine_template(
+    band: Band,
+    spectra: F32,
+    template: Template,
+    found: Measurement,
+    *,
+    workers: Workers,
+) -> tuple[Template, Measurement]:
+    """A template from all frames where they are now, and their shifts against it."""
+    every = np.arange(spectra.shape[0], dtype=np.int64)
+    template = _average(band, spectra, every, template, found, workers=workers)
+    start = found.shifts
+    return template, measure(
+        band, template, spectra, every, (0, 0, 0), workers=workers, initial=start
+    )
 
 
 def _seed(

@@ -69,8 +69,21 @@ class Band:
             ratio *= float(np.mean(taper**4) / np.mean(taper**2) ** 2)
         return ratio
 
-    def transform(self, frames: NDArray[Any], out: NDArray[np.float32], scratch: Scratch) -> None:
-        """Spectra of ``frames (n, Z, Y, X)`` of any type into ``out (n, 2, nz, ny, nx)``."""
+    def transform(
+        self,
+        frames: NDArray[Any],
+        out: NDArray[np.float32],
+        scratch: Scratch,
+        shifts: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Spectra of ``frames (n, Z, Y, X)`` of any type into ``out (n, 2, nz, ny, nx)``.
+
+        With ``shifts (n, 3)`` the window moves with the content of each frame. A window that
+        stays where it is holds the shifts back by some per cent.
+        """
+        offsets = np.zeros((frames.shape[0], 2), np.int64)
+        if shifts is not None:
+            offsets[:] = self.window_offsets(shifts)
         Z, Y, X = self.dims
         for part in sub_blocks(frames.shape[0], Z * Y * X):
             m = part.stop - part.start
@@ -80,11 +93,16 @@ class Band:
                 half = scratch.take("halved", (m * Z, Y // 2, X // 2), np.float32)
                 halve(raw, half)
                 raw = half
+            by = np.repeat(offsets[part], Z, axis=0)
             planes = scratch.take("tapered", raw.shape, np.float32)
-            highpass_taper(raw, *self.half_box, self.tapers[1], self.tapers[2], planes)
+            highpass_taper(raw, *self.half_box, self.tapers[1], self.tapers[2], by, planes)
             spectrum = self._kept_spectrum(planes.reshape(m, Z, *raw.shape[1:]))
             out[part, 0] = spectrum.real
             out[part, 1] = spectrum.imag
+
+    def window_offsets(self, shifts: NDArray[np.float64]) -> NDArray[np.int64]:
+        """``(n, 2)`` whole pixels of the grid by which the window of each frame is moved."""
+        return np.rint(shifts[:, 1:] / (2 if self.halved else 1)).astype(np.int64)
 
     def _kept_spectrum(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
         """Kept frequencies of ``volumes (m, Z, Y, X)``."""
@@ -131,7 +149,7 @@ def _taper(n: int, max_shift: float) -> NDArray[np.float32]:
     """Cosine edges wide enough that what enters or leaves the field hardly counts."""
     if n < 4 or max_shift == 0:
         return np.ones(n, np.float32)
-    width = min(n / 3, max(n / 12, max_shift))
+    width = min(n / 3, max(n / 12, 1.5 * max_shift))
     edge = np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) / width
     window = 0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1))
     return np.asarray(window, np.float32)

@@ -1,0 +1,113 @@
+"""Work off the GUI thread, with progress in napari's activity dock and errors as notifications."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils import progress
+from napari.utils.notifications import show_error
+
+from napari_cnmf.errors import CnmfError
+
+_logger = logging.getLogger(__name__)
+_running: set[Any] = set()
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    value: Any = None
+    error: Exception | None = None
+
+
+def run_in_background(
+    steps: Callable[[], Generator[str, None, Any]],
+    *,
+    title: str = "",
+    done: Callable[[Any], None] | None = None,
+    failed: Callable[[Exception], None] | None = None,
+) -> GeneratorWorker:
+    """Run a generator in a thread; it yields what it does and returns a value.
+
+    Parameters
+    ----------
+    steps
+        Makes the generator. What it yields is shown beside ``title`` in the activity dock.
+    title
+        What the whole is called there; without it nothing is shown, for what takes a moment.
+    done
+        Called on the GUI thread with the value.
+    failed
+        Called on the GUI thread with the error, after it was shown as a notification.
+
+    Returns
+    -------
+    GeneratorWorker
+        Already started; ``quit()`` ends it at its next step.
+    """
+
+    def guarded() -> Generator[str, None, _Outcome]:
+        # A RuntimeError that leaves the generator would be taken for a deleted worker, and lost.
+        try:
+            return _Outcome(value=(yield from steps()))
+        except Exception as error:  # noqa: BLE001  (the thread's edge: shown to the user)
+            return _Outcome(error=error)
+
+    def on_returned(outcome: _Outcome) -> None:
+        if outcome.error is None:
+            if done is not None:
+                done(outcome.value)
+            return
+        report(outcome.error)
+        if failed is not None:
+            failed(outcome.error)
+
+    bar = progress(total=0, desc=title) if title else None
+
+    def on_yielded(step: str) -> None:
+        if bar is not None:
+            bar.set_description(f"{title}: {step}")
+
+    def on_finished() -> None:
+        if bar is not None:
+            bar.close()
+        _running.discard(worker)
+
+    worker = create_worker(guarded, _start_thread=False)
+    # A worker that nobody holds may be collected before its signals arrive.
+    _running.add(worker)
+    worker.yielded.connect(on_yielded)
+    worker.returned.connect(on_returned)
+    worker.finished.connect(on_finished)
+    worker.start()
+    return worker
+
+
+def call_in_background(
+    function: Callable[[], Any],
+    *,
+    done: Callable[[Any], None] | None = None,
+    failed: Callable[[Exception], None] | None = None,
+) -> GeneratorWorker:
+    """Call a function in a thread, for what touches a disk and takes a moment."""
+
+    def steps() -> Generator[str, None, Any]:
+        yield ""
+        return function()
+
+    return run_in_background(steps, done=done, failed=failed)
+
+
+def report(error: Exception) -> None:
+    """Show an error as a notification: ours in their own words, others with their kind."""
+    if isinstance(error, CnmfError):
+        show_error(str(error))
+        return
+    _logger.error("Unexpected error", exc_info=error)
+    show_error(
+        f"Something unexpected went wrong ({type(error).__name__}: {error}). "
+        "The details are in the terminal that napari was started from."
+    )

@@ -1,0 +1,214 @@
+"""The one bridge from a batch, which anybody may change, to the GUI thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils import progress
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QObject, Signal
+
+from napari_cnmf.batch import Batch
+from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
+from napari_cnmf.batch.status import State
+from napari_cnmf.batch.watch import BatchWatcher
+from napari_cnmf.errors import BatchError
+from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui.batch._rows import ItemRow, format_duration, read_row
+
+_POLL_SECONDS = 0.4
+_PROGRESS_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """What is new since the last look, as snapshots."""
+
+    added: tuple[ItemRow, ...] = ()
+    changed: tuple[ItemRow, ...] = ()
+    removed: tuple[str, ...] = ()
+    problem: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed or self.problem)
+
+
+class BatchBridge(QObject):
+    """Watches a batch and runs its queue; everything arrives on the GUI thread.
+
+    Watching, the queue and the GUI each have a ``Batch`` of their own: they share the folder, as
+    processes do, and no Python state.
+
+    Parameters
+    ----------
+    batch
+        The batch as the GUI uses it.
+    """
+
+    rows_changed = Signal(object)
+    """``RowChanges``; the first one has every item."""
+    queue_changed = Signal(bool)
+    """Whether the queue has something to do."""
+
+    def __init__(self, batch: Batch, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.batch = batch
+        self._rows: dict[str, ItemRow] = {}
+        self._bars: dict[str, Any] = {}
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._problem = ""
+        self._relay = _QueueRelay()
+        self._relay.event.connect(self._on_queue_event)
+        self._queued = Batch.open(batch.path)
+        self._queue = Queue(self._queued, on_event=self._relay.event.emit)
+        self._worker = create_worker(
+            _watch, batch.path, self._stop, self._wake, _start_thread=False
+        )
+        self._worker.yielded.connect(self._on_changes)
+        self._worker.start()
+
+    @property
+    def rows(self) -> tuple[ItemRow, ...]:
+        """Every item as last seen."""
+        return tuple(self._rows.values())
+
+    def look(self) -> None:
+        """Look at the folder now rather than at the next beat."""
+        self._wake.set()
+
+    def start(self, uuids: Iterable[str] | None = None, *, first: str | None = None) -> None:
+        """Run queued items: these, or ``first`` and those after it, or all."""
+        chosen = None if uuids is None else list(uuids)
+
+        def start_queue() -> None:
+            items = None if chosen is None else [self._queued[uuid] for uuid in chosen]
+            self._queue.start(items, start=None if first is None else self._queued[first])
+
+        self.queue_changed.emit(True)
+        call_in_background(start_queue, done=lambda _: self.look())
+
+    def cancel(self, uuids: Iterable[str]) -> None:
+        """Cancel items, running or not."""
+        chosen = list(uuids)
+        call_in_background(
+            lambda: self._cancel(chosen),
+            done=lambda _: self.look(),
+        )
+
+    def _cancel(self, uuids: list[str]) -> None:
+        for uuid in uuids:
+            self._queue.cancel(self._queued[uuid])
+
+    def cancel_all(self) -> None:
+        """Cancel everything that runs or waits."""
+        call_in_background(self._queue.cancel_all, done=lambda _: self.look())
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the queue has something to do."""
+        return self._queue.active
+
+    def close(self) -> None:
+        """Stop watching; what runs goes on without us."""
+        self._stop.set()
+        self._wake.set()
+        self._worker.quit()
+        self._queue.detach()
+        for bar in self._bars.values():
+            bar.close()
+        self._bars.clear()
+
+    def _on_changes(self, changes: RowChanges) -> None:
+        if self._stop.is_set() or not changes:
+            return
+        if changes.problem and changes.problem != self._problem:
+            show_error(changes.problem)
+        self._problem = changes.problem
+        is_first = not self._rows
+        for row in (*changes.added, *changes.changed):
+            before = self._rows.get(row.uuid)
+            self._rows[row.uuid] = row
+            self._show_progress(row)
+            if before is not None and not is_first:
+                _announce(before, row)
+        for uuid in changes.removed:
+            self._rows.pop(uuid, None)
+            self._close_bar(uuid)
+        self.rows_changed.emit(changes)
+
+    def _show_progress(self, row: ItemRow) -> None:
+        """One bar in the activity dock for each running item."""
+        if row.state is not State.RUNNING:
+            self._close_bar(row.uuid)
+            return
+        bar = self._bars.get(row.uuid)
+        if bar is None:
+            bar = self._bars[row.uuid] = progress(total=_PROGRESS_STEPS, desc=row.name)
+        bar.set_description(f"{row.name}: {row.stage}" if row.stage else row.name)
+        # A new stage begins at 0 again: steps back are fine.
+        bar.update(int(row.fraction * _PROGRESS_STEPS) - bar.n)
+
+    def _close_bar(self, uuid: str) -> None:
+        bar = self._bars.pop(uuid, None)
+        if bar is not None:
+            bar.close()
+
+    def _on_queue_event(self, event: QueueEvent) -> None:
+        if self._stop.is_set():
+            return
+        if event.kind is QueueEventKind.PROBLEM:
+            show_error(event.message)
+        if event.kind is QueueEventKind.IDLE:
+            self.queue_changed.emit(False)
+        self.look()
+
+
+class _QueueRelay(QObject):
+    """Carries events from the queue's thread; Qt delivers them to the bridge's."""
+
+    event = Signal(object)
+
+
+def _watch(
+    path: Path, stop: threading.Event, wake: threading.Event
+) -> Generator[RowChanges, None, None]:
+    """Look, wait, look again; yields at every beat so that the worker can be ended."""
+    watcher = BatchWatcher(Batch.open(path))
+    while not stop.is_set():
+        try:
+            changes = watcher.poll()
+            seen = RowChanges(
+                tuple(read_row(item) for item in changes.added),
+                tuple(read_row(item) for item in changes.changed),
+                changes.removed,
+            )
+        except BatchError as error:
+            # A share that is away may come back.
+            seen = RowChanges(problem=str(error))
+        yield seen
+        wake.wait(_POLL_SECONDS)
+        wake.clear()
+
+
+def _announce(before: ItemRow, row: ItemRow) -> None:
+    """Say that an item has ended."""
+    if row.state is before.state:
+        return
+    if row.state is State.COMPLETED:
+        found = "" if row.n_components is None else f": {row.n_components} components found"
+        if row.n_accepted is not None:
+            found += f", {row.n_accepted} accepted"
+        show_info(
+            f"{row.name} completed{found} ({format_duration(row.seconds)}). "
+            "Double-click it in the batch to open it."
+        )
+    elif row.state is State.FAILED:
+        show_error(f"{row.name} failed. {row.error}")
+    elif row.state is State.INTERRUPTED:
+        show_warning(f"{row.name} was interrupted. {row.error}")

@@ -1,0 +1,164 @@
+"""Read a result with everything that is needed to show it; runs off the GUI thread."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui.layers._convert import LayerData, components_to_layers, movie_to_layer
+from napari_cnmf.ui.layers._drawing import Drawing
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch, Item
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedResult:
+    """A result that only has to be put on screen.
+
+    Attributes
+    ----------
+    name
+        For titles and layers.
+    components, drawing, layer_data
+        What it found, and how that looks.
+    movie
+        What it was made from, or ``None``.
+    frame_rate_hz
+        Of the result or else the movie; ``None`` when neither says.
+    history
+        The chain of items that led to it.
+    item
+        Where it belongs to a batch.
+    notes
+        Sentences for the user, such as why the movie is missing.
+    """
+
+    name: str
+    components: Components
+    drawing: Drawing
+    layer_data: list[LayerData]
+    movie: Movie | None = None
+    frame_rate_hz: float | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    item: Item | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+LoadSteps = Generator[str, None, LoadedResult]
+"""Yields what it is about to do; returns the result."""
+
+
+def load_item(batch: Batch, uuid: str) -> LoadSteps:
+    """Load the result of a completed item, with its movie where that is still there.
+
+    Raises
+    ------
+    CnmfError
+        When the item has no result, or it cannot be read.
+    """
+    yield "finding the item"
+    item = batch[uuid]
+    yield f"reading {item.name}"
+    result = item.result()
+    components = result if isinstance(result, Components) else result.components
+    images = {**components.images, **item.images()}
+    yield "opening the movie"
+    notes: list[str] = []
+    movie = None
+    try:
+        movie = item.movie()
+    except MovieError as error:
+        notes.append(f"The movie of {item.name} is missing: no raw and residual. {error}")
+    loaded = yield from _prepare(
+        replace(components, images=images), item.name, movie, tuple(item.history_trace)
+    )
+    return replace(loaded, item=item, notes=(*notes, *loaded.notes))
+
+
+def load_file(path: Path, movie: Movie | None = None) -> LoadSteps:
+    """Load a result file of CaImAn or of ours.
+
+    Parameters
+    ----------
+    path
+        An ``.hdf5`` or ``.h5`` file.
+    movie
+        What it was made from, for the raw and the residual stack.
+
+    Raises
+    ------
+    ResultError
+        When the file is no result.
+    """
+    from napari_cnmf.io.caiman import read_caiman
+
+    yield f"reading {path.name}"
+    components = read_caiman(path)
+    history = tuple(components.attributes.get("history_trace", ()))
+    return (yield from _prepare(components, path.stem, movie, history))
+
+
+@dataclass(frozen=True)
+class LoadedMovie:
+    """A movie that only has to be put on screen."""
+
+    layer_data: LayerData
+
+
+def load_movie(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
+    """Open the movie that a motion correction made."""
+    yield "opening the movie"
+    item = batch[uuid]
+    movie = item.movie()
+    paths = [str(path) for path in movie.paths]
+    metadata = {"paths": paths, "history_trace": item.history_trace}
+    return LoadedMovie(movie_to_layer(movie, name=f"corrected · {item.name}", metadata=metadata))
+
+
+def _prepare(
+    components: Components, name: str, movie: Movie | None, history: tuple[dict[str, Any], ...]
+) -> LoadSteps:
+    notes: tuple[str, ...] = ()
+    if movie is not None and (movie.dims, movie.n_frames) != (
+        components.dims,
+        components.n_frames,
+    ):
+        notes = (
+            f"{movie.name} has shape {movie.shape}, the result "
+            f"{(components.n_frames, *components.dims)}: shown without the movie.",
+        )
+        movie = None
+    yield f"drawing {components.n_components} components"
+    drawing = Drawing(components)
+    # Computed here so that the GUI thread finds them made.
+    _ = drawing.outlined, drawing.components_at((0,) * len(components.dims))
+    yield "choosing contrast"
+    rate = components.frame_rate_hz or (movie.frame_rate_hz if movie is not None else None)
+    return LoadedResult(
+        name=name,
+        components=components,
+        drawing=drawing,
+        layer_data=components_to_layers(
+            components, name=name, movie=movie, history=history, drawing=drawing
+        ),
+        movie=movie,
+        frame_rate_hz=rate,
+        history=history,
+        notes=notes,
+    )
+
+
+def finish(steps: LoadSteps) -> LoadedResult:
+    """Run all steps in this thread."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: LoadedResult = stop.value
+            return result

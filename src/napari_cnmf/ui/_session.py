@@ -1,0 +1,145 @@
+"""What one viewer shows: a batch, a result, a selection. The docks meet here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from psygnal import Signal
+
+from napari_cnmf.batch import set_current_batch
+from napari_cnmf.model.components import Components
+from napari_cnmf.ui._bridge import BatchBridge
+from napari_cnmf.ui._loading import LoadedMovie, LoadedResult
+from napari_cnmf.ui.layers import ResultLayers
+from napari_cnmf.ui.layers._picking import ClickToSelect
+
+if TYPE_CHECKING:
+    import napari
+    from qtpy.QtWidgets import QWidget
+
+    from napari_cnmf.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class ShownResult:
+    """A loaded result and its layers."""
+
+    loaded: LoadedResult
+    layers: ResultLayers
+
+    @property
+    def name(self) -> str:
+        return self.loaded.name
+
+    @property
+    def components(self) -> Components:
+        return self.loaded.components
+
+
+class Session:
+    """State shared by the docks of one viewer.
+
+    Signals fire on the GUI thread, after the state has changed.
+    """
+
+    batch_changed = Signal(object)
+    """The ``BatchBridge`` of the batch that was opened, or ``None``."""
+    result_changed = Signal(object)
+    """The ``ShownResult``, or ``None`` when it was closed."""
+    selection_changed = Signal(tuple)
+    """Indices of the selected components."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+        self._bridge: BatchBridge | None = None
+        self._result: ShownResult | None = None
+        self._selection: tuple[int, ...] = ()
+        self._docks = 0
+        viewer.mouse_drag_callbacks.append(ClickToSelect(self))
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that is open."""
+        return None if self._bridge is None else self._bridge.batch
+
+    @property
+    def bridge(self) -> BatchBridge | None:
+        """Watches the batch that is open, and runs it."""
+        return self._bridge
+
+    def set_batch(self, batch: Batch | None) -> None:
+        """Work with this batch from now on; what runs in the one before goes on."""
+        if self._bridge is not None:
+            self._bridge.close()
+        self._bridge = None if batch is None else BatchBridge(batch)
+        set_current_batch(batch)
+        self.batch_changed.emit(self._bridge)
+
+    def attach(self, dock: QWidget) -> None:
+        """Count a dock in; when the last one is gone the batch is watched no more."""
+        self._docks += 1
+        dock.destroyed.connect(self._detach)
+
+    def _detach(self) -> None:
+        self._docks -= 1
+        if self._docks == 0 and self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
+
+    @property
+    def result(self) -> ShownResult | None:
+        return self._result
+
+    @property
+    def selection(self) -> tuple[int, ...]:
+        """Selected components in the order they were selected."""
+        return self._selection
+
+    def show(self, loaded: LoadedResult) -> ShownResult:
+        """Put a result into the viewer; the one before leaves it, and the memory."""
+        self.close_result()
+        layers = ResultLayers(self.viewer, loaded.layer_data, loaded.drawing)
+        layers.closed.connect(self._forget)
+        self._result = ShownResult(loaded, layers)
+        self.result_changed.emit(self._result)
+        return self._result
+
+    def show_movie(self, loaded: LoadedMovie) -> None:
+        """Put a movie into the viewer, beside what is there."""
+        data, keywords, _ = loaded.layer_data
+        self.viewer.add_image(data, **keywords)
+
+    def close_result(self) -> None:
+        """Take the result's layers out of the viewer."""
+        if self._result is not None:
+            self._result.layers.close()
+
+    def _forget(self) -> None:
+        self.select(())
+        self._result = None
+        self.result_changed.emit(None)
+
+    def select(self, indices: Iterable[int]) -> None:
+        """Select components by index; unknown ones are left out."""
+        n = self._result.components.n_components if self._result is not None else 0
+        selection = tuple(i for i in dict.fromkeys(indices) if 0 <= i < n)
+        if selection == self._selection:
+            return
+        self._selection = selection
+        if self._result is not None:
+            self._result.layers.set_selection(selection)
+        self.selection_changed.emit(selection)
+
+
+_sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> Session:
+    """The session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    if viewer not in _sessions:
+        _sessions[viewer] = Session(viewer)
+    return _sessions[viewer]

@@ -1,0 +1,1 @@
+"""The batch manager's dock."""

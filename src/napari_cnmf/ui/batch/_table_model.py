@@ -1,0 +1,199 @@
+"""The items of a batch as a Qt table that stays quick with thousands of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from napari_cnmf.ui.batch._rows import ItemRow, format_duration
+from napari_cnmf.ui.batch._states import state_icon
+
+SORT_ROLE = Qt.ItemDataRole.UserRole
+ROW_ROLE = Qt.ItemDataRole.UserRole + 1
+
+
+class Column(IntEnum):
+    """Columns in their order."""
+
+    NAME = 0
+    STATE = 1
+    CELLS = 2
+    TIME = 3
+    ALGORITHM = 4
+    ENGINE = 5
+    MOVIE = 6
+    COMMENT = 7
+
+
+_HEADERS = {
+    Column.NAME: ("Name", "Name of the item"),
+    Column.STATE: ("State", "Where it stands"),
+    Column.CELLS: ("Cells", "Accepted / found components"),
+    Column.TIME: ("Time", "How long it ran, or has been running"),
+    Column.ALGORITHM: ("Algorithm", "What it does"),
+    Column.ENGINE: ("Engine", "What computes it"),
+    Column.MOVIE: ("Input", "Its movie, or the item that makes it"),
+    Column.COMMENT: ("Comment", "Your own words"),
+}
+_NUMERIC = (Column.CELLS, Column.TIME)
+
+
+class BatchTableModel(QAbstractTableModel):
+    """Rows are frozen snapshots; an update touches the rows that changed alone."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[ItemRow] = []
+        self._position: dict[str, int] = {}
+
+    def set_rows(self, rows: Iterable[ItemRow]) -> None:
+        """Replace everything."""
+        self.beginResetModel()
+        self._rows = list(rows)
+        self._index()
+        self.endResetModel()
+
+    def add_rows(self, rows: Iterable[ItemRow]) -> None:
+        """Append items; known ones are updated."""
+        rows = list(rows)
+        new = [row for row in rows if row.uuid not in self._position]
+        if new:
+            first = len(self._rows)
+            self.beginInsertRows(QModelIndex(), first, first + len(new) - 1)
+            self._rows.extend(new)
+            self._index()
+            self.endInsertRows()
+        self.update_rows(row for row in rows if row not in new)
+
+    def update_rows(self, rows: Iterable[ItemRow]) -> None:
+        """Replace the snapshots of known items."""
+        for row in rows:
+            position = self._position.get(row.uuid)
+            if position is not None:
+                self._rows[position] = row
+                self._announce(position)
+
+    def remove_rows(self, uuids: Iterable[str]) -> None:
+        """Take items out."""
+        positions = (self._position[uuid] for uuid in uuids if uuid in self._position)
+        for position in sorted(positions, reverse=True):
+            self.beginRemoveRows(QModelIndex(), position, position)
+            del self._rows[position]
+            self.endRemoveRows()
+        self._index()
+
+    def touch_running(self) -> None:
+        """Show the time of what runs anew."""
+        for position, row in enumerate(self._rows):
+            if row.state.value == "running":
+                self._announce(position)
+
+    def _announce(self, position: int) -> None:
+        self.dataChanged.emit(self.index(position, 0), self.index(position, self.columnCount() - 1))
+
+    def _index(self) -> None:
+        self._position = {row.uuid: i for i, row in enumerate(self._rows)}
+
+    @property
+    def rows(self) -> tuple[ItemRow, ...]:
+        """All snapshots in order of adding."""
+        return tuple(self._rows)
+
+    def row_of(self, uuid: str) -> ItemRow | None:
+        """The snapshot of an item."""
+        position = self._position.get(uuid)
+        return None if position is None else self._rows[position]
+
+    def position_of(self, uuid: str) -> int:
+        """The row of an item, -1 when it is not there."""
+        return self._position.get(uuid, -1)
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's signature)
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation is not Qt.Orientation.Horizontal:
+            return None
+        text, tooltip = _HEADERS[Column(section)]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tooltip
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(Column(section))
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row, column = self._rows[index.row()], Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _text(row, column)
+        if role == SORT_ROLE:
+            return _sort_key(row, column)
+        if role == ROW_ROLE:
+            return row
+        if role == Qt.ItemDataRole.DecorationRole and column is Column.NAME:
+            return state_icon(row.state)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _tooltip(row)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(column)
+        return None
+
+
+def _alignment(column: Column) -> Any:
+    centred = column in _NUMERIC
+    side = Qt.AlignmentFlag.AlignHCenter if centred else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def _text(row: ItemRow, column: Column) -> str:
+    match column:
+        case Column.NAME:
+            return row.name
+        case Column.STATE:
+            return row.state.value
+        case Column.CELLS:
+            return _cells(row)
+        case Column.TIME:
+            return format_duration(row.duration())
+        case Column.ALGORITHM:
+            return row.algorithm
+        case Column.ENGINE:
+            return row.engine
+        case Column.MOVIE:
+            return row.movie
+    return row.comment
+
+
+def _cells(row: ItemRow) -> str:
+    if row.n_components is None:
+        return ""
+    if row.n_accepted is None:
+        return f"{row.n_components}"
+    return f"{row.n_accepted} / {row.n_components}"
+
+
+def _sort_key(row: ItemRow, column: Column) -> Any:
+    if column is Column.CELLS:
+        return -1 if row.n_components is None else row.n_components
+    if column is Column.TIME:
+        return row.duration() or 0.0
+    return _text(row, column).lower()
+
+
+def _tooltip(row: ItemRow) -> str:
+    parts = [row.name, row.state.value]
+    if row.stage:
+        parts.append(f"{row.stage}, {row.fraction:.0%}")
+    if row.error:
+        parts.append(row.error)
+    parts.append("Double-click opens the result." if row.state.value == "completed" else "")
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,123 @@
+"""The table of items: sorting, filtering, keys."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from napari_cnmf.ui.batch._rows import ItemRow
+from napari_cnmf.ui.batch._states import StateDelegate
+from napari_cnmf.ui.batch._table_model import ROW_ROLE, SORT_ROLE, BatchTableModel, Column
+
+_WIDTHS = {
+    Column.NAME: 170,
+    Column.STATE: 140,
+    Column.CELLS: 76,
+    Column.TIME: 64,
+    Column.ALGORITHM: 122,
+    Column.ENGINE: 64,
+    Column.MOVIE: 150,
+}
+
+
+class _Filter(QSortFilterProxyModel):
+    """Rows that hold every typed word, in whatever column."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._words: list[str] = []
+
+    def set_text(self, text: str) -> None:
+        self._words = text.lower().split()
+        self.invalidate()
+
+    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
+        model = self.sourceModel()
+        if not self._words or not isinstance(model, BatchTableModel):
+            return True
+        row = model.rows[source_row]
+        fields = (row.name, row.state.value, row.algorithm, row.engine, row.movie, row.comment)
+        text = " ".join(fields).lower()
+        return all(word in text for word in self._words)
+
+
+class BatchTable(QTableView):
+    """The items, one row each."""
+
+    opened = Signal(object)
+    """``ItemRow`` that was double-clicked, or chosen with the return key."""
+    chosen = Signal()
+    """Other rows are selected now."""
+    menu_wanted = Signal(QPoint)
+
+    def __init__(self, model: BatchTableModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._filter = _Filter(self)
+        self._filter.setSourceModel(model)
+        self._filter.setSortRole(SORT_ROLE)
+        self.setModel(self._filter)
+        self.setItemDelegateForColumn(Column.STATE, StateDelegate(ROW_ROLE, self))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self._style_headers()
+        # The order of adding, until a header is clicked.
+        self.setSortingEnabled(True)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.activated.connect(self._on_activated)
+        self.customContextMenuRequested.connect(self.menu_wanted)
+        selection = self.selectionModel()
+        if selection is not None:
+            selection.selectionChanged.connect(lambda *_: self.chosen.emit())
+
+    def _style_headers(self) -> None:
+        vertical, horizontal = self.verticalHeader(), self.horizontalHeader()
+        if vertical is not None:
+            vertical.hide()
+            vertical.setDefaultSectionSize(26)
+        if horizontal is not None:
+            horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+            horizontal.setStretchLastSection(True)
+            horizontal.setHighlightSections(False)
+            horizontal.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        for column, width in _WIDTHS.items():
+            self.setColumnWidth(column, width)
+
+    def set_filter(self, text: str) -> None:
+        """Show the rows that hold every one of these words."""
+        self._filter.set_text(text)
+
+    @property
+    def n_shown(self) -> int:
+        """How many rows pass the filter."""
+        return self._filter.rowCount()
+
+    def chosen_rows(self) -> list[ItemRow]:
+        """The selected items, from top to bottom."""
+        selection = self.selectionModel()
+        indexes = selection.selectedRows() if selection is not None else []
+        return [i.data(ROW_ROLE) for i in sorted(indexes, key=lambda i: i.row())]
+
+    def choose(self, uuid: str) -> None:
+        """Select one item and scroll to it."""
+        model = self._filter.sourceModel()
+        if isinstance(model, BatchTableModel):
+            index = self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
+            if index.isValid():
+                self.selectRow(index.row())
+                self.scrollTo(index)
+
+    def index_of(self, uuid: str) -> QModelIndex:
+        """Where an item's name stands in the view; invalid when it is filtered out."""
+        model = self._filter.sourceModel()
+        if not isinstance(model, BatchTableModel):
+            return QModelIndex()
+        return self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        row = index.data(ROW_ROLE)
+        if row is not None:
+            self.opened.emit(row)

@@ -1,0 +1,314 @@
+"""Dock that asks for an item: movie, method, parameters; adds it to the batch, or runs it too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_info, show_warning
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import (
+    CNMFParams,
+    InvalidParametersError,
+    check_for_movie,
+    propose_K,
+    unused_parameters,
+)
+from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, call_soon, make_primary, set_problem
+from napari_cnmf.ui.batch._choosing import ask_for_new_batch
+from napari_cnmf.ui.forms._header import HeaderForm
+from napari_cnmf.ui.forms._kwargs import KwargsBox
+from napari_cnmf.ui.forms._params_form import ParamsForm
+from napari_cnmf.ui.forms._request import MovieFacts, Request, add_request, inspect_input
+from napari_cnmf.ui.forms._sections import FoldingBox
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_cnmf.batch import Item
+    from napari_cnmf.ui._bridge import BatchBridge
+
+GROUPS_OF = {
+    "mcorr": ("data", "motion"),
+    "cnmf": (
+        "data", "init", "patch", "preprocess", "spatial", "temporal", "merging", "quality", "",
+    ),
+    "evaluate": ("data", "quality"),
+}  # fmt: skip
+GROUPS_OF["cnmfe"] = GROUPS_OF["cnmf"]
+_NO_RATE = "data.fr is needed: the movie does not say its frame rate. Enter it in Hz."
+
+
+class ParametersWidget(QWidget):
+    """The form of one item.
+
+    Everything is checked while typing, against the movie as well once it is known; the buttons
+    work only while nothing is wrong.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._session.attach(self)
+        self._facts: MovieFacts | None = None
+        self._params: CNMFParams | None = None
+        self._inspected: Any = None
+        self._is_adding = False
+        self.header = HeaderForm(napari_viewer)
+        self.form = ParamsForm()
+        self.cnmf_kwargs = KwargsBox("CNMF", "gSig=(4, 4), merge_thr=0.7")
+        self.eval_kwargs = KwargsBox("Evaluation", "min_SNR=3, rval_thr=0.85")
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.add_button = QPushButton("Add to batch")
+        self.run_button = QPushButton("Add and run")
+        make_primary(self.run_button)
+        self._lay_out()
+        # Several edits of one event, such as a preset's, are checked once.
+        self._check_soon = call_soon(self, self._check)
+        self._connect()
+        self._on_preset()
+        self._on_algorithm()
+        self._on_batch(self._session.bridge)
+        self.header.input.refresh()
+        self._on_input()
+
+    def _lay_out(self) -> None:
+        kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 6, 0)
+        column.setSpacing(2)
+        column.addWidget(self.form)
+        column.addWidget(kwargs)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(inner)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.add_button, 1)
+        buttons.addWidget(self.run_button, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(6)
+        layout.addWidget(self.header)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.status)
+        layout.addLayout(buttons)
+        self.setMinimumWidth(350)
+
+    def _connect(self) -> None:
+        header = self.header
+        header.input_changed.connect(self._on_input)
+        header.preset_changed.connect(self._on_preset)
+        header.algorithm_changed.connect(self._on_algorithm)
+        header.advanced_toggled.connect(self.form.show_advanced)
+        header.changed.connect(self._check_soon.start)
+        self.form.changed.connect(self._check_soon.start)
+        for box in (self.cnmf_kwargs, self.eval_kwargs):
+            box.changed.connect(self._check_soon.start)
+        self.add_button.clicked.connect(lambda: self.add(run=False))
+        self.run_button.clicked.connect(lambda: self.add(run=True))
+        self._session.batch_changed.connect(self._on_batch)
+        self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
+
+    # -- value
+
+    def value(self) -> CNMFParams:
+        """The parameters of form and boxes together.
+
+        Raises
+        ------
+        ParameterError
+            While something is wrong.
+        """
+        return self.eval_kwargs.applied_to(self.cnmf_kwargs.applied_to(self.form.value()))
+
+    def set_value(self, params: CNMFParams) -> None:
+        """Show these parameters; the boxes are emptied."""
+        self.cnmf_kwargs.set_text("")
+        self.eval_kwargs.set_text("")
+        self.form.set_value(params)
+
+    def show_item(self, item: Item) -> None:
+        """Fill the form with what an item asked for, to run it again with changes."""
+        self.header.show_item(item)
+        self.set_value(item.params)
+
+    # -- reactions
+
+    def _on_preset(self) -> None:
+        name = self.header.preset
+        params = CNMFParams.preset(name) if name else CNMFParams()
+        self.form.set_reference(params)
+        self.form.set_value(params)
+
+    def _on_algorithm(self) -> None:
+        self.form.show_groups(GROUPS_OF[self.header.algorithm])
+        self._check_soon.start()
+
+    def _on_batch(self, bridge: BatchBridge | None) -> None:
+        if bridge is not None:
+            bridge.rows_changed.connect(lambda _: self._list_items(bridge))
+            self._list_items(bridge)
+
+    def _list_items(self, bridge: BatchBridge) -> None:
+        """Offer what items of the batch make: their movies, or results to evaluate again."""
+        if bridge is self._session.bridge:
+            self.header.list_items(bridge.rows)
+
+    def _on_input(self) -> None:
+        chosen = self.header.input.value()
+        if chosen == self._inspected:
+            return
+        self._inspected = chosen
+        self._facts = None
+        self.header.show_facts("" if chosen is None else "opening…")
+        self._check_soon.start()
+        if chosen is None:
+            return
+
+        def show(facts: MovieFacts) -> None:
+            if chosen == self._inspected:
+                self._facts = facts
+                self.header.show_facts(facts.text)
+                self._check_soon.start()
+
+        def fail(error: Exception) -> None:
+            if chosen == self._inspected:
+                self.header.show_facts(str(error), is_problem=True)
+
+        batch = self._session.batch
+        run_in_background(lambda: inspect_input(chosen, batch), done=show, failed=fail)
+
+    # -- checks
+
+    def _check(self) -> None:
+        """Find what is wrong, mark it, and say the first of it above the buttons."""
+        problems = dict(self.form.problems)
+        warnings: list[str] = []
+        self._params = None
+        try:
+            params = self._apply_kwargs()
+            warnings = self._check_against_movie(params)
+            self._params = params
+        except InvalidParametersError as error:
+            problems |= error.problems
+        except ParameterError as error:
+            problems.setdefault("parameters", str(error))
+        self.form.show_problems(problems)
+        self._show_proposals()
+        if self.header.input.value() is None:
+            problems = {"input": "Choose a movie: a layer or a file."} | problems
+        elif self._facts is None:
+            problems.setdefault("input", "The movie is not open yet.")
+        self._show_status(list(dict.fromkeys(problems.values())), warnings)
+        is_ready = not problems and not self._is_adding
+        self.add_button.setEnabled(is_ready)
+        self.run_button.setEnabled(is_ready)
+
+    def _apply_kwargs(self) -> CNMFParams:
+        params = self.form.value()
+        for box in (self.cnmf_kwargs, self.eval_kwargs):
+            try:
+                params = box.applied_to(params)
+            except ParameterError as error:
+                box.show_problem(error)
+                raise
+            box.show_problem(None)
+        return params
+
+    def _check_against_movie(self, params: CNMFParams) -> list[str]:
+        """What is probably not meant; raises for what cannot work with this movie."""
+        engine = self.header.engine
+        unused = unused_parameters(params, engine) if engine != "auto" else {}
+        notes = [f"{name} is not used by this engine. {why}" for name, why in unused.items()]
+        facts = self._facts
+        if facts is None:
+            return notes
+        rate = params.data.fr or facts.frame_rate_hz
+        if rate is None:
+            raise InvalidParametersError({"data.fr": _NO_RATE})
+        if facts.shape is None:
+            return notes
+        return notes + check_for_movie(params, facts.shape, rate, algorithm=self.header.algorithm)
+
+    def _show_proposals(self) -> None:
+        """Beside an empty field: what will be taken."""
+        facts, params = self._facts, self._params
+        rate = facts.frame_rate_hz if facts is not None else None
+        row = self.form.row("data.fr")
+        row.show_note(f"{rate:.4g} Hz" if rate and row.value is None else "")
+        row = self.form.row("init.K")
+        note = ""
+        if params is not None and facts is not None and facts.shape and row.value is None:
+            gSig = params.init.gSig
+            if len(gSig) == len(facts.shape) - 1 and self.header.engine == "caiman":
+                note = f"≈ {propose_K(facts.shape[1:], gSig, params.patch.rf)}"
+        row.show_note(note)
+
+    def _show_status(self, problems: list[str], warnings: list[str]) -> None:
+        sentences, color = (problems, ERROR_COLOR) if problems else (warnings, WARNING_COLOR)
+        more = f"  (+{len(sentences) - 1} more)" if len(sentences) > 1 else ""
+        self.status.setText(sentences[0] + more if sentences else "")
+        self.status.setToolTip("\n".join(sentences))
+        self.status.setStyleSheet(f"color: {color};")
+        self.status.setVisible(bool(sentences))
+        set_problem(self.header.input.combo.native, None)
+
+    # -- adding
+
+    def add(self, *, run: bool) -> None:
+        """Add what is asked for to the batch; with ``run`` start it too."""
+        self._check()
+        chosen = self.header.input.value()
+        if self._params is None or chosen is None or not self.add_button.isEnabled():
+            return
+        if self._session.bridge is None and not ask_for_new_batch(self, self._session):
+            return
+        bridge = self._session.bridge
+        if bridge is None:
+            return
+        request = Request(
+            algorithm=self.header.algorithm,
+            input=chosen,
+            params=self._params,
+            name=self.header.item_name or chosen.name,
+            refit=self.header.refit,
+            engine=self.header.engine,
+        )
+
+        def added(item: Item) -> None:
+            self._set_adding(False)
+            duplicate = item.duplicate_of
+            if duplicate is not None:
+                show_warning(f"{item.name} asks for the same as {duplicate.name}.")
+            bridge.look()
+            if run:
+                bridge.start([item.uuid])
+            else:
+                show_info(f"{item.name} was added to the batch. Start it from there.")
+
+        self._set_adding(True)
+        run_in_background(
+            lambda: add_request(bridge.batch, request),
+            title="CNMF",
+            done=added,
+            failed=lambda _: self._set_adding(False),
+        )
+
+    def _set_adding(self, is_adding: bool) -> None:
+        self._is_adding = is_adding
+        self._check_soon.start()

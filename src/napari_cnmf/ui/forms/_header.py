@@ -1,0 +1,198 @@
+"""The top of the form: which movie, which name, what to do with it, and who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
+from superqt import QToggleSwitch
+
+from napari_cnmf.batch.status import State
+from napari_cnmf.engines import engine_names, get_engine
+from napari_cnmf.errors import EngineError
+from napari_cnmf.params import PRESETS
+from napari_cnmf.ui._theme import ERROR_COLOR
+from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
+from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._input import FileInput, InputChooser, ItemInput
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_cnmf.batch import Item
+    from napari_cnmf.ui.batch._rows import ItemRow
+
+_DEFAULTS = "CaImAn's defaults"
+_GIVES_A_MOVIE = frozenset({ALGORITHM_TITLES["mcorr"]})
+_NEVER_WILL = frozenset({State.FAILED, State.CANCELLED, State.INTERRUPTED})
+
+
+class HeaderForm(QWidget):
+    """Everything of an item that is no parameter."""
+
+    changed = Signal()
+    input_changed = Signal()
+    algorithm_changed = Signal()
+    preset_changed = Signal()
+    advanced_toggled = Signal(bool)
+
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: tuple[ItemRow, ...] = ()
+        self.input = InputChooser(viewer)
+        self._facts = QLabel()
+        self._facts.setWordWrap(True)
+        self.name_edit = LineEdit()
+        self.algorithm_combo = ComboBox(
+            choices=[(title, key) for key, title in ALGORITHM_TITLES.items()], value="cnmf"
+        )
+        self.engine_combo = ComboBox(choices=_engine_choices())
+        self.engine_combo.native.setToolTip(_engine_help())
+        self.preset_combo = ComboBox(choices=[(_DEFAULTS, ""), *((n, n) for n in PRESETS)])
+        if PRESETS:
+            self.preset_combo.value = next(iter(PRESETS))
+        self.refit_box = CheckBox(text="Refit", value=True)
+        self.refit_box.native.setToolTip(
+            "Run CNMF a second time on the whole field, from the components of the first"
+        )
+        self.advanced_switch = QToggleSwitch("Advanced")
+        self.advanced_switch.setToolTip("Show what is seldom needed as well")
+        self._lay_out()
+        self._connect()
+        self._on_algorithm()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(10)
+        form.setVerticalSpacing(5)
+        form.addRow("Movie", self.input)
+        form.addRow("", self._facts)
+        form.addRow("Name", self.name_edit.native)
+        form.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
+        form.addRow("Engine", self.engine_combo.native)
+        form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
+        for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
+            keep_wheel_for_scrolling(combo.native)
+
+    def _connect(self) -> None:
+        self.input.changed.connect(self._on_input)
+        self.algorithm_combo.changed.connect(lambda _: self._on_algorithm())
+        self.preset_combo.changed.connect(lambda _: self._on_preset())
+        self.advanced_switch.toggled.connect(self.advanced_toggled)
+        for widget in (self.name_edit, self.engine_combo, self.refit_box):
+            widget.changed.connect(lambda _: self.changed.emit())
+
+    @property
+    def item_name(self) -> str:
+        """The name that was typed; empty to take the movie's."""
+        name: str = self.name_edit.value
+        return name.strip()
+
+    @property
+    def algorithm(self) -> str:
+        value: str = self.algorithm_combo.value
+        return value
+
+    @property
+    def engine(self) -> str:
+        value: str = self.engine_combo.value
+        return value
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset, empty for the defaults."""
+        value: str = self.preset_combo.value
+        return value
+
+    @property
+    def refit(self) -> bool:
+        """Whether to refit; never for a method that fits nothing."""
+        return bool(self.refit_box.value) and self.algorithm in ("cnmf", "cnmfe")
+
+    def show_facts(self, text: str, *, is_problem: bool = False) -> None:
+        """Say below the movie what it is, or what is wrong with it."""
+        self._facts.setText(text)
+        self._facts.setStyleSheet(f"color: {ERROR_COLOR if is_problem else 'gray'};")
+        self._facts.setVisible(bool(text))
+
+    def list_items(self, rows: Iterable[ItemRow]) -> None:
+        """Offer the items whose output the chosen method can take."""
+        self._rows = tuple(rows)
+        gives_a_result = frozenset(ALGORITHM_TITLES.values()) - _GIVES_A_MOVIE
+        wanted = gives_a_result if self.algorithm == "evaluate" else _GIVES_A_MOVIE
+        self.input.set_items(
+            ItemInput(row.uuid, row.name)
+            for row in self._rows
+            if row.algorithm in wanted and row.state not in _NEVER_WILL
+        )
+
+    def show_item(self, item: Item) -> None:
+        """Ask for the same as an item."""
+        spec = item.spec
+        if spec.movie is not None:
+            paths = (Path(path) for path in spec.movie.paths)
+            self.input.set_value(FileInput(tuple(item.batch.path / path for path in paths)))
+        elif (parent := item.parent) is not None:
+            self.input.set_value(ItemInput(parent.uuid, parent.name))
+        self.name_edit.value = item.name
+        self.algorithm_combo.value = spec.algorithm.value
+        self.engine_combo.value = spec.engine
+        self.refit_box.value = spec.refit
+
+    def _on_input(self) -> None:
+        chosen = self.input.value()
+        self.name_edit.native.setPlaceholderText("" if chosen is None else chosen.name)
+        self.input_changed.emit()
+
+    def _on_algorithm(self) -> None:
+        self.refit_box.native.setVisible(self.algorithm in ("cnmf", "cnmfe"))
+        self.list_items(self._rows)
+        self.algorithm_changed.emit()
+
+    def _on_preset(self) -> None:
+        preset = PRESETS.get(self.preset)
+        reasons = (
+            [] if preset is None else [f"{v.name} = {v.value}: {v.why}" for v in preset.values]
+        )
+        text = "" if preset is None else "\n".join([preset.description, *reasons])
+        self.preset_combo.native.setToolTip(text)
+        self.preset_changed.emit()
+
+
+def _side_by_side(left: QWidget, right: QWidget) -> QWidget:
+    both = QWidget()
+    layout = QHBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(left, 1)
+    layout.addWidget(right)
+    return both
+
+
+def _engine_choices() -> list[tuple[str, str]]:
+    choices = [("Automatic", "auto")]
+    for name in engine_names():
+        try:
+            choices.append((get_engine(name).title, name))
+        except EngineError:
+            # The tooltip says why it is missing.
+            continue
+    return choices
+
+
+def _engine_help() -> str:
+    lines = ["Automatic: CaImAn where it is found when the item starts, else the built-in engine."]
+    for name in engine_names():
+        try:
+            engine = get_engine(name)
+            reason = engine.unavailable_reason()
+        except EngineError as error:
+            lines.append(str(error))
+            continue
+        if reason:
+            lines.append(f"{engine.title}: {reason}")
+    return "\n".join(lines)

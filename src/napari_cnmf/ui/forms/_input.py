@@ -1,0 +1,202 @@
+"""Which movie an item works on: a layer, files, or what another item makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
+
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.layers import KIND
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+_FILES = (
+    "Movies (*.tif *.tiff *.btf *.h5 *.hdf5 *.nwb *.zarr *.npy *.mmap *.avi *.mp4 *.mov);;"
+    "All files (*)"
+)
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """Files of one movie, in order."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return self.paths[0].stem
+
+
+@dataclass(frozen=True, eq=False)
+class LayerInput:
+    """A layer without a file: an array, a crop, one channel."""
+
+    layer: Layer
+
+    @property
+    def name(self) -> str:
+        return str(self.layer.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LayerInput) and other.layer is self.layer
+
+    def __hash__(self) -> int:
+        return hash(id(self.layer))
+
+
+@dataclass(frozen=True)
+class ItemInput:
+    """What an item of the batch makes."""
+
+    uuid: str
+    title: str
+
+    @property
+    def name(self) -> str:
+        return self.title
+
+
+ChosenInput = FileInput | LayerInput | ItemInput
+
+
+def input_of_layer(layer: Layer) -> FileInput | LayerInput | None:
+    """How a layer enters an item, or ``None`` when it is no movie.
+
+    A layer with a file behind it goes by that file; one whose data are not the file's any more
+    (a crop of it has no source) goes by its data.
+    """
+    if layer._type_string != "image" or layer.ndim not in (3, 4) or layer.rgb:
+        return None
+    if KIND in layer.metadata:
+        return None
+    paths = layer.metadata.get("paths")
+    if paths:
+        return FileInput(tuple(Path(p) for p in paths))
+    path = layer.source.path
+    if path and layer.source.parent is None and Path(path).exists():
+        return FileInput((Path(path),))
+    return LayerInput(layer)
+
+
+def movie_of_layer(layer: Layer) -> Movie:
+    """The data of a layer as a movie; the frame rate is left to the form."""
+    import dask.array as da
+
+    data = layer.data
+    if not isinstance(data, da.Array):
+        data = da.from_array(data, chunks=(1, *data.shape[1:]))
+    return Movie(data=data, name=str(layer.name))
+
+
+class InputChooser(QWidget):
+    """A list of what there is, and a button for files.
+
+    The list stands in a container of its own: choices in the root of a form freeze the whole form
+    whenever a layer comes or goes.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._files: list[FileInput] = []
+        self._items: list[ItemInput] = []
+        self._combo = ComboBox(choices=self._choices, nullable=True)
+        keep_wheel_for_scrolling(self._combo.native)
+        self._combo.native.setToolTip(
+            "A layer, a file, or the corrected movie of an item in the batch"
+        )
+        self._combo.changed.connect(lambda _: self.changed.emit())
+        browse = QToolButton()
+        browse.setText("File…")
+        browse.setToolTip("Choose one file, or several that follow each other in one session")
+        browse.clicked.connect(self._browse)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._combo.native, 1)
+        layout.addWidget(browse)
+        for event in (
+            viewer.layers.events.inserted,
+            viewer.layers.events.removed,
+            viewer.layers.events.reordered,
+        ):
+            event.connect(self.refresh)
+
+    def disconnect_viewer(self) -> None:
+        """Stop listening to the viewer."""
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.disconnect(self.refresh)
+
+    def _choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput]]:
+        choices: list[tuple[str, ChosenInput]] = []
+        for layer in reversed(self._viewer.layers):
+            chosen = input_of_layer(layer)
+            if chosen is not None:
+                choices.append((str(layer.name), chosen))
+        taken = {chosen for _, chosen in choices}
+        choices += [(_file_title(f), f) for f in self._files if f not in taken]
+        choices += [(f"{item.title}  (item)", item) for item in self._items]
+        return choices
+
+    @property
+    def combo(self) -> ComboBox:
+        """The list."""
+        return self._combo
+
+    def value(self) -> ChosenInput | None:
+        """What is chosen, or ``None``."""
+        chosen: ChosenInput | None = self._combo.value
+        return chosen
+
+    def set_value(self, chosen: ChosenInput | None) -> None:
+        """Choose something; a file that is not listed yet is added to the list."""
+        if isinstance(chosen, FileInput) and chosen not in self._files:
+            self._files.append(chosen)
+        if isinstance(chosen, ItemInput) and chosen not in self._items:
+            self._items.append(chosen)
+        self._combo.reset_choices()
+        self._combo.value = chosen
+
+    def set_items(self, items: Iterable[ItemInput]) -> None:
+        """Items of the batch that can be chosen."""
+        items = list(items)
+        if items != self._items:
+            self._items = items
+            self.refresh()
+
+    def refresh(self, _event: Any = None) -> None:
+        """Read the layers again; what was chosen stays chosen while it is there."""
+        before = self.value()
+        self._combo.reset_choices()
+        if before is None and self._combo.choices[1:]:
+            self._combo.value = self._combo.choices[1]
+        if self.value() != before:
+            self.changed.emit()
+
+    def _browse(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=_FILES)
+        if paths:
+            self.set_value(FileInput(tuple(Path(p) for p in sorted(paths, key=_natural))))
+
+
+def _file_title(chosen: FileInput) -> str:
+    more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
+    return chosen.paths[0].name + more
+
+
+def _natural(path: str) -> list[Any]:
+    """Sorts ``scan_2`` before ``scan_10``."""
+    import re
+
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]

@@ -1,0 +1,62 @@
+"""A box for keyword arguments as scripts write them: parsed, never evaluated."""
+
+from __future__ import annotations
+
+from magicgui.widgets import TextEdit
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QFontDatabase
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams, parse_kwargs, read_foreign
+from napari_cnmf.ui._theme import set_problem
+
+
+class KwargsBox(QWidget):
+    """Text such as ``gSig=(4, 4), merge_thr=0.7``, which wins over the form above it."""
+
+    changed = Signal()
+
+    def __init__(self, title: str, placeholder: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = TextEdit()
+        native = self._text.native
+        native.setPlaceholderText(placeholder)
+        native.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        native.setTabChangesFocus(True)
+        native.setFixedHeight(56)
+        native.setToolTip(
+            "Python literals or TOML, with CaImAn's names. What stands here wins over the form. "
+            "The text is parsed, never evaluated."
+        )
+        self._text.changed.connect(lambda _: self.changed.emit())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 2, 0, 4)
+        layout.setSpacing(2)
+        layout.addWidget(QLabel(title))
+        layout.addWidget(native)
+
+    @property
+    def text(self) -> str:
+        """What was typed."""
+        text: str = self._text.value
+        return text.strip()
+
+    def set_text(self, text: str) -> None:
+        self._text.value = text
+
+    def applied_to(self, params: CNMFParams) -> CNMFParams:
+        """The parameters with what was typed on top.
+
+        Raises
+        ------
+        ParameterError
+            When it does not parse, or names what nobody knows.
+        """
+        if not self.text:
+            return params
+        return params.replace(**read_foreign(parse_kwargs(self.text)).groups)
+
+    def show_problem(self, problem: ParameterError | None) -> None:
+        """Red border, and the sentence as its tooltip."""
+        set_problem(self._text.native, None if problem is None else str(problem))

@@ -1,0 +1,150 @@
+"""The form over all parameters: a ``CNMFParams`` in, a ``CNMFParams`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams, InvalidParametersError, iter_fields
+from napari_cnmf.ui.forms._rows import ParameterRow
+from napari_cnmf.ui.forms._sections import Section
+
+_TITLES = {
+    "data": "Recording",
+    "motion": "Motion correction",
+    "init": "Finding cells",
+    "patch": "Patches",
+    "preprocess": "Noise",
+    "spatial": "Footprints",
+    "temporal": "Traces",
+    "merging": "Merging",
+    "quality": "Evaluation",
+    "": "Reproducibility",
+}
+
+
+class ParamsForm(QWidget):
+    """Every parameter in folding sections, validated while typing.
+
+    ``changed`` fires after each edit, valid or not; ``value`` raises while something is wrong.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._extra: dict[str, dict[str, Any]] = {}
+        self._advanced = False
+        self._groups: frozenset[str] | None = None
+        self._problems: dict[str, str] = {}
+        self._is_setting = False
+        self._rows = {row.name: row for row in (ParameterRow(f) for f in iter_fields())}
+        self._sections: dict[str, Section] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for group, title in _TITLES.items():
+            rows = [row for row in self._rows.values() if row.field.group == group]
+            if rows:
+                self._sections[group] = Section(title, rows)
+                layout.addWidget(self._sections[group])
+        layout.addStretch(1)
+        for row in self._rows.values():
+            row.changed.connect(self._on_row_changed)
+        self._show_rows()
+
+    def row(self, name: str) -> ParameterRow:
+        """The row of ``group.key``."""
+        return self._rows[name]
+
+    def section(self, group: str) -> Section:
+        """The section of a group."""
+        return self._sections[group]
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """``{"group.key": sentence}`` of what is wrong now."""
+        return dict(self._problems)
+
+    def value(self) -> CNMFParams:
+        """The parameters as they stand.
+
+        Raises
+        ------
+        ParameterError
+            While something that was entered is wrong.
+        """
+        entered: dict[str, Any] = {"extra": self._extra}
+        for row in self._rows.values():
+            if row.field.group:
+                entered.setdefault(row.field.group, {})[row.field.key] = row.value
+            else:
+                entered[row.field.key] = row.value
+        return CNMFParams.from_dict(entered)
+
+    def set_value(self, params: CNMFParams) -> None:
+        """Show these parameters; ``changed`` fires once."""
+        self._extra = dict(params.extra)
+        self._is_setting = True
+        try:
+            for row in self._rows.values():
+                owner = getattr(params, row.field.group) if row.field.group else params
+                row.set_value(getattr(owner, row.field.key))
+        finally:
+            self._is_setting = False
+        self._show_rows()
+        self._on_row_changed()
+
+    def set_reference(self, params: CNMFParams) -> None:
+        """Mark what differs from these parameters, such as those of the preset."""
+        for row in self._rows.values():
+            owner = getattr(params, row.field.group) if row.field.group else params
+            row.set_reference(getattr(owner, row.field.key))
+
+    def show_groups(self, groups: Collection[str] | None) -> None:
+        """Show the sections of these groups alone; all of them with ``None``."""
+        self._groups = None if groups is None else frozenset(groups)
+        self._show_rows()
+
+    def show_advanced(self, advanced: bool) -> None:
+        """Show what is seldom needed as well."""
+        self._advanced = advanced
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        for group, section in self._sections.items():
+            section.show_rows(advanced=self._advanced)
+            if self._groups is not None and group not in self._groups:
+                section.setVisible(False)
+
+    def _on_row_changed(self) -> None:
+        if self._is_setting:
+            return
+        try:
+            self.value()
+        except InvalidParametersError as error:
+            self._problems = error.problems
+        except ParameterError as error:
+            self._problems = {"": str(error)}
+        else:
+            self._problems = {}
+        self.show_problems(self._problems)
+        self.changed.emit()
+
+    def show_problems(self, problems: Mapping[str, str]) -> None:
+        """Mark rows and headings; what the owner of the form found as well as its own.
+
+        Parameters
+        ----------
+        problems
+            ``{"group.key": sentence}``; names without a row are left to the owner.
+        """
+        for name, row in self._rows.items():
+            row.show_problem(problems.get(name))
+        marked = {self._rows[name].field.group for name in problems if name in self._rows}
+        for group, section in self._sections.items():
+            section.show_problems(group in marked)

@@ -1,0 +1,125 @@
+"""What the form asks for, and how that becomes an item of a batch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_cnmf.batch import DuplicateItemWarning
+from napari_cnmf.io import open_movie
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch, Item
+
+
+@dataclass(frozen=True)
+class Request:
+    """One item to be added."""
+
+    algorithm: str
+    input: ChosenInput
+    params: CNMFParams
+    name: str
+    refit: bool = False
+    engine: str = "auto"
+
+
+@dataclass(frozen=True)
+class MovieFacts:
+    """What the form needs to know of a movie.
+
+    Attributes
+    ----------
+    shape
+        ``(T, [Z], Y, X)``; ``None`` for the movie of an item that has not run.
+    frame_rate_hz
+        From its metadata; ``None`` when they do not say.
+    n_bytes_to_copy
+        What adding it writes into the batch: 0 when there is a file.
+    """
+
+    shape: tuple[int, ...] | None
+    dtype: str = ""
+    frame_rate_hz: float | None = None
+    n_bytes_to_copy: int = 0
+
+    @property
+    def text(self) -> str:
+        """One line for the user."""
+        if self.shape is None:
+            return "its movie is made when the item runs"
+        size = " × ".join(str(n) for n in self.shape[1:])
+        parts = [f"{self.shape[0]:,} frames", f"{size} px", self.dtype]
+        parts.append(f"{self.frame_rate_hz:.4g} Hz" if self.frame_rate_hz else "frame rate unknown")
+        if self.n_bytes_to_copy:
+            parts.append(f"adding it writes {_size(self.n_bytes_to_copy)} to the batch")
+        return " · ".join(parts)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(n_bytes / 1e6, 0.1):.1f} MB"
+
+
+def inspect_input(chosen: ChosenInput, batch: Batch | None) -> Generator[str, None, MovieFacts]:
+    """Look at a movie; runs off the GUI thread.
+
+    Raises
+    ------
+    CnmfError
+        When it cannot be opened.
+    """
+    yield "opening"
+    if isinstance(chosen, ItemInput):
+        assert batch is not None, "items are listed for an open batch alone"
+        item = batch[chosen.uuid]
+        if item.state.value != "completed":
+            return MovieFacts(None, frame_rate_hz=item.frame_rate_hz)
+        return _facts(item.movie(), copied=False)
+    if isinstance(chosen, FileInput):
+        return _facts(_open(chosen.paths), copied=False)
+    return _facts(movie_of_layer(chosen.layer), copied=True)
+
+
+def _open(paths: tuple[Path, ...]) -> Movie:
+    return open_movie(paths[0] if len(paths) == 1 else list(paths))
+
+
+def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
+    n_bytes = int(movie.data.nbytes) if copied else 0
+    return MovieFacts(movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes)
+
+
+def add_request(batch: Batch, request: Request) -> Generator[str, None, Item]:
+    """Add the item; runs off the GUI thread: a layer without a file is written first.
+
+    Raises
+    ------
+    CnmfError
+        When the item could never run; nothing is added then.
+    """
+    yield f"adding {request.name}"
+    chosen = request.input
+    movie: Item | Movie | list[Path]
+    if isinstance(chosen, ItemInput):
+        movie = batch[chosen.uuid]
+    elif isinstance(chosen, FileInput):
+        movie = list(chosen.paths)
+    else:
+        movie = movie_of_layer(chosen.layer)
+    with warnings.catch_warnings():
+        # The item knows what it is a duplicate of; the form says so itself.
+        warnings.simplefilter("ignore", DuplicateItemWarning)
+        return batch.add(
+            request.algorithm,
+            movie,
+            params=request.params,
+            name=request.name,
+            refit=request.refit,
+            engine=request.engine,
+        )

@@ -1,0 +1,19 @@
+"""Results as napari layers: pure conversions, and one adapter to the viewer."""
+
+from napari_cnmf.ui.layers._colors import Verdict, selection_color, verdict_rgba, verdicts
+from napari_cnmf.ui.layers._convert import KIND, LayerData, components_to_layers, pixel_scale
+from napari_cnmf.ui.layers._drawing import Drawing
+from napari_cnmf.ui.layers._result_layers import ResultLayers
+
+__all__ = [
+    "KIND",
+    "Drawing",
+    "LayerData",
+    "ResultLayers",
+    "Verdict",
+    "components_to_layers",
+    "pixel_scale",
+    "selection_color",
+    "verdict_rgba",
+    "verdicts",
+]

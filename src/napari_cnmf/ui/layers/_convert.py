@@ -1,0 +1,170 @@
+"""A result as layer data: pure, no viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui.layers._colors import label_colormap, verdict_rgba, verdicts
+from napari_cnmf.ui.layers._drawing import Drawing
+from napari_cnmf.ui.layers._stacks import (
+    contrast_limits,
+    image_limits,
+    lazy_stacks,
+    sampled_limits,
+)
+
+LayerData = tuple[Any, dict[str, Any], str]
+"""napari's layer data tuple: data, keyword arguments, layer type."""
+
+KIND = "napari_cnmf_kind"
+"""Key of a layer's metadata that says which part of a result it is."""
+
+_COLORMAPS = {"background": "gray", "residual": "PiYG", "correlation": "inferno", "pnr": "inferno"}
+_IMAGE_NAMES = ("mean", "max", "std", "correlation", "pnr")
+
+
+def components_to_layers(
+    components: Components,
+    *,
+    name: str = "result",
+    movie: Movie | None = None,
+    history: Sequence[dict[str, Any]] = (),
+    drawing: Drawing | None = None,
+) -> list[LayerData]:
+    """Everything of a result that napari shows, bottom layer first.
+
+    Parameters
+    ----------
+    components
+        The result.
+    name
+        Goes behind the kind in the layers' names.
+    movie
+        The recording it was made from; without it raw and residual are missing.
+    history
+        The chain of items that led here, for every layer's ``metadata["history_trace"]``.
+    drawing
+        Of the same components, where it exists already.
+
+    Returns
+    -------
+    list of tuple
+        ``raw``, ``denoised``, ``background``, ``residual`` as lazy images ``(T, [Z], Y, X)``, the
+        summary images ``([Z], Y, X)``, ``components`` as one Labels layer and ``selection`` as an
+        empty Shapes layer.
+
+    Notes
+    -----
+    Reads a few frames for the contrast limits: call it off the GUI thread.
+    """
+    drawing = drawing or Drawing(components)
+    scale = pixel_scale(components, movie)
+    common = _Common(name, scale, list(history))
+    layers: list[LayerData] = []
+    stacks = lazy_stacks(components, movie)
+    for kind, stack in stacks.items():
+        limits = contrast_limits(kind, stack, components)
+        layers.append(common.image(kind, stack, limits, (1.0, *scale)))
+    for kind in _IMAGE_NAMES:
+        if kind in components.images:
+            image = components.images[kind]
+            layers.append(common.image(kind, image, image_limits(image), scale))
+    _show_first(layers)
+    layers.append(_labels_layer(drawing, common))
+    layers.append(_selection_layer(components, common))
+    return layers
+
+
+def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> LayerData:
+    """A movie as a lazy image layer with fixed contrast; reads a few frames for that."""
+    n_axes = len(movie.dims)
+    size = movie.pixel_size_um if movie.pixel_size_um is not None else (1.0,) * n_axes
+    keywords = {
+        "name": name,
+        "metadata": metadata,
+        "contrast_limits": sampled_limits(movie.data),
+        "multiscale": False,
+        "cache": False,
+        "scale": (1.0, *size),
+    }
+    return movie.data, keywords, "image"
+
+
+def pixel_scale(components: Components, movie: Movie | None) -> tuple[float, ...]:
+    """Micrometres per field pixel where the movie says so, else 1, ``([Z], Y, X)``."""
+    size = movie.pixel_size_um if movie is not None else None
+    if size is None or len(size) != len(components.dims):
+        return (1.0,) * len(components.dims)
+    return tuple(float(s) for s in size)
+
+
+class _Common:
+    """What all layers of one result share."""
+
+    def __init__(self, name: str, scale: tuple[float, ...], history: list[Any]) -> None:
+        self.name = name
+        self.scale = scale
+        self.history = history
+
+    def keywords(self, kind: str) -> dict[str, Any]:
+        return {
+            "name": f"{kind} · {self.name}",
+            "metadata": {KIND: kind, "history_trace": self.history},
+        }
+
+    def image(
+        self, kind: str, data: Any, limits: tuple[float, float], scale: tuple[float, ...]
+    ) -> LayerData:
+        # Without limits napari computes them from frame 0 alone, without multiscale=False it may
+        # compute everything; its dask cache would show stale frames after an edit.
+        keywords = self.keywords(kind) | {
+            "contrast_limits": limits,
+            "multiscale": False,
+            "cache": False,
+            "scale": scale,
+            "colormap": _COLORMAPS.get(kind, "gray"),
+            "blending": "translucent_no_depth",
+            "visible": False,
+        }
+        return data, keywords, "image"
+
+
+def _show_first(layers: list[LayerData]) -> None:
+    """Of the images the lowest is seen: the raw movie, or what stands in for it."""
+    if layers:
+        layers[0][1]["visible"] = True
+
+
+def _labels_layer(drawing: Drawing, common: _Common) -> LayerData:
+    components = drawing.components
+    scale = np.asarray(common.scale)
+    keywords = common.keywords("components") | {
+        "colormap": label_colormap(verdict_rgba(verdicts(components))),
+        "scale": tuple(scale * drawing.scale),
+        "translate": tuple(scale * drawing.offset),
+        "opacity": 0.9,
+        "blending": "translucent_no_depth",
+    }
+    return drawing.outlined, keywords, "labels"
+
+
+def _selection_layer(components: Components, common: _Common) -> LayerData:
+    keywords = common.keywords("selection") | {
+        "ndim": len(components.dims),
+        "scale": common.scale,
+        "face_color": "transparent",
+        "edge_width": edge_width(components),
+        "opacity": 1.0,
+        "blending": "translucent_no_depth",
+    }
+    return [], keywords, "shapes"
+
+
+def edge_width(components: Components) -> float:
+    """Width of a selected contour in field pixels: about the same on screen for any field."""
+    return max(components.dims[-2:]) / 320

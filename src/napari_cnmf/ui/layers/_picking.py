@@ -1,0 +1,70 @@
+"""A click on the canvas selects a component; the next click at the same place the one below."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cnmf.ui._session import Session
+
+
+def next_in_cycle(candidates: list[int], selected: tuple[int, ...]) -> int | None:
+    """The candidate after the one that is selected alone, else the first.
+
+    >>> next_in_cycle([4, 7], ())
+    4
+    >>> next_in_cycle([4, 7], (4,))
+    7
+    >>> next_in_cycle([4, 7], (7,))
+    4
+    """
+    if not candidates:
+        return None
+    if len(selected) == 1 and selected[0] in candidates:
+        return candidates[(candidates.index(selected[0]) + 1) % len(candidates)]
+    return candidates[0]
+
+
+class ClickToSelect:
+    """Mouse callback of a viewer that turns clicks into a session's selection.
+
+    A click is press and release without a move in between: dragging pans. With shift or control
+    held the component is added to the selection, or taken out of it. Drawing and editing tools of
+    the active layer keep their clicks.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __call__(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        result = self._session.result
+        if result is None or event.button != 1 or not _free_to_click(viewer):
+            return
+        yield
+        if event.type == "mouse_move":
+            # Drained so that the release is not taken for a click.
+            while event.type == "mouse_move":
+                yield
+            return
+        self._select(result.layers.components_at(event), set(event.modifiers))
+
+    def _select(self, candidates: list[int], modifiers: set[Any]) -> None:
+        selected = self._session.selection
+        names = {getattr(modifier, "name", str(modifier)) for modifier in modifiers}
+        if names & {"Shift", "Control"}:
+            if not candidates:
+                return
+            new = [c for c in candidates if c not in selected]
+            if new:
+                self._session.select((*selected, new[0]))
+            else:
+                self._session.select(tuple(s for s in selected if s != candidates[0]))
+            return
+        index = next_in_cycle(candidates, selected)
+        self._session.select(() if index is None else (index,))
+
+
+def _free_to_click(viewer: Any) -> bool:
+    active = viewer.layers.selection.active
+    return active is None or str(active.mode) == "pan_zoom"

@@ -1,0 +1,151 @@
+"""The one adapter between a result and a viewer's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from napari_cnmf.model.components import Components
+from napari_cnmf.ui.layers._colors import (
+    label_colormap,
+    selection_color,
+    verdict_rgba,
+    verdicts,
+)
+from napari_cnmf.ui.layers._convert import KIND, LayerData, edge_width
+from napari_cnmf.ui.layers._drawing import Drawing
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Labels, Layer, Shapes
+
+
+class ResultLayers:
+    """Layers of one result in one viewer.
+
+    Knows how a verdict, a selection and a style look; nothing of where they come from.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers go.
+    layer_data
+        As ``components_to_layers`` gives them.
+    drawing
+        The same that the layer data were made with.
+    """
+
+    closed = Signal()
+    """The user removed the components layer, or ``close`` was called."""
+
+    def __init__(
+        self, viewer: napari.Viewer, layer_data: Sequence[LayerData], drawing: Drawing
+    ) -> None:
+        self.viewer = viewer
+        self.drawing = drawing
+        self._states = verdicts(drawing.components)
+        self._shown = np.ones(drawing.components.n_components, bool)
+        self._filled = False
+        self._is_closed = False
+        self.layers: dict[str, Layer] = {}
+        for data, keywords, kind in layer_data:
+            add = getattr(viewer, f"add_{kind}")
+            self.layers[keywords["metadata"][KIND]] = add(data, **keywords)
+        viewer.layers.selection.active = self.labels
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def components(self) -> Components:
+        return self.drawing.components
+
+    @property
+    def labels(self) -> Labels:
+        """All components; label ``i + 1`` is component ``i``."""
+        return self.layers["components"]
+
+    @property
+    def selection(self) -> Shapes:
+        """Contours of the selected components."""
+        return self.layers["selection"]
+
+    def set_verdicts(self, states: NDArray[np.str_]) -> None:
+        """Recolour by verdicts ``(n_components,)``, values of ``Verdict``."""
+        self._states = states
+        self._recolour()
+
+    def set_shown(self, shown: NDArray[np.bool_]) -> None:
+        """Show those components alone, ``(n_components,)``."""
+        self._shown = shown
+        self._recolour()
+
+    def _recolour(self) -> None:
+        self.labels.colormap = label_colormap(verdict_rgba(self._states), ~self._shown)
+
+    def set_filled(self, filled: bool) -> None:
+        """Draw components as areas, or as outlines."""
+        if filled == self._filled:
+            return
+        self._filled = filled
+        self.labels.data = self.drawing.filled if filled else self.drawing.outlined
+        self.labels.opacity = 0.55 if filled else 0.9
+
+    def set_selection(self, indices: Iterable[int]) -> None:
+        """Draw the contours of these components, in the colours of their traces."""
+        polygons: list[NDArray[np.float64]] = []
+        colors: list[str] = []
+        for position, index in enumerate(indices):
+            lines = self.drawing.contours(index)
+            polygons.extend(lines)
+            colors.extend([selection_color(position)] * len(lines))
+        shapes = self.selection
+        with shapes.events.data.blocker():
+            shapes.selected_data = set()
+            shapes.data = []
+            if polygons:
+                shapes.add(
+                    polygons,
+                    shape_type="polygon",
+                    edge_color=colors,
+                    face_color="transparent",
+                    edge_width=edge_width(self.components),
+                )
+
+    def components_at(self, event: Any) -> list[int]:
+        """Components under a mouse event, the strongest there first.
+
+        On a volume seen in 3D it is the one that the ray meets first.
+        """
+        n_axes = len(self.components.dims)
+        if len(event.dims_displayed) == 3:
+            label = self.labels.get_value(
+                event.position,
+                view_direction=event.view_direction,
+                dims_displayed=event.dims_displayed,
+                world=True,
+            )
+            return [int(label) - 1] if label else []
+        fine = np.asarray(self.labels.world_to_data(event.position[-n_axes:]))
+        field = fine * self.drawing.scale + self.drawing.offset
+        return self.drawing.components_at(tuple(int(p) for p in np.round(field)))
+
+    def close(self) -> None:
+        """Take the layers out of the viewer and let go of the result."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        for layer in self.layers.values():
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self.closed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        """Without its components layer a result is closed; other layers may go."""
+        if event.value is self.labels:
+            self._is_closed = True
+            self.viewer.layers.events.removed.disconnect(self._on_removed)
+            self.closed.emit()

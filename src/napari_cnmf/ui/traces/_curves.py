@@ -1,0 +1,158 @@
+"""Which curves belong to a selection, and where each one stands; arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.model.components import Components
+
+FloatArray = NDArray[np.floating]
+
+_SPIKE_STRIP = 0.22
+"""Height of the spikes below a trace, as a fraction of the trace's own height."""
+_GAP = 0.15
+
+
+class Trace(StrEnum):
+    """What a curve is, in the words its button shows."""
+
+    RAW = "Raw"
+    DENOISED = "Denoised"
+    SPIKES = "Spikes"
+    DFF = "dF/F"
+
+
+TRACE_TOOLTIPS = {
+    Trace.RAW: "Raw: the denoised trace plus what the model did not explain (C + YrA)",
+    Trace.DENOISED: "Denoised: the calcium of the model (C)",
+    Trace.SPIKES: "Spikes: the deconvolved activity (S), in its own scale below the trace",
+    Trace.DFF: "dF/F: fluorescence change relative to baseline, in place of raw and denoised",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of the plot.
+
+    Attributes
+    ----------
+    trace
+        What it is.
+    component
+        Whose.
+    position
+        Of the component in the selection, which decides the colour.
+    values
+        ``(n_frames,)`` in plot coordinates. For spikes: heights above ``base``.
+    base
+        Where 0 of the spikes lies.
+    """
+
+    trace: Trace
+    component: int
+    position: int
+    values: FloatArray
+    base: float = 0.0
+
+
+@dataclass(frozen=True)
+class CurveSet:
+    """All curves of a selection.
+
+    Attributes
+    ----------
+    curves
+        In drawing order.
+    centres
+        Height of each component's label in plot coordinates, in selection order.
+    has_units
+        One component alone is in its own units; several are each scaled to the same height.
+    """
+
+    curves: tuple[Curve, ...]
+    centres: tuple[float, ...]
+    has_units: bool
+
+
+def available_traces(components: Components) -> frozenset[Trace]:
+    """Which traces a result has."""
+    optional = {Trace.RAW: components.YrA, Trace.SPIKES: components.S, Trace.DFF: components.F_dff}
+    missing = {trace for trace, values in optional.items() if values is None}
+    return frozenset(set(Trace) - missing)
+
+
+def lay_out(components: Components, selection: Sequence[int], wanted: frozenset[Trace]) -> CurveSet:
+    """Curves of the selected components, stacked from the top where there are several.
+
+    Parameters
+    ----------
+    components
+        The result.
+    selection
+        Indices of components.
+    wanted
+        Which traces to draw; those that the result lacks are left out.
+    """
+    shown = wanted & available_traces(components)
+    several = len(selection) > 1
+    curves: list[Curve] = []
+    centres: list[float] = []
+    for position, index in enumerate(selection):
+        lines = _lines(components, index, shown)
+        low, high = _span(lines)
+        height = high - low
+        scale = 1 / height if several else 1.0
+        shift = -position * (1 + _GAP + _SPIKE_STRIP) - low * scale if several else 0.0
+        for trace, values in lines.items():
+            curves.append(Curve(trace, index, position, values * scale + shift))
+        if Trace.SPIKES in shown and components.S is not None:
+            spikes = np.nan_to_num(components.S[index])
+            top = float(spikes.max(initial=0.0)) or 1.0
+            strip = _SPIKE_STRIP * height * scale
+            base = low * scale + shift - strip * 1.1
+            curves.append(Curve(Trace.SPIKES, index, position, spikes / top * strip, base))
+        centres.append((low + high) / 2 * scale + shift)
+    return CurveSet(tuple(curves), tuple(centres), has_units=not several)
+
+
+def _lines(components: Components, index: int, shown: frozenset[Trace]) -> dict[Trace, FloatArray]:
+    """The traces of one component that are lines, in their own units."""
+    if Trace.DFF in shown and components.F_dff is not None:
+        return {Trace.DFF: components.F_dff[index]}
+    lines: dict[Trace, FloatArray] = {}
+    if Trace.RAW in shown and components.YrA is not None:
+        lines[Trace.RAW] = components.C[index] + components.YrA[index]
+    if Trace.DENOISED in shown:
+        lines[Trace.DENOISED] = components.C[index]
+    return lines
+
+
+def _span(lines: dict[Trace, FloatArray]) -> tuple[float, float]:
+    """Lowest and highest finite value, never equal."""
+    values = [v[np.isfinite(v)] for v in lines.values()]
+    values = [v for v in values if v.size]
+    if not values:
+        return 0.0, 1.0
+    low = min(float(v.min()) for v in values)
+    high = max(float(v.max()) for v in values)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def spike_sticks(curve: Curve, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Pairs of points, one vertical stick for each frame with a spike.
+
+    Returns
+    -------
+    tuple of ndarray
+        x and y, both ``(2 * n_spikes,)``: bottom and top of each stick in turn.
+    """
+    frames = np.flatnonzero(curve.values > 0)
+    x = np.repeat(times[frames], 2)
+    y = np.full(2 * len(frames), curve.base)
+    y[1::2] += curve.values[frames]
+    return x, y

@@ -1,0 +1,133 @@
+"""The plot of traces: a value in, a time out; knows neither viewer nor result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cnmf.ui.layers import selection_color
+from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sticks
+
+_WIDTHS = {Trace.RAW: 1.0, Trace.DENOISED: 1.8, Trace.SPIKES: 1.2, Trace.DFF: 1.4}
+_ALPHAS = {Trace.RAW: 110, Trace.DENOISED: 255, Trace.SPIKES: 210, Trace.DFF: 255}
+
+
+class TracePlot(QWidget):
+    """Curves over time with a cursor that can be dragged.
+
+    The zoom along time stays when the curves change; the height follows what is visible.
+    """
+
+    time_chosen = Signal(float)
+    """The user moved the cursor or clicked, in the units of the time axis."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plot = pg.PlotWidget(background=None)
+        self._item = self._plot.getPlotItem()
+        self._item.hideButtons()
+        self._item.setMenuEnabled(False)
+        self._item.setDownsampling(auto=True, mode="peak")
+        self._item.setClipToView(True)
+        self._item.enableAutoRange("y")
+        self._item.setAutoVisible(y=True)
+        self._item.setMouseEnabled(x=True, y=False)
+        self._item.showGrid(x=True, y=False, alpha=0.12)
+        self._item.getAxis("left").setWidth(58)
+        self._cursor = pg.InfiniteLine(0, movable=True, angle=90)
+        self._cursor.setZValue(100)
+        self._cursor.sigDragged.connect(lambda line: self.time_chosen.emit(float(line.value())))
+        self._item.addItem(self._cursor, ignoreBounds=True)
+        self._plot.scene().sigMouseClicked.connect(self._on_clicked)
+        self._curves: list[Any] = []
+        self._labels: list[Any] = []
+        self._text_color = "#cccccc"
+
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+        self.setMinimumHeight(150)
+
+    def set_colors(self, text: str, cursor: str) -> None:
+        """Follow a theme: axes and labels, and the cursor."""
+        self._text_color = text
+        for name in ("left", "bottom"):
+            axis = self._item.getAxis(name)
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(text)
+        self._cursor.setPen(pg.mkPen(cursor, width=1.5))
+        self._cursor.setHoverPen(pg.mkPen(cursor, width=3))
+
+    def set_time_axis(self, label: str, unit: str, end: float) -> None:
+        """Name the time axis and show all of it, 0 to ``end``."""
+        axis = self._item.getAxis("bottom")
+        axis.enableAutoSIPrefix(False)
+        axis.setLabel(f"{label} ({unit})" if unit else label)
+        self._item.setLimits(xMin=-0.02 * end, xMax=1.02 * end)
+        self._item.setXRange(0, end, padding=0.01)
+
+    def set_curves(self, times: FloatArray, curves: CurveSet, names: list[str]) -> None:
+        """Replace what is drawn.
+
+        Parameters
+        ----------
+        times
+            ``(n_frames,)`` in the units of the time axis.
+        curves
+            As ``lay_out`` gives them.
+        names
+            Label of each selected component; shown where there are several.
+        """
+        for item in (*self._curves, *self._labels):
+            self._item.removeItem(item)
+        self._curves = [self._add_curve(times, curve) for curve in curves.curves]
+        self._labels = []
+        axis = self._item.getAxis("left")
+        if curves.has_units:
+            axis.setTicks(None)
+            axis.setLabel("fluorescence (a.u.)" if curves.curves else "")
+        else:
+            axis.setTicks([list(zip(curves.centres, names, strict=True))])
+            axis.setLabel("")
+
+    def _add_curve(self, times: FloatArray, curve: Any) -> Any:
+        color = QColor(selection_color(curve.position))
+        if curve.trace is Trace.RAW:
+            color = QColor(self._text_color)
+        color.setAlpha(_ALPHAS[curve.trace])
+        pen = pg.mkPen(color, width=_WIDTHS[curve.trace])
+        if curve.trace is Trace.SPIKES:
+            x, y = spike_sticks(curve, times)
+            item = pg.PlotCurveItem(x, y, pen=pen, connect="pairs")
+        else:
+            item = pg.PlotDataItem(
+                times, np.asarray(curve.values, float), pen=pen, antialias=True, name=None
+            )
+        self._item.addItem(item)
+        return item
+
+    @property
+    def n_curves(self) -> int:
+        """How many curves are drawn."""
+        return len(self._curves)
+
+    @property
+    def time(self) -> float:
+        """Where the cursor stands."""
+        return float(self._cursor.value())
+
+    def set_time(self, time: float) -> None:
+        """Move the cursor without telling anyone."""
+        self._cursor.setValue(time)
+
+    def _on_clicked(self, event: Any) -> None:
+        if event.button() != Qt.MouseButton.LeftButton or event.double():
+            return
+        box = self._item.getViewBox()
+        if box.sceneBoundingRect().contains(event.scenePos()):
+            self.time_chosen.emit(float(box.mapSceneToView(event.scenePos()).x()))

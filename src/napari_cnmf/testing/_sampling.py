@@ -36,22 +36,25 @@ def _taps(f: Any) -> Any:
 
 @kernel("void(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def sample(coefficients: Any, move_y: Any, move_x: Any, out: Any) -> None:
-    """``out[y, x] = image(y - move_y[y, x], x - move_x[y, x])``, periodic, all of one shape."""
+    """``out[y, x] = image(y - move_y[y, x], x - move_x[y, x])``, all of one shape.
+
+    Places nearer than 2 px to the border, or beyond it, take the value there.
+    """
     n_rows, n_cols = coefficients.shape
+    bottom, right = np.float32(n_rows - 3), np.float32(n_cols - 3)
     for y in range(n_rows):
         for x in range(n_cols):
-            at_y = np.float32(y) - move_y[y, x]
-            at_x = np.float32(x) - move_x[y, x]
-            base_y, base_x = int(np.floor(at_y)), int(np.floor(at_x))
-            weights_y = _taps(at_y - np.float32(base_y))
-            weights_x = _taps(at_x - np.float32(base_x))
+            at_y = min(max(np.float32(y) - move_y[y, x], np.float32(1)), bottom)
+            at_x = min(max(np.float32(x) - move_x[y, x], np.float32(1)), right)
+            row, col = int(at_y), int(at_x)
+            y0, y1, y2, y3 = _taps(at_y - np.float32(row))
+            x0, x1, x2, x3 = _taps(at_x - np.float32(col))
             total = np.float32(0)
-            for i in range(4):
-                row = (base_y + i - 1) % n_rows
-                part = np.float32(0)
-                for j in range(4):
-                    part += weights_x[j] * coefficients[row, (base_x + j - 1) % n_cols]
-                total += weights_y[i] * part
+            for i, weight in enumerate((y0, y1, y2, y3)):
+                line = coefficients[row + i - 1]
+                total += weight * (
+                    x0 * line[col - 1] + x1 * line[col] + x2 * line[col + 1] + x3 * line[col + 2]
+                )
             out[y, x] = total
 
 

@@ -71,7 +71,8 @@ class Scene:
         tissue = self.sources @ self.source_traces[t]
         tissue += self.rest if self.wave is None else self.rest * (1 + self.wave(t))
         if len(self.patterns):
-            tissue += self.courses[t] @ self.patterns
+            # Not a BLAS product: its threads would fight with those that render frames.
+            tissue += np.einsum("b,bp->p", self.courses[t], self.patterns)
         tissue *= np.float32(self.brightness[t])
         field = tissue.reshape(self.stage.padded)
         if self.motion.moves:

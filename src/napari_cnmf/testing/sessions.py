@@ -1,0 +1,151 @@
+"""Several recordings of one field on different days: the same cells, shifted, some gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.ndimage import affine_transform
+
+from napari_cnmf.testing._assembly import Ingredients, assemble
+from napari_cnmf.testing._stage import Stage
+from napari_cnmf.testing.activity import make_activity
+from napari_cnmf.testing.field import set_stage
+from napari_cnmf.testing.footprints import Cells, make_cells
+from napari_cnmf.testing.neuropil import make_background
+from napari_cnmf.testing.processes import make_processes
+from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.two_photon import Simulation, typical_decay_s
+
+_SURROUND_PX = 24
+
+
+class SessionSimulation(Simulation):
+    """All knobs of ``simulate_sessions``: those of ``simulate`` and what differs between days."""
+
+    n_frames: int = Field(1000, ge=1)
+    """Frames of each session."""
+    n_sessions: int = Field(3, ge=1)
+    """Recordings."""
+    present_fraction: float = Field(0.8, ge=0, le=1)
+    """Probability that a cell is there (expresses, is in focus) on a day."""
+    session_shift_px: float = Field(4.0, ge=0)
+    """Displacement of the field between days: sd of each axis; the first is the reference."""
+    session_rotation_deg: float = Field(1.5, ge=0)
+    """Rotation of the field between days about its centre: sd."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sessions:
+    """Recordings of one field.
+
+    Attributes
+    ----------
+    recordings
+        One per day, in order.
+    identities
+        For each recording the number of each of its cells in the common field: cells of two days
+        with the same number are the same cell.
+    shifts, rotations_deg
+        How the field lay on each day, ``(n_sessions, 2)`` in px and ``(n_sessions,)``: a place
+        ``p`` of the reference is found at ``R (p - middle) + middle + shift``.
+    """
+
+    recordings: tuple[Recording, ...]
+    identities: tuple[NDArray[np.intp], ...]
+    shifts: NDArray[np.float64]
+    rotations_deg: NDArray[np.float64]
+
+
+def _rotation(angle_deg: float) -> NDArray[np.float64]:
+    """Acts on ``(row, column)``."""
+    a = np.deg2rad(angle_deg)
+    return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+
+
+@dataclass(frozen=True, eq=False)
+class _Pose:
+    """How the field lies on one day; moves images and cells of the wide field into the stage."""
+
+    rotation: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    wide: Stage
+    stage: Stage
+
+    def image(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
+        """An image of the wide field as it is seen on the padded stage, flat."""
+        middle = (np.asarray(self.stage.dims) - 1) / 2
+        inverse = self.rotation.T
+        start = middle - inverse @ (middle + self.shift) + self.wide.pad
+        start = start - inverse @ np.asarray(self.stage.pad, dtype=np.float64)
+        seen = affine_transform(
+            flat.reshape(self.wide.padded),
+            inverse,
+            offset=start,
+            output_shape=self.stage.padded,
+            order=3,
+            mode="nearest",
+        )
+        return np.asarray(seen.ravel(), dtype=np.float32)
+
+    def cells(self, cells: Cells, kept: NDArray[np.intp]) -> Cells:
+        """Some cells of the wide field on the padded stage."""
+        columns = []
+        for k in kept:
+            seen = self.image(np.asarray(cells.A[:, [k]].toarray(), dtype=np.float32).ravel())
+            seen[seen < 0.02] = 0
+            columns.append(sp.csc_matrix(seen[:, None]))
+        A = sp.hstack(columns).tocsc() if columns else sp.csc_matrix((self.stage.n_padded, 0))
+        middle = (np.asarray(self.stage.dims) - 1) / 2
+        place = cells.centers[kept] - np.asarray(self.wide.pad)
+        centers = (place - middle) @ self.rotation.T + middle + self.shift + self.stage.pad
+        return Cells(A.astype(np.float32), centers, cells.radius_px[kept], cells.kind[kept])
+
+
+def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np.intp]) -> Plan:
+    """One day: the common field in its pose, with activity and noise of its own."""
+    today = config.replace(seed=config.seed * 1009 + day + 1)
+    stage, motion = set_stage(today, config.size)
+    pose = replace(pose, stage=stage)
+    cells = pose.cells(make_cells(config, pose.wide), kept)
+    still = make_background(config.replace(n_frames=1), replace(pose.wide, n_frames=1))
+    background = replace(make_background(today, stage), rest=pose.image(still.rest))
+    parts = Ingredients(
+        cells=cells,
+        activity=make_activity(today, len(kept), stage),
+        resting_cell_units=config.resting_cell_units,
+        background=background,
+        processes=make_processes(today, stage, today),
+        motion=motion,
+    )
+    scene, truth = assemble(today, stage, parts)
+    radius = config.typical_radius_px
+    decay = typical_decay_s(config, parts.activity)
+    return Plan(scene, truth, decay, (radius, radius), f"simulated session {day + 1}")
+
+
+def simulate_sessions(config: SessionSimulation | None = None, **knobs: object) -> Sessions:
+    """Simulate recordings of one field on several days.
+
+    Returns
+    -------
+    Sessions
+        With the identity of every cell, the truth for matching across days.
+    """
+    config = (config or SessionSimulation()).replace(**knobs)
+    surround = (_SURROUND_PX, _SURROUND_PX)
+    wide = Stage(config.size, config.n_frames, config.frame_rate_hz, config.seed, surround)
+    rng = wide.rng("sessions")
+    shifts = config.session_shift_px * rng.standard_normal((config.n_sessions, 2))
+    rotations = config.session_rotation_deg * rng.standard_normal(config.n_sessions)
+    shifts[0], rotations[0] = 0.0, 0.0
+    recordings, identities = [], []
+    for day in range(config.n_sessions):
+        kept = np.flatnonzero(rng.uniform(size=config.n_cells) < config.present_fraction)
+        pose = _Pose(_rotation(rotations[day]), shifts[day], wide, wide)
+        recordings.append(_plan_day(config, day, pose, kept).record())
+        identities.append(kept)
+    return Sessions(tuple(recordings), tuple(identities), shifts, rotations)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
-from napari_cnmf.batch.spec import ItemSpec, RunSpec, params_hash
+from napari_cnmf.batch.spec import ItemSpec, RunSpec
 from napari_cnmf.batch.status import describe_validation
 from napari_cnmf.engines import AUTO, engine_names
 from napari_cnmf.engines.base import Algorithm
@@ -237,3 +239,36 @@ def _check_result(path: Path) -> Path:
     if not path.is_file():
         raise MovieError(f"The result to score must be a file, and {path} is none.")
     return path
+
+
+def params_hash(
+    algorithm: Algorithm,
+    params: CNMFParams,
+    *,
+    refit: bool,
+    arrays: Sequence[sp.csc_matrix | NDArray[Any] | None] = (),
+    files: Sequence[Path | None] = (),
+) -> str:
+    """What decides a result besides movie, algorithm and engine, in 16 hex digits.
+
+    A motion correction depends on its own groups alone, so that one serves every choice of the
+    others. ``arrays`` (Ain, mask) and ``files`` (a result to score) count by content.
+    """
+    if algorithm is Algorithm.MCORR:
+        params = CNMFParams(data=params.data, motion=params.motion, random_seed=params.random_seed)
+    digest = hashlib.sha256(f"{params.hash()} refit={refit}".encode())
+    for array in arrays:
+        parts = [] if array is None else _parts(array)
+        digest.update(f"{len(parts)} arrays".encode())
+        for part in parts:
+            digest.update(f"{part.dtype} {part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+    for path in files:
+        digest.update(b"no file" if path is None else hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def _parts(array: sp.csc_matrix | NDArray[Any]) -> list[NDArray[Any]]:
+    if sp.issparse(array):
+        return [array.data, array.indices, array.indptr]
+    return [np.asarray(array)]

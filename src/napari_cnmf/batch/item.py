@@ -41,6 +41,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
+    from napari_cnmf.model.curation import Curation
     from napari_cnmf.batch.batch import Batch
 
 LOG_FILE = "worker.log"
@@ -337,16 +338,27 @@ class Item:
         name = CORRECTED_FILE if self.algorithm is Algorithm.MCORR else RESULT_FILE
         return self._output(name)
 
-    def result(self) -> Any:
-        """The result, with the decisions made about it."""
+    def result(self, *, curator: str | None = None) -> Curation:
+        """The components that the engine found, with the decisions made about them.
+
+        Parameters
+        ----------
+        curator
+            A second curator's name: decides in a journal of its own.
+
+        Raises
+        ------
+        ResultError
+            When the item is not completed, or makes a movie; the message says what to do.
+        """
         if self.algorithm is Algorithm.MCORR:
             raise ResultError(
                 f"{self.name!r} is a motion correction: it has a movie(), and no cells. "
                 "Add a cnmf item that takes it as its movie."
             )
-        from napari_cnmf.io.caiman import read_caiman
+        from napari_cnmf.io.curation import open_curation
 
-        return read_caiman(self._output(RESULT_FILE))
+        return open_curation(self._output(RESULT_FILE), in_batch=True, curator=curator)
 
     def images(self) -> dict[str, NDArray[np.float32]]:
         """Summary images by name, each ``([Z], Y, X)``."""

@@ -7,18 +7,13 @@ up among those installed.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid as uuid_module
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
-import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_cnmf.batch._files import read_json
@@ -112,39 +107,6 @@ class ItemSpec(_Model):
     def parsed_params(self) -> CNMFParams:
         """The parameters, validated; raises ``ParameterError``."""
         return CNMFParams.from_dict(self.params)
-
-
-def params_hash(
-    algorithm: Algorithm,
-    params: CNMFParams,
-    *,
-    refit: bool,
-    arrays: Sequence[sp.csc_matrix | NDArray[Any] | None] = (),
-    files: Sequence[Path | None] = (),
-) -> str:
-    """What decides a result besides movie, algorithm and engine, in 16 hex digits.
-
-    A motion correction depends on its own groups alone, so that one serves every choice of the
-    others. ``arrays`` (Ain, mask) and ``files`` (a result to score) count by content.
-    """
-    if algorithm is Algorithm.MCORR:
-        params = CNMFParams(data=params.data, motion=params.motion, random_seed=params.random_seed)
-    digest = hashlib.sha256(f"{params.hash()} refit={refit}".encode())
-    for array in arrays:
-        parts = [] if array is None else _parts(array)
-        digest.update(f"{len(parts)} arrays".encode())
-        for part in parts:
-            digest.update(f"{part.dtype} {part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
-    for path in files:
-        digest.update(b"no file" if path is None else hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def _parts(array: sp.csc_matrix | NDArray[Any]) -> list[NDArray[Any]]:
-    if sp.issparse(array):
-        return [array.data, array.indices, array.indptr]
-    return [np.asarray(array)]
 
 
 def read_spec(folder: Path) -> ItemSpec:

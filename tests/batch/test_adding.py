@@ -1,0 +1,257 @@
+"""What is added is whole and checked; what is wrong leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import tifffile
+
+from napari_cnmf.batch import Batch, DuplicateItemWarning, State
+from napari_cnmf.errors import (
+    BatchError,
+    EngineError,
+    FrameRateUnknownError,
+    MovieError,
+    ParameterError,
+)
+from napari_cnmf.io import open_movie
+from napari_cnmf.params import CNMFParams
+
+
+def folders(batch: Batch) -> list[str]:
+    return sorted(path.name for path in (batch.path / "items").iterdir())
+
+
+def test_an_item_folder_says_what_was_asked(batch: Batch, movie_path: Path) -> None:
+    item = batch.add(
+        "cnmf",
+        movie_path,
+        name="Zelle Nr. 1 / übung",
+        comment="first try",
+        refit=True,
+        params={"init": {"gSig": (3, 3)}},
+        run={"memory_gb": 2},
+    )
+    data = json.loads((item.folder / "item.json").read_text(encoding="utf-8"))
+    assert data["name"] == "Zelle Nr. 1 / übung"
+    assert data["algorithm"] == "cnmf"
+    assert data["movie"]["shape"] == [20, 24, 32]
+    assert data["params"]["init"]["gSig"] == [3, 3]
+    assert data["run"]["memory_gb"] == 2
+    assert item.folder.name.isascii()
+    assert item.params.init.gSig == (3, 3)
+    assert item.frame_rate_hz == pytest.approx(10)
+    assert item.movie().shape == (20, 24, 32)
+
+
+def test_items_are_found_by_position_name_and_uuid(batch: Batch, movie_path: Path) -> None:
+    items = [
+        batch.add("cnmf", movie_path, name=f"n{i}", params={"init": {"gSig": (i + 2, i + 2)}})
+        for i in range(3)
+    ]
+    assert [item.name for item in batch] == ["n0", "n1", "n2"]
+    assert batch[1] == batch["n1"] == batch[items[1].uuid] == items[1]
+    assert batch[-1] == items[2]
+    with pytest.raises(BatchError, match="3 items, got position 7"):
+        batch[7]
+    with pytest.raises(BatchError, match="no item 'nobody'"):
+        batch["nobody"]
+    items[0].rename("n1")
+    with pytest.raises(BatchError, match="2 items have the name 'n1'"):
+        batch["n1"]
+    assert Batch.open(batch.path)[items[0].uuid].name == "n1"
+
+
+def test_a_name_that_is_a_shell_command_is_only_a_name(batch: Batch, movie_path: Path) -> None:
+    item = batch.add("cnmf", movie_path, name="'; rm -rf ~ '")
+    assert item.name == "'; rm -rf ~ '"
+    assert "'" not in item.folder.name
+    assert " " not in item.folder.name
+
+
+@pytest.mark.parametrize("name", ["..", "con", "../../x", "a" * 200, "日本", "."])
+def test_every_name_gives_a_folder_inside_items(batch: Batch, movie_path: Path, name: str) -> None:
+    item = batch.add("cnmf", movie_path, name=name)
+    assert item.folder.parent == batch.path / "items"
+    assert item.name == name
+    assert len(item.folder.name) < 80
+
+
+def test_a_duplicate_is_pointed_out_and_added(batch: Batch, movie_path: Path) -> None:
+    first = batch.add("cnmf", movie_path, name="a")
+    with pytest.warns(DuplicateItemWarning, match="the same as 'a'"):
+        second = batch.add("cnmf", movie_path, name="b", run={"n_processes": 1})
+    assert second.duplicate_of == first
+    assert batch.find_same("cnmf", movie_path) == first
+    # Whatever changes the result makes another item.
+    mask = np.ones((24, 32), bool)
+    mask[0] = False
+    ain = sp.csc_matrix(np.eye(24 * 32, 1))
+    for different in (
+        {"refit": True},
+        {"engine": "builtin"},
+        {"params": {"init": {"K": 3}}},
+        {"mask": mask},
+        {"ain": ain},
+    ):
+        assert batch.add("cnmf", movie_path, **different).duplicate_of is None
+    assert batch.add("cnmfe", movie_path).duplicate_of is None
+
+
+def test_a_copied_movie_is_a_duplicate_and_an_edited_one_is_not(
+    batch: Batch, movie_path: Path, tmp_path: Path
+) -> None:
+    batch.add("cnmf", movie_path)
+    copy = tmp_path / "copy.tif"
+    copy.write_bytes(movie_path.read_bytes())
+    assert batch.find_same("cnmf", copy) is not None
+    frames = tifffile.imread(movie_path) + 1
+    tifffile.imwrite(copy, frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.1})
+    assert batch.find_same("cnmf", copy) is None
+
+
+def test_a_motion_correction_serves_every_choice_of_the_other_parameters(
+    batch: Batch, movie_path: Path
+) -> None:
+    first = batch.add("mcorr", movie_path)
+    assert batch.find_same("mcorr", movie_path, params={"init": {"gSig": (3, 3)}}) == first
+    assert batch.find_same("mcorr", movie_path, params={"motion": {"max_shifts": (2, 2)}}) is None
+
+
+def test_a_movie_without_a_file_is_written_to_the_batch(batch: Batch) -> None:
+    frames = np.arange(5 * 20 * 30, dtype=np.uint16).reshape(5, 20, 30)
+    movie = open_movie(frames, frame_rate_hz=7)
+    item = batch.add("mcorr", movie, name="from memory")
+    assert item.spec.movie is not None
+    assert item.spec.movie.paths == ("inputs/from-memory.tif",)
+    np.testing.assert_array_equal(item.input_movie().data.compute(), frames)
+    assert item.frame_rate_hz == pytest.approx(7)
+    other = batch.add("mcorr", movie, name="from memory")
+    assert other.spec.movie is not None
+    assert other.spec.movie.paths == ("inputs/from-memory-2.tif",)
+
+
+def test_a_grid_is_the_product_of_its_values(batch: Batch, movie_path: Path) -> None:
+    grid = {"init.gSig": [(3, 3), (4, 4)], "merging.merge_thr": [0.7, 0.85]}
+    items = batch.add_grid("cnmf", movie_path, grid=grid, name="m")
+    found = [(item.params.init.gSig, item.params.merging.merge_thr) for item in items]
+    assert found == [((3, 3), 0.7), ((3, 3), 0.85), ((4, 4), 0.7), ((4, 4), 0.85)]
+    assert len({item.name for item in items}) == 4
+    assert [item.uuid for item in Batch.open(batch.path)] == [item.uuid for item in items]
+    again = batch.add_grid("cnmf", movie_path, grid=grid, name="m", skip_duplicates=True)
+    assert again == []
+    with pytest.raises(ParameterError, match=r"init\.gSigg"):
+        batch.add_grid("cnmf", movie_path, grid={"init.gSigg": [1]})
+    with pytest.raises(ParameterError, match="list of values"):
+        batch.add_grid("cnmf", movie_path, grid={"init.gSig": []})
+    assert len(batch) == 4
+
+
+def test_a_grid_over_several_items(batch: Batch, movie_path: Path) -> None:
+    parents = [
+        batch.add("mcorr", movie_path, name=f"p{i}", params={"motion": {"max_shifts": (i, i)}})
+        for i in (2, 3)
+    ]
+    items = batch.add_grid("cnmf", parents, grid={"init.gSig": [(3, 3), (4, 4)]})
+    assert [item.parent for item in items] == [parents[0]] * 2 + [parents[1]] * 2
+    assert all(item.state is State.WAITING for item in items)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"algorithm": "cnmg"}, BatchError, "must be one of mcorr, cnmf"),
+        ({"engine": "suite3p"}, EngineError, "must be one of auto, builtin"),
+        ({"params": {"init": {"gSig": (40, 40)}}}, ParameterError, "gSig"),
+        ({"params": {"init": {"gsig": (4, 4)}}}, ParameterError, "gSig"),
+        ({"params": {"data": {"fr": 0}}}, ParameterError, "fr"),
+        ({"ain": np.zeros((3, 3))}, ParameterError, "768 pixels"),
+        ({"mask": np.zeros((24, 32), bool)}, ParameterError, "true somewhere"),
+        ({"mask": np.ones((3, 3), bool)}, ParameterError, "shape"),
+        ({"run": {"memory": 3}}, ParameterError, "memory"),
+        ({"algorithm": "evaluate"}, BatchError, "needs a result to score"),
+        ({"name": ""}, None, ""),
+    ],
+)
+def test_what_can_never_run_is_refused_and_leaves_nothing(
+    batch: Batch, movie_path: Path, options: dict, error: type | None, message: str
+) -> None:
+    arguments = {"algorithm": "cnmf", "movie": movie_path} | options
+    if error is None:
+        batch.add(**arguments)
+        return
+    with pytest.raises(error, match=message):
+        batch.add(**arguments)
+    assert folders(batch) == []
+    assert list((batch.path / "inputs").iterdir()) == []
+
+
+def test_movies_that_are_none(batch: Batch, tmp_path: Path, movie_path: Path) -> None:
+    text = tmp_path / "text.tif"
+    text.write_text("not a movie")
+    plane = tmp_path / "plane.tif"
+    tifffile.imwrite(plane, np.zeros((24, 32), np.uint16))
+    one = tmp_path / "one.npy"
+    np.save(one, np.zeros((1, 24, 32), np.uint16))
+    torn = tmp_path / "torn.tif"
+    torn.write_bytes(movie_path.read_bytes()[:4000])
+    for path in (text, plane, one, torn, tmp_path / "nothing.tif", tmp_path):
+        with pytest.raises(MovieError):
+            batch.add("cnmf", path, params={"data": {"fr": 10}})
+    assert folders(batch) == []
+
+
+def test_an_unknown_frame_rate_is_asked_for(batch: Batch, tmp_path: Path) -> None:
+    path = tmp_path / "no rate.npy"
+    np.save(path, np.zeros((9, 24, 32), np.uint16))
+    with pytest.raises(FrameRateUnknownError, match=r"data\.fr"):
+        batch.add("cnmf", path)
+    assert folders(batch) == []
+    motion = batch.add("mcorr", path)
+    with pytest.raises(FrameRateUnknownError):
+        batch.add("cnmf", motion)
+    assert batch.add("cnmf", motion, params=CNMFParams(data={"fr": 12})).frame_rate_hz == 12
+
+
+def test_what_an_item_may_take_as_its_input(batch: Batch, movie_path: Path, tmp_path: Path) -> None:
+    cells = batch.add("cnmf", movie_path)
+    with pytest.raises(BatchError, match="makes none"):
+        batch.add("cnmf", cells)
+    motion = batch.add("mcorr", movie_path)
+    with pytest.raises(BatchError, match="makes a movie"):
+        batch.add("evaluate", motion)
+    assert batch.add("evaluate", cells).parent == cells
+    other = Batch.create(tmp_path / "other")
+    with pytest.raises(BatchError, match="another batch"):
+        other.add("cnmf", motion)
+
+
+def test_removing(batch: Batch, movie_path: Path) -> None:
+    motion = batch.add("mcorr", movie_path, name="motion")
+    cells = batch.add("cnmf", motion, name="cells")
+    with pytest.raises(BatchError, match="1 items take their input.*'cells'"):
+        batch.remove(motion)
+    assert len(batch) == 2
+    batch.remove("motion", with_children=True)
+    assert len(batch) == 0
+    assert folders(batch) == []
+    assert not cells.folder.exists()
+    assert movie_path.exists()
+
+
+def test_the_table(batch: Batch, movie_path: Path) -> None:
+    assert list(batch.df.columns)[:5] == ["uuid", "name", "algorithm", "engine", "state"]
+    assert len(batch.df) == 0
+    motion = batch.add("mcorr", movie_path, name="motion", comment="why")
+    batch.add("cnmf", motion, name="cells")
+    table = batch.df
+    assert table["state"].tolist() == ["queued", "waiting"]
+    assert table["parent"].isna().tolist() == [True, False]
+    assert table["parent"][1] == motion.uuid
+    assert table["comment"].tolist() == ["why", ""]
+    assert table["inputs"][0] == motion.spec.movie.paths
+    assert table["params"][1]["init"]["gSig"] == list(CNMFParams().init.gSig)

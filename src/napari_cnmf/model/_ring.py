@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -9,22 +11,26 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import ResultError
 
 
-def ring_grid(dims: tuple[int, ...], n_nodes: int) -> tuple[int, ...]:
-    """The grid on which ring weights with ``n_nodes`` rows were computed.
+def ring_step(dims: tuple[int, ...], n_nodes: int) -> int:
+    """By how much the field was downsampled for ring weights with ``n_nodes`` rows.
 
-    CaImAn computes them on the field downsampled by ``init.ssub_B``; the number of rows alone
-    says by how much.
+    CaImAn computes them on the field downsampled by ``init.ssub_B``; the number of rows tells by
+    how much.
 
     Raises
     ------
     ResultError
         No whole step fits.
     """
-    step = round((np.prod(dims) / n_nodes) ** (1 / len(dims))) if n_nodes else 0
-    grid = tuple((n - 1) // step + 1 for n in dims) if step else ()
-    if int(np.prod(grid)) != n_nodes:
-        raise ResultError(f"W has {n_nodes} rows, which no downsampling of the field {dims} gives.")
-    return grid
+    for step in range(1, max(dims) + 1):
+        if math.prod(ring_grid(dims, step)) == n_nodes:
+            return step
+    raise ResultError(f"W has {n_nodes} rows, which no downsampling of the field {dims} gives.")
+
+
+def ring_grid(dims: tuple[int, ...], step: int) -> tuple[int, ...]:
+    """The field downsampled by ``step``, incomplete blocks at its end included."""
+    return tuple((n - 1) // step + 1 for n in dims)
 
 
 class Ring:
@@ -39,8 +45,8 @@ class Ring:
     """
 
     def __init__(self, W: sp.csr_matrix, dims: tuple[int, ...]) -> None:
-        grid = ring_grid(dims, W.shape[0])
-        step = -(-dims[-1] // grid[-1])
+        step = ring_step(dims, W.shape[0])
+        grid = ring_grid(dims, step)
         node_of = np.ravel_multi_index(tuple(i // step for i in np.indices(dims)), grid).ravel()
         mean = 1.0 / np.bincount(node_of, minlength=W.shape[0])
         pixels = np.arange(node_of.size)

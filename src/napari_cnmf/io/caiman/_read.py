@@ -18,7 +18,7 @@ from napari_cnmf.io.caiman._order import (
     move_rows_and_columns,
 )
 from napari_cnmf.io.caiman._state import GROUP, decode, digest_of_footprints
-from napari_cnmf.model._ring import ring_grid
+from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
 _ROWS = ("S", "YrA", "F_dff")
@@ -166,7 +166,7 @@ def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, A
     W: Any = estimates.get("W")
     if is_sparse(W):
         ring = sp.csc_matrix(W)
-        W = move_rows_and_columns(ring, c_of_fortran(ring_grid(dims, ring.shape[0])))
+        W = move_rows_and_columns(ring, c_of_fortran(ring_grid(dims, ring_step(dims, ring.shape[0]))))
     else:
         W = None
     return {**values, "b": b, "f": f, "W": W}

@@ -27,6 +27,7 @@ _JSON = ".json"
 
 def digest_of_footprints(A: sp.csc_matrix) -> str:
     """Tells whether another program has changed the components since we wrote them."""
+    A = A.sorted_indices()
     digest = hashlib.blake2b(digest_size=16)
     for part in (A.indptr.astype("<i8"), A.indices.astype("<i8"), A.data.astype("<f4")):
         digest.update(np.ascontiguousarray(part).tobytes())

@@ -27,7 +27,7 @@ from napari_cnmf.io.caiman._state import (
     encode_json,
     write_mapping,
 )
-from napari_cnmf.model._ring import ring_grid
+from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 
 PARAMETER_GROUPS = (
@@ -150,7 +150,7 @@ def _write_estimates(
 def _ring(components: Components) -> sp.csc_matrix | None:
     if components.W is None:
         return None
-    grid = ring_grid(components.dims, components.W.shape[0])
+    grid = ring_grid(components.dims, ring_step(components.dims, components.W.shape[0]))
     return move_rows_and_columns(components.W, fortran_of_c(grid)).tocsc()
 
 
@@ -173,7 +173,8 @@ def _write_params(group: h5py.Group, components: Components) -> None:
     if components.frame_rate_hz is not None:
         params["data"]["fr"] = components.frame_rate_hz
     for name, values in params.items():
-        write_node(group, name, values)
+        if values:
+            write_node(group, name, values)
 
 
 def _write_ours(

@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf.errors import ResultError
@@ -52,9 +53,10 @@ def read_images(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
         The file is missing, damaged, or holds anything but numbers.
     """
     try:
-        with np.load(Path(path), allow_pickle=False) as archive:
+        # numpy leaves a file that it opened itself open when the archive is damaged
+        with Path(path).open("rb") as stream, NpzFile(stream, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name], np.float32) for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ResultError(
             f"{path} must be a readable file of summary images, got: {error}. "
             "Run the item again to make them."

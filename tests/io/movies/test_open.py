@@ -122,10 +122,15 @@ def test_caiman_files_hold_the_movie(data_folder: Path) -> None:
     moving = tifffile.imread(data_folder / "movie-2d-moving.tif").astype(float)
     corrected = frame_source(open_movie(next(data_folder.glob("mm_rig_*.mmap")))).read(0, 300)
     assert corrected.shape == moving.shape
-    inner = (slice(10, -10), slice(10, -10))
-    spread = corrected[(slice(None), *inner)].std(axis=0).mean()
-    assert spread < moving[(slice(None), *inner)].std(axis=0).mean()
-    assert np.corrcoef(corrected[0][inner].ravel(), moving[0][inner].ravel())[0, 1] > 0.5
+    for frame in range(0, 300, 30):
+        assert best_correlation(corrected[frame], moving[frame]) > 0.6
+
+
+def best_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two images at the shift that fits best: motion correction keeps the noise."""
+    a, b = ((image - image.mean()) / image.std() for image in (a, b))
+    circular = np.fft.ifft2(np.fft.fft2(a) * np.conj(np.fft.fft2(b))).real
+    return float(circular.max() / a.size)
 
 
 def test_natural_order() -> None:

@@ -20,6 +20,8 @@ __all__ = ["AUTO", "Resolution", "engine_names", "engines", "get_engine", "resol
 AUTO = "auto"
 ENTRY_POINTS = "napari_cnmf.engines"
 
+_PREFERRED, _ALWAYS = "caiman", "builtin"
+
 _OURS = {
     "builtin": "napari_cnmf.engines.builtin:BuiltinEngine",
 }
@@ -84,11 +86,13 @@ def resolve(name: str, algorithm: Algorithm) -> Resolution:
         if (reason := _cannot(engine, algorithm)) is not None:
             raise EngineError(f"{engine.title} cannot run this item: {reason}")
         return Resolution(engine, "it was asked for")
-    caiman = get_engine("caiman")
-    reason = _cannot(caiman, algorithm)
-    if reason is None:
-        return Resolution(caiman, "engine is auto, and CaImAn was found")
-    return Resolution(get_engine("builtin"), f"engine is auto, and without CaImAn: {reason}")
+    reason: str | None = "this installation knows no CaImAn engine."
+    if _PREFERRED in engine_names():
+        preferred = get_engine(_PREFERRED)
+        reason = _cannot(preferred, algorithm)
+        if reason is None:
+            return Resolution(preferred, f"engine is auto, and {preferred.title} was found")
+    return Resolution(get_engine(_ALWAYS), f"engine is auto, and without CaImAn: {reason}")
 
 
 def _cannot(engine: Engine, algorithm: Algorithm) -> str | None:

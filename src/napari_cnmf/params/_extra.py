@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_cnmf.params._problems import unknown_name
+from napari_cnmf.params._problems import not_a_table, unknown_name
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
 from napari_cnmf.params.groups import GROUPS
 
@@ -19,7 +19,7 @@ def separate_extra(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
     values = {name: keys for name, keys in data.items() if name != "extra"}
     given = data.get("extra") or {}
     if not isinstance(given, Mapping):
-        return values, {"extra": given}
+        return values, {"": given}
     extra = {
         group: dict(keys) if isinstance(keys, Mapping) else keys for group, keys in given.items()
     }
@@ -42,13 +42,11 @@ def problems_of_extra(extra: Mapping[str, Any]) -> dict[str, str]:
     """Why parts of ``extra`` cannot go to CaImAn, by name."""
     problems: dict[str, str] = {}
     for group, keys in extra.items():
-        if group not in CAIMAN_GROUPS:
+        if not isinstance(keys, Mapping):
+            name = f"extra.{group}".rstrip(".")
+            problems[name] = not_a_table(name, keys)
+        elif group not in CAIMAN_GROUPS:
             problems[f"extra.{group}"] = unknown_name(group, CAIMAN_GROUPS, "group of CaImAn")
-        elif not isinstance(keys, Mapping):
-            problems[f"extra.{group}"] = (
-                f"extra.{group} must be a table of keys and values, got {keys!r:.80}. "
-                f"Write for example extra = {{'{group}': {{'key': 1}}}}."
-            )
         else:
             problems |= {
                 f"{group}.{key}": sentence

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import all_keys, homes_of
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import unknown_name
+from napari_cnmf.params._problems import not_a_table, unknown_name
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, SET_BY_ENGINE
 
 OLD_NAMES = {
@@ -19,12 +19,14 @@ OLD_NAMES = {
     "frate": "fr",
     "r_values_min": "rval_thr",
     "bord_px": "border_pix",
-    "method_deconv": "method_deconvolution",
 }
 """What Mesmerize and older CaImAn scripts call a key."""
 
 WRAPPERS = frozenset({"main", "cnmf_kwargs", "cnmfe_kwargs", "eval_kwargs", "mc_kwargs"})
 """Tables that only hold flat keys: mesmerize-core's ``main`` and Mesmerize's kwargs boxes."""
+
+TABLES = (CAIMAN_GROUPS - {"ring_CNN"}) | {"extra"}
+"""Names that only a table can stand behind; ``ring_CNN`` is a switch of ``online`` as well."""
 
 NO_PARAMETERS = frozenset(
     {
@@ -53,16 +55,16 @@ class ForeignParameters:
     Attributes
     ----------
     groups
-        Nested values, not yet checked.
+        Nested values for :meth:`CNMFParams.from_dict`, not yet checked.
     refit
         What mesmerize-core's item says; ``None`` when it says nothing.
     dropped
         Names that have no meaning here: paths, processes, the item's own name.
     """
 
-    groups: dict[str, dict[str, Any]]
+    groups: dict[str, Any]
     refit: bool | None = None
-    dropped: tuple[str, ...] = field(default=())
+    dropped: tuple[str, ...] = ()
 
 
 def to_nested(values: Mapping[str, Any]) -> ForeignParameters:
@@ -74,52 +76,80 @@ def to_nested(values: Mapping[str, Any]) -> ForeignParameters:
         For a name that nobody knows; all of them are named at once.
     """
     if not isinstance(values, Mapping):
-        raise ParameterError(
-            f"Parameters must be a table of names and values, got {type(values).__name__}. "
-            "Give a dictionary, or the file that holds it."
-        )
-    nested: dict[str, Any] = {}
+        raise ParameterError(not_a_table("The parameters", values))
+    plain = to_plain(values)
+    data = plain.get("data")
+    sorter = _Sorter(is_caimans_dump=isinstance(data, dict) and "caiman_version" in data)
+    sorter.read(plain)
+    if sorter.is_caimans_dump:
+        _forget_derived(sorter.groups.get("init", {}))
+    if sorter.problems:
+        raise ParameterError("\n".join(sorter.problems))
+    return ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
+
+
+def _forget_derived(init: dict[str, Any]) -> None:
+    """A ``gSiz`` that CaImAn derived is no choice: it must follow a later change of gSig."""
+    gSig, gSiz = init.get("gSig"), init.get("gSiz")
+    if isinstance(gSig, list) and gSiz == [2 * radius + 1 for radius in gSig]:
+        del init["gSiz"]
+
+
+@dataclass
+class _Sorter:
+    is_caimans_dump: bool
+    groups: dict[str, Any] = field(default_factory=dict)
     refit: bool | None = None
-    dropped: list[str] = []
-    problems: list[str] = []
-    for group, key, value in _entries(to_plain(values)):
-        if group is None and key == "refit":
-            refit = bool(value)
-        elif group is None and key == "random_seed":
-            nested[key] = value
-        elif group is None and key in NO_PARAMETERS:
-            dropped.append(key)
+    dropped: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def read(self, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if not isinstance(value, Mapping):
+                self._take_flat(name, value)
+            elif name in WRAPPERS:
+                self.read(value)
+            elif name == "extra":
+                for group, keys in value.items():
+                    self._table("extra")[group] = keys
+            elif name in CAIMAN_GROUPS:
+                self._table(name)
+                for key, item in value.items():
+                    self._take(name, OLD_NAMES.get(str(key), str(key)), item)
+            else:
+                self._take_flat(name, value)
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table: dict[str, Any] = self.groups.setdefault(name, {})
+        return table
+
+    def _take_flat(self, name: str, value: Any) -> None:
+        group, dot, key = name.partition(".")
+        if name == "refit":
+            self.refit = bool(value)
+        elif name == "random_seed":
+            self.groups[name] = value
+        elif name in NO_PARAMETERS:
+            self.dropped.append(name)
+        elif name in WRAPPERS and value is None:
+            return
+        elif name in TABLES or name in WRAPPERS:
+            self.problems.append(not_a_table(name, value))
+        elif dot and group in CAIMAN_GROUPS:
+            self._take(group, key, value)
         else:
-            name = OLD_NAMES.get(key, key)
-            homes = homes_of(name) if group is None else [group]
+            modern = OLD_NAMES.get(name, name)
+            homes = homes_of(modern)
             if not homes:
-                problems.append(unknown_name(key, [*all_keys(), *OLD_NAMES]))
+                self.problems.append(unknown_name(name, [*all_keys(), *OLD_NAMES]))
             for home in homes:
-                if name in SET_BY_ENGINE.get(home, {}):
-                    dropped.append(f"{home}.{name}")
-                else:
-                    nested.setdefault(home, {})[name] = value
-    if problems:
-        raise ParameterError("\n".join(problems))
-    return ForeignParameters(nested, refit, tuple(dropped))
+                self._take(home, modern, value)
 
-
-def _entries(values: Mapping[str, Any]) -> Iterator[tuple[str | None, str, Any]]:
-    """Each ``(group or None, key, value)``; wrappers unpacked, in the order they were written."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and key in CAIMAN_GROUPS:
-            for inner, item in value.items():
-                yield key, inner, item
-        elif isinstance(value, Mapping) and key == "extra":
-            for group, keys in value.items():
-                for inner, item in (keys or {}).items():
-                    yield group, inner, item
-        elif isinstance(value, Mapping) and key in WRAPPERS:
-            yield from _entries(value)
-        elif value is None and key in WRAPPERS:
-            continue
-        elif key.partition(".")[0] in CAIMAN_GROUPS and "." in key:
-            group, _, inner = key.partition(".")
-            yield group, inner, value
+    def _take(self, group: str, key: str, value: Any) -> None:
+        if key in SET_BY_ENGINE.get(group, {}):
+            self.dropped.append(f"{group}.{key}")
+        elif self.is_caimans_dump and group not in homes_of(key):
+            # Written by a newer CaImAn than we know: its key, not a misspelt one.
+            self._table("extra").setdefault(group, {})[key] = value
         else:
-            yield None, key, value
+            self._table(group)[key] = value

@@ -23,7 +23,7 @@ class InvalidParametersError(ParameterError):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
-        super().__init__("\n".join(self.problems.values()))
+        super().__init__("\n".join(dict.fromkeys(self.problems.values())))
 
     def __reduce__(self) -> tuple[type[InvalidParametersError], tuple[dict[str, str]]]:
         return type(self), (self.problems,)
@@ -41,6 +41,14 @@ def unknown_name(name: str, known: Iterable[str], what: str = "parameter") -> st
     guess = closest(name, known)
     next_step = f"Did you mean {guess}?" if guess else "`napari-cnmf params` lists every name."
     return f"There is no {what} {name!r}. {next_step}"
+
+
+def not_a_table(name: str, value: Any) -> str:
+    """The sentence about a value that should hold names and values."""
+    return (
+        f"{name} must be a table of names and values, got {shown(value)}. "
+        "Write for example {'init': {'gSig': (5, 5)}}."
+    )
 
 
 def explain(error: ValidationError, model: type[BaseModel], group: str) -> dict[str, str]:
@@ -64,6 +72,8 @@ def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[Bas
     if detail["type"] == "extra_forbidden":
         return unknown_name(_join(group, key), [_join(group, name) for name in model.model_fields])
     field = model.model_fields.get(key)
+    if detail["type"] in ("model_type", "dict_type"):
+        return not_a_table(_join(group, key) or "The parameters", detail["input"])
     if field is None:
         name = _join(group, key) or "The parameters"
         return f"{name}: {detail['msg'].removeprefix('Value error, ')}"
@@ -118,6 +128,8 @@ def shown(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.15g}"
     if isinstance(value, list | tuple):
         return "(" + ", ".join(shown(item) for item in value) + ")"
     return repr(value) if len(repr(value)) <= 80 else f"{value!r:.80}…"

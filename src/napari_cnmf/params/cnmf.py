@@ -14,7 +14,7 @@ from napari_cnmf.params._extra import problems_of_extra, separate_extra, without
 from napari_cnmf.params._foreign import to_nested
 from napari_cnmf.params._group import ParameterModel, parameter
 from napari_cnmf.params._plain import canonical_json, to_plain
-from napari_cnmf.params._problems import InvalidParametersError, unknown_name
+from napari_cnmf.params._problems import InvalidParametersError, not_a_table, unknown_name
 from napari_cnmf.params._to_caiman import to_caiman
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS
 from napari_cnmf.params.data import DataParams
@@ -85,8 +85,17 @@ class CNMFParams(ParameterModel):
         for name in values.keys() - cls.model_fields.keys():
             problems[name] = unknown_name(name, [*cls.model_fields, *CAIMAN_GROUPS])
         if problems:
-            raise InvalidParametersError(problems)
+            others = {name: values[name] for name in ("random_seed",) if name in values}
+            raise InvalidParametersError(problems | cls._problems_of(others))
         return values | {"extra": without_defaults(extra)}
+
+    @classmethod
+    def _problems_of(cls, values: dict[str, Any]) -> dict[str, str]:
+        try:
+            cls.model_validate(values)
+        except InvalidParametersError as error:
+            return error.problems
+        return {}
 
     @model_validator(mode="after")
     def _check_axes(self) -> Self:
@@ -196,10 +205,7 @@ class CNMFParams(ParameterModel):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`; what is not named keeps its default."""
         if not isinstance(values, Mapping):
-            raise ParameterError(
-                f"Parameters must be a table of groups, got {type(values).__name__}. "
-                "Write for example {'init': {'gSig': (5, 5)}}."
-            )
+            raise ParameterError(not_a_table("The parameters", values))
         return cls.model_validate(values)
 
     @classmethod

@@ -111,12 +111,15 @@ def iter_fields() -> Iterator[ParameterField]:
         ``random_seed``, which belongs to no group, comes last.
     """
     for group, model in GROUPS.items():
+        defaults = model()
         for key, info in model.model_fields.items():
-            yield _describe(group, key, info)
-    yield _describe("", "random_seed", CNMFParams.model_fields["random_seed"])
+            yield _describe(group, key, info, getattr(defaults, key))
+    yield _describe(
+        "", "random_seed", CNMFParams.model_fields["random_seed"], CNMFParams().random_seed
+    )
 
 
-def _describe(group: str, key: str, info: FieldInfo) -> ParameterField:
+def _describe(group: str, key: str, info: FieldInfo, default: Any) -> ParameterField:
     extra: Any = info.json_schema_extra
     leaves = list(_leaves(info.annotation, tuple(info.metadata)))
     bounds, excludes = _bounds([item for _, metadata in leaves for item in metadata])
@@ -127,7 +130,7 @@ def _describe(group: str, key: str, info: FieldInfo) -> ParameterField:
         title=info.title or key,
         unit=extra["unit"],
         description=info.description or "",
-        default=info.get_default(call_default_factory=True),
+        default=default,
         annotation=info.annotation,
         bounds=bounds,
         excludes=excludes,

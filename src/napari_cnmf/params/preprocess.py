@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from napari_cnmf.params._group import ParameterGroup, parameter
 
 NoiseMethod = Literal["mean", "median", "logmexp"]
-NoiseRange = tuple[Annotated[float, Field(ge=0, le=0.5)], Annotated[float, Field(ge=0, le=0.5)]]
+
+
+def _rising(band: tuple[float, float]) -> tuple[float, float]:
+    if not band[0] < band[1]:
+        raise ValueError("go from low to high")
+    return band
+
+
+_Frequency = Annotated[float, Field(ge=0, le=0.5)]
+NoiseRange = Annotated[tuple[_Frequency, _Frequency], AfterValidator(_rising)]
 
 OWN_NOISE = "It measures noise by second differences in time."
 

@@ -1,0 +1,134 @@
+"""One vocabulary with CaImAn: each of its keys has a place here, and its defaults are ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_cnmf.params import GROUPS, CNMFParams, iter_fields
+from napari_cnmf.params._plain import to_plain
+from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
+
+CAIMAN = json.loads(
+    (Path(__file__).parents[1] / "data" / "params-1.12.1.json").read_text(encoding="utf-8")
+)
+"""What CaImAn 1.12.1 itself gives as its parameters."""
+
+OURS = {
+    ("data", "fr"): (None, 30),
+    ("init", "K"): (None, 30),
+    ("init", "gSiz"): (None, [11, 11]),
+    ("quality", "use_cnn"): (None, True),
+}
+"""The stated exceptions: our default and CaImAn's."""
+
+
+def _names(tables) -> set[tuple[str, str]]:
+    return {(group, key) for group, keys in tables.items() for key in keys}
+
+
+MODELLED = {(group, key) for group, model in GROUPS.items() for key in model.model_fields}
+
+
+def test_each_of_the_189_keys_has_exactly_one_place():
+    places = [MODELLED, _names(PASSED_ON), _names(SET_BY_ENGINE)]
+    keys = _names(CAIMAN)
+    assert len(keys) == 189
+    assert set.union(*places) == keys
+    assert sum(len(place) for place in places) == 189
+    assert set(CAIMAN) == CAIMAN_GROUPS
+
+
+def test_what_a_user_tunes_is_modelled():
+    counts = [len(MODELLED), len(_names(PASSED_ON)), len(_names(SET_BY_ENGINE))]
+    assert counts[0] >= 90, counts
+
+
+def test_our_defaults_are_caimans_but_for_the_stated_exceptions():
+    ours = CNMFParams().to_dict()
+    for group, key in sorted(MODELLED):
+        expected = CAIMAN[group][key]
+        if (group, key) in OURS:
+            default, expected_there = OURS[group, key]
+            assert (ours[group][key], expected) == (default, expected_there)
+        else:
+            assert ours[group][key] == expected, f"{group}.{key}"
+            assert isinstance(ours[group][key], bool) == isinstance(expected, bool)
+
+
+def test_defaults_of_keys_that_are_passed_on_are_caimans():
+    for group, defaults in PASSED_ON.items():
+        for key, value in defaults.items():
+            assert value == CAIMAN[group][key], f"{group}.{key}"
+
+
+def test_a_dump_of_caimans_defaults_reads_as_its_few_differences_from_ours():
+    read = CNMFParams.from_any(CAIMAN)
+    assert read.diff(CNMFParams()) == {
+        "data.fr": (30.0, None),
+        "init.K": (30, None),
+        "quality.use_cnn": (True, None),
+    }
+
+
+def test_what_we_send_for_the_defaults_are_caimans_defaults():
+    sent = to_plain(CNMFParams().to_caiman(frame_rate_hz=30))
+    for group, keys in sent.items():
+        for key, value in keys.items():
+            assert value == CAIMAN[group][key], f"{group}.{key}"
+    missing = {(g, k) for g, k in MODELLED if k not in sent[g]}
+    assert missing == {("init", "K"), ("quality", "use_cnn")}
+
+
+def test_what_caiman_sends_back_is_what_was_sent():
+    params = CNMFParams.preset("one-photon").replace(
+        init={"gSig": (4, 3), "SC_nnn": 7}, online={"epochs": 2}
+    )
+    again = CNMFParams.from_any(to_plain(params.to_caiman(frame_rate_hz=20)))
+    assert again == params.replace(data={"fr": 20}, init={"gSiz": (9, 7)})
+
+
+def test_gsiz_is_written_out_odd_and_along_each_axis():
+    sent = CNMFParams().replace(init={"gSig": (2, 5, 4)}).to_caiman()
+    assert sent["init"]["gSiz"] == (5, 11, 9)
+    kept = CNMFParams().replace(init={"gSiz": (13, 13)}).to_caiman()
+    assert kept["init"]["gSiz"] == (13, 13)
+
+
+def test_an_unknown_frame_rate_is_absent_rather_than_none():
+    assert "fr" not in CNMFParams().to_caiman()["data"]
+    assert CNMFParams().replace(data={"fr": 7}).to_caiman()["data"]["fr"] == 7
+
+
+def test_caiman_gets_a_k_from_the_field_or_none_where_seeds_decide():
+    proposed = CNMFParams().to_caiman(dims=(128, 128))["init"]["K"]
+    assert proposed > 30
+    per_patch = CNMFParams().replace(patch={"rf": 16}).to_caiman(dims=(128, 128))["init"]["K"]
+    assert per_patch == pytest.approx(proposed / 16, abs=1)
+    one_photon = CNMFParams.preset("one-photon").to_caiman(dims=(128, 128))
+    assert one_photon["init"]["K"] is None
+    assert CNMFParams().replace(init={"K": 5}).to_caiman(dims=(128, 128))["init"]["K"] == 5
+
+
+def test_an_rf_for_each_axis_gets_the_overlap_caiman_cannot_compute():
+    sent = CNMFParams().replace(patch={"rf": (20, 30)}).to_caiman()
+    assert sent["patch"]["stride"] == (4, 6)
+    scalar = CNMFParams().replace(patch={"rf": 20}).to_caiman()
+    assert scalar["patch"]["stride"] is None
+
+
+def test_extra_is_sent_along():
+    params = CNMFParams().replace(extra={"online": {"epochs": 3}, "init": {"new_in_1_13": [1, 2]}})
+    sent = params.to_caiman()
+    assert sent["online"] == {"epochs": 3}
+    assert sent["init"]["new_in_1_13"] == [1, 2]
+
+
+def test_each_parameter_says_what_it_does():
+    for described in iter_fields():
+        assert described.title[0].isupper() or described.title[0].isdigit(), described.name
+        assert described.description.endswith("."), described.name
+        assert len(described.description) > 20, described.name
+        assert all(why.endswith(".") for why in described.ignored_by.values()), described.name

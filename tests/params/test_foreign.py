@@ -1,0 +1,179 @@
+"""Parameters as CaImAn, Mesmerize and mesmerize-core write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams, read_foreign
+
+
+def test_a_flat_dictionary_of_a_caiman_script():
+    params = CNMFParams.from_any(
+        {
+            "fnames": ["a.tif"],
+            "fr": 30,
+            "decay_time": 0.4,
+            "dxy": (2.0, 2.0),
+            "strides": (48, 48),
+            "pw_rigid": True,
+            "p": 1,
+            "nb": 2,
+            "rf": 15,
+            "K": 4,
+            "gSig": [4, 4],
+            "stride": 10,
+            "method_init": "greedy_roi",
+            "rolling_sum": True,
+            "merge_thr": 0.85,
+            "min_SNR": 2.0,
+            "use_cnn": True,
+        }
+    )
+    assert params == CNMFParams().replace(
+        data={"fr": 30, "dxy": (2, 2)},
+        motion={"strides": (48, 48), "pw_rigid": True},
+        preprocess={"p": 1},
+        temporal={"p": 1},
+        init={"nb": 2, "K": 4, "gSig": (4, 4)},
+        patch={"rf": 15, "stride": 10},
+        merging={"merge_thr": 0.85},
+        quality={"min_SNR": 2, "use_cnn": True},
+    )
+
+
+MESMERIZE = {
+    "cnmf_kwargs": {
+        "p": 1,
+        "gnb": 1,
+        "merge_thresh": 0.25,
+        "rf": 70,
+        "stride": 40,
+        "k": 16,
+        "gSig": 8,
+        "gSiz": (33, 33),
+        "border_pix": 3,
+        "min_corr": 0.8,
+        "min_pnr": 10,
+        "ring_size_factor": 1.4,
+        "method_init": "corr_pnr",
+        "ssub": 1,
+        "tsub": 2,
+    },
+    "eval_kwargs": {
+        "min_SNR": 2.5,
+        "rval_thr": 0.8,
+        "min_cnn_thr": 0.8,
+        "cnn_lowest": 0.1,
+        "use_cnn": False,
+        "decay_time": 20,
+        "fr": 5,
+    },
+}
+EXPECTED = CNMFParams().replace(
+    preprocess={"p": 1},
+    temporal={"p": 1},
+    init={
+        "nb": 1,
+        "K": 16,
+        "gSig": (8, 8),
+        "gSiz": (33, 33),
+        "min_corr": 0.8,
+        "min_pnr": 10,
+        "ring_size_factor": 1.4,
+        "method_init": "corr_pnr",
+        "ssub": 1,
+        "tsub": 2,
+    },
+    patch={"rf": 70, "stride": 40, "border_pix": 3},
+    merging={"merge_thr": 0.25},
+    quality={
+        "min_SNR": 2.5,
+        "rval_thr": 0.8,
+        "min_cnn_thr": 0.8,
+        "cnn_lowest": 0.1,
+        "use_cnn": False,
+    },
+    data={"decay_time": 20, "fr": 5},
+)
+
+
+def test_mesmerize_whole_or_in_parts():
+    assert CNMFParams.from_any(MESMERIZE) == EXPECTED
+    assert CNMFParams.from_any(MESMERIZE["cnmf_kwargs"] | MESMERIZE["eval_kwargs"]) == EXPECTED
+    assert CNMFParams.from_any({"cnmf_kwargs": MESMERIZE["cnmf_kwargs"]}).quality.min_SNR == 2.5
+    assert CNMFParams.from_any(MESMERIZE["eval_kwargs"]).data.fr == 5
+
+
+def test_a_mesmerize_item_says_more_than_parameters():
+    foreign = read_foreign({"item_name": "a", "refit": True, "use_memmap": False, **MESMERIZE})
+    assert foreign.refit is True
+    assert set(foreign.dropped) == {"item_name", "use_memmap"}
+    assert CNMFParams.from_dict(foreign.groups) == EXPECTED
+
+
+def test_motion_kwargs():
+    values = {
+        "max_shifts": (32, 32),
+        "niter_rig": 2,
+        "max_deviation_rigid": 3,
+        "strides": (196, 196),
+        "overlaps": (98, 98),
+        "upsample_factor_grid": 4,
+        "gSig_filt": (10, 10),
+    }
+    expected = CNMFParams().replace(motion=values)
+    assert CNMFParams.from_any(values) == CNMFParams.from_any({"mc_kwargs": values}) == expected
+
+
+def test_mesmerize_core_items():
+    main = {"fr": 30, "p": 1, "nb": 2, "merge_thr": 0.85, "rf": 15, "K": 4, "gSig": [4, 4]}
+    foreign = read_foreign({"main": main, "refit": True})
+    assert foreign.refit is True
+    assert CNMFParams.from_dict(foreign.groups) == CNMFParams.from_any(main)
+    nested = {"main": {"init": {"K": 4}, "patch": {"rf": 15}}, "refit": False}
+    assert CNMFParams.from_any(nested).init.K == 4
+    assert CNMFParams.from_any({"main": None}) == CNMFParams()
+
+
+def test_nested_and_flat_may_be_mixed():
+    params = CNMFParams.from_any({"init": {"K": 4}, "gSig": 3, "quality.min_SNR": 3})
+    assert params == CNMFParams().replace(init={"K": 4, "gSig": (3, 3)}, quality={"min_SNR": 3})
+
+
+def test_a_key_with_the_name_of_a_group():
+    assert CNMFParams.from_any({"ring_CNN": True}).extra == {"online": {"ring_CNN": True}}
+    params = CNMFParams.from_any({"ring_CNN": {"width": 7}})
+    assert params.extra == {"ring_CNN": {"width": 7}}
+
+
+def test_what_is_not_modelled_goes_through_extra():
+    params = CNMFParams.from_any({"online": {"epochs": 2, "min_SNR": 1}, "SC_nnn": 5})
+    assert params.extra == {"online": {"epochs": 2, "min_SNR": 1}, "init": {"SC_nnn": 5}}
+
+
+def test_paths_and_processes_of_others_are_dropped():
+    foreign = read_foreign({"fnames": "a.tif", "patch": {"n_processes": 8, "rf": 20}})
+    assert set(foreign.dropped) == {"data.fnames", "patch.n_processes"}
+    assert foreign.groups == {"patch": {"rf": 20}}
+
+
+def test_unknown_names_are_all_named():
+    with pytest.raises(ParameterError) as caught:
+        CNMFParams.from_any({"gsig": 3, "merge_tresh": 0.8, "init": {"K": 3}})
+    assert "Did you mean gSig?" in str(caught.value)
+    assert "'merge_tresh'" in str(caught.value)
+
+
+def test_a_key_of_a_newer_caiman_is_kept_when_caiman_wrote_it():
+    dump = {"data": {"caiman_version": "1.14"}, "init": {"brand_new": 1, "K": 4}}
+    params = CNMFParams.from_any(dump)
+    assert params == CNMFParams().replace(init={"K": 4}, extra={"init": {"brand_new": 1}})
+    with pytest.raises(ParameterError, match="brand_new"):
+        CNMFParams.from_any({"init": {"brand_new": 1}})
+
+
+@pytest.mark.parametrize("values", [{"init": 3}, {"cnmf_kwargs": 3}, {"extra": [1]}])
+def test_a_table_is_asked_for_by_name(values):
+    with pytest.raises(ParameterError, match=f"{next(iter(values))} must be a table"):
+        CNMFParams.from_any(values)

@@ -44,3 +44,10 @@ def test_an_unknown_preset_gets_the_closest_and_the_list():
     with pytest.raises(ParameterError, match="Did you mean one-photon") as caught:
         CNMFParams.preset("onephoton")
     assert "volumetric" in str(caught.value)
+
+
+def test_a_preset_is_listed_with_its_values_and_reasons():
+    text = str(PRESETS["volumetric"])
+    assert text.startswith("volumetric: ")
+    assert "init.gSig = (2, 5, 5)" in text
+    assert all(item.why in text for item in PRESETS["volumetric"].values)

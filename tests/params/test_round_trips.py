@@ -166,6 +166,14 @@ def test_a_file_may_name_only_what_differs(tmp_path):
     assert read_params(path) == CNMFParams().replace(init={"gSig": (4, 4)})
 
 
+def test_a_file_goes_on_top_of_a_preset_with_its_defaults_too(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[init]\nssub = 2\n", encoding="utf-8")
+    preset = CNMFParams.preset("two-photon somata")
+    assert preset.init.ssub == 1
+    assert read_params(path, base=preset) == preset.replace(init={"ssub": 2})
+
+
 def test_a_file_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "mine.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"K": 4}).encode())

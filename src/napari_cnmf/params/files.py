@@ -50,13 +50,15 @@ def from_json(text: str) -> CNMFParams:
     return CNMFParams.from_any(_load_json(text, "The text"))
 
 
-def read_params(path: str | Path) -> CNMFParams:
+def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFParams:
     """Parameters from a file of ours, of CaImAn or of Mesmerize.
 
     Parameters
     ----------
     path
-        TOML or JSON; another ending is tried as both.
+        TOML or JSON; another ending is JSON where the text starts with ``{``, else TOML.
+    base
+        What holds for all that the file does not name, such as a preset; the defaults without.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def read_params(path: str | Path) -> CNMFParams:
     """
     path = Path(path)
     try:
-        return CNMFParams.from_any(_load(path))
+        return (base or CNMFParams()).replace(**to_nested(_load(path)).groups)
     except ParameterError as error:
         if str(path) in str(error):
             raise

@@ -14,6 +14,8 @@ MethodInit = Literal[
 ]
 Smoothing = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=3, max_length=4)]
 
+_ENERGY = "Seeds are peaks of its energy map, measured against the noise."
+_NO_RING = "Its one-photon background follows the mean image and needs no ring."
 _NO_NMF = "It finds components by peeling an energy map, with no factorisation of the movie."
 
 
@@ -82,6 +84,7 @@ class InitParams(ParameterGroup):
             "One-photon: a pixel starts a component only where the local correlation exceeds this. "
             "It depends on the recording, so choose it on the correlation image."
         ),
+        builtin_ignores=_ENERGY,
     )
     min_pnr: float = parameter(
         20,
@@ -92,6 +95,7 @@ class InitParams(ParameterGroup):
             "this. CaImAn's 20 is far too strict for most recordings: choose it on the PNR image, "
             "often 5 to 10."
         ),
+        builtin_ignores=_ENERGY,
     )
     ring_size_factor: float | None = parameter(
         1.5,
@@ -100,6 +104,7 @@ class InitParams(ParameterGroup):
         gt=0,
         description="One-photon: radius of the ring that predicts the background of a pixel, in "
         "units of the cell's window. Empty in CaImAn: no ring.",
+        builtin_ignores=_NO_RING,
     )
     ssub_B: int = parameter(
         2,
@@ -107,6 +112,7 @@ class InitParams(ParameterGroup):
         ge=1,
         advanced=True,
         description="One-photon: spatial downsampling of the background; 2 costs little accuracy.",
+        builtin_ignores=_NO_RING,
     )
     center_psf: bool = parameter(
         False,

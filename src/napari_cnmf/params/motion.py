@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from napari_cnmf.params._axes import Margins, Sizes
 from napari_cnmf.params._group import ParameterGroup, parameter
 
+_OWN_GRID = "It fits a smooth field of motion, as strong as the movie supports."
 _STREAMS = "It streams the movie and needs no splits."
 
 
@@ -36,12 +37,14 @@ class MotionParams(ParameterGroup):
         unit="px",
         description="Distance between patches; a patch is strides + overlaps wide. CaImAn's 96 "
         "leaves a small field with a single patch, which is rigid again.",
+        builtin_ignores=_OWN_GRID,
     )
     overlaps: Margins = parameter(
         (32, 32),
         title="Patch overlap",
         unit="px",
         description="Overlap of neighbouring patches; at least the largest shift.",
+        builtin_ignores=_OWN_GRID,
     )
     max_deviation_rigid: int = parameter(
         3,
@@ -49,6 +52,7 @@ class MotionParams(ParameterGroup):
         unit="px",
         ge=0,
         description="A patch moves at most so far from the rigid shift.",
+        builtin_ignores=_OWN_GRID,
     )
     gSig_filt: Sizes | None = parameter(
         None,
@@ -84,6 +88,7 @@ class MotionParams(ParameterGroup):
         title="No negative values",
         advanced=True,
         description="Add a constant so that the corrected movie is not negative.",
+        builtin_ignores="It keeps the movie's own type and offset.",
     )
     min_mov: float | None = parameter(
         None,
@@ -91,6 +96,7 @@ class MotionParams(ParameterGroup):
         unit="movie units",
         advanced=True,
         description="The constant of nonneg_movie, negated; empty: measured.",
+        builtin_ignores="It keeps the movie's own type and offset.",
     )
     is3D: bool = parameter(
         False,
@@ -106,6 +112,7 @@ class MotionParams(ParameterGroup):
         advanced=True,
         description="Apply shifts by cubic interpolation; otherwise in Fourier space: slower, and "
         "it rings at sharp edges.",
+        builtin_ignores="It always interpolates cubically.",
     )
     shifts_interpolate: bool = parameter(
         False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._problems import unknown_name
+from napari_cnmf.params._problems import shown, unknown_name
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class Preset:
     name: str
     description: str
     values: tuple[PresetValue, ...]
+
+    def __str__(self) -> str:
+        """As the command line lists it: one line for each value, with its reason."""
+        width = max(len(f"{item.name} = {shown(item.value)}") for item in self.values)
+        lines = [
+            f"  {f'{item.name} = {shown(item.value)}':<{width}}  {item.why}" for item in self.values
+        ]
+        return "\n".join([f"{self.name}: {self.description}", *lines])
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """The values nested by group."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from napari_cnmf.params._axes import Sizes
 from napari_cnmf.params._group import ParameterGroup, parameter
 
+_OWN_CUT = "It cuts at a tenth of the peak."
 _OWN_SUPPORT = "It lets footprints grow by one pixel a round where the movie supports it."
 
 
@@ -42,7 +43,7 @@ class SpatialParams(ParameterGroup):
         title="Threshold by",
         description="nrg keeps the share nrgthr of a footprint's energy; max cuts at maxthr of its "
         "peak. nrg leaves wide faint skirts: use max where footprints look too large.",
-        builtin_ignores="It cuts at a share of the peak (maxthr).",
+        builtin_ignores=_OWN_CUT,
     )
     nrgthr: float = parameter(
         0.9999,
@@ -50,7 +51,7 @@ class SpatialParams(ParameterGroup):
         gt=0,
         le=1,
         description="Share of a footprint's energy that is kept (nrg).",
-        builtin_ignores="It cuts at a share of the peak (maxthr).",
+        builtin_ignores=_OWN_CUT,
     )
     maxthr: float = parameter(
         0.1,
@@ -59,12 +60,14 @@ class SpatialParams(ParameterGroup):
         ge=0,
         lt=1,
         description="Pixels below this share of the footprint's peak are cut (max).",
+        builtin_ignores=_OWN_CUT,
     )
     extract_cc: bool = parameter(
         True,
         title="Largest connected part only",
         description="Keep the largest connected part of each footprint. Turn it off for dendrites "
         "and axons, which leave and enter the plane.",
+        builtin_ignores="It always keeps the part with the most energy.",
     )
     medw: Sizes | None = parameter(
         None,

@@ -36,6 +36,7 @@ class TemporalParams(ParameterGroup):
         title="Baseline not negative",
         description="Keep each trace's baseline at 0 or above; otherwise at the trace's minimum "
         "or above.",
+        builtin_ignores="Its baseline is the level between events, whatever its sign.",
     )
     fudge_factor: float = parameter(
         0.96,

@@ -233,7 +233,7 @@ def test_what_an_item_may_take_as_its_input(batch: Batch, movie_path: Path, tmp_
 def test_removing(batch: Batch, movie_path: Path) -> None:
     motion = batch.add("mcorr", movie_path, name="motion")
     cells = batch.add("cnmf", motion, name="cells")
-    with pytest.raises(BatchError, match="1 items take their input.*'cells'"):
+    with pytest.raises(BatchError, match=r"1 items take their input.*'cells'"):
         batch.remove(motion)
     assert len(batch) == 2
     batch.remove("motion", with_children=True)

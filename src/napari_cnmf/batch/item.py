@@ -41,8 +41,8 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
-    from napari_cnmf.model.curation import Curation
     from napari_cnmf.batch.batch import Batch
+    from napari_cnmf.model.curation import Curation
 
 LOG_FILE = "worker.log"
 INTERRUPTED_MESSAGE = (

@@ -87,24 +87,18 @@ def cpu_seconds(process: psutil.Process) -> float:
 class Insist:
     """Cancel one process, harder the longer it takes; call `step` until it is gone.
 
-    Parameters
-    ----------
-    ask_s, terminate_s
-        How long the ``cancel`` file and the terminate signal are given.
+    It is given `ASK_SECONDS` after the ``cancel`` file, `TERMINATE_SECONDS` after the signal.
     """
 
-    def __init__(
-        self, *, ask_s: float = ASK_SECONDS, terminate_s: float = TERMINATE_SECONDS
-    ) -> None:
+    def __init__(self) -> None:
         self._began = time.monotonic()
-        self._ask_s, self._terminate_s = ask_s, terminate_s
         self._terminated = False
 
     def step(self, process: psutil.Process) -> None:
         """Do what is due now."""
         waited = time.monotonic() - self._began
-        if waited >= self._ask_s + self._terminate_s:
+        if waited >= ASK_SECONDS + TERMINATE_SECONDS:
             kill_tree(process)
-        elif waited >= self._ask_s and not self._terminated:
+        elif waited >= ASK_SECONDS and not self._terminated:
             self._terminated = True
             terminate_tree(process)

@@ -138,7 +138,7 @@ class _Run:
             engine_reason=reason,
             frame_rate_hz=job.frame_rate_hz,
         )
-        reporter.log(f"Engine {engine.name} {engine.version()}: {reason}.")
+        reporter.log(f"Engine {engine.name} {engine.version()}: {reason}")
         for field, why in engine.unused_parameters(job.algorithm, job.params).items():
             reporter.warning(f"{field} is set and has no effect here: {why}")
         for warning in check_space(job):

@@ -66,7 +66,9 @@ def draw_contours(axes: Axes, components: Components) -> None:
             continue
         # A rim of zeros closes the outline of a cell at the border of the field.
         outlines: list[NDArray[Any]] = find_contours(np.pad(image, 1), 0.2 * image.max())  # type: ignore[no-untyped-call]
-        for outline in outlines:
+        # Inner rims (a nucleus without dye) and specks would hide the cells.
+        longest = max(len(outline) for outline in outlines)
+        for outline in (outline for outline in outlines if len(outline) > 0.5 * longest):
             color = _ACCEPTED if accepted[index] else _REJECTED
             axes.plot(outline[:, 1] - 1, outline[:, 0] - 1, color=color, linewidth=1.0)
 

@@ -1,0 +1,67 @@
+"""From whitened factors to the result in units of the movie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core.binning import Binned
+from napari_cnmf.core.modes import background_factors
+from napari_cnmf.core.plan import Plan
+from napari_cnmf.core.search import Found
+from napari_cnmf.model.components import Components
+from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    from napari_cnmf.core.run import Traced
+
+
+def assemble(
+    plan: Plan,
+    params: CNMFParams,
+    binned: Binned,
+    found: Found,
+    traced: Traced,
+    images: dict[str, NDArray[np.float32]],
+) -> tuple[Components, dict[str, float]]:
+    """Components of unit norm footprints; ``A C + b f`` is the movie without its noise.
+
+    The baseline of each trace is moved into the static background, so that ``C`` rests at
+    zero and ``bl`` is 0.
+    """
+    sn = np.where(np.isfinite(traced.sn), traced.sn, 0).astype(np.float32)
+    A = (sp.diags(sn) @ traced.A).tocsc().astype(np.float32)
+    norm = np.sqrt(np.asarray(A.multiply(A).sum(0), np.float64)).ravel()
+    norm = np.where(norm > 0, norm, 1.0)
+    A = (A @ sp.diags(1 / norm)).tocsc().astype(np.float32)
+    A.sort_indices()
+    scale = norm[:, None].astype(np.float32)
+    calcium = traced.calcium
+    raw = (traced.raw.raw - calcium.baseline[:, None]) * scale
+    C = calcium.C * scale
+    static = binned.mean + A @ (calcium.baseline * norm).astype(np.float32)
+    b, f = background_factors(traced.modes, traced.raw.modes, static)
+    n = len(norm)
+    components = Components(
+        A=A,
+        C=C,
+        dims=plan.dims,
+        S=calcium.S * scale,
+        YrA=raw - C,
+        b=b,
+        f=f,
+        sn=np.where(np.isfinite(binned.sn), binned.sn, 0).astype(np.float32),
+        g=calcium.g,
+        bl=np.zeros(n, np.float32),
+        c1=C[:, 0] * 0,
+        neurons_sn=calcium.noise * scale[:, 0],
+        lam=calcium.lam * scale[:, 0],
+        frame_rate_hz=plan.frame_rate_hz,
+        params=params.to_dict(),
+        images=dict(images),
+        attributes={"decay_time_s": traced.decay_s.tolist(), "rise_time_s": traced.rise_s.tolist()},
+    )
+    return components, {"n_candidates": float(len(found.candidates.score))}

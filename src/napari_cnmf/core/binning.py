@@ -1,0 +1,274 @@
+"""Pass 1: the movie once from front to back, to temporal bins, noise and summary images.
+
+Calcium decays over several frames, so that means over ``b`` frames keep the signal
+and a fraction of the data (Giovannucci et al. 2019, "temporal downsampling").
+Noise is taken from second differences at the full rate, where a slow signal
+cancels: ``sn^2 = E[(y[t-1] - 2 y[t] + y[t+1])^2] / 6``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.store import BinStore
+
+_BLOCK = 1024
+_STRIDE_LOST = 61
+"""Every so many pixels are looked at to tell an empty frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """What pass 1 knows of the movie.
+
+    Attributes
+    ----------
+    mean, std, peak
+        Per pixel over all good frames, ``(n_pixels,)`` float32.
+    sn
+        Noise standard deviation of one frame, ``(n_pixels,)`` float32; infinite where a pixel
+        carries nothing (constant, or NaN at some time).
+    frames_per_bin
+        ``b``.
+    brightness
+        Mean of the field in each bin ``(n_bins,)`` float64.
+    lost
+        Frames without content (all NaN or all one value), ``(n_frames,)`` bool.
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    sn: NDArray[np.float32]
+    frames_per_bin: int
+    brightness: NDArray[np.float64]
+    lost: NDArray[np.bool_]
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.brightness)
+
+    @property
+    def empty_bins(self) -> NDArray[np.bool_]:
+        """Bins all of whose frames were lost ``(n_bins,)``."""
+        n = self.n_bins * self.frames_per_bin
+        return np.asarray(self.lost[:n].reshape(self.n_bins, -1).all(1), np.bool_)
+
+
+_SIGNATURE = (
+    "void({0}[:, ::1], uint8[::1], int64, int64, int64, float32[:, :], float64[:, ::1], "
+    "float32[::1])"
+)
+
+
+@kernel(_SIGNATURE.format("uint16"), _SIGNATURE.format("float32"))
+def _bin_block(
+    frames: NDArray[Any],
+    good: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    per_bin: int,
+    bins: NDArray[np.float32],
+    moments: NDArray[np.float64],
+    peak: NDArray[np.float32],
+) -> None:
+    """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)``.
+
+    ``bins (n_pixels, n // per_bin)`` takes the means of whole bins; ``moments``
+    the sums over good frames of y, y^2 and the squared second difference.
+    """
+    n_frames = frames.shape[0]
+    n_bins = bins.shape[1]
+    total = np.empty(_BLOCK, np.float32)
+    all_sum = np.empty(_BLOCK, np.float32)
+    square = np.empty(_BLOCK, np.float32)
+    rough = np.empty(_BLOCK, np.float32)
+    for first in range(start, stop, _BLOCK):
+        n = min(_BLOCK, stop - first)
+        all_sum[:] = 0.0
+        square[:] = 0.0
+        rough[:] = 0.0
+        top = peak[first : first + n]
+        count = 0
+        total[:] = 0.0
+        for t in range(n_frames):
+            if good[t]:
+                row = frames[t, first : first + n]
+                origin = frames[0, first : first + n]
+                if t >= 2 and good[t - 1] and good[t - 2]:
+                    before = frames[t - 1, first : first + n]
+                    earlier = frames[t - 2, first : first + n]
+                    for i in range(n):
+                        y = np.float32(row[i])
+                        d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i]) + y
+                        rough[i] += d * d
+                        total[i] += y
+                        e = y - np.float32(origin[i])
+                        square[i] += e * e
+                        top[i] = max(top[i], y)
+                else:
+                    for i in range(n):
+                        y = np.float32(row[i])
+                        total[i] += y
+                        e = y - np.float32(origin[i])
+                        square[i] += e * e
+                        top[i] = max(top[i], y)
+                count += 1
+            if (t + 1) % per_bin == 0 or t == n_frames - 1:
+                bin_index = t // per_bin
+                if bin_index < n_bins:
+                    scale = np.float32(1.0 / count) if count > 0 else np.float32(np.nan)
+                    for i in range(n):
+                        bins[first + i, bin_index] = total[i] * scale
+                for i in range(n):
+                    all_sum[i] += total[i]
+                total[:] = 0.0
+                count = 0
+        n_good = 0
+        for t in range(n_frames):
+            n_good += good[t]
+        for i in range(n):
+            y0 = np.float64(frames[0, first + i])
+            excess = all_sum[i] - n_good * y0
+            moments[0, first + i] += all_sum[i]
+            # sum y^2 = sum (y - y0)^2 + 2 y0 sum (y - y0) + n y0^2
+            moments[1, first + i] += square[i] + 2 * y0 * excess + n_good * y0 * y0
+            moments[2, first + i] += rough[i]
+
+
+def choose_bin(frame_rate_hz: float, decay_time_s: float, n_frames: int, tsub: int = 1) -> int:
+    """Frames per bin: half a decay time, fewer in short movies so that 100 bins remain."""
+    wanted = max(1, round(0.5 * decay_time_s * frame_rate_hz), tsub)
+    return int(max(1, min(wanted, n_frames // 100)))
+
+
+def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int) -> list[int]:
+    """First frames of consecutive blocks of whole bins, and the end of the movie."""
+    n = max(3, block_bytes // max(1, frame_bytes))
+    n = max(per_bin, n // per_bin * per_bin)
+    return [*range(0, n_frames, n), n_frames]
+
+
+def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
+    """Frames as ``(n, n_pixels)`` of a type that the kernels know, copied only if need be."""
+    flat = frames.reshape(len(frames), -1)
+    dtype = np.uint16 if flat.dtype in (np.dtype(np.uint16), np.dtype(np.uint8)) else np.float32
+    flat = np.ascontiguousarray(flat, dtype=dtype)
+    return flat if flat.flags.writeable else flat.copy()
+
+
+def read_blocks(source: FrameSource, edges: list[int], workers: Workers) -> Any:
+    """Blocks ``(start, frames)`` in order, read into two buffers in turn, one block ahead."""
+    longest = max(b - a for a, b in zip(edges[:-1], edges[1:], strict=True))
+    buffers: list[NDArray[Any]] = []
+
+    def read(i: int) -> tuple[int, NDArray[Any]]:
+        if len(buffers) <= i % 3:
+            buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
+        n = edges[i + 1] - edges[i]
+        frames = source.read(edges[i], edges[i + 1], out=buffers[i % 3][:n])
+        return edges[i], as_kernel_frames(frames)
+
+    return workers.ahead(read, range(len(edges) - 1))
+
+
+def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:
+    """Frames whose pixels all have one value, or none."""
+    sample = frames[:, ::_STRIDE_LOST] if frames.shape[1] > 4 * _STRIDE_LOST else frames
+    with np.errstate(invalid="ignore"):
+        same = (sample == sample[:, :1]).all(1)
+    return same | ~np.isfinite(sample.astype(np.float32)).any(1)
+
+
+def bin_movie(
+    source: FrameSource,
+    per_bin: int,
+    store: BinStore,
+    workers: Workers,
+    *,
+    block_bytes: int = 32 << 20,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> Binned:
+    """Read the movie once.
+
+    Parameters
+    ----------
+    source
+        ``(T, [Z], Y, X)``.
+    per_bin
+        Frames per bin; the last ``T mod per_bin`` frames are in no bin.
+    store
+        Where the bin means go; those of lost frames are NaN.
+    on_block
+        Told the number of frames done; may raise to stop.
+
+    Returns
+    -------
+    Binned
+    """
+    n_frames = source.shape[0]
+    n_pixels, n_bins = store.n_pixels, store.n_bins
+    moments = np.zeros((3, n_pixels))
+    peak = np.full(n_pixels, -np.inf, np.float32)
+    lost = np.zeros(n_frames, np.bool_)
+    brightness = np.zeros(n_bins)
+    n_rough = 0
+    frame_bytes = n_pixels * source.dtype.itemsize
+    edges = frame_blocks(n_frames, frame_bytes, per_bin, block_bytes)
+    for start, frames in read_blocks(source, edges, workers):
+        stop = start + len(frames)
+        lost[start:stop] = find_lost(frames)
+        good = (~lost[start:stop]).astype(np.uint8)
+        n_rough += int((good[2:] & good[1:-1] & good[:-2]).sum())
+        first, last = start // per_bin, min(stop // per_bin, n_bins)
+        bins = store.block(first, last)
+
+        def work(
+            a: int,
+            b: int,
+            frames: NDArray[Any] = frames,
+            good: NDArray[np.uint8] = good,
+            bins: NDArray[np.float32] = bins,
+        ) -> None:
+            _bin_block(frames, good, a, b, per_bin, bins, moments, peak)
+
+        workers.ranges(work, n_pixels, 8 * _BLOCK)
+        sample = bins[:: max(1, n_pixels // 4096)]
+        alive = sample[np.isfinite(sample).any(1)]
+        brightness[first:last] = alive.mean(0) if len(alive) else 0
+        store.filled(first, last)
+        on_block(stop)
+    return _finish(moments, peak, brightness, lost, n_rough, per_bin)
+
+
+def _finish(
+    moments: NDArray[np.float64],
+    peak: NDArray[np.float32],
+    brightness: NDArray[np.float64],
+    lost: NDArray[np.bool_],
+    n_rough: int,
+    per_bin: int,
+) -> Binned:
+    n_good = max(1, int((~lost).sum()))
+    mean = moments[0] / n_good
+    std = np.sqrt(np.maximum(moments[1] / n_good - mean**2, 0))
+    sn = np.sqrt(moments[2] / (6 * max(1, n_rough)))
+    dead = ~np.isfinite(mean) | ~np.isfinite(sn) | ~(sn > 0)
+    sn[dead] = np.inf
+    return Binned(
+        mean=np.where(np.isfinite(mean), mean, 0).astype(np.float32),
+        std=np.where(np.isfinite(std), std, 0).astype(np.float32),
+        peak=np.where(np.isfinite(peak), peak, 0).astype(np.float32),
+        sn=sn.astype(np.float32),
+        frames_per_bin=per_bin,
+        brightness=brightness,
+        lost=lost,
+    )

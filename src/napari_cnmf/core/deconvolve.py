@@ -1,0 +1,216 @@
+"""Deconvolution of demixed traces: baseline, noise, time constants, calcium and spikes.
+
+    y_t = bl + c_t + noise,   c = h * s,   s >= 0,
+
+with h the AR(p) response: an exponential (p = 1) or a difference of two (p = 2). The
+penalty lam is 1.75 standard deviations of the noise as the matched filter h sees it, so
+that it means the same at any frame rate (Friedrich et al. 2017, eq. 3, in units of noise).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.oasis import oasis_ar1, oasis_ar2
+
+PENALTY = 1.75
+"""lam in units of the noise of the matched filter."""
+RISE_S = 0.06
+"""Rise time assumed where too few isolated events are there to measure it, in seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deconvolved:
+    """Calcium of each component.
+
+    Attributes
+    ----------
+    C
+        Denoised calcium above the baseline ``(n_components, n_frames)`` float32.
+    S
+        Spikes, like ``C``; zero where ``p`` is 0.
+    baseline
+        ``bl`` of the demixed trace, taken out of it ``(n_components,)``.
+    noise
+        Standard deviation of a frame ``(n_components,)``.
+    g
+        AR coefficients ``(n_components, p)``.
+    lam
+        Penalty of each trace ``(n_components,)``.
+    """
+
+    C: NDArray[np.float32]
+    S: NDArray[np.float32]
+    baseline: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    g: NDArray[np.float32]
+    lam: NDArray[np.float32]
+
+
+@kernel(
+    "void(float32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], float64, "
+    "float32[:, ::1], float32[:, ::1], int64, int64)"
+)
+def _deconvolve_rows(
+    raw: NDArray[np.float32],
+    baseline: NDArray[np.float32],
+    g: NDArray[np.float64],
+    lam: NDArray[np.float64],
+    s_min: float,
+    C: NDArray[np.float32],
+    S: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> None:
+    n = raw.shape[1]
+    y = np.empty(n)
+    c = np.empty(n)
+    s = np.empty(n)
+    for k in range(start, stop):
+        for t in range(n):
+            y[t] = raw[k, t] - baseline[k, t if baseline.shape[1] > 1 else 0]
+        if g.shape[1] == 1:
+            oasis_ar1(y, g[k, 0], lam[k], s_min, c, s)
+        else:
+            oasis_ar2(y, g[k, 0], g[k, 1], lam[k], s_min, c, s)
+        for t in range(n):
+            C[k, t] = c[t]
+            S[k, t] = s[t]
+
+
+def estimate_trace_noise(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Noise of each trace from the median size of second differences, ``(n_components,)``.
+
+    The median passes over the few frames in which events begin.
+    """
+    if raw.size == 0 or raw.shape[1] < 3:
+        return np.zeros(len(raw), np.float32)
+    rough = np.abs(raw[:, 2:] - 2 * raw[:, 1:-1] + raw[:, :-2])
+    return (np.median(rough, axis=1) / (0.6745 * np.sqrt(6))).astype(np.float32)
+
+
+def estimate_level(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Baseline of each trace, ``(n_components,)``: from its lower quantiles, which events miss.
+
+    For normal noise the quantiles 0.1 and 0.4 lie 1.2816 and 0.2533 standard deviations
+    below the centre.
+    """
+    if raw.size == 0:
+        return np.zeros(len(raw), np.float32)
+    low, mid = np.quantile(raw, [0.1, 0.4], axis=1)
+    return (mid + 0.2533 * (mid - low) / 1.0283).astype(np.float32)
+
+
+def slow_baseline(
+    raw: NDArray[np.float32], noise: NDArray[np.float32], window: int
+) -> NDArray[np.float32]:
+    """Baseline over time, only for traces whose level really drifts.
+
+    Parameters
+    ----------
+    raw
+        ``(n_components, n_frames)``.
+    window
+        Frames over which a level is taken; several transients long.
+
+    Returns
+    -------
+    baseline
+        ``(n_components, n_frames)``, constant for traces that do not drift by more than
+        three standard deviations of their noise; ``(n_components, 1)`` when none does.
+    """
+    level = estimate_level(raw)[:, None]
+    n_frames = raw.shape[1]
+    n_windows = n_frames // max(1, window)
+    if n_windows < 3 or len(raw) == 0:
+        return level
+    edges = np.linspace(0, n_frames, n_windows + 1).astype(int)
+    levels = np.stack(
+        [estimate_level(raw[:, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)], axis=1
+    )
+    third = max(1, n_windows // 3)
+    change = np.median(levels[:, :third], axis=1) - np.median(levels[:, -third:], axis=1)
+    drifts = np.abs(change) > 3 * noise
+    if not drifts.any():
+        return level
+    out = np.repeat(level, n_frames, axis=1)
+    middle = (edges[1:] + edges[:-1]) / 2
+    for k in np.flatnonzero(drifts):
+        padded = np.pad(levels[k], 1, mode="edge")
+        smooth = np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+        out[k] = np.interp(np.arange(n_frames), middle, smooth)
+    return out
+
+
+def ar_coefficients(
+    decay_s: NDArray[np.float64], rise_s: NDArray[np.float64], frame_rate_hz: float, p: int
+) -> NDArray[np.float64]:
+    """AR coefficients ``(n, p)`` of exponentials with the given time constants."""
+    d = np.exp(-1 / (decay_s * frame_rate_hz))
+    if p == 1:
+        return d[:, None]
+    r = np.exp(-1 / (np.minimum(rise_s, 0.9 * decay_s) * frame_rate_hz))
+    return np.stack([d + r, -d * r], axis=1)
+
+
+def response_norm(g: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Euclidean norm of the AR response of each row of ``g (n, p)``."""
+    if g.shape[1] == 1:
+        return np.asarray(1 / np.sqrt(1 - g[:, 0] ** 2))
+    # Sum of squares of an AR(2) response: its variance under white noise of variance 1.
+    g1, g2 = g[:, 0], g[:, 1]
+    return np.asarray(np.sqrt((1 - g2) / ((1 + g2) * ((1 - g2) ** 2 - g1**2))))
+
+
+def deconvolve(
+    raw: NDArray[np.float32],
+    decay_s: NDArray[np.float64],
+    rise_s: NDArray[np.float64],
+    frame_rate_hz: float,
+    *,
+    p: int,
+    s_min: float,
+    workers: Workers,
+) -> Deconvolved:
+    """Calcium and spikes of demixed traces.
+
+    Parameters
+    ----------
+    raw
+        ``(n_components, n_frames)`` float32.
+    decay_s, rise_s
+        Time constants of each component in seconds ``(n_components,)``.
+    p
+        Order of the AR model; 0 keeps the trace above its baseline.
+    s_min
+        Smallest spike: in units of the trace if positive, of its noise if negative.
+    """
+    n, n_frames = raw.shape
+    noise = estimate_trace_noise(raw)
+    window = max(200, round(20 * float(np.median(decay_s)) * frame_rate_hz)) if n else 200
+    baseline = slow_baseline(raw, noise, window)
+    level = baseline.mean(1)
+    if p == 0:
+        above = np.maximum(raw - baseline, 0).astype(np.float32)
+        zero = np.zeros(n, np.float32)
+        return Deconvolved(
+            above, np.zeros_like(above), level, noise, np.zeros((n, 0), np.float32), zero
+        )
+    g = np.ascontiguousarray(ar_coefficients(decay_s, rise_s, frame_rate_hz, p))
+    lam = PENALTY * noise.astype(np.float64) * response_norm(g)
+    C = np.zeros((n, n_frames), np.float32)
+    S = np.zeros((n, n_frames), np.float32)
+    rows = np.ascontiguousarray(raw, np.float32)
+    smallest = -s_min * noise if s_min < 0 else np.full(n, s_min)
+
+    def work(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            _deconvolve_rows(rows, baseline, g, lam, float(smallest[k]), C, S, k, k + 1)
+
+    workers.ranges(work, n, 8)
+    return Deconvolved(C, S, level, noise, g.astype(np.float32), lam.astype(np.float32))

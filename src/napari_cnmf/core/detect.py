@@ -1,0 +1,215 @@
+"""From the whitened bins of a tile to its components: the steps in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core import hals
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.background import estimate_background, subtract_background
+from napari_cnmf.core.energy import Lattice, map_energy
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.merge import clip_box, merge_components
+from napari_cnmf.core.peel import MIN_AREA, Candidates, box_reach, peel
+
+INSIDE = 0.2
+"""Share of the peak above which a pixel counts as inside a footprint for the background."""
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """How often each step runs; the ablation bench changes them.
+
+    Attributes
+    ----------
+    detections
+        Passes over the energy map.
+    rounds
+        Least squares rounds after the first detection, after each later one, and last.
+    merge_correlation
+        Of active traces, above which contained pieces are one; ``None`` merges nothing.
+    """
+
+    detections: int = 2
+    rounds: tuple[int, int, int] = (2, 1, 1)
+    merge_correlation: float | None = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """What a tile gave.
+
+    Attributes
+    ----------
+    factors
+        Components in the whitened units of the tile.
+    background
+        Sum of all backgrounds taken out ``(gz, gy, gx, n_bins)``.
+    candidates
+        Every site tried.
+    """
+
+    factors: Factors
+    background: NDArray[np.float32]
+    candidates: Candidates
+
+
+@dataclass(eq=False)
+class Tile:
+    """The residual of a tile and what belongs to it; the one mutable thing of the engine.
+
+    Attributes
+    ----------
+    R
+        Whitened residual ``(Z, Y, X, n_bins)``.
+    inverse_sn
+        ``1 / sn`` in units of the field's median noise ``(Z, Y, X)``; 0 where left out.
+    """
+
+    field: Field
+    R: NDArray[np.float32]
+    inverse_sn: NDArray[np.float32]
+    workers: Workers
+    factors: Factors
+    background: NDArray[np.float32]
+    check: Callable[[], None]
+
+    @classmethod
+    def of(
+        cls,
+        field: Field,
+        R: NDArray[np.float32],
+        inverse_sn: NDArray[np.float32],
+        workers: Workers,
+        check: Callable[[], None] = lambda: None,
+    ) -> Tile:
+        n_bins = R.shape[-1]
+        return cls(
+            field, R, inverse_sn, workers,
+            Factors.empty(box_reach(field), n_bins),
+            np.zeros((*field.grid.shape, n_bins), np.float32), check,
+        )  # fmt: skip
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Pixels that carry something."""
+        return np.asarray(self.inverse_sn > 0)
+
+    @property
+    def min_area(self) -> int:
+        return max(3, round(MIN_AREA * self.field.cell_area))
+
+    def renew_background(self) -> None:
+        """Estimate what background is left in R and take it out."""
+        self.check()
+        inside = self.factors.inside(self.field.shape, INSIDE)
+        bg = estimate_background(self.R, self.inverse_sn, inside, self.field.grid, self.workers)
+        subtract_background(self.R, self.inverse_sn, bg, self.field.grid, self.workers)
+        self.background += bg
+
+    def least_squares(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.check()
+            self.factors = hals.update(
+                self.R, self.usable, self.factors, self.min_area, self.workers
+            )
+            self.renew_background()
+
+    def merge(self, correlation: float | None) -> None:
+        if correlation is not None:
+            self.factors = merge_components(self.R, self.factors, correlation, self.workers)
+
+    def add(self, factors: Factors) -> None:
+        """Components whose product is out of R already."""
+        self.factors = self.factors.joined(factors)
+
+
+def detect(
+    tile: Tile,
+    steps: Steps,
+    on_step: Callable[[float], None] = lambda done: None,
+) -> Detection:
+    """Find the components of a tile.
+
+    Parameters
+    ----------
+    tile
+        Its residual is changed in place and holds, at the end, what is left.
+    on_step
+        Told the share of the work that is done.
+
+    Returns
+    -------
+    Detection
+    """
+    lattice = Lattice.over(tile.field)
+    explained = np.zeros(int(np.prod(lattice.shape)), np.float32)
+    candidates = []
+    tile.renew_background()
+    for i in range(steps.detections):
+        on_step((0.1, 0.6)[min(i, 1)])
+        energy = map_energy(tile.R, lattice, tile.workers)
+        found, tried = peel(tile.R, energy, explained, tile.field, tile.workers, check=tile.check)
+        del energy
+        candidates.append(tried)
+        tile.add(found)
+        tile.renew_background()
+        on_step((0.4, 0.8)[min(i, 1)])
+        tile.least_squares(steps.rounds[min(i, 1)])
+        tile.merge(steps.merge_correlation)
+    tile.least_squares(steps.rounds[2])
+    on_step(1.0)
+    return Detection(tile.factors, tile.background, Candidates.concatenate(candidates))
+
+
+def fit_given(
+    tile: Tile,
+    footprints: sp.csc_matrix,
+    on_step: Callable[[float], None] = lambda done: None,
+) -> Detection:
+    """Fit components whose place is given, and search nothing.
+
+    Parameters
+    ----------
+    footprints
+        Whitened, ``(n_pixels of the tile, n)``. A column that holds nothing, or whose trace
+        shows no activity, keeps its footprint and gets the trace that projection gives.
+
+    Returns
+    -------
+    Detection
+        As many components as columns, in their order.
+    """
+    tile.renew_background()
+    reach = reach_of_columns(footprints, tile.field)
+    factors = Factors.from_matrix(footprints, tile.field.shape, reach, tile.R.shape[-1])
+    usable = tile.usable
+    for k in range(len(factors)):
+        region, local = clip_box(factors.corner[k], factors.foot.shape[1:], tile.field.shape)
+        factors.foot[k][local] *= usable[region]
+    tile.factors = factors
+    for done in (0.3, 0.6, 0.9):
+        hals.update_traces(tile.R, tile.factors, tile.workers)
+        tile.renew_background()
+        hals.update(tile.R, usable, tile.factors, 0, tile.workers)
+        on_step(done)
+    on_step(1.0)
+    return Detection(tile.factors, tile.background, Candidates.concatenate([]))
+
+
+def reach_of_columns(footprints: sp.csc_matrix, field: Field) -> tuple[int, int, int]:
+    """Half-width of boxes that hold every column and room to grow."""
+    reach = np.array(box_reach(field))
+    for k in range(footprints.shape[1]):
+        rows = footprints.indices[footprints.indptr[k] : footprints.indptr[k + 1]]
+        if len(rows):
+            at = np.stack(np.unravel_index(rows, field.shape), axis=1)
+            extent = np.ceil(np.abs(at - at.mean(0)).max(0)).astype(int) + 2
+            reach = np.maximum(reach, np.where(reach > 0, extent, 0))
+    return int(reach[0]), int(reach[1]), int(reach[2])

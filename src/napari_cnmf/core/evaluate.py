@@ -1,0 +1,149 @@
+"""Scores, classes and the verdict; also of a result that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core._report import Report, logger, never_stop, no_progress
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.classify import classify
+from napari_cnmf.core.plan import Plan
+from napari_cnmf.core.rvalues import spatial_correlation
+from napari_cnmf.core.search import Found
+from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.snr import trace_snr
+from napari_cnmf.core.source import (
+    FrameSource,
+    ProgressCallback,
+    StopCallback,
+    WarningCallback,
+)
+from napari_cnmf.errors import ResultError
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.evaluation import passes_thresholds
+from napari_cnmf.params import CNMFParams
+
+_STAGE = "scoring"
+
+
+def score_components(
+    source: FrameSource,
+    components: Components,
+    params: CNMFParams,
+    plan: Plan,
+    found: Found,
+    workers: Workers,
+    report: Report,
+) -> tuple[Components, float]:
+    """Scores by CaImAn's definitions, classes by shape and activity; and the cells' size in gSig.
+
+    See Also
+    --------
+    evaluate_result : the scores of a result that another run or engine made.
+    """
+    scored = _with_scores(
+        source, components, params, plan.frame_rate_hz, workers, report, plan.block_bytes
+    )
+    shapes = measure_shapes(found.factors, plan.field)
+    classes = classify(found.factors, shapes, found.activity)
+    scored = scored.replace(
+        classes=classes.names,
+        attributes=scored.attributes
+        | {
+            "reasons": [list(r) for r in classes.reasons],
+            "typical_width": classes.typical_width,
+        },
+    )
+    accepted = passes_thresholds(scored, params.quality)
+    return scored.replace(accepted=accepted), classes.typical_width
+
+
+def evaluate_result(
+    source: FrameSource | None,
+    components: Components,
+    params: CNMFParams,
+    *,
+    frame_rate_hz: float,
+    n_threads: int | None = None,
+    on_progress: ProgressCallback = no_progress,
+    on_warning: WarningCallback = logger.warning,
+    on_log: Callable[[str], None] = logger.info,
+    should_stop: StopCallback = never_stop,
+) -> Components:
+    """Score a result again, with these parameters.
+
+    Parameters
+    ----------
+    source
+        Its movie; ``None`` keeps the spatial correlations that the result has.
+    components
+        Of any engine. Its classes, where it has them, stay.
+
+    Returns
+    -------
+    Components
+        With new ``snr``, ``r_values``, ``ecc`` and ``accepted``.
+
+    Raises
+    ------
+    ResultError
+        If movie and result have different shapes.
+    """
+    if source is not None:
+        expected = (components.n_frames, *components.dims)
+        if tuple(source.shape) != expected:
+            raise ResultError(
+                f"The movie must have the result's shape {expected}, got {tuple(source.shape)}. "
+                "Choose the movie that the result was made from."
+            )
+    report = Report(on_progress, on_warning, on_log, should_stop)
+    with Workers(n_threads) as workers:
+        scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
+    return scored.replace(accepted=passes_thresholds(scored, params.quality))
+
+
+def _with_scores(
+    source: FrameSource | None,
+    components: Components,
+    params: CNMFParams,
+    frame_rate_hz: float,
+    workers: Workers,
+    report: Report,
+    block_bytes: int = 32 << 20,
+) -> Components:
+    raw = components.C if components.YrA is None else components.C + components.YrA
+    snr = trace_snr(raw, frame_rate_hz, params.data.decay_time, workers)
+    r = components.r_values
+    if source is not None:
+        n_frames = source.shape[0]
+        r = spatial_correlation(
+            source, components.A, components.C, frame_rate_hz, workers,
+            block_bytes=block_bytes,
+            on_block=lambda done: report.progress(_STAGE, done, n_frames),
+        )  # fmt: skip
+    return components.replace(
+        snr=snr,
+        r_values=r,
+        cnn_preds=np.zeros(0),
+        ecc=elongation(components.A, components.dims),
+    )
+
+
+def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:
+    """Ratio of the long to the short axis of each footprint, by second moments, in the plane."""
+    out = np.ones(A.shape[1])
+    for k in range(A.shape[1]):
+        part = slice(A.indptr[k], A.indptr[k + 1])
+        at = np.stack(np.unravel_index(A.indices[part], dims)[-2:]).astype(np.float64)
+        weight = np.maximum(A.data[part].astype(np.float64), 0)
+        if weight.sum() <= 0:
+            continue
+        weight /= weight.sum()
+        at -= (at @ weight)[:, None]
+        small, large = np.linalg.eigvalsh((at * weight) @ at.T)
+        out[k] = np.sqrt(max(large, 0) / max(small, np.finfo(np.float32).eps))
+    return out

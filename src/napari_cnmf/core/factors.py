@@ -1,0 +1,117 @@
+"""Components while they are estimated: footprints in boxes, traces of bins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+BOX = 2.0
+"""Half-width of the box a component is searched in, in gSig."""
+GROWTH = 4
+"""Pixels that a footprint may grow beyond it, one for each dilation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Footprints and traces of the whitened model ``R + A C``.
+
+    Attributes
+    ----------
+    corner
+        First pixel of each box along (Z, Y, X), ``(n, 3)`` int64; may lie outside the field.
+    foot
+        Footprints in their boxes ``(n, bz, by, bx)`` float32, 0 outside the field.
+    C
+        Traces of bins ``(n, n_bins)`` float32.
+    """
+
+    corner: NDArray[np.int64]
+    foot: NDArray[np.float32]
+    C: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, reach: tuple[int, int, int], n_bins: int) -> Factors:
+        box = tuple(2 * r + 1 for r in reach)
+        return cls(
+            np.zeros((0, 3), np.int64),
+            np.zeros((0, *box), np.float32),
+            np.zeros((0, n_bins), np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.corner)
+
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        bz, by, bx = self.foot.shape[1:]
+        return bz // 2, by // 2, bx // 2
+
+    @property
+    def centres(self) -> NDArray[np.int64]:
+        """Box centres in pixels ``(n, 3)``."""
+        return self.corner + np.array(self.reach)
+
+    def centroids(self) -> NDArray[np.float64]:
+        """Energy-weighted centres of the footprints in pixels ``(n, 3)``."""
+        energy = self.foot.astype(np.float64) ** 2
+        total = np.maximum(energy.sum((1, 2, 3)), 1e-30)
+        out = np.empty((len(self), 3))
+        for axis in range(3):
+            others = tuple(a for a in (1, 2, 3) if a != axis + 1)
+            profile = energy.sum(others)
+            out[:, axis] = profile @ np.arange(profile.shape[1]) / total
+        return out + self.corner
+
+    def take(self, ids: NDArray[np.integer] | NDArray[np.bool_]) -> Factors:
+        """Some of the components, copied."""
+        return Factors(self.corner[ids], self.foot[ids], self.C[ids])
+
+    def joined(self, other: Factors) -> Factors:
+        """These components, then the others."""
+        return Factors(
+            np.concatenate([self.corner, other.corner]),
+            np.concatenate([self.foot, other.foot]),
+            np.concatenate([self.C, other.C]),
+        )
+
+    def matrix(self, shape: tuple[int, int, int]) -> sp.csc_matrix:
+        """Footprints as columns ``(n_pixels, n)`` float32, pixels in C order of ``shape``."""
+        k, z, y, x = np.nonzero(self.foot)
+        values = self.foot[k, z, y, x]
+        zz, yy, xx = (v + self.corner[k, i] for i, v in enumerate((z, y, x)))
+        rows = (zz * shape[1] + yy) * shape[2] + xx
+        n_pixels = shape[0] * shape[1] * shape[2]
+        return sp.csc_matrix((values, (rows, k)), shape=(n_pixels, len(self)), dtype=np.float32)
+
+    def inside(self, shape: tuple[int, int, int], level: float = 0.0) -> NDArray[np.bool_]:
+        """Pixels of the field that lie in a footprint above ``level`` of its peak."""
+        out = np.zeros(shape, np.bool_)
+        peak = self.foot.max((1, 2, 3), initial=0.0)[:, None, None, None]
+        k, z, y, x = np.nonzero(self.foot > level * peak)
+        out[z + self.corner[k, 0], y + self.corner[k, 1], x + self.corner[k, 2]] = True
+        return out
+
+    @classmethod
+    def from_matrix(
+        cls, A: sp.csc_matrix, shape: tuple[int, int, int], reach: tuple[int, int, int], n_bins: int
+    ) -> Factors:
+        """Boxes around columns of ``A``; what lies outside the box of a column is lost."""
+        n = A.shape[1]
+        box = tuple(2 * r + 1 for r in reach)
+        corner = np.zeros((n, 3), np.int64)
+        foot = np.zeros((n, *box), np.float32)
+        for k in range(n):
+            rows = A.indices[A.indptr[k] : A.indptr[k + 1]]
+            values = A.data[A.indptr[k] : A.indptr[k + 1]]
+            if len(rows) == 0:
+                continue
+            at = np.stack(np.unravel_index(rows, shape), axis=1)
+            weight = np.abs(values) / max(float(np.abs(values).sum()), 1e-30)
+            corner[k] = np.round(weight @ at).astype(np.int64) - np.array(reach)
+            local = at - corner[k]
+            fits = ((local >= 0) & (local < np.array(box))).all(1)
+            foot[(k, *local[fits].T)] = values[fits]
+        return cls(corner, foot, np.zeros((n, n_bins), np.float32))

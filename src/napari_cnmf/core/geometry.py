@@ -1,0 +1,168 @@
+"""Where things are: a field of pixels, boxes in it, cells over it.
+
+Inside the engine every field has three axes ``(Z, Y, X)``; a plane has ``Z = 1``
+and a reach of 0 along it, so that one code serves planes and volumes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ParameterError
+
+GRID_CELL = 1.6
+"""Side of a background cell in gSig."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """The field of view, or a tile of it, and the size of the cells searched in it.
+
+    Attributes
+    ----------
+    shape
+        ``(Z, Y, X)`` in pixels.
+    g_sig
+        Half-width of a cell along each axis in pixels; 0 along Z of a plane.
+    """
+
+    shape: tuple[int, int, int]
+    g_sig: tuple[float, float, float]
+
+    @classmethod
+    def of_movie(cls, dims: tuple[int, ...], g_sig: tuple[float, ...]) -> Field:
+        """The field of a movie with frames of shape ``dims``.
+
+        Raises
+        ------
+        ParameterError
+            If gSig has another number of axes than the movie, or does not fit into it.
+        """
+        sizes = tuple(float(g) for g in g_sig)
+        if len(sizes) != len(dims):
+            raise ParameterError(
+                f"init.gSig must have one value for each of the {len(dims)} axes of the movie's "
+                f"frames, got {g_sig}. Set init.gSig to {len(dims)} values."
+            )
+        for size, extent in zip(sizes, dims, strict=True):
+            too_large = 2 * size + 1 > extent and extent > 1
+            if size <= 0 or too_large:
+                raise ParameterError(
+                    f"init.gSig must be above 0 and a cell of 2 gSig + 1 pixels fit into the field "
+                    f"{dims}, got gSig {g_sig}. Set it to the half-width of a cell in pixels."
+                )
+        if len(dims) == 2:
+            return cls((1, dims[0], dims[1]), (0.0, sizes[0], sizes[1]))
+        return cls((dims[0], dims[1], dims[2]), (sizes[0], sizes[1], sizes[2]))
+
+    @property
+    def n_pixels(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def is_plane(self) -> bool:
+        return self.g_sig[0] == 0
+
+    @property
+    def size(self) -> float:
+        """Geometric mean of gSig over the axes that have one, in pixels."""
+        present = [g for g in self.g_sig if g > 0]
+        return math.prod(present) ** (1 / len(present))
+
+    @property
+    def cell_area(self) -> float:
+        """gSig^2 of a plane, the product of gSig of a volume: the unit of areas, in pixels."""
+        return math.prod(g for g in self.g_sig if g > 0)
+
+    def reach(self, in_g_sig: float, at_least: int = 1) -> tuple[int, int, int]:
+        """Half-width of a box of ``in_g_sig`` gSig, in pixels; 0 along Z of a plane."""
+        r = [max(at_least, math.ceil(in_g_sig * g)) if g > 0 else 0 for g in self.g_sig]
+        return r[0], r[1], r[2]
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The background's cells over this field."""
+        return Grid.over(self)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of about ``GRID_CELL`` gSig, and how pixels lie between their centres.
+
+    Attributes
+    ----------
+    shape
+        Number of cells along ``(Z, Y, X)``.
+    edges
+        For each axis, first pixel of each cell and one past the last, ``(n + 1,)`` int64.
+    lower
+        For each axis and pixel, the cell whose centre lies at or before it, ``(extent,)`` int64.
+    share
+        For each axis and pixel, the weight of the next cell, ``(extent,)`` float32.
+    """
+
+    shape: tuple[int, int, int]
+    edges: tuple[NDArray[np.int64], ...]
+    lower: tuple[NDArray[np.int64], ...]
+    share: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def over(cls, field: Field) -> Grid:
+        counts, edges, lower, share = [], [], [], []
+        for extent, g in zip(field.shape, field.g_sig, strict=True):
+            n = max(1, round(extent / (GRID_CELL * g))) if g > 0 else 1
+            edge = np.round(np.linspace(0, extent, n + 1)).astype(np.int64)
+            centre = (edge[1:] + edge[:-1] - 1) / 2
+            pixel = np.arange(extent)
+            i = np.clip(np.searchsorted(centre, pixel, side="right") - 1, 0, max(n - 2, 0))
+            step = np.diff(centre, append=centre[-1] + 1)[i]
+            counts.append(n)
+            edges.append(edge)
+            lower.append(i.astype(np.int64))
+            share.append(np.clip((pixel - centre[i]) / step, 0, 1).astype(np.float32))
+        return cls((counts[0], counts[1], counts[2]), tuple(edges), tuple(lower), tuple(share))
+
+    @property
+    def n_cells(self) -> int:
+        return math.prod(self.shape)
+
+
+def colour_groups(
+    centres: NDArray[np.integer], reach: tuple[int, int, int]
+) -> list[list[NDArray[np.int64]]]:
+    """Groups of boxes that can be worked on at the same time.
+
+    The field is cut into cells as wide as a box; boxes whose centres lie in one
+    cell are done one after another by one thread, cells of one colour of the
+    checkerboard never touch each other's pixels.
+
+    Parameters
+    ----------
+    centres
+        ``(n, 3)`` pixel coordinates of box centres.
+    reach
+        Half-width of a box.
+
+    Returns
+    -------
+    list
+        For each colour, the cells; for each cell, the ids of its boxes in order.
+    """
+    if len(centres) == 0:
+        return []
+    width = 2 * np.asarray(reach) + 2
+    cell = np.asarray(centres, dtype=np.int64) // width
+    colour = (cell % 2) @ np.array([4, 2, 1])
+    key = np.ravel_multi_index(tuple(cell.T), tuple(cell.max(0) + 1))
+    order = np.lexsort((np.arange(len(key)), key, colour))
+    groups: list[list[NDArray[np.int64]]] = []
+    for c in np.unique(colour):
+        of_colour = order[colour[order] == c]
+        cuts = np.flatnonzero(np.diff(key[of_colour])) + 1
+        groups.append([part.astype(np.int64) for part in np.split(of_colour, cuts)])
+    return groups

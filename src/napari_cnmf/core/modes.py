@@ -1,0 +1,88 @@
+"""The background of the result: low rank, for CaImAn's ``b f`` and everything built on it.
+
+Its first component is the mean image, so that ``A C + b f`` is the movie less its noise at
+full resolution; the others are the strongest patterns of the grid's cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.project import cell_sum_matrix, interpolation_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundModes:
+    """Patterns over the grid's cells, and over pixels.
+
+    Attributes
+    ----------
+    readout
+        Weights of the cells' time courses that give the modes' ``(nb, n_cells)``.
+    patterns
+        ``(n_pixels, nb - 1)`` float32: modes besides the mean image.
+    """
+
+    readout: NDArray[np.float64]
+    patterns: NDArray[np.float32]
+
+
+def find_modes(
+    background: NDArray[np.float32], mean: NDArray[np.float32], field: Field, nb: int
+) -> BackgroundModes:
+    """Modes of the background.
+
+    Parameters
+    ----------
+    background
+        ``(n_cells, n_bins)``, deviations from the mean image, units of the movie.
+    mean
+        Mean image ``(n_pixels,)``.
+    nb
+        Rank wanted, at least 1.
+    """
+    cells = cell_sum_matrix(field.grid, field.shape)
+    size = np.maximum(np.asarray(cells.sum(1)).ravel(), 1)
+    image = (cells @ mean.astype(np.float64)) / size
+    first = image / max(float(image @ image), 1e-30)
+    rest = background - np.outer(image, first @ background)
+    n = min(nb - 1, *rest.shape)
+    if n <= 0:
+        return BackgroundModes(first[None], np.zeros((len(mean), 0), np.float32))
+    # The smaller Gram matrix: its eigenvectors are the singular vectors.
+    if rest.shape[0] <= rest.shape[1]:
+        _, vectors = np.linalg.eigh(rest @ rest.T)
+        u = vectors[:, ::-1][:, :n]
+    else:
+        _, vectors = np.linalg.eigh(rest.T @ rest)
+        u = rest @ vectors[:, ::-1][:, :n]
+        u /= np.maximum(np.linalg.norm(u, axis=0), 1e-30)
+    # A singular vector's sign is arbitrary: the larger half counts as positive.
+    u *= np.where(u.sum(0) < 0, -1.0, 1.0)
+    readout = np.vstack([first, u.T - np.outer(u.T @ image, first)])
+    patterns = interpolation_matrix(field.grid, field.shape) @ u
+    return BackgroundModes(readout, np.asarray(patterns, np.float32))
+
+
+def background_factors(
+    modes: BackgroundModes,
+    weights: NDArray[np.float32],
+    static: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``b (n_pixels, nb)`` and ``f (nb, n_frames)``.
+
+    Parameters
+    ----------
+    weights
+        The modes' time courses ``(nb, n_frames)``, deviations from the mean.
+    static
+        What does not change ``(n_pixels,)``.
+    """
+    b = np.concatenate([static[:, None], modes.patterns], axis=1)
+    f = weights.copy()
+    f[0] += 1
+    return b.astype(np.float32), f.astype(np.float32)

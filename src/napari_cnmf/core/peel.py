@@ -1,0 +1,460 @@
+"""Greedy peeling: the strongest sites of the energy map become components, one after another.
+
+In a box around a site, rank-1 non-negative least squares alternates between the
+footprint and the trace (Pnevmatikakis et al. 2016, "greedy initialisation"), with the
+soft-thresholded trace as instrument: noise in the trace does not bias the footprint.
+What is found is taken out of the residual and, since the filter is linear, out of the
+map; nothing is filtered twice. Sites far enough apart are worked on at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import inline_kernel, kernel
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.energy import (
+    EnergyMap,
+    energy_threshold,
+    lower_side_scale,
+    one_sided_energy,
+)
+from napari_cnmf.core.factors import BOX, GROWTH, Factors
+from napari_cnmf.core.footprints import keep_connected, peak_of, smooth3
+from napari_cnmf.core.geometry import Field
+
+MIN_AREA = 0.5
+"""Smallest footprint in units of the cell area gSig^2."""
+
+VERDICTS = ("component", "no activity", "too small", "too little energy of its own")
+"""What became of a candidate, by the code in ``Candidates.verdict``."""
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Every site that was tried, for the question why there is no cell at a place.
+
+    Attributes
+    ----------
+    at
+        Pixel of the site ``(n, 3)`` int64.
+    score, energy, area
+        Of the map at the site; of the candidate's own trace; of its footprint in pixels.
+    verdict
+        Index into ``VERDICTS`` ``(n,)`` int8.
+    """
+
+    at: NDArray[np.int64]
+    score: NDArray[np.float32]
+    energy: NDArray[np.float32]
+    area: NDArray[np.int64]
+    verdict: NDArray[np.int8]
+
+    @classmethod
+    def concatenate(cls, parts: list[Candidates]) -> Candidates:
+        if not parts:
+            zero = np.zeros(0, np.float32)
+            return cls(
+                np.zeros((0, 3), np.int64), zero, zero, np.zeros(0, np.int64), np.zeros(0, np.int8)
+            )
+        names = ("at", "score", "energy", "area", "verdict")
+        return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
+
+@inline_kernel()
+def soft_threshold(
+    c: NDArray[np.float32], out: NDArray[np.float32], work: NDArray[np.float32]
+) -> np.float32:
+    """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``."""
+    centre, sigma = lower_side_scale(c, work)
+    level = centre + np.float32(2.0) * sigma
+    total = np.float32(0.0)
+    for t in range(c.shape[0]):
+        v = max(c[t] - level, np.float32(0.0))
+        out[t] = v
+        total += v * c[t]
+    return total
+
+
+@inline_kernel()
+def _rank_one(
+    R: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    margin: tuple[int, int, int],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+    sparse: NDArray[np.float32],
+    work: NDArray[np.float32],
+) -> bool:
+    """One alternation inside the box less ``margin``; False when nothing is left."""
+    n_z, n_y, n_x, n_bins = R.shape
+    bz, by, bx = a.shape
+    scale = soft_threshold(c, sparse, work)
+    if not scale > 0.0:
+        return False
+    norm = np.float32(0.0)
+    new = np.zeros(n_bins, np.float32)
+    a[:] = 0.0
+    for k in range(margin[0], bz - margin[0]):
+        z = corner[0] + k
+        if z < 0 or z >= n_z:
+            continue
+        for j in range(margin[1], by - margin[1]):
+            y = corner[1] + j
+            if y < 0 or y >= n_y:
+                continue
+            for i in range(margin[2], bx - margin[2]):
+                x = corner[2] + i
+                if x < 0 or x >= n_x:
+                    continue
+                r = R[z, y, x]
+                dot = np.float32(0.0)
+                for t in range(n_bins):
+                    dot += r[t] * sparse[t]
+                if dot > 0.0:
+                    v = dot / scale
+                    a[k, j, i] = v
+                    norm += v * v
+                    for t in range(n_bins):
+                        new[t] += v * r[t]
+    if not norm > 0.0:
+        return False
+    for t in range(n_bins):
+        c[t] = new[t] / norm
+    return True
+
+
+@inline_kernel()
+def project_trace(
+    R: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+) -> np.float32:
+    """``c = a'R / a'a`` over the box; returns ``a'a``."""
+    bz, by, bx = a.shape
+    norm = np.float32(0.0)
+    c[:] = 0.0
+    for k in range(bz):
+        for j in range(by):
+            for i in range(bx):
+                v = a[k, j, i]
+                if v != 0.0:
+                    r = R[corner[0] + k, corner[1] + j, corner[2] + i]
+                    norm += v * v
+                    for t in range(c.shape[0]):
+                        c[t] += v * r[t]
+    if norm > 0.0:
+        for t in range(c.shape[0]):
+            c[t] /= norm
+    return norm
+
+
+@inline_kernel()
+def subtract_product(
+    R: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+) -> None:
+    """``R -= a c`` over the box."""
+    bz, by, bx = a.shape
+    for k in range(bz):
+        for j in range(by):
+            for i in range(bx):
+                v = a[k, j, i]
+                if v != 0.0:
+                    r = R[corner[0] + k, corner[1] + j, corner[2] + i]
+                    for t in range(c.shape[0]):
+                        r[t] -= v * c[t]
+
+
+@inline_kernel()
+def _update_map(
+    F: NDArray[np.float32],
+    sites: tuple[int, int, int],
+    step: NDArray[np.int64],
+    tap_z: NDArray[np.float32],
+    tap_y: NDArray[np.float32],
+    tap_x: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    up: NDArray[np.float32],
+    down: NDArray[np.float32],
+    explained: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+) -> None:
+    """Take the filtered ``a c`` out of the map and renew its energies there."""
+    bz, by, bx = a.shape
+    hz, hy, hx = len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2
+    for k in range(
+        max(0, (corner[0] - hz) // step[0]), min(sites[0], (corner[0] + bz + hz) // step[0] + 1)
+    ):
+        for j in range(
+            max(0, (corner[1] - hy) // step[1]), min(sites[1], (corner[1] + by + hy) // step[1] + 1)
+        ):
+            for i in range(
+                max(0, (corner[2] - hx) // step[2]),
+                min(sites[2], (corner[2] + bx + hx) // step[2] + 1),
+            ):
+                z, y, x = k * step[0] - corner[0], j * step[1] - corner[1], i * step[2] - corner[2]
+                weight = np.float32(0.0)
+                for zz in range(max(0, z - hz), min(bz, z + hz + 1)):
+                    for yy in range(max(0, y - hy), min(by, y + hy + 1)):
+                        w = tap_z[zz - z + hz] * tap_y[yy - y + hy]
+                        for xx in range(max(0, x - hx), min(bx, x + hx + 1)):
+                            weight += w * tap_x[xx - x + hx] * a[zz, yy, xx]
+                s = (k * sites[1] + j) * sites[2] + i
+                if weight == 0.0 or not sigma[s] > 0.0:
+                    continue
+                f = F[s]
+                for t in range(c.shape[0]):
+                    f[t] -= weight * c[t]
+                before = up[s]
+                up[s], down[s] = one_sided_energy(f, centre[s], sigma[s])
+                explained[s] += max(before - up[s], np.float32(0.0))
+
+
+@kernel(
+    "void(float32[:, :, :, ::1], float32[:, ::1], int64[::1], int64[::1], float32[::1], "
+    "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
+    "float32[::1], int64[::1], int64[::1], int64, float32, int64[::1], int64[:, ::1], "
+    "float32[:, :, :, ::1], float32[:, ::1], float32[::1], int64[::1], int8[::1], int64, int64)"
+)
+def _peel_sites(
+    R: NDArray[np.float32],
+    F: NDArray[np.float32],
+    lattice_shape: NDArray[np.int64],
+    step: NDArray[np.int64],
+    tap_z: NDArray[np.float32],
+    tap_y: NDArray[np.float32],
+    tap_x: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    sigma: NDArray[np.float32],
+    up: NDArray[np.float32],
+    down: NDArray[np.float32],
+    explained: NDArray[np.float32],
+    margin_first: NDArray[np.int64],
+    margin: NDArray[np.int64],
+    min_area: int,
+    min_energy: np.float32,
+    sites: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    foot: NDArray[np.float32],
+    C: NDArray[np.float32],
+    energy: NDArray[np.float32],
+    area: NDArray[np.int64],
+    verdict: NDArray[np.int8],
+    start: int,
+    stop: int,
+) -> None:
+    """Peel at ``sites[start:stop]``; their boxes must not touch."""
+    n_bins = R.shape[3]
+    box = foot[0]
+    smooth = np.empty(box.shape, np.float32)
+    label = np.empty(box.shape, np.int32)
+    stack = np.empty(box.size, np.int32)
+    sparse = np.empty(n_bins, np.float32)
+    work = np.empty(min(128, n_bins), np.float32)
+    shape = (lattice_shape[0], lattice_shape[1], lattice_shape[2])
+    inner = (margin[0], margin[1], margin[2])
+    first = (margin_first[0], margin_first[1], margin_first[2])
+    for n in range(start, stop):
+        a, c, at = foot[n], C[n], corner[n]
+        c[:] = F[sites[n]]
+        found = True
+        for iteration in range(4):
+            found = found and _rank_one(
+                R, at, first if iteration < 2 else inner, a, c, sparse, work
+            )
+        if not found:
+            verdict[n] = 1
+            continue
+        smooth3(a, smooth)
+        area[n] = keep_connected(smooth, np.float32(0.2) * peak_of(smooth), label, stack)
+        for k in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                for i in range(a.shape[2]):
+                    # Smoothing spills over the edge of the field, where R has no row.
+                    a[k, j, i] = smooth[k, j, i] if a[k, j, i] > 0.0 else 0.0
+        if area[n] < min_area:
+            verdict[n] = 2
+            continue
+        norm = project_trace(R, at, a, c)
+        mid, spread = lower_side_scale(c, work)
+        rise, fall = one_sided_energy(c, mid, max(spread, np.float32(0.8) / np.sqrt(norm)))
+        both_ways = max(fall - np.float32(2.0 + 0.005 * n_bins), np.float32(0.0))
+        energy[n] = rise - np.float32(10.0) * both_ways
+        if energy[n] < min_energy:
+            verdict[n] = 3
+            continue
+        verdict[n] = 0
+        subtract_product(R, at, a, c)
+        _update_map(
+            F, shape, step, tap_z, tap_y, tap_x, centre, sigma, up, down, explained, at, a, c
+        )
+
+
+def pick_apart(
+    score: NDArray[np.float32], at: NDArray[np.int64], distance: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Best sites first, none within ``distance`` (along every axis) of one already picked.
+
+    Parameters
+    ----------
+    score
+        ``(n,)``; ties go to the first.
+    at
+        Pixels ``(n, 3)``.
+
+    Returns
+    -------
+    picked
+        Indices into ``score``, best first.
+    """
+    order = np.argsort(-score, kind="stable")
+    picked: list[int] = []
+    free = np.ones(len(order), np.bool_)
+    ranked = at[order]
+    for i in range(len(order)):
+        if free[i]:
+            picked.append(int(order[i]))
+            free &= (np.abs(ranked - ranked[i]) >= distance).any(1)
+    return np.array(picked, dtype=np.int64)
+
+
+def _local_maxima(score: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Sites not below any of their neighbours."""
+    s = score.reshape(shape)
+    top = s
+    for axis in range(3):
+        n = shape[axis]
+        if n > 1:
+            before = np.take(top, [0, *range(n - 1)], axis)
+            after = np.take(top, [*range(1, n), n - 1], axis)
+            top = np.maximum(top, np.maximum(before, after))
+    return np.asarray((s >= top).ravel())
+
+
+@dataclass(eq=False)
+class _Round:
+    """Results of the sites tried in one round."""
+
+    factors: Factors
+    energy: NDArray[np.float32]
+    area: NDArray[np.int64]
+    verdict: NDArray[np.int8]
+
+
+def peel(
+    R: NDArray[np.float32],
+    energy: EnergyMap,
+    explained: NDArray[np.float32],
+    field: Field,
+    workers: Workers,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Factors, Candidates]:
+    """Take components out of the whitened residual until the map holds none.
+
+    Parameters
+    ----------
+    R
+        ``(Z, Y, X, n_bins)``, changed in place.
+    energy
+        Map of R, changed in place.
+    explained
+        Energy explained so far at each site ``(n_sites,)``, added to in place.
+    check
+        Called between rounds; may raise to stop.
+
+    Returns
+    -------
+    factors, candidates
+    """
+    lattice = energy.lattice
+    reach = field.reach(BOX)
+    index = np.stack(np.unravel_index(np.arange(len(energy.up)), lattice.shape), axis=1)
+    pixel = index * np.array(lattice.step)
+    apart = 2 * (np.array(reach) + np.array(lattice.half)) + np.array(lattice.step) + 1
+    limit = energy_threshold(energy.n_bins)
+    near = np.maximum(np.array(field.reach(0.5, at_least=1)), 0)
+    tries = np.zeros(len(pixel), np.int64)
+    found = [Factors.empty(field.reach(BOX, 1 + GROWTH), energy.n_bins)]
+    found = [_empty_boxes(field, energy.n_bins)]
+    tried: list[Candidates] = []
+    while True:
+        check()
+        score = energy.score(explained)
+        score[tries >= _ATTEMPTS] = 0
+        open_sites = np.flatnonzero((score > limit) & _local_maxima(score, lattice.shape))
+        if len(open_sites) == 0:
+            break
+        sites = open_sites[pick_apart(score[open_sites], pixel[open_sites], apart)]
+        result = _peel_round(R, energy, explained, sites, pixel[sites], field, workers)
+        good = result.verdict == 0
+        found.append(result.factors.take(good))
+        tried.append(
+            Candidates(pixel[sites], score[sites], result.energy, result.area, result.verdict)
+        )
+        tries[sites[good]] += 1
+        for failed in pixel[sites[~good]]:
+            tries[(np.abs(pixel - failed) <= near).all(1)] = _ATTEMPTS
+    factors = found[0]
+    for part in found[1:]:
+        factors = factors.joined(part)
+    return factors, Candidates.concatenate(tried)
+
+
+def box_reach(field: Field) -> tuple[int, int, int]:
+    """Half-width of the boxes that hold footprints: search box and room to grow."""
+    r = field.reach(BOX)
+    return (r[0] + GROWTH if r[0] else 0, r[1] + GROWTH, r[2] + GROWTH)
+
+
+def _empty_boxes(field: Field, n_bins: int) -> Factors:
+    return Factors.empty(box_reach(field), n_bins)
+
+
+def _peel_round(
+    R: NDArray[np.float32],
+    energy: EnergyMap,
+    explained: NDArray[np.float32],
+    sites: NDArray[np.int64],
+    at: NDArray[np.int64],
+    field: Field,
+    workers: Workers,
+) -> _Round:
+    n, n_bins = len(sites), energy.n_bins
+    reach = box_reach(field)
+    factors = Factors(
+        at - np.array(reach),
+        np.zeros((n, *(2 * r + 1 for r in reach)), np.float32),
+        np.zeros((n, n_bins), np.float32),
+    )
+    margin = np.array(reach) - np.array(field.reach(BOX))
+    margin_first = np.array(reach) - np.array(field.reach(1.2))
+    own = np.zeros(n, np.float32)
+    area = np.zeros(n, np.int64)
+    verdict = np.zeros(n, np.int8)
+    lattice = energy.lattice
+    min_area = max(3, round(MIN_AREA * field.cell_area))
+
+    def work(start: int, stop: int) -> None:
+        _peel_sites(
+            R, energy.F, np.array(lattice.shape), np.array(lattice.step), *lattice.taps,
+            energy.centre, energy.sigma, energy.up, energy.down, explained,
+            margin_first, margin, min_area, np.float32(energy_threshold(n_bins)),
+            sites, factors.corner, factors.foot, factors.C, own, area, verdict, start, stop,
+        )  # fmt: skip
+
+    workers.ranges(work, n, 4)
+    return _Round(factors, own, area, verdict)

@@ -1,0 +1,170 @@
+"""What a run will do, decided before it starts: bins, tiles, memory, thresholds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_cnmf.core.binning import choose_bin
+from napari_cnmf.core.energy import Lattice
+from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.store import Region
+from napari_cnmf.errors import MovieError, ParameterError
+from napari_cnmf.params import CNMFParams
+
+MIN_FRAMES = 30
+"""Below it nothing can be told from noise."""
+_BASE_GB = 0.25
+"""Interpreter, libraries and kernels."""
+_TILE_SIDES = (512, 384, 256, 192, 128, 96, 64)
+_HALO = 4.0
+"""Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """A tile: the pixels it owns, and those it works on."""
+
+    core: Region
+    region: Region
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that is decided from parameters and movie alone.
+
+    Attributes
+    ----------
+    field
+        The whole field.
+    frames_per_bin, n_bins
+        Of pass 1.
+    tiles
+        One that holds the whole field when memory allows.
+    block_bytes
+        Size of a block of frames read at a time.
+    """
+
+    field: Field
+    dims: tuple[int, ...]
+    n_frames: int
+    frame_rate_hz: float
+    decay_time_s: float
+    frames_per_bin: int
+    n_bins: int
+    tiles: tuple[TilePlan, ...]
+    block_bytes: int
+
+    @property
+    def in_memory(self) -> bool:
+        return len(self.tiles) == 1
+
+
+def make_plan(
+    source: FrameSource,
+    params: CNMFParams,
+    frame_rate_hz: float,
+    memory_gb: float | None,
+) -> Plan:
+    """Check movie and parameters against each other and lay out the run.
+
+    Raises
+    ------
+    MovieError
+        For shapes that are no movie, or too few frames.
+    ParameterError
+        If gSig or frame rate do not fit the movie, or the memory budget cannot hold a tile.
+    """
+    shape = tuple(int(n) for n in source.shape)
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        raise MovieError(
+            f"A movie must have axes (T, Y, X) or (T, Z, Y, X), got shape {shape}. "
+            "Say which axis is which when opening it."
+        )
+    if not frame_rate_hz > 0 or not math.isfinite(frame_rate_hz):
+        raise ParameterError(
+            f"data.fr must be above 0 Hz, got {frame_rate_hz}. Set the frame rate of the movie."
+        )
+    if shape[0] < MIN_FRAMES:
+        raise MovieError(
+            f"Finding cells needs at least {MIN_FRAMES} frames, got {shape[0]}. "
+            "Check that the first axis is time."
+        )
+    field = Field.of_movie(shape[1:], params.init.gSig)
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0])
+    n_bins = shape[0] // per_bin
+    budget = memory_gb if memory_gb is not None else free_memory_gb()
+    frame_bytes = field.n_pixels * source.dtype.itemsize
+    block = int(min(32 << 20, max(per_bin * frame_bytes, budget * 0.05e9)))
+    tiles = choose_tiles(field, n_bins, budget, 3 * max(block, per_bin * frame_bytes))
+    return Plan(
+        field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
+        per_bin, n_bins, tiles, block,
+    )  # fmt: skip
+
+
+def free_memory_gb() -> float:
+    """Memory that is free now, less a share for others."""
+    import psutil
+
+    return float(0.7 * psutil.virtual_memory().available / 1e9)
+
+
+def tile_gb(field: Field, n_bins: int) -> float:
+    """Memory that detection in a tile takes: its bins, the filtered sites, the footprints."""
+    sites = np.prod(Lattice.over(field).shape)
+    grid = field.grid.n_cells
+    return float(4e-9 * n_bins * (field.n_pixels + sites + 3 * grid) + 4e-9 * field.n_pixels * 30)
+
+
+def choose_tiles(
+    field: Field, n_bins: int, budget_gb: float, block_bytes: int
+) -> tuple[TilePlan, ...]:
+    """The whole field if it fits into the budget, else tiles of the largest side that does."""
+    whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
+    fixed = _BASE_GB + block_bytes * 1e-9 + 60e-9 * field.n_pixels
+    if fixed + tile_gb(field, n_bins) <= budget_gb:
+        return (TilePlan(whole, whole),)
+    # Out of core one block of bins is held besides.
+    for side in _TILE_SIDES:
+        tiles = _cut(field, side)
+        if len(tiles) == 1:
+            continue
+        largest = max(
+            (t.region for t in tiles), key=lambda r: math.prod(s.stop - s.start for s in r)
+        )
+        shape = tuple(s.stop - s.start for s in largest)
+        part = Field((shape[0], shape[1], shape[2]), field.g_sig)
+        if fixed + tile_gb(part, n_bins) <= budget_gb:
+            return tiles
+    smallest = _cut(field, _TILE_SIDES[-1])[0].region
+    shape = tuple(s.stop - s.start for s in smallest)
+    needed = fixed + tile_gb(Field((shape[0], shape[1], shape[2]), field.g_sig), n_bins)
+    raise ParameterError(
+        f"memory_gb must be at least {needed + 0.05:.2f} for this movie, got {budget_gb:.2f}. "
+        "Raise it, or close other programs."
+    )
+
+
+def _cut(field: Field, side: int) -> tuple[TilePlan, ...]:
+    """Tiles of about ``side`` pixels in the plane, with halos."""
+    edges = []
+    for extent in field.shape[1:]:
+        n = max(1, round(extent / side))
+        edges.append(np.round(np.linspace(0, extent, n + 1)).astype(int))
+    halo = [math.ceil(_HALO * g) for g in field.g_sig[1:]]
+    depth = slice(0, field.shape[0])
+    tiles = []
+    for y0, y1 in zip(edges[0][:-1], edges[0][1:], strict=True):
+        for x0, x1 in zip(edges[1][:-1], edges[1][1:], strict=True):
+            core = (depth, slice(int(y0), int(y1)), slice(int(x0), int(x1)))
+            region = (
+                depth,
+                slice(max(0, int(y0) - halo[0]), min(field.shape[1], int(y1) + halo[0])),
+                slice(max(0, int(x0) - halo[1]), min(field.shape[2], int(x1) + halo[1])),
+            )
+            tiles.append(TilePlan(core, region))
+    return tuple(tiles)

@@ -1,0 +1,275 @@
+"""Pass 2: traces at the full frame rate, footprints fixed, background solved along.
+
+With whitened frames y, footprints A and the normalised convolution of
+:mod:`napari_cnmf.core.background` written as ``bg = H (n(y) - N c)``, n(y) the weighted sums
+over grid cells and N those of the footprints, least squares for the traces is
+
+    A'(y - A c - P bg) = 0   =>   (A'A - D N) c = A'y - D n(y),    D = A'P H,
+
+with P bilinear interpolation to pixels. The sparse matrix on the left is factorised once;
+each frame costs one pass over its pixels and one solve. Only the traces are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import splu
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.background import cell_weights, pixel_weights
+from napari_cnmf.core.binning import frame_blocks, read_blocks
+from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.source import FrameSource
+
+_SIGNATURE = (
+    "void({0}[:, ::1], int32[::1], int32[::1], float32[::1], float32[::1], int64[::1], "
+    "int64[::1], int64[::1], float32[:, ::1], float32[:, ::1], int64, int64)"
+)
+
+
+@kernel(_SIGNATURE.format("uint16"), _SIGNATURE.format("float32"))
+def _project_frames(
+    frames: NDArray[Any],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    q: NDArray[np.float32],
+    edge_z: NDArray[np.int64],
+    edge_y: NDArray[np.int64],
+    edge_x: NDArray[np.int64],
+    onto: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> None:
+    """For frames start to stop: products with sparse columns, weighted sums over grid cells."""
+    n_columns = len(indptr) - 1
+    n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
+    n_y, n_x = edge_y[n_gy], edge_x[n_gx]
+    for t in range(start, stop):
+        frame = frames[t]
+        for k in range(n_columns):
+            total = np.float32(0.0)
+            for i in range(indptr[k], indptr[k + 1]):
+                total += weights[i] * np.float32(frame[indices[i]])
+            onto[t, k] = total
+        sums[t] = 0.0
+        for gz in range(n_gz):
+            for z in range(edge_z[gz], edge_z[gz + 1]):
+                for gy in range(n_gy):
+                    for y in range(edge_y[gy], edge_y[gy + 1]):
+                        first = (z * n_y + y) * n_x
+                        for gx in range(n_gx):
+                            total = np.float32(0.0)
+                            for p in range(first + edge_x[gx], first + edge_x[gx + 1]):
+                                total += q[p] * np.float32(frame[p])
+                            sums[t, (gz * n_gy + gy) * n_gx + gx] += total
+
+
+def interpolation_matrix(grid: Grid, shape: tuple[int, int, int]) -> sp.csr_matrix:
+    """``P (n_pixels, n_cells)``: bilinear (trilinear) interpolation from cells to pixels."""
+    out = sp.csr_matrix(np.ones((1, 1), np.float32))
+    for extent, n, low, share in zip(shape, grid.shape, grid.lower, grid.share, strict=True):
+        high = np.minimum(low + 1, n - 1)
+        rows = np.tile(np.arange(extent), 2)
+        values = np.concatenate([1 - share, share])
+        axis = sp.csr_matrix((values, (rows, np.concatenate([low, high]))), shape=(extent, n))
+        out = sp.kron(out, axis, format="csr")
+    return out.astype(np.float32)
+
+
+def smoothing_matrix(grid: Grid) -> sp.csr_matrix:
+    """``S`` of the background as a matrix over cells ``(n_cells, n_cells)``."""
+    out = sp.csr_matrix(np.ones((1, 1)))
+    for n in grid.shape:
+        if n == 1:
+            continue
+        at = np.arange(n)
+        axis = sp.csr_matrix((np.full(n, 0.5), (at, at)), shape=(n, n))
+        for side in (np.maximum(at - 1, 0), np.minimum(at + 1, n - 1)):
+            axis = axis + sp.csr_matrix((np.full(n, 0.25), (at, side)), shape=(n, n))
+        out = sp.kron(out, axis, format="csr")
+    return out.tocsr()
+
+
+def cell_sum_matrix(grid: Grid, shape: tuple[int, int, int]) -> sp.csr_matrix:
+    """``(n_cells, n_pixels)`` of ones where a pixel belongs to a cell."""
+    index = np.zeros(shape, np.int64)
+    for axis, edge in enumerate(grid.edges):
+        number = np.repeat(np.arange(grid.shape[axis]), np.diff(edge))
+        view = [1, 1, 1]
+        view[axis] = -1
+        index = index * grid.shape[axis] + number.reshape(view)
+    cell = np.ascontiguousarray(index).ravel()
+    return sp.csr_matrix(
+        (np.ones(cell.size, np.float32), (cell, np.arange(cell.size))),
+        shape=(grid.n_cells, cell.size),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Demixer:
+    """Everything of pass 2 that does not depend on the frames.
+
+    Attributes
+    ----------
+    weights
+        ``A / sn``, CSC ``(n_pixels, n_components)``.
+    q
+        ``w / sn`` of the background's sums in units of raw frames ``(n_pixels,)``.
+    offset_onto, offset_sums
+        What the mean image gives, taken off each frame's products.
+    D, N, H
+        Sparse matrices of the module's equation.
+    """
+
+    field: Field
+    weights: sp.csc_matrix
+    q: NDArray[np.float32]
+    offset_onto: NDArray[np.float64]
+    offset_sums: NDArray[np.float64]
+    D: sp.csr_matrix
+    N: sp.csr_matrix
+    H: sp.csr_matrix
+    system: Any
+
+    @classmethod
+    def build(
+        cls,
+        field: Field,
+        A: sp.csc_matrix,
+        mean: NDArray[np.float32],
+        sn: NDArray[np.float32],
+        inside: NDArray[np.bool_],
+    ) -> Demixer:
+        """Set up for whitened footprints ``A (n_pixels, n)``.
+
+        Parameters
+        ----------
+        mean, sn
+            Mean image and noise ``(n_pixels,)``, units of the movie; infinite noise leaves out.
+        inside
+            Pixels inside footprints ``(Z, Y, X)``.
+        """
+        grid = field.grid
+        one_over = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32)
+        relative = relative_inverse(sn).reshape(field.shape)
+        q = pixel_weights(inside, relative)
+        flat_q = q.ravel()
+        weight = cell_weights(q * relative, grid)
+        H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ smoothing_matrix(grid)
+        P = interpolation_matrix(grid, field.shape)
+        AP = (A.T @ sp.diags(relative.ravel()) @ P).tocsr()
+        N = (cell_sum_matrix(grid, field.shape) @ sp.diags(flat_q) @ A).tocsr()
+        D = (AP @ H).tocsr()
+        system = (A.T @ A - D @ N).tocsc().astype(np.float64)
+        weights = (sp.diags(one_over) @ A).tocsc().astype(np.float32)
+        weights.sort_indices()
+        raw_q = (flat_q * one_over).astype(np.float32)
+        sums = cell_sum_matrix(grid, field.shape) @ (raw_q * mean)
+        return cls(
+            field, weights, raw_q, weights.T @ mean.astype(np.float64),
+            np.asarray(sums, np.float64), D, N, H.tocsr(),
+            splu(system) if A.shape[1] else None,
+        )  # fmt: skip
+
+    def project(
+        self, frames: NDArray[Any], workers: Workers
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``A'y`` ``(n_components, n)`` and ``n(y)`` ``(n_cells, n)`` of a block of frames."""
+        n = len(frames)
+        onto = np.empty((n, self.weights.shape[1]), np.float32)
+        sums = np.empty((n, self.field.grid.n_cells), np.float32)
+        w = self.weights
+        indptr, indices = w.indptr.astype(np.int32), w.indices.astype(np.int32)
+        workers.ranges(
+            lambda a, b: _project_frames(
+                frames, indptr, indices, w.data, self.q, *self.field.grid.edges, onto, sums, a, b
+            ),
+            n,
+            max(1, min(16, n // 4)),
+        )
+        return onto.T - self.offset_onto[:, None], sums.T - self.offset_sums[:, None]
+
+    def solve(
+        self, onto: NDArray[np.float64], sums: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Traces ``(n_components, n)`` and background ``(n_cells, n)`` of a block."""
+        if self.system is None:
+            return np.zeros((0, sums.shape[1])), np.asarray(self.H @ sums)
+        c = self.system.solve(np.ascontiguousarray(onto - self.D @ sums))
+        return c, np.asarray(self.H @ (sums - self.N @ c))
+
+
+def relative_inverse(sn: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``1 / sn`` in units of the median noise; 0 where the noise is infinite."""
+    finite = np.isfinite(sn)
+    middle = float(np.median(sn[finite])) if finite.any() else 1.0
+    return np.where(finite, middle / np.where(finite, sn, 1), 0).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """What pass 2 gives.
+
+    Attributes
+    ----------
+    raw
+        Demixed traces ``(n_components, n_frames)`` float32, mean near 0.
+    modes
+        Weights of the background's modes ``(n_modes, n_frames)`` float32.
+    """
+
+    raw: NDArray[np.float32]
+    modes: NDArray[np.float32]
+
+
+def extract_traces(
+    source: FrameSource,
+    demixer: Demixer,
+    modes: NDArray[np.float32],
+    lost: NDArray[np.bool_],
+    workers: Workers,
+    *,
+    block_bytes: int = 64 << 20,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> Traces:
+    """Read the movie once more and demix every frame.
+
+    Parameters
+    ----------
+    modes
+        Orthonormal spatial patterns over the grid's cells ``(n_modes, n_cells)``; of the
+        background only its weights on these are kept.
+    lost
+        Frames without content ``(n_frames,)``: their values are interpolated.
+    """
+    n_frames = source.shape[0]
+    raw = np.zeros((demixer.weights.shape[1], n_frames), np.float32)
+    along = np.zeros((len(modes), n_frames), np.float32)
+    frame_bytes = demixer.field.n_pixels * source.dtype.itemsize
+    dead = demixer.q == 0
+    for start, frames in read_blocks(
+        source, frame_blocks(n_frames, frame_bytes, 1, block_bytes), workers
+    ):
+        stop = start + len(frames)
+        if frames.dtype == np.float32 and dead.any():
+            frames[:, dead] = 0
+        # A lost frame of NaN would poison nothing but itself; it is replaced below.
+        c, bg = demixer.solve(*demixer.project(frames, workers))
+        raw[:, start:stop] = c
+        along[:, start:stop] = modes @ bg
+        on_block(stop)
+    if lost.any() and not lost.all():
+        good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)
+        for rows in (raw, along):
+            for row in rows:
+                row[bad] = np.interp(bad, good, row[good])
+    return Traces(raw, along)

@@ -1,0 +1,282 @@
+"""CNMF from a frame source to components: the steps of the method in their order.
+
+1. pass 1 over the movie: bins, noise, summary images        (binning, images)
+2. whitening, detection, least squares, merging, per tile    (search, detect)
+3. pass 2: traces at the full rate, background alongside     (project)
+4. baseline, time constants, deconvolution                   (kinetics, deconvolve)
+5. pass 3: scores; shape and activity: classes               (evaluate, classify)
+
+References
+----------
+Pnevmatikakis et al. 2016, Neuron 89, 285; Giovannucci et al. 2019, eLife 8, e38173;
+Friedrich, Zhou, Paninski 2017, PLoS Comput Biol 13, e1005423.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core._report import Report, logger, never_stop, no_progress
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.assemble import assemble
+from napari_cnmf.core.binning import Binned, bin_movie
+from napari_cnmf.core.bound import strongest_per_patch
+from napari_cnmf.core.deconvolve import Deconvolved, deconvolve
+from napari_cnmf.core.detect import INSIDE, Steps
+from napari_cnmf.core.evaluate import score_components
+from napari_cnmf.core.images import frame_images
+from napari_cnmf.core.kinetics import estimate_kinetics
+from napari_cnmf.core.modes import BackgroundModes, find_modes
+from napari_cnmf.core.plan import Plan, make_plan
+from napari_cnmf.core.project import Demixer, Traces, extract_traces
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.scratch import default_scratch
+from napari_cnmf.core.search import Found, search
+from napari_cnmf.core.source import (
+    FrameSource,
+    ProgressCallback,
+    ScratchFactory,
+    StopCallback,
+    WarningCallback,
+)
+from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
+from napari_cnmf.core.usable import usable_pixels
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams
+
+
+def run_cnmf(
+    source: FrameSource,
+    params: CNMFParams,
+    *,
+    frame_rate_hz: float,
+    border_px: int = 0,
+    refit: bool = False,
+    ain: sp.csc_matrix | None = None,
+    mask: NDArray[np.bool_] | None = None,
+    one_photon: bool = False,
+    memory_gb: float | None = None,
+    n_threads: int | None = None,
+    scratch: ScratchFactory | None = None,
+    on_progress: ProgressCallback = no_progress,
+    on_warning: WarningCallback = logger.warning,
+    on_log: Callable[[str], None] = logger.info,
+    should_stop: StopCallback = never_stop,
+    steps: Steps | None = None,
+) -> CNMFResult:
+    """Find cells in a movie and demix their traces.
+
+    Parameters
+    ----------
+    source
+        The movie ``(T, [Z], Y, X)``, any integer or float type; pixels that are NaN at some
+        time, constant pixels and empty frames are left out. Read three times.
+    params
+        ``init.gSig`` (half-width of a cell in pixels) and ``data.decay_time`` matter most.
+    frame_rate_hz
+        Frames (volumes) per second.
+    border_px
+        Width of the border that motion correction left empty; added to ``patch.border_pix``.
+    refit
+        One more round of least squares.
+    ain
+        Footprints ``(n_pixels, n)`` in C order to fit instead of searching.
+    mask
+        Pixels to analyse, of the frame's shape.
+    one_photon
+        Multiplicative background and halo absorption for one-photon recordings.
+    memory_gb
+        Budget; by default from what is free. Decides between one tile in memory and several.
+    n_threads
+        By default one per core; never changes the result.
+    scratch
+        Where bins go that do not fit into memory.
+    on_progress, on_warning, on_log, should_stop
+        Callbacks, all called from this thread.
+
+    Returns
+    -------
+    CNMFResult
+        With zero components where nothing is found: a result, not an error.
+
+    Raises
+    ------
+    ParameterError, MovieError
+        Parameters that do not fit the movie; a movie that is none.
+    CancelledByUser
+        When ``should_stop`` says so.
+    """
+    report = Report(on_progress, on_warning, on_log, should_stop)
+    plan = make_plan(source, params, frame_rate_hz, memory_gb)
+    steps = steps or steps_for(params, refit)
+    _say_plan(plan, report)
+    with Workers(n_threads) as workers:
+        binned, found, sn = _detect(
+            source, params, plan, steps, border_px, mask, ain, scratch, workers, report
+        )
+        images = frame_images(binned, plan.dims)
+        images["correlation"] = found.correlation.reshape(plan.dims)
+        images["pnr"] = found.pnr.reshape(plan.dims)
+        if ain is None:
+            found = _bounded(found, params, plan)
+        traced = _trace(source, params, plan, binned, found, sn, workers, report)
+        components, figures = assemble(plan, params, binned, found, traced, images)
+        components, wref = score_components(
+            source, components, params, plan, found, workers, report
+        )
+    _warn_about_size(wref, params, report)
+    figures |= {
+        "frames_per_bin": float(plan.frames_per_bin),
+        "n_tiles": float(len(plan.tiles)),
+        "typical_width": wref,
+        "n_lost_frames": float(binned.lost.sum()),
+    }
+    return CNMFResult(components, images, tuple(report.notes), figures)
+
+
+def steps_for(params: CNMFParams, refit: bool) -> Steps:
+    """How often each step runs for these parameters."""
+    return Steps(
+        rounds=(2, 1, 2 if refit else 1),
+        merge_correlation=params.merging.merge_thr if params.merging.do_merge else None,
+    )
+
+
+def _say_plan(plan: Plan, report: Report) -> None:
+    where = "in memory" if plan.in_memory else f"out of core in {len(plan.tiles)} tiles"
+    report.note(
+        f"{plan.n_frames} frames of {' x '.join(map(str, plan.dims))} pixels are analysed {where}, "
+        f"in bins of {plan.frames_per_bin} frames."
+    )
+    decays = plan.n_frames / (plan.decay_time_s * plan.frame_rate_hz)
+    if decays < 30:
+        report.warn(
+            f"The movie lasts {decays:.0f} decay times; cells that are active once or twice in so "
+            "short a time cannot be told from noise. Check data.fr and data.decay_time."
+        )
+
+
+def _detect(
+    source: FrameSource,
+    params: CNMFParams,
+    plan: Plan,
+    steps: Steps,
+    border_px: int,
+    mask: NDArray[np.bool_] | None,
+    ain: sp.csc_matrix | None,
+    scratch: ScratchFactory | None,
+    workers: Workers,
+    report: Report,
+) -> tuple[Binned, Found, NDArray[np.float32]]:
+    """Pass 1 and the search; the bins are gone afterwards."""
+    given = None if ain is None else _checked_ain(ain, plan)
+    with ExitStack() as stack:
+        store: BinStore
+        if plan.in_memory:
+            store = MemoryStore(plan.field.shape, plan.n_bins)
+        else:
+            factory = scratch or default_scratch
+            store = stack.enter_context(ScratchStore(plan.field.shape, plan.n_bins, factory))
+        binned = bin_movie(
+            source, plan.frames_per_bin, store, workers,
+            block_bytes=plan.block_bytes,
+            on_block=lambda done: report.progress("reading", done, plan.n_frames),
+        )  # fmt: skip
+        border = border_px + params.patch.border_pix
+        usable = usable_pixels(binned, plan.dims, border, mask, source.dtype)
+        sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
+        found = search(store, binned, sn, plan, steps, given, workers, report)
+    if found.detrended:
+        report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
+    if binned.lost.any():
+        report.warn(
+            f"{int(binned.lost.sum())} of {plan.n_frames} frames are empty; they were left out "
+            "and their traces interpolated."
+        )
+    return binned, found, sn
+
+
+def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
+    if ain.shape[0] != plan.field.n_pixels:
+        raise ParameterError(
+            f"Ain must have {plan.field.n_pixels} pixels, one row for each pixel of the field "
+            f"{plan.dims} in C order, got {ain.shape[0]}. Make it from a movie of this size."
+        )
+    given = sp.csc_matrix(ain, dtype=np.float32)
+    given.data = np.maximum(given.data, 0)
+    given.eliminate_zeros()
+    given.sort_indices()
+    return given
+
+
+def _bounded(found: Found, params: CNMFParams, plan: Plan) -> Found:
+    ids = strongest_per_patch(
+        found.factors, found.activity.energy, params.init.K, params.patch.rf, plan.dims
+    )
+    return found if len(ids) == len(found.factors) else found.take(ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """Traces and background at the full rate, whitened footprints' units.
+
+    Attributes
+    ----------
+    A
+        Whitened footprints, CSC ``(n_pixels, n)``.
+    """
+
+    A: sp.csc_matrix
+    sn: NDArray[np.float32]
+    raw: Traces
+    calcium: Deconvolved
+    modes: BackgroundModes
+    decay_s: NDArray[np.float64]
+    rise_s: NDArray[np.float64]
+
+
+def _trace(
+    source: FrameSource,
+    params: CNMFParams,
+    plan: Plan,
+    binned: Binned,
+    found: Found,
+    sn: NDArray[np.float32],
+    workers: Workers,
+    report: Report,
+) -> Traced:
+    """Pass 2, then deconvolution."""
+    A = found.factors.matrix(plan.field.shape)
+    inside = found.factors.inside(plan.field.shape, INSIDE)
+    demixer = Demixer.build(plan.field, A, binned.mean, sn, inside)
+    modes = find_modes(found.background, binned.mean, plan.field, max(1, params.init.nb))
+    traces = extract_traces(
+        source, demixer, modes.readout, binned.lost, workers,
+        block_bytes=plan.block_bytes,
+        on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
+    )  # fmt: skip
+    p = params.temporal.p
+    report.progress("deconvolving", 0, 1)
+    decay, rise = estimate_kinetics(traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers)
+    s_min = params.temporal.s_min or 0.0
+    calcium = deconvolve(
+        traces.raw, decay, rise, plan.frame_rate_hz,
+        p=p, s_min=s_min, workers=workers,
+    )  # fmt: skip
+    report.progress("deconvolving", 1, 1)
+    return Traced(A, sn, traces, calcium, modes, decay, rise)
+
+
+def _warn_about_size(wref: float, params: CNMFParams, report: Report) -> None:
+    if wref > 1.4 or wref < 0.65:
+        size = ", ".join(f"{wref * g:.1f}" for g in params.init.gSig)
+        report.warn(
+            f"The cells of this movie look {wref:.1f} times as large as init.gSig = "
+            f"{params.init.gSig}. Try init.gSig={size.replace(' ', '')}."
+        )

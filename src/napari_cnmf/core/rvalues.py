@@ -1,0 +1,155 @@
+"""Spatial correlation of footprints with the movie, by CaImAn's definition.
+
+For each component, the mean frame around its ten highest peaks, less the frames in which
+overlapping components peak, is correlated with its footprint over the footprint's pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.binning import frame_blocks, read_blocks
+from napari_cnmf.core.source import FrameSource
+
+N_PEAKS = 10
+_HEIGHT = 0.3
+_OVERLAP = 0.1
+
+
+def find_peaks(c: NDArray[np.floating], height: float = _HEIGHT) -> NDArray[np.int64]:
+    """Local maxima above ``height`` of the range of ``c (n_frames,)``; a plateau's middle."""
+    step = np.diff(c)
+    if not step.any():
+        return np.zeros(0, np.int64)
+    # A plateau takes the slope of its two flanks, half each, so that it peaks in its middle.
+    (flat,) = np.nonzero(step == 0)
+    while len(flat):
+        right = np.append(step[1:], 0.0)
+        left = np.append(0.0, step[:-1])
+        step[flat] = right[flat]
+        still = flat[step[flat] == 0]
+        step[still] = left[still]
+        (flat,) = np.nonzero(step == 0)
+    rising = np.append(0.0, step)
+    falling = np.append(step, 0.0)
+    level = height * (c.max() - c.min()) + c.min()
+    return np.flatnonzero((falling < 0) & (rising > 0) & (c > level))
+
+
+def activity_frames(C: NDArray[np.floating], before: int, after: int) -> list[NDArray[np.int64]]:
+    """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
+    n_frames = C.shape[1]
+    out = []
+    for c in C:
+        peaks = find_peaks(c)
+        best = peaks[np.argsort(c[peaks], kind="stable")[::-1][:N_PEAKS]]
+        frames = best[:, None] + np.arange(before, after)
+        out.append(np.unique(np.clip(frames, 0, n_frames - 1)))
+    return out
+
+
+def own_frames(A: sp.csc_matrix, active: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Active frames of each component less those of components overlapping it by > 0.1."""
+    norm = np.sqrt(np.asarray(A.multiply(A).sum(0))).ravel()
+    unit = A @ sp.diags(1 / np.maximum(norm, 1e-30))
+    overlap = (unit.T @ unit).tocsr()
+    out = []
+    for k, frames in enumerate(active):
+        row = slice(overlap.indptr[k], overlap.indptr[k + 1])
+        others = overlap.indices[row][overlap.data[row] > _OVERLAP]
+        taken = [active[j] for j in others if j != k]
+        left = np.setdiff1d(frames, np.concatenate(taken)) if taken else frames
+        out.append(left if len(left) else frames)
+    return out
+
+
+_SIGNATURE = (
+    "void({0}[:, ::1], int32[::1], int32[::1], int64[::1], int64[::1], float64[::1], int64, int64)"
+)
+
+
+@kernel(_SIGNATURE.format("uint16"), _SIGNATURE.format("float32"))
+def _add_frames(
+    frames: NDArray[Any],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    first: NDArray[np.int64],
+    which: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    start: int,
+    stop: int,
+) -> None:
+    """Add ``frames[which[first[k]:first[k + 1]]]`` at the pixels of component k."""
+    for k in range(start, stop):
+        for n in range(first[k], first[k + 1]):
+            frame = frames[which[n]]
+            for i in range(indptr[k], indptr[k + 1]):
+                sums[i] += frame[indices[i]]
+
+
+def spatial_correlation(
+    source: FrameSource,
+    A: sp.csc_matrix,
+    C: NDArray[np.floating],
+    frame_rate_hz: float,
+    workers: Workers,
+    *,
+    block_bytes: int = 64 << 20,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> NDArray[np.float64]:
+    """``r`` of each component ``(n_components,)``; 0 where it never peaks.
+
+    Parameters
+    ----------
+    source
+        The movie, read once more.
+    A
+        Footprints ``(n_pixels, n_components)``, pixels in C order.
+    C
+        Denoised traces ``(n_components, n_frames)``.
+    """
+    A = A.tocsc()
+    A.sort_indices()
+    before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
+    after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
+    frames_of = own_frames(A, activity_frames(C, before, after))
+    sums = np.zeros(A.nnz)
+    indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
+    n_pixels = A.shape[0]
+    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, block_bytes)
+    for start, frames in read_blocks(source, edges, workers):
+        stop = start + len(frames)
+        inside = [f[np.searchsorted(f, start) : np.searchsorted(f, stop)] for f in frames_of]
+        first = np.concatenate([[0], np.cumsum([len(f) for f in inside])]).astype(np.int64)
+        which = np.concatenate([*inside, np.zeros(0, np.int64)]).astype(np.int64) - start
+        workers.ranges(
+            lambda a, b, f=frames, n=first, w=which: _add_frames(
+                f, indptr, indices, n, w, sums, a, b
+            ),
+            len(C),
+            64,
+        )
+        on_block(stop)
+    out = np.zeros(len(C))
+    for k in range(len(C)):
+        part = slice(A.indptr[k], A.indptr[k + 1])
+        positive = A.data[part] > 0
+        if len(frames_of[k]) and positive.sum() >= 3:
+            mean = sums[part][positive] / len(frames_of[k])
+            out[k] = _pearson(mean, A.data[part][positive].astype(np.float64))
+    return out
+
+
+def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Correlation of two vectors, NaN where one is constant or not finite."""
+    x, y = x - x.mean(), y - y.mean()
+    norm = math.sqrt(float(x @ x) * float(y @ y)) if np.isfinite(x).all() else 0.0
+    return float(x @ y) / norm if norm > 0 else float("nan")

@@ -1,0 +1,225 @@
+"""Detection over the whole field: tile after tile, each component owned by one tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core._report import Report
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.activity import Activity, measure_activity
+from napari_cnmf.core.binning import Binned
+from napari_cnmf.core.detect import Detection, Steps, Tile, detect, fit_given
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.images import bin_images
+from napari_cnmf.core.merge import groups_to_merge
+from napari_cnmf.core.peel import Candidates
+from napari_cnmf.core.plan import Plan, TilePlan
+from napari_cnmf.core.project import relative_inverse
+from napari_cnmf.core.store import BinStore, Region
+from napari_cnmf.core.whiten import find_trend, whiten
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Components of the whole field, whitened units.
+
+    Attributes
+    ----------
+    factors
+        Boxes in coordinates of the field.
+    activity
+        Measured in the tile that owns each component.
+    background
+        Time courses of the field's grid cells ``(n_cells, n_bins)``, units of the movie.
+    candidates
+        Every site tried.
+    correlation, pnr
+        Images ``(Z, Y, X)``.
+    """
+
+    factors: Factors
+    activity: Activity
+    background: NDArray[np.float32]
+    candidates: Candidates
+    correlation: NDArray[np.float32]
+    pnr: NDArray[np.float32]
+    detrended: bool
+
+    def take(self, ids: NDArray[np.int64]) -> Found:
+        """Some of the components."""
+        values = (getattr(self.activity, f.name)[ids] for f in fields(Activity))
+        return replace(self, factors=self.factors.take(ids), activity=Activity(*values))
+
+
+def search(
+    store: BinStore,
+    binned: Binned,
+    sn: NDArray[np.float32],
+    plan: Plan,
+    steps: Steps,
+    given: sp.csc_matrix | None,
+    workers: Workers,
+    report: Report,
+) -> Found:
+    """Find (or fit, where ``given``) components in every tile.
+
+    Parameters
+    ----------
+    sn
+        Noise ``(n_pixels,)``, infinite outside the mask and in the border.
+    given
+        Footprints in units of the movie, ``(n_pixels, n)``; then nothing is searched.
+    """
+    trend = find_trend(binned.brightness)
+    shape = plan.field.shape
+    correlation, pnr = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    background = np.zeros((plan.field.grid.n_cells, binned.n_bins), np.float32)
+    parts: list[tuple[Factors, Activity]] = []
+    candidates: list[Candidates] = []
+    own_noise = binned.sn.reshape(shape)
+    middle = float(np.median(sn[np.isfinite(sn)])) if np.isfinite(sn).any() else 1.0
+    for i, tile_plan in enumerate(plan.tiles):
+        X = store.tile(tile_plan.region)
+        repair_empty_bins(X, binned.empty_bins)
+        region, core = tile_plan.region, _within(tile_plan.core, tile_plan.region)
+        maps = bin_images(X, own_noise[region], binned.frames_per_bin, workers)
+        for image, values in zip((correlation, pnr), maps, strict=True):
+            image[tile_plan.core] = values[core]
+        tile = _whitened_tile(X, sn.reshape(shape)[region], binned, trend, plan, workers, report)
+
+        def on_step(share: float, i: int = i) -> None:
+            report.progress("finding components", i + share, len(plan.tiles))
+
+        if given is None:
+            detection = detect(tile, steps, on_step)
+        else:
+            detection = fit_given(tile, _cut_out(given, sn, shape, tile_plan), on_step)
+        scale = middle / np.sqrt(binned.frames_per_bin)
+        _place_background(background, detection, tile.field, tile_plan, plan.field.grid, scale)
+        parts.append(_owned(tile, detection, tile_plan))
+        candidates.append(_shifted(detection.candidates, tile_plan))
+    factors, activity = _joined(parts, by_energy=given is None)
+    if given is None and len(plan.tiles) > 1:
+        factors, activity = _without_twins(factors, activity)
+    return Found(
+        factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
+        len(trend) > 0,
+    )  # fmt: skip
+
+
+def repair_empty_bins(X: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
+    """Repeat the full bin before an empty one (the first full one at the start), in place."""
+    full = np.flatnonzero(~empty)
+    for i in np.flatnonzero(empty):
+        before = full[full < i]
+        source = before[-1] if len(before) else (full[0] if len(full) else None)
+        X[..., i] = 0 if source is None else X[..., source]
+
+
+def _whitened_tile(
+    X: NDArray[np.float32],
+    sn: NDArray[np.float32],
+    binned: Binned,
+    trend: NDArray[np.float32],
+    plan: Plan,
+    workers: Workers,
+    report: Report,
+) -> Tile:
+    shape = X.shape[:3]
+    flat = X.reshape(-1, X.shape[-1])
+    whiten(flat, np.ascontiguousarray(sn).ravel(), binned.frames_per_bin, trend, workers)
+    field = Field((shape[0], shape[1], shape[2]), plan.field.g_sig)
+    inverse = relative_inverse(np.ascontiguousarray(sn))
+    return Tile.of(field, X, inverse, workers, report.check)
+
+
+def _within(inner: Region, outer: Region) -> Region:
+    a, b, c = (
+        slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True)
+    )
+    return a, b, c
+
+
+def _owned(tile: Tile, detection: Detection, plan: TilePlan) -> tuple[Factors, Activity]:
+    """The components whose centroid lies in the tile's core, in the field's coordinates."""
+    factors = detection.factors
+    activity = measure_activity(tile.R, factors, tile.field, tile.workers)
+    origin = np.array([s.start for s in plan.region])
+    at = factors.centroids() + origin
+    mine = factors.foot.any((1, 2, 3))
+    for axis, s in enumerate(plan.core):
+        mine &= (at[:, axis] >= s.start - 0.5) & (at[:, axis] < s.stop - 0.5)
+    moved = Factors(factors.corner + origin, factors.foot, factors.C).take(mine)
+    values = (getattr(activity, f.name)[mine] for f in fields(Activity))
+    return moved, Activity(*values)
+
+
+def _joined(parts: list[tuple[Factors, Activity]], *, by_energy: bool) -> tuple[Factors, Activity]:
+    """All tiles' components, strongest first or as they come."""
+    factors = parts[0][0]
+    for part, _ in parts[1:]:
+        factors = factors.joined(part)
+    activity = Activity.concatenate([a for _, a in parts])
+    if not by_energy:
+        return factors, activity
+    order = np.argsort(-activity.energy, kind="stable")
+    values = (getattr(activity, f.name)[order] for f in fields(Activity))
+    return factors.take(order), Activity(*values)
+
+
+def _without_twins(factors: Factors, activity: Activity) -> tuple[Factors, Activity]:
+    """Of one cell found by two neighbouring tiles only the stronger component."""
+    keep = np.ones(len(factors), np.bool_)
+    for group in groups_to_merge(factors, 0.8):
+        keep[group[1:]] = False
+    values = (getattr(activity, f.name)[keep] for f in fields(Activity))
+    return factors.take(keep), Activity(*values)
+
+
+def _place_background(
+    out: NDArray[np.float32],
+    detection: Detection,
+    field: Field,
+    tile: TilePlan,
+    grid: Grid,
+    scale: float,
+) -> None:
+    """Copy the tile's background to the cells of the field's grid whose centres it owns."""
+    local = field.grid
+    index = []
+    for axis in range(3):
+        edge = grid.edges[axis]
+        centre = (edge[1:] + edge[:-1] - 1) // 2
+        core, region = tile.core[axis], tile.region[axis]
+        mine = np.flatnonzero((centre >= core.start) & (centre < core.stop))
+        inside = np.searchsorted(local.edges[axis], centre[mine] - region.start, side="right") - 1
+        index.append((mine, np.clip(inside, 0, local.shape[axis] - 1)))
+    block = detection.background[np.ix_(*(i for _, i in index))]
+    whole = out.reshape(*grid.shape, -1)
+    whole[np.ix_(*(m for m, _ in index))] = block * scale
+
+
+def _shifted(candidates: Candidates, tile: TilePlan) -> Candidates:
+    """Candidates in the tile's core, in the field's coordinates."""
+    at = candidates.at + np.array([s.start for s in tile.region])
+    mine = np.ones(len(at), np.bool_)
+    for axis, s in enumerate(tile.core):
+        mine &= (at[:, axis] >= s.start) & (at[:, axis] < s.stop)
+    return Candidates(
+        at[mine], candidates.score[mine], candidates.energy[mine], candidates.area[mine],
+        candidates.verdict[mine],
+    )  # fmt: skip
+
+
+def _cut_out(
+    given: sp.csc_matrix, sn: NDArray[np.float32], shape: tuple[int, int, int], tile: TilePlan
+) -> sp.csc_matrix:
+    """Whitened given footprints, in the pixels of a tile."""
+    inverse = np.where(np.isfinite(sn), 1 / np.where(np.isfinite(sn), sn, 1), 0)
+    index = np.arange(int(np.prod(shape))).reshape(shape)[tile.region].ravel()
+    return (sp.diags(inverse[index]) @ given.tocsr()[index]).tocsc()

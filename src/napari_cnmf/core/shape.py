@@ -1,0 +1,161 @@
+"""The geometry of footprints, in units of gSig.
+
+Measured on the support ``a > 0.2 max`` with its holes filled (nucleus-excluded cells are
+rings); of a volume's footprint on its projection along Z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.footprints import filled_cores
+from napari_cnmf.core.geometry import Field
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Geometry of each component, arrays ``(n,)`` float64.
+
+    Attributes
+    ----------
+    width
+        Radius of the largest circle inside, in gSig.
+    minor
+        Standard deviation of the support along its short axis, in gSig (a disc of radius r: r/2).
+    eccentricity
+        ``sqrt(1 - (short / long)^2)`` of the standard deviations.
+    solidity
+        Area over the area of the convex hull.
+    area
+        In gSig^2.
+    cut
+        Whether the footprint touches the border of the field, bool.
+    """
+
+    width: NDArray[np.float64]
+    minor: NDArray[np.float64]
+    eccentricity: NDArray[np.float64]
+    solidity: NDArray[np.float64]
+    area: NDArray[np.float64]
+    cut: NDArray[np.bool_]
+
+
+@kernel("void(uint8[:, :, ::1], float64, float64, float64[:, ::1])")
+def _measure(
+    masks: NDArray[np.uint8], unit_y: float, unit_x: float, out: NDArray[np.float64]
+) -> None:
+    """Width, minor, eccentricity, solidity and area of each mask; lengths over their units."""
+    n, by, bx = masks.shape
+    py = np.empty(by * bx)
+    px = np.empty(by * bx)
+    hull_y = np.empty(4 * bx + 8)
+    hull_x = np.empty(4 * bx + 8)
+    for k in range(n):
+        mask = masks[k]
+        count = 0
+        for y in range(by):
+            for x in range(bx):
+                if mask[y, x]:
+                    py[count], px[count] = y / unit_y, x / unit_x
+                    count += 1
+        if count == 0:
+            out[k] = 0.0
+            continue
+        my, mx = py[:count].mean(), px[:count].mean()
+        # A pixel is a unit square: its own variance of 1/12 keeps small supports from degenerating.
+        syy = ((py[:count] - my) ** 2).mean() + 1 / (12 * unit_y * unit_y)
+        sxx = ((px[:count] - mx) ** 2).mean() + 1 / (12 * unit_x * unit_x)
+        sxy = ((py[:count] - my) * (px[:count] - mx)).mean()
+        half = 0.5 * (syy + sxx)
+        spread = np.sqrt(max(0.25 * (syy - sxx) ** 2 + sxy * sxy, 0.0))
+        small, large = max(half - spread, 1e-12), half + spread
+        widest = 0.0
+        for y in range(by):
+            for x in range(bx):
+                if not mask[y, x]:
+                    continue
+                nearest = 1e30
+                for yy in range(-1, by + 1):
+                    for xx in range(-1, bx + 1):
+                        inside = 0 <= yy < by and 0 <= xx < bx and mask[yy, xx]
+                        if not inside:
+                            d = ((yy - y) / unit_y) ** 2 + ((xx - x) / unit_x) ** 2
+                            nearest = min(nearest, d)
+                widest = max(widest, nearest)
+        area = count / (unit_y * unit_x)
+        # Convex hull of the corners of the outermost pixels of each row (monotone chain).
+        top = 0
+        for side in range(2):
+            base = top
+            for i in range(2 * by):
+                row = i // 2 if side == 0 else by - 1 - i // 2
+                first, last = -1, -1
+                for x in range(bx):
+                    if mask[row, x]:
+                        first = x if first < 0 else first
+                        last = x
+                if first < 0:
+                    continue
+                edge = row - 0.5 if (i % 2 == 0) == (side == 0) else row + 0.5
+                qy = edge / unit_y
+                qx = (first - 0.5) / unit_x if side == 0 else (last + 0.5) / unit_x
+                while (
+                    top - base >= 2
+                    and (
+                        (hull_y[top - 1] - hull_y[top - 2]) * (qx - hull_x[top - 2])
+                        - (hull_x[top - 1] - hull_x[top - 2]) * (qy - hull_y[top - 2])
+                    )
+                    <= 0
+                ):
+                    top -= 1
+                hull_y[top], hull_x[top] = qy, qx
+                top += 1
+        hull = 0.0
+        for i in range(top):
+            j = (i + 1) % top
+            hull += hull_y[i] * hull_x[j] - hull_y[j] * hull_x[i]
+        out[k, 0] = np.sqrt(widest) - 0.5 / np.sqrt(unit_y * unit_x)
+        out[k, 1] = np.sqrt(small)
+        out[k, 2] = np.sqrt(max(1 - small / large, 0.0))
+        out[k, 3] = area / max(0.5 * abs(hull), 1e-12)
+        out[k, 4] = area
+
+
+def measure_shapes(factors: Factors, field: Field) -> Shapes:
+    """Geometry of all footprints."""
+    core = filled_cores(factors.foot).any(1)
+    out = np.zeros((len(factors), 5))
+    _measure(
+        np.ascontiguousarray(core, np.uint8), float(field.g_sig[1]), float(field.g_sig[2]), out
+    )
+    low = factors.corner[:, 1:, None]
+    rows, columns = core.any(2), core.any(1)
+    cut = np.zeros(len(factors), np.bool_)
+    for axis, used in ((0, rows), (1, columns)):
+        at = np.arange(used.shape[1]) + low[:, axis]
+        edge = (at <= 0) | (at >= field.shape[axis + 1] - 1)
+        cut |= (used & edge).any(1)
+    return Shapes(*out.T, cut)
+
+
+def typical_width(
+    shapes: Shapes, energy: NDArray[np.floating], eccentricity: float, solidity: float
+) -> float:
+    """``wref``: the movie's own cell size in gSig, energy-weighted median of round components.
+
+    1 when there are fewer than five to go by.
+    """
+    good = (shapes.eccentricity < eccentricity) & (shapes.solidity >= solidity) & ~shapes.cut
+    good &= shapes.width > 0.3
+    if good.sum() < 5:
+        return 1.0
+    width = shapes.width[good]
+    weight = np.sqrt(np.maximum(energy[good], 0))
+    order = np.argsort(width)
+    total = np.cumsum(weight[order])
+    return float(width[order][np.searchsorted(total, 0.5 * total[-1])])

@@ -1,0 +1,145 @@
+"""Peak signal-to-noise of traces, by CaImAn's definition (Giovannucci et al. 2019, methods).
+
+The noise of a trace is the spread below its mode. With z_t the trace in units of three
+such standard deviations, the least probable run of N = ceil(frame rate x decay time) frames,
+
+    L = min_t sum_{i < N} log Phi(-z_{t+i}),        SNR = -Phi^{-1}(exp(L / N)),
+
+is the height that N frames of equal z would need to be as improbable.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+
+_SIGMAS = 3.0
+_BASELINE_PERCENTILE = 8.0
+
+
+@kernel("float64(float64[::1])")
+def half_sample_mode(x: NDArray[np.float64]) -> float:
+    """Mode of sorted values: the densest half, again and again (Bickel and Fruehwirth 2006)."""
+    start, n = 0, len(x)
+    while n > 3:
+        half = (n + 1) // 2
+        best, narrowest = start, np.inf
+        for i in range(start, start + half):
+            if i + half > start + n:
+                break
+            width = x[i + half - 1] - x[i]
+            if width < narrowest:
+                best, narrowest = i, width
+        start, n = best, half
+    if n == 1:
+        return float(x[start])
+    if n == 2:
+        return float(0.5 * (x[start] + x[start + 1]))
+    left = x[start + 1] - x[start]
+    right = x[start + 2] - x[start + 1]
+    # Of three values CaImAn halves to the lower pair only; its scores are kept.
+    return float(0.5 * (x[start] + x[start + 1]) if left < right else x[start + 1])
+
+
+def cubic_zoom_matrix(n: int, factor: int) -> NDArray[np.float64]:
+    """Cubic B-spline interpolation of ``n`` points to ``n factor``, ends on ends.
+
+    Returns
+    -------
+    zoom
+        ``(n factor, n)``: what ``scipy.ndimage.zoom`` of order 3 does along one axis.
+    """
+    if n == 1:
+        return np.ones((factor, 1))
+    spline = np.zeros((n, n))
+    for i in range(n):
+        spline[i, i] += 4 / 6
+        for j in (i - 1, i + 1):
+            spline[i, _mirror(j, n)] += 1 / 6
+    at = np.linspace(0, n - 1, n * factor)
+    weights = np.zeros((n * factor, n))
+    for row, x in enumerate(at):
+        i = min(int(x), n - 1)
+        u = x - i
+        basis = ((1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3)
+        for j, value in zip(range(i - 1, i + 3), basis, strict=True):
+            weights[row, _mirror(j, n)] += value / 6
+    return np.asarray(weights @ np.linalg.inv(spline))
+
+
+def _mirror(i: int, n: int) -> int:
+    """Index reflected about the first and the last point."""
+    if n == 1:
+        return 0
+    period = 2 * (n - 1)
+    i %= period
+    return i if i < n else period - i
+
+
+def remove_slow_baseline(traces: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Traces less a spline through the 8th percentiles of their windows ``(n, n_frames)``.
+
+    Windows have ``min(n_frames // 5, 800)`` frames.
+    """
+    n_frames = traces.shape[1]
+    # As in CaImAn, this is the number of samples of a window and of the windows' shape.
+    window = max(1, min(n_frames // 5, 800))
+    missing = -n_frames % window
+    before = missing // 2
+    y = np.pad(np.asarray(traces, np.float64), ((0, 0), (before, missing - before)), mode="reflect")
+    n_windows = y.shape[1] // window
+    low = np.percentile(y.reshape(len(y), n_windows, window), _BASELINE_PERCENTILE, axis=2)
+    low = low.astype(np.float32).astype(np.float64)
+    baseline = low @ cubic_zoom_matrix(n_windows, window).T
+    return np.asarray((y - baseline)[:, before : before + n_frames])
+
+
+def noise_of_lower_side(
+    traces: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mode of each trace and root mean square of what lies below it, each ``(n,)``."""
+    ordered = np.sort(traces, axis=1)
+    mode = np.array([half_sample_mode(row) for row in ordered]).reshape(len(traces))
+    below = np.minimum(traces - mode[:, None], 0)
+    count = np.maximum((below < 0).sum(1), 1)
+    return mode, np.sqrt((below**2).sum(1) / count)
+
+
+def trace_snr(
+    traces: NDArray[np.floating], frame_rate_hz: float, decay_time_s: float, workers: Workers
+) -> NDArray[np.float64]:
+    """SNR of raw traces.
+
+    Parameters
+    ----------
+    traces
+        ``C + YrA``, ``(n_components, n_frames)``.
+    frame_rate_hz, decay_time_s
+        Give the number of frames a transient must stand out for.
+
+    Returns
+    -------
+    snr
+        ``(n_components,)``; 0 for a constant trace.
+    """
+    n_samples = max(1, math.ceil(frame_rate_hz * decay_time_s))
+    out = np.zeros(len(traces))
+
+    def work(start: int, stop: int) -> None:
+        y = remove_slow_baseline(traces[start:stop])
+        mode, sigma = noise_of_lower_side(y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = (y - mode[:, None]) / (_SIGMAS * sigma[:, None])
+            total = np.cumsum(log_ndtr(-z), axis=1)
+            total[:, n_samples:] -= total[:, :-n_samples].copy()
+            least = total.min(axis=1)
+            out[start:stop] = -ndtri(np.exp(least / n_samples))
+
+    workers.ranges(work, len(traces), 32)
+    return np.nan_to_num(out, nan=0.0)

@@ -1,0 +1,153 @@
+"""The whole engine on simulated recordings with truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core import CNMFResult, run_cnmf
+from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.testing import Recording, demo_recording, score
+
+
+@dataclass
+class ArraySource:
+    """Frames of an array; reads like a file would, into the buffer given."""
+
+    movie: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.movie.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.movie.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return self.movie[start:stop].copy()
+        out[...] = self.movie[start:stop]
+        return out
+
+
+def params_for(recording: Recording, **groups: Any) -> CNMFParams:
+    g = tuple(round(s) for s in recording.gSig)
+    base = CNMFParams().replace(init={"gSig": g}, data={"decay_time": recording.decay_time_s})
+    return base.replace(**groups)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Recording:
+    return demo_recording()
+
+
+@pytest.fixture(scope="module")
+def result(demo: Recording) -> CNMFResult:
+    return run_cnmf(
+        ArraySource(demo.array()), params_for(demo), frame_rate_hz=demo.frame_rate_hz, n_threads=2
+    )
+
+
+def test_demo_cells_are_found_and_accepted(demo: Recording, result: CNMFResult) -> None:
+    everything = score(result.components, demo.truth)
+    assert everything.precision >= 0.95
+    assert everything.recall >= 0.95
+    assert everything.trace_correlation >= 0.98
+    accepted = score(result.components, demo.truth, subset=result.components.accepted)
+    assert accepted.precision >= 0.95
+    assert accepted.recall >= 0.8
+
+
+def test_result_is_complete_and_consistent(demo: Recording, result: CNMFResult) -> None:
+    c = result.components
+    n = c.n_components
+    assert c.A.has_sorted_indices
+    assert c.A.dtype == np.float32
+    np.testing.assert_allclose(np.sqrt(c.A.power(2).sum(0)), 1, atol=1e-4)
+    assert (c.C >= 0).all()
+    assert (c.S >= 0).all()
+    assert c.g.shape == (n, 2)
+    for name in ("snr", "r_values", "ecc", "bl", "c1", "lam", "neurons_sn"):
+        assert getattr(c, name).shape == (n,), name
+    assert len(c.attributes["reasons"]) == n
+    assert set(result.images) == {"mean", "max", "std", "noise", "correlation", "pnr"}
+    movie = demo.array().astype(np.float32)
+    np.testing.assert_allclose(result.images["mean"], movie.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(result.images["std"], movie.std(0), rtol=1e-3)
+
+
+def test_factors_add_up_to_the_movie_less_its_noise(demo: Recording, result: CNMFResult) -> None:
+    c = result.components
+    model = (c.A @ (c.C + c.YrA) + c.b @ c.f).T.reshape(demo.shape)
+    rest = demo.array().astype(np.float32) - model
+    noise = result.images["noise"]
+    assert np.median(rest.std(0) / noise) < 1.1
+    assert abs(rest.mean()) < 0.02 * noise.mean()
+
+
+def test_threads_do_not_change_the_result(demo: Recording, result: CNMFResult) -> None:
+    one = run_cnmf(
+        ArraySource(demo.array()), params_for(demo), frame_rate_hz=demo.frame_rate_hz, n_threads=1
+    )
+    assert (one.components.A != result.components.A).nnz == 0
+    np.testing.assert_array_equal(one.components.C, result.components.C)
+    np.testing.assert_array_equal(one.components.accepted, result.components.accepted)
+
+
+def test_noise_gives_zero_components() -> None:
+    rng = np.random.default_rng(3)
+    movie = rng.poisson(40, (600, 64, 80)).astype(np.uint16)
+    result = run_cnmf(ArraySource(movie), CNMFParams(), frame_rate_hz=15.0)
+    assert result.components.n_components == 0
+    assert result.components.A.shape == (64 * 80, 0)
+    assert result.components.f.shape[1] == 600
+
+
+def test_stop_is_obeyed(demo: Recording) -> None:
+    with pytest.raises(CancelledByUser):
+        run_cnmf(
+            ArraySource(demo.array()),
+            params_for(demo),
+            frame_rate_hz=demo.frame_rate_hz,
+            should_stop=lambda: True,
+        )
+
+
+def test_given_footprints_are_fitted_in_their_order(demo: Recording) -> None:
+    truth = demo.truth
+    order = np.random.default_rng(0).permutation(truth.n_cells)[:12]
+    ain = sp.csc_matrix(truth.A[:, order] > 0.3 * truth.A.max(), dtype=np.float32)
+    result = run_cnmf(
+        ArraySource(demo.array()), params_for(demo), frame_rate_hz=demo.frame_rate_hz, ain=ain
+    )
+    assert result.components.n_components == 12
+    traces = result.components.C
+    own = [np.corrcoef(traces[i], truth.C[k])[0, 1] for i, k in enumerate(order)]
+    assert np.median(own) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("movie", "error"),
+    [
+        (np.zeros((100, 32, 32), np.uint16), MovieError),
+        (np.full((100, 32, 32), np.nan, np.float32), MovieError),
+        (np.ones((5, 32, 32), np.uint16), MovieError),
+        (np.ones((100, 32), np.uint16), MovieError),
+    ],
+)
+def test_movies_that_are_none_are_refused(movie: NDArray[Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"must|needs"):
+        run_cnmf(ArraySource(movie), CNMFParams(), frame_rate_hz=15.0)
+
+
+def test_gsig_larger_than_the_field_is_refused() -> None:
+    movie = np.random.default_rng(0).poisson(9, (100, 20, 20)).astype(np.uint16)
+    with pytest.raises(ParameterError, match="gSig"):
+        run_cnmf(ArraySource(movie), CNMFParams().replace(init={"gSig": (15, 15)}), frame_rate_hz=9)

@@ -23,11 +23,14 @@ from napari_cnmf.testing.truth import Truth
 
 @dataclass(frozen=True, eq=False)
 class Ingredients:
-    """What the tissue is made of, on the padded field."""
+    """What the tissue is made of, on the padded field.
+
+    ``resting_cell_units`` is one for all cells or one each, ``(K,)``.
+    """
 
     cells: Cells
     activity: Activity
-    resting_cell_units: float
+    resting_cell_units: float | NDArray[np.float64]
     background: Background
     processes: Processes
     motion: Motion
@@ -36,9 +39,9 @@ class Ingredients:
     @property
     def rest(self) -> NDArray[np.float32]:
         """Resting fluorescence of everything ``(n_padded,)``."""
-        cells = np.asarray(self.cells.A.sum(1), dtype=np.float32).ravel()
-        rest = self.background.rest + np.float32(self.resting_cell_units) * cells
-        return rest + self.processes.rest
+        A = self.cells.A
+        cells = A @ np.broadcast_to(np.float32(self.resting_cell_units), A.shape[1])
+        return np.asarray(self.background.rest + cells + self.processes.rest, dtype=np.float32)
 
 
 def assemble(knobs: FieldKnobs, stage: Stage, parts: Ingredients) -> tuple[Scene, Truth]:

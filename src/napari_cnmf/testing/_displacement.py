@@ -40,8 +40,15 @@ class Warp:
         from napari_cnmf.testing._sampling import spline_basis
 
         basis_y, basis_x = spline_basis(rows, self.nodes_y), spline_basis(cols, self.nodes_x)
-        nodes = np.moveaxis(self.coefficients[frames], -1, 1)
-        return np.asarray(basis_y @ nodes @ basis_x.T, dtype=np.float32)
+        nodes = self.coefficients[frames]
+        n_frames, n_y, n_x, _ = nodes.shape
+        # Sparse products: four splines reach a place, and BLAS would start threads of its own.
+        along_y = basis_y @ np.moveaxis(nodes, 1, 0).reshape(n_y, -1)
+        lines = along_y.reshape(len(rows), n_frames, n_x, 2)
+        along_x = basis_x @ np.moveaxis(lines, 2, 0).reshape(n_x, -1)
+        return np.ascontiguousarray(
+            along_x.reshape(len(cols), len(rows), n_frames, 2).transpose(2, 3, 1, 0)
+        )
 
 
 @dataclass(frozen=True, eq=False)

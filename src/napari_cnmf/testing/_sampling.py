@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
@@ -58,9 +59,9 @@ def sample(coefficients: Any, move_y: Any, move_x: Any, out: Any) -> None:
             out[y, x] = total
 
 
-def spline_basis(at: NDArray[np.float64], nodes: NDArray[np.float64]) -> NDArray[np.float32]:
+def spline_basis(at: NDArray[np.float64], nodes: NDArray[np.float64]) -> sp.csr_matrix:
     """Values ``(n_at, n_nodes)`` at places of the cubic B-splines that sit on even nodes."""
     u = np.abs((at[:, None] - nodes[None, :]) / (nodes[1] - nodes[0]))
     near = (4 - 6 * u**2 + 3 * u**3) / 6
     far = np.maximum(2 - u, 0) ** 3 / 6
-    return np.asarray(np.where(u < 1, near, far), dtype=np.float32)
+    return sp.csr_matrix(np.where(u < 1, near, far).astype(np.float32))

@@ -37,7 +37,7 @@ class CellKnobs(Knobs):
     """Centres are at least this far apart."""
     border_margin_px: float = 6.0
     """Centres keep this distance from the border; negative lets cells be cut by it."""
-    resting_cell_units: float = Field(0.35, ge=0)
+    resting_cell_units: float = Field(0.28, ge=0)
     """Resting fluorescence of a cell above its surround."""
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ from napari_cnmf.testing.footprints import (
     place_centers,
 )
 from napari_cnmf.testing.neuropil import Background, pink_texture
-from napari_cnmf.testing.processes import Processes, draw_tube, wandering_path
+from napari_cnmf.testing.processes import Processes, crossing_path, draw_tube
 from napari_cnmf.testing.recording import Plan, Recording
 from napari_cnmf.testing.scene import Wave
 
@@ -52,7 +52,7 @@ class OnePhotonSimulation(FieldKnobs, CellKnobs, ActivityKnobs):
     """Height of the wide halo around a cell, as a share of its peak."""
     amplitude_units: float = Field(2.5, gt=0)
     """Median fluorescence of an event of size 1, in units."""
-    event_rate_hz: float = Field(0.08, ge=0)
+    event_rate_hz: float = Field(0.12, ge=0)
     """Median rate of events of a cell."""
     decay_time_s: float = Field(0.5, gt=0)
     """Time constant of the decay."""
@@ -89,12 +89,8 @@ def vessel_map(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32]
     rng = stage.rng("vessels")
     open_share = np.ones(stage.n_padded)
     for _ in range(config.n_vessels):
-        angle = rng.uniform(0, 2 * np.pi)
-        middle = rng.uniform(0.1, 0.9, 2) * stage.padded
-        length = 2.0 * max(stage.padded)
-        start = middle - length / 2 * np.array([np.sin(angle), np.cos(angle)])
-        path = wandering_path(rng, start, angle, length, 0.35)
-        width = rng.uniform(0.01, 0.03) * min(stage.dims)
+        path = crossing_path(rng, stage.padded, 0.2)
+        width = rng.uniform(0.006, 0.022) * min(stage.dims)
         flat, values = draw_tube(path, width, stage.padded)
         open_share[flat] *= 1 - config.vessel_depth * rng.uniform(0.4, 1.0) * values
     blurred = gaussian_filter(open_share.reshape(stage.padded), config.scatter_px)

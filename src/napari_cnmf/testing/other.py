@@ -64,8 +64,10 @@ class OtherSimulation(FieldKnobs, NeuropilKnobs, ProcessKnobs):
     """Sd of the logarithm of the brightness within a soma."""
     stubs_per_cell: float = Field(1.5, ge=0, le=6)
     """Mean number of dendrite stubs in the plane; a few radii long."""
-    resting_cell_units: float = Field(0.3, ge=0)
-    """Resting fluorescence of a cell above its surround."""
+    resting_cell_units: float = Field(0.9, ge=0)
+    """Median resting fluorescence of a cell above its surround."""
+    resting_cell_sigma: float = Field(0.6, ge=0)
+    """Spread of it between cells (sd of the logarithm)."""
     spike_rate_hz: float = Field(0.08, ge=0)
     """Median rate of single spikes."""
     burst_rate_hz: float = Field(0.04, ge=0)
@@ -88,7 +90,7 @@ class OtherSimulation(FieldKnobs, NeuropilKnobs, ProcessKnobs):
     """Nonlinearity of the indicator."""
     half_saturation_spikes: float = Field(4.0, gt=0)
     """Calcium at half of the largest fluorescence, in spikes."""
-    amplitude_units: float = Field(2.0, gt=0)
+    amplitude_units: float = Field(3.0, gt=0)
     """Median largest fluorescence above rest, in units."""
     amplitude_sigma: float = Field(0.5, ge=0)
     """Its spread between cells (sd of the logarithm)."""
@@ -98,12 +100,18 @@ class OtherSimulation(FieldKnobs, NeuropilKnobs, ProcessKnobs):
     """Variance of a photomultiplier's answer over that of the photons."""
     jitter_rms_px: float = Field(0.15, ge=0)
     """White rigid motion that registration has left."""
-    resting_texture: float = Field(0.12, ge=0, le=1)
+    resting_units: float = Field(1.0, gt=0)
+    """Mean resting fluorescence of the neuropil."""
+    resting_texture: float = Field(0.06, ge=0, le=1)
     """Static structure on all scales (1 / f) in the resting fluorescence."""
+    neuropil_units: float = Field(0.1, ge=0)
+    """Mean and sd of the time courses of smooth patterns."""
     neuropil_patterns: int = Field(6, ge=0)
     """Smooth patterns, driven by the ensembles too."""
     fine_processes_per_kpx: float = Field(6.0, ge=0, le=200)
     """Fine processes per 1000 px of the field."""
+    n_puncta: int = Field(12, ge=0)
+    """Small round spots."""
 
 
 def irregular_soma(
@@ -251,10 +259,12 @@ def plan_other(config: OtherSimulation) -> Plan:
         decay_time_s=config.decay_time_s,
         kinetics_sigma=config.kinetics_sigma,
     )
+    n = config.n_cells
     parts = Ingredients(
         cells=make_other_cells(config, stage),
         activity=make_other_activity(config, stage, drives_s),
-        resting_cell_units=config.resting_cell_units,
+        resting_cell_units=config.resting_cell_units
+        * np.exp(config.resting_cell_sigma * stage.rng("resting cells").standard_normal(n)),
         background=_driven(make_background(config, stage), drives_s, config, stage),
         processes=join_processes(
             make_processes(config, stage, kinetics), _out_of_focus(config, stage)

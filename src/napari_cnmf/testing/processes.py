@@ -73,11 +73,20 @@ def wandering_path(
 ) -> FloatArray:
     """A path ``(n, 2)`` whose direction drifts by ``curl`` radians (sd) over 10 px."""
     n = max(3, int(length_px / _POINT_STEP_PX))
-    turns = gaussian_filter1d(rng.standard_normal(n), 6, mode="nearest")
-    turns *= curl * np.sqrt(_POINT_STEP_PX / 10) / max(float(turns.std()), 1e-12)
-    headings = angle + np.cumsum(turns)
+    # Smoothed white noise keeps its sum: headings drift as they would without, but smoothly.
+    turns = gaussian_filter1d(rng.standard_normal(n), 6, mode="wrap")
+    headings = angle + curl * np.sqrt(_POINT_STEP_PX / 10) * np.cumsum(turns)
     steps = _POINT_STEP_PX * np.stack([np.sin(headings), np.cos(headings)], axis=1)
     return np.asarray(start + np.cumsum(steps, axis=0))
+
+
+def crossing_path(rng: np.random.Generator, dims: tuple[int, ...], curl: float) -> FloatArray:
+    """A path through the field from border to border, by a place in its middle parts."""
+    middle = rng.uniform(0.15, 0.85, 2) * dims
+    angle, length = rng.uniform(0, 2 * np.pi), 1.5 * max(dims)
+    there = wandering_path(rng, middle, angle, length, curl)
+    back = wandering_path(rng, middle, angle + np.pi, length, curl)
+    return np.concatenate([back[::-1], middle[None, :], there])
 
 
 def draw_tube(
@@ -129,15 +138,10 @@ def fine_processes(
 
 def long_dendrites(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[Column]:
     """Paths that enter at the border and cross the field."""
-    columns = []
-    for _ in range(knobs.n_dendrites):
-        middle = rng.uniform(0.15, 0.85, 2) * stage.padded
-        angle = rng.uniform(0, 2 * np.pi)
-        length = 2.2 * max(stage.padded)
-        start = middle - length / 2 * np.array([np.sin(angle), np.cos(angle)])
-        path = wandering_path(rng, start, angle, length, 0.15)
-        columns.append(draw_tube(path, knobs.dendrite_width_px, stage.padded))
-    return columns
+    return [
+        draw_tube(crossing_path(rng, stage.padded, 0.15), knobs.dendrite_width_px, stage.padded)
+        for _ in range(knobs.n_dendrites)
+    ]
 
 
 def puncta(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[Column]:

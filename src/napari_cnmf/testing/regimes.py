@@ -26,7 +26,7 @@ KNOBS: _Table = MappingProxyType(
         "cells cut by the border": {"border_margin_px": -2.0},
         "silent cells": {"silent_fraction": 0.2},
         "fine processes": _FINE_PROCESSES,
-        "neuropil on all scales": {"multiscale_neuropil_units": 0.06, "resting_texture": 0.15},
+        "neuropil on all scales": {"multiscale_neuropil_units": 0.06, "resting_texture": 0.1},
         "dendrites crossing": {"n_dendrites": 8},
         "puncta": {"n_puncta": 25},
         "bleaching": {"bleaching_fraction": 0.4},
@@ -57,7 +57,7 @@ KNOBS: _Table = MappingProxyType(
             "silent_fraction": 0.1,
             "fine_processes_per_kpx": 4.0,
             "multiscale_neuropil_units": 0.03,
-            "resting_texture": 0.12,
+            "resting_texture": 0.08,
             "n_dendrites": 4,
             "n_puncta": 8,
             "bleaching_fraction": 0.25,
@@ -207,8 +207,9 @@ def demo_config(seed: int = 0) -> Simulation:
         min_distance_px=7.0,
         event_rate_hz=0.15,
         event_rate_sigma=0.5,
-        resting_texture=0.12,
+        resting_texture=0.1,
         n_dendrites=1,
+        noise=0.8,
         seed=seed,
     )
 

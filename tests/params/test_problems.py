@@ -138,6 +138,14 @@ def test_parameters_are_a_table(values):
         CNMFParams.from_any(values)
 
 
+def test_values_nested_too_deeply_are_refused():
+    value: list = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(ParameterError, match="too deeply"):
+        CNMFParams(extra={"online": {"key": value}})
+
+
 def test_a_group_is_a_table():
     assert "must be a table" in _problems(init=5)["init"]
     with pytest.raises(ParameterError, match="init must be a table"):

@@ -24,6 +24,16 @@ def to_plain(value: Any) -> Any:
     ParameterError
         For NaN, which equals nothing, and for objects that no file format can hold.
     """
+    try:
+        return _to_plain(value)
+    except RecursionError as error:
+        raise ParameterError(
+            "Parameters must be tables of plain values, got values nested too deeply. "
+            "Write them out flat."
+        ) from error
+
+
+def _to_plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -33,15 +43,15 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, str):
         return None if value.strip().lower() == NONE_WORD else str(value)
     if isinstance(value, bytes):
-        return to_plain(value.decode("utf-8"))
+        return _to_plain(value.decode("utf-8"))
     if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
+        return {str(key): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy here
-        return to_plain(value.tolist())
+        return _to_plain(value.tolist())
     if hasattr(value, "model_fields_set"):
-        return {name: to_plain(getattr(value, name)) for name in type(value).model_fields}
+        return {name: _to_plain(getattr(value, name)) for name in type(value).model_fields}
     if hasattr(value, "__fspath__"):
         return str(value)
     raise ParameterError(

@@ -165,7 +165,8 @@ class InitParams(ParameterGroup):
         True,
         title="Normalise pixels",
         advanced=True,
-        description="Divide each pixel by its noise. CaImAn turns it off with a ring background.",
+        description="Divide each pixel by its mean brightness, so that dim cells count as much. "
+        "CaImAn turns it off with a ring background.",
         builtin_ignores="It always whitens by the noise.",
     )
     rolling_sum: bool = parameter(

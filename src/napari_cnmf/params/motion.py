@@ -43,7 +43,7 @@ class MotionParams(ParameterGroup):
         (32, 32),
         title="Patch overlap",
         unit="px",
-        description="Overlap of neighbouring patches; at least the largest shift.",
+        description="Overlap of neighbouring patches; about a third of strides.",
         builtin_ignores=_OWN_GRID,
     )
     max_deviation_rigid: int = parameter(

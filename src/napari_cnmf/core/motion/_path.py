@@ -7,12 +7,12 @@ smoothed away.
 
 from __future__ import annotations
 
-# ruff: noqa: PLR0915, PLR0917
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_cnmf.core.motion._state_space import smooth_series
 
 F64 = NDArray[np.float64]
 
@@ -42,89 +42,25 @@ class Path:
     order: int
 
 
-@njit(
-    "float64(float64[::1], float64[::1], float64, float64, boolean, float64[::1], float64[::1])",
-    nogil=True,
-    cache=True,
-)
-def trend_smoother(
-    z: F64, r: F64, q_level: float, q_slope: float, smooth: bool, out: F64, out_var: F64
+def _trend(
+    z: F64, r: F64, q_level: float, q_slope: float, into: tuple[F64, F64] | None = None
 ) -> float:
-    """Log-likelihood of a local linear trend, and with ``smooth`` its smoothed level.
-
-    Measurements ``z (T,)`` with variance ``r (T,)``; infinite where there is none. With
-    ``q_slope`` 0 the slope is fixed at 0: a random walk.
-    """
-    T = z.size
-    big = 1e4
+    """Log-likelihood of a local linear trend, and its smoothed level and variance."""
     moving = 1.0 if q_slope > 0 else 0.0
-    x0, x1 = 0.0, 0.0
-    p00, p01, p11 = big, 0.0, moving
-    states = np.empty((T, 5))
-    predicted = np.empty((T, 5))
-    loglik = 0.0
-    seen = 0
-    for t in range(T):
-        if t > 0:
-            x0 = x0 + moving * x1
-            p00 = p00 + moving * (2 * p01 + p11) + q_level
-            p01 = moving * (p01 + p11)
-            p11 = p11 + q_slope
-        predicted[t, 0], predicted[t, 1] = x0, x1
-        predicted[t, 2], predicted[t, 3], predicted[t, 4] = p00, p01, p11
-        if np.isfinite(r[t]):
-            s = p00 + r[t]
-            v = z[t] - x0
-            if seen >= 2:
-                loglik -= 0.5 * (np.log(s) + v * v / s)
-            seen += 1
-            k0, k1 = p00 / s, p01 / s
-            x0 += k0 * v
-            x1 += k1 * v
-            p11 -= k1 * p01
-            p01 -= k0 * p01
-            p00 -= k0 * p00
-        states[t, 0], states[t, 1] = x0, x1
-        states[t, 2], states[t, 3], states[t, 4] = p00, p01, p11
-    if smooth:
-        s0, s1 = x0, x1
-        v00, v01, v11 = p00, p01, p11
-        out[T - 1], out_var[T - 1] = s0, v00
-        for t in range(T - 2, -1, -1):
-            f00, f01, f11 = states[t, 2], states[t, 3], states[t, 4]
-            a00, a01, a11 = predicted[t + 1, 2], predicted[t + 1, 3], predicted[t + 1, 4]
-            # gain G = P F' inv(Ppred), F = [[1, moving], [0, 1]] (slope row 0 for a walk)
-            m00, m01 = f00 + moving * f01, moving * f01
-            m10, m11 = f01 + moving * f11, moving * f11
-            if moving > 0:
-                det = a00 * a11 - a01 * a01
-                g00 = (m00 * a11 - m01 * a01) / det
-                g01 = (m01 * a00 - m00 * a01) / det
-                g10 = (m10 * a11 - m11 * a01) / det
-                g11 = (m11 * a00 - m10 * a01) / det
-            else:
-                g00, g01, g10, g11 = m00 / a00, 0.0, 0.0, 0.0
-            e0 = s0 - predicted[t + 1, 0]
-            e1 = s1 - predicted[t + 1, 1]
-            s0 = states[t, 0] + g00 * e0 + g01 * e1
-            s1 = states[t, 1] + g10 * e0 + g11 * e1
-            b00, b01, b11 = v00 - a00, v01 - a01, v11 - a11
-            n00 = f00 + g00 * (g00 * b00 + g01 * b01) + g01 * (g00 * b01 + g01 * b11)
-            n01 = f01 + g00 * (g10 * b00 + g11 * b01) + g01 * (g10 * b01 + g11 * b11)
-            n11 = f11 + g10 * (g10 * b00 + g11 * b01) + g11 * (g10 * b01 + g11 * b11)
-            v00, v01, v11 = n00, n01, n11
-            out[t], out_var[t] = s0, max(v00, 0.0)
-    return loglik
+    F = np.array([[1.0, moving], [0.0, moving]])
+    P = np.diag([1e4, moving])
+    out, out_var = into if into is not None else (np.empty(0), np.empty(0))
+    return float(
+        smooth_series(z, r, F, np.diag([q_level, q_slope]), P, 2, into is not None, out, out_var)
+    )
 
 
 def _best_strength(z: F64, r: F64, order: int) -> tuple[float, float]:
     """Log-likelihood and process variance that maximise it, on a log grid then refined."""
-    empty = np.empty(0)
 
     def loglik(log_q: float) -> float:
         q = 10.0**log_q
-        level, slope = (q, 0.0) if order == 1 else (0.0, q)
-        return float(trend_smoother(z, r, level, slope, False, empty, empty))
+        return _trend(z, r, q, 0.0) if order == 1 else _trend(z, r, 0.0, q)
 
     grid = np.arange(-9.0, 2.5, 1.0)
     values = [loglik(g) for g in grid]
@@ -159,9 +95,9 @@ def smooth_path(measured: F64, variance: F64, lost: NDArray[np.bool_]) -> Path:
     walk, q_walk = _best_strength(z, r, 1)
     trend, q_trend = _best_strength(z, r, 2) if used >= 30 else (-np.inf, 1.0)
     if trend > walk + 2:
-        trend_smoother(z, r, 0.0, q_trend, True, out, out_var)
+        _trend(z, r, 0.0, q_trend, (out, out_var))
         return Path(out, out_var, 2)
-    trend_smoother(z, r, q_walk, 0.0, True, out, out_var)
+    _trend(z, r, q_walk, 0.0, (out, out_var))
     if q_walk < STILL * float(np.median(r[~lost])):
         return Path(out, out_var, 0)
     keep = ~lost

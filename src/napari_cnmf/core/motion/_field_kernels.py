@@ -1,0 +1,233 @@
+"""Compiled inner loops of the non-rigid field: scores against a template, and warps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# One loop nest is one function: calls between kernels would break their fusion.
+# ruff: noqa: PLR0912, PLR0915, PLR0917
+
+F32 = NDArray[np.float32]
+I64 = NDArray[np.int64]
+
+
+@njit(
+    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1], float32[::1],"
+    " int64[::1], float32[::1], float32[:,:,:,::1], float32, float32[:,:,:,::1], float32[::1],"
+    " float32[:,:,::1])",
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "reassoc"},
+)
+def field_scores(
+    frames: F32,
+    template: F32,
+    spacing_px: float,
+    samples_per_px: float,
+    precision: F32,
+    node_y: I64,
+    part_y: F32,
+    node_x: I64,
+    part_x: F32,
+    field: F32,
+    clip: float,
+    scores: F32,
+    kept: F32,
+    residuals: F32,
+) -> None:
+    """Gradient of the clipped likelihood for the displacements at the nodes.
+
+    ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``;
+    ``template (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with
+    ``samples_per_px``;
+    ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``scores`` of that shape;
+    ``kept`` share of the information that is not clipped; ``residuals`` as the frames, in their
+    units.
+    """
+    n, Y, X = frames.shape
+    rows, columns = template.shape[0], template.shape[1]
+    gx = field.shape[2]
+    line = np.empty((gx, 2), np.float32)
+    line_scores = np.empty((gx, 2), np.float32)
+    step = spacing_px * samples_per_px
+    last_row, last_column = np.float32(rows - 1.001), np.float32(columns - 1.001)
+    for i in range(n):
+        scores[i] = 0.0
+        inside = np.float32(0.0)
+        total = np.float32(0.0)
+        for y in range(Y):
+            ny, py = node_y[y], part_y[y]
+            for g in range(gx):
+                for a in range(2):
+                    line[g, a] = (1 - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+                    line_scores[g, a] = 0.0
+            for x in range(X):
+                sharp = precision[y, x]
+                nx, px = node_x[x], part_x[x]
+                uy = (1 - px) * line[nx, 0] + px * line[nx + 1, 0]
+                ux = (1 - px) * line[nx, 1] + px * line[nx + 1, 1]
+                v = min(max(step * y - samples_per_px * uy, np.float32(0.0)), last_row)
+                w = min(max(step * x - samples_per_px * ux, np.float32(0.0)), last_column)
+                r, c = int(v), int(w)
+                v -= r
+                w -= c
+                w00, w01 = (1 - v) * (1 - w), (1 - v) * w
+                w10, w11 = v * (1 - w), v * w
+                value = w00 * template[r, c, 0] + w01 * template[r, c + 1, 0]
+                value += w10 * template[r + 1, c, 0] + w11 * template[r + 1, c + 1, 0]
+                ty = w00 * template[r, c, 1] + w01 * template[r, c + 1, 1]
+                ty += w10 * template[r + 1, c, 1] + w11 * template[r + 1, c + 1, 1]
+                tx = w00 * template[r, c, 2] + w01 * template[r, c + 1, 2]
+                tx += w10 * template[r + 1, c, 2] + w11 * template[r + 1, c + 1, 2]
+                residuals[i, y, x] = frames[i, y, x] - value
+                residual = (frames[i, y, x] - value) * sharp
+                energy = (ty * ty + tx * tx) * sharp * sharp
+                total += energy
+                if residual > clip:
+                    residual = clip
+                elif residual < -clip:
+                    residual = -clip
+                else:
+                    inside += energy
+                push = -residual * sharp
+                line_scores[nx, 0] += (1 - px) * ty * push
+                line_scores[nx + 1, 0] += px * ty * push
+                line_scores[nx, 1] += (1 - px) * tx * push
+                line_scores[nx + 1, 1] += px * tx * push
+            for g in range(gx):
+                for a in range(2):
+                    scores[i, ny, g, a] += (1 - py) * line_scores[g, a]
+                    scores[i, ny + 1, g, a] += py * line_scores[g, a]
+        kept[i] = inside / total if total > 0 else np.float32(1.0)
+
+
+@njit(
+    "void(float32[:,:,::1], int64[::1], float32[::1], int64[::1], float32[::1],"
+    " float32[:,:,:,::1], float32[::1], float32, float32, boolean, float32[:,:,::1])",
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "reassoc"},
+)
+def warp_frames(
+    frames: F32,
+    node_y: I64,
+    part_y: F32,
+    node_x: I64,
+    part_x: F32,
+    field: F32,
+    fill: F32,
+    low: float,
+    high: float,
+    invent: bool,
+    out: F32,
+) -> None:
+    """``out(x) = frame(x + field(x))`` by cubic convolution (Keys); ``frames (n, Y, X)``.
+
+    Beyond the field of view the rim is repeated, or with ``invent`` false ``fill[i]`` is written.
+    """
+    n, Y, X = frames.shape
+    gx = field.shape[2]
+    line = np.empty((gx, 2), np.float32)
+    for i in range(n):
+        image = frames[i]
+        for y in range(Y):
+            ny, py = node_y[y], part_y[y]
+            for g in range(gx):
+                for a in range(2):
+                    line[g, a] = (1 - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+            for x in range(X):
+                nx, px = node_x[x], part_x[x]
+                v = y + (1 - px) * line[nx, 0] + px * line[nx + 1, 0]
+                w = x + (1 - px) * line[nx, 1] + px * line[nx + 1, 1]
+                if not invent and (v < 0 or v > Y - 1 or w < 0 or w > X - 1):
+                    out[i, y, x] = fill[i]
+                    continue
+                v = min(max(v, np.float32(0.0)), np.float32(Y - 1))
+                w = min(max(w, np.float32(0.0)), np.float32(X - 1))
+                r, c = int(v), int(w)
+                v -= r
+                w -= c
+                half = np.float32(0.5)
+                a0 = half * v * (v * (2 - v) - 1)
+                a1 = half * (v * v * (3 * v - 5) + 2)
+                a2 = half * v * (v * (4 - 3 * v) + 1)
+                a3 = half * v * v * (v - 1)
+                b0 = half * w * (w * (2 - w) - 1)
+                b1 = half * (w * w * (3 * w - 5) + 2)
+                b2 = half * w * (w * (4 - 3 * w) + 1)
+                b3 = half * w * w * (w - 1)
+                r0, r2, r3 = max(r - 1, 0), min(r + 1, Y - 1), min(r + 2, Y - 1)
+                c0, c2, c3 = max(c - 1, 0), min(c + 1, X - 1), min(c + 2, X - 1)
+                s0 = b0 * image[r0, c0] + b1 * image[r0, c]
+                s0 += b2 * image[r0, c2] + b3 * image[r0, c3]
+                s1 = b0 * image[r, c0] + b1 * image[r, c]
+                s1 += b2 * image[r, c2] + b3 * image[r, c3]
+                s2 = b0 * image[r2, c0] + b1 * image[r2, c]
+                s2 += b2 * image[r2, c2] + b3 * image[r2, c3]
+                s3 = b0 * image[r3, c0] + b1 * image[r3, c]
+                s3 += b2 * image[r3, c2] + b3 * image[r3, c3]
+                value = a0 * s0 + a1 * s1 + a2 * s2 + a3 * s3
+                out[i, y, x] = min(max(value, low), high)
+
+
+@njit(
+    "void(float32[:,:,::1], float32[:,::1], float32, int64[::1], float32[::1], int64[::1],"
+    " float32[::1], float32[:,:,:,::1], float32, float32[:,::1], float32[:,::1], float64[:,::1])",
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "reassoc"},
+)
+def pull_back(
+    residuals: F32,
+    precision: F32,
+    spacing_px: float,
+    node_y: I64,
+    part_y: F32,
+    node_x: I64,
+    part_x: F32,
+    field: F32,
+    clip: float,
+    update: F32,
+    count: F32,
+    power: NDArray[np.float64],
+) -> None:
+    """Clipped residuals where the template sees them, summed into ``update (Y, X)``.
+
+    ``count`` gets the number of frames that see a sample, ``power`` the sum of squares of the
+    residuals in the frames' own places.
+    """
+    n, Y, X = residuals.shape
+    for i in range(n):
+        for y in range(Y):
+            ny, py = node_y[y], part_y[y]
+            for x in range(X):
+                power[y, x] += residuals[i, y, x] * residuals[i, y, x]
+                nx, px = node_x[x], part_x[x]
+                uy = (1 - py) * (1 - px) * field[i, ny, nx, 0] + (1 - py) * px * field[
+                    i, ny, nx + 1, 0
+                ]
+                uy += py * (1 - px) * field[i, ny + 1, nx, 0] + py * px * field[
+                    i, ny + 1, nx + 1, 0
+                ]
+                ux = (1 - py) * (1 - px) * field[i, ny, nx, 1] + (1 - py) * px * field[
+                    i, ny, nx + 1, 1
+                ]
+                ux += py * (1 - px) * field[i, ny + 1, nx, 1] + py * px * field[
+                    i, ny + 1, nx + 1, 1
+                ]
+                v, w = y + uy / spacing_px, x + ux / spacing_px
+                if v < 0 or v >= Y - 1 or w < 0 or w >= X - 1:
+                    continue
+                r, c = int(v), int(w)
+                v -= r
+                w -= c
+                value = np.float32(0.0)
+                for j in range(2):
+                    for k in range(2):
+                        share = (v if j else 1 - v) * (w if k else 1 - w)
+                        limit = clip / max(precision[r + j, c + k], np.float32(1e-6))
+                        value += share * min(max(residuals[i, r + j, c + k], -limit), limit)
+                update[y, x] += value
+                count[y, x] += np.float32(1.0)

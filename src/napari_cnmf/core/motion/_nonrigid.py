@@ -1,0 +1,229 @@
+"""The non-rigid field: displacements at nodes, fitted to aligned and whitened frames.
+
+References
+----------
+Lucas & Kanade, IJCAI 1981; Baker & Matthews, Int. J. Comput. Vision 2004: the linearised fit.
+Pnevmatikakis & Giovannucci, NoRMCorre, J. Neurosci. Methods 2017: piecewise rigid registration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core.motion._field_kernels import field_scores, pull_back
+from napari_cnmf.core.motion._field_prior import Prior, find_modes, pick_prior
+from napari_cnmf.core.motion._spectrum import Band
+from napari_cnmf.core.motion._template import Template, Workers, split_rows
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+CLIP = 1.5
+"""Whitened residuals beyond this are neurons that fire, not displacements."""
+ROUNDS = 3
+STEPS = 3
+FINE_SAMPLES_PER_PX = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Bilinear nodes at even distances over the field.
+
+    Attributes
+    ----------
+    y, x
+        Positions in px of the movie.
+    """
+
+    y: F64
+    x: F64
+
+    @property
+    def positions(self) -> F64:
+        """``(gy * gx, 2)`` px."""
+        return np.stack(np.meshgrid(self.y, self.x, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    @staticmethod
+    def weights(nodes: F64, at: F64) -> tuple[NDArray[np.int64], F32]:
+        """Index of the node before each coordinate ``at``, and the share of the next."""
+        place = np.clip((at - nodes[0]) / (nodes[1] - nodes[0]), 0, nodes.size - 1)
+        index = np.minimum(place.astype(np.int64), nodes.size - 2)
+        return index, (place - index).astype(np.float32)
+
+
+def plan_nodes(dims: tuple[int, int, int], strides: tuple[float, float, float]) -> Nodes:
+    """Nodes at most ``strides`` apart, and close enough for fields that bend over the field."""
+    axes = []
+    for n, stride in zip(dims[1:], strides[1:], strict=True):
+        apart = min(stride, max(16.0, n / 8))
+        axes.append(np.linspace(0, n - 1, max(2, round((n - 1) / apart) + 1)))
+    return Nodes(axes[0], axes[1])
+
+
+class FieldModel:
+    """Template, precision and prior of the field; learnt from a sample, then applied to all."""
+
+    def __init__(self, band: Band, template: Template, nodes: Nodes) -> None:
+        self.band = band
+        self.nodes = nodes
+        self.spacing_px = 2 if band.halved else 1
+        self.grid = band.fft_dims[1:]
+        share = band.multiplicity[0]
+        with np.errstate(divide="ignore"):
+            sd = np.sqrt(np.where(share > 0, share / np.maximum(template.weight[0], 1e-30), np.inf))
+        n_samples = self.grid[0] * self.grid[1]
+        # the noise of a sample is 1 then
+        self.whitening = n_samples / np.sqrt(2 * share.sum()) / sd
+        shape = (band.dims[1] // self.spacing_px, band.dims[2] // self.spacing_px)
+        self.shape = shape
+        offset = 0.5 if band.halved else 0.0
+        self.index_y, self.part_y = nodes.weights(
+            nodes.y, np.arange(shape[0]) * self.spacing_px + offset
+        )
+        self.index_x, self.part_x = nodes.weights(
+            nodes.x, np.arange(shape[1]) * self.spacing_px + offset
+        )
+        spectrum = (template.spectrum[0] + 1j * template.spectrum[1])[0] * self.whitening
+        self.template = self._to_grid(spectrum[None])[0]
+        window = np.outer(band.tapers[1], band.tapers[2])
+        self.window = window
+        self.precision = (window > 0.2).astype(np.float32) / np.maximum(window, 0.2).astype("f4")
+        self.prior = Prior(find_modes(np.eye(2 * nodes.y.size * nodes.x.size), nodes.positions, 50.0), 1.0, 1.0, 0.0)
+        self._refresh()
+        length = max(band.dims[1:]) / 5
+        self.prior = Prior(find_modes(self.H, nodes.positions, length), 1.0, 1.3, 0.0)
+
+    def _to_grid(self, spectrum: NDArray[np.complexfloating]) -> F32:
+        """Band-limited spectra ``(n, ny, nx)`` as images on the grid of samples."""
+        full = np.zeros((len(spectrum), self.grid[0], self.grid[1] // 2 + 1), np.complex64)
+        full[:, self.band.keep[1], : spectrum.shape[2]] = spectrum
+        image = scipy.fft.irfft2(full, s=self.grid)[:, : self.shape[0], : self.shape[1]]
+        return np.ascontiguousarray(image, np.float32)
+
+    def align(self, spectra: F32, shifts: F64) -> F32:
+        """Whitened frames ``(n, Y, X)`` with ``shifts (n, 3)`` taken out."""
+        _, ky, kx = self.band.k
+        y = np.exp(1j * (shifts[:, 1, None] * ky)).astype(np.complex64)
+        x = np.exp(1j * (shifts[:, 2, None] * kx)).astype(np.complex64)
+        whole = (spectra[:, 0, 0] + 1j * spectra[:, 1, 0]) * (y[:, :, None] * x[:, None])
+        return self._to_grid(whole * self.whitening.astype(np.float32))
+
+    def _refresh(self) -> None:
+        """Fine template with derivatives, and the information of the nodes."""
+        up = FINE_SAMPLES_PER_PX * self.spacing_px
+        padded = np.zeros(self.grid, np.float32)
+        padded[: self.shape[0], : self.shape[1]] = self.template
+        spectrum = scipy.fft.rfft2(padded)
+        rows, n_columns = self.band.keep[1], self.band.k[2].size
+        spectrum = spectrum[rows, :n_columns] * up**2
+        _, ky, kx = self.band.k
+        fine_shape = (self.grid[0] * up, self.grid[1] * up)
+        fine_rows = np.where(rows > self.grid[0] // 2, rows + fine_shape[0] - self.grid[0], rows)
+        full = np.zeros((3, fine_shape[0], fine_shape[1] // 2 + 1), np.complex64)
+        for i, factor in enumerate((1.0, 1j * ky[:, None], 1j * kx)):
+            full[i, fine_rows, :n_columns] = spectrum * factor
+        fine = scipy.fft.irfft2(full, s=fine_shape)
+        fine = fine[:, : self.shape[0] * up, : self.shape[1] * up]
+        self.fine = np.ascontiguousarray(np.moveaxis(fine, 0, -1), np.float32)
+        self.H = self._information(fine[1:, ::up, ::up])
+
+    def _information(self, slopes: F32) -> F64:
+        """``(2n, 2n)`` information about the nodes, y and x of a node side by side."""
+        basis = sp.kron(
+            _basis(self.index_y, self.part_y, self.nodes.y.size),
+            _basis(self.index_x, self.part_x, self.nodes.x.size),
+            format="csr",
+        )
+        weighted = (slopes * self.precision).reshape(2, -1).astype(np.float64)
+        n = basis.shape[1]
+        H = np.empty((n, 2, n, 2))
+        for a in range(2):
+            for b in range(a, 2):
+                part = basis.T @ sp.diags(weighted[a] * weighted[b]) @ basis
+                H[:, a, :, b] = H[:, b, :, a] = part.toarray()
+        return H.reshape(2 * n, 2 * n)
+
+    def fit(self, frames: F32, prior: Prior, n_steps: int, start: F32 | None = None) -> FieldFit:
+        """Displacements of aligned frames by steps of Gauss and Newton."""
+        n = len(frames)
+        shape = (n, self.nodes.y.size, self.nodes.x.size, 2)
+        field = np.zeros(shape, np.float32) if start is None else start
+        scores = np.empty(shape, np.float32)
+        kept = np.empty(n, np.float32)
+        residuals = np.empty_like(frames)
+        b = np.zeros((n, self.H.shape[0]))
+        for _ in range(n_steps):
+            field_scores(
+                frames, self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
+                self.index_y, self.part_y, self.index_x, self.part_x, field, CLIP,
+                scores, kept, residuals,
+            )  # fmt: skip
+            c = field.reshape(n, -1).astype(np.float64)
+            b = c @ self.H + scores.reshape(n, -1) / np.maximum(kept, 0.1)[:, None]
+            field = prior.estimate(b).reshape(shape).astype(np.float32)
+        return FieldFit(field, b, residuals)
+
+    def learn(self, frames: F32, workers: Workers, max_strength_px: float) -> None:
+        """Template, precision and prior from a sample of aligned frames."""
+        parts = split_rows(np.arange(len(frames)), 8)
+        n = self.nodes.y.size, self.nodes.x.size
+        field = np.zeros((len(frames), *n, 2), np.float32)
+        b = np.zeros((len(frames), self.H.shape[0]))
+        apart = min(self.nodes.y[1] - self.nodes.y[0], self.nodes.x[1] - self.nodes.x[0])
+        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 7)
+        for _ in range(ROUNDS):
+
+            def work(part: NDArray[np.int64]) -> tuple[F32, F32, F64, FieldFit]:
+                fit = self.fit(frames[part], self.prior, STEPS, field[part])
+                update, count = np.zeros((2, *self.shape), np.float32)
+                power = np.zeros(self.shape)
+                pull_back(
+                    fit.residuals, self.precision, self.spacing_px,
+                    self.index_y, self.part_y, self.index_x, self.part_x, fit.field, CLIP,
+                    update, count, power,
+                )  # fmt: skip
+                return update, count, power, fit
+
+            results = list(workers.pool.map(work, parts))
+            for part, (_, _, _, fit) in zip(parts, results, strict=True):
+                field[part], b[part] = fit.field, fit.b
+            self.prior = pick_prior(self.H, self.nodes.positions, b, lengths, max_strength_px)
+            update = sum(r[0] for r in results) / np.maximum(sum(r[1] for r in results), 1)
+            power = sum(r[2] for r in results) / len(frames)
+            self.template = self.template + update
+            self._set_precision(power)
+            self._refresh()
+            if self.prior.strength_px == 0:
+                return
+            modes = find_modes(self.H, self.nodes.positions, self.prior.modes.length_px)
+            self.prior = Prior(modes, self.prior.strength_px, self.prior.noise, self.prior.evidence)
+
+    def _set_precision(self, power: F64) -> None:
+        """1 / sd of each sample's residual, not trusted below half of the typical one."""
+        sd = np.sqrt(power)
+        inner = self.window[: self.shape[0], : self.shape[1]] > 0.2
+        typical = float(np.median(sd[inner])) if inner.any() else 1.0
+        if typical > 0:
+            self.precision = (inner / np.maximum(sd, 0.2 * typical)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldFit:
+    """Displacements ``field (n, gy, gx, 2)``, scores ``b`` and residuals of some frames."""
+
+    field: F32
+    b: F64
+    residuals: F32
+
+
+def _basis(index: NDArray[np.int64], part: F32, n_nodes: int) -> sp.csr_matrix:
+    """Bilinear weights ``(n_samples, n_nodes)`` along one axis."""
+    n = index.size
+    rows = np.concatenate([np.arange(n), np.arange(n)])
+    columns = np.concatenate([index, index + 1])
+    return sp.csr_matrix((np.concatenate([1 - part, part]), (rows, columns)), shape=(n, n_nodes))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from napari_cnmf.io.movies._axes import ChannelUnknownError
 from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import movie_suffixes
-from napari_cnmf.io.movies._lazy import LazyFrames, frame_source, store_of
+from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
 from napari_cnmf.io.movies._open import check_movie, open_movie
 from napari_cnmf.io.movies._tiff_writer import TiffMovieWriter
 
 __all__ = [
+    "ChannelUnknownError",
     "LazyFrames",
     "TiffMovieWriter",
+    "array_for_display",
     "check_movie",
     "fingerprint",
     "frame_source",

@@ -16,6 +16,23 @@ _MAX_CHANNELS = 7
 _EXAMPLE = "Say which axis is which with axes=, for example axes='TYX' or axes='TZCYX'."
 
 
+class ChannelUnknownError(MovieError):
+    """A recording has several channels and none was chosen.
+
+    Attributes
+    ----------
+    n_channels
+        How many there are.
+    """
+
+    def __init__(self, message: str, n_channels: int) -> None:
+        super().__init__(message)
+        self.n_channels = n_channels
+
+    def __reduce__(self) -> tuple[type[ChannelUnknownError], tuple[str, int]]:
+        return type(self), (str(self), self.n_channels)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The axes of a stored array, and the way from there to ``(T, [Z], Y, X)``.
@@ -202,8 +219,9 @@ def _checked_channel(
     if not along:
         return None
     if channel is None:
-        raise MovieError(
+        raise ChannelUnknownError(
             f"One channel must be chosen, {name} has {n_channels} (shape {shape}). "
-            f"Choose it with channel=0 to channel={n_channels - 1}."
+            f"Choose it with channel=0 to channel={n_channels - 1}.",
+            n_channels,
         )
     return int(np.intp(channel))

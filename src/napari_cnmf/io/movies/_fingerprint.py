@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -31,21 +32,25 @@ def fingerprint(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         A file cannot be read.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
-    files = [file for path in given for file in _files_of(Path(path))]
-    sizes = [os.stat(file).st_size for file in files]
+    files: list[str] = []
+    sizes: list[int] = []
+    for path in (os.fspath(path) for path in given):
+        status = os.stat(path)
+        inside = _files_of(path) if stat.S_ISDIR(status.st_mode) else None
+        files += [path] if inside is None else inside
+        sizes += [status.st_size] if inside is None else [os.stat(f).st_size for f in inside]
     digest = blake2b(np.array(sizes, "<i8").tobytes(), digest_size=16)
     sampled = np.unique(np.linspace(0, len(files) - 1, min(len(files), _N_SAMPLED)).astype(int))
     for index in sampled.tolist():
-        with files[index].open("rb") as stream:
+        with open(files[index], "rb") as stream:
             digest.update(stream.read(_PART_BYTES))
             stream.seek(max(0, sizes[index] - _PART_BYTES))
             digest.update(stream.read(_PART_BYTES))
     return digest.hexdigest()
 
 
-def _files_of(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(
-        (p for p in path.rglob("*") if p.is_file()), key=lambda p: p.relative_to(path).as_posix()
-    )
+def _files_of(folder: str) -> list[str]:
+    """All files below ``folder``, in the order of their relative names on any system."""
+    root = Path(folder)
+    found = (path for path in root.rglob("*") if path.is_file())
+    return [str(p) for p in sorted(found, key=lambda path: path.relative_to(root).as_posix())]

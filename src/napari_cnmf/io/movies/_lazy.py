@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import dask.array as da
 
 _BLOCK_BYTES = 64 * 2**20
+_MANY_FRAMES = 10_000
 
 # A dask name says exactly which array it is: a movie that was sliced or filtered has another
 # one, and is then read through dask.
@@ -102,6 +103,16 @@ def lazy_array(store: FrameStore) -> da.Array:
         meta=np.empty((0,) * len(store.shape), store.dtype),
     )
     return data
+
+
+def array_for_display(movie: Movie) -> da.Array | LazyFrames:
+    """The frames for a viewer that asks for them one at a time.
+
+    Dask looks at every chunk of a graph for each frame: 0.1 s of 90,000. Long
+    movies are therefore given as an array that only slices.
+    """
+    store = store_of(movie)
+    return movie.data if store is None or movie.n_frames <= _MANY_FRAMES else LazyFrames(store)
 
 
 class DaskFrames(FrameStore):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,13 +70,13 @@ def open_movie(
     if paths is None:
         return _movie_of_array(source, request, rate)
     name = _name_of(paths)
-    files = _files_in_order(paths)
     try:
+        files = _files_in_order(paths)
         recording = _open_files(files, request, explicit_rate=rate is not None)
         mark = fingerprint(files)
     except OSError as error:
         raise MovieError(
-            f"{error.filename or files[0]} must be a readable file, got: "
+            f"{error.filename or paths[0]} must be a readable file, got: "
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from error
     return Movie(
@@ -149,24 +150,21 @@ def _files_in_order(paths: Sequence[Path]) -> list[Path]:
     """Absolute paths of the files; a folder stands for its movie files."""
     files: list[Path] = []
     for path in paths:
-        if not path.exists():
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise MovieError(
                 f"A movie's file must exist, got {path}. Check the name and that its disk or share "
                 "is connected."
-            )
-        absolute = Path(os.path.abspath(path))
-        files += _files_in(absolute) if absolute.is_dir() and not is_zarr(absolute) else [absolute]
+            ) from error
+        absolute = path if path.is_absolute() else Path(os.path.abspath(path))
+        files += _files_in(absolute) if is_folder and not is_zarr(absolute) else [absolute]
     return files
 
 
 def _files_in(folder: Path) -> list[Path]:
     """Movie files of one kind, as people count; hidden files are not frames."""
-    try:
-        names = [entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")]
-    except OSError as error:
-        raise MovieError(
-            f"{folder} must be a readable folder, got: {error.strerror}. Check its permissions."
-        ) from error
+    names = [name for name in os.listdir(folder) if not name.startswith(".")]
     kinds: Counter[str] = Counter()
     movies = []
     for name in names:

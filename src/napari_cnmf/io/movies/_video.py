@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._axes import Layout
+from napari_cnmf.io.movies._axes import ChannelUnknownError, Layout
 from napari_cnmf.io.movies._recording import Recording, Request, positive_or_none
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
 
@@ -184,9 +184,10 @@ def _checked_channel(frame: av.VideoFrame, channel: int | None, path: Path) -> i
         return None
     colours = frame.to_ndarray(format="rgb24")
     if channel is None and not np.all(colours == colours[..., :1]):
-        raise MovieError(
+        raise ChannelUnknownError(
             f"One channel must be chosen, {path} is in colour. Choose red, green or blue with "
-            "channel=0, 1 or 2."
+            "channel=0, 1 or 2.",
+            3,
         )
     if channel is not None and not 0 <= channel < 3:
         raise MovieError(f"channel must be between 0 and 2, got {channel}.")

@@ -1,0 +1,128 @@
+"""What napari opens through us: results, CaImAn's files, and movies too big for its own reader.
+
+``get_reader`` is asked for every file that is dropped on the viewer, so it decides by suffix and
+size and imports nothing heavy; the reader that it gives does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+LayerData = tuple[Any, dict[str, Any], str]
+Reader = Callable[[str | Sequence[str]], list[LayerData]]
+
+_ALWAYS = frozenset({".mmap", ".hdf5", ".h5", ".nwb", ".avi", ".mp4", ".mov"})
+_TIFF = frozenset({".tif", ".tiff", ".btf"})
+_BIG_BYTES = 300 * 2**20
+_MANY_PAGES = 16
+_MANY_FILES = 500
+_ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """The reader for a file, a folder or the files of a session; ``None`` leaves it to others.
+
+    napari reads small TIFF and ``.npy`` files well by itself; of big ones it
+    would load every frame.
+    """
+    paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
+    if not paths:
+        return None
+    try:
+        ours = _is_ours(paths)
+    except OSError:
+        # It cannot even be looked at; napari says so for all readers alike.
+        return None
+    return read_layers if ours else None
+
+
+def _is_ours(paths: Sequence[Path]) -> bool:
+    suffixes = {path.suffix.lower() for path in paths}
+    if len(suffixes) > 1:
+        return False
+    if len(paths) == 1 and paths[0].is_dir():
+        return _is_movie_folder(paths[0])
+    suffix = suffixes.pop()
+    if suffix in _ALWAYS:
+        return True
+    if suffix not in _TIFF and suffix != ".npy":
+        return False
+    if sum(path.stat().st_size for path in paths) < _BIG_BYTES:
+        return False
+    return suffix == ".npy" or len(paths) > 1 or _has_many_pages(paths[0])
+
+
+def _is_movie_folder(folder: Path) -> bool:
+    """A zarr store, or very many single frames."""
+    names = os.listdir(folder)
+    if any(mark in names for mark in _ZARR_MARKS):
+        return True
+    return sum(os.path.splitext(name)[1].lower() in _TIFF for name in names) >= _MANY_FILES
+
+
+def _has_many_pages(path: Path) -> bool:
+    """Whether a big TIFF is a movie rather than one big image."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return bool(tiff.pages.first.nbytes * _MANY_PAGES <= path.stat().st_size)
+    except (tifffile.TiffFileError, ValueError, IndexError):
+        return False
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Layers of a result, or of a movie: one for each of its channels.
+
+    Parameters
+    ----------
+    path
+        A file, a folder, or the files of a session in order.
+
+    Returns
+    -------
+    list
+        ``(data, keywords, layer type)``; movies are lazy, time first, with limits from frames
+        spread over the recording.
+
+    Raises
+    ------
+    CnmfError
+        The file is damaged, or holds neither a result nor a movie.
+    """
+    from napari_cnmf.ui._loading import result_layer_data
+    from napari_cnmf.ui._opening import is_result
+
+    paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
+    if len(paths) == 1 and is_result(paths[0]):
+        return list(result_layer_data(paths[0]))
+    return _movie_layers(paths)
+
+
+def _movie_layers(paths: list[Path]) -> list[LayerData]:
+    from napari_cnmf.io.movies import ChannelUnknownError
+
+    try:
+        return [_movie_layer(paths, None)]
+    except ChannelUnknownError as several:
+        return [_movie_layer(paths, channel) for channel in range(several.n_channels)]
+
+
+def _movie_layer(paths: list[Path], channel: int | None) -> LayerData:
+    from napari_cnmf.io.movies import array_for_display, open_movie
+    from napari_cnmf.ui.layers._convert import movie_to_layer
+
+    movie = open_movie(paths if len(paths) > 1 else paths[0], channel=channel)
+    metadata: dict[str, Any] = {
+        "frame_rate_hz": movie.frame_rate_hz,
+        "fingerprint": movie.fingerprint,
+        "channel": channel,
+    }
+    if channel is None:
+        metadata["paths"] = [str(file) for file in movie.paths]
+    name = movie.name if channel is None else f"{movie.name} · channel {channel}"
+    _, keywords, kind = movie_to_layer(movie, name=name, metadata=metadata)
+    return array_for_display(movie), keywords, kind

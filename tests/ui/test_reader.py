@@ -1,0 +1,156 @@
+"""Files dropped on napari become lazy layers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io import TiffMovieWriter
+from napari_cnmf.io.movies import LazyFrames
+from napari_cnmf.ui import _reader
+from napari_cnmf.ui._reader import get_reader, read_layers
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture
+def small_is_big(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a few kB count as big, so that no test writes hundreds of MB."""
+    monkeypatch.setattr(_reader, "_BIG_BYTES", 1000)
+
+
+class TestWhichFilesAreOurs:
+    @pytest.mark.parametrize("name", ["a.mmap", "a.HDF5", "a.h5", "a.nwb", "a.avi"])
+    def test_by_suffix_alone(self, name: str) -> None:
+        assert get_reader(name) is read_layers
+
+    @pytest.mark.parametrize("name", ["a.png", "a.txt", "gone.tif", "gone.npy"])
+    def test_left_to_others(self, name: str) -> None:
+        assert get_reader(name) is None
+
+    def test_small_tiff_is_left_to_napari(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 40), np.uint16))
+        assert get_reader(str(tmp_path / "a.tif")) is None
+
+    @pytest.mark.usefixtures("small_is_big")
+    def test_big_movie_but_not_big_image(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "movie.tif", np.zeros((20, 30, 40), np.uint16))
+        tifffile.imwrite(tmp_path / "slide.tif", np.zeros((300, 400), np.uint16))
+        (tmp_path / "broken.tif").write_bytes(b"?" * 2000)
+        assert get_reader(str(tmp_path / "movie.tif")) is read_layers
+        assert get_reader([str(tmp_path / "movie.tif")] * 2) is read_layers
+        assert get_reader(str(tmp_path / "slide.tif")) is None
+        assert get_reader(str(tmp_path / "broken.tif")) is None
+
+    def test_folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert get_reader(str(tmp_path)) is None
+        for index in range(3):
+            (tmp_path / f"{index}.tif").touch()
+        assert get_reader(str(tmp_path)) is None
+        monkeypatch.setattr(_reader, "_MANY_FILES", 3)
+        assert get_reader(str(tmp_path)) is read_layers
+
+    def test_decides_without_heavy_imports(self) -> None:
+        code = (
+            "import sys; before = set(sys.modules)\n"
+            "from napari_cnmf.ui._reader import get_reader\n"
+            "assert get_reader('a.mmap') and get_reader('a.h5') and not get_reader('a.tif')\n"
+            "heavy = {'numpy', 'napari', 'dask', 'h5py', 'tifffile', 'zarr', 'qtpy', 'scipy'}\n"
+            "assert not heavy & (set(sys.modules) - before), heavy & set(sys.modules)\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestMovieLayers:
+    @pytest.mark.parametrize("order", ["C", "F"])
+    def test_caiman_memory_map(self, order: str) -> None:
+        path = next(DATA.glob(f"*_order_{order}_*.mmap"))
+        ((data, keywords, kind),) = read_layers(str(path))
+        assert kind == "image"
+        assert isinstance(data, da.Array)
+        assert data.shape == (300, 48, 64)
+        assert keywords["multiscale"] is False
+        assert keywords["cache"] is False
+        low, high = keywords["contrast_limits"]
+        assert np.isfinite([low, high]).all()
+        assert low < high
+        assert keywords["metadata"]["paths"] == [str(path)]
+
+    def test_limits_come_from_the_whole_recording(self, tmp_path: Path) -> None:
+        movie = np.zeros((50, 30, 40), np.uint16)
+        movie[5:] = 1000 + np.arange(40)
+        with TiffMovieWriter(
+            tmp_path / "a.tif", movie.shape, movie.dtype, frame_rate_hz=12, pixel_size_um=(2, 3)
+        ) as writer:
+            writer.write(0, movie)
+        ((_, keywords, _),) = read_layers(str(tmp_path / "a.tif"))
+        assert keywords["contrast_limits"][1] > 1000
+        assert tuple(keywords["scale"]) == (1, 2, 3)
+        assert keywords["metadata"]["frame_rate_hz"] == pytest.approx(12)
+
+    def test_one_layer_for_each_channel(self, tmp_path: Path) -> None:
+        stack = np.arange(5 * 2 * 6 * 7, dtype=np.uint16).reshape(5, 2, 6, 7)
+        tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+        layers = read_layers(str(tmp_path / "a.tif"))
+        assert [keywords["name"] for _, keywords, _ in layers] == [
+            "a · channel 0",
+            "a · channel 1",
+        ]
+        for channel, (data, keywords, _) in enumerate(layers):
+            np.testing.assert_array_equal(np.asarray(data), stack[:, channel])
+            assert "paths" not in keywords["metadata"]
+
+    def test_long_movie_only_slices(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("napari_cnmf.io.movies._lazy._MANY_FRAMES", 10)
+        movie = np.arange(11 * 5 * 7, dtype=np.uint16).reshape(11, 5, 7)
+        np.save(tmp_path / "a.npy", movie)
+        ((data, keywords, _),) = read_layers(str(tmp_path / "a.npy"))
+        assert isinstance(data, LazyFrames)
+        viewer = ViewerModel()
+        layer = viewer.add_image(data, **keywords)
+        viewer.dims.set_current_step(0, 4)
+        np.testing.assert_array_equal(layer._slice.image.raw, movie[4])
+
+    def test_sessions(self, tmp_path: Path) -> None:
+        movie = np.arange(11 * 5 * 7, dtype=np.uint16).reshape(11, 5, 7)
+        tifffile.imwrite(tmp_path / "b.tif", movie[:5])
+        tifffile.imwrite(tmp_path / "a.tif", movie[5:])
+        paths = [str(tmp_path / "b.tif"), str(tmp_path / "a.tif")]
+        ((data, keywords, _),) = read_layers(paths)
+        np.testing.assert_array_equal(data.compute(), movie)
+        assert keywords["metadata"]["paths"] == paths
+
+    def test_errors_reach_the_user(self, tmp_path: Path) -> None:
+        (tmp_path / "a.mmap").write_bytes(b"x")
+        with pytest.raises(MovieError, match="original name"):
+            read_layers(str(tmp_path / "a.mmap"))
+
+
+@pytest.mark.parametrize("name", ["result-2d.hdf5", "result-1p.hdf5", "result-3d.hdf5"])
+def test_result_becomes_images_and_labels(name: str) -> None:
+    reader = get_reader(str(DATA / name))
+    assert reader is not None
+    layers = reader(str(DATA / name))
+    kinds = [kind for _, _, kind in layers]
+    assert "labels" in kinds
+    labels = next(data for data, _, kind in layers if kind == "labels")
+    assert np.asarray(labels).max() > 0
+
+
+def test_napari_finds_the_reader() -> None:
+    """Through the manifest, as the viewer does it."""
+    from npe2 import PluginManager
+
+    manager = PluginManager.instance()
+    manager.discover()
+    for pattern in ("x.mmap", "x.hdf5", "x.h5", "x.tif", "x.tiff"):
+        names = [reader.plugin_name for reader in manager.iter_compatible_readers([pattern])]
+        assert "napari-cnmf" in names

@@ -119,8 +119,8 @@ class CountedPool:
         self._pool: Any = multiprocessing.Pool(n_processes) if n_processes > 1 else None
         self._closing = False
         if self._pool is not None:
-            watch = threading.Thread(target=self._watch, args=(self._pool._pool[:],), daemon=True)
-            watch.start()
+            processes = list(multiprocessing.active_children())
+            threading.Thread(target=self._watch, args=(processes,), daemon=True).start()
 
     def _watch(self, processes: list[Any]) -> None:
         """A pool replaces a dead process and waits for ever for the task it had."""

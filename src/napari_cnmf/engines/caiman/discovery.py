@@ -214,9 +214,9 @@ def worker_environment(python: Path, **extra: str) -> dict[str, str]:
     if (prefix / "conda-meta").is_dir():
         environment["CONDA_PREFIX"] = str(prefix)
     shared = prefix / "share" / "caiman"
-    if "CAIMAN_DATA" not in environment and (shared / "model").is_dir():
-        if not (Path.home() / "caiman_data").is_dir():
-            environment["CAIMAN_DATA"] = str(shared)  # models of a package never set up by hand
+    set_up = "CAIMAN_DATA" in environment or (Path.home() / "caiman_data").is_dir()
+    if not set_up and (shared / "model").is_dir():
+        environment["CAIMAN_DATA"] = str(shared)  # the models that came with the package
     return environment | {"PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"} | extra
 
 

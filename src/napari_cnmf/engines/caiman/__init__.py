@@ -1,0 +1,6 @@
+"""CaImAn, the reference implementation, run in its own interpreter."""
+
+from napari_cnmf.engines.caiman.discovery import CaimanFound, CaimanSearch, find_caiman
+from napari_cnmf.engines.caiman.engine import CaimanEngine
+
+__all__ = ["CaimanEngine", "CaimanFound", "CaimanSearch", "find_caiman"]

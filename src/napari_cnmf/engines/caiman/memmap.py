@@ -1,0 +1,195 @@
+"""The movie as CaImAn wants it: a float32 memory map that carries its layout in its name."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from napari_cnmf.core.source import FrameSource
+from napari_cnmf.engines.base import Job, Reporter
+from napari_cnmf.errors import CancelledByUser, EngineError, MovieError
+from napari_cnmf.model.movie import Movie
+
+SCRATCH = "caiman"
+"""Folder inside the item's: CaImAn's input, and what it writes while it runs."""
+
+_LEAST_FRAMES = 64
+_PAGE_FRAMES = 1024
+"""A pixel's trace fills a page of 4 kB by so many frames: fewer are written more than once."""
+_PIXELS = np.dtype("<f4")
+
+
+def layout_name(base: str, dims: tuple[int, ...], n_frames: int, order: str) -> str:
+    """CaImAn's name of a memory map; ``order`` C is pixel after pixel, F frame after frame."""
+    d1, d2, d3 = (*dims, 1)[:3]
+    return f"{base}_d1_{d1}_d2_{d2}_d3_{d3}_order_{order}_frames_{n_frames}.mmap"
+
+
+def prepare_input(job: Job, movie: Movie, reporter: Reporter, *, order: str) -> Path:
+    """CaImAn's input for a job, in the item's folder or kept there by another item.
+
+    Raises
+    ------
+    MovieError
+        Values that are not finite, or all the same.
+    EngineError
+        Not enough room on the disk.
+    CancelledByUser
+    """
+    from napari_cnmf.io import frame_source
+
+    key = (movie.fingerprint or "movie").replace("_", "-")[:24]
+    name = layout_name(f"input-{key}", movie.dims, movie.n_frames, order)
+    n_bytes = math.prod(movie.shape) * _PIXELS.itemsize
+    kept = _kept_by_another(job.folder, name, n_bytes) if movie.fingerprint else None
+    if kept is not None:
+        reporter.log(f"Using the memory map that {kept.parents[1].name} kept.")
+        return kept
+    folder = job.folder / SCRATCH
+    copies = 1 if order == "C" else 2  # motion correction writes another one
+    _require_room(folder, copies * n_bytes)
+    target = folder / name
+    beside = target.with_suffix(".partial")
+    try:
+        write_memmap(frame_source(movie), beside, order, reporter, memory_gb=job.run.memory_gb)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
+
+
+def write_memmap(
+    source: FrameSource,
+    path: Path,
+    order: str,
+    reporter: Reporter,
+    *,
+    memory_gb: float | None = None,
+) -> None:
+    """Write ``(n_pixels, T)`` float32, pixels in Fortran order of the field.
+
+    Parameters
+    ----------
+    order
+        ``C``: C-contiguous, what CNMF reads; ``F``: Fortran-contiguous, for motion correction.
+
+    Raises
+    ------
+    MovieError
+        Values that are not finite, or all the same.
+    CancelledByUser
+    """
+    n_frames, *dims = source.shape
+    n_pixels = math.prod(dims)
+    shape = (n_pixels, n_frames) if order == "C" else (n_frames, n_pixels)
+    pixels: Any = np.memmap(path, dtype=_PIXELS, mode="w+", shape=shape)
+    low, high = math.inf, -math.inf
+    step = _frames_at_once(n_pixels, n_frames, memory_gb)
+    try:
+        for start in range(0, n_frames, step):
+            if reporter.should_stop():
+                raise CancelledByUser("Cancelled while CaImAn's input was written.")
+            stop = min(start + step, n_frames)
+            block = _flattened(source.read(start, stop))
+            if not np.isfinite(block).all():
+                raise MovieError(
+                    f"A movie must be finite, got NaN or infinity in frames {start} to "
+                    f"{stop - 1}. Fill or crop these pixels first; motion correction with "
+                    "border_nan='copy' leaves none."
+                )
+            low, high = min(low, float(block.min())), max(high, float(block.max()))
+            if order == "C":
+                pixels[:, start:stop] = block.T
+            else:
+                pixels[start:stop] = block
+            reporter.progress("preparing CaImAn's input", stop, n_frames)
+        pixels.flush()
+    finally:
+        # Windows removes no file that is mapped
+        pixels._mmap.close()
+    if low == high:
+        raise MovieError(f"A movie must vary, got {low:g} everywhere. Choose another movie.")
+
+
+def read_frames(pixels: NDArray[np.float32], dims: tuple[int, ...]) -> NDArray[np.float32]:
+    """Frames ``(n, [Z], Y, X)`` from rows of a memory map in order F, ``(n, n_pixels)``."""
+    backwards = pixels.reshape(len(pixels), *dims[::-1])
+    return backwards.transpose(0, *range(len(dims), 0, -1))
+
+
+def _flattened(frames: NDArray[Any]) -> NDArray[np.float32]:
+    """``(n, n_pixels)`` with pixels in Fortran order of the field."""
+    axes = (0, *range(frames.ndim - 1, 0, -1))
+    return frames.astype(np.float32).transpose(axes).reshape(len(frames), -1)
+
+
+def _frames_at_once(n_pixels: int, n_frames: int, memory_gb: float | None) -> int:
+    budget = memory_gb * 1e9 if memory_gb else psutil.virtual_memory().available
+    fitting = int(budget / 8 / (n_pixels * _PIXELS.itemsize))
+    if fitting >= _PAGE_FRAMES:
+        fitting -= fitting % _PAGE_FRAMES
+    return max(_LEAST_FRAMES, min(fitting, n_frames, 8 * _PAGE_FRAMES))
+
+
+def _require_room(folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise EngineError(
+            f"CaImAn works on copies of the movie as float32, which need {n_bytes / 1e9:.2f} GB "
+            f"of disk; {folder} has {free / 1e9:.2f} GB free. Free some space, move the batch to "
+            "a larger disk, or use the built-in engine, which needs none."
+        )
+
+
+def _kept_by_another(folder: Path, name: str, n_bytes: int) -> Path | None:
+    for path in sorted(folder.parent.glob(f"*/{SCRATCH}/{name}")):
+        with contextlib.suppress(OSError):
+            if path.stat().st_size == n_bytes:
+                return path
+    return None
+
+
+def open_scratch(folder: Path) -> Path:
+    """An empty scratch folder; an interrupted run may have left one."""
+    clear_scratch(folder)
+    scratch = folder / SCRATCH
+    scratch.mkdir(exist_ok=True)
+    return scratch
+
+
+def clear_scratch(folder: Path, *, keep: Path | None = None) -> None:
+    """Remove what CaImAn worked with, except ``keep``.
+
+    Windows may hold a memory map for a moment after its process has ended.
+    """
+    scratch = folder / SCRATCH
+    for _ in range(20):
+        if not scratch.exists():
+            return
+        for entry in scratch.iterdir():
+            if keep is None or entry != keep:
+                _remove(entry)
+        left = [entry for entry in scratch.iterdir() if keep is None or entry != keep]
+        if not left:
+            break
+        time.sleep(0.25)
+    if keep is None:
+        with contextlib.suppress(OSError):
+            scratch.rmdir()
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        entry.unlink()

@@ -1,0 +1,119 @@
+"""From a job to what CaImAn's process is asked for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from napari_cnmf.engines.base import Algorithm, Job, Reporter
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+
+_ONE_PHOTON = {"method_init": "corr_pnr", "center_psf": True}
+
+
+def make_request(
+    job: Job, movie: Movie, movie_path: Path, scratch: Path, reporter: Reporter
+) -> dict[str, Any]:
+    """Everything CaImAn's process needs to know, as JSON."""
+    n_processes = job.run.n_processes or max(1, (os.cpu_count() or 2) - 1)
+    request = {
+        "algorithm": job.algorithm.value,
+        "movie": str(movie_path),
+        "dims": list(movie.dims),
+        "scratch": str(scratch),
+        "params": caiman_params(job, movie.dims, movie_path, n_processes, reporter),
+        "n_processes": n_processes,
+        "seed": job.params.random_seed,
+        "refit": _refit(job, reporter),
+        "use_cnn": _use_cnn(job),
+    }
+    if job.ain_path is not None:
+        request["seeds"] = str(_write_seeds(job.ain_path, movie.dims, scratch))
+    return request
+
+
+def caiman_params(
+    job: Job, dims: tuple[int, ...], movie_path: Path, n_processes: int, reporter: Reporter
+) -> dict[str, dict[str, Any]]:
+    """CaImAn's nested parameters; what has to differ from the form is said in the log."""
+    params = _one_photon(job.params) if job.algorithm is Algorithm.CNMFE else job.params
+    nested = params.to_caiman(frame_rate_hz=job.frame_rate_hz, dims=dims)
+    forced = _forced(job, params, dims)
+    for (group, key), (value, why) in forced.items():
+        if nested[group].get(key) != value:
+            reporter.log(f"{group}.{key} is {value} for CaImAn: {why}.")
+        nested[group][key] = value
+    nested["patch"]["n_processes"] = n_processes
+    if job.algorithm is Algorithm.MCORR:
+        # with the file's name CaImAn derives how it splits the movie
+        nested["data"]["fnames"] = [str(movie_path)]
+    else:
+        nested["data"]["dims"] = list(dims)
+    return nested
+
+
+def _one_photon(params: CNMFParams) -> CNMFParams:
+    """CNMF-E, with its ring background unless the user chose a rank."""
+    init: dict[str, Any] = dict(_ONE_PHOTON)
+    patch: dict[str, Any] = {}
+    if params.init.nb == CNMFParams().init.nb:
+        init |= {"nb": 0, "normalize_init": False}
+        patch = {"nb_patch": 0, "low_rank_background": None}
+    return params.replace(init=init, patch=patch)
+
+
+def _forced(
+    job: Job, params: CNMFParams, dims: tuple[int, ...]
+) -> dict[tuple[str, str], tuple[Any, str]]:
+    """``{(group, key): (value, why)}`` of what only one value of works."""
+    forced: dict[tuple[str, str], tuple[Any, str]] = {}
+    border = max(params.patch.border_pix, job.border_px)
+    forced["patch", "border_pix"] = (border, "motion correction left a border")
+    forced["motion", "is3D"] = (len(dims) == 3, "the movie's shape says it")
+    if params.is_one_photon:
+        forced["patch", "only_init"] = (True, "CNMF-E is complete after its initialisation")
+    elif params.patch.rf is None:
+        forced["patch", "only_init"] = (False, "without patches it would stop half-way")
+    if job.ain_path is not None:
+        forced["patch", "rf"] = (None, "components that are given need the whole field")
+        forced["patch", "only_init"] = (False, "without patches it would stop half-way")
+    return forced
+
+
+def _refit(job: Job, reporter: Reporter) -> bool:
+    one_photon = job.algorithm is Algorithm.CNMFE or job.params.is_one_photon
+    if job.refit and one_photon:
+        reporter.log("CaImAn has no second fit for one-photon movies; refit is left out.")
+    return job.refit and not one_photon
+
+
+def _use_cnn(job: Job) -> bool | None:
+    """``None`` tries the classifier and does without it silently where it cannot run."""
+    chosen = job.params.quality.use_cnn
+    one_photon = job.algorithm is Algorithm.CNMFE or job.params.is_one_photon
+    return False if chosen is None and one_photon else chosen
+
+
+def _write_seeds(path: Path, dims: tuple[int, ...], scratch: Path) -> Path:
+    """``Ain`` for CaImAn: the pixels of each component, in Fortran order of the field."""
+    seeds = sp.load_npz(path).tocoo()
+    if seeds.shape[0] != int(np.prod(dims)):
+        raise ParameterError(
+            f"Ain must have a row for each of the {int(np.prod(dims))} pixels of the movie, got "
+            f"{seeds.shape[0]}. Draw or choose it on this movie."
+        )
+    places = np.unravel_index(seeds.row, dims)
+    target = scratch / "seeds.npz"
+    np.savez(
+        target,
+        rows=np.ravel_multi_index(places, dims, order="F"),
+        columns=seeds.col,
+        shape=np.asarray(seeds.shape),
+    )
+    return target

@@ -1,0 +1,51 @@
+"""One job of CaImAn: its input, its process, our outputs, a clean folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_cnmf.engines.base import Algorithm, Job, Outcome, Reporter
+from napari_cnmf.engines.caiman.child import run_worker
+from napari_cnmf.engines.caiman.discovery import CaimanFound
+from napari_cnmf.engines.caiman.memmap import clear_scratch, open_scratch, prepare_input
+from napari_cnmf.engines.caiman.outputs import collect_components, collect_motion
+from napari_cnmf.engines.caiman.request import make_request
+from napari_cnmf.errors import EngineError
+
+
+def run_job(caiman: CaimanFound, job: Job, reporter: Reporter) -> Outcome:
+    """What `CaimanEngine.run` does; see there."""
+    scratch = open_scratch(job.folder)
+    try:
+        return _compute(caiman, job, reporter, scratch)
+    finally:
+        inputs = list(scratch.glob("input-*.mmap")) if job.run.keep_memmap else []
+        clear_scratch(job.folder, keep=inputs[0] if inputs else None)
+
+
+def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -> Outcome:
+    from napari_cnmf.io import check_movie, open_movie
+
+    is_motion = job.algorithm is Algorithm.MCORR
+    if job.frame_rate_hz is None and not is_motion:
+        raise EngineError(f"{job.algorithm} needs the frame rate. Set data.fr.")
+    movie = open_movie(list(job.movie_paths), frame_rate_hz=job.frame_rate_hz)
+    check_movie(movie)
+    reporter.log(f"CaImAn {caiman.version} in {caiman.path} ({caiman.source}).")
+    path = prepare_input(job, movie, reporter, order="F" if is_motion else "C")
+    request = make_request(job, movie, path, scratch, reporter)
+    if job.algorithm is Algorithm.EVALUATE:
+        request["result"] = str(_result_to_score(job, scratch))
+    answer = run_worker(caiman, request, scratch, reporter)
+    if is_motion:
+        return collect_motion(job, movie, answer, scratch, reporter)
+    return collect_components(job, movie, answer, reporter)
+
+
+def _result_to_score(job: Job, scratch: Path) -> Path:
+    """The given result in CaImAn's own terms, whoever wrote it."""
+    from napari_cnmf.io.caiman import read_caiman, write_caiman
+
+    if job.result_path is None:
+        raise EngineError("evaluate needs a result to score, and the job names none.")
+    return write_caiman(read_caiman(job.result_path), scratch / "given.hdf5")

@@ -207,7 +207,13 @@ class Item:
         return parent is not None and parent.state is not State.COMPLETED
 
     @property
+    def stored_state(self) -> State:
+        """What its ``status.json`` says, true or not."""
+        return self._stored_status().state
+
+    @property
     def state(self) -> State:
+        """Where it stands."""
         return self.status.state
 
     @property

@@ -41,6 +41,11 @@ class Handle(Protocol):
         """Of the ended process, negative for a signal; ``None`` when nobody knows."""
         ...
 
+    @property
+    def problem(self) -> str | None:
+        """What whoever was to start it says about its failure; ``None`` when nothing."""
+        ...
+
     def cpu_seconds(self) -> float | None:
         """CPU time of its process tree so far; ``None`` when it cannot be asked."""
         ...
@@ -130,6 +135,7 @@ class AdoptedHandle:
         self._insist: Insist | None = None
 
     exit_code: int | None = None
+    problem: str | None = None
 
     def ended(self) -> bool:
         try:
@@ -189,7 +195,7 @@ class StallWatch:
     """
 
     def __init__(self, limit_s: float = STALL_SECONDS) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._since = time.monotonic()
         self._events: object = None
         self._cpu_s = 0.0
@@ -210,4 +216,4 @@ class StallWatch:
         if events != self._events or moved:
             self._events, self._cpu_s = events, cpu_s or 0.0
             self._since = time.monotonic()
-        return time.monotonic() - self._since > self._limit_s
+        return time.monotonic() - self._since > self.limit_s

@@ -30,6 +30,7 @@ from napari_cnmf.batch.processes import (
 )
 from napari_cnmf.batch.selection import Selection
 from napari_cnmf.batch.status import State, Status
+from napari_cnmf.batch.store import sweep_batch
 from napari_cnmf.errors import BatchError, CnmfError
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class Queue:
     # -- its thread
 
     def _supervise(self) -> None:
+        sweep_batch(self.batch.path)
         while True:
             with self._lock:
                 more = self._turn()
@@ -216,7 +218,7 @@ class Queue:
             if status != entry.status and status.state is State.RUNNING:
                 entry.status = status
                 self._emit(QueueEvent(QueueEventKind.PROGRESS, entry.item, status))
-            if stopping.cancel_requested(entry.item.folder):
+            if status.state is State.CANCELLED or stopping.cancel_requested(entry.item.folder):
                 entry.verdict.cancelled = True
                 entry.handle.insist()
             elif entry.watch.stalled(_events_size(entry.item), entry.handle.cpu_seconds()):
@@ -226,6 +228,8 @@ class Queue:
     def _settle(self, entry: _Running) -> None:
         """Its process has ended: make its status true, and say so."""
         item = entry.item
+        if (problem := entry.handle.problem) is not None:
+            entry.verdict.problem = problem
         try:
             outcome = settling.settle(item, entry.verdict, entry.handle.exit_code)
         except (CnmfError, OSError) as error:

@@ -41,7 +41,8 @@ def run_batch(
         if on_event is not None:
             on_event(event)
 
-    queue = Queue(batch, n_workers=n_workers, on_event=hear, launcher=_launcher(client))
+    launcher, n_at_once = _where(client, n_workers)
+    queue = Queue(batch, n_workers=n_at_once, on_event=hear, launcher=launcher)
     queue.start(items, start=start)
     try:
         # A wait without end cannot be interrupted on Windows.
@@ -57,12 +58,13 @@ def run_batch(
     return list(ran.values())
 
 
-def _launcher(client: Any) -> Launcher | None:
+def _where(client: Any, n_workers: int) -> tuple[Launcher | None, int]:
+    """Who starts workers, and how many at once."""
     if client is None:
-        return None
-    from napari_cnmf.batch.cluster import DaskLauncher
+        return None, n_workers
+    from napari_cnmf.batch.cluster import IN_FLIGHT, DaskLauncher
 
-    return DaskLauncher(client)
+    return DaskLauncher(client), IN_FLIGHT
 
 
 def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:

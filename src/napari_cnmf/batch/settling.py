@@ -22,6 +22,7 @@ from napari_cnmf.batch.status import (
     read_status,
     write_status,
 )
+from napari_cnmf.batch.store import sweep_item
 from napari_cnmf.batch.worker import EXIT_NOT_OURS
 from napari_cnmf.errors import BatchError
 
@@ -32,6 +33,7 @@ class Verdict:
 
     cancelled: bool = False
     stalled_s: float | None = None
+    problem: str | None = None
 
 
 class Outcome(Enum):
@@ -57,8 +59,9 @@ def settle(item: Item, verdict: Verdict, exit_code: int | None) -> Outcome:
             if stored.state in (State.QUEUED, State.WAITING):
                 if exit_code == EXIT_NOT_OURS:
                     return Outcome.NOT_OURS
-                write_status(folder, _never_began(stored, item, exit_code))
+                write_status(folder, _never_began(stored, item, verdict, exit_code))
             elif stored.state is State.RUNNING and not is_alive(folder, stored):
+                sweep_item(folder)  # first: what a killed writer left may have filled the disk
                 write_status(folder, _cut_off(stored, item, verdict, exit_code))
                 stopping.forget_cancel(folder)
     except ClaimedError:
@@ -71,6 +74,8 @@ def settle(item: Item, verdict: Verdict, exit_code: int | None) -> Outcome:
 
 def settle_dead(item: Item) -> None:
     """Write ``interrupted`` for an item whose process is gone, and end what it left running."""
+    if read_status(item.folder).state is not State.RUNNING:
+        return
     settle(item, Verdict(cancelled=stopping.cancel_requested(item.folder)), None)
 
 
@@ -103,8 +108,10 @@ def _parent_reason(parent: Item) -> str:
     )
 
 
-def _never_began(stored: Status, item: Item, exit_code: int | None) -> Status:
-    message = (
+def _never_began(stored: Status, item: Item, verdict: Verdict, exit_code: int | None) -> Status:
+    if verdict.cancelled:
+        return stored.to(State.CANCELLED)
+    message = verdict.problem or (
         f"Its process ended before it began ({_exit_text(exit_code)}). The end of its log: "
         f"{_log_end(item)}"
     )
@@ -120,7 +127,7 @@ def _cut_off(stored: Status, item: Item, verdict: Verdict, exit_code: int | None
             "was ended. Retry it; if that repeats, set run.n_processes to 1."
         )
         return stored.to(State.FAILED, error=ErrorInfo(kind="Stalled", message=message))
-    message = INTERRUPTED_MESSAGE
+    message = verdict.problem or INTERRUPTED_MESSAGE
     if exit_code is not None:
         message = f"Its process is gone ({_exit_text(exit_code)}). " + (
             "When memory was short, the system did that: set run.memory_gb lower. Retry it."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from napari_cnmf.batch._files import read_json
@@ -21,6 +23,7 @@ ITEMS = "items"
 INPUTS = "inputs"
 _UNFINISHED = ".new-"
 _REMOVED = ".gone-"
+_ABANDONED_SECONDS = 24 * 3600.0
 
 
 def create_batch_folder(root: Path) -> None:
@@ -131,6 +134,29 @@ def remove_item_folder(folder: Path) -> None:
             f"{folder} could not be removed whole: {error.strerror or error}. "
             "Close what has its files open and try again."
         ) from error
+
+
+def sweep_item(folder: Path) -> None:
+    """Remove what writers that were killed left in an item's folder.
+
+    For the holder of its lock alone: nobody else writes there but ``item.json``.
+    """
+    for path in folder.glob(".*.tmp*"):
+        if not path.name.startswith(f".{ITEM_FILE}."):
+            path.unlink(missing_ok=True)
+
+
+def sweep_batch(root: Path) -> None:
+    """Remove what processes that were killed while adding or removing left in a batch.
+
+    A folder that is being filled at this moment is young, and stays.
+    """
+    with suppress(OSError):
+        for path in (root / ITEMS).glob(f"{_REMOVED}*"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (root / ITEMS).glob(f"{_UNFINISHED}*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def find_item_folder(root: Path, item_uuid: str) -> Path:

@@ -30,7 +30,7 @@ from napari_cnmf.batch.status import (
     read_status,
     write_status,
 )
-from napari_cnmf.batch.store import find_item_folder
+from napari_cnmf.batch.store import find_item_folder, sweep_item
 from napari_cnmf.errors import CancelledByUser, CnmfError
 
 EXIT_ENDED = 0
@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not _may_run(folder, status, retry=args.retry):
                 logger.info("not run: it is %s", status.state)
                 return EXIT_NOT_OURS
+            sweep_item(folder)
             return _Run(folder, status).execute(args.threads, args.memory_gb)
     except ClaimedError as error:
         logger.info("not run: %s", error)

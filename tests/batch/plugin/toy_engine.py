@@ -130,3 +130,11 @@ class ToyEngine:
             if reporter.should_stop():
                 raise CancelledByUser("stopped")
             pause.wait(0.02)
+
+    def slow(self, job, reporter):
+        """Talks a lot and works long enough to be killed anywhere."""
+        pause = threading.Event()
+        for step in range(30):
+            reporter.log(f"step {step}")
+            reporter.progress(f"step {step}", step, 30)
+            pause.wait(0.01)

@@ -1,0 +1,138 @@
+"""A real scheduler with workers in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+
+from napari_cnmf.batch import Batch, Queue, State, stopping
+from napari_cnmf.batch.cluster import DaskLauncher, connect, make_cluster
+from napari_cnmf.errors import BatchError
+
+
+@pytest.fixture
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as cluster:
+        yield cluster
+
+
+def dask_workers(client: Client) -> dict[str, int]:
+    """Pids by address."""
+    return client.run(os.getpid)
+
+
+def test_items_run_on_the_cluster(batch: Batch, movie_path: Path, cluster: LocalCluster) -> None:
+    motion = batch.add("mcorr", movie_path, engine="toy")
+    cells = batch.add("cnmf", motion, engine="toy")
+    broken = batch.add("cnmf", movie_path, engine="toy", comment="fail")
+    with connect(cluster.scheduler_address) as client:
+        pids = dask_workers(client)
+        batch.run(client=client, progress=False)
+    assert (motion.state, cells.state) == (State.COMPLETED, State.COMPLETED)
+    assert broken.state is State.FAILED
+    assert broken.error == "The toy must work, and it broke. Try another one."
+    process = cells.status.process
+    assert process is not None
+    assert process.pid not in pids.values()
+
+
+def test_cancel_ends_the_process_tree_there(
+    batch: Batch, movie_path: Path, cluster: LocalCluster, wait_until
+) -> None:
+    # The dask workers are other processes: patience is set there as well.
+    def hurry() -> None:
+        stopping.ASK_SECONDS = stopping.TERMINATE_SECONDS = 0.3
+
+    item = batch.add("cnmf", movie_path, engine="toy", comment="deaf")
+    with Client(cluster) as client:
+        client.run(hurry)
+        queue = Queue(batch, launcher=DaskLauncher(client))
+        queue.start()
+        wait_until(lambda: any(e.stage.startswith("deaf") for e in item.events()))
+        grandchild = int(item.events()[-1].stage.split()[1])
+        assert item.status.progress is not None
+        queue.cancel(item)
+        assert queue.wait(60)
+    assert item.state is State.CANCELLED
+    assert not psutil.pid_exists(grandchild)
+
+
+def test_an_item_survives_the_death_of_its_dask_worker(
+    batch: Batch, movie_path: Path, cluster: LocalCluster, wait_until, tmp_path: Path
+) -> None:
+    """Its machine dies: worker and item together. It is run once more, elsewhere."""
+    item = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+    with Client(cluster) as client:
+        queue = Queue(batch, launcher=DaskLauncher(client))
+        queue.start()
+        wait_until(lambda: any(event.stage == "gate" for event in item.events()))
+        first = item.status.process
+        assert first is not None
+        owner = psutil.Process(first.pid).parent()
+        assert owner is not None
+        assert owner.pid in dask_workers(client).values()
+        owner.kill()
+        os.kill(first.pid, signal.SIGKILL)
+        wait_until(lambda: item.status.attempts == 2 and item.state is State.RUNNING, 60)
+        second = item.status.process
+        assert second is not None
+        assert second.pid != first.pid
+        (tmp_path / "go").touch()
+        assert queue.wait(60)
+    assert item.state is State.COMPLETED
+    assert item.status.attempts == 2
+
+
+def test_an_item_outlives_a_dask_worker_that_dies_alone(
+    batch: Batch, movie_path: Path, cluster: LocalCluster, wait_until, tmp_path: Path
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+    with Client(cluster) as client:
+        queue = Queue(batch, launcher=DaskLauncher(client))
+        queue.start()
+        wait_until(lambda: any(event.stage == "gate" for event in item.events()))
+        first = item.status.process
+        assert first is not None
+        owner = psutil.Process(first.pid).parent()
+        assert owner is not None
+        owner.kill()
+        owner.wait(10)
+        (tmp_path / "go").touch()
+        assert queue.wait(60)
+    assert item.state is State.COMPLETED
+    assert item.status.attempts == 1
+    assert item.status.process == first
+
+
+def test_nobody_answers() -> None:
+    with pytest.raises(BatchError, match="must answer at tcp://127"), connect("tcp://127.0.0.1:9"):
+        pass
+
+
+def test_a_slurm_cluster_from_a_short_file(tmp_path: Path) -> None:
+    path = tmp_path / "slurm.toml"
+    path.write_text(
+        'kind = "slurm"\njobs = 3\n[options]\ncores = 4\nmemory = "8GB"\nqueue = "short"\n'
+        'walltime = "01:00:00"\n'
+    )
+    with make_cluster(path) as cluster:
+        script = cluster.job_script()
+    assert "#SBATCH -p short" in script
+    assert "#SBATCH --cpus-per-task=4" in script
+    assert "--nthreads 1" in script
+
+
+@pytest.mark.parametrize("text", ['kind = "cray"', 'kind = "slurm"\nrun = "rm"', "kind ="])
+def test_a_cluster_file_that_is_wrong(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(BatchError, match=r"c\.toml"):
+        make_cluster(path)

@@ -27,7 +27,7 @@ from napari_cnmf.testing.footprints import (
 )
 from napari_cnmf.testing.neuropil import Background, pink_texture
 from napari_cnmf.testing.processes import Processes, crossing_path, draw_tube
-from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.recording import Plan, Recording, whole_px
 from napari_cnmf.testing.scene import Wave
 
 
@@ -203,7 +203,7 @@ def plan_one_photon(config: OnePhotonSimulation) -> Plan:
     scene, truth = assemble(config, stage, parts)
     # Half of the full width at half maximum of a typical footprint, as the sd of a Gaussian.
     gSig = config.typical_radius_px / float(np.sqrt(2 * np.log(2)))
-    return Plan(scene, truth, config.decay_time_s, (gSig, gSig), "simulated one-photon")
+    return Plan(scene, truth, config.decay_time_s, whole_px(gSig, gSig), "simulated one-photon")
 
 
 def simulate_one_photon(config: OnePhotonSimulation | None = None, **knobs: object) -> Recording:

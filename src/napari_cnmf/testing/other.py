@@ -37,7 +37,7 @@ from napari_cnmf.testing.processes import (
     make_processes,
     wandering_path,
 )
-from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.recording import Plan, Recording, whole_px
 
 FloatArray = NDArray[np.float64]
 _REACH_RADII = 4.0
@@ -272,7 +272,7 @@ def plan_other(config: OtherSimulation) -> Plan:
         motion=motion,
     )
     scene, truth = assemble(config, stage, parts)
-    gSig = (config.radius_px, config.radius_px)
+    gSig = whole_px(config.radius_px, config.radius_px)
     return Plan(scene, truth, config.decay_time_s, gSig, "simulated by the other simulator")
 
 

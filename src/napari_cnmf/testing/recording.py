@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.atomic import replacing
 from napari_cnmf.testing.scene import Scene
 from napari_cnmf.testing.truth import Truth
 
@@ -31,13 +31,13 @@ class Recording:
     frame_rate_hz, decay_time_s
         As a user would know them; the decay is the median of the cells'.
     gSig
-        Half width of the typical cell per axis, in px, as CaImAn understands it.
+        Half width of the typical cell per axis, in whole px, as CaImAn understands it.
     """
 
     movie: NDArray[np.uint16] | Path
     frame_rate_hz: float
     decay_time_s: float
-    gSig: tuple[float, ...]
+    gSig: tuple[int, ...]
     truth: Truth
     name: str = "simulated"
 
@@ -62,6 +62,11 @@ class Recording:
         return replace(self, movie=target)
 
 
+def whole_px(*half_widths_px: float) -> tuple[int, ...]:
+    """Half widths rounded to what a parameter takes: whole pixels, at least 1."""
+    return tuple(max(1, round(width)) for width in half_widths_px)
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A recording that is decided but not rendered."""
@@ -69,7 +74,7 @@ class Plan:
     scene: Scene
     truth: Truth
     decay_time_s: float
-    gSig: tuple[float, ...]
+    gSig: tuple[int, ...]
     name: str = "simulated"
 
     def record(self) -> Recording:
@@ -121,15 +126,11 @@ def write_movie(
     suffix = path.suffix.lower()
     if suffix not in (".tif", ".tiff", ".npy"):
         raise MovieError(f"A simulated movie is written to .tif or .npy, got {path.name}.")
-    beside = path.with_name(f".{path.stem}.tmp{suffix}")
-    try:
+    with replacing(path, keep_suffix=True) as beside:
         if suffix == ".npy":
             _write_npy(beside, frames, shape)
         else:
             _write_tiff(beside, frames, shape, frame_rate_hz)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

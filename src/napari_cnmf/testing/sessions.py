@@ -17,7 +17,7 @@ from napari_cnmf.testing.field import set_stage
 from napari_cnmf.testing.footprints import Cells, make_cells
 from napari_cnmf.testing.neuropil import make_background
 from napari_cnmf.testing.processes import make_processes
-from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.recording import Plan, Recording, whole_px
 from napari_cnmf.testing.two_photon import Simulation, typical_decay_s
 
 _SURROUND_PX = 24
@@ -124,7 +124,7 @@ def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np
     scene, truth = assemble(today, stage, parts)
     radius = config.typical_radius_px
     decay = typical_decay_s(config, parts.activity)
-    return Plan(scene, truth, decay, (radius, radius), f"simulated session {day + 1}")
+    return Plan(scene, truth, decay, whole_px(radius, radius), f"simulated session {day + 1}")
 
 
 def simulate_sessions(config: SessionSimulation | None = None, **knobs: object) -> Sessions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.atomic import replacing
 from napari_cnmf.model.components import Components
 from napari_cnmf.testing._displacement import Warp
 
@@ -133,13 +133,8 @@ class Truth:
                     arrays[f"{entry.name}.{part}"] = np.asarray(getattr(value, part))
             else:
                 arrays[entry.name] = np.asarray(value)
-        beside = path.with_name(f".{path.name}.tmp")
-        try:
-            with beside.open("wb") as file:
-                np.savez_compressed(file, **arrays)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replacing(path) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)
         return path
 
     @classmethod

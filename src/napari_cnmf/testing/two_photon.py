@@ -15,7 +15,7 @@ from napari_cnmf.testing.field import FieldKnobs, set_stage
 from napari_cnmf.testing.footprints import CellKnobs, make_cells
 from napari_cnmf.testing.neuropil import NeuropilKnobs, make_background
 from napari_cnmf.testing.processes import ProcessKnobs, make_processes
-from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.recording import Plan, Recording, whole_px
 
 Size = Annotated[int, Field(ge=8)]
 
@@ -53,7 +53,7 @@ def plan_two_photon(config: Simulation) -> Plan:
     )
     scene, truth = assemble(config, stage, parts)
     typical = config.typical_radius_px
-    return Plan(scene, truth, typical_decay_s(config, parts.activity), (typical, typical))
+    return Plan(scene, truth, typical_decay_s(config, parts.activity), whole_px(typical, typical))
 
 
 def typical_decay_s(knobs: ActivityKnobs, activity: Activity) -> float:

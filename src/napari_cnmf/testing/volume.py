@@ -22,7 +22,7 @@ from napari_cnmf.testing.footprints import (
 )
 from napari_cnmf.testing.neuropil import NeuropilKnobs, make_background
 from napari_cnmf.testing.processes import no_processes
-from napari_cnmf.testing.recording import Plan, Recording
+from napari_cnmf.testing.recording import Plan, Recording, whole_px
 from napari_cnmf.testing.two_photon import typical_decay_s
 
 _Size = Annotated[int, Field(ge=1)]
@@ -95,7 +95,7 @@ def plan_volume(config: VolumeSimulation) -> Plan:
     )
     scene, truth = assemble(config, stage, parts)
     radius = config.typical_radius_px
-    gSig = (radius / config.plane_distance_px, radius, radius)
+    gSig = whole_px(radius / config.plane_distance_px, radius, radius)
     return Plan(scene, truth, typical_decay_s(config, parts.activity), gSig, "simulated volume")
 
 

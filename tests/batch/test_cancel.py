@@ -56,7 +56,7 @@ def test_a_deaf_worker_is_killed_with_its_whole_tree(
     queue.cancel(item)
     assert queue.wait(30)
     assert item.state is State.CANCELLED
-    assert not psutil.pid_exists(grandchild)
+    wait_until(lambda: not psutil.pid_exists(grandchild))
 
 
 def test_what_a_dead_worker_leaves_running_is_ended(

@@ -62,7 +62,7 @@ def test_cancel_ends_the_process_tree_there(
         queue.cancel(item)
         assert queue.wait(60)
     assert item.state is State.CANCELLED
-    assert not psutil.pid_exists(grandchild)
+    wait_until(lambda: not psutil.pid_exists(grandchild))
 
 
 def test_an_item_survives_the_death_of_its_dask_worker(

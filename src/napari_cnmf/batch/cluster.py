@@ -79,7 +79,7 @@ class DaskHandle:
 
     def insist(self) -> None:
         """The machine that runs it insists; one that has not begun is taken back."""
-        if self._item.state.ended:
+        if self._item.stored_state.ended:
             self._future.cancel()
 
     def kill(self) -> None:

@@ -111,3 +111,8 @@ def report(error: Exception) -> None:
         f"Something unexpected went wrong ({type(error).__name__}: {error}). "
         "The details are in the terminal that napari was started from."
     )
+
+
+def is_busy() -> bool:
+    """Whether something that was started here still runs."""
+    return bool(_running)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.model.components import Components
@@ -15,6 +15,9 @@ from napari_cnmf.ui.layers._drawing import Drawing
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, Item
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,9 @@ class LoadedResult:
     item: Item | None = None
     notes: tuple[str, ...] = field(default=())
 
+
+RESULT = "napari_cnmf_result"
+"""Key of the components layer's metadata that holds the ``LoadedResult``."""
 
 LoadSteps = Generator[str, None, LoadedResult]
 """Yields what it is about to do; returns the result."""
@@ -121,6 +127,37 @@ def load_movie(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
     return LoadedMovie(movie_to_layer(movie, name=f"corrected · {item.name}", metadata=metadata))
 
 
+def movie_steps(path: Path) -> Generator[str, None, LoadedMovie]:
+    """Open a movie file or folder."""
+    from napari_cnmf.io import open_movie
+
+    yield "opening the movie"
+    movie = open_movie(path)
+    paths = [str(p) for p in movie.paths]
+    return LoadedMovie(movie_to_layer(movie, name=movie.name, metadata={"paths": paths}))
+
+
+def load_components(
+    components: Components, *, name: str = "result", movie: Movie | None = None
+) -> LoadSteps:
+    """Make a result that is in memory ready to be shown."""
+    yield "preparing"
+    history = tuple(components.attributes.get("history_trace", ()))
+    return (yield from _prepare(components, name, movie, history))
+
+
+def result_layer_data(path: str | Path) -> list[LayerData]:
+    """Layers of a result file, for napari's reader.
+
+    The components layer carries what the docks need to work with layers that napari itself added.
+    """
+    loaded = finish(load_file(Path(path)))
+    for _, keywords, kind in loaded.layer_data:
+        if kind == "labels":
+            keywords["metadata"][RESULT] = loaded
+    return loaded.layer_data
+
+
 def _prepare(
     components: Components, name: str, movie: Movie | None, history: tuple[dict[str, Any], ...]
 ) -> LoadSteps:
@@ -154,11 +191,11 @@ def _prepare(
     )
 
 
-def finish(steps: LoadSteps) -> LoadedResult:
+def finish(steps: Generator[str, None, _T]) -> _T:
     """Run all steps in this thread."""
     while True:
         try:
             next(steps)
         except StopIteration as stop:
-            result: LoadedResult = stop.value
+            result: _T = stop.value
             return result

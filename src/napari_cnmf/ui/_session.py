@@ -12,8 +12,8 @@ from psygnal import Signal
 from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._loading import LoadedMovie, LoadedResult
-from napari_cnmf.ui.layers import ResultLayers
+from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
+from napari_cnmf.ui.layers import KIND, ResultLayers, add_result_layers
 from napari_cnmf.ui.layers._picking import ClickToSelect
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Session:
         self._result: ShownResult | None = None
         self._selection: tuple[int, ...] = ()
         self._docks = 0
+        viewer.layers.events.inserted.connect(self._adopt)
+        self._adopt()
         viewer.mouse_drag_callbacks.append(ClickToSelect(self))
 
     @property
@@ -101,11 +103,30 @@ class Session:
     def show(self, loaded: LoadedResult) -> ShownResult:
         """Put a result into the viewer; the one before leaves it, and the memory."""
         self.close_result()
-        layers = ResultLayers(self.viewer, loaded.layer_data, loaded.drawing)
+        layers = add_result_layers(self.viewer, loaded.layer_data, loaded.drawing)
+        return self._take_over(loaded, layers)
+
+    def _take_over(self, loaded: LoadedResult, layers: ResultLayers) -> ShownResult:
         layers.closed.connect(self._forget)
         self._result = ShownResult(loaded, layers)
         self.result_changed.emit(self._result)
         return self._result
+
+    def _adopt(self, _event: Any = None) -> None:
+        """Take over a result whose layers napari's reader has added."""
+        for layer in self.viewer.layers:
+            loaded = layer.metadata.get(RESULT)
+            if loaded is None or (self._result is not None and self._result.loaded is loaded):
+                continue
+            layers = {
+                other.metadata[KIND]: other
+                for other in self.viewer.layers
+                if KIND in other.metadata and other.name.endswith(f"· {loaded.name}")
+            }
+            # The reader adds layer by layer; the selection is the last one.
+            if "selection" in layers:
+                self.close_result()
+                self._take_over(loaded, ResultLayers(self.viewer, layers, loaded.drawing))
 
     def show_movie(self, loaded: LoadedMovie) -> None:
         """Put a movie into the viewer, beside what is there."""

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QMenu,
     QMessageBox,
+    QPushButton,
     QSplitter,
     QStackedWidget,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -89,7 +89,8 @@ class BatchWidget(QWidget):
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(self.table)
         splitter.addWidget(self.details)
-        splitter.setSizes([640, 320])
+        self.details.setMinimumWidth(300)
+        splitter.setSizes([640, 340])
         splitter.setStretchFactor(0, 1)
         self._pages.addWidget(hint_label(_NO_BATCH))
         self._pages.addWidget(splitter)

@@ -47,6 +47,14 @@ GROUPS_OF = {
     "evaluate": ("data", "quality"),
 }  # fmt: skip
 GROUPS_OF["cnmfe"] = GROUPS_OF["cnmf"]
+ONE_PHOTON_ALONE = (
+    "init.min_corr",
+    "init.min_pnr",
+    "init.ring_size_factor",
+    "init.ssub_B",
+    "init.center_psf",
+    "init.init_iter",
+)
 _NO_RATE = "data.fr is needed: the movie does not say its frame rate. Enter it in Hz."
 
 
@@ -156,7 +164,9 @@ class ParametersWidget(QWidget):
         self.form.set_value(params)
 
     def _on_algorithm(self) -> None:
-        self.form.show_groups(GROUPS_OF[self.header.algorithm])
+        algorithm = self.header.algorithm
+        hidden = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
+        self.form.show_groups(GROUPS_OF[algorithm], hidden=hidden)
         self._check_soon.start()
 
     def _on_batch(self, bridge: BatchBridge | None) -> None:

@@ -11,6 +11,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
 
+from napari_cnmf.io.movies import movie_suffixes
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.layers import KIND
@@ -18,11 +19,6 @@ from napari_cnmf.ui.layers import KIND
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
-
-_FILES = (
-    "Movies (*.tif *.tiff *.btf *.h5 *.hdf5 *.nwb *.zarr *.npy *.mmap *.avi *.mp4 *.mov);;"
-    "All files (*)"
-)
 
 
 @dataclass(frozen=True)
@@ -74,10 +70,14 @@ def input_of_layer(layer: Layer) -> FileInput | LayerInput | None:
     A layer with a file behind it goes by that file; one whose data are not the file's any more
     (a crop of it has no source) goes by its data.
     """
-    if layer._type_string != "image" or layer.ndim not in (3, 4) or layer.rgb:
+    from napari.layers import Image
+
+    if not isinstance(layer, Image) or layer.ndim not in (3, 4) or layer.rgb:
         return None
     if KIND in layer.metadata:
         return None
+    if layer.metadata.get("channel") is not None:
+        return LayerInput(layer)
     paths = layer.metadata.get("paths")
     if paths:
         return FileInput(tuple(Path(p) for p in paths))
@@ -88,13 +88,14 @@ def input_of_layer(layer: Layer) -> FileInput | LayerInput | None:
 
 
 def movie_of_layer(layer: Layer) -> Movie:
-    """The data of a layer as a movie; the frame rate is left to the form."""
+    """The data of a layer as a movie, with the frame rate that its reader noted."""
     import dask.array as da
 
     data = layer.data
     if not isinstance(data, da.Array):
         data = da.from_array(data, chunks=(1, *data.shape[1:]))
-    return Movie(data=data, name=str(layer.name))
+    rate = layer.metadata.get("frame_rate_hz")
+    return Movie(data=data, name=str(layer.name), frame_rate_hz=rate or None)
 
 
 class InputChooser(QWidget):
@@ -185,9 +186,14 @@ class InputChooser(QWidget):
             self.changed.emit()
 
     def _browse(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=_FILES)
+        paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=_file_filter())
         if paths:
             self.set_value(FileInput(tuple(Path(p) for p in sorted(paths, key=_natural))))
+
+
+def _file_filter() -> str:
+    patterns = " ".join(f"*{suffix}" for suffix in movie_suffixes())
+    return f"Movies ({patterns});;All files (*)"
 
 
 def _file_title(chosen: FileInput) -> str:

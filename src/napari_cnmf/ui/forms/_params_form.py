@@ -40,6 +40,7 @@ class ParamsForm(QWidget):
         self._extra: dict[str, dict[str, Any]] = {}
         self._advanced = False
         self._groups: frozenset[str] | None = None
+        self._hidden: frozenset[str] = frozenset()
         self._problems: dict[str, str] = {}
         self._is_setting = False
         self._rows = {row.name: row for row in (ParameterRow(f) for f in iter_fields())}
@@ -105,9 +106,18 @@ class ParamsForm(QWidget):
             owner = getattr(params, row.field.group) if row.field.group else params
             row.set_reference(getattr(owner, row.field.key))
 
-    def show_groups(self, groups: Collection[str] | None) -> None:
-        """Show the sections of these groups alone; all of them with ``None``."""
+    def show_groups(self, groups: Collection[str] | None, *, hidden: Collection[str] = ()) -> None:
+        """Show the sections of these groups alone; all of them with ``None``.
+
+        Parameters
+        ----------
+        groups
+            CaImAn's names of groups.
+        hidden
+            ``group.key`` of parameters that play no part; shown with the advanced ones.
+        """
         self._groups = None if groups is None else frozenset(groups)
+        self._hidden = frozenset(hidden)
         self._show_rows()
 
     def show_advanced(self, advanced: bool) -> None:
@@ -117,7 +127,7 @@ class ParamsForm(QWidget):
 
     def _show_rows(self) -> None:
         for group, section in self._sections.items():
-            section.show_rows(advanced=self._advanced)
+            section.show_rows(advanced=self._advanced, hidden=self._hidden)
             if self._groups is not None and group not in self._groups:
                 section.setVisible(False)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -12,7 +13,7 @@ from napari_cnmf.ui.forms._rows import ParameterRow
 
 _HEADER = (
     "QPushButton {{ text-align: left; border: none; background: transparent; padding: 5px 4px;"
-    " font-weight: bold; color: {color}; }}"
+    " font-weight: bold; {color} }}"
     "QPushButton:hover {{ background: rgba(128, 128, 128, 40); }}"
 )
 
@@ -21,7 +22,11 @@ class FoldingBox(QCollapsible):
     """Widgets below a heading that folds."""
 
     def __init__(self, title: str, widgets: Sequence[QWidget]) -> None:
-        super().__init__(title, expandedIcon="▾", collapsedIcon="▸")
+        # Icons would be painted in the palette's black: the arrow is part of the text.
+        super().__init__("", expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._heading = title
+        self.toggled.connect(self._show_heading)
+        self._show_heading(False)
         self.setDuration(120)
         self.show_problems(False)
         outer = self.layout()
@@ -38,9 +43,16 @@ class FoldingBox(QCollapsible):
         self.setContent(content)
         content.setMaximumHeight(0)
 
+    @property
+    def title(self) -> str:
+        return self._heading
+
+    def _show_heading(self, is_expanded: bool) -> None:
+        self.setText(f"{'▾' if is_expanded else '▸'}  {self._heading}")
+
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""
-        color = ERROR_COLOR if has_problem else "palette(text)"
+        color = f"color: {ERROR_COLOR};" if has_problem else ""
         self.toggleButton().setStyleSheet(_HEADER.format(color=color))
 
 
@@ -51,10 +63,11 @@ class Section(FoldingBox):
         self.rows = list(rows)
         super().__init__(title, self.rows)
 
-    def show_rows(self, *, advanced: bool) -> None:
-        """Show the basic rows, and the advanced ones where asked or set to something."""
+    def show_rows(self, *, advanced: bool, hidden: Collection[str] = ()) -> None:
+        """Show the basic rows, and those that are advanced or hidden where asked or set."""
         for row in self.rows:
-            row.setVisible(advanced or not row.field.advanced or row.is_changed)
+            is_basic = not row.field.advanced and row.name not in hidden
+            row.setVisible(advanced or is_basic or row.is_changed)
         self.setVisible(any(not row.isHidden() for row in self.rows))
         if self.isExpanded():
             self.expand(animate=False)

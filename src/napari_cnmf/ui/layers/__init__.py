@@ -3,7 +3,7 @@
 from napari_cnmf.ui.layers._colors import Verdict, selection_color, verdict_rgba, verdicts
 from napari_cnmf.ui.layers._convert import KIND, LayerData, components_to_layers, pixel_scale
 from napari_cnmf.ui.layers._drawing import Drawing
-from napari_cnmf.ui.layers._result_layers import ResultLayers
+from napari_cnmf.ui.layers._result_layers import ResultLayers, add_result_layers
 
 __all__ = [
     "KIND",
@@ -11,6 +11,7 @@ __all__ = [
     "LayerData",
     "ResultLayers",
     "Verdict",
+    "add_result_layers",
     "components_to_layers",
     "pixel_scale",
     "selection_color",

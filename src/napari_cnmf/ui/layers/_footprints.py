@@ -46,8 +46,8 @@ def relative_footprints(A: sp.csc_matrix) -> sp.csc_matrix:
     filled = np.flatnonzero(np.diff(A.indptr))
     if filled.size:
         peaks[filled] = np.maximum.reduceat(A.data, A.indptr[filled])
-    scale = np.divide(1, peaks, out=np.zeros_like(peaks), where=peaks > 0)
-    data = A.data * np.repeat(scale, np.diff(A.indptr))
+    of_pixel = np.repeat(peaks, np.diff(A.indptr))
+    data = np.divide(A.data, of_pixel, out=np.zeros_like(A.data), where=of_pixel > 0)
     return sp.csc_matrix((data, A.indices, A.indptr), shape=A.shape)
 
 

@@ -153,6 +153,6 @@ def spike_sticks(curve: Curve, times: FloatArray) -> tuple[FloatArray, FloatArra
     """
     frames = np.flatnonzero(curve.values > 0)
     x = np.repeat(times[frames], 2)
-    y = np.full(2 * len(frames), curve.base)
+    y = np.full(2 * len(frames), float(curve.base))
     y[1::2] += curve.values[frames]
     return x, y

@@ -1,0 +1,119 @@
+"""Label images, outlines and contours against slow references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.model.components import Components
+from napari_cnmf.ui.layers._footprints import (
+    choose_oversampling,
+    contours,
+    label_image,
+    outline,
+    relative_footprints,
+)
+
+
+def brute_force_labels(A: np.ndarray, level: float) -> np.ndarray:
+    """Pixel by pixel: the largest relative weight wins, if it reaches the level."""
+    peaks = A.max(axis=0)
+    relative = np.divide(A, peaks, out=np.zeros_like(A), where=peaks > 0)
+    labels = np.zeros(len(A), int)
+    for pixel, row in enumerate(relative):
+        if row.size and row.max() >= level and row.max() > 0:
+            labels[pixel] = np.flatnonzero(row == row.max())[-1] + 1
+    return labels
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.9))
+def test_labels_match_a_pixel_by_pixel_reference(seed: int, level: float) -> None:
+    rng = np.random.default_rng(seed)
+    dims = (7, 11)
+    A = (rng.random((77, 6)) * (rng.random((77, 6)) < 0.3)).astype(np.float32)
+    got = label_image(sp.csc_matrix(A), dims, level=level)
+    assert got.shape == dims
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got.ravel(), brute_force_labels(A, level))
+
+
+def test_every_component_is_drawn_around_its_centre(components: Components) -> None:
+    labels = label_image(components.A, components.dims)
+    for index, centre in enumerate([(8, 10), (8, 30), (20, 12), (20, 17), (30, 40)]):
+        assert labels[centre] == index + 1
+    assert labels[0, 0] == 0
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_oversampling_keeps_place_and_size(components: Components, factor: int) -> None:
+    coarse = label_image(components.A, components.dims)
+    fine = label_image(components.A, components.dims, oversampling=factor)
+    assert fine.shape == (40 * factor, 52 * factor)
+    for label in (1, 2, 5):
+        at = (np.argwhere(fine == label).mean(axis=0) + 0.5) / factor - 0.5
+        np.testing.assert_allclose(at, np.argwhere(coarse == label).mean(axis=0), atol=0.15)
+        # exp(-ln 2 r^2 / 3^2) = 0.3 at the rim.
+        radius_squared = 9 * np.log(1 / 0.3) / np.log(2)
+        area = (fine == label).sum() / factor**2
+        assert area == pytest.approx(np.pi * radius_squared, rel=0.1)
+
+
+def test_oversampling_a_volume_splits_planes_alone(components_3d: Components) -> None:
+    fine = label_image(components_3d.A, components_3d.dims, oversampling=2)
+    assert fine.shape == (5, 56, 80)
+    assert fine[1, 16, 20] == 1
+
+
+def test_empty_footprint_and_no_components() -> None:
+    A = sp.csc_matrix(([2.0], ([3], [1])), shape=(12, 3))
+    labels = label_image(A, (3, 4))
+    assert sorted(np.unique(labels)) == [0, 2]
+    assert relative_footprints(A).max() == 1
+    assert contours(A, 0, (3, 4)) == []
+    assert not label_image(sp.csc_matrix((12, 0)), (3, 4), oversampling=2).any()
+
+
+def test_more_components_than_labels_is_an_error() -> None:
+    with pytest.raises(ResultError, match="65535"):
+        label_image(sp.csc_matrix((4, 70_000)), (2, 2))
+
+
+def test_outline_is_the_rim_and_closed_at_the_border() -> None:
+    labels = np.zeros((9, 12), np.uint16)
+    labels[0:5, 0:5] = 1
+    labels[0:5, 5:9] = 2
+    rim = outline(labels)
+    assert (rim[1:4, 1:4] == 0).all()
+    assert (rim[0, :5] == 1).all()
+    assert (rim[:5, 4] == 1).all()
+    assert (rim[:5, 5] == 2).all()
+    assert ((rim == labels) | (rim == 0)).all()
+    assert (outline(labels, thickness=2)[1, 1:4] == 1).all()
+
+
+def test_contour_runs_at_its_level(components: Components) -> None:
+    (line,) = contours(components.A, 0, components.dims, level=0.5)
+    radii = np.hypot(line[:, 0] - 8, line[:, 1] - 10)
+    # The bump falls to half its height at a radius of 3.
+    np.testing.assert_allclose(radii, 3, atol=0.15)
+    np.testing.assert_array_equal(line[0], line[-1])
+
+
+def test_contours_of_a_volume_lie_in_its_planes(components_3d: Components) -> None:
+    lines = contours(components_3d.A, 1, components_3d.dims)
+    planes = {float(z) for line in lines for z in line[:, 0]}
+    assert planes == {0.0, 1.0, 2.0, 3.0, 4.0}
+    assert all(line.shape[1] == 3 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("dims", "factor"),
+    [((128, 128), 8), ((512, 512), 2), ((1024, 1024), 1), ((2048, 2048), 1), ((6, 32, 40), 8)],
+)
+def test_small_fields_are_drawn_finer(dims: tuple[int, ...], factor: int) -> None:
+    assert choose_oversampling(dims) == factor

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_cnmf.errors import CnmfError, MovieError, ResultError
 from napari_cnmf.io import (
@@ -82,6 +84,65 @@ class TestTiffMovieWriter:
         assert movie.dtype == dtype
         np.testing.assert_array_equal(frame_source(movie).read(0, 4), frames)
         assert names(tmp_path) == [path.name]
+
+    @pytest.mark.parametrize("shape", [(6, 5, 7), (3, 2, 5, 7)])
+    def test_opens_without_a_look_at_every_page(
+        self, tmp_path: Path, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        frames = np.arange(210, dtype=np.uint16).reshape(shape)
+        with TiffMovieWriter(tmp_path / "a.tif", shape, "u2", frame_rate_hz=10) as writer:
+            writer.write(0, frames)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), frames)
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("all pages were read")
+
+        monkeypatch.setattr("napari_cnmf.io.movies._tiff._movie_series", refuse)
+        movie = open_movie(tmp_path / "a.tif")
+        assert movie.frame_rate_hz == pytest.approx(10)
+        np.testing.assert_array_equal(frame_source(movie).read(0, shape[0]), frames)
+
+    def test_saved_again_by_another_program(self, tmp_path: Path) -> None:
+        frames = np.arange(210, dtype=np.uint16).reshape(6, 5, 7)
+        with TiffMovieWriter(tmp_path / "a.tif", frames.shape, "u2") as writer:
+            writer.write(0, frames)
+        with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+            software = tiff.pages.first.software
+        tifffile.imwrite(
+            tmp_path / "b.ome.tif",
+            frames,
+            compression="zlib",
+            software=software,
+            photometric="minisblack",
+            metadata={"axes": "TYX"},
+        )
+        movie = open_movie(tmp_path / "b.ome.tif")
+        np.testing.assert_array_equal(frame_source(movie).read(0, 6), frames)
+
+    def test_cut_short(self, tmp_path: Path) -> None:
+        with TiffMovieWriter(tmp_path / "a.tif", (6, 50, 70), "u2") as writer:
+            writer.write(0, np.ones((6, 50, 70)))
+        os.truncate(tmp_path / "a.tif", 4 * 50 * 70 * 2)
+        with pytest.raises(MovieError, match="cut short"):
+            open_movie(tmp_path / "a.tif")
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="the limit is one of POSIX")
+    def test_disk_that_fills_up_leaves_nothing(self, tmp_path: Path) -> None:
+        """A limit on the size of files stands for the end of the disk."""
+        code = (
+            "import numpy as np, resource, signal, sys\n"
+            "from napari_cnmf.io import TiffMovieWriter\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+            "try:\n"
+            "    with TiffMovieWriter(sys.argv[1], (50, 64, 64), 'u2') as writer:\n"
+            "        writer.write(0, np.ones((50, 64, 64)))\n"
+            "except OSError as error:\n    print(error.strerror)\n"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path / "a.tif")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert "large" in done.stdout
+        assert names(tmp_path) == []
 
     def test_error_leaves_nothing(self, tmp_path: Path) -> None:
         def write_and_stop() -> None:

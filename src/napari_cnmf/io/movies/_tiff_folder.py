@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
-from napari_cnmf.io.movies._tiff import open_tiff
 from napari_cnmf.io.movies._tiff_metadata import TiffFacts, read_tiff_facts
+from napari_cnmf.io.movies._tiff_pages import open_tiff
 
 _N_CHECKED = 300
 

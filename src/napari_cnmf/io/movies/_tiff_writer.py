@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.atomic import replacing
 from napari_cnmf.io.movies._recording import checked_dtype
+from napari_cnmf.io.movies._tiff_own import OWN_SOFTWARE
 
 # What OME-XML has a name for; other types are written as plain TIFF with a note in JSON.
 _OME_TYPES = frozenset({"i1", "i2", "i4", "u1", "u2", "u4", "f4", "f8"})
@@ -149,14 +150,12 @@ class TiffMovieWriter:
             bigtiff=True,
             ome=ome,
             photometric="minisblack",
+            software=OWN_SOFTWARE,
             contiguous=True,
             metadata=self._metadata,
         )
         with tifffile.TiffFile(beside) as tiff:
-            offset = tiff.series[0].dataoffset
-        if offset is None:
-            raise MovieError(f"{self.path} must be contiguous, but its layout could not be made.")
-        return offset
+            return int(tiff.pages.first.dataoffsets[0])
 
     def _header(
         self, frame_rate_hz: float | None, pixel_size_um: Sequence[float] | None

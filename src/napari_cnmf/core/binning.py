@@ -103,24 +103,17 @@ def _bin_block(
             if good[t]:
                 row = frames[t, first : first + n]
                 origin = frames[0, first : first + n]
-                if t >= 2 and good[t - 1] and good[t - 2]:
-                    before = frames[t - 1, first : first + n]
-                    earlier = frames[t - 2, first : first + n]
-                    for i in range(n):
-                        y = np.float32(row[i])
-                        d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i]) + y
-                        rough[i] += d * d
-                        total[i] += y
-                        e = y - np.float32(origin[i])
-                        square[i] += e * e
-                        top[i] = max(top[i], y)
-                else:
-                    for i in range(n):
-                        y = np.float32(row[i])
-                        total[i] += y
-                        e = y - np.float32(origin[i])
-                        square[i] += e * e
-                        top[i] = max(top[i], y)
+                smooth = t >= 2 and good[t - 1] and good[t - 2]
+                before = frames[t - 1 if smooth else t, first : first + n]
+                earlier = frames[t - 2 if smooth else t, first : first + n]
+                for i in range(n):
+                    y = np.float32(row[i])
+                    d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i]) + y
+                    e = y - np.float32(origin[i])
+                    rough[i] += d * d
+                    total[i] += y
+                    square[i] += e * e
+                    top[i] = max(top[i], y)
                 count += 1
             if (t + 1) % per_bin == 0 or t == n_frames - 1:
                 bin_index = t // per_bin

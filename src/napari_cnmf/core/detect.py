@@ -149,13 +149,14 @@ def detect(
     Detection
     """
     lattice = Lattice.over(tile.field)
-    explained = np.zeros(int(np.prod(lattice.shape)), np.float32)
+    explained: NDArray[np.float32] | None = None
     candidates = []
     tile.renew_background()
     for i in range(steps.detections):
         on_step((0.1, 0.6)[min(i, 1)])
-        energy = map_energy(tile.R, lattice, tile.workers)
-        found, tried = peel(tile.R, energy, explained, tile.field, tile.workers, check=tile.check)
+        energy = map_energy(tile.R, lattice, tile.workers, explained)
+        found, tried = peel(tile.R, energy, tile.field, tile.workers, check=tile.check)
+        explained = energy.explained.copy()
         del energy
         candidates.append(tried)
         tile.add(found)

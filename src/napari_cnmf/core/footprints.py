@@ -64,8 +64,10 @@ def keep_connected(
 def peak_of(a: NDArray[np.float32]) -> np.float32:
     """Largest value."""
     top = np.float32(0.0)
-    for v in a.flat:
-        top = max(top, v)
+    for z in range(a.shape[0]):
+        for y in range(a.shape[1]):
+            for x in range(a.shape[2]):
+                top = max(top, a[z, y, x])
     return top
 
 

@@ -33,6 +33,8 @@ MIN_AREA = 0.5
 VERDICTS = ("component", "no activity", "too small", "too little energy of its own")
 """What became of a candidate, by the code in ``Candidates.verdict``."""
 
+START = 1.2
+"""Half-width of the box of the first alternations, in gSig."""
 _ATTEMPTS = 3
 
 
@@ -86,7 +88,7 @@ def soft_threshold(
 def _rank_one(
     R: NDArray[np.float32],
     corner: NDArray[np.int64],
-    margin: tuple[int, int, int],
+    margin: NDArray[np.int64],
     a: NDArray[np.float32],
     c: NDArray[np.float32],
     sparse: NDArray[np.float32],
@@ -175,79 +177,83 @@ def subtract_product(
                         r[t] -= v * c[t]
 
 
-@inline_kernel()
-def _update_map(
+@kernel(
+    "void(float32[:, :, :, ::1], float32[:, ::1], int64[:, ::1], float32[::1], float32[::1], "
+    "float32[::1], float32[:, ::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], "
+    "int8[::1], int64, int64)"
+)
+def _take_out(
+    R: NDArray[np.float32],
     F: NDArray[np.float32],
-    sites: tuple[int, int, int],
-    step: NDArray[np.int64],
+    lattice: NDArray[np.int64],
     tap_z: NDArray[np.float32],
     tap_y: NDArray[np.float32],
     tap_x: NDArray[np.float32],
-    centre: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    up: NDArray[np.float32],
-    down: NDArray[np.float32],
-    explained: NDArray[np.float32],
+    state: NDArray[np.float32],
     corner: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
+    foot: NDArray[np.float32],
+    C: NDArray[np.float32],
+    verdict: NDArray[np.int8],
+    start: int,
+    stop: int,
 ) -> None:
-    """Take the filtered ``a c`` out of the map and renew its energies there."""
-    bz, by, bx = a.shape
+    """Take components ``start`` to ``stop`` with verdict 0 out of R and of the map.
+
+    ``lattice`` holds shape and step; ``state (5, n_sites)`` centre, sigma, E+, E- and what is
+    explained. The filtered ``a c`` of a site is its filtered footprint times the trace.
+    """
+    bz, by, bx = foot.shape[1:]
+    s_y, s_x = lattice[0, 1], lattice[0, 2]
     hz, hy, hx = len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2
-    for k in range(
-        max(0, (corner[0] - hz) // step[0]), min(sites[0], (corner[0] + bz + hz) // step[0] + 1)
-    ):
-        for j in range(
-            max(0, (corner[1] - hy) // step[1]), min(sites[1], (corner[1] + by + hy) // step[1] + 1)
-        ):
-            for i in range(
-                max(0, (corner[2] - hx) // step[2]),
-                min(sites[2], (corner[2] + bx + hx) // step[2] + 1),
-            ):
-                z, y, x = k * step[0] - corner[0], j * step[1] - corner[1], i * step[2] - corner[2]
-                weight = np.float32(0.0)
-                for zz in range(max(0, z - hz), min(bz, z + hz + 1)):
-                    for yy in range(max(0, y - hy), min(by, y + hy + 1)):
-                        w = tap_z[zz - z + hz] * tap_y[yy - y + hy]
-                        for xx in range(max(0, x - hx), min(bx, x + hx + 1)):
-                            weight += w * tap_x[xx - x + hx] * a[zz, yy, xx]
-                s = (k * sites[1] + j) * sites[2] + i
-                if weight == 0.0 or not sigma[s] > 0.0:
-                    continue
-                f = F[s]
-                for t in range(c.shape[0]):
-                    f[t] -= weight * c[t]
-                before = up[s]
-                up[s], down[s] = one_sided_energy(f, centre[s], sigma[s])
-                explained[s] += max(before - up[s], np.float32(0.0))
+    for n in range(start, stop):
+        if verdict[n] != 0:
+            continue
+        a, c = foot[n], C[n]
+        subtract_product(R, corner[n], a, c)
+        first = np.empty(3, np.int64)
+        last = np.empty(3, np.int64)
+        for axis in range(3):
+            low = corner[n, axis] - (hz, hy, hx)[axis]
+            high = corner[n, axis] + (bz, by, bx)[axis] + (hz, hy, hx)[axis]
+            first[axis] = max(0, low // lattice[1, axis])
+            last[axis] = min(lattice[0, axis], high // lattice[1, axis] + 1)
+        for k in range(first[0], last[0]):
+            for j in range(first[1], last[1]):
+                for i in range(first[2], last[2]):
+                    s = (k * s_y + j) * s_x + i
+                    z = k * lattice[1, 0] - corner[n, 0]
+                    y = j * lattice[1, 1] - corner[n, 1]
+                    x = i * lattice[1, 2] - corner[n, 2]
+                    weight = np.float32(0.0)
+                    for zz in range(max(0, z - hz), min(bz, z + hz + 1)):
+                        for yy in range(max(0, y - hy), min(by, y + hy + 1)):
+                            w = tap_z[zz - z + hz] * tap_y[yy - y + hy]
+                            for xx in range(max(0, x - hx), min(bx, x + hx + 1)):
+                                weight += w * tap_x[xx - x + hx] * a[zz, yy, xx]
+                    if weight == 0.0 or not state[1, s] > 0.0:
+                        continue
+                    f = F[s]
+                    for t in range(len(c)):
+                        f[t] -= weight * c[t]
+                    up, down = one_sided_energy(f, state[0, s], state[1, s])
+                    state[4, s] += max(state[2, s] - up, np.float32(0.0))
+                    state[2, s] = up
+                    state[3, s] = down
 
 
 @kernel(
-    "void(float32[:, :, :, ::1], float32[:, ::1], int64[::1], int64[::1], float32[::1], "
-    "float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
-    "float32[::1], int64[::1], int64[::1], int64, float32, int64[::1], int64[:, ::1], "
-    "float32[:, :, :, ::1], float32[:, ::1], float32[::1], int64[::1], int8[::1], int64, int64)"
+    "void(float32[:, :, :, ::1], float32[:, ::1], int64[::1], int64[:, ::1], int64[:, ::1], int64, "
+    "float32, float32[:, :, :, ::1], float32[:, ::1], float32[::1], int64[::1], int8[::1], int64, "
+    "int64)"
 )
-def _peel_sites(
+def _fit_sites(
     R: NDArray[np.float32],
     F: NDArray[np.float32],
-    lattice_shape: NDArray[np.int64],
-    step: NDArray[np.int64],
-    tap_z: NDArray[np.float32],
-    tap_y: NDArray[np.float32],
-    tap_x: NDArray[np.float32],
-    centre: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    up: NDArray[np.float32],
-    down: NDArray[np.float32],
-    explained: NDArray[np.float32],
-    margin_first: NDArray[np.int64],
-    margin: NDArray[np.int64],
-    min_area: int,
-    min_energy: np.float32,
     sites: NDArray[np.int64],
     corner: NDArray[np.int64],
+    margins: NDArray[np.int64],
+    min_area: int,
+    min_energy: np.float32,
     foot: NDArray[np.float32],
     C: NDArray[np.float32],
     energy: NDArray[np.float32],
@@ -256,25 +262,25 @@ def _peel_sites(
     start: int,
     stop: int,
 ) -> None:
-    """Peel at ``sites[start:stop]``; their boxes must not touch."""
+    """Fit a component at ``sites[start:stop]`` and judge it; nothing is taken out yet.
+
+    The first two of four alternations see the box less ``margins[0]``, the others less
+    ``margins[1]``: a neighbour at the edge of the box must not win at the start.
+    """
     n_bins = R.shape[3]
-    box = foot[0]
-    smooth = np.empty(box.shape, np.float32)
-    label = np.empty(box.shape, np.int32)
-    stack = np.empty(box.size, np.int32)
+    shape = foot[0].shape
+    smooth = np.empty(shape, np.float32)
+    label = np.empty(shape, np.int32)
+    stack = np.empty(foot[0].size, np.int32)
     sparse = np.empty(n_bins, np.float32)
     work = np.empty(min(128, n_bins), np.float32)
-    shape = (lattice_shape[0], lattice_shape[1], lattice_shape[2])
-    inner = (margin[0], margin[1], margin[2])
-    first = (margin_first[0], margin_first[1], margin_first[2])
     for n in range(start, stop):
         a, c, at = foot[n], C[n], corner[n]
-        c[:] = F[sites[n]]
+        for t in range(n_bins):
+            c[t] = F[sites[n], t]
         found = True
         for iteration in range(4):
-            found = found and _rank_one(
-                R, at, first if iteration < 2 else inner, a, c, sparse, work
-            )
+            found = found and _rank_one(R, at, margins[iteration // 2], a, c, sparse, work)
         if not found:
             verdict[n] = 1
             continue
@@ -284,7 +290,7 @@ def _peel_sites(
             for j in range(a.shape[1]):
                 for i in range(a.shape[2]):
                     # Smoothing spills over the edge of the field, where R has no row.
-                    a[k, j, i] = smooth[k, j, i] if a[k, j, i] > 0.0 else 0.0
+                    a[k, j, i] = smooth[k, j, i] if a[k, j, i] > 0.0 else np.float32(0.0)
         if area[n] < min_area:
             verdict[n] = 2
             continue
@@ -293,14 +299,7 @@ def _peel_sites(
         rise, fall = one_sided_energy(c, mid, max(spread, np.float32(0.8) / np.sqrt(norm)))
         both_ways = max(fall - np.float32(2.0 + 0.005 * n_bins), np.float32(0.0))
         energy[n] = rise - np.float32(10.0) * both_ways
-        if energy[n] < min_energy:
-            verdict[n] = 3
-            continue
-        verdict[n] = 0
-        subtract_product(R, at, a, c)
-        _update_map(
-            F, shape, step, tap_z, tap_y, tap_x, centre, sigma, up, down, explained, at, a, c
-        )
+        verdict[n] = 0 if energy[n] >= min_energy else 3
 
 
 def pick_apart(
@@ -357,7 +356,6 @@ class _Round:
 def peel(
     R: NDArray[np.float32],
     energy: EnergyMap,
-    explained: NDArray[np.float32],
     field: Field,
     workers: Workers,
     *,
@@ -371,8 +369,6 @@ def peel(
         ``(Z, Y, X, n_bins)``, changed in place.
     energy
         Map of R, changed in place.
-    explained
-        Energy explained so far at each site ``(n_sites,)``, added to in place.
     check
         Called between rounds; may raise to stop.
 
@@ -382,24 +378,23 @@ def peel(
     """
     lattice = energy.lattice
     reach = field.reach(BOX)
-    index = np.stack(np.unravel_index(np.arange(len(energy.up)), lattice.shape), axis=1)
+    index = np.stack(np.unravel_index(np.arange(len(energy.F)), lattice.shape), axis=1)
     pixel = index * np.array(lattice.step)
     apart = 2 * (np.array(reach) + np.array(lattice.half)) + np.array(lattice.step) + 1
     limit = energy_threshold(energy.n_bins)
     near = np.maximum(np.array(field.reach(0.5, at_least=1)), 0)
     tries = np.zeros(len(pixel), np.int64)
-    found = [Factors.empty(field.reach(BOX, 1 + GROWTH), energy.n_bins)]
     found = [_empty_boxes(field, energy.n_bins)]
     tried: list[Candidates] = []
     while True:
         check()
-        score = energy.score(explained)
+        score = energy.score()
         score[tries >= _ATTEMPTS] = 0
         open_sites = np.flatnonzero((score > limit) & _local_maxima(score, lattice.shape))
         if len(open_sites) == 0:
             break
         sites = open_sites[pick_apart(score[open_sites], pixel[open_sites], apart)]
-        result = _peel_round(R, energy, explained, sites, pixel[sites], field, workers)
+        result = _peel_round(R, energy, sites, pixel[sites], field, workers)
         good = result.verdict == 0
         found.append(result.factors.take(good))
         tried.append(
@@ -427,7 +422,6 @@ def _empty_boxes(field: Field, n_bins: int) -> Factors:
 def _peel_round(
     R: NDArray[np.float32],
     energy: EnergyMap,
-    explained: NDArray[np.float32],
     sites: NDArray[np.int64],
     at: NDArray[np.int64],
     field: Field,
@@ -440,20 +434,23 @@ def _peel_round(
         np.zeros((n, *(2 * r + 1 for r in reach)), np.float32),
         np.zeros((n, n_bins), np.float32),
     )
-    margin = np.array(reach) - np.array(field.reach(BOX))
-    margin_first = np.array(reach) - np.array(field.reach(1.2))
+    margins = np.array([reach, reach]) - np.array([field.reach(START), field.reach(BOX)])
     own = np.zeros(n, np.float32)
     area = np.zeros(n, np.int64)
     verdict = np.zeros(n, np.int8)
     lattice = energy.lattice
+    layout = np.array([lattice.shape, lattice.step])
     min_area = max(3, round(MIN_AREA * field.cell_area))
+    min_energy = np.float32(energy_threshold(n_bins))
 
     def work(start: int, stop: int) -> None:
-        _peel_sites(
-            R, energy.F, np.array(lattice.shape), np.array(lattice.step), *lattice.taps,
-            energy.centre, energy.sigma, energy.up, energy.down, explained,
-            margin_first, margin, min_area, np.float32(energy_threshold(n_bins)),
-            sites, factors.corner, factors.foot, factors.C, own, area, verdict, start, stop,
+        _fit_sites(
+            R, energy.F, sites, factors.corner, margins, min_area, min_energy,
+            factors.foot, factors.C, own, area, verdict, start, stop,
+        )  # fmt: skip
+        _take_out(
+            R, energy.F, layout, *lattice.taps, energy.state,
+            factors.corner, factors.foot, factors.C, verdict, start, stop,
         )  # fmt: skip
 
     workers.ranges(work, n, 4)

@@ -66,11 +66,17 @@ def _measure(
         if count == 0:
             out[k] = 0.0
             continue
-        my, mx = py[:count].mean(), px[:count].mean()
+        my, mx, syy, sxx, sxy = 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in range(count):
+            my += py[i] / count
+            mx += px[i] / count
+        for i in range(count):
+            syy += (py[i] - my) ** 2 / count
+            sxx += (px[i] - mx) ** 2 / count
+            sxy += (py[i] - my) * (px[i] - mx) / count
         # A pixel is a unit square: its own variance of 1/12 keeps small supports from degenerating.
-        syy = ((py[:count] - my) ** 2).mean() + 1 / (12 * unit_y * unit_y)
-        sxx = ((px[:count] - mx) ** 2).mean() + 1 / (12 * unit_x * unit_x)
-        sxy = ((py[:count] - my) * (px[:count] - mx)).mean()
+        syy += 1 / (12 * unit_y * unit_y)
+        sxx += 1 / (12 * unit_x * unit_x)
         half = 0.5 * (syy + sxx)
         spread = np.sqrt(max(0.25 * (syy - sxx) ** 2 + sxy * sxy, 0.0))
         small, large = max(half - spread, 1e-12), half + spread

@@ -51,7 +51,8 @@ def passes_thresholds(
         cnn = components.cnn_preds
         if cnn is not None and cnn.size == n and quality.use_cnn is not False:
             good |= cnn >= quality.min_cnn_thr
-            lowest &= cnn > quality.cnn_lowest
+            # a component that was drawn or merged since was never shown to the classifier
+            lowest &= (cnn > quality.cnn_lowest) | np.isnan(cnn)
         passed = good & lowest
     if quality.use_ecc and components.ecc is not None:
         passed &= ~(components.ecc > quality.max_ecc)

@@ -3,6 +3,7 @@
 from napari_cnmf.model.curation.curation import Curation
 from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
+from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
 from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journal
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "EditedComponent",
     "Estimator",
     "Journal",
+    "PreparedEdit",
+    "ShapeEdits",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
+from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
+from napari_cnmf.model.curation.edits import SHAPE_EDITS, Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
 from napari_cnmf.model.curation.history import EditTree
+from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
 from napari_cnmf.model.curation.state import CuratedState, TakeBack
 from napari_cnmf.model.curation.stored import (
     ArrayStore,
@@ -24,6 +27,7 @@ from napari_cnmf.model.curation.stored import (
     MemoryJournal,
     assemble,
 )
+from napari_cnmf.model.dff import compute_dff
 from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, passes_thresholds
 from napari_cnmf.params import CNMFParams, QualityParams
 
@@ -47,6 +51,8 @@ class Curation:
         Re-estimates merged, split and drawn components; without one those edits are refused.
     who
         The curator, as written into each edit.
+    path
+        The file that the result was read from, which is never written to.
 
     Notes
     -----
@@ -67,8 +73,10 @@ class Curation:
         arrays: ArrayStore | None = None,
         estimator: Estimator | None = None,
         who: str | None = None,
+        path: Path | None = None,
     ) -> None:
         self.original = original
+        self.path = path
         self.estimator = estimator
         self.who = who if who is not None else _user_name()
         self.base_quality = _quality_of(original)
@@ -78,6 +86,7 @@ class Curation:
         self._tree = EditTree()
         self._state = CuratedState(original.n_components)
         self._take_back: dict[int, TakeBack] = {}
+        self._seen: set[int] = set()
         self._components: Components | None = original
         self._auto: NDArray[np.bool_] | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -146,8 +155,37 @@ class Curation:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """What the curator has looked at, ``(n_components,)``."""
-        return self._state.seen[self.ids]
+        """What the curator has looked at, ``(n_components,)``; no undo changes it."""
+        return np.isin(self.ids, list(self._seen))
+
+    def contours(
+        self, ids: Ids | None = None, *, level: float = CONTOUR_LEVEL
+    ) -> dict[int, list[NDArray[np.float64]]]:
+        """Closed contours by id, of all components by default.
+
+        Parameters
+        ----------
+        level
+            Fraction of a footprint's maximum the contour runs at.
+
+        Returns
+        -------
+        dict
+            Vertices ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), in pixels whose centres are
+            integers.
+        """
+        components = self.components
+        wanted = self.ids.tolist() if ids is None else _listed(ids)
+        return {
+            i: contours(components.A, self.row_of(i), components.dims, level=level) for i in wanted
+        }
+
+    def dff(
+        self, ids: Ids | None = None, *, percentile: float = 8.0, window: int = 500
+    ) -> NDArray[np.float32]:
+        """dF/F of the curated components, ``(n, n_frames)``; see :func:`compute_dff`."""
+        rows = None if ids is None else [self.row_of(i) for i in _listed(ids)]
+        return compute_dff(self.components, rows, percentile=percentile, window=window)
 
     def row_of(self, id_: int) -> int:
         """The row of :attr:`components` that has this id."""
@@ -173,11 +211,15 @@ class Curation:
         self._decide(EditKind.AUTO, ids)
 
     def mark_seen(self, ids: Ids) -> None:
-        """Remember that these were looked at; does nothing for what was seen before."""
-        index = self._state.require(_listed(ids))
-        fresh = index[~self._state.seen[index]]
-        if fresh.size:
-            self._decide(EditKind.SEEN, fresh.tolist())
+        """Remember that these were looked at.
+
+        Looking is no edit: it is written to the journal, but no step of the history, and
+        listeners are not called.
+        """
+        fresh = [i for i in self._state.require(_listed(ids)).tolist() if i not in self._seen]
+        if fresh:
+            self._journal.append({"seen": fresh, "who": self.who, "time": _now()})
+            self._seen.update(fresh)
 
     def set_thresholds(self, **thresholds: Any) -> None:
         """Set evaluation parameters by CaImAn's names; changes only what is ``AUTO``.
@@ -207,14 +249,36 @@ class Curation:
 
     # -- shapes
 
+    @property
+    def shape_edits(self) -> ShapeEdits:
+        """Estimates shape edits of what stands now without making them; may run in a thread.
+
+        Make one with :meth:`commit`.
+        """
+        return ShapeEdits(self.components, self.ids, self.estimator)
+
+    def commit(self, prepared: PreparedEdit) -> list[int]:
+        """Make an estimated edit; returns the ids of the components it made or redrew.
+
+        Raises
+        ------
+        CurationError
+            When what it changes is not there any more.
+        """
+        self._state.require(prepared.ids)
+        ids = list(prepared.ids)
+        if prepared.kind is EditKind.REDRAW:
+            self._commit(EditKind.REDRAW, ids, arrays=prepared.made)
+            return ids
+        taken = (i for edit in self._tree.edits.values() for i in edit.new_ids)
+        first = max([self._state.n_base - 1, *taken]) + 1
+        new_ids = list(range(first, first + len(prepared.made)))
+        self._commit(prepared.kind, ids, new_ids=new_ids, arrays=prepared.made)
+        return new_ids
+
     def merge(self, ids: Ids) -> int:
         """Make one component of several; returns its id."""
-        index = self._state.require(_listed(ids))
-        if np.unique(index).size < 2:
-            raise CurationError(f"A merge needs two components or more, got {index.tolist()}.")
-        rows = np.searchsorted(self.ids, index)
-        merged = self._estimate().merge(self.components, rows)
-        return self._make(EditKind.MERGE, index.tolist(), [merged])[0]
+        return self.commit(self.shape_edits.merge(_listed(ids)))[0]
 
     def split(self, id_: int, parts: Sequence[NDArray[np.int64]] | None = None) -> list[int]:
         """Make several components of one; returns their ids.
@@ -224,10 +288,7 @@ class Curation:
         parts
             C-order pixels of each part; by default the estimator divides by time course.
         """
-        row = self.row_of(id_)
-        return self._make(
-            EditKind.SPLIT, [id_], self._estimate().split(self.components, row, parts)
-        )
+        return self.commit(self.shape_edits.split(id_, parts))
 
     def add(self, pixels: NDArray[np.int64]) -> int:
         """Add a drawn component.
@@ -237,16 +298,11 @@ class Curation:
         pixels
             C-order pixel indices inside the drawn outline.
         """
-        _require_pixels(pixels, self.original.n_pixels)
-        added = self._estimate().add(self.components, pixels)
-        return self._make(EditKind.ADD, [], [added])[0]
+        return self.commit(self.shape_edits.add(pixels))[0]
 
     def redraw(self, id_: int, pixels: NDArray[np.int64]) -> None:
         """Give a component another outline; traces and scores follow."""
-        row = self.row_of(id_)
-        _require_pixels(pixels, self.original.n_pixels)
-        redrawn = self._estimate().redraw(self.components, row, pixels)
-        self._commit(EditKind.REDRAW, [id_], arrays=[redrawn])
+        self.commit(self.shape_edits.redraw(id_, pixels))
 
     def delete(self, ids: Ids) -> None:
         """Take components out of the result; :meth:`restore` and :meth:`undo` bring them back."""
@@ -263,21 +319,6 @@ class Curation:
                 "Undo brings back what was merged or split."
             )
         self._commit(EditKind.RESTORE, index)
-
-    def _estimate(self) -> Estimator:
-        if self.estimator is None:
-            raise CurationError(
-                "Merging, splitting and drawing re-estimate components, and this result was opened "
-                "without an estimator. Open it with its movie."
-            )
-        return self.estimator
-
-    def _make(self, kind: EditKind, ids: list[int], made: list[EditedComponent]) -> list[int]:
-        taken = (i for edit in self._tree.edits.values() for i in edit.new_ids)
-        first = max([self._state.n_base - 1, *taken]) + 1
-        new_ids = list(range(first, first + len(made)))
-        self._commit(kind, ids, new_ids=new_ids, arrays=made)
-        return new_ids
 
     # -- history
 
@@ -316,6 +357,15 @@ class Curation:
         """Go to any point of the history; 0 is the engine's result."""
         self._tree.path(number)
         self._move(number)
+
+    def journal_lines(self) -> list[dict[str, Any]]:
+        """The journal as it stands, line by line."""
+        return list(self._journal.lines())
+
+    def arrays_of(self, number: int) -> list[EditedComponent]:
+        """The components that edit ``number`` made or redrew; empty for other edits."""
+        edit = self._tree.edits[number]
+        return list(self._arrays.read(number)) if edit.kind in SHAPE_EDITS else []
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every edit, undo and redo; returns what disconnects it."""
@@ -370,13 +420,14 @@ class Curation:
         self._changed()
 
     def _apply(self, edit: Edit) -> None:
-        made = edit.kind in (EditKind.MERGE, EditKind.SPLIT, EditKind.ADD, EditKind.REDRAW)
-        arrays = self._arrays.read(edit.number) if made else ()
+        arrays = self._arrays.read(edit.number) if edit.kind in SHAPE_EDITS else ()
         self._take_back[edit.number] = self._state.apply(edit, arrays)
 
     def _replay(self) -> None:
         for line in self._journal.lines():
-            if "move" in line:
+            if "seen" in line:
+                self._seen.update(int(i) for i in line["seen"])
+            elif "move" in line:
                 self._tree.path(int(line["move"]))
                 self._tree.stand_on(int(line["move"]))
             else:
@@ -410,14 +461,6 @@ def _said(text: str, what: str) -> str:
     if not text.strip():
         raise CurationError(f"A {what} must have a name, got {text!r}.")
     return text.strip()
-
-
-def _require_pixels(pixels: NDArray[np.int64], n_pixels: int) -> None:
-    if pixels.size == 0 or pixels.min() < 0 or pixels.max() >= n_pixels:
-        raise CurationError(
-            "A drawn component must cover at least one pixel of the field. "
-            "Draw it inside the image, with an outline that does not cross itself."
-        )
 
 
 def _now() -> str:

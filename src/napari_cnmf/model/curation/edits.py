@@ -29,7 +29,6 @@ class EditKind(StrEnum):
     TAG = "tag"
     UNTAG = "untag"
     NOTE = "note"
-    SEEN = "seen"
     MERGE = "merge"
     SPLIT = "split"
     ADD = "add"
@@ -44,6 +43,9 @@ DECISION_OF_EDIT = {
     EditKind.UNSURE: Decision.UNSURE,
     EditKind.AUTO: Decision.AUTO,
 }
+
+SHAPE_EDITS = frozenset({EditKind.MERGE, EditKind.SPLIT, EditKind.ADD, EditKind.REDRAW})
+"""Those that make arrays, which lie beside the journal."""
 
 
 @dataclass(frozen=True)

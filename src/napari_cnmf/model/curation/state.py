@@ -25,8 +25,6 @@ class CuratedState:
         ``Decision`` by id, uint8 ``(n_ids,)``.
     deleted, replaced
         What was deleted, and what was merged or split into others, ``(n_ids,)``.
-    seen
-        What the curator has looked at, ``(n_ids,)``.
     tags, notes
         By id; an id without any has no entry.
     thresholds
@@ -42,7 +40,6 @@ class CuratedState:
         self.decisions = np.zeros(n_base, dtype=np.uint8)
         self.deleted = np.zeros(n_base, dtype=bool)
         self.replaced = np.zeros(n_base, dtype=bool)
-        self.seen = np.zeros(n_base, dtype=bool)
         self.tags: dict[int, frozenset[str]] = {}
         self.notes: dict[int, str] = {}
         self.thresholds: dict[str, Any] = {}
@@ -96,8 +93,6 @@ class CuratedState:
         match edit.kind:
             case EditKind.ACCEPT | EditKind.REJECT | EditKind.UNSURE | EditKind.AUTO:
                 return self._assign(self.decisions, index, DECISION_OF_EDIT[edit.kind])
-            case EditKind.SEEN:
-                return self._assign(self.seen, index, True)
             case EditKind.DELETE:
                 return self._assign(self.deleted, index, True)
             case EditKind.RESTORE:
@@ -159,7 +154,7 @@ class CuratedState:
             raise CurationError(
                 f"New components must have new ids, got {edit.new_ids} with {self.n_ids} taken."
             )
-        before = (self.decisions, self.deleted, self.replaced, self.seen)
+        before = (self.decisions, self.deleted, self.replaced)
         n_before = self.n_ids
         children = np.asarray(edit.new_ids, dtype=np.intp)
         parents = np.asarray(edit.ids, dtype=np.intp)
@@ -168,7 +163,6 @@ class CuratedState:
         decision = agreed.pop() if len(agreed) == 1 else int(Decision.AUTO)
         self.decisions = _grown(self.decisions, grow, decision)
         self.deleted = _grown(self.deleted, grow, False)
-        self.seen = _grown(self.seen, grow, False)
         # ids between that another branch of the history uses are not there in this one
         self.replaced = _grown(self.replaced, grow, True)
         self.replaced[children] = False
@@ -184,7 +178,7 @@ class CuratedState:
         def take_back() -> None:
             for undo in undos:
                 undo()
-            self.decisions, self.deleted, self.replaced, self.seen = before
+            self.decisions, self.deleted, self.replaced = before
 
         return take_back
 

@@ -110,54 +110,67 @@ def assemble(base: Components, rows: Sequence[int | EditedComponent]) -> Compone
     rows
         In the order wanted.
     """
-    kept = [row for row in rows if not isinstance(row, EditedComponent)]
+    is_edited = np.array([isinstance(row, EditedComponent) for row in rows], dtype=bool)
+    kept = np.array([row for row in rows if not isinstance(row, EditedComponent)], dtype=np.intp)
     edited = [row for row in rows if isinstance(row, EditedComponent)]
-    taken = base if kept == list(range(base.n_components)) else base.take(kept)
     if not edited:
-        return taken
-    order = np.argsort(
-        [i for i, row in enumerate(rows) if not isinstance(row, EditedComponent)]
-        + [i for i, row in enumerate(rows) if isinstance(row, EditedComponent)]
-    )
-    return _append(taken, edited).take(order)
+        untouched = np.array_equal(kept, np.arange(base.n_components))
+        return base if untouched else base.take(kept)
 
+    def joined(value: NDArray[Any], new: Sequence[Any]) -> NDArray[Any]:
+        # one allocation: at thousands of components a second copy is felt
+        out = np.empty((len(rows), *value.shape[1:]), dtype=value.dtype)
+        out[~is_edited] = value[kept]
+        for position, single in zip(np.flatnonzero(is_edited), new, strict=True):
+            out[position] = single
+        return out
 
-def _append(taken: Components, edited: list[EditedComponent]) -> Components:
-    changes: dict[str, Any] = {"A": _append_footprints(taken, edited)}
-    n_frames = taken.n_frames
-    for name in ("C", "S", "YrA", "F_dff"):
-        value = getattr(taken, name)
+    changes: dict[str, Any] = {"A": _footprints(base, kept, edited, is_edited)}
+    for name, blank in (("C", 0.0), ("S", 0.0), ("YrA", 0.0), ("F_dff", np.nan)):
+        value = getattr(base, name)
         if value is not None:
-            new = [getattr(e, name, None) for e in edited]
             # dF/F of an edited component is computed from its traces when asked for
-            blank = np.full(n_frames, np.nan if name == "F_dff" else 0.0, dtype=value.dtype)
-            changes[name] = np.vstack([value, *[blank if v is None else v for v in new]])
-    scores = {"snr": "snr", "r_values": "r_value", "ecc": "ecc", "bl": "bl", "c1": "c1",
-              "neurons_sn": "neurons_sn", "lam": "lam", "classes": "component_class"}  # fmt: skip
-    for name, single in scores.items():
-        value = getattr(taken, name)
+            new = [getattr(e, name, None) for e in edited]
+            changes[name] = joined(value, [blank if v is None else v for v in new])
+    for name, single in _SCORES.items():
+        value = getattr(base, name)
         if value is not None:
-            changes[name] = np.concatenate([value, np.array([getattr(e, single) for e in edited])])
-    if taken.cnn_preds is not None and taken.cnn_preds.size:
-        new_scores = np.array([e.cnn_pred for e in edited])
-        changes["cnn_preds"] = np.concatenate([taken.cnn_preds, new_scores])
-    if taken.g is not None:
-        changes["g"] = np.vstack([taken.g, *[_fit(e.g, taken.g.shape[1]) for e in edited]])
-    if taken.accepted is not None:
-        changes["accepted"] = np.concatenate([taken.accepted, np.ones(len(edited), dtype=bool)])
-    return taken.replace(**changes)
+            changes[name] = joined(value, [getattr(e, single) for e in edited])
+    if base.cnn_preds is not None and base.cnn_preds.size:
+        changes["cnn_preds"] = joined(base.cnn_preds, [e.cnn_pred for e in edited])
+    if base.g is not None:
+        changes["g"] = joined(base.g, [_fit(e.g, base.g.shape[1]) for e in edited])
+    if base.accepted is not None:
+        changes["accepted"] = joined(base.accepted, [True] * len(edited))
+    return base.replace(**changes)
 
 
-def _append_footprints(taken: Components, edited: list[EditedComponent]) -> sp.csc_matrix:
+_SCORES = {
+    "snr": "snr", "r_values": "r_value", "ecc": "ecc", "bl": "bl", "c1": "c1",
+    "neurons_sn": "neurons_sn", "lam": "lam", "classes": "component_class",
+}  # fmt: skip
+"""Fields of ``Components`` and what they are called of one."""
+
+
+def _footprints(
+    base: Components,
+    kept: NDArray[np.intp],
+    edited: list[EditedComponent],
+    is_edited: NDArray[np.bool_],
+) -> sp.csc_matrix:
     new = sp.csc_matrix(
         (
             np.concatenate([e.weights for e in edited]).astype(np.float32),
             np.concatenate([e.pixels for e in edited]),
             np.cumsum([0, *[e.pixels.size for e in edited]]),
         ),
-        shape=(taken.n_pixels, len(edited)),
+        shape=(base.n_pixels, len(edited)),
     )
-    return sp.csc_matrix(sp.hstack([taken.A, new], format="csc"))
+    stacked = sp.csc_matrix(sp.hstack([base.A[:, kept], new], format="csc"))
+    order = np.concatenate([np.flatnonzero(~is_edited), np.flatnonzero(is_edited)])
+    if np.array_equal(order, np.arange(order.size)):
+        return stacked
+    return stacked[:, np.argsort(order)].tocsc()
 
 
 def _fit(g: NDArray[np.float32] | None, p: int) -> NDArray[np.float32]:

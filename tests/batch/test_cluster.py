@@ -113,7 +113,10 @@ def test_an_item_outlives_a_dask_worker_that_dies_alone(
 
 
 def test_nobody_answers() -> None:
-    with pytest.raises(BatchError, match="must answer at tcp://127"), connect("tcp://127.0.0.1:9"):
+    with (
+        pytest.raises(BatchError, match="must answer at tcp://127"),
+        connect("tcp://127.0.0.1:9", timeout_s=0.5),
+    ):
         pass
 
 

@@ -87,7 +87,9 @@ class DaskHandle:
 
 
 @contextmanager
-def connect(address: str | None, description: Path | None = None) -> Iterator[Client]:
+def connect(
+    address: str | None, description: Path | None = None, *, timeout_s: float = 15.0
+) -> Iterator[Client]:
     """A client of the scheduler at ``address``, or of a cluster that a TOML file describes.
 
     Raises
@@ -107,7 +109,9 @@ def connect(address: str | None, description: Path | None = None) -> Iterator[Cl
             target = stack.enter_context(make_cluster(description))
         try:
             make_client: Any = Client  # it is not annotated
-            client = stack.enter_context(make_client(target, timeout="15s", set_as_default=False))
+            client = stack.enter_context(
+                make_client(target, timeout=timeout_s, set_as_default=False)
+            )
         except OSError as error:
             raise BatchError(
                 f"A dask scheduler must answer at {target}, got: {error}. "

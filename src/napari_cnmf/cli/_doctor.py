@@ -7,9 +7,11 @@ import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.errors import EngineError
 
 _PACKAGES = ("napari-cnmf", "napari", "numpy", "scipy", "numba", "dask", "distributed", "h5py")
 
@@ -17,6 +19,9 @@ _PACKAGES = ("napari-cnmf", "napari", "numpy", "scipy", "numba", "dask", "distri
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
     parser = commands.add_parser("doctor", help="engines found and why not, versions, what to do")
+    parser.add_argument(
+        "--set-caiman", metavar="PATH", help="use the CaImAn of this Python interpreter"
+    )
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 
@@ -25,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     """Print what is here."""
     from napari_cnmf.cli import EXIT_OK
 
+    if args.set_caiman is not None:
+        set_caiman(args.set_caiman)
     report = examine()
     if args.json:
         print(json.dumps(report))
@@ -37,6 +44,26 @@ def run(args: argparse.Namespace) -> int:
         state = f"ready, version {engine['version']}" if engine["ready"] else engine["reason"]
         print(f"Engine {name}: {state}")
     return EXIT_OK
+
+
+def set_caiman(path: str) -> None:
+    """Remember the interpreter, after it has shown that it has CaImAn.
+
+    Raises
+    ------
+    EngineError
+        When it has not; the settings stay as they were.
+    """
+    from napari_cnmf.engines.caiman.discovery import Unusable, probe
+    from napari_cnmf.settings import read_settings, write_settings
+
+    absolute = Path(path).expanduser().absolute()
+    try:
+        found = probe(absolute, "--set-caiman")
+    except Unusable as error:
+        raise EngineError(f"{absolute} cannot be CaImAn's interpreter: {error}.") from error
+    write_settings(read_settings().replace(caiman_python=str(absolute)))
+    print(f"CaImAn {found.version} in {absolute} is used from now on.", file=sys.stderr)
 
 
 def examine() -> dict[str, Any]:

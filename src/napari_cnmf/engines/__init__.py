@@ -24,6 +24,7 @@ _PREFERRED, _ALWAYS = "caiman", "builtin"
 
 _OURS = {
     "builtin": "napari_cnmf.engines.builtin:BuiltinEngine",
+    "caiman": "napari_cnmf.engines.caiman:CaimanEngine",
 }
 
 
@@ -86,13 +87,13 @@ def resolve(name: str, algorithm: Algorithm) -> Resolution:
         if (reason := _cannot(engine, algorithm)) is not None:
             raise EngineError(f"{engine.title} cannot run this item: {reason}")
         return Resolution(engine, "it was asked for.")
-    reason: str | None = "this installation knows no CaImAn engine."
-    if _PREFERRED in engine_names():
-        preferred = get_engine(_PREFERRED)
-        reason = _cannot(preferred, algorithm)
-        if reason is None:
-            return Resolution(preferred, f"engine is auto, and {preferred.title} was found.")
-    return Resolution(get_engine(_ALWAYS), f"engine is auto, and without CaImAn: {reason}")
+    preferred = get_engine(_PREFERRED)
+    reason = _cannot(preferred, algorithm)
+    if reason is None:
+        return Resolution(preferred, f"engine is auto, and {preferred.title} was found.")
+    return Resolution(
+        get_engine(_ALWAYS), f"engine is auto, and without {preferred.title}: {reason}"
+    )
 
 
 def _cannot(engine: Engine, algorithm: Algorithm) -> str | None:

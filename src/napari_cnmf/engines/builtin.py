@@ -46,11 +46,9 @@ class BuiltinEngine:
 
     def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
         """What the user set and this engine does not use, with the reason."""
-        return {
-            f"{group}.{key}": "only the CaImAn engine knows it."
-            for group, values in params.extra.items()
-            for key in values
-        }
+        from napari_cnmf.params import unused_parameters
+
+        return unused_parameters(params, self.name)
 
     def run(self, job: Job, reporter: Reporter) -> Outcome:
         """Compute ``job``; every output appears whole or not at all."""

@@ -1,0 +1,7 @@
+"""``python -m napari_cnmf.cli``."""
+
+import sys
+
+from napari_cnmf.cli import main
+
+sys.exit(main())

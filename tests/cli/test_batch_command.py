@@ -1,0 +1,186 @@
+"""``napari-cnmf batch``: what the batch manager does, from a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cnmf.batch import Batch, State
+from napari_cnmf.cli import main
+from napari_cnmf.params import CNMFParams
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "bätch"
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The stdout of a command that must succeed."""
+    capsys.readouterr()
+    assert main(["batch", *map(str, arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def test_items_are_added_listed_changed_and_removed(
+    folder: Path, movie_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uuid = answer(capsys, folder, "add", movie_path, "--algorithm", "mcorr", "--name", "m").strip()
+    grid = answer(
+        capsys, folder, "grid", "--item", "m", "--name", "g", "--json",
+        "--vary", "gSig", "3,3", "4,4", "--vary", "merging.merge_thr", "0.7", "0.8",
+    )  # fmt: skip
+    batch = Batch.open(folder)
+    assert batch["m"].uuid == uuid
+    assert [entry["name"] for entry in json.loads(grid)] == [item.name for item in batch][1:]
+    values = [(item.params.init.gSig, item.params.merging.merge_thr) for item in batch][1:]
+    default = CNMFParams()
+    assert default.merging.merge_thr == 0.8  # a value that is the default counts too
+    assert values == [((3, 3), 0.7), ((3, 3), 0.8), ((4, 4), 0.7), ((4, 4), 0.8)]
+
+    rows = json.loads(answer(capsys, folder, "list", "--json"))
+    assert [row["state"] for row in rows] == ["queued"] + ["waiting"] * 4
+    assert rows[1]["parent"] == uuid
+    assert "waiting" in answer(capsys, folder, "list")
+
+    answer(capsys, folder, "cancel", "1", "2")
+    assert [item.state for item in batch][1:3] == [State.CANCELLED] * 2
+    answer(capsys, folder, "retry", "--all")
+    assert [item.state for item in batch][1:3] == [State.WAITING] * 2
+    assert main(["batch", str(folder), "remove", "m"]) == 2
+    answer(capsys, folder, "remove", "m", "--with-children")
+    assert len(batch) == 0
+
+
+def test_start_runs_items_at_a_time_of_day(
+    cli, folder: Path, movie_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in (1, 2):
+        answer(capsys, folder, "add", movie_path, "--engine", "builtin", "--set", f"K={k}")
+    batch = Batch.open(folder)
+    batch[0].cancel()
+    soon = datetime.now() + timedelta(seconds=2)
+    done = cli("batch", folder, "start", "--at", f"{soon:%H:%M:%S}", "--json")
+    assert "Waiting until" in done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["uuid"] for row in rows] == [batch[1].uuid]
+    assert batch[1].state.ended
+    started = batch[1].status.started
+    assert started is not None
+    assert started.timestamp() >= soon.replace(microsecond=0).timestamp()
+    assert batch[0].state is State.CANCELLED
+
+
+def test_scripts_run_a_chain_and_quote_every_name(
+    cli, folder: Path, movie_path: Path, tmp_path: Path
+) -> None:
+    folder = folder.with_name("it's $(touch owned) `x`")
+    batch = Batch.create(folder)
+    motion = batch.add("mcorr", movie_path, engine="builtin", name="'; touch owned; '")
+    batch.add("mcorr", movie_path, engine="builtin", name="$(touch owned)", params={
+        "motion": {"max_shifts": (2, 2)}})  # fmt: skip
+    done = cli("batch", folder, "scripts", "--to", tmp_path / "scripts dir")
+    assert done.returncode == 0, done.stderr
+    script = Path(done.stdout.strip())
+    ran = subprocess.run([script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert [item.state for item in batch] == [State.COMPLETED] * 2
+    assert motion.movie().shape == (20, 24, 32)
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_slurm_scripts_run_levels_in_order(
+    cli, folder: Path, movie_path: Path, tmp_path: Path
+) -> None:
+    batch = Batch.create(folder)
+    motion = batch.add("mcorr", movie_path, engine="toy")
+    batch.add_grid("cnmf", motion, engine="toy", grid={"init.gSig": [(3, 3), (4, 4)]})
+    scripts = tmp_path / "scripts"
+    assert cli("batch", folder, "scripts", "--kind", "slurm", "--to", scripts).returncode == 0
+    # Stands in for SLURM: runs the tasks of an array at once, and notes what it was asked.
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {tmp_path}/asked\n'
+        "for word; do case $word in --array=1-*) n=${word#--array=1-};; *.sh) task=$word;; esac;"
+        " list=$word; done\n"
+        'i=1; while [ $i -le $n ]; do SLURM_ARRAY_TASK_ID=$i sh "$task" "$list" >&2 || exit 1;'
+        " i=$((i + 1)); done\necho 77\n"
+    )
+    sbatch.chmod(0o755)
+    plugin = Path(__file__).parents[1] / "batch" / "plugin"
+    path = f"{sbatch.parent}:/usr/bin:/bin"
+    ran = subprocess.run(
+        [scripts / "submit.sh", "--mem=8G"], capture_output=True, text=True, check=False,
+        env={"PATH": path, "PYTHONPATH": str(plugin)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert [item.state for item in batch] == [State.COMPLETED] * 3
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[0] == "--parsable --mem=8G --array=1-1 task.sh items-0.txt"
+    assert asked[1] == (
+        "--parsable --mem=8G --dependency=afterany:77 --array=1-2 task.sh items-1.txt"
+    )
+
+
+def test_export_takes_the_decisions_along(
+    folder: Path, movie_path: Path, tmp_path: Path, cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli("run", movie_path, "--batch", folder, "--engine", "toy").returncode == 0
+    item = Batch.open(folder)[0]
+    item.result().accept([1])
+    for source, to, out in (
+        (item.folder, "csv", tmp_path / "csv"),
+        (item.result_path, "npz", tmp_path / "r.npz"),
+        (item.folder, "caiman", tmp_path / "r.hdf5"),
+    ):
+        assert main(["export", str(source), "--to", to, str(out)]) == 0
+    table = (tmp_path / "csv" / "components.csv").read_text().splitlines()
+    assert table[0].startswith("id,accepted,y_px,x_px,n_pixels")
+    assert [row.split(",")[1] for row in table[1:]] == ["1", "1"]
+    # Pixel 1 in C order is the second column of the first row.
+    assert [float(value) for value in table[2].split(",")[2:4]] == [0.0, 1.0]
+    traces = np.loadtxt(tmp_path / "csv" / "denoised.csv", delimiter=",", skiprows=1)
+    np.testing.assert_allclose(traces[:, 0], np.arange(20) / 10)
+    np.testing.assert_allclose(traces[:, 1:].T, item.result().components.C)
+    with np.load(tmp_path / "r.npz", allow_pickle=False) as archive:
+        assert archive["accepted"].tolist() == [True, True]
+    assert main(["export", str(tmp_path), "--to", "npz", "x.npz"]) == 2
+    assert "result file or the folder of an item" in capsys.readouterr().err
+
+
+def test_parameters_are_printed_compared_and_read_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["params", "--preset", "two-photon somata", "--set", "gSig=7,7"]) == 0
+    text = capsys.readouterr().out
+    (tmp_path / "a.toml").write_text(text)
+    assert main(["params", "--params", str(tmp_path / "a.toml"), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    expected = CNMFParams.preset("two-photon somata").set("init.gSig", (7, 7))
+    assert CNMFParams.from_dict(values) == expected
+    (tmp_path / "b.json").write_text(json.dumps({"init": {"gSig": [7, 7], "K": 5}}))
+    assert main(["params", "--diff", str(tmp_path / "a.toml"), str(tmp_path / "b.json")]) == 0
+    assert "init.K: None | 5" in capsys.readouterr().out
+
+
+def test_doctor_says_what_is_there_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["engines"]["builtin"]["ready"]
+    assert report["packages"]["numpy"] == np.__version__
+    assert main(["doctor", "--set-caiman", str(tmp_path / "no python")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+
+
+def test_view_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", str(tmp_path / "nothing")]) == 2
+    assert "is not there" in capsys.readouterr().err

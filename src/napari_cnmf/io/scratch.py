@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -72,9 +73,13 @@ class _OnDisk:
             raise self._no_room(n_bytes, f"{free / 1e9:.1f} GB free")
         try:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, n_bytes)
-            else:
-                os.truncate(descriptor, n_bytes)
+                try:
+                    os.posix_fallocate(descriptor, 0, n_bytes)
+                except OSError as error:
+                    # some network file systems and C libraries cannot reserve
+                    if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                        raise
+            os.truncate(descriptor, n_bytes)
         except OSError as error:
             raise self._no_room(n_bytes, error.strerror or str(error)) from error
 

@@ -16,7 +16,7 @@ Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
 _ALWAYS = frozenset({".mmap", ".hdf5", ".h5", ".nwb", ".avi", ".mp4", ".mov"})
 _TIFF = frozenset({".tif", ".tiff", ".btf"})
-_BIG_BYTES = 300 * 2**20
+_BIG_BYTES = 100 * 2**20
 _MANY_PAGES = 16
 _MANY_FILES = 500
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")

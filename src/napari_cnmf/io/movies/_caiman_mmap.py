@@ -17,7 +17,7 @@ _NAME = re.compile(r"_d1_(\d+)_d2_(\d+)_d3_(\d+)_order_([CF])_frames_(\d+)_?\.mm
 _PIXELS = np.dtype("<f4")
 # A page of the file holds 1,024 frames of one pixel: reading one frame costs as much as many.
 _C_ORDER_FRAMES = 1024
-_C_ORDER_BYTES = 256 * 2**20
+_C_ORDER_BYTES = 128 * 2**20
 
 
 def open_caiman_mmap(path: Path, request: Request) -> Recording:

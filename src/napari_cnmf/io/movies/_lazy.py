@@ -124,7 +124,8 @@ class DaskFrames(FrameStore):
         self.dtype = np.dtype(data.dtype).newbyteorder("=")
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
-        out[...] = self.data[start : start + len(out)].compute()
+        # Threads of this process, whatever cluster the caller's session is connected to.
+        out[...] = self.data[start : start + len(out)].compute(scheduler="threads")
 
 
 def store_of(movie: Movie) -> FrameStore | None:

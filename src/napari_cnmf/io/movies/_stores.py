@@ -292,7 +292,7 @@ class ConcatFrames(FrameStore):
 
 def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:
     """Frames to read together: a chunk of the file, unless that takes much memory."""
-    return max(1, min(chunk_frames, 8 * _BLOCK_BYTES // max(frame_bytes, 1)))
+    return max(1, min(chunk_frames, 2 * _BLOCK_BYTES // max(frame_bytes, 1)))
 
 
 def file_size(path: Path) -> int:

@@ -16,8 +16,6 @@ import tifffile
 from napari_cnmf.io.movies._recording import positive_or_none
 from napari_cnmf.io.movies._units import micrometres, seconds
 
-_RESOLUTION_UNIT_UM = {2: 25400.0, 3: 10000.0}
-
 
 @dataclass(frozen=True)
 class TiffFacts:

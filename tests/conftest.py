@@ -15,7 +15,9 @@ os.environ["NAPARI_CNMF_CONFIG"] = str(Path(_SETTINGS.name) / "napari-cnmf.toml"
 
 
 @pytest.fixture(autouse=True)
-def fresh_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_settings(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Our settings file is empty and belongs to the test; workers inherit it."""
     folder = tmp_path_factory.mktemp("settings")
     monkeypatch.setenv("NAPARI_CNMF_CONFIG", str(folder / "napari-cnmf.toml"))

@@ -61,7 +61,11 @@ def test_stacks_add_up_to_the_movie(components: Components, movie: Movie) -> Non
 def test_one_image_alone_is_visible(components: Components, movie: Movie) -> None:
     for given, first in ((movie, "raw"), (None, "denoised")):
         layers = by_kind(components_to_layers(components, movie=given))
-        images = [k for k, (_, keywords, kind) in layers.items() if kind == "image" and keywords["visible"]]
+        images = [
+            k
+            for k, (_, keywords, kind) in layers.items()
+            if kind == "image" and keywords["visible"]
+        ]
         assert images == [first]
 
 
@@ -116,11 +120,19 @@ def test_colormap_gives_each_label_its_colour() -> None:
     got = colormap.map(np.arange(701, dtype=np.uint16))
     np.testing.assert_allclose(got[0], 0)
     np.testing.assert_allclose(got[10], 0)
-    np.testing.assert_allclose(np.delete(got, [0, 10], axis=0), np.delete(rgba, 9, axis=0), atol=1e-6)
+    np.testing.assert_allclose(
+        np.delete(got, [0, 10], axis=0), np.delete(rgba, 9, axis=0), atol=1e-6
+    )
 
 
 def test_verdicts_have_colours_of_their_own(components: Components) -> None:
-    assert list(verdicts(components)) == ["accepted", "rejected", "accepted", "rejected", "accepted"]
+    assert list(verdicts(components)) == [
+        "accepted",
+        "rejected",
+        "accepted",
+        "rejected",
+        "accepted",
+    ]
     assert set(verdicts(components.replace(accepted=None))) == {"unjudged"}
     colors = verdict_rgba(np.array([v.value for v in Verdict]))
     assert len({tuple(c) for c in colors}) == len(VERDICT_COLORS) == len(Verdict)

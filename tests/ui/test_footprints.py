@@ -49,6 +49,16 @@ def test_every_component_is_drawn_around_its_centre(components: Components) -> N
     assert labels[0, 0] == 0
 
 
+def test_what_is_behind_takes_no_pixel_from_the_others(components: Components) -> None:
+    plain = label_image(components.A, components.dims)
+    behind = np.array([False, False, False, True, False])
+    labels = label_image(components.A, components.dims, behind=behind)
+    alone = label_image(components.A[:, [2]].tocsc(), components.dims)
+    np.testing.assert_array_equal(labels == 3, alone == 1)
+    assert (labels == 4).sum() < (plain == 4).sum()
+    assert labels[20, 18] == 4
+
+
 @pytest.mark.parametrize("factor", [2, 4])
 def test_oversampling_keeps_place_and_size(components: Components, factor: int) -> None:
     coarse = label_image(components.A, components.dims)

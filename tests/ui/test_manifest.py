@@ -8,8 +8,9 @@ from importlib import import_module
 from inspect import isclass, signature
 from pathlib import Path
 
-import napari_cnmf
 from npe2 import PluginManifest
+
+import napari_cnmf
 
 MANIFEST = Path(napari_cnmf.__file__).parent / "napari.yaml"
 

@@ -66,7 +66,12 @@ def test_what_is_typed_becomes_the_value(form: ParamsForm, qtbot: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("init.gSig", "0, 4"), ("init.gSig", "five"), ("merging.merge_thr", "2"), ("data.decay_time", "")],
+    [
+        ("init.gSig", "0, 4"),
+        ("init.gSig", "five"),
+        ("merging.merge_thr", "2"),
+        ("data.decay_time", ""),
+    ],
 )
 def test_wrong_input_is_marked_and_explained(form: ParamsForm, name: str, text: str) -> None:
     line = form.row(name).editor.native
@@ -139,7 +144,7 @@ def test_the_wheel_scrolls_the_form_and_changes_nothing(form: ParamsForm) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["gSig=(4, 6), k=9", "{'gSig': [4, 6], 'K': 9}", 'gSig = [4, 6]\nK = 9']
+    "text", ["gSig=(4, 6), k=9", "{'gSig': [4, 6], 'K': 9}", "gSig = [4, 6]\nK = 9"]
 )
 def test_keyword_arguments_win(qtbot: Any, text: str) -> None:
     box = KwargsBox("CNMF", "")

@@ -35,9 +35,7 @@ def canvas_position(viewer: Any, world: tuple[float, ...]) -> QPoint:
     return QPoint(round(x), round(y))
 
 
-def click(
-    viewer: Any, world: tuple[float, ...], key: Any = Qt.KeyboardModifier.NoModifier
-) -> None:
+def click(viewer: Any, world: tuple[float, ...], key: Any = Qt.KeyboardModifier.NoModifier) -> None:
     native = viewer.window._qt_viewer.canvas.native
     position = canvas_position(viewer, world)
     QTest.mouseMove(native, position)
@@ -181,7 +179,10 @@ def test_removing_the_components_layer_closes_the_result(session: Session, viewe
 
 
 def test_a_volume_is_picked_plane_by_plane(
-    viewer: Any, components_3d: Components, explained_movie: Callable[[Components], Movie], qtbot: Any
+    viewer: Any,
+    components_3d: Components,
+    explained_movie: Callable[[Components], Movie],
+    qtbot: Any,
 ) -> None:
     session = session_of(viewer)
     session.show(load(components_3d, explained_movie(components_3d)))

@@ -112,6 +112,7 @@ class DetailsPanel(QTabWidget):
     def clear_details(self) -> None:
         """Show nothing."""
         self._uuid = ""
+        self._facts: dict[str, str] = {}
         self._tree.clear()
         self._log.clear()
         self._error.clear()
@@ -121,7 +122,8 @@ class DetailsPanel(QTabWidget):
         """Show an item; the same one again keeps scroll position and tab."""
         is_same = details.uuid == self._uuid
         self._uuid = details.uuid
-        if not is_same:
+        if details.facts != self._facts or not is_same:
+            self._facts = details.facts
             self._fill_tree(details)
         _set_text(self._log, details.log or "Nothing was written yet.", follow=True)
         error = "\n\n".join(part for part in (details.error, details.traceback) if part)

@@ -242,9 +242,7 @@ class ParametersWidget(QWidget):
 
     def _check_against_movie(self, params: CNMFParams) -> list[str]:
         """What is probably not meant; raises for what cannot work with this movie."""
-        engine = self.header.engine
-        unused = unused_parameters(params, engine) if engine != "auto" else {}
-        notes = [f"{name} is not used by this engine. {why}" for name, why in unused.items()]
+        notes = self._unused(params)
         facts = self._facts
         if facts is None:
             return notes
@@ -254,6 +252,18 @@ class ParametersWidget(QWidget):
         if facts.shape is None:
             return notes
         return notes + check_for_movie(params, facts.shape, rate, algorithm=self.header.algorithm)
+
+    def _unused(self, params: CNMFParams) -> list[str]:
+        """What the user set and the chosen engine does not use; the preset's values are silent."""
+        engine, preset = self.header.engine, self.header.preset
+        if engine == "auto":
+            return []
+        by_hand = params.diff(CNMFParams.preset(preset) if preset else CNMFParams())
+        return [
+            f"{name} is not used by this engine. {why}"
+            for name, why in unused_parameters(params, engine).items()
+            if name in by_hand
+        ]
 
     def _show_proposals(self) -> None:
         """Beside an empty field: what will be taken."""

@@ -29,7 +29,8 @@ class KwargsBox(QWidget):
             "Python literals or TOML, with CaImAn's names. What stands here wins over the form. "
             "The text is parsed, never evaluated."
         )
-        self._text.changed.connect(lambda _: self.changed.emit())
+        # magicgui's own signal does not fire here: QTextEdit's carries no value.
+        native.textChanged.connect(self.changed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 2, 0, 4)
         layout.setSpacing(2)

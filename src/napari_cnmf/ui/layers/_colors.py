@@ -30,6 +30,9 @@ VERDICT_COLORS = {
     Verdict.UNJUDGED: "#d5dae3",
 }
 
+_REJECTED_ALPHA = 0.5
+"""Rejected components stay visible, behind what counts."""
+
 SELECTION_COLORS = (
     "#2ec4ff",
     "#ff9f1c",
@@ -57,6 +60,7 @@ def verdict_rgba(states: NDArray[np.str_]) -> NDArray[np.float32]:
     rgba = np.zeros((len(states), 4), np.float32)
     for verdict, color in VERDICT_COLORS.items():
         rgba[states == verdict.value] = _rgba(color)
+    rgba[states == Verdict.REJECTED.value, 3] = _REJECTED_ALPHA
     return rgba
 
 

@@ -48,6 +48,7 @@ class Drawing:
             self.components.dims,
             level=self.level,
             oversampling=self.oversampling,
+            behind=None if self.components.accepted is None else ~self.components.accepted,
         )
 
     @cached_property

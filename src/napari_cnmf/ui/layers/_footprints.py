@@ -57,6 +57,7 @@ def label_image(
     *,
     level: float = CONTOUR_LEVEL,
     oversampling: int = 1,
+    behind: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint16]:
     """One image for all components: column ``i`` of ``A`` has label ``i + 1``.
 
@@ -73,6 +74,8 @@ def label_image(
         Fraction of a footprint's maximum below which it is not drawn.
     oversampling
         Factor along y and x; footprints are interpolated linearly.
+    behind
+        ``(n_components,)``: these are drawn only where no other component is.
 
     Returns
     -------
@@ -94,7 +97,13 @@ def label_image(
     if oversampling > 1:
         weights = _upsampler(dims, oversampling) @ weights
         shape = (*dims[:-2], dims[-2] * oversampling, dims[-1] * oversampling)
-    return _strongest_label(sp.csr_matrix(weights), level).reshape(shape)
+    rows = sp.csr_matrix(weights)
+    if behind is None or not behind.any():
+        return _strongest_label(rows, level).reshape(shape)
+    front = rows.copy()
+    front.data[behind[front.indices]] = 0
+    labels = _strongest_label(front, level)
+    return np.where(labels > 0, labels, _strongest_label(rows, level)).reshape(shape)
 
 
 def _strongest_label(weights: sp.csr_matrix, level: float) -> NDArray[np.uint16]:

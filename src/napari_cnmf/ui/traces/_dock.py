@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QLabel,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, follow_theme, hint_label
@@ -91,8 +99,17 @@ class TracesWidget(QWidget):
             present = available_traces(components)
             for trace, button in self._buttons.items():
                 button.setEnabled(trace in present)
+            self._come_to_front()
         self._move_cursor()
         self._redraw.start()
+
+    def _come_to_front(self) -> None:
+        """In a stack of tabs, show this one."""
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, QDockWidget):
+            parent = parent.parentWidget()
+        if parent is not None:
+            parent.raise_()
 
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
         self._redraw.start()

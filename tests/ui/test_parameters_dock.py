@@ -1,0 +1,168 @@
+"""The parameters dock, filled and clicked, with a real batch behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_cnmf.batch import Batch
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui.forms._dock import ParametersWidget
+from napari_cnmf.ui.forms._input import FileInput, ItemInput, LayerInput
+
+
+@pytest.fixture
+def movie_file(tmp_path: Path) -> Path:
+    """A TIFF that does not say its frame rate."""
+    frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
+    path = tmp_path / "früh und spät.tif"
+    tifffile.imwrite(path, frames, photometric="minisblack")
+    return path
+
+
+@pytest.fixture
+def batch(tmp_path: Path, viewer: Any) -> Batch:
+    batch = Batch.create(tmp_path / "my batch")
+    session_of(viewer).set_batch(batch)
+    return batch
+
+
+@pytest.fixture
+def dock(viewer: Any) -> Iterator[ParametersWidget]:
+    dock = ParametersWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    return dock
+
+
+def enter_frame_rate(dock: ParametersWidget, text: str) -> None:
+    row = dock.form.row("data.fr")
+    row._tick.setChecked(True)
+    line = row.editor.native
+    line.selectAll()
+    QTest.keyClicks(line, text)
+
+
+def test_without_a_movie_nothing_can_be_added(dock: ParametersWidget, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: "Choose a movie" in dock.status.text())
+    assert not dock.add_button.isEnabled()
+    assert not dock.run_button.isEnabled()
+
+
+def test_an_unknown_frame_rate_is_asked_for(
+    dock: ParametersWidget, batch: Batch, movie_file: Path, qtbot: Any
+) -> None:
+    dock.header.input.set_value(FileInput((movie_file,)))
+    qtbot.waitUntil(lambda: "frame rate" in dock.status.text())
+    assert not dock.add_button.isEnabled()
+    assert "data.fr" in dock.form.row("data.fr").editor.native.toolTip()
+    enter_frame_rate(dock, "12.5")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+
+    dock.header.name_edit.value = "first try"
+    dock.cnmf_kwargs.set_text("gSig=(3, 4)")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(batch) == 1)
+    item = batch[0]
+    assert item.name == "first try"
+    assert item.params.data.fr == 12.5
+    assert item.params.init.gSig == (3, 4)
+    assert item.params.temporal.p == 1  # of the preset
+    assert item.spec.refit
+    assert item.state.value == "queued"
+    assert item.input_movie().shape == (40, 32, 44)
+
+
+def test_parameters_are_checked_against_the_movie(
+    dock: ParametersWidget, movie_file: Path, qtbot: Any
+) -> None:
+    dock.header.input.set_value(FileInput((movie_file,)))
+    enter_frame_rate(dock, "10")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    dock.form.row("init.gSig").editor.value = "60, 60"
+    qtbot.waitUntil(lambda: not dock.add_button.isEnabled())
+    assert "init.gSig" in dock.status.text()
+    assert "border" in dock.form.row("init.gSig").editor.native.styleSheet()
+    dock.form.row("init.gSig").editor.value = "4, 4"
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    assert dock.form.row("init.gSig").editor.native.styleSheet() == ""
+
+
+def test_wrong_keyword_arguments_disable_the_buttons(
+    dock: ParametersWidget, movie_file: Path, qtbot: Any
+) -> None:
+    dock.header.input.set_value(FileInput((movie_file,)))
+    enter_frame_rate(dock, "10")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    dock.eval_kwargs.set_text("min_SNR=__import__('os').getcwd()")
+    qtbot.waitUntil(lambda: not dock.add_button.isEnabled())
+    dock.eval_kwargs.set_text("min_SNR=4")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    assert dock.value().quality.min_SNR == 4
+
+
+def test_what_is_no_movie_is_said(dock: ParametersWidget, tmp_path: Path, qtbot: Any) -> None:
+    wrong = tmp_path / "broken.tif"
+    wrong.write_bytes(b"II*\0 and nothing more")
+    with qtbot.captureExceptions() as raised:
+        dock.header.input.set_value(FileInput((wrong,)))
+        qtbot.waitUntil(lambda: "broken" in dock.header._facts.text())
+    assert not raised
+    assert not dock.add_button.isEnabled()
+
+
+def test_layers_are_offered_and_written_when_they_have_no_file(
+    dock: ParametersWidget, batch: Batch, viewer: Any, qtbot: Any
+) -> None:
+    viewer.add_image(np.zeros((20, 20)), name="flat")
+    frames = np.random.default_rng(1).integers(0, 99, (30, 24, 28), dtype=np.uint16)
+    layer = viewer.add_image(frames, name="crop")
+    assert [name for name, _ in dock.header.input._choices()] == ["crop"]
+    qtbot.waitUntil(lambda: dock.header.input.value() == LayerInput(layer))
+    enter_frame_rate(dock, "10")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    assert "writes" in dock.header._facts.text()
+    dock.add(run=False)
+    qtbot.waitUntil(lambda: len(batch) == 1)
+    np.testing.assert_array_equal(np.asarray(batch[0].input_movie().data), frames)
+    assert list((batch.path / "inputs").iterdir())
+
+
+def test_items_whose_movie_can_be_taken(
+    dock: ParametersWidget, batch: Batch, movie_file: Path, qtbot: Any
+) -> None:
+    parent = batch.add("mcorr", movie_file, params={"data": {"fr": 10}}, name="steady")
+    chosen = ItemInput(parent.uuid, "steady")
+    qtbot.waitUntil(lambda: chosen in [c for _, c in dock.header.input._choices()])
+    dock.header.input.set_value(chosen)
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    dock.add(run=False)
+    qtbot.waitUntil(lambda: len(batch) == 2)
+    assert batch[1].spec.parent == parent.uuid
+    assert batch[1].state.value == "waiting"
+
+
+def test_methods_show_their_parameters(dock: ParametersWidget) -> None:
+    dock.header.algorithm_combo.value = "mcorr"
+    assert not dock.form.section("motion").isHidden()
+    assert dock.form.section("init").isHidden()
+    assert dock.header.refit_box.native.isHidden()
+    dock.header.algorithm_combo.value = "cnmf"
+    assert dock.form.row("init.min_pnr").isHidden()
+    dock.header.algorithm_combo.value = "cnmfe"
+    assert not dock.form.row("init.min_pnr").isHidden()
+    assert dock.form.section("motion").isHidden()
+
+
+def test_a_preset_fills_the_form(dock: ParametersWidget) -> None:
+    dock.header.preset_combo.value = ""
+    assert dock.value().temporal.p == 2
+    dock.header.preset_combo.value = "two-photon somata"
+    assert dock.value().temporal.p == 1

@@ -38,6 +38,8 @@ class Rule:
     coactivity: float = 0.26
     split_half: float = 0.1
     contained: float = 0.6
+    concentric: float = 0.35
+    """Distance of centroids over the stronger one's inscribed radius."""
     weak_contained: float = 0.5
     weak_snr: float = 4.0
 
@@ -62,9 +64,9 @@ class Classes:
 
 
 def classify(
-    factors: Factors, shapes: Shapes, activity: Activity, rule: Rule | None = None
+    factors: Factors, shapes: Shapes, activity: Activity, size: float, rule: Rule | None = None
 ) -> Classes:
-    """Class of each component and why."""
+    """Class of each component and why; ``size`` is gSig in pixels."""
     rule = rule or Rule()
     n = len(factors)
     wref = typical_width(shapes, activity.energy, rule.eccentricity, rule.solidity)
@@ -91,7 +93,7 @@ def classify(
     fail(activity.coactivity > rule.coactivity, "active beyond its outline")
     fail(activity.split_half < rule.split_half, "not the same in both halves of its events")
     fragment = np.zeros(n, np.bool_)
-    for k, why in find_fragments(factors, shapes, activity, rule, wref):
+    for k, why in find_fragments(factors, shapes, activity, rule, size):
         fragment[k] = True
         reasons[k].append(why)
     names = np.where(fragment, "fragment", np.where(process, "process", "soma"))
@@ -99,11 +101,12 @@ def classify(
 
 
 def find_fragments(
-    factors: Factors, shapes: Shapes, activity: Activity, rule: Rule, wref: float
+    factors: Factors, shapes: Shapes, activity: Activity, rule: Rule, size: float
 ) -> list[tuple[int, str]]:
     """Components that are a part of a stronger one: ``(id, reason)``.
 
     Containment alone never rejects: true cells overlap by up to 0.98 in dense tissue.
+    ``size`` is gSig in pixels.
     """
     pairs = neighbour_pairs(factors)
     if len(pairs) == 0:
@@ -118,11 +121,11 @@ def find_fragments(
             k, other = int(pair[side]), int(pair[1 - side])
             if share[n, side] < rule.weak_contained or activity.energy[k] > activity.energy[other]:
                 continue
-            apart = float(np.linalg.norm(at[k] - at[other]))
-            radius = shapes.width[other]
+            apart = float(np.linalg.norm((at[k] - at[other])[1:]))
+            radius_px = shapes.width[other] * size
             small = shapes.area[k] < 0.5 * shapes.area[other]
             if share[n, side] >= rule.contained:
-                if apart < 0.3 * radius and full[n] > 0.3:
+                if apart < rule.concentric * radius_px:
                     out.append((k, f"concentric with component {other}"))
                 elif full[n] < -0.3:
                     out.append((k, f"goes down when component {other} goes up"))

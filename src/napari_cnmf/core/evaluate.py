@@ -49,7 +49,7 @@ def score_components(
         source, components, params, plan.frame_rate_hz, workers, report, plan.block_bytes
     )
     shapes = measure_shapes(found.factors, plan.field)
-    classes = classify(found.factors, shapes, found.activity)
+    classes = classify(found.factors, shapes, found.activity, plan.field.size)
     scored = scored.replace(
         classes=classes.names,
         attributes=scored.attributes

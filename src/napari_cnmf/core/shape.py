@@ -161,7 +161,7 @@ def typical_width(
     if good.sum() < 5:
         return 1.0
     width = shapes.width[good]
-    weight = np.sqrt(np.maximum(energy[good], 0))
+    weight = np.maximum(energy[good], 0)
     order = np.argsort(width)
     total = np.cumsum(weight[order])
     return float(width[order][np.searchsorted(total, 0.5 * total[-1])])

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.motion._estimate import block_frames, read_block
+from napari_cnmf.core.motion._field_kernels import warp_frames
+from napari_cnmf.core.motion._nonrigid import Nodes
 from napari_cnmf.core.motion._scratch import Scratch, sub_blocks
 from napari_cnmf.core.motion._settings import Settings
 from napari_cnmf.core.motion._stream import blocks, map_in_order
@@ -20,6 +22,8 @@ from napari_cnmf.core.source import FrameSource, ProgressCallback, StopCallback
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 WriteFrames = Callable[[int, NDArray[Any]], None]
+MoveFrames = Callable[[F32, slice, F32, F32], None]
+"""Takes frames, which of the movie they are, the border's value for each, and where to put them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +42,10 @@ class _Block:
     after: F64
 
 
-def write_shifted(
+def write_moved(
     source: FrameSource,
     settings: Settings,
-    shifts: F64,
+    move: MoveFrames,
     lost: NDArray[np.bool_],
     *,
     write: WriteFrames,
@@ -50,9 +54,8 @@ def write_shifted(
     progress: ProgressCallback,
     should_stop: StopCallback | None,
 ) -> Means:
-    """Move every frame back by ``shifts (T, 3)`` and write it."""
+    """Move every frame back and write it."""
     T, dims = settings.n_frames, settings.dims
-    low, high = value_range(settings.out_dtype)
     used = ~lost if not lost.all() else np.ones(T, np.bool_)
 
     def work(span: tuple[int, int]) -> _Block:
@@ -66,7 +69,7 @@ def write_shifted(
             np.copyto(raw, frames[part], casting="same_kind")
             here = slice(start + part.start, start + part.stop)
             fill = border_fill(raw, settings.border)
-            shift_frames(raw, shifts[here], fill, low, high, settings.border == "copy", moved)
+            move(raw, here, fill, moved)
             add_used(raw, used[here], block.before)
             add_used(moved, used[here], block.after)
             store(moved, block.frames[part])
@@ -83,6 +86,30 @@ def write_shifted(
         progress("writing", block.start + block.frames.shape[0], T)
     n = int(np.count_nonzero(used))
     return Means(before / n, after / n)
+
+
+def rigid_mover(settings: Settings, shifts: F64) -> MoveFrames:
+    """Moves frames by minus ``shifts (T, 3)``."""
+    low, high = value_range(settings.out_dtype)
+    invent = settings.border == "copy"
+
+    def move(frames: F32, which: slice, fill: F32, out: F32) -> None:
+        shift_frames(frames, shifts[which], fill, low, high, invent, out)
+
+    return move
+
+
+def field_mover(settings: Settings, nodes: Nodes, field: F32) -> MoveFrames:
+    """Moves the pixels of frames by minus ``field (T, gy, gx, 2)``, bilinear between nodes."""
+    low, high = value_range(settings.out_dtype)
+    invent = settings.border == "copy"
+    y = nodes.weights(nodes.y, np.arange(settings.dims[1], dtype=np.float64))
+    x = nodes.weights(nodes.x, np.arange(settings.dims[2], dtype=np.float64))
+
+    def move(frames: F32, which: slice, fill: F32, out: F32) -> None:
+        warp_frames(frames[:, 0], *y, *x, field[which], fill, low, high, invent, out[:, 0])
+
+    return move
 
 
 def value_range(dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -20,12 +20,11 @@ from napari_cnmf.core.source import (
 )
 
 if TYPE_CHECKING:
-    from napari_cnmf.core.motion._apply import Means
-    from napari_cnmf.core.motion._estimate import RigidEstimate
+    from napari_cnmf.core.motion._estimate import Estimator, RigidEstimate
+    from napari_cnmf.core.motion._field_estimate import FieldEstimate
     from napari_cnmf.core.motion._settings import Settings
+    from napari_cnmf.core.motion._summary import RigidPath
     from napari_cnmf.params import CNMFParams
-
-F64 = NDArray[np.float64]
 
 
 def correct_motion(
@@ -72,12 +71,13 @@ def correct_motion(
         ``should_stop`` said so.
     """
     # compiled kernels are loaded by those who correct a movie, not by those who import this
-    from napari_cnmf.core.motion._apply import write_shifted
+    from napari_cnmf.core.motion._apply import field_mover, rigid_mover, write_moved
     from napari_cnmf.core.motion._estimate import KEEP_BYTES, Estimator
     from napari_cnmf.core.motion._scratch import Scratch
     from napari_cnmf.core.motion._settings import resolve_settings
     from napari_cnmf.core.motion._spectrum import plan_band
     from napari_cnmf.core.motion._stream import check_stop
+    from napari_cnmf.core.motion._summary import summarize
     from napari_cnmf.core.motion._template import Workers
 
     settings = resolve_settings(tuple(source.shape), np.dtype(source.dtype), params)
@@ -89,24 +89,23 @@ def correct_motion(
     keep_bytes = KEEP_BYTES if memory_gb is None else min(KEEP_BYTES, memory_gb * 0.25e9)
     with ThreadPoolExecutor(threads, thread_name_prefix="motion") as pool:
         workers, scratch = Workers(pool, threads), Scratch()
-        estimate = Estimator(
+        estimator = Estimator(
             source, settings, band, workers, scratch, keep_bytes, progress, should_stop,
             check=lambda: check_stop(should_stop),
-        ).run()  # fmt: skip
-        shifts, variance, orders = _paths(estimate, settings)
-        _tell(estimate, settings, orders, warn, log)
-        means = write_shifted(
-            source,
-            settings,
-            shifts,
-            estimate.lost,
-            write=write,
-            workers=workers,
-            scratch=scratch,
-            progress=progress,
-            should_stop=should_stop,
-        )
-    return _result(estimate, settings, shifts, variance, means)
+        )  # fmt: skip
+        estimate = estimator.run()
+        path = _smooth_paths(estimate, settings)
+        _tell(estimate, settings, path.orders, warn, log)
+        field = _find_field(estimator, estimate, path, warn, log) if settings.pw_rigid else None
+        if field is None:
+            move = rigid_mover(settings, path.shifts)
+        else:
+            move = field_mover(settings, field.nodes, field.field)
+        means = write_moved(
+            source, settings, move, estimate.lost, write=write, workers=workers, scratch=scratch,
+            progress=progress, should_stop=should_stop,
+        )  # fmt: skip
+    return summarize(estimate, settings, path, means, field)
 
 
 def _ignore_progress(stage: str, done: float, total: float) -> None:
@@ -117,15 +116,16 @@ def _ignore_text(message: str) -> None:
     return
 
 
-def _paths(estimate: RigidEstimate, settings: Settings) -> tuple[F64, F64, list[int]]:
-    """Shifts and variances ``(T, 3)`` after smoothing, and the order picked for each axis."""
+def _smooth_paths(estimate: RigidEstimate, settings: Settings) -> RigidPath:
+    """The path of each axis, smoothed where the evidence is for it."""
     from napari_cnmf.core.motion._path import smooth_path
+    from napari_cnmf.core.motion._summary import RigidPath
 
     shifts = np.zeros_like(estimate.shifts)
     variance = np.zeros_like(estimate.variance)
-    orders = []
     if estimate.lost.all():
-        return shifts, np.full_like(variance, np.inf), [1, 1, 1]
+        return RigidPath(shifts, np.full_like(variance, np.inf), ())
+    orders = []
     for axis, n in enumerate(settings.dims):
         if n == 1 or settings.max_shifts[axis] == 0:
             continue
@@ -138,13 +138,52 @@ def _paths(estimate: RigidEstimate, settings: Settings) -> tuple[F64, F64, list[
         shifts[:, axis] = np.clip(path.shifts, -limit, limit)
         variance[:, axis] = path.variance
         orders.append(path.order)
-    return shifts, variance, orders
+    return RigidPath(shifts, variance, tuple(orders))
+
+
+def _find_field(
+    estimator: Estimator,
+    estimate: RigidEstimate,
+    path: RigidPath,
+    warn: WarningCallback,
+    log: WarningCallback,
+) -> FieldEstimate | None:
+    """The non-rigid field, if the movie is one that can have it and does."""
+    from napari_cnmf.core.motion._field_estimate import estimate_field
+
+    if estimate.lost.all():
+        return None
+    if estimator.settings.ndim == 3:
+        warn(
+            "motion.pw_rigid was not used: the built-in engine corrects volumes rigidly. "
+            "Set it to false, or choose the CaImAn engine."
+        )
+        return None
+    field = estimate_field(estimator, estimate.template, path.shifts, estimate.lost)
+    if field is None:
+        log("The field does not bend by more than the noise: corrected rigidly.")
+        return None
+    log(
+        f"The field bends by {field.strength_px:.2f} px (rms) over {field.length_px:.0f} px; "
+        + (
+            f"smoothed over about {field.pace_frames:g} frames."
+            if field.pace_frames
+            else "each frame for itself."
+        )
+    )
+    if field.n_clipped > 0.01 * estimator.settings.n_frames:
+        limit = estimator.settings.max_deviation
+        warn(
+            f"In {field.n_clipped} frames a part of the field deviates from the rigid shift by "
+            f"more than motion.max_deviation_rigid, {limit:g} px, and was held there. Raise it."
+        )
+    return field
 
 
 def _tell(
     estimate: RigidEstimate,
     settings: Settings,
-    orders: list[int],
+    orders: tuple[int, ...],
     warn: WarningCallback,
     log: WarningCallback,
 ) -> None:
@@ -171,53 +210,3 @@ def _tell(
         )
     smoothed = all(order != 1 for order in orders)
     log("The path is smooth in time." if smoothed else "Each frame keeps its own shift.")
-
-
-def _result(
-    estimate: RigidEstimate,
-    settings: Settings,
-    shifts: F64,
-    variance: F64,
-    means: Means,
-) -> MotionResult:
-    """Everything as the caller's shapes, and the figures."""
-    ndim = settings.ndim
-    before, after = means.before, means.after
-    used = ~estimate.lost
-    moved = np.abs(shifts[used]) if used.any() else np.zeros((1, 3))
-    border = ceil(float(moved[:, 1:].max(initial=0.0)) - 1e-6)
-    error = np.sqrt(variance[:, 3 - ndim :].mean(axis=1))
-    finite = error[np.isfinite(error)]
-    inner = _inside(settings.dims, border)
-    return MotionResult(
-        shifts=shifts[:, 3 - ndim :].astype(np.float32),
-        error_px=error.astype(np.float32),
-        lost=estimate.lost,
-        template=after.reshape(settings.dims[3 - ndim :]).astype(np.float32),
-        border_px=border,
-        dtype=settings.out_dtype,
-        figures={
-            "max_shift_px": float(moved.max(initial=0.0)),
-            "rms_shift_px": float(np.sqrt((moved**2).mean())),
-            "residual_px": float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
-            "correlation_before": estimate.correlation_before,
-            "correlation_after": estimate.correlation_after,
-            "crispness_before": _crispness(before[inner]),
-            "crispness_after": _crispness(after[inner]),
-            "n_lost": float(np.count_nonzero(estimate.lost)),
-            "n_beyond_max_shifts": float(estimate.n_beyond),
-        },
-    )
-
-
-def _inside(dims: tuple[int, int, int], border: int) -> tuple[slice, ...]:
-    """The field without the rim, if anything is left of it."""
-    if 2 * border + 4 > min(dims[1:]):
-        border = 0
-    return (slice(None), slice(border, dims[1] - border), slice(border, dims[2] - border))
-
-
-def _crispness(image: F64) -> float:
-    """Norm of the gradient of a mean image ``(Z, Y, X)``, as in NoRMCorre."""
-    gy, gx = np.gradient(np.nan_to_num(image), axis=(1, 2))
-    return float(np.sqrt(np.sum(gy**2 + gx**2)))

@@ -7,16 +7,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 # One loop nest is one function: calls between kernels would break their fusion.
-# ruff: noqa: PLR0912, PLR0915, PLR0917
+# ruff: noqa: PLR0917
 
 F32 = NDArray[np.float32]
 I64 = NDArray[np.int64]
 
+# an integer beside a float32 would turn the arithmetic into float64
+ONE, TWO, THREE = np.float32(1), np.float32(2), np.float32(3)
+FOUR, FIVE = np.float32(4), np.float32(5)
+
 
 @njit(
     "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1], float32[::1],"
-    " int64[::1], float32[::1], float32[:,:,:,::1], float32, float32[:,:,:,::1], float32[::1],"
-    " float32[:,:,::1])",
+    " int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32, float32[:,:,:,::1],"
+    " float32[::1], float32[:,:,::1])",
     nogil=True,
     cache=True,
     fastmath={"contract", "reassoc"},
@@ -32,6 +36,7 @@ def field_scores(
     node_x: I64,
     part_x: F32,
     field: F32,
+    bounds: I64,
     clip: float,
     scores: F32,
     kept: F32,
@@ -42,11 +47,11 @@ def field_scores(
     ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``;
     ``template (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with
     ``samples_per_px``;
-    ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``scores`` of that shape;
+    ``precision (Y, X)`` 1 / sd; ``bounds (n, 4)`` first and past the last row and column to use; ``field (n, gy, gx, 2)`` px; ``scores`` of that shape;
     ``kept`` share of the information that is not clipped; ``residuals`` as the frames, in their
     units.
     """
-    n, Y, X = frames.shape
+    n = frames.shape[0]
     rows, columns = template.shape[0], template.shape[1]
     gx = field.shape[2]
     line = np.empty((gx, 2), np.float32)
@@ -57,24 +62,27 @@ def field_scores(
         scores[i] = 0.0
         inside = np.float32(0.0)
         total = np.float32(0.0)
-        for y in range(Y):
+        residuals[i] = 0.0
+        for y in range(bounds[i, 0], bounds[i, 1]):
             ny, py = node_y[y], part_y[y]
             for g in range(gx):
                 for a in range(2):
-                    line[g, a] = (1 - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+                    line[g, a] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
                     line_scores[g, a] = 0.0
-            for x in range(X):
+            for x in range(bounds[i, 2], bounds[i, 3]):
                 sharp = precision[y, x]
                 nx, px = node_x[x], part_x[x]
-                uy = (1 - px) * line[nx, 0] + px * line[nx + 1, 0]
-                ux = (1 - px) * line[nx, 1] + px * line[nx + 1, 1]
-                v = min(max(step * y - samples_per_px * uy, np.float32(0.0)), last_row)
-                w = min(max(step * x - samples_per_px * ux, np.float32(0.0)), last_column)
+                uy = (ONE - px) * line[nx, 0] + px * line[nx + 1, 0]
+                ux = (ONE - px) * line[nx, 1] + px * line[nx + 1, 1]
+                v = min(max(step * np.float32(y) - samples_per_px * uy, np.float32(0.0)), last_row)
+                w = min(
+                    max(step * np.float32(x) - samples_per_px * ux, np.float32(0.0)), last_column
+                )
                 r, c = int(v), int(w)
-                v -= r
-                w -= c
-                w00, w01 = (1 - v) * (1 - w), (1 - v) * w
-                w10, w11 = v * (1 - w), v * w
+                v -= np.float32(r)
+                w -= np.float32(c)
+                w00, w01 = (ONE - v) * (ONE - w), (ONE - v) * w
+                w10, w11 = v * (ONE - w), v * w
                 value = w00 * template[r, c, 0] + w01 * template[r, c + 1, 0]
                 value += w10 * template[r + 1, c, 0] + w11 * template[r + 1, c + 1, 0]
                 ty = w00 * template[r, c, 1] + w01 * template[r, c + 1, 1]
@@ -92,13 +100,13 @@ def field_scores(
                 else:
                     inside += energy
                 push = -residual * sharp
-                line_scores[nx, 0] += (1 - px) * ty * push
+                line_scores[nx, 0] += (ONE - px) * ty * push
                 line_scores[nx + 1, 0] += px * ty * push
-                line_scores[nx, 1] += (1 - px) * tx * push
+                line_scores[nx, 1] += (ONE - px) * tx * push
                 line_scores[nx + 1, 1] += px * tx * push
             for g in range(gx):
                 for a in range(2):
-                    scores[i, ny, g, a] += (1 - py) * line_scores[g, a]
+                    scores[i, ny, g, a] += (ONE - py) * line_scores[g, a]
                     scores[i, ny + 1, g, a] += py * line_scores[g, a]
         kept[i] = inside / total if total > 0 else np.float32(1.0)
 
@@ -136,28 +144,28 @@ def warp_frames(
             ny, py = node_y[y], part_y[y]
             for g in range(gx):
                 for a in range(2):
-                    line[g, a] = (1 - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+                    line[g, a] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
             for x in range(X):
                 nx, px = node_x[x], part_x[x]
-                v = y + (1 - px) * line[nx, 0] + px * line[nx + 1, 0]
-                w = x + (1 - px) * line[nx, 1] + px * line[nx + 1, 1]
+                v = np.float32(y) + (ONE - px) * line[nx, 0] + px * line[nx + 1, 0]
+                w = np.float32(x) + (ONE - px) * line[nx, 1] + px * line[nx + 1, 1]
                 if not invent and (v < 0 or v > Y - 1 or w < 0 or w > X - 1):
                     out[i, y, x] = fill[i]
                     continue
                 v = min(max(v, np.float32(0.0)), np.float32(Y - 1))
                 w = min(max(w, np.float32(0.0)), np.float32(X - 1))
                 r, c = int(v), int(w)
-                v -= r
-                w -= c
+                v -= np.float32(r)
+                w -= np.float32(c)
                 half = np.float32(0.5)
-                a0 = half * v * (v * (2 - v) - 1)
-                a1 = half * (v * v * (3 * v - 5) + 2)
-                a2 = half * v * (v * (4 - 3 * v) + 1)
-                a3 = half * v * v * (v - 1)
-                b0 = half * w * (w * (2 - w) - 1)
-                b1 = half * (w * w * (3 * w - 5) + 2)
-                b2 = half * w * (w * (4 - 3 * w) + 1)
-                b3 = half * w * w * (w - 1)
+                a0 = half * v * (v * (TWO - v) - ONE)
+                a1 = half * (v * v * (THREE * v - FIVE) + TWO)
+                a2 = half * v * (v * (FOUR - THREE * v) + ONE)
+                a3 = half * v * v * (v - ONE)
+                b0 = half * w * (w * (TWO - w) - ONE)
+                b1 = half * (w * w * (THREE * w - FIVE) + TWO)
+                b2 = half * w * (w * (FOUR - THREE * w) + ONE)
+                b3 = half * w * w * (w - ONE)
                 r0, r2, r3 = max(r - 1, 0), min(r + 1, Y - 1), min(r + 2, Y - 1)
                 c0, c2, c3 = max(c - 1, 0), min(c + 1, X - 1), min(c + 2, X - 1)
                 s0 = b0 * image[r0, c0] + b1 * image[r0, c]
@@ -174,7 +182,8 @@ def warp_frames(
 
 @njit(
     "void(float32[:,:,::1], float32[:,::1], float32, int64[::1], float32[::1], int64[::1],"
-    " float32[::1], float32[:,:,:,::1], float32, float32[:,::1], float32[:,::1], float64[:,::1])",
+    " float32[::1], float32[:,:,:,::1], int64[:,::1], float32, float32[:,::1],"
+    " float32[:,::1], float64[:,:,::1])",
     nogil=True,
     cache=True,
     fastmath={"contract", "reassoc"},
@@ -188,6 +197,7 @@ def pull_back(
     node_x: I64,
     part_x: F32,
     field: F32,
+    bounds: I64,
     clip: float,
     update: F32,
     count: F32,
@@ -195,38 +205,44 @@ def pull_back(
 ) -> None:
     """Clipped residuals where the template sees them, summed into ``update (Y, X)``.
 
-    ``count`` gets the number of frames that see a sample, ``power`` the sum of squares of the
-    residuals in the frames' own places.
+    ``count`` gets the number of frames that see a sample, ``power (2, Y, X)`` the sum of squares
+    and the number of residuals in the frames' own places.
     """
     n, Y, X = residuals.shape
     for i in range(n):
+        top, bottom, left, right = bounds[i]
         for y in range(Y):
             ny, py = node_y[y], part_y[y]
             for x in range(X):
-                power[y, x] += residuals[i, y, x] * residuals[i, y, x]
+                if top <= y < bottom and left <= x < right:
+                    power[0, y, x] += residuals[i, y, x] * residuals[i, y, x]
+                    power[1, y, x] += 1.0
                 nx, px = node_x[x], part_x[x]
-                uy = (1 - py) * (1 - px) * field[i, ny, nx, 0] + (1 - py) * px * field[
+                uy = (ONE - py) * (ONE - px) * field[i, ny, nx, 0] + (ONE - py) * px * field[
                     i, ny, nx + 1, 0
                 ]
-                uy += py * (1 - px) * field[i, ny + 1, nx, 0] + py * px * field[
-                    i, ny + 1, nx + 1, 0
-                ]
-                ux = (1 - py) * (1 - px) * field[i, ny, nx, 1] + (1 - py) * px * field[
+                uy += (
+                    py * (ONE - px) * field[i, ny + 1, nx, 0]
+                    + py * px * field[i, ny + 1, nx + 1, 0]
+                )
+                ux = (ONE - py) * (ONE - px) * field[i, ny, nx, 1] + (ONE - py) * px * field[
                     i, ny, nx + 1, 1
                 ]
-                ux += py * (1 - px) * field[i, ny + 1, nx, 1] + py * px * field[
-                    i, ny + 1, nx + 1, 1
-                ]
-                v, w = y + uy / spacing_px, x + ux / spacing_px
-                if v < 0 or v >= Y - 1 or w < 0 or w >= X - 1:
+                ux += (
+                    py * (ONE - px) * field[i, ny + 1, nx, 1]
+                    + py * px * field[i, ny + 1, nx + 1, 1]
+                )
+                v = np.float32(y) + uy / spacing_px
+                w = np.float32(x) + ux / spacing_px
+                if v < top or v >= bottom - 1 or w < left or w >= right - 1:
                     continue
                 r, c = int(v), int(w)
-                v -= r
-                w -= c
+                v -= np.float32(r)
+                w -= np.float32(c)
                 value = np.float32(0.0)
                 for j in range(2):
                     for k in range(2):
-                        share = (v if j else 1 - v) * (w if k else 1 - w)
+                        share = (v if j else ONE - v) * (w if k else ONE - w)
                         limit = clip / max(precision[r + j, c + k], np.float32(1e-6))
                         value += share * min(max(residuals[i, r + j, c + k], -limit), limit)
                 update[y, x] += value

@@ -53,6 +53,4 @@ def _smooth(z: F64, r: F64, variance: float, pace: float, out: F64 | None) -> fl
     P = variance * np.diag([1.0, rate**2])
     Q = P - F @ P @ F.T
     into = out if out is not None else np.empty(0)
-    return float(
-        smooth_series(z, r, F, Q, P, 0, out is not None, into, np.empty_like(into))
-    )
+    return float(smooth_series(z, r, F, Q, P, 0, out is not None, into, np.empty_like(into)))

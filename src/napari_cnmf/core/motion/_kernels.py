@@ -6,7 +6,7 @@ Import this module late: it compiles on first use of an installation.
 from __future__ import annotations
 
 # One loop nest is one function: calls between kernels would break their fusion.
-# ruff: noqa: PLR0912, PLR0915, PLR0917
+# ruff: noqa: PLR0917
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray

@@ -8,7 +8,7 @@ Pnevmatikakis & Giovannucci, NoRMCorre, J. Neurosci. Methods 2017: piecewise rig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -25,9 +25,24 @@ F64 = NDArray[np.float64]
 
 CLIP = 1.5
 """Whitened residuals beyond this are neurons that fire, not displacements."""
-ROUNDS = 3
-STEPS = 3
-FINE_SAMPLES_PER_PX = 2
+ROUNDS = 4
+STEPS = 5
+FIRST_STEPS = 10
+FOLLOWING_STEPS = 4
+FINE_SAMPLES_PER_PX = 1
+EDGE_SAMPLES = 4
+MIN_NODES_APART_PX = 16.0
+
+
+def field_band(band: Band) -> Band:
+    """The band with a narrow window: frames are aligned, hardly anything enters or leaves."""
+
+    def narrow(n: int) -> F32:
+        edge = np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) / EDGE_SAMPLES
+        return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1)), np.float32)
+
+    tapers = (band.tapers[0], narrow(band.tapers[1].size), narrow(band.tapers[2].size))
+    return replace(band, tapers=tapers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +75,7 @@ def plan_nodes(dims: tuple[int, int, int], strides: tuple[float, float, float]) 
     """Nodes at most ``strides`` apart, and close enough for fields that bend over the field."""
     axes = []
     for n, stride in zip(dims[1:], strides[1:], strict=True):
-        apart = min(stride, max(16.0, n / 8))
+        apart = max(MIN_NODES_APART_PX, min(stride, n / 8))
         axes.append(np.linspace(0, n - 1, max(2, round((n - 1) / apart) + 1)))
     return Nodes(axes[0], axes[1])
 
@@ -90,10 +105,7 @@ class FieldModel:
         )
         spectrum = (template.spectrum[0] + 1j * template.spectrum[1])[0] * self.whitening
         self.template = self._to_grid(spectrum[None])[0]
-        window = np.outer(band.tapers[1], band.tapers[2])
-        self.window = window
-        self.precision = (window > 0.2).astype(np.float32) / np.maximum(window, 0.2).astype("f4")
-        self.prior = Prior(find_modes(np.eye(2 * nodes.y.size * nodes.x.size), nodes.positions, 50.0), 1.0, 1.0, 0.0)
+        self.precision = np.ones(shape, np.float32)
         self._refresh()
         length = max(band.dims[1:]) / 5
         self.prior = Prior(find_modes(self.H, nodes.positions, length), 1.0, 1.3, 0.0)
@@ -112,6 +124,15 @@ class FieldModel:
         x = np.exp(1j * (shifts[:, 2, None] * kx)).astype(np.complex64)
         whole = (spectra[:, 0, 0] + 1j * spectra[:, 1, 0]) * (y[:, :, None] * x[:, None])
         return self._to_grid(whole * self.whitening.astype(np.float32))
+
+    def bounds(self, shifts: F64) -> NDArray[np.int64]:
+        """``(n, 4)`` first and past the last row and column that frames really show."""
+        out = np.empty((len(shifts), 4), np.int64)
+        for axis, n in enumerate(self.shape):
+            d = shifts[:, 1 + axis] / self.spacing_px
+            out[:, 2 * axis] = np.clip(np.ceil(EDGE_SAMPLES - d), EDGE_SAMPLES, n)
+            out[:, 2 * axis + 1] = np.clip(np.floor(n - EDGE_SAMPLES - d), 0, n - EDGE_SAMPLES)
+        return out
 
     def _refresh(self) -> None:
         """Fine template with derivatives, and the information of the nodes."""
@@ -148,11 +169,13 @@ class FieldModel:
                 H[:, a, :, b] = H[:, b, :, a] = part.toarray()
         return H.reshape(2 * n, 2 * n)
 
-    def fit(self, frames: F32, prior: Prior, n_steps: int, start: F32 | None = None) -> FieldFit:
+    def fit(
+        self, frames: F32, bounds: NDArray[np.int64], n_steps: int, start: F32 | None = None
+    ) -> FieldFit:
         """Displacements of aligned frames by steps of Gauss and Newton."""
         n = len(frames)
         shape = (n, self.nodes.y.size, self.nodes.x.size, 2)
-        field = np.zeros(shape, np.float32) if start is None else start
+        field = np.zeros(shape, np.float32) if start is None else np.ascontiguousarray(start)
         scores = np.empty(shape, np.float32)
         kept = np.empty(n, np.float32)
         residuals = np.empty_like(frames)
@@ -160,15 +183,28 @@ class FieldModel:
         for _ in range(n_steps):
             field_scores(
                 frames, self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
-                self.index_y, self.part_y, self.index_x, self.part_x, field, CLIP,
+                self.index_y, self.part_y, self.index_x, self.part_x, field, bounds, CLIP,
                 scores, kept, residuals,
             )  # fmt: skip
             c = field.reshape(n, -1).astype(np.float64)
             b = c @ self.H + scores.reshape(n, -1) / np.maximum(kept, 0.1)[:, None]
-            field = prior.estimate(b).reshape(shape).astype(np.float32)
+            field = self.prior.estimate(b).reshape(shape).astype(np.float32)
         return FieldFit(field, b, residuals)
 
-    def learn(self, frames: F32, workers: Workers, max_strength_px: float) -> None:
+    def follow(self, frames: F32, bounds: NDArray[np.int64]) -> F64:
+        """Scores ``b`` of consecutive aligned frames, each started from the one before."""
+        b = np.empty((len(frames), self.H.shape[0]))
+        start: F32 | None = None
+        for t in range(len(frames)):
+            one = slice(t, t + 1)
+            steps = FIRST_STEPS if start is None else FOLLOWING_STEPS
+            fit = self.fit(frames[one], bounds[one], steps, start)
+            b[t], start = fit.b[0], fit.field
+        return b
+
+    def learn(
+        self, frames: F32, bounds: NDArray[np.int64], workers: Workers, max_strength_px: float
+    ) -> None:
         """Template, precision and prior from a sample of aligned frames."""
         parts = split_rows(np.arange(len(frames)), 8)
         n = self.nodes.y.size, self.nodes.x.size
@@ -179,12 +215,12 @@ class FieldModel:
         for _ in range(ROUNDS):
 
             def work(part: NDArray[np.int64]) -> tuple[F32, F32, F64, FieldFit]:
-                fit = self.fit(frames[part], self.prior, STEPS, field[part])
+                fit = self.fit(frames[part], bounds[part], STEPS, field[part])
                 update, count = np.zeros((2, *self.shape), np.float32)
-                power = np.zeros(self.shape)
+                power = np.zeros((2, *self.shape))
                 pull_back(
                     fit.residuals, self.precision, self.spacing_px,
-                    self.index_y, self.part_y, self.index_x, self.part_x, fit.field, CLIP,
+                    self.index_y, self.part_y, self.index_x, self.part_x, fit.field, bounds[part], CLIP,
                     update, count, power,
                 )  # fmt: skip
                 return update, count, power, fit
@@ -193,10 +229,10 @@ class FieldModel:
             for part, (_, _, _, fit) in zip(parts, results, strict=True):
                 field[part], b[part] = fit.field, fit.b
             self.prior = pick_prior(self.H, self.nodes.positions, b, lengths, max_strength_px)
-            update = sum(r[0] for r in results) / np.maximum(sum(r[1] for r in results), 1)
-            power = sum(r[2] for r in results) / len(frames)
+            total, count = (np.sum([r[i] for r in results], axis=0) for i in (0, 1))
+            update = total / np.maximum(count, 1)
             self.template = self.template + update
-            self._set_precision(power)
+            self._set_precision(np.sum([r[2] for r in results], axis=0))
             self._refresh()
             if self.prior.strength_px == 0:
                 return
@@ -204,12 +240,12 @@ class FieldModel:
             self.prior = Prior(modes, self.prior.strength_px, self.prior.noise, self.prior.evidence)
 
     def _set_precision(self, power: F64) -> None:
-        """1 / sd of each sample's residual, not trusted below half of the typical one."""
-        sd = np.sqrt(power)
-        inner = self.window[: self.shape[0], : self.shape[1]] > 0.2
-        typical = float(np.median(sd[inner])) if inner.any() else 1.0
+        """1 / sd of each sample's residual, not trusted below a fifth of the typical one."""
+        seen = power[1] > 0.2 * power[1].max()
+        sd = np.sqrt(power[0] / np.maximum(power[1], 1))
+        typical = float(np.median(sd[seen])) if seen.any() else 0.0
         if typical > 0:
-            self.precision = (inner / np.maximum(sd, 0.2 * typical)).astype(np.float32)
+            self.precision = (seen / np.maximum(sd, 0.2 * typical)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,10 @@ class Settings:
         ``"copy"``, ``"nan"``, ``"min"`` or ``"zero"``.
     out_dtype
         Of the corrected frames.
+    strides
+        Largest distance of the nodes of a non-rigid field, px.
+    max_deviation
+        Largest deviation of a node from the rigid shift, px.
     """
 
     dims: tuple[int, int, int]
@@ -40,6 +44,8 @@ class Settings:
     out_dtype: np.dtype[Any]
     n_passes: int
     pw_rigid: bool
+    strides: tuple[float, float, float]
+    max_deviation: float
 
     @property
     def reach(self) -> tuple[int, int, int]:
@@ -73,13 +79,26 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
         raise MovieError(
             f"Motion correction needs a field of at least 8 x 8 px, got {shape[-2]} x {shape[-1]}."
         )
-    max_shifts = _per_axis("max_shifts", motion.max_shifts, ndim)
     dims = (1, *shape[1:]) if ndim == 2 else tuple(shape[1:])
+    given = motion.max_shifts
+    if ndim == 3 and len(given) == 2 and "max_shifts" not in _set_fields(motion):
+        # the default is for planes; along z a volume has few of them
+        given = (max(1, min(2, dims[0] // 3)), *given)
+    max_shifts = _per_axis("max_shifts", given, ndim)
     for m, n in zip(max_shifts, dims, strict=True):
         if n > 1 and m >= n / 2:
             raise ParameterError(
                 f"motion.max_shifts must be below half the field ({n} px along that axis), "
                 f"got {m:g}. Lower it."
+            )
+    strides = (1.0, 1.0, 1.0)
+    if motion.pw_rigid and ndim == 2:
+        strides = _per_axis("strides", motion.strides, ndim)
+        if strides[1] >= dims[1] and strides[2] >= dims[2] and "strides" in _set_fields(motion):
+            raise ParameterError(
+                f"motion.strides must be smaller than the field of {dims[1]} x {dims[2]} px for "
+                f"piecewise correction, got {motion.strides}. Lower it, or set motion.pw_rigid "
+                "to false."
             )
     border = _border(motion.border_nan)
     keep_dtype = np.dtype(dtype).kind in "ui" and border != "nan"
@@ -97,7 +116,14 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
         out_dtype=np.dtype(dtype) if keep_dtype else np.dtype(np.float32),
         n_passes=max(1, int(motion.niter_rig)),
         pw_rigid=bool(motion.pw_rigid),
+        strides=strides,
+        max_deviation=float(motion.max_deviation_rigid),
     )
+
+
+def _set_fields(motion: Any) -> set[str]:
+    """Names of the parameters that the user gave."""
+    return set(getattr(motion, "model_fields_set", ()))
 
 
 def _per_axis(name: str, value: Any, ndim: int) -> tuple[float, float, float]:
@@ -108,7 +134,7 @@ def _per_axis(name: str, value: Any, ndim: int) -> tuple[float, float, float]:
     if len(numbers) != ndim:
         axes = "(y, x)" if ndim == 2 else "(z, y, x)"
         raise ParameterError(
-            f"motion.{name} must have {ndim} values {axes} for this movie, got {tuple(value)}."
+            f"motion.{name} must have {ndim} values {axes} for this movie, got {tuple(numbers)}."
         )
     padded = [0.0, *numbers] if ndim == 2 else numbers
     return (padded[0], padded[1], padded[2])

@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 # A filter and its smoother share their arrays.
-# ruff: noqa: PLR0915, PLR0917
+# ruff: noqa: PLR0917
 
 F64 = NDArray[np.float64]
 

@@ -11,7 +11,8 @@ _ROUNDS = 8
 _SPLIT_ROUNDS = 60
 _FLOOR = 0.05
 """Share of a footprint's maximum below which pixels are left out."""
-_SAME = 0.95
+_SAME = 0.8
+"""Correlation of the time courses of two groups of pixels that makes them one cell."""
 _SHRINK = 0.1
 
 
@@ -65,7 +66,7 @@ def fit_two(
         The footprint that is split, ``(P,)``: says which pixels are strong.
     """
     binned = _binned(light, frames_per_bin)
-    binned = np.maximum(binned - estimate_level(binned)[:, np.newaxis], 0)
+    binned = binned - estimate_level(binned)[:, np.newaxis]
     strong = np.flatnonzero(weight >= 0.3 * weight.max(initial=0.0))
     if strong.size < 4 or binned.shape[1] < 4:
         return None
@@ -74,12 +75,15 @@ def fit_two(
     courses /= np.maximum(np.linalg.norm(courses, axis=1, keepdims=True), 1e-12)
     first, second = _two_groups(courses)
     C = np.stack([binned[strong[first]].mean(axis=0), binned[strong[second]].mean(axis=0)])
+    if _signal_correlation(C) > _SAME:
+        return None
+    C = np.maximum(C, 0)
     A = np.zeros((light.shape[0], 2), np.float32)
     for _ in range(_SPLIT_ROUNDS):
         _hals(A, C, binned)
         _hals(C.T, A.T, binned.T)
     A *= np.linalg.norm(C, axis=1)
-    if not A.any(axis=0).all() or float(np.corrcoef(C)[0, 1]) > _SAME:
+    if not A.any(axis=0).all():
         return None
     return [without_floor(a) for a in A.T]
 
@@ -109,6 +113,15 @@ def _two_groups(
         centres = np.stack([courses[nearer].mean(axis=0), courses[~nearer].mean(axis=0)])
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     return nearer, ~nearer
+
+
+def _signal_correlation(courses: NDArray[np.float32]) -> float:
+    """Correlation of two time courses ``(2, T)`` without the noise that each has of its own."""
+    covariance = np.cov(courses)
+    signal = np.diag(covariance) - estimate_trace_noise(courses).astype(np.float64) ** 2
+    if (signal <= 0).any():
+        return 1.0
+    return float(covariance[0, 1] / np.sqrt(signal.prod()))
 
 
 def _hals(left: NDArray[np.float32], right: NDArray[np.float32], data: NDArray[np.float32]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -63,7 +63,22 @@ def assemble(knobs: FieldKnobs, stage: Stage, parts: Ingredients) -> tuple[Scene
         detector=detector,
         wave=parts.wave,
     )
-    return scene, _truth(scene, parts)
+    return _trim(scene), _truth(scene, parts)
+
+
+def _trim(scene: Scene) -> Scene:
+    """Without the surround where nothing moves, which is quicker to render."""
+    if scene.motion.moves:
+        return scene
+    rows, wave = scene.stage.field_pixels(), scene.wave
+    return replace(
+        scene,
+        stage=replace(scene.stage, pad=(0,) * len(scene.stage.dims)),
+        rest=scene.rest[rows],
+        sources=scene.sources[rows],
+        patterns=np.ascontiguousarray(scene.patterns[:, rows]),
+        wave=None if wave is None else lambda t: wave(t)[rows],
+    )
 
 
 def _truth(scene: Scene, parts: Ingredients) -> Truth:
@@ -73,6 +88,8 @@ def _truth(scene: Scene, parts: Ingredients) -> Truth:
     A = _crop(parts.cells.A, rows)
     C = parts.activity.C
     visible = np.asarray(A.multiply(A).sum(0)).ravel() > 0
+    processes = _crop(parts.processes.A, rows)
+    seen = np.flatnonzero(np.diff(processes.indptr))
     warp = parts.motion.warp
     return Truth(
         A=A,
@@ -91,8 +108,8 @@ def _truth(scene: Scene, parts: Ingredients) -> Truth:
         background=scene.rest[rows],
         b=np.ascontiguousarray(parts.background.patterns[:, rows].T),
         f=parts.background.courses,
-        processes=_crop(parts.processes.A, rows),
-        process_traces=parts.processes.C,
+        processes=processes[:, seen],
+        process_traces=parts.processes.C[seen],
         brightness=scene.brightness,
         frame_fault=scene.fault,
         warp=np.zeros((0, 0, 0, 2), np.float32) if warp is None else warp.coefficients,

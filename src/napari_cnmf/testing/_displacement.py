@@ -9,9 +9,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-_SMALLEST_PAD_PX = 16
-_PAD_BEYOND_REACH_PX = 8
-_PAD_BEYOND_REACH_PLANES = 3
+_BEYOND_REACH_PX = 8
+_BEYOND_REACH_PLANES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,7 @@ class Motion:
         return self.rigid or self.warp is not None or self.bidirectional_offset_px != 0
 
     @property
-    def pad(self) -> tuple[int, ...]:
+    def reach(self) -> tuple[int, ...]:
         """Surround per axis that must be rendered so that nothing from outside is missing."""
         ndim = int(self.shifts.shape[1])
         if not self.moves:
@@ -78,8 +77,8 @@ class Motion:
         within = max(reach[-2:]) + abs(self.bidirectional_offset_px)
         if self.warp is not None:
             within += float(np.abs(self.warp.coefficients).max(initial=0.0))
-        plane = max(_SMALLEST_PAD_PX, int(np.ceil(within)) + _PAD_BEYOND_REACH_PX)
-        axial = tuple(int(np.ceil(r)) + _PAD_BEYOND_REACH_PLANES if r else 0 for r in reach[:-2])
+        plane = int(np.ceil(within)) + _BEYOND_REACH_PX
+        axial = tuple(int(np.ceil(r)) + _BEYOND_REACH_PLANES if r else 0 for r in reach[:-2])
         return (*axial, plane, plane)
 
     def view(

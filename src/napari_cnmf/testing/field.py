@@ -12,6 +12,9 @@ from napari_cnmf.testing.detector import DetectorKnobs
 from napari_cnmf.testing.illumination import IlluminationKnobs
 from napari_cnmf.testing.motion import MotionKnobs, make_motion
 
+_SURROUND_PX = 24
+_SURROUND_PLANES = 6
+
 
 class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
     """Length and rate of a recording, and what any microscope does to it."""
@@ -25,7 +28,13 @@ class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
 
 
 def set_stage(knobs: FieldKnobs, dims: tuple[int, ...]) -> tuple[Stage, Motion]:
-    """Field and clock with the surround that its motion needs, and that motion."""
+    """Field, clock and motion of a recording.
+
+    The surround is there without motion too, so that a field does not change when it starts to
+    move; ``assemble`` cuts off what is not needed.
+    """
     stage = Stage(dims, knobs.n_frames, knobs.frame_rate_hz, knobs.seed)
     motion = make_motion(knobs, stage)
-    return replace(stage, pad=motion.pad), motion
+    usual = (_SURROUND_PLANES,) * (len(dims) - 2) + (_SURROUND_PX, _SURROUND_PX)
+    pad = tuple(max(need, least) for need, least in zip(motion.reach, usual, strict=True))
+    return replace(stage, pad=pad), motion

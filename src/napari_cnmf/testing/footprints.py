@@ -14,6 +14,7 @@ from napari_cnmf.testing._knobs import Knobs
 from napari_cnmf.testing._stage import Stage
 
 FloatArray = NDArray[np.float64]
+_MOST_MISSES = 5000
 
 
 class CellKnobs(Knobs):
@@ -124,21 +125,21 @@ def place_centers(
         )
     scale = np.maximum(min_distance_px, 1e-9)
     centers = np.empty((n, len(low)))
-    found = 0
-    for _ in range(2000 * max(n, 1)):
-        if found == n:
-            return centers
+    found, misses = 0, 0
+    while found < n and misses < _MOST_MISSES:
         candidate = rng.uniform(low, high)
         gaps = np.sum(((centers[:found] - candidate) / scale) ** 2, axis=1)
-        if found == 0 or gaps.min() >= 1.0:
+        if gaps.min(initial=np.inf) >= 1.0:
             centers[found] = candidate
-            found += 1
-    if found == n:
-        return centers
-    raise ParameterError(
-        f"n_cells must fit into the field, got {n}: only {found} centres at least "
-        f"{min_distance_px} px apart were found. Lower n_cells or min_distance_px."
-    )
+            found, misses = found + 1, 0
+        else:
+            misses += 1
+    if found < n:
+        raise ParameterError(
+            f"n_cells must fit into the field, got {n}: only {found} centres at least "
+            f"{min_distance_px} px apart were found. Lower n_cells or min_distance_px."
+        )
+    return centers
 
 
 def cell_box(stage: Stage, margin_px: float) -> FloatArray:

@@ -89,7 +89,7 @@ def vessel_map(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32]
     rng = stage.rng("vessels")
     open_share = np.ones(stage.n_padded)
     for _ in range(config.n_vessels):
-        path = crossing_path(rng, stage.padded, 0.2)
+        path = crossing_path(rng, stage, 0.2)
         width = rng.uniform(0.006, 0.022) * min(stage.dims)
         flat, values = draw_tube(path, width, stage.padded)
         open_share[flat] *= 1 - config.vessel_depth * rng.uniform(0.4, 1.0) * values

@@ -80,10 +80,10 @@ def wandering_path(
     return np.asarray(start + np.cumsum(steps, axis=0))
 
 
-def crossing_path(rng: np.random.Generator, dims: tuple[int, ...], curl: float) -> FloatArray:
-    """A path through the field from border to border, by a place in its middle parts."""
-    middle = rng.uniform(0.15, 0.85, 2) * dims
-    angle, length = rng.uniform(0, 2 * np.pi), 1.5 * max(dims)
+def crossing_path(rng: np.random.Generator, stage: Stage, curl: float) -> FloatArray:
+    """A path across the field and its surround, by a place in the middle parts of the field."""
+    middle = rng.uniform(0.15, 0.85, 2) * stage.dims + stage.pad
+    angle, length = rng.uniform(0, 2 * np.pi), 1.5 * max(stage.padded)
     there = wandering_path(rng, middle, angle, length, curl)
     back = wandering_path(rng, middle, angle + np.pi, length, curl)
     return np.concatenate([back[::-1], middle[None, :], there])
@@ -139,7 +139,7 @@ def fine_processes(
 def long_dendrites(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[Column]:
     """Paths that enter at the border and cross the field."""
     return [
-        draw_tube(crossing_path(rng, stage.padded, 0.15), knobs.dendrite_width_px, stage.padded)
+        draw_tube(crossing_path(rng, stage, 0.15), knobs.dendrite_width_px, stage.padded)
         for _ in range(knobs.n_dendrites)
     ]
 

@@ -55,8 +55,8 @@ class Truth:
     b, f
         Active background ``(n_pixels, nb)`` and ``(nb, T)``.
     processes
-        Footprints of fine processes and dendrites, CSC ``(n_pixels, n_processes)``; they are not
-        cells. ``process_traces`` are ``(n_processes, T)``.
+        Footprints of what is active in the field but no cell, CSC ``(n_pixels, n_processes)``;
+        ``process_traces`` are ``(n_processes, T)``.
     brightness
         What bleaching, drift and flicker multiply each frame by, ``(T,)``.
     frame_fault

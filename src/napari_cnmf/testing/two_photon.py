@@ -68,14 +68,13 @@ def _kinetics(config: Simulation) -> ActivityKnobs:
 
 def _overdrive(config: Simulation, activity: Activity, stage: Stage) -> Activity:
     """Scale some cells so that their largest events reach 1.6 times the full scale."""
-    n = min(config.n_saturated_cells, config.n_cells)
     C, S = activity.C.copy(), activity.S.copy()
-    for k in stage.rng("saturated cells").permutation(config.n_cells)[:n]:
-        peak = float(C[k].max(initial=0.0))
-        if peak > 0:
-            factor = np.float32(1.6 * config.saturation_units / peak)
-            C[k] *= factor
-            S[k] *= factor
+    order = stage.rng("saturated cells").permutation(config.n_cells)
+    firing = order[C[order].max(1, initial=0.0) > 0]
+    for k in firing[: config.n_saturated_cells]:
+        factor = np.float32(1.6 * config.saturation_units) / C[k].max()
+        C[k] *= factor
+        S[k] *= factor
     return Activity(C, S, activity.rise_time_s, activity.decay_time_s)
 
 

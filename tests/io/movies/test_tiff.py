@@ -51,6 +51,22 @@ def test_cropped_movie_is_read_through_dask(tmp_path: Path, frames: np.ndarray) 
     np.testing.assert_array_equal(read_all(cropped), frames[2:, 1:4])
 
 
+@pytest.mark.parametrize("compression", ["jpeg", "zstd", "packbits", "lzma", "deflate"])
+@pytest.mark.parametrize("tile", [None, (16, 32)])
+def test_other_compressions(tmp_path: Path, compression: str, tile: tuple[int, int] | None) -> None:
+    smooth = np.add.outer(np.arange(4) * 9, np.add.outer(np.arange(37), np.arange(41)))
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        smooth.astype(np.uint8),
+        compression=compression,
+        tile=tile,
+        photometric="minisblack",
+        metadata={"axes": "TYX"},
+    )
+    movie = open_movie(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_all(movie), tifffile.imread(tmp_path / "a.tif"))
+
+
 class TestImageJ:
     def test_interval_unit_and_pixel_size(self, tmp_path: Path, frames: np.ndarray) -> None:
         tifffile.imwrite(
@@ -231,6 +247,16 @@ class TestSessions:
         for index, frame in enumerate(frames):
             tifffile.imwrite(tmp_path / f"{index}.tif", frame, description="x" * index)
         np.testing.assert_array_equal(read_all(open_movie(tmp_path)), frames)
+
+    def test_one_file_a_volume(self, tmp_path: Path, volumes: np.ndarray) -> None:
+        for index, volume in enumerate(volumes):
+            tifffile.imwrite(tmp_path / f"{index}.tif", volume, photometric="minisblack")
+        movie = open_movie(tmp_path, axes="ZYX", frame_rate_hz=2)
+        np.testing.assert_array_equal(read_all(movie), volumes)
+        np.testing.assert_array_equal(movie.data[2, 1].compute(), volumes[2, 1])
+        tifffile.imwrite(tmp_path / "4.tif", volumes[0, :2], photometric="minisblack")
+        with pytest.raises(MovieError, match=r"must have 3 planes.*got 2"):
+            open_movie(tmp_path, axes="ZYX")
 
     def test_different_fields(self, tmp_path: Path, frames: np.ndarray) -> None:
         tifffile.imwrite(tmp_path / "a.tif", frames)

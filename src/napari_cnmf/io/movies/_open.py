@@ -8,6 +8,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
 from napari_cnmf.io.movies._lazy import lazy_array
 from napari_cnmf.io.movies._recording import Recording, Request
-from napari_cnmf.io.movies._session import join
+from napari_cnmf.io.movies._session import join, join_volumes
 from napari_cnmf.model.movie import Movie
 
 PathLike = str | os.PathLike[str]
@@ -42,7 +43,8 @@ def open_movie(
         Wins over what the file says. Without both, ``Movie.frame_rate_hz`` is ``None``.
     axes
         One letter of ``TZCSYX`` for each axis of the stored array, where the file does not say
-        or is wrong: ``axes="TZYX"``.
+        or is wrong: ``axes="TZYX"``. Without ``T`` each file of a list or folder is one volume:
+        ``axes="ZYX"``.
     dataset
         Name of the array inside an HDF5, NWB or zarr file with several.
     channel
@@ -200,5 +202,9 @@ def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool)
         frames = open_single_frames(files, request)
         if frames is not None:
             return frames
+    axes = request.axes.upper() if request.axes is not None else ""
+    if len(files) > 1 and "Z" in axes and "T" not in axes:
+        of_planes = replace(request, axes=axes.replace("Z", "T"))
+        return join_volumes([opener_for(path)(path, of_planes) for path in files], files)
     recordings = [opener_for(path)(path, request) for path in files]
     return join(recordings, files, explicit_rate=explicit_rate)

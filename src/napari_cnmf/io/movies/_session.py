@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording
-from napari_cnmf.io.movies._stores import ConcatFrames
+from napari_cnmf.io.movies._stores import ConcatFrames, GroupedFrames
 
 _SAME_RATE = 0.01
 
@@ -46,3 +46,28 @@ def join(
     rate = float(np.median(rates)) if rates else None
     store = ConcatFrames([recording.store for recording in recordings])
     return replace(first, store=store, frame_rate_hz=rate, metadata=metadata)
+
+
+def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
+    """Put files of one volume each, opened plane by plane, one after the other.
+
+    Raises
+    ------
+    MovieError
+        They differ in their number of planes, in field or type.
+    """
+    n_planes = recordings[0].store.shape[0]
+    for recording, path in zip(recordings, files, strict=True):
+        if recording.store.shape[0] != n_planes:
+            raise MovieError(
+                f"All volumes must have {n_planes} planes as {files[0].name} has, got "
+                f"{recording.store.shape[0]} in {path}. Leave that file out."
+            )
+    planes = join(recordings, files, explicit_rate=True)
+    # What the files note as their rate would be the one of planes.
+    metadata = {
+        key: value
+        for key, value in planes.metadata.items()
+        if key not in ("frame_rate_from", "frames_per_file")
+    }
+    return Recording(GroupedFrames(planes.store, n_planes), None, planes.spacing_um, metadata)

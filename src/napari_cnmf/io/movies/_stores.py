@@ -290,6 +290,26 @@ class ConcatFrames(FrameStore):
             done += count
 
 
+@dataclass
+class GroupedFrames(FrameStore):
+    """Planes ``(T * Z, Y, X)`` that follow each other, as volumes ``(T, Z, Y, X)``."""
+
+    planes: FrameStore
+    n_planes: int
+
+    def __post_init__(self) -> None:
+        n_planes, dims = self.planes.shape[0], self.planes.shape[1:]
+        self.shape = (n_planes // self.n_planes, self.n_planes, *dims)
+        self.dtype = self.planes.dtype
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        first, last = start * self.n_planes, (start + len(out)) * self.n_planes
+        if out.flags.c_contiguous:
+            self.planes.read(first, last, out.reshape(last - first, *out.shape[2:]))
+        else:
+            out[...] = self.planes.read(first, last).reshape(out.shape)
+
+
 def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:
     """Frames to read together: a chunk of the file, unless that takes much memory."""
     return max(1, min(chunk_frames, 2 * _BLOCK_BYTES // max(frame_bytes, 1)))

@@ -53,7 +53,7 @@ def open_single_frames(paths: Sequence[Path], request: Request) -> Recording | N
         Files differ in shape or type.
     """
     first = _single_frame(paths[0])
-    if first is None or request.axes is not None or len(first.shape) != 2:
+    if first is None or request.axes not in (None, "TYX") or len(first.shape) != 2:
         return None
     sizes = np.array([file_size(path) for path in paths])
     checked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _N_CHECKED)).astype(int))

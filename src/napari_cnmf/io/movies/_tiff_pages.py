@@ -212,7 +212,9 @@ class DecodedPages(FrameStore):
         if decode is None:
             raise RuntimeError("decoder asked for before it was loaded")
         try:
-            pixels, (s, d, h, w, _), size = decode(data, segment)
+            pixels, (s, d, h, w, _), size = decode(
+                data, segment, jpegtables=self._page.jpegtables, jpegheader=self._page.jpegheader
+            )
         except (ValueError, RuntimeError, tifffile.TiffFileError) as error:
             raise MovieError(
                 f"{path} must decompress, got: {error}. {COPY_AGAIN}; the file is damaged."

@@ -60,7 +60,7 @@ class Truth:
             dims=DIMS,
             snr=np.full(n, 4.0),
             r_values=np.full(n, 0.7),
-            classes=np.array(["soma"] * n),
+            classes=np.array(["soma"] * n, dtype="<U8"),
             frame_rate_hz=RATE,
             params={"data": {"decay_time": 0.4}, "temporal": {"p": 1}},
         )

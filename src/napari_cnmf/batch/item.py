@@ -364,7 +364,9 @@ class Item:
             )
         from napari_cnmf.io.curation import open_curation
 
-        return open_curation(self._output(RESULT_FILE), in_batch=True, curator=curator)
+        return open_curation(
+            self._output(RESULT_FILE), in_batch=True, curator=curator, open_movie=self.movie
+        )
 
     def images(self) -> dict[str, NDArray[np.float32]]:
         """Summary images by name, each ``([Z], Y, X)``."""

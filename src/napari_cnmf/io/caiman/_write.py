@@ -29,6 +29,7 @@ from napari_cnmf.io.caiman._state import (
 )
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
 
 PARAMETER_GROUPS = (
     "data", "patch", "preprocess", "init", "spatial", "temporal",
@@ -38,7 +39,7 @@ PARAMETER_GROUPS = (
 
 
 def write_caiman(
-    components: Components,
+    components: Components | Curation,
     path: str | Path,
     *,
     movie_path: str | Path | None = None,
@@ -52,7 +53,8 @@ def write_caiman(
     Parameters
     ----------
     components
-        Zero components, no background and no scores are fine.
+        Zero components, no background and no scores are fine. A curation is written with all that
+        is needed to go on with it, see `napari_cnmf.io.curation.save_curated`.
     path
         Ends in ``.hdf5`` or ``.h5``: CaImAn opens nothing else.
     movie_path
@@ -81,6 +83,10 @@ def write_caiman(
     --------
     read_caiman
     """
+    if isinstance(components, Curation):
+        from napari_cnmf.io.curation import save_curated
+
+        return save_curated(components, path)
     path = Path(path)
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise ResultError(

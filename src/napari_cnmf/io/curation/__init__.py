@@ -9,11 +9,21 @@ from pathlib import Path
 import platformdirs
 
 from napari_cnmf.io.curation.arrays import FileArrayStore
+from napari_cnmf.io.curation.continued import ContinuedArrays, ContinuedJournal
+from napari_cnmf.io.curation.estimating import MovieEstimator
 from napari_cnmf.io.curation.journal import FileJournal
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation, Estimator
+from napari_cnmf.io.curation.saving import save_curated, unpack
+from napari_cnmf.model.curation import ArrayStore, Curation, Estimator, Journal
+from napari_cnmf.model.movie import Movie
 
-__all__ = ["FileArrayStore", "FileJournal", "journal_paths", "open_curation"]
+__all__ = [
+    "FileArrayStore",
+    "FileJournal",
+    "MovieEstimator",
+    "journal_paths",
+    "open_curation",
+    "save_curated",
+]
 
 
 def open_curation(
@@ -21,7 +31,8 @@ def open_curation(
     *,
     in_batch: bool = False,
     curator: str | None = None,
-    make_estimator: Callable[[Components], Estimator] | None = None,
+    open_movie: Callable[[], Movie] | None = None,
+    estimator: Estimator | None = None,
 ) -> Curation:
     """Read a result and replay its journal.
 
@@ -34,8 +45,10 @@ def open_curation(
         result as ``<file>.curation.jsonl``, or in the user's data folder where that is read-only.
     curator
         A second curator's name: has a journal of its own, ``curation-<name>.jsonl``.
-    make_estimator
-        Makes what re-estimates edited components; without it such edits are refused.
+    open_movie
+        Opens the movie of the result, when the first shape is edited.
+    estimator
+        What re-estimates edited components instead of the movie or the model.
 
     Raises
     ------
@@ -44,24 +57,46 @@ def open_curation(
     CurationError
         When the journal is damaged.
     """
-    from napari_cnmf.io.caiman import read_caiman
+    from napari_cnmf.io.caiman import read_caiman, read_state
 
     components = read_caiman(result_path)
-    journal, arrays = journal_paths(result_path, in_batch=in_batch, curator=curator)
+    saved = unpack(components, read_state(result_path))
+    lines_path, arrays_path = journal_paths(
+        result_path, in_batch=in_batch, curator=curator, since=saved.digest if saved else None
+    )
+    journal: Journal = FileJournal(lines_path)
+    arrays: ArrayStore = FileArrayStore(arrays_path)
+    if saved is not None:
+        journal = ContinuedJournal(saved.lines, journal)
+        arrays = ContinuedArrays(saved.arrays, arrays)
     return Curation(
-        components,
-        journal=FileJournal(journal),
-        arrays=FileArrayStore(arrays),
-        estimator=make_estimator(components) if make_estimator is not None else None,
+        components if saved is None else saved.original,
+        journal=journal,
+        arrays=arrays,
+        estimator=estimator if estimator is not None else MovieEstimator(open_movie),
         who=curator,
+        path=result_path,
     )
 
 
 def journal_paths(
-    result_path: Path, *, in_batch: bool = False, curator: str | None = None
+    result_path: Path,
+    *,
+    in_batch: bool = False,
+    curator: str | None = None,
+    since: str | None = None,
 ) -> tuple[Path, Path]:
-    """Where journal and arrays of a result lie: ``(…jsonl, …h5)``."""
+    """Where journal and arrays of a result lie: ``(…jsonl, …h5)``.
+
+    Parameters
+    ----------
+    since
+        Digest of the journal inside a saved file. What is written beside the file goes on from
+        that one alone: after another save under this name it is left behind, never replayed.
+    """
     suffix = f"-{curator}" if curator else ""
+    if since is not None:
+        suffix += f"-since-{since}"
     if in_batch:
         stem = result_path.with_name(f"curation{suffix}")
     else:

@@ -119,7 +119,8 @@ def assemble(base: Components, rows: Sequence[int | EditedComponent]) -> Compone
 
     def joined(value: NDArray[Any], new: Sequence[Any]) -> NDArray[Any]:
         # one allocation: at thousands of components a second copy is felt
-        out = np.empty((len(rows), *value.shape[1:]), dtype=value.dtype)
+        dtype = np.result_type(value, "<U8") if value.dtype.kind == "U" else value.dtype
+        out = np.empty((len(rows), *value.shape[1:]), dtype=dtype)
         out[~is_edited] = value[kept]
         for position, single in zip(np.flatnonzero(is_edited), new, strict=True):
             out[position] = single

@@ -50,6 +50,7 @@ _STAGE_OF_TASK = {
     "regression_ipyparallel": "footprints",
     "threshold_components_parallel": "footprints",
     "construct_ellipse_parallel": "footprints",
+    "construct_dilate_parallel": "footprints",
     "constrained_foopsi_parallel": "traces",
     "dot_place_holder": "traces",
     "merge_iter": "merging",
@@ -57,7 +58,7 @@ _STAGE_OF_TASK = {
 }
 _STAGE_OF_MESSAGE = (
     ("preprocessing", "noise"),
-    ("initializing", "initialisation"),
+    ("initializing ...", "initialisation"),
     ("generating template", "motion template"),
     ("updating spatial", "footprints"),
     ("update spatial", "footprints"),
@@ -244,6 +245,9 @@ def make_params(request: dict[str, Any], voice: Voice) -> Any:
             else:
                 message = f"{group}.{key} is not a parameter of this CaImAn; it was left out."
                 voice.say("log", message=message)
+    if "fnames" in sent.get("data", {}):
+        # a tuple would be the single frames of one movie
+        sent["data"]["fnames"] = list(sent["data"]["fnames"])
     params.change_params(sent)
     result = params.to_dict()
     for group, values in sent.items():

@@ -183,11 +183,12 @@ def _field(arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
     if centres is None:
         return None, None
     axes = [np.unique(centres[:, axis]) for axis in range(centres.shape[1])]
-    index = tuple(np.searchsorted(axis, centres[:, i]) for i, axis in enumerate(axes))
+    index = [np.searchsorted(axis, centres[:, i]) for i, axis in enumerate(axes)]
     sizes = tuple(len(axis) for axis in axes)
     if int(np.prod(sizes)) != len(centres):
         return None, None
     values = -np.asarray(arrays["nodes"], dtype=np.float32)
-    field = np.zeros((len(values), *sizes, values.shape[-1]), dtype=np.float32)
-    field[(slice(None), *index)] = values
-    return field, axes
+    order = np.ravel_multi_index(tuple(index), sizes)
+    field = np.empty_like(values)
+    field[:, order] = values
+    return field.reshape(len(values), *sizes, -1), axes

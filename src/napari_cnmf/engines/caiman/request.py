@@ -44,17 +44,22 @@ def caiman_params(
     """CaImAn's nested parameters; what has to differ from the form is said in the log."""
     params = _one_photon(job.params) if job.algorithm is Algorithm.CNMFE else job.params
     nested = params.to_caiman(frame_rate_hz=job.frame_rate_hz, dims=dims)
-    forced = _forced(job, params, dims)
-    for (group, key), (value, why) in forced.items():
+    is_motion = job.algorithm is Algorithm.MCORR
+    for (group, key), (value, why) in _forced(job, params, dims).items():
+        if (group == "motion") is not is_motion:
+            continue
         if nested[group].get(key) != value:
             reporter.log(f"{group}.{key} is {value} for CaImAn: {why}.")
         nested[group][key] = value
     nested["patch"]["n_processes"] = n_processes
-    if job.algorithm is Algorithm.MCORR:
+    if is_motion:
         # with the file's name CaImAn derives how it splits the movie
-        nested["data"]["fnames"] = [str(movie_path)]
-    else:
-        nested["data"]["dims"] = list(dims)
+        data = nested["data"] | {"fnames": [str(movie_path)]}
+        derived = ("splits_rig", "splits_els")
+        motion = {key: value for key, value in nested["motion"].items() if key not in derived}
+        return {"data": data, "motion": motion}
+    nested["data"]["dims"] = list(dims)
+    del nested["motion"]
     return nested
 
 
@@ -102,7 +107,7 @@ def _use_cnn(job: Job) -> bool | None:
 
 def _write_seeds(path: Path, dims: tuple[int, ...], scratch: Path) -> Path:
     """``Ain`` for CaImAn: the pixels of each component, in Fortran order of the field."""
-    seeds = sp.load_npz(path).tocoo()
+    seeds = sp.coo_matrix(sp.load_npz(path))
     if seeds.shape[0] != int(np.prod(dims)):
         raise ParameterError(
             f"Ain must have a row for each of the {int(np.prod(dims))} pixels of the movie, got "

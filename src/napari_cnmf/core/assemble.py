@@ -62,6 +62,9 @@ def assemble(
         frame_rate_hz=plan.frame_rate_hz,
         params=params.to_dict(),
         images=dict(images),
-        attributes={"decay_time_s": traced.decay_s.tolist(), "rise_time_s": traced.rise_s.tolist()},
+        attributes={
+            "decay_time_s": traced.kinetics.decay_s.tolist(),
+            "rise_time_s": traced.kinetics.rise_s.tolist(),
+        },
     )
     return components, {"n_candidates": float(len(found.candidates.score))}

@@ -3,7 +3,7 @@
     y_t = bl + c_t + noise,   c = h * s,   s >= 0,
 
 with h the AR(p) response: an exponential (p = 1) or a difference of two (p = 2). The
-penalty lam is 1.75 standard deviations of the noise as the matched filter h sees it, so
+penalty lam is one standard deviation of the noise as the matched filter h sees it, so
 that it means the same at any frame rate (Friedrich et al. 2017, eq. 3, in units of noise).
 """
 
@@ -18,7 +18,7 @@ from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.oasis import oasis_ar1, oasis_ar2
 
-PENALTY = 1.75
+PENALTY = 1.0
 """lam in units of the noise of the matched filter."""
 RISE_S = 0.06
 """Rise time assumed where too few isolated events are there to measure it, in seconds."""

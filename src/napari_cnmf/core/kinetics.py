@@ -1,12 +1,44 @@
-"""Time constants of the indicator, from isolated events."""
+"""Time constants of the indicator, from isolated events.
+
+A first deconvolution with the user's decay time finds events; those with no other event of
+a quarter of their size nearby are averaged, and the average is fitted by
+
+    a (1 - exp(-t / rise)) exp(-t / decay) + b
+
+on a grid of time constants. Few events say little: below 20 the user's value stays.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.deconvolve import RISE_S
+from napari_cnmf.core.deconvolve import RISE_S, deconvolve
+
+MIN_EVENTS = 20
+BOUNDS = (0.4, 2.5)
+"""Of a measured decay time, in units of the user's."""
+_SIGMAS = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Kinetics:
+    """Time constants of each component in seconds, and how many events they rest on.
+
+    Attributes
+    ----------
+    decay_s, rise_s
+        ``(n_components,)``.
+    n_events
+        Isolated events of all components together.
+    """
+
+    decay_s: NDArray[np.float64]
+    rise_s: NDArray[np.float64]
+    n_events: int
 
 
 def estimate_kinetics(
@@ -15,7 +47,110 @@ def estimate_kinetics(
     decay_time_s: float,
     p: int,
     workers: Workers,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Decay and rise time of each component in seconds, each ``(n_components,)``."""
+) -> Kinetics:
+    """Decay and rise time of each component.
+
+    Parameters
+    ----------
+    raw
+        Demixed traces ``(n_components, n_frames)``.
+    decay_time_s
+        The user's, the start and the fallback.
+    p
+        Order of the model; with 1 the rise is not used, with 0 nothing is estimated.
+    """
     n = len(raw)
-    return np.full(n, decay_time_s), np.full(n, RISE_S)
+    decay, rise = np.full(n, decay_time_s), np.full(n, min(RISE_S, 0.5 * decay_time_s))
+    if n == 0 or p == 0:
+        return Kinetics(decay, rise, 0)
+    first = deconvolve(raw, decay, rise, frame_rate_hz, p=1, s_min=0.0, workers=workers)
+    length = max(6, round(3 * decay_time_s * frame_rate_hz))
+    sums = np.zeros((n, length + 3))
+    counts = np.zeros(n, np.int64)
+    for k in range(n):
+        if first.noise[k] > 0:
+            at = isolated_events(first.S[k], float(first.noise[k]), length)
+            counts[k] = len(at)
+            if len(at):
+                sums[k] = raw[k][at[:, None] + np.arange(-3, length)].sum(0) / first.noise[k]
+    total = int(counts.sum())
+    if total < MIN_EVENTS:
+        return Kinetics(decay, rise, total)
+    library = Library.over(length, frame_rate_hz, decay_time_s)
+    common, common_rise = library.fit(sums.sum(0))
+    decay[:] = common
+    rise[:] = common_rise
+    for k in np.flatnonzero(counts >= MIN_EVENTS):
+        own, _ = library.fit(sums[k], common_rise)
+        weight = counts[k] / (counts[k] + MIN_EVENTS)
+        decay[k] = np.exp(weight * np.log(own) + (1 - weight) * np.log(common))
+    return Kinetics(decay, rise, total)
+
+
+def isolated_events(s: NDArray[np.float32], noise: float, length: int) -> NDArray[np.int64]:
+    """Onsets of large events with nothing else going on from 3 frames before to ``length`` after.
+
+    Parameters
+    ----------
+    s
+        Spikes of a first deconvolution ``(n_frames,)``; neighbours in time are one event.
+    """
+    n_frames = len(s)
+    near = s.copy()
+    near[1:] += s[:-1]
+    near[:-1] += s[1:]
+    (peaks,) = np.nonzero((near > _SIGMAS * noise) & (s > 0))
+    peaks = peaks[(peaks >= 6) & (peaks < n_frames - length)]
+    total = np.concatenate([[0.0], np.cumsum(s, dtype=np.float64)])
+    out = []
+    last = -length
+    for t in peaks:
+        own = total[t + 2] - total[t - 1]
+        others = total[t + length] - total[max(0, t - length // 2)] - own
+        if others < 0.25 * own and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
+            out.append(t)
+            last = t
+    return np.array(out, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Library:
+    """Waveforms on a grid of time constants.
+
+    Attributes
+    ----------
+    decay_s, rise_s
+        Of each waveform ``(n,)``.
+    waves
+        Unit vectors without mean ``(n, length + 3)``, the event beginning at sample 3.
+    """
+
+    decay_s: NDArray[np.float64]
+    rise_s: NDArray[np.float64]
+    onset: NDArray[np.float64]
+    waves: NDArray[np.float64]
+
+    @classmethod
+    def over(cls, length: int, frame_rate_hz: float, decay_time_s: float) -> Library:
+        decays = decay_time_s * np.geomspace(*BOUNDS, 41)
+        rises = np.geomspace(0.02, 0.5, 12)
+        # An event begins anywhere within the frame before the one it is first seen in.
+        onsets = np.linspace(-1.5, 0.5, 9)
+        d, r, o = (v.ravel() for v in np.meshgrid(decays, rises, onsets, indexing="ij"))
+        keep = r < 0.7 * d
+        d, r, o = d[keep], r[keep], o[keep]
+        t = (np.arange(-3, length)[None] - o[:, None]) / frame_rate_hz
+        after = np.maximum(t, 0)
+        waves = (1 - np.exp(-after / r[:, None])) * np.exp(-after / d[:, None])
+        waves -= waves.mean(1, keepdims=True)
+        waves /= np.maximum(np.linalg.norm(waves, axis=1, keepdims=True), 1e-12)
+        return cls(d, r, o, waves)
+
+    def fit(self, average: NDArray[np.float64], rise_s: float | None = None) -> tuple[float, float]:
+        """Decay and rise time of the waveform that is nearest, with the rise fixed if given."""
+        y = average - average.mean()
+        match = self.waves @ y
+        if rise_s is not None:
+            match = np.where(np.isclose(self.rise_s, rise_s), match, -np.inf)
+        best = int(np.argmax(match))
+        return float(self.decay_s[best]), float(self.rise_s[best])

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
 
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
@@ -28,6 +27,8 @@ from napari_cnmf.core.binning import frame_blocks, read_blocks
 from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.source import FrameSource
 
+DENSE = 1500
+"""Components up to which the inverse of the traces' system is kept dense."""
 _SIGNATURE = (
     "void({0}[:, ::1], int32[::1], int32[::1], float32[::1], float32[::1], int64[::1], "
     "int64[::1], int64[::1], float32[:, ::1], float32[:, ::1], int64, int64)"
@@ -53,6 +54,7 @@ def _project_frames(
     n_columns = len(indptr) - 1
     n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
     n_y, n_x = edge_y[n_gy], edge_x[n_gx]
+    line = np.empty(n_x, np.float32)
     for t in range(start, stop):
         frame = frames[t]
         for k in range(n_columns):
@@ -60,17 +62,24 @@ def _project_frames(
             for i in range(indptr[k], indptr[k + 1]):
                 total += weights[i] * np.float32(frame[indices[i]])
             onto[t, k] = total
-        sums[t] = 0.0
-        for gz in range(n_gz):
+        for g in range(sums.shape[1]):
+            sums[t, g] = 0.0
+        for band in range(n_gz * n_gy):
+            gz, gy = band // n_gy, band % n_gy
+            for x in range(n_x):
+                line[x] = 0.0
             for z in range(edge_z[gz], edge_z[gz + 1]):
-                for gy in range(n_gy):
-                    for y in range(edge_y[gy], edge_y[gy + 1]):
-                        first = (z * n_y + y) * n_x
-                        for gx in range(n_gx):
-                            total = np.float32(0.0)
-                            for p in range(first + edge_x[gx], first + edge_x[gx + 1]):
-                                total += q[p] * np.float32(frame[p])
-                            sums[t, (gz * n_gy + gy) * n_gx + gx] += total
+                for y in range(edge_y[gy], edge_y[gy + 1]):
+                    first = (z * n_y + y) * n_x
+                    weight = q[first : first + n_x]
+                    row = frame[first : first + n_x]
+                    for x in range(n_x):
+                        line[x] += weight[x] * np.float32(row[x])
+            for gx in range(n_gx):
+                total = np.float32(0.0)
+                for x in range(edge_x[gx], edge_x[gx + 1]):
+                    total += line[x]
+                sums[t, band * n_gx + gx] = total
 
 
 def interpolation_matrix(grid: Grid, shape: tuple[int, int, int]) -> sp.csr_matrix:
@@ -138,7 +147,7 @@ class Demixer:
     D: sp.csr_matrix
     N: sp.csr_matrix
     H: sp.csr_matrix
-    system: Any
+    solver: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     @classmethod
     def build(
@@ -177,7 +186,7 @@ class Demixer:
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),
-            splu(system) if A.shape[1] else None,
+            _solver(system),
         )  # fmt: skip
 
     def project(
@@ -202,10 +211,24 @@ class Demixer:
         self, onto: NDArray[np.float64], sums: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Traces ``(n_components, n)`` and background ``(n_cells, n)`` of a block."""
-        if self.system is None:
-            return np.zeros((0, sums.shape[1])), np.asarray(self.H @ sums)
-        c = self.system.solve(np.ascontiguousarray(onto - self.D @ sums))
+        c = self.solver(onto - self.D @ sums)
         return c, np.asarray(self.H @ (sums - self.N @ c))
+
+
+def _solver(
+    system: sp.csc_matrix,
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """``x -> system^-1 x`` for many columns: by the dense inverse unless that is too large.
+
+    One matrix product is ten times faster than sparse triangular solves, column by column.
+    """
+    if system.shape[0] <= DENSE:
+        inverse = np.linalg.inv(system.toarray())
+        return lambda x: np.asarray(inverse @ x)
+    from scipy.sparse.linalg import splu
+
+    factors = splu(system)
+    return lambda x: np.asarray(factors.solve(np.ascontiguousarray(x)))
 
 
 def relative_inverse(sn: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -31,7 +31,7 @@ from napari_cnmf.core.deconvolve import Deconvolved, deconvolve
 from napari_cnmf.core.detect import INSIDE, Steps
 from napari_cnmf.core.evaluate import score_components
 from napari_cnmf.core.images import frame_images
-from napari_cnmf.core.kinetics import estimate_kinetics
+from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
 from napari_cnmf.core.modes import BackgroundModes, find_modes
 from napari_cnmf.core.plan import Plan, make_plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
@@ -237,8 +237,7 @@ class Traced:
     raw: Traces
     calcium: Deconvolved
     modes: BackgroundModes
-    decay_s: NDArray[np.float64]
-    rise_s: NDArray[np.float64]
+    kinetics: Kinetics
 
 
 def _trace(
@@ -263,14 +262,26 @@ def _trace(
     )  # fmt: skip
     p = params.temporal.p
     report.progress("deconvolving", 0, 1)
-    decay, rise = estimate_kinetics(traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers)
+    kinetics = estimate_kinetics(traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers)
+    _say_kinetics(kinetics, plan, report)
     s_min = params.temporal.s_min or 0.0
     calcium = deconvolve(
-        traces.raw, decay, rise, plan.frame_rate_hz,
+        traces.raw, kinetics.decay_s, kinetics.rise_s, plan.frame_rate_hz,
         p=p, s_min=s_min, workers=workers,
     )  # fmt: skip
     report.progress("deconvolving", 1, 1)
-    return Traced(A, sn, traces, calcium, modes, decay, rise)
+    return Traced(A, sn, traces, calcium, modes, kinetics)
+
+
+def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
+    if kinetics.n_events < MIN_EVENTS:
+        report.note(f"Too few isolated events to measure it: decay time {plan.decay_time_s} s.")
+        return
+    decay, rise = float(np.median(kinetics.decay_s)), float(np.median(kinetics.rise_s))
+    report.note(
+        f"{kinetics.n_events} isolated events decay within {decay:.2f} s and rise within "
+        f"{rise:.2f} s (data.decay_time: {plan.decay_time_s} s)."
+    )
 
 
 def _warn_about_size(wref: float, params: CNMFParams, report: Report) -> None:

@@ -26,22 +26,16 @@ _OVERLAP = 0.1
 
 def find_peaks(c: NDArray[np.floating], height: float = _HEIGHT) -> NDArray[np.int64]:
     """Local maxima above ``height`` of the range of ``c (n_frames,)``; a plateau's middle."""
-    step = np.diff(c)
-    if not step.any():
+    # Runs of equal values count as one point, their middle.
+    starts = np.flatnonzero(np.append(True, c[1:] != c[:-1]))
+    if len(starts) < 3:
         return np.zeros(0, np.int64)
-    # A plateau takes the slope of its two flanks, half each, so that it peaks in its middle.
-    (flat,) = np.nonzero(step == 0)
-    while len(flat):
-        right = np.append(step[1:], 0.0)
-        left = np.append(0.0, step[:-1])
-        step[flat] = right[flat]
-        still = flat[step[flat] == 0]
-        step[still] = left[still]
-        (flat,) = np.nonzero(step == 0)
-    rising = np.append(0.0, step)
-    falling = np.append(step, 0.0)
-    level = height * (c.max() - c.min()) + c.min()
-    return np.flatnonzero((falling < 0) & (rising > 0) & (c > level))
+    value = c[starts]
+    length = np.diff(starts, append=len(c))
+    level = height * (value.max() - value.min()) + value.min()
+    top = (value[1:-1] > value[:-2]) & (value[1:-1] > value[2:]) & (value[1:-1] > level)
+    runs = np.flatnonzero(top) + 1
+    return np.asarray(starts[runs] + (length[runs] - 1) // 2, np.int64)
 
 
 def activity_frames(C: NDArray[np.floating], before: int, after: int) -> list[NDArray[np.int64]]:

@@ -11,6 +11,7 @@ is the height that N frames of equal z would need to be as improbable.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ def half_sample_mode(x: NDArray[np.float64]) -> float:
     return float(0.5 * (x[start] + x[start + 1]) if left < right else x[start + 1])
 
 
+@lru_cache(maxsize=4)
 def cubic_zoom_matrix(n: int, factor: int) -> NDArray[np.float64]:
     """Cubic B-spline interpolation of ``n`` points to ``n factor``, ends on ends.
 

@@ -17,10 +17,33 @@ ONE, TWO, THREE = np.float32(1), np.float32(2), np.float32(3)
 FOUR, FIVE = np.float32(4), np.float32(5)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _sample_template(
+    template: F32, v: F32, w: F32, first: int, past: int, value: F32, ty: F32, tx: F32
+) -> None:
+    """Bilinear samples of the template and its derivatives along a row of places."""
+    for x in range(first, past):
+        r, c = int(v[x]), int(w[x])
+        a, b = v[x] - np.float32(r), w[x] - np.float32(c)
+        w11 = a * b
+        w10, w01 = a - w11, b - w11
+        w00 = ONE - a - w01
+        upper, lower = template[r], template[r + 1]
+        value[x] = (
+            w00 * upper[c, 0] + w01 * upper[c + 1, 0] + w10 * lower[c, 0] + w11 * lower[c + 1, 0]
+        )
+        ty[x] = (
+            w00 * upper[c, 1] + w01 * upper[c + 1, 1] + w10 * lower[c, 1] + w11 * lower[c + 1, 1]
+        )
+        tx[x] = (
+            w00 * upper[c, 2] + w01 * upper[c + 1, 2] + w10 * lower[c, 2] + w11 * lower[c + 1, 2]
+        )
+
+
 @njit(
-    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1], float32[::1],"
-    " int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32, float32[:,:,:,::1],"
-    " float32[::1], float32[:,:,::1])",
+    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
+    " float32[::1], int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32,"
+    " float32[:,:,:,::1], float32[::1], float32[:,:,::1])",
     nogil=True,
     cache=True,
     fastmath={"contract", "reassoc"},
@@ -44,71 +67,135 @@ def field_scores(
 ) -> None:
     """Gradient of the clipped likelihood for the displacements at the nodes.
 
-    ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``;
-    ``template (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with
-    ``samples_per_px``;
-    ``precision (Y, X)`` 1 / sd; ``bounds (n, 4)`` first and past the last row and column to use; ``field (n, gy, gx, 2)`` px; ``scores`` of that shape;
-    ``kept`` share of the information that is not clipped; ``residuals`` as the frames, in their
-    units.
+    ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``; ``template
+    (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with ``samples_per_px``;
+    ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``bounds (n, 4)`` first and past the
+    last row and column to use; ``scores`` as the field; ``kept`` share of the information that is
+    not clipped; ``residuals`` as the frames, in their units.
     """
-    n = frames.shape[0]
-    rows, columns = template.shape[0], template.shape[1]
+    n, X = frames.shape[0], frames.shape[2]
     gx = field.shape[2]
-    line = np.empty((gx, 2), np.float32)
-    line_scores = np.empty((gx, 2), np.float32)
+    line = np.empty((2, gx), np.float32)
+    line_scores = np.empty((2, gx), np.float32)
+    v, w = np.empty(X, np.float32), np.empty(X, np.float32)
+    value, ty, tx = np.empty(X, np.float32), np.empty(X, np.float32), np.empty(X, np.float32)
     step = spacing_px * samples_per_px
-    last_row, last_column = np.float32(rows - 1.001), np.float32(columns - 1.001)
+    zero = np.float32(0.0)
+    last_row = np.float32(template.shape[0] - 1.001)
+    last_column = np.float32(template.shape[1] - 1.001)
+    ramp = np.empty(X, np.float32)
+    for x in range(X):
+        ramp[x] = step * np.float32(x)
     for i in range(n):
         scores[i] = 0.0
+        residuals[i] = 0.0
         inside = np.float32(0.0)
         total = np.float32(0.0)
-        residuals[i] = 0.0
+        first, past = bounds[i, 2], bounds[i, 3]
         for y in range(bounds[i, 0], bounds[i, 1]):
             ny, py = node_y[y], part_y[y]
             for g in range(gx):
                 for a in range(2):
-                    line[g, a] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
-                    line_scores[g, a] = 0.0
-            for x in range(bounds[i, 2], bounds[i, 3]):
-                sharp = precision[y, x]
+                    line[a, g] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+                    line_scores[a, g] = 0.0
+            at = step * np.float32(y)
+            for x in range(first, past):
                 nx, px = node_x[x], part_x[x]
-                uy = (ONE - px) * line[nx, 0] + px * line[nx + 1, 0]
-                ux = (ONE - px) * line[nx, 1] + px * line[nx + 1, 1]
-                v = min(max(step * np.float32(y) - samples_per_px * uy, np.float32(0.0)), last_row)
-                w = min(
-                    max(step * np.float32(x) - samples_per_px * ux, np.float32(0.0)), last_column
-                )
-                r, c = int(v), int(w)
-                v -= np.float32(r)
-                w -= np.float32(c)
-                w00, w01 = (ONE - v) * (ONE - w), (ONE - v) * w
-                w10, w11 = v * (ONE - w), v * w
-                value = w00 * template[r, c, 0] + w01 * template[r, c + 1, 0]
-                value += w10 * template[r + 1, c, 0] + w11 * template[r + 1, c + 1, 0]
-                ty = w00 * template[r, c, 1] + w01 * template[r, c + 1, 1]
-                ty += w10 * template[r + 1, c, 1] + w11 * template[r + 1, c + 1, 1]
-                tx = w00 * template[r, c, 2] + w01 * template[r, c + 1, 2]
-                tx += w10 * template[r + 1, c, 2] + w11 * template[r + 1, c + 1, 2]
-                residuals[i, y, x] = frames[i, y, x] - value
-                residual = (frames[i, y, x] - value) * sharp
-                energy = (ty * ty + tx * tx) * sharp * sharp
+                v[x] = at - samples_per_px * ((ONE - px) * line[0, nx] + px * line[0, nx + 1])
+                w[x] = ramp[x] - samples_per_px * ((ONE - px) * line[1, nx] + px * line[1, nx + 1])
+            for x in range(first, past):
+                v[x] = min(max(v[x], zero), last_row)
+                w[x] = min(max(w[x], zero), last_column)
+            _sample_template(template, v, w, first, past, value, ty, tx)
+            frame, sharps, residual = frames[i, y], precision[y], residuals[i, y]
+            for x in range(first, past):
+                difference = frame[x] - value[x]
+                residual[x] = difference
+                sharp = sharps[x]
+                pull = difference * sharp
+                energy = (ty[x] * ty[x] + tx[x] * tx[x]) * sharp * sharp
                 total += energy
-                if residual > clip:
-                    residual = clip
-                elif residual < -clip:
-                    residual = -clip
-                else:
-                    inside += energy
-                push = -residual * sharp
-                line_scores[nx, 0] += (ONE - px) * ty * push
-                line_scores[nx + 1, 0] += px * ty * push
-                line_scores[nx, 1] += (ONE - px) * tx * push
-                line_scores[nx + 1, 1] += px * tx * push
+                inside += energy if abs(pull) <= clip else zero
+                push = -min(max(pull, -clip), clip) * sharp
+                ty[x] *= push
+                tx[x] *= push
+            for x in range(first, past):
+                nx, px = node_x[x], part_x[x]
+                line_scores[0, nx] += (ONE - px) * ty[x]
+                line_scores[0, nx + 1] += px * ty[x]
+                line_scores[1, nx] += (ONE - px) * tx[x]
+                line_scores[1, nx + 1] += px * tx[x]
             for g in range(gx):
                 for a in range(2):
-                    scores[i, ny, g, a] += (ONE - py) * line_scores[g, a]
-                    scores[i, ny + 1, g, a] += py * line_scores[g, a]
-        kept[i] = inside / total if total > 0 else np.float32(1.0)
+                    scores[i, ny, g, a] += (ONE - py) * line_scores[a, g]
+                    scores[i, ny + 1, g, a] += py * line_scores[a, g]
+        kept[i] = inside / total if total > 0 else ONE
+
+
+@njit(
+    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
+    " float32[::1], int64[::1], float32[::1], int64[:,::1], float32, float64[:,::1],"
+    " float64[:,::1], int64, int64, boolean, float32[:,:,:,::1], float64[:,::1],"
+    " float32[:,:,::1])",
+    nogil=True,
+    cache=True,
+    fastmath={"contract", "reassoc"},
+)
+def fit_field(
+    frames: F32,
+    template: F32,
+    spacing_px: float,
+    samples_per_px: float,
+    precision: F32,
+    node_y: I64,
+    part_y: F32,
+    node_x: I64,
+    part_x: F32,
+    bounds: I64,
+    clip: float,
+    information: NDArray[np.float64],
+    posterior: NDArray[np.float64],
+    n_first: int,
+    n_next: int,
+    follow: bool,
+    field: F32,
+    b: NDArray[np.float64],
+    residuals: F32,
+) -> None:
+    """Steps of Gauss and Newton for each frame: ``b = H c + score``, ``c = posterior b``.
+
+    ``field (n, gy, gx, 2)`` holds the start and the result; with ``follow`` a frame starts from
+    the one before. ``b (n, 2 gy gx)``. Other arguments as for `field_scores`. The small products
+    are here because threads of a linear algebra library would cost more than they take.
+    """
+    n, gy, gx = field.shape[0], field.shape[1], field.shape[2]
+    m = b.shape[1]
+    scores = np.empty((1, gy, gx, 2), np.float32)
+    kept = np.empty(1, np.float32)
+    for i in range(n):
+        n_steps = n_first
+        if follow and i > 0:
+            field[i] = field[i - 1]
+            n_steps = n_next
+        one = slice(i, i + 1)
+        for _ in range(n_steps):
+            field_scores(
+                frames[one], template, spacing_px, samples_per_px, precision, node_y, part_y,
+                node_x, part_x, field[one], bounds[one], clip, scores, kept, residuals[one],
+            )  # fmt: skip
+            c = field[i].reshape(m)
+            s = scores.reshape(m)
+            scale = 1.0 / max(kept[0], np.float32(0.1))
+            for j in range(m):
+                total = 0.0
+                for k in range(m):
+                    total += information[j, k] * c[k]
+                b[i, j] = total + scale * s[j]
+            for j in range(m):
+                total = 0.0
+                for k in range(m):
+                    total += posterior[j, k] * b[i, k]
+                c[j] = np.float32(total)
 
 
 @njit(

@@ -14,6 +14,7 @@ Rasmussen & Williams, Gaussian Processes for Machine Learning, 2006, ch. 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,12 @@ class Prior:
         signal = self.strength_px**2 * self.modes.gain
         return np.asarray(signal / (signal + self.noise))
 
+    @cached_property
+    def posterior(self) -> F64:
+        """``(n_coefficients, n_coefficients)``: ``c = posterior @ b``, the posterior mean."""
+        modes = self.modes
+        return np.ascontiguousarray((modes.expand * self.shrinkage) @ modes.project)
+
     def estimate(self, b: F64) -> F64:
         """Posterior mean ``c (n, n_coefficients)`` of scores ``b`` of that shape."""
         w = b @ self.modes.project.T
@@ -107,15 +114,11 @@ def pick_prior(H: F64, positions: F64, b: F64, lengths_px: F64, max_strength_px:
 def _best_strength(power: F64, gain: F64, max_strength_px: float) -> tuple[float, float, float]:
     """Strength and noise by likelihood, on a grid then refined; the gain over strength 0."""
 
-    def loglik(strength: float, noise: float) -> float:
-        variance = noise + strength**2 * gain
-        return float(-0.5 * np.sum(np.log(variance) + power / variance))
-
     strengths = np.geomspace(0.01, max(max_strength_px, 0.02), 25)
     noises = np.geomspace(0.3, 30, 41)
-    values = np.array([[loglik(a, s) for s in noises] for a in strengths])
-    flat = np.array([loglik(0.0, s) for s in noises])
+    variance = noises[:, None] + (np.append(0.0, strengths) ** 2)[:, None, None] * gain
+    values = -0.5 * np.sum(np.log(variance) + power / variance, axis=2)
+    flat = float(values[0].max())
     i, j = np.unravel_index(int(np.argmax(values)), values.shape)
-    if values[i, j] <= flat.max():
-        return 0.0, float(noises[int(np.argmax(flat))]), 0.0
-    return float(strengths[i]), float(noises[j]), float(values[i, j] - flat.max())
+    strength = 0.0 if i == 0 else float(strengths[i - 1])
+    return strength, float(noises[j]), float(values[i, j]) - flat

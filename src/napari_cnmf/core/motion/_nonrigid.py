@@ -15,7 +15,7 @@ import scipy.fft
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._field_kernels import field_scores, pull_back
+from napari_cnmf.core.motion._field_kernels import fit_field, pull_back
 from napari_cnmf.core.motion._field_prior import Prior, find_modes, pick_prior
 from napari_cnmf.core.motion._spectrum import Band
 from napari_cnmf.core.motion._template import Template, Workers, split_rows
@@ -170,37 +170,28 @@ class FieldModel:
         return H.reshape(2 * n, 2 * n)
 
     def fit(
-        self, frames: F32, bounds: NDArray[np.int64], n_steps: int, start: F32 | None = None
+        self,
+        frames: F32,
+        bounds: NDArray[np.int64],
+        field: F32,
+        n_steps: tuple[int, int],
+        *,
+        follow: bool,
     ) -> FieldFit:
-        """Displacements of aligned frames by steps of Gauss and Newton."""
-        n = len(frames)
-        shape = (n, self.nodes.y.size, self.nodes.x.size, 2)
-        field = np.zeros(shape, np.float32) if start is None else np.ascontiguousarray(start)
-        scores = np.empty(shape, np.float32)
-        kept = np.empty(n, np.float32)
+        """Displacements of aligned frames, ``field`` being their start and their place."""
+        b = np.empty((len(frames), self.H.shape[0]))
         residuals = np.empty_like(frames)
-        b = np.zeros((n, self.H.shape[0]))
-        for _ in range(n_steps):
-            field_scores(
-                frames, self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
-                self.index_y, self.part_y, self.index_x, self.part_x, field, bounds, CLIP,
-                scores, kept, residuals,
-            )  # fmt: skip
-            c = field.reshape(n, -1).astype(np.float64)
-            b = c @ self.H + scores.reshape(n, -1) / np.maximum(kept, 0.1)[:, None]
-            field = self.prior.estimate(b).reshape(shape).astype(np.float32)
+        fit_field(
+            frames, self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
+            self.index_y, self.part_y, self.index_x, self.part_x, bounds, CLIP,
+            self.H, self.prior.posterior, *n_steps, follow, field, b, residuals,
+        )  # fmt: skip
         return FieldFit(field, b, residuals)
 
     def follow(self, frames: F32, bounds: NDArray[np.int64]) -> F64:
         """Scores ``b`` of consecutive aligned frames, each started from the one before."""
-        b = np.empty((len(frames), self.H.shape[0]))
-        start: F32 | None = None
-        for t in range(len(frames)):
-            one = slice(t, t + 1)
-            steps = FIRST_STEPS if start is None else FOLLOWING_STEPS
-            fit = self.fit(frames[one], bounds[one], steps, start)
-            b[t], start = fit.b[0], fit.field
-        return b
+        field = np.zeros((len(frames), self.nodes.y.size, self.nodes.x.size, 2), np.float32)
+        return self.fit(frames, bounds, field, (FIRST_STEPS, FOLLOWING_STEPS), follow=True).b
 
     def learn(
         self, frames: F32, bounds: NDArray[np.int64], workers: Workers, max_strength_px: float
@@ -211,11 +202,13 @@ class FieldModel:
         field = np.zeros((len(frames), *n, 2), np.float32)
         b = np.zeros((len(frames), self.H.shape[0]))
         apart = min(self.nodes.y[1] - self.nodes.y[0], self.nodes.x[1] - self.nodes.x[0])
-        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 7)
+        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 5)
         for _ in range(ROUNDS):
 
             def work(part: NDArray[np.int64]) -> tuple[F32, F32, F64, FieldFit]:
-                fit = self.fit(frames[part], bounds[part], STEPS, field[part])
+                fit = self.fit(
+                    frames[part], bounds[part], field[part], (STEPS, STEPS), follow=False
+                )
                 update, count = np.zeros((2, *self.shape), np.float32)
                 power = np.zeros((2, *self.shape))
                 pull_back(

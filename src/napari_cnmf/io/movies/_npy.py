@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -65,7 +66,7 @@ def open_npy_movie(path: Path, request: Request) -> Recording:
             )
             shape, fortran_order, dtype = read_header(stream)
             offset = stream.tell()
-    except ValueError as error:
+    except (ValueError, TokenError) as error:
         raise MovieError(
             f"{path} must be a NumPy array file, got: {error}. Save it with numpy.save."
         ) from error

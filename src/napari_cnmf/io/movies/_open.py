@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import told_as_damage
 from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
 from napari_cnmf.io.movies._lazy import lazy_array
@@ -199,12 +200,19 @@ def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool)
     if len(files) > 1 and all(path.suffix.lower() in _TIFF for path in files):
         from napari_cnmf.io.movies._tiff_folder import open_single_frames
 
-        frames = open_single_frames(files, request)
+        with told_as_damage(files[0].parent):
+            frames = open_single_frames(files, request)
         if frames is not None:
             return frames
     axes = request.axes.upper() if request.axes is not None else ""
     if len(files) > 1 and "Z" in axes and "T" not in axes:
         of_planes = replace(request, axes=axes.replace("Z", "T"))
-        return join_volumes([opener_for(path)(path, of_planes) for path in files], files)
-    recordings = [opener_for(path)(path, request) for path in files]
+        return join_volumes([_open_one(path, of_planes) for path in files], files)
+    recordings = [_open_one(path, request) for path in files]
     return join(recordings, files, explicit_rate=explicit_rate)
+
+
+def _open_one(path: Path, request: Request) -> Recording:
+    opener = opener_for(path)
+    with told_as_damage(path):
+        return opener(path, request)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout
+from napari_cnmf.io.movies._damage import told_as_lost
 
 _BLOCK_BYTES = 32 * 2**20
 _READ_LIMIT = 2**30  # one read call takes less than 2 GB on Linux and macOS
@@ -157,13 +158,8 @@ class RawFrames(FrameStore):
 
 
 def _open_for_reading(path: Path) -> FileIO:
-    try:
+    with told_as_lost(path):
         return FileIO(path, "rb")
-    except OSError as error:
-        raise MovieError(
-            f"The movie's file must stay readable, got {error.strerror} for {path}. "
-            "Put it back, or open the movie again from where it is now."
-        ) from error
 
 
 def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -> None:
@@ -255,17 +251,11 @@ class ArrayFrames(FrameStore):
 
     def _read_array(self, start: int, out: NDArray[Any]) -> None:
         step = max(self.frames_per_read, _BLOCK_BYTES // self.frame_bytes)
-        try:
-            with self.array.open() as array:
-                for first in range(0, len(out), step):
-                    last = min(first + step, len(out))
-                    selected = np.asarray(array[self.layout.select(start + first, start + last)])
-                    out[first:last] = self.layout.arrange(selected)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise MovieError(
-                f"{self.array} must be readable to its end, got: {error}. "
-                "Check that the file is whole and still in its place."
-            ) from error
+        with told_as_lost(self.array), self.array.open() as array:
+            for first in range(0, len(out), step):
+                last = min(first + step, len(out))
+                selected = np.asarray(array[self.layout.select(start + first, start + last)])
+                out[first:last] = self.layout.arrange(selected)
 
 
 @dataclass

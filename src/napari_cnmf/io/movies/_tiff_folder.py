@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import told_as_lost
 from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies._tiff_metadata import TiffFacts, read_tiff_facts
@@ -131,15 +132,9 @@ class SingleFrames(FrameStore):
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         for index in range(len(out)):
             path = self.paths[start + index]
-            try:
-                with open_tiff(path) as tiff:
-                    n_pages = len(tiff.pages)
-                    image = tiff.pages.first.asarray()
-            except (OSError, ValueError, RuntimeError) as error:
-                raise MovieError(
-                    f"Frame {start + index} must be readable from {path}, got: {error}. "
-                    "Put the file back, or copy it again."
-                ) from error
+            with told_as_lost(path), open_tiff(path) as tiff:
+                n_pages = len(tiff.pages)
+                image = tiff.pages.first.asarray()
             if n_pages != 1 or image.shape != self.frame_shape or image.dtype != self.dtype:
                 raise MovieError(
                     f"All files of a movie must hold one frame {self.frame_shape} {self.dtype}, "

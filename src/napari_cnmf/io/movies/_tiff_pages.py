@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout
+from napari_cnmf.io.movies._damage import told_as_lost
 from napari_cnmf.io.movies._stores import FrameStore, file_size
 
 # Files of these kinds say how many frames there are; of others, the chain of pages does.
@@ -176,23 +177,23 @@ class DecodedPages(FrameStore):
         return self.__dict__ | {"_decoder": None, "_page": None}
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
-        planes = out.reshape(len(out), self.per_frame.shape[1], *out.shape[-2:])
-        numbers = self.per_frame[start : start + len(out)]
-        order = self.within.replace("S", "").replace("-", "")
-        for frame, plane in np.ndindex(*numbers.shape):
-            image = self._decode(int(numbers[frame, plane]))
-            index = tuple(
-                {"S": self.layout.channel or 0, "-": 0}.get(axis, slice(None))
-                for axis in self.within
-            )
-            image = image[index]
-            planes[frame, plane] = image if order == "YX" else image.T
-        if planes.base is not out and not np.shares_memory(planes, out):
-            out[...] = planes.reshape(out.shape)
+        planes = np.empty((self.per_frame.shape[1], *out.shape[-2:]), self.dtype)
+        for frame, numbers in enumerate(self.per_frame[start : start + len(out)].tolist()):
+            for plane, number in enumerate(numbers):
+                path = self.pages.paths[int(self.pages.file_index[number])]
+                with told_as_lost(path):
+                    planes[plane] = self._plane(self._decode(number, path))
+            out[frame] = planes.reshape(out.shape[1:])
 
-    def _decode(self, number: int) -> NDArray[Any]:
+    def _plane(self, page: NDArray[Any]) -> NDArray[Any]:
+        """``(Y, X)`` of the chosen channel of a page."""
+        where = {"S": self.layout.channel or 0, "-": 0}
+        image = page[tuple(where.get(axis, slice(None)) for axis in self.within)]
+        left = self.within.replace("S", "").replace("-", "")
+        return image if left == "YX" else image.T
+
+    def _decode(self, number: int, path: Path) -> NDArray[Any]:
         """One page as it is stored."""
-        path = self.pages.paths[int(self.pages.file_index[number])]
         if self._decoder is None:
             self._load_decoder()
         page = self._page
@@ -203,22 +204,18 @@ class DecodedPages(FrameStore):
             ):
                 stream.seek(int(offset))
                 data = stream.read(int(count))
-                self._place(data, segment, result, path)
+                self._place(data, segment, result)
         return result.reshape(page.shape)
 
-    def _place(self, data: bytes, segment: int, result: NDArray[Any], path: Path) -> None:
+    def _place(self, data: bytes, segment: int, result: NDArray[Any]) -> None:
         """Decode one strip or tile into its place."""
         decode = self._decoder
         if decode is None:
             raise RuntimeError("decoder asked for before it was loaded")
-        try:
-            pixels, (s, d, h, w, _), size = decode(
-                data, segment, jpegtables=self._page.jpegtables, jpegheader=self._page.jpegheader
-            )
-        except (ValueError, RuntimeError, tifffile.TiffFileError) as error:
-            raise MovieError(
-                f"{path} must decompress, got: {error}. {COPY_AGAIN}; the file is damaged."
-            ) from error
+        page = self._page
+        pixels, (s, d, h, w, _), size = decode(
+            data, segment, jpegtables=page.jpegtables, jpegheader=page.jpegheader
+        )
         if pixels is None:
             return
         depth = min(size[0], result.shape[1] - d)

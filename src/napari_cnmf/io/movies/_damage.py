@@ -1,0 +1,52 @@
+"""Damaged files, told as such whatever a library makes of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from napari_cnmf.errors import MovieError
+
+# What tifffile, h5py, PyAV and numpy raise when single bytes of a file are wrong; found by trying.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@contextmanager
+def told_as_damage(where: object) -> Iterator[None]:
+    """Turn what a library stumbles over into an error that names the file.
+
+    Errors of the file system pass: they say already what is wrong.
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        raise MovieError(
+            f"{where} must be a whole movie, but it cannot be understood: "
+            f"{type(error).__name__}: {error}. It is damaged: copy it again from where it was made."
+        ) from error
+
+
+@contextmanager
+def told_as_lost(where: object) -> Iterator[None]:
+    """The same for frames that are read later: the file may be gone by then, too."""
+    try:
+        with told_as_damage(where):
+            yield
+    except OSError as error:
+        raise MovieError(
+            f"The movie's file must stay readable, got {error.strerror or error} for {where}. "
+            "Put it back, or open the movie again from where it is now."
+        ) from error

@@ -86,6 +86,7 @@ class ParametersWidget(QWidget):
         # Several edits of one event, such as a preset's, are checked once.
         self._check_soon = call_soon(self, self._check)
         self._connect()
+        self._set_ready(False)
         self._on_preset()
         self._on_algorithm()
         self._on_batch(self._session.bridge)
@@ -185,6 +186,7 @@ class ParametersWidget(QWidget):
             return
         self._inspected = chosen
         self._facts = None
+        self._set_ready(False)
         self.header.show_facts("" if chosen is None else "opening…")
         self._check_soon.start()
         if chosen is None:
@@ -225,7 +227,9 @@ class ParametersWidget(QWidget):
         elif self._facts is None:
             problems.setdefault("input", "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)
-        is_ready = not problems and not self._is_adding
+        self._set_ready(not problems and not self._is_adding)
+
+    def _set_ready(self, is_ready: bool) -> None:
         self.add_button.setEnabled(is_ready)
         self.run_button.setEnabled(is_ready)
 

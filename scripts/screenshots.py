@@ -1,0 +1,170 @@
+"""Make the pictures of the documentation from the real plugin.
+
+``python scripts/screenshots.py [MOVIE] [--frame-rate HZ] [--gsig PX]`` runs the demo recording (and
+a movie of yours, motion-corrected) through the docks and photographs them into ``docs/images``.
+Without a screen: ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshots.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+SIZE = (1600, 1000)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("movie", nargs="?", type=Path)
+    parser.add_argument("--frame-rate", type=float, default=30.0)
+    parser.add_argument("--gsig", type=int, default=4)
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="cnmf-pictures-") as folder:
+        studio = Studio(Path(folder), args.out)
+        studio.photograph_demo()
+        if args.movie is not None:
+            studio.photograph_movie(args.movie, args.frame_rate, args.gsig)
+        studio.close()
+    return 0
+
+
+class Studio:
+    """A viewer with its docks, and a camera."""
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        import napari
+
+        from napari_cnmf.batch import Batch
+        from napari_cnmf.ui._layout import show_docks
+        from napari_cnmf.ui._session import session_of
+
+        self.folder, self.out = folder, out
+        self.viewer = napari.Viewer(title="napari-cnmf")
+        self.docks = show_docks(self.viewer)
+        self.session = session_of(self.viewer)
+        self.batch = Batch.create(folder / "my batch")
+        self.session.set_batch(self.batch)
+        self.viewer.window.resize(*SIZE)
+        self.settle(1.0)
+
+    def photograph_demo(self) -> None:
+        """Form and batch, then the result of the demo recording with its traces."""
+        from napari_cnmf.testing import demo_recording
+        from napari_cnmf.ui.forms._input import FileInput
+
+        recording = demo_recording().write(self.folder / "demo.tif")
+        form = self.docks["CNMF parameters"]
+        form.header.input.set_value(FileInput((self.folder / "demo.tif",)))
+        form.header.engine_combo.value = "builtin"
+        form.form.row("init.gSig").editor.value = ", ".join(f"{r:.0f}" for r in recording.gSig)
+        form.form.row("data.decay_time").editor.value = f"{recording.decay_time_s:.2f}"
+        for group in ("data", "init"):
+            form.form.section(group).expand(animate=False)
+        self.wait_for(form.run_button.isEnabled)
+        form.run_button.click()
+        self.wait_for(lambda: bool(self.table.model.rows))
+        self.raise_dock("Batch manager")
+        uuid = self.table.model.rows[0].uuid
+        self.table.table.choose(uuid)
+        self.wait_for(lambda: self.table.model.rows[0].fraction > 0.3 or self.has_ended(uuid))
+        self.settle(0.5)
+        self.shoot("batch-running.png")
+        self.wait_for(lambda: self.has_ended(uuid))
+        self.show_result(uuid)
+        self.shoot("demo-result.png")
+
+    def photograph_movie(self, path: Path, frame_rate: float, gsig: int) -> None:
+        """Motion correction, then CNMF on its movie."""
+        params = {"data": {"fr": frame_rate}, "motion": {"max_shifts": (10, 10)}}
+        steady = self.batch.add("mcorr", path, params=params, name=path.stem, engine="builtin")
+        from napari_cnmf.params import CNMFParams
+
+        cells = CNMFParams.preset("two-photon somata").replace(
+            data={"fr": frame_rate}, init={"gSig": (gsig, gsig)}
+        )
+        item = self.batch.add(
+            "cnmf", steady, params=cells, refit=True, name=path.stem, engine="builtin"
+        )
+        self.wait_for(lambda: self.table.model.row_of(item.uuid) is not None)
+        self.session.bridge.start()
+        self.wait_for(lambda: self.has_ended(item.uuid))
+        self.show_result(item.uuid)
+        self.shoot("mouse-result.png")
+        self.raise_dock("Batch manager")
+        self.settle(0.5)
+        self.shoot("batch.png")
+
+    def show_result(self, uuid: str) -> None:
+        """Open an item's result, pick its three clearest cells, look at its correlation image."""
+        row = self.table.model.row_of(uuid)
+        if row.state.value != "completed":
+            raise RuntimeError(f"{row.name} is {row.state.value}: {row.error}")
+        before = self.session.result
+        self.table.table.choose(uuid)
+        self.table.open_row(row)
+        self.wait_for(lambda: self.session.result not in (None, before))
+        result = self.session.result
+        components = result.components
+        accepted = np.flatnonzero(components.accepted)
+        best = accepted[np.argsort(-np.nan_to_num(components.snr[accepted]))][:3]
+        layers = result.layers.layers
+        layers["raw"].visible = False
+        layers["correlation"].visible = True
+        self.session.select(int(i) for i in best)
+        busiest = int(components.C[best].sum(axis=0).argmax())
+        self.viewer.dims.set_current_step(0, busiest)
+        self.viewer.reset_view()
+        self.raise_dock("Traces")
+        self.settle(6.0)
+
+    @property
+    def table(self) -> Any:
+        return self.docks["Batch manager"]
+
+    def has_ended(self, uuid: str) -> bool:
+        row = self.table.model.row_of(uuid)
+        return row is not None and row.state.ended
+
+    def raise_dock(self, title: str) -> None:
+        parent = self.docks[title].parentWidget()
+        while parent is not None and not hasattr(parent, "setFloating"):
+            parent = parent.parentWidget()
+        if parent is not None:
+            parent.raise_()
+
+    def wait_for(self, condition: Callable[[], bool], timeout_s: float = 900) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        end = time.monotonic() + timeout_s
+        while not condition():
+            QApplication.processEvents()
+            time.sleep(0.01)
+            if time.monotonic() > end:
+                raise TimeoutError("the plugin did not get there")
+
+    def settle(self, seconds: float) -> None:
+        """Let everything be drawn, and notifications fade."""
+        end = time.monotonic() + seconds
+        self.wait_for(lambda: time.monotonic() > end)
+
+    def shoot(self, name: str) -> None:
+        self.viewer.window.screenshot(str(self.out / name), canvas_only=False, flash=False)
+        print(self.out / name)
+
+    def close(self) -> None:
+        self.session.set_batch(None)
+        self.viewer.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The main job by hand: a form filled and clicked, a child process, a result on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_cnmf.batch import Batch, State
+from napari_cnmf.testing import demo_recording, score
+from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui.forms._input import FileInput
+
+
+@pytest.mark.timeout(600)
+def test_a_movie_becomes_layers_with_clicks_alone(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    recording = demo_recording().write(tmp_path / "demo.tif")
+    docks = show_docks(viewer)
+    form, table, traces = docks["CNMF parameters"], docks["Batch manager"], docks["Traces"]
+    session = session_of(viewer)
+    session.set_batch(Batch.create(tmp_path / "my batch"))
+
+    form.header.input.set_value(FileInput((tmp_path / "demo.tif",)))
+    form.header.engine_combo.value = "builtin"
+    form.form.row("init.gSig").editor.value = ", ".join(
+        str(round(radius)) for radius in recording.gSig
+    )
+    form.form.row("data.decay_time").editor.value = f"{recording.decay_time_s:.2f}"
+    qtbot.waitUntil(form.run_button.isEnabled, timeout=20_000)
+    QTest.mouseClick(form.run_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(table.model.rows), timeout=20_000)
+    qtbot.waitUntil(lambda: table.model.rows[0].state.ended, timeout=400_000)
+    row = table.model.rows[0]
+    assert row.state is State.COMPLETED, row.error
+    assert row.n_components
+
+    table.table.choose(row.uuid)
+    index = table.table.index_of(row.uuid)
+    where = table.table.visualRect(index).center()
+    viewport = table.table.viewport()
+    QTest.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=where)
+    QTest.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=where)
+    qtbot.waitUntil(lambda: session.result is not None, timeout=60_000)
+
+    n_frames, *dims = recording.shape
+    for kind in ("raw", "denoised", "background", "residual"):
+        layer = viewer.layers[f"{kind} · demo"]
+        assert layer.data.shape == (n_frames, *dims)
+        assert layer.metadata["history_trace"][0]["step"] == "cnmf"
+    assert session.result is not None
+    components = session.result.components
+    labels = viewer.layers["components · demo"]
+    extent = np.array(labels.data.shape) * labels.scale
+    np.testing.assert_allclose(extent, dims)
+    found = score(components, recording.truth, subset=components.accepted)
+    assert found.recall >= 0.8
+    assert found.precision >= 0.8
+
+    session.select([int(np.argmax(components.snr))])
+    qtbot.waitUntil(lambda: traces.plot.n_curves == 3)
+    assert len(viewer.layers["selection · demo"].data) >= 1

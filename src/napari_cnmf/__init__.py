@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.params import CNMFParams
+    from napari_cnmf.ui import view
 
 _WHERE = {
     "Batch": "napari_cnmf.batch",
@@ -32,6 +33,7 @@ _WHERE = {
     "current_batch": "napari_cnmf.batch",
     "open_movie": "napari_cnmf.io",
     "read_caiman": "napari_cnmf.io.caiman",
+    "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.caiman",
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "current_batch",
     "open_movie",
     "read_caiman",
+    "view",
     "write_caiman",
 ]
 

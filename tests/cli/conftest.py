@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,8 +13,19 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_cnmf.engines import get_engine
+
 PLUGIN = Path(__file__).parents[1] / "batch" / "plugin"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(autouse=True)
+def toy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the toy engine of the batch tests, here and in every child process."""
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
+    importlib.invalidate_caches()
+    get_engine.cache_clear()
 
 
 @pytest.fixture
@@ -30,13 +42,7 @@ def cli(tmp_path: Path) -> Cli:
             check=False,
             cwd=folder,
             timeout=240,
-            env=os.environ
-            | {
-                "PYTHONPATH": str(PLUGIN),
-                "PYTHONUTF8": "1",
-                "NAPARI_CNMF_CONFIG": str(tmp_path / "settings.toml"),
-            }
-            | environment,
+            env=os.environ | {"PYTHONUTF8": "1"} | environment,
         )
 
     return run

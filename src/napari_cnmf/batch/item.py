@@ -73,6 +73,7 @@ class Item:
         self.folder = folder
         self.duplicate_of: Item | None = None
         """The item that asked for the same, as found when this one was added."""
+        self._uuid: str | None = None
         self._spec: tuple[_Stamp, ItemSpec | BatchError] | None = None
         self._status: tuple[_Stamp, Status] | None = None
 
@@ -113,11 +114,13 @@ class Item:
 
     @property
     def uuid(self) -> str:
-        """Its uuid; the folder's name when ``item.json`` is damaged."""
-        try:
-            return self.spec.uuid
-        except BatchError:
-            return self.folder.name
+        """Its uuid; the folder's name when ``item.json`` could never be read."""
+        if self._uuid is None:
+            try:
+                self._uuid = self.spec.uuid
+            except BatchError:
+                return self.folder.name
+        return self._uuid
 
     @property
     def name(self) -> str:

@@ -1,0 +1,94 @@
+"""The public names, and a script as users of Mesmerize write it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import napari_cnmf as nc
+from napari_cnmf.batch import set_current_batch
+
+
+def test_every_public_name_is_there() -> None:
+    for name in nc.__all__:
+        assert getattr(nc, name) is not None
+    assert set(nc.__all__) <= set(dir(nc))
+    with pytest.raises(AttributeError, match="no attribute 'Batsch'"):
+        nc.Batsch  # noqa: B018
+
+
+def test_below_the_user_interface_nothing_imports_napari_qt_or_caiman() -> None:
+    code = (
+        "import sys, napari_cnmf as nc\n"
+        "from napari_cnmf.batch import worker, batch, queue, running, scripts, remote, cluster\n"
+        "from napari_cnmf import cli\n"
+        "cli.build_parser()\n"
+        "[getattr(nc, name) for name in nc.__all__ if name != 'view']\n"
+        "heavy = {'napari', 'qtpy', 'PyQt6', 'vispy', 'magicgui', 'caiman', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_script_of_the_mesmerize_documentation(batch: nc.Batch, movie_path: Path) -> None:
+    """Motion-corrected items get three variants of CNMF each, with rate and border of each."""
+    for shift in (2, 3):
+        batch.add("mcorr", movie_path, params={"motion": {"max_shifts": (shift, shift)}},
+                  name=f"shift {shift}", engine="toy")  # fmt: skip
+    batch.run(progress=False)
+
+    new = []
+    for motion in [item for item in batch if item.algorithm == "mcorr"]:
+        rate, border = motion.frame_rate_hz, motion.border_px
+        for thr in (0.7, 0.8, 0.9):
+            params = {"data": {"fr": rate}, "patch": {"border_pix": border},
+                      "merging": {"merge_thr": thr}}  # fmt: skip
+            name = f"{motion.name} {thr}"
+            new.append(batch.add("cnmf", motion, params=params, name=name, engine="toy"))
+    batch.run(start=new[0], progress=False)
+
+    assert len(new) == 6
+    assert all(item.state is nc.State.COMPLETED for item in new)
+    table = batch.df.query("algorithm == 'cnmf' and state == 'completed'")
+    assert table["n_accepted"].tolist() == [1] * 6
+    assert new[-1].params.patch.border_pix == 3
+
+
+def test_a_result_is_a_curation_that_remembers(batch: nc.Batch, movie_path: Path) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy")
+    batch.run(progress=False)
+    curation = item.result()
+    assert isinstance(curation.components, nc.Components)
+    np.testing.assert_array_equal(curation.accepted, [True, False])
+    curation.accept([1])
+    assert item.result().accepted.all()
+    assert item.result(curator="anna").accepted.tolist() == [True, False]
+    curation.undo()
+    assert item.result().accepted.tolist() == [True, False]
+
+
+def test_start_leaves_earlier_items_alone(batch: nc.Batch, movie_path: Path) -> None:
+    items = [
+        batch.add("mcorr", movie_path, engine="toy", params={"motion": {"max_shifts": (k, k)}})
+        for k in (1, 2, 3)
+    ]
+    needed = batch.add("cnmf", items[0], engine="toy")
+    assert batch.run(start=needed, progress=False) == [items[0], needed]
+    assert [item.state.value for item in items] == ["completed", "queued", "queued"]
+    assert batch.run([items[2]], progress=False) == [items[2]]
+    assert items[1].state is nc.State.QUEUED
+
+
+def test_the_open_batch(batch: nc.Batch) -> None:
+    with pytest.raises(nc.CnmfError, match="No batch is open"):
+        nc.current_batch()
+    set_current_batch(batch)
+    try:
+        assert nc.current_batch() is batch
+    finally:
+        set_current_batch(None)

@@ -1,0 +1,53 @@
+"""What an item needs is said before it starts."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from napari_cnmf.batch import Batch
+from napari_cnmf.batch.jobs import prepare_job
+from napari_cnmf.batch.preflight import check_space, estimate_needs
+from napari_cnmf.engines.base import Algorithm
+from napari_cnmf.errors import BatchError
+
+
+def test_needs_grow_with_the_movie(tmp_path: Path) -> None:
+    small = estimate_needs((1000, 128, 128), 2, Algorithm.MCORR, tmp_path)
+    large = estimate_needs((4000, 512, 512), 2, Algorithm.MCORR, tmp_path)
+    assert small.disk_gb < 0.1
+    assert large.disk_gb == pytest.approx(4000 * 512 * 512 * 2 / 1e9, rel=0.1)
+    assert large.memory_gb > small.memory_gb
+    assert small.memory_free_gb > 0
+    assert large.disk_free_gb == pytest.approx(small.disk_free_gb, rel=0.2)
+
+
+def test_a_job_answers_every_question(batch: Batch, movie_path: Path) -> None:
+    item = batch.add(
+        "cnmf", movie_path, refit=True, run={"n_processes": 3}, params={"data": {"fr": 8}}
+    )
+    job = prepare_job(item, n_threads=1, memory_gb=2.0)
+    assert job.movie_paths == (movie_path,)
+    assert job.frame_rate_hz == 8
+    assert (job.run.n_processes, job.run.memory_gb) == (3, 2.0)
+    assert job.refit
+    assert check_space(job) == []
+
+
+def test_a_disk_without_room_is_noticed_before_the_work(tmp_path: Path, movie_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(disk)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this process may not mount a file system")
+    try:
+        batch = Batch.create(disk / "b")
+        item = batch.add("mcorr", movie_path)
+        with pytest.raises(BatchError, match=r"free\. Free some space"):
+            check_space(prepare_job(item))
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -1,0 +1,56 @@
+"""Engines by name; `auto`, and why it took what it took."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_cnmf.engines import engine_names, engines, get_engine, resolve
+from napari_cnmf.engines.base import Algorithm
+from napari_cnmf.errors import EngineError
+
+PLUGIN = Path(__file__).parents[1] / "batch" / "plugin"
+
+
+@pytest.fixture(autouse=True)
+def no_caiman(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An interpreter that was named and is none: CaImAn counts as not there."""
+    monkeypatch.setenv("NAPARI_CNMF_CAIMAN_PYTHON", str(tmp_path / "python"))
+    get_engine.cache_clear()
+
+
+def test_ours_are_known_and_keep_the_contract() -> None:
+    assert engine_names()[:2] == ("builtin", "caiman")
+    for name, engine in engines().items():
+        assert engine.name == name
+        assert engine.title
+        assert engine.algorithms() <= set(Algorithm)
+        reason = engine.unavailable_reason()
+        assert (reason is None) == (engine.version() is not None)
+        assert reason is None or reason.endswith(".")
+
+
+def test_auto_takes_the_built_in_engine_without_caiman_and_says_why() -> None:
+    engine, reason = resolve("auto", Algorithm.CNMF)
+    assert engine.name == "builtin"
+    assert reason.startswith("engine is auto, and without CaImAn: ")
+    with pytest.raises(EngineError, match="CaImAn cannot run this item"):
+        resolve("caiman", Algorithm.CNMF)
+    assert resolve("builtin", Algorithm.MCORR).reason == "it was asked for."
+
+
+def test_an_unknown_engine() -> None:
+    with pytest.raises(EngineError, match="must be one of auto, builtin, caiman"):
+        get_engine("suite3p")
+
+
+def test_an_engine_of_others_comes_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    assert "toy" in engine_names()
+    assert get_engine("toy").version() == "1.0"
+    monkeypatch.setitem(sys.modules, "toy_engine", None)
+    get_engine.cache_clear()
+    with pytest.raises(EngineError, match="Update or remove the package"):
+        get_engine("toy")

@@ -13,6 +13,34 @@ _SETTINGS = tempfile.TemporaryDirectory(prefix="napari-cnmf-tests-", ignore_clea
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "napari.yaml")
 os.environ["NAPARI_CNMF_CONFIG"] = str(Path(_SETTINGS.name) / "napari-cnmf.toml")
 
+CAIMAN_VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
+
+
+def pytest_report_header() -> str:
+    """Say whether the real CaImAn takes part."""
+    return f"CaImAn: {os.environ.get(CAIMAN_VARIABLE) or 'not configured, its tests are not run'}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the real CaImAn run where its interpreter is named, else they are said not to."""
+    if os.environ.get(CAIMAN_VARIABLE):
+        return
+    for item in items:
+        if item.get_closest_marker("caiman") is not None:
+            item.add_marker(pytest.mark.skip(reason=f"not run: {CAIMAN_VARIABLE} names no CaImAn"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was not run, so that nobody takes silence for success."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    n_not_run = sum("names no CaImAn" in str(report.longrepr) for report in skipped)
+    if n_not_run:
+        terminalreporter.section("CaImAn")
+        terminalreporter.line(
+            f"{n_not_run} tests of the real CaImAn were NOT RUN. Name its interpreter in "
+            f"{CAIMAN_VARIABLE} to run them."
+        )
+
 
 @pytest.fixture(autouse=True)
 def fresh_settings(

@@ -101,8 +101,10 @@ def _listening(
         yield lines
     finally:
         _end_tree(process)
-        for reader in readers:
+        for reader, stream in zip(readers, (process.stdout, process.stderr), strict=True):
             reader.join(timeout=5)
+            if stream is not None and not reader.is_alive():
+                stream.close()
 
 
 def _read_lines(stream: IO[bytes], put: Any) -> None:

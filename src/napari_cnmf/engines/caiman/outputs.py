@@ -54,6 +54,8 @@ def collect_components(job: Job, movie: Movie, answer: Answer, reporter: Reporte
     else:
         images = _images(movie, reporter)
     write_images(job.folder / IMAGES_FILE, images)
+    if components.n_components == 0:  # CaImAn evaluates nothing then
+        components = components.replace(accepted=np.zeros(0, dtype=bool))
     components = components.replace(
         frame_rate_hz=job.frame_rate_hz,
         images=images,

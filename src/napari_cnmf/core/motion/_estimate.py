@@ -198,7 +198,8 @@ class Estimator:
         self, template: Template, spectra: F32, found: Measurement
     ) -> tuple[float, int]:
         """How far frames really are whose best lag lies at the edge of the search."""
-        limit = np.asarray(self.settings.max_shifts)
+        # an axis that may not move at all is held on purpose
+        limit = np.array([m if m > 0 else np.inf for m in self.settings.max_shifts])
         outside = (np.abs(found.shifts) > limit).any(axis=1) | found.on_edge
         rows = np.flatnonzero(outside & (found.power > 0)).astype(np.int64)
         if not rows.size:

@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 
+ALMOST_AS_LIKELY = 0.85
+LEAST_NOISE = 1.2
+"""The model of the noise knows nothing of neurons: never believe it more than this."""
+
 
 @dataclass(frozen=True, eq=False)
 class Modes:
@@ -98,24 +102,25 @@ def find_modes(H: F64, positions: F64, length_px: float) -> Modes:
 
 
 def pick_prior(H: F64, positions: F64, b: F64, lengths_px: F64, max_strength_px: float) -> Prior:
-    """Length, strength and noise that make the scores ``b (n_frames, 2 n_nodes)`` most likely."""
-    best: Prior | None = None
+    """Length, strength and noise that make the scores ``b (n_frames, 2 n_nodes)`` likely.
+
+    Of the lengths that are about as likely as the best one the longest is taken: neurons that
+    fire disturb their surroundings only, and pull the evidence towards short lengths.
+    """
+    priors = []
     for length in lengths_px:
         modes = find_modes(H, positions, float(length))
         power = np.mean((b @ modes.project.T) ** 2, axis=0)
-        strength, noise, evidence = _best_strength(power, modes.gain, max_strength_px)
-        if best is None or evidence > best.evidence:
-            best = Prior(modes, strength, noise, evidence)
-    if best is None:
-        raise ValueError("at least one length is needed")
-    return best
+        priors.append(Prior(modes, *_best_strength(power, modes.gain, max_strength_px)))
+    enough = ALMOST_AS_LIKELY * max(p.evidence for p in priors)
+    return max((p for p in priors if p.evidence >= enough), key=lambda p: p.modes.length_px)
 
 
 def _best_strength(power: F64, gain: F64, max_strength_px: float) -> tuple[float, float, float]:
     """Strength and noise by likelihood, on a grid then refined; the gain over strength 0."""
 
     strengths = np.geomspace(0.01, max(max_strength_px, 0.02), 25)
-    noises = np.geomspace(0.3, 30, 41)
+    noises = np.geomspace(LEAST_NOISE, 30, 33)
     variance = noises[:, None] + (np.append(0.0, strengths) ** 2)[:, None, None] * gain
     values = -0.5 * np.sum(np.log(variance) + power / variance, axis=2)
     flat = float(values[0].max())

@@ -9,6 +9,7 @@ Pnevmatikakis & Giovannucci, NoRMCorre, J. Neurosci. Methods 2017: piecewise rig
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -30,7 +31,7 @@ STEPS = 5
 FIRST_STEPS = 10
 FOLLOWING_STEPS = 4
 FINE_SAMPLES_PER_PX = 1
-EDGE_SAMPLES = 4
+EDGE_SAMPLES = 3
 MIN_NODES_APART_PX = 16.0
 
 
@@ -98,10 +99,10 @@ class FieldModel:
         self.shape = shape
         offset = 0.5 if band.halved else 0.0
         self.index_y, self.part_y = nodes.weights(
-            nodes.y, np.arange(shape[0]) * self.spacing_px + offset
+            nodes.y, np.arange(shape[0], dtype=np.float64) * self.spacing_px + offset
         )
         self.index_x, self.part_x = nodes.weights(
-            nodes.x, np.arange(shape[1]) * self.spacing_px + offset
+            nodes.x, np.arange(shape[1], dtype=np.float64) * self.spacing_px + offset
         )
         spectrum = (template.spectrum[0] + 1j * template.spectrum[1])[0] * self.whitening
         self.template = self._to_grid(spectrum[None])[0]
@@ -146,7 +147,8 @@ class FieldModel:
         fine_shape = (self.grid[0] * up, self.grid[1] * up)
         fine_rows = np.where(rows > self.grid[0] // 2, rows + fine_shape[0] - self.grid[0], rows)
         full = np.zeros((3, fine_shape[0], fine_shape[1] // 2 + 1), np.complex64)
-        for i, factor in enumerate((1.0, 1j * ky[:, None], 1j * kx)):
+        factors: tuple[Any, ...] = (1.0, 1j * ky[:, None], 1j * kx)
+        for i, factor in enumerate(factors):
             full[i, fine_rows, :n_columns] = spectrum * factor
         fine = scipy.fft.irfft2(full, s=fine_shape)
         fine = fine[:, : self.shape[0] * up, : self.shape[1] * up]
@@ -202,35 +204,37 @@ class FieldModel:
         field = np.zeros((len(frames), *n, 2), np.float32)
         b = np.zeros((len(frames), self.H.shape[0]))
         apart = min(self.nodes.y[1] - self.nodes.y[0], self.nodes.x[1] - self.nodes.x[0])
-        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 5)
+        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 7)
         for _ in range(ROUNDS):
 
-            def work(part: NDArray[np.int64]) -> tuple[F32, F32, F64, FieldFit]:
-                fit = self.fit(
-                    frames[part], bounds[part], field[part], (STEPS, STEPS), follow=False
-                )
-                update, count = np.zeros((2, *self.shape), np.float32)
-                power = np.zeros((2, *self.shape))
-                pull_back(
-                    fit.residuals, self.precision, self.spacing_px,
-                    self.index_y, self.part_y, self.index_x, self.part_x, fit.field, bounds[part], CLIP,
-                    update, count, power,
-                )  # fmt: skip
-                return update, count, power, fit
+            def work(part: NDArray[np.int64]) -> tuple[F64, F64, F64]:
+                return self._refit(frames, bounds, slice(part[0], part[-1] + 1), field, b)
 
             results = list(workers.pool.map(work, parts))
-            for part, (_, _, _, fit) in zip(parts, results, strict=True):
-                field[part], b[part] = fit.field, fit.b
+            total, count, power = (np.sum([r[i] for r in results], axis=0) for i in range(3))
             self.prior = pick_prior(self.H, self.nodes.positions, b, lengths, max_strength_px)
-            total, count = (np.sum([r[i] for r in results], axis=0) for i in (0, 1))
-            update = total / np.maximum(count, 1)
-            self.template = self.template + update
-            self._set_precision(np.sum([r[2] for r in results], axis=0))
+            self.template = (self.template + total / np.maximum(count, 1)).astype(np.float32)
+            self._set_precision(power)
             self._refresh()
             if self.prior.strength_px == 0:
                 return
             modes = find_modes(self.H, self.nodes.positions, self.prior.modes.length_px)
-            self.prior = Prior(modes, self.prior.strength_px, self.prior.noise, self.prior.evidence)
+            self.prior = replace(self.prior, modes=modes)
+
+    def _refit(
+        self, frames: F32, bounds: NDArray[np.int64], part: slice, field: F32, b: F64
+    ) -> tuple[F64, F64, F64]:
+        """Fit some of the sample, in place; what their residuals say of template and noise."""
+        fit = self.fit(frames[part], bounds[part], field[part], (STEPS, STEPS), follow=False)
+        b[part] = fit.b
+        update, count = np.zeros((2, *self.shape), np.float32)
+        power = np.zeros((2, *self.shape))
+        pull_back(
+            fit.residuals, self.precision, self.spacing_px,
+            self.index_y, self.part_y, self.index_x, self.part_x, fit.field, bounds[part], CLIP,
+            update, count, power,
+        )  # fmt: skip
+        return update.astype(np.float64), count.astype(np.float64), power
 
     def _set_precision(self, power: F64) -> None:
         """1 / sd of each sample's residual, not trusted below a fifth of the typical one."""

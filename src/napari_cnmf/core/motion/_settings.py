@@ -51,7 +51,8 @@ class Settings:
     def reach(self) -> tuple[int, int, int]:
         """Integer lags to search along each axis; one more than allowed shows an interior peak."""
         reach = [
-            ceil(m) + 1 if n > 1 else 0 for m, n in zip(self.max_shifts, self.dims, strict=True)
+            ceil(m) + 1 if n > 1 and m > 0 else 0
+            for m, n in zip(self.max_shifts, self.dims, strict=True)
         ]
         return (reach[0], reach[1], reach[2])
 

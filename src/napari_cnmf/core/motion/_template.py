@@ -176,6 +176,7 @@ def measure(
 ) -> Measurement:
     """Shifts of the frames ``spectra[rows]``; refined from ``initial`` where given."""
     n = rows.size
+    rows = np.ascontiguousarray(rows)
     shifts = np.zeros((n, 3))
     scores = np.zeros((n, 4))
     start = np.zeros((n, 3)) if initial is None else np.ascontiguousarray(initial)

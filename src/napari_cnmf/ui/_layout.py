@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.ui.batch._dock import BatchWidget
+from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
@@ -16,7 +17,7 @@ _DISPLAY_NAME = "CNMF"
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
-    """Add parameters on the right, batch and traces below; those that are there stay.
+    """Add parameters and curation on the right, batch and traces below; those that are there stay.
 
     Returns
     -------
@@ -24,9 +25,10 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
         The widgets by their names in the menu.
     """
     widgets: dict[str, Any] = {}
-    below = None
+    first_in: dict[str, Any] = {}
     for make, title, area in (
         (ParametersWidget, "CNMF parameters", "right"),
+        (CurationWidget, "Curation", "right"),
         (BatchWidget, "Batch manager", "bottom"),
         (TracesWidget, "Traces", "bottom"),
     ):
@@ -37,8 +39,9 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
             continue
         widgets[title] = make(viewer)
         dock = viewer.window.add_dock_widget(
-            widgets[title], name=name, area=area, tabify=area == "bottom" and below is not None
+            widgets[title], name=name, area=area, tabify=area in first_in
         )
-        if area == "bottom":
-            below = dock
+        first_in.setdefault(area, dock)
+    if "right" in first_in:
+        first_in["right"].raise_()
     return widgets

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.layers._convert import LayerData, components_to_layers, movie_to_layer
 from napari_cnmf.ui.layers._drawing import Drawing
@@ -28,8 +29,10 @@ class LoadedResult:
     ----------
     name
         For titles and layers.
+    curation
+        What it found, and what was decided about it.
     components, drawing, layer_data
-        What it found, and how that looks.
+        The components as they are curated, and how they look.
     movie
         What it was made from, or ``None``.
     frame_rate_hz
@@ -43,6 +46,7 @@ class LoadedResult:
     """
 
     name: str
+    curation: Curation
     components: Components
     drawing: Drawing
     layer_data: list[LayerData]
@@ -71,9 +75,8 @@ def load_item(batch: Batch, uuid: str) -> LoadSteps:
     yield "finding the item"
     item = batch[uuid]
     yield f"reading {item.name}"
-    result = item.result()
-    components = result if isinstance(result, Components) else result.components
-    images = {**components.images, **item.images()}
+    curation = item.result()
+    images = item.images()
     yield "opening the movie"
     notes: list[str] = []
     movie = None
@@ -81,9 +84,7 @@ def load_item(batch: Batch, uuid: str) -> LoadSteps:
         movie = item.movie()
     except MovieError as error:
         notes.append(f"The movie of {item.name} is missing: no raw and residual. {error}")
-    loaded = yield from _prepare(
-        replace(components, images=images), item.name, movie, tuple(item.history_trace)
-    )
+    loaded = yield from _prepare(curation, item.name, movie, tuple(item.history_trace), images)
     return replace(loaded, item=item, notes=(*notes, *loaded.notes))
 
 
@@ -102,12 +103,13 @@ def load_file(path: Path, movie: Movie | None = None) -> LoadSteps:
     ResultError
         When the file is no result.
     """
-    from napari_cnmf.io.caiman import read_caiman
+    from napari_cnmf.io.curation import open_curation
 
     yield f"reading {path.name}"
-    components = read_caiman(path)
-    history = tuple(components.attributes.get("history_trace", ()))
-    return (yield from _prepare(components, path.stem, movie, history))
+    open_movie = None if movie is None else lambda: movie
+    curation = open_curation(path, open_movie=open_movie)
+    history = tuple(curation.original.attributes.get("history_trace", ()))
+    return (yield from _prepare(curation, path.stem, movie, history))
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,17 @@ def movie_steps(path: Path) -> Generator[str, None, LoadedMovie]:
 
 
 def load_components(
-    components: Components, *, name: str = "result", movie: Movie | None = None
+    result: Components | Curation, *, name: str = "result", movie: Movie | None = None
 ) -> LoadSteps:
     """Make a result that is in memory ready to be shown."""
+    from napari_cnmf.io.curation import MovieEstimator
+
     yield "preparing"
-    history = tuple(components.attributes.get("history_trace", ()))
-    return (yield from _prepare(components, name, movie, history))
+    if isinstance(result, Components):
+        open_movie = None if movie is None else lambda: movie
+        result = Curation(result, estimator=MovieEstimator(open_movie))
+    history = tuple(result.original.attributes.get("history_trace", ()))
+    return (yield from _prepare(result, name, movie, history))
 
 
 def result_layer_data(path: str | Path) -> list[LayerData]:
@@ -159,8 +166,13 @@ def result_layer_data(path: str | Path) -> list[LayerData]:
 
 
 def _prepare(
-    components: Components, name: str, movie: Movie | None, history: tuple[dict[str, Any], ...]
+    curation: Curation,
+    name: str,
+    movie: Movie | None,
+    history: tuple[dict[str, Any], ...],
+    images: dict[str, Any] | None = None,
 ) -> LoadSteps:
+    components = as_curated(curation, images)
     notes: tuple[str, ...] = ()
     if movie is not None and (movie.dims, movie.n_frames) != (
         components.dims,
@@ -179,6 +191,7 @@ def _prepare(
     rate = components.frame_rate_hz or (movie.frame_rate_hz if movie is not None else None)
     return LoadedResult(
         name=name,
+        curation=curation,
         components=components,
         drawing=drawing,
         layer_data=components_to_layers(
@@ -188,6 +201,16 @@ def _prepare(
         frame_rate_hz=rate,
         history=history,
         notes=notes,
+    )
+
+
+def as_curated(curation: Curation, images: dict[str, Any] | None = None) -> Components:
+    """The components as they are shown: with the verdicts of the curation."""
+    components = curation.components
+    judged = components.accepted is not None or bool(curation.decisions.any())
+    return components.replace(
+        accepted=curation.accepted if judged else None,
+        images={**components.images, **(images or {})},
     )
 
 

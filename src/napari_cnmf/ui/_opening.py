@@ -12,7 +12,6 @@ from napari_cnmf.batch import Batch, Item, State
 from napari_cnmf.batch.store import BATCH_FILE
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError
-from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui._loading import (
     LoadedMovie,
@@ -100,8 +99,7 @@ def open_source(source: Any) -> Generator[str, None, Opened]:
         return None, LoadedMovie(movie_to_layer(source, name=source.name, metadata={}))
     if isinstance(source, str | Path):
         return (yield from open_path(Path(source)))
-    components = source if isinstance(source, Components) else source.components
-    return None, (yield from load_components(components))
+    return None, (yield from load_components(source))
 
 
 def show_opened(session: Session, opened: Opened) -> None:

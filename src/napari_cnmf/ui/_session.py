@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
+from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.layers import KIND, ResultLayers, add_result_layers
 from napari_cnmf.ui.layers._picking import ClickToSelect
 
@@ -29,14 +33,25 @@ class ShownResult:
 
     loaded: LoadedResult
     layers: ResultLayers
+    link: CurationLink
 
     @property
     def name(self) -> str:
         return self.loaded.name
 
     @property
+    def curation(self) -> Curation:
+        return self.loaded.curation
+
+    @property
     def components(self) -> Components:
-        return self.loaded.components
+        """What is on screen; row ``i`` has id ``ids[i]``."""
+        return self.layers.components
+
+    @property
+    def ids(self) -> NDArray[np.intp]:
+        """Ids of the components on screen, ``(n_components,)``."""
+        return self.link.ids
 
 
 class Session:
@@ -49,6 +64,10 @@ class Session:
     """The ``BatchBridge`` of the batch that was opened, or ``None``."""
     result_changed = Signal(object)
     """The ``ShownResult``, or ``None`` when it was closed."""
+    components_changed = Signal()
+    """An edit changed the components of the result; indices mean others than before."""
+    verdicts_changed = Signal()
+    """Decisions, thresholds, tags or notes of the result changed."""
     selection_changed = Signal(tuple)
     """Indices of the selected components."""
 
@@ -108,7 +127,10 @@ class Session:
 
     def _take_over(self, loaded: LoadedResult, layers: ResultLayers) -> ShownResult:
         layers.closed.connect(self._forget)
-        self._result = ShownResult(loaded, layers)
+        link = CurationLink(loaded.curation, layers, loaded.movie)
+        link.verdicts_changed.connect(self.verdicts_changed.emit)
+        link.replaced.connect(self._on_replaced)
+        self._result = ShownResult(loaded, layers, link)
         self.result_changed.emit(self._result)
         return self._result
 
@@ -138,8 +160,25 @@ class Session:
         if self._result is not None:
             self._result.layers.close()
 
+    def _on_replaced(self, ids_before: NDArray[np.intp]) -> None:
+        """Keep what is selected, by id; what an edit has just made is selected instead."""
+        result = self._result
+        if result is None:
+            return
+        kept = [int(ids_before[i]) for i in self._selection]
+        wanted = result.link.just_made or kept
+        self._selection = ()
+        self.components_changed.emit()
+        rows = np.flatnonzero(np.isin(result.ids, wanted))
+        self.select(rows.tolist())
+        if not self._selection:
+            result.layers.set_selection(())
+            self.selection_changed.emit(())
+
     def _forget(self) -> None:
         self.select(())
+        if self._result is not None:
+            self._result.link.close()
         self._result = None
         self.result_changed.emit(None)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QAbstractButton, QLabel, QWidget
+from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -44,6 +44,15 @@ def call_soon(owner: QWidget, slot: Callable[[], None], *, delay_ms: int = 0) ->
     timer.setInterval(delay_ms)
     timer.timeout.connect(slot)
     return timer
+
+
+def bring_to_front(widget: QWidget) -> None:
+    """In a stack of tabs, show the dock that holds ``widget``."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    if parent is not None:
+        parent.raise_()
 
 
 def set_problem(widget: QWidget, problem: str | None) -> None:

@@ -1,7 +1,8 @@
 """The docks, under the names the manifest gives them."""
 
 from napari_cnmf.ui.batch._dock import BatchWidget
+from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
-__all__ = ["BatchWidget", "ParametersWidget", "TracesWidget"]
+__all__ = ["BatchWidget", "CurationWidget", "ParametersWidget", "TracesWidget"]

@@ -169,7 +169,8 @@ def unpack(components: Components, state: Mapping[str, Any]) -> SavedCuration | 
     packed = state.get(_KEY)
     if not packed or components.attributes.get("changed_elsewhere"):
         return None
-    if not np.array_equal(np.asarray(packed["accepted"], bool), components.accepted):
+    saved = np.asarray(packed["accepted"], bool)
+    if components.accepted is None or not np.array_equal(saved, components.accepted):
         return None
     arrays = {
         int(name.removeprefix("edit")): [
@@ -198,8 +199,9 @@ def _restored(components: Components, stored: Mapping[str, Any]) -> Components:
 
 
 def _from_mapping(stored: Mapping[str, Any]) -> EditedComponent:
-    arrays = {name: np.asarray(value) for name, value in stored.items() if name != "scalars"}
-    return EditedComponent(**arrays, **stored["scalars"])
+    values: dict[str, Any] = dict(stored["scalars"])
+    values |= {name: np.asarray(value) for name, value in stored.items() if name != "scalars"}
+    return EditedComponent(**values)
 
 
 def digest_of(lines: list[dict[str, Any]]) -> str:

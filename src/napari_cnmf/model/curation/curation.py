@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
-from napari_cnmf.model.curation.edits import SHAPE_EDITS, Decision, Edit, EditKind
+from napari_cnmf.model.curation.edits import (
+    CHANGES_COMPONENTS,
+    SHAPE_EDITS,
+    Decision,
+    Edit,
+    EditKind,
+)
 from napari_cnmf.model.curation.estimator import Estimator
 from napari_cnmf.model.curation.history import EditTree
 from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
@@ -87,6 +93,7 @@ class Curation:
         self._state = CuratedState(original.n_components)
         self._take_back: dict[int, TakeBack] = {}
         self._seen: set[int] = set()
+        self._shape_version = 0
         self._components: Components | None = original
         self._auto: NDArray[np.bool_] | None = None
         self._listeners: list[Callable[[], None]] = []
@@ -98,6 +105,11 @@ class Curation:
     def ids(self) -> NDArray[np.intp]:
         """Ids of the components, ascending, ``(n_components,)``."""
         return self._state.ids
+
+    @property
+    def shape_version(self) -> int:
+        """Another number whenever :attr:`components` or :attr:`ids` are others."""
+        return self._shape_version
 
     @property
     def components(self) -> Components:
@@ -152,6 +164,19 @@ class Curation:
 
     def note_of(self, id_: int) -> str:
         return self._state.notes.get(id_, "")
+
+    def words(self) -> dict[int, str]:
+        """Tags and note of each component that has any, by id."""
+        state = self._state
+        return {
+            i: " ".join((*sorted(state.tags.get(i, ())), state.notes.get(i, "")))
+            for i in sorted({*state.tags, *state.notes})
+        }
+
+    @property
+    def all_tags(self) -> list[str]:
+        """Tags in use, in alphabetical order."""
+        return sorted({tag for tags in self._state.tags.values() for tag in tags})
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -387,7 +412,10 @@ class Curation:
         for number in forth:
             self._apply(self._tree.edits[number])
         self._tree.stand_on(target)
-        self._forget_assembled()
+        if {self._tree.edits[number].kind for number in (*back, *forth)} & CHANGES_COMPONENTS:
+            self._forget_assembled()
+        else:
+            self._auto = None
 
     def _commit(
         self,
@@ -413,7 +441,7 @@ class Curation:
         self._journal.append(edit.to_line())
         self._tree.add(edit)
         self._take_back[edit.number] = self._state.apply(edit, arrays)
-        if arrays or kind in (EditKind.DELETE, EditKind.RESTORE):
+        if kind in CHANGES_COMPONENTS:
             self._forget_assembled()
         elif kind is EditKind.SET_THRESHOLDS:
             self._auto = None
@@ -439,6 +467,7 @@ class Curation:
     def _forget_assembled(self) -> None:
         untouched = not self._state.edited and bool(self._state.alive.all())
         self._components = self.original if untouched else None
+        self._shape_version += 1
         self._auto = None
 
     def _changed(self) -> None:

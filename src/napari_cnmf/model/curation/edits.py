@@ -47,6 +47,9 @@ DECISION_OF_EDIT = {
 SHAPE_EDITS = frozenset({EditKind.MERGE, EditKind.SPLIT, EditKind.ADD, EditKind.REDRAW})
 """Those that make arrays, which lie beside the journal."""
 
+CHANGES_COMPONENTS = SHAPE_EDITS | {EditKind.DELETE, EditKind.RESTORE}
+"""After these other components are there; after the rest only what is thought of them differs."""
+
 
 @dataclass(frozen=True)
 class Edit:

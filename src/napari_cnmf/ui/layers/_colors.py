@@ -20,6 +20,8 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNSURE = "unsure"
+    ACCEPTED_BY_HAND = "accepted by hand"
+    REJECTED_BY_HAND = "rejected by hand"
     UNJUDGED = "unjudged"
 
 
@@ -27,6 +29,8 @@ VERDICT_COLORS = {
     Verdict.ACCEPTED: "#3ddc84",
     Verdict.REJECTED: "#ff5c5c",
     Verdict.UNSURE: "#ffc53d",
+    Verdict.ACCEPTED_BY_HAND: "#00b8a9",
+    Verdict.REJECTED_BY_HAND: "#c2459b",
     Verdict.UNJUDGED: "#d5dae3",
 }
 

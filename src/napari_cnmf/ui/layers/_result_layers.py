@@ -111,6 +111,24 @@ class ResultLayers:
     def _recolour(self) -> None:
         self.labels.colormap = label_colormap(verdict_rgba(self._states), ~self._shown)
 
+    def redraw(self, drawing: Drawing, stacks: Mapping[str, Any] | None = None) -> None:
+        """Show other components of the same field; the selection is left empty.
+
+        Parameters
+        ----------
+        stacks
+            Lazy stacks by kind that take the place of those shown.
+        """
+        self.drawing = drawing
+        self._states = verdicts(drawing.components)
+        self._shown = np.ones(drawing.components.n_components, bool)
+        self.labels.data = drawing.filled if self._filled else drawing.outlined
+        self._recolour()
+        self.set_selection(())
+        for kind, stack in (stacks or {}).items():
+            if kind in self.layers and self.layers[kind] in self.viewer.layers:
+                self.layers[kind].data = stack
+
     def set_filled(self, filled: bool) -> None:
         """Draw components as areas, or as outlines."""
         if filled == self._filled:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import (
-    QDockWidget,
     QHBoxLayout,
     QLabel,
     QStackedWidget,
@@ -16,8 +15,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, follow_theme, hint_label
-from napari_cnmf.ui.layers import selection_color, verdicts
+from napari_cnmf.ui._theme import bring_to_front, call_soon, follow_theme, hint_label
+from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import TRACE_TOOLTIPS, Trace, available_traces, lay_out
 from napari_cnmf.ui.traces._plot import TracePlot
 
@@ -54,6 +53,8 @@ class TracesWidget(QWidget):
         self._plot.time_chosen.connect(self._move_slider)
         self._session.result_changed.connect(self._on_result)
         self._session.selection_changed.connect(self._on_selection)
+        self._session.components_changed.connect(self._on_edit)
+        self._session.verdicts_changed.connect(self._on_edit)
         napari_viewer.dims.events.current_step.connect(self._move_cursor)
         follow_theme(self, napari_viewer, self._apply_theme)
         self._on_result(self._session.result)
@@ -99,19 +100,14 @@ class TracesWidget(QWidget):
             present = available_traces(components)
             for trace, button in self._buttons.items():
                 button.setEnabled(trace in present)
-            self._come_to_front()
+            bring_to_front(self)
         self._move_cursor()
         self._redraw.start()
 
-    def _come_to_front(self) -> None:
-        """In a stack of tabs, show this one."""
-        parent = self.parentWidget()
-        while parent is not None and not isinstance(parent, QDockWidget):
-            parent = parent.parentWidget()
-        if parent is not None:
-            parent.raise_()
-
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
+        self._redraw.start()
+
+    def _on_edit(self) -> None:
         self._redraw.start()
 
     def _draw(self) -> None:
@@ -122,9 +118,11 @@ class TracesWidget(QWidget):
             self._pages.setCurrentWidget(self._hint)
             return
         components = result.components
-        self._title.setText(_describe(components, selection))
+        ids = result.ids[list(selection)].tolist()
+        states = result.link.states[list(selection)].tolist()
+        self._title.setText(_describe(components, selection, ids, states))
         curves = lay_out(components, selection, self.shown_traces())
-        self._plot.set_curves(self._times, curves, [f"{i}" for i in selection])
+        self._plot.set_curves(self._times, curves, [f"{i}" for i in ids])
         self._pages.setCurrentWidget(self._plot)
 
     def _time_axis(self) -> int | None:
@@ -155,13 +153,15 @@ class TracesWidget(QWidget):
         self._redraw.start()
 
 
-def _describe(components: Components, selection: tuple[int, ...]) -> str:
+def _describe(
+    components: Components, selection: tuple[int, ...], ids: list[int], states: list[str]
+) -> str:
     """The selection in words, with scores where it is one component."""
     if len(selection) > 1:
         return f"{len(selection)} components"
     index = selection[0]
-    parts = [f"<b style='color:{selection_color(0)}'>Component {index}</b>"]
-    parts.append(str(verdicts(components)[index]))
+    parts = [f"<b style='color:{selection_color(0)}'>Component {ids[0]}</b>"]
+    parts.append(states[0])
     if components.classes is not None:
         parts.append(str(components.classes[index]))
     if components.snr is not None:

@@ -1,0 +1,1 @@
+"""The curation dock: table, decisions, thresholds, edits of shapes, history."""

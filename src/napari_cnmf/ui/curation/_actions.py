@@ -1,0 +1,52 @@
+"""What can be done from the keyboard: names, keys, words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do.
+
+    Attributes
+    ----------
+    name
+        In the settings file, and of the dock's method.
+    key
+        As Qt writes it.
+    text, tooltip
+        For buttons and the list of keys.
+    """
+
+    name: str
+    key: str
+    text: str
+    tooltip: str
+
+
+_BUILT_IN = (
+    Action("next", "J", "Next", "Next component in the current filter and order"),
+    Action("previous", "K", "Previous", "Previous component in the current filter and order"),
+    Action("accept", "A", "Accept", "Accept by hand: no threshold changes that"),
+    Action("reject", "R", "Reject", "Reject by hand: no threshold changes that"),
+    Action("unsure", "U", "Unsure", "Mark for another look; the thresholds' side is kept"),
+    Action("auto", "C", "Auto", "Clear the decision: follow the thresholds again"),
+    Action("merge", "M", "Merge", "One component of those selected"),
+    Action("split", "S", "Split", "Two components of one, by their time courses"),
+    Action("cut", "L", "Cut", "Two components of one: draw a line through it"),
+    Action("draw", "D", "Draw", "Draw the outline of a cell that was missed"),
+    Action("redraw", "E", "Redraw", "Draw another outline for the selected component"),
+    Action("delete", "Del", "Delete", "Take the selected components out; undo brings them back"),
+    Action("undo", "Ctrl+Z", "Undo", "Take the last edit back"),
+    Action("redo", "Ctrl+Shift+Z", "Redo", "Make the edit again that was taken back"),
+    Action("peak", "G", "Peak", "Go to the largest event of the selected component"),
+    Action("unseen", "N", "Next unseen", "Next component that was not looked at yet"),
+)
+N_TAGS = 9
+
+
+def actions(changed: Mapping[str, str]) -> tuple[Action, ...]:
+    """All actions but the tags, with the keys of the user's settings (``{action: key}``)."""
+    return tuple(replace(a, key=changed.get(a.name, a.key)) for a in _BUILT_IN)

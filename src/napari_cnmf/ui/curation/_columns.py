@@ -1,0 +1,156 @@
+"""The table's columns as arrays, and which rows a filter keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import CurationError
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.figures import areas, event_counts
+
+
+class Column(IntEnum):
+    """In the order they stand."""
+
+    ID = 0
+    DECISION = 1
+    CLASS = 2
+    SNR = 3
+    R = 4
+    CNN = 5
+    AREA = 6
+    EVENTS = 7
+    TAGS = 8
+    NOTE = 9
+
+
+TITLES = ("id", "decision", "class", "SNR", "r", "CNN", "area", "events", "tags", "note")
+TOOLTIPS = (
+    "Stays the same whatever is edited",
+    "accepted and rejected follow the thresholds, unless it says by hand",
+    "Shape class of the built-in engine",
+    "Peak signal-to-noise of the transients",
+    "Correlation of the footprint with the movie at its transients",
+    "CaImAn's classifier, where it was used",
+    "Pixels above a fifth of the footprint's maximum",
+    "Onsets of activity in the deconvolved trace",
+    "Keys 1 to 9 give and take tags",
+    "Double-click to write one",
+)
+
+_NUMBERS = {"id": Column.ID, "snr": Column.SNR, "r": Column.R, "cnn": Column.CNN,
+            "area": Column.AREA, "events": Column.EVENTS}  # fmt: skip
+_COMPARISON = re.compile(r"^(\w+)(<=|>=|<|>|=)(-?[\d.]+(?:e-?\d+)?)$")
+_COMPARE: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
+    "<": np.less,
+    ">": np.greater,
+    "<=": np.less_equal,
+    ">=": np.greater_equal,
+    "=": np.equal,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """Figures of the components on screen that no decision changes.
+
+    Attributes
+    ----------
+    ids
+        ``(n,)``.
+    numbers
+        For each numeric column, ``(n,)`` float64, NaN where unknown.
+    classes
+        ``(n,)``; empty strings without classes.
+    """
+
+    ids: NDArray[np.intp]
+    numbers: dict[Column, NDArray[np.float64]]
+    classes: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, components: Components, ids: NDArray[np.intp]) -> Figures:
+        """Takes a moment for thousands of components: not on the GUI thread."""
+        n = components.n_components
+        unknown = np.full(n, np.nan)
+
+        def known(values: NDArray[np.floating] | None) -> NDArray[np.float64]:
+            has = values is not None and values.size == n
+            return np.asarray(values, np.float64) if has else unknown
+
+        numbers = {
+            Column.ID: ids.astype(np.float64),
+            Column.SNR: known(components.snr),
+            Column.R: known(components.r_values),
+            Column.CNN: known(components.cnn_preds),
+            Column.AREA: areas(components).astype(np.float64),
+            Column.EVENTS: event_counts(components).astype(np.float64),
+        }
+        classes = components.classes if components.classes is not None else np.full(n, "")
+        return cls(ids, numbers, classes)
+
+    @classmethod
+    def empty(cls) -> Figures:
+        nothing = np.zeros(0)
+        return cls(
+            np.zeros(0, np.intp), dict.fromkeys(_NUMBERS.values(), nothing), np.zeros(0, str)
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def filter_rows(
+    text: str, figures: Figures, states: NDArray[np.str_], cur: Curation
+) -> NDArray[np.bool_]:
+    """Which rows a filter keeps, ``(n,)``: those that satisfy every word of it.
+
+    Parameters
+    ----------
+    text
+        Words: ranges such as ``snr>3`` or ``area<=80``, ``unseen``, and anything else is looked
+        for in decision, class, tags and note.
+
+    Raises
+    ------
+    CurationError
+        When a range names a column that has no numbers.
+    """
+    kept = np.ones(len(figures), bool)
+    for word in text.lower().split():
+        match = _COMPARISON.match(word)
+        if match is not None:
+            name, sign, limit = match.groups()
+            kept &= _in_range(str(name), str(sign), str(limit), figures)
+        elif word in ("seen", "unseen"):
+            kept &= np.isin(figures.ids, cur.ids[cur.seen]) == (word == "seen")
+        else:
+            kept &= _mentions(word, figures, states, cur)
+    return kept
+
+
+def _in_range(name: str, sign: str, limit: str, figures: Figures) -> NDArray[np.bool_]:
+    if name not in _NUMBERS:
+        raise CurationError(
+            f"A range must be one of {', '.join(_NUMBERS)}, got {name!r}. For example snr>3."
+        )
+    with np.errstate(invalid="ignore"):
+        return _COMPARE[sign](figures.numbers[_NUMBERS[name]], float(limit))
+
+
+def _mentions(
+    word: str, figures: Figures, states: NDArray[np.str_], cur: Curation
+) -> NDArray[np.bool_]:
+    found = np.char.find(states, word) >= 0
+    found |= np.char.find(figures.classes, word) >= 0
+    for id_, text in cur.words().items():
+        if word in text.lower():
+            found |= figures.ids == id_
+    return found

@@ -1,0 +1,403 @@
+"""Dock in which a result is curated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFileDialog, QShortcut, QVBoxLayout, QWidget
+
+from napari_cnmf.errors import CnmfError, CurationError
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.settings import read_settings
+from napari_cnmf.ui._background import call_in_background, report
+from napari_cnmf.ui._session import ShownResult, session_of
+from napari_cnmf.ui._theme import bring_to_front, call_soon
+from napari_cnmf.ui.curation._actions import N_TAGS, Action, actions
+from napari_cnmf.ui.curation._columns import Figures
+from napari_cnmf.ui.curation._drawing_tool import (
+    LINE,
+    OUTLINE,
+    DrawingTool,
+    pixels_inside,
+    sides_of_line,
+)
+from napari_cnmf.ui.curation._link import CurationLink
+from napari_cnmf.ui.curation._panel import CurationPanel
+from napari_cnmf.ui.curation._shape_edits import ShapeEditor
+from napari_cnmf.ui.curation._states import Counts
+
+if TYPE_CHECKING:
+    import napari
+
+
+class CurationWidget(QWidget):
+    """Table, thresholds, decisions, edits and history of the result on screen.
+
+    Every action has a method of its name, a key and, mostly, a button.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._session = session_of(napari_viewer)
+        self.bindings = actions(read_settings().keys)
+        self.panel = CurationPanel(self.bindings, self.run)
+        self.editor = ShapeEditor(self)
+        self.tool = DrawingTool(self._session.viewer, self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.panel)
+        self._hides_some = False
+        self._refresh_soon = call_soon(self, self._refresh)
+        self._shortcuts = [self._bind(a.key, partial(self.run, a)) for a in self.bindings]
+        for number in range(1, N_TAGS + 1):
+            self._shortcuts.append(self._bind(str(number), partial(self.toggle_tag, number)))
+        self._shortcuts.append(self._bind("Escape", self.tool.cancel))
+        self._connect()
+        self._on_result(self._session.result)
+
+    def _bind(self, key: str, act: Callable[[], Any]) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key), self)
+        shortcut.activated.connect(act)
+        return shortcut
+
+    def _connect(self) -> None:
+        session, panel = self._session, self.panel
+        session.result_changed.connect(self._on_result)
+        session.components_changed.connect(self._on_components)
+        session.verdicts_changed.connect(self._on_verdicts)
+        session.selection_changed.connect(self._on_selection)
+        panel.table.chosen.connect(session.select)
+        panel.model.reordered.connect(self._select_in_table)
+        panel.model.note_written.connect(self._write_note)
+        panel.thresholds.moved.connect(self._preview_thresholds)
+        panel.thresholds.settled.connect(self._set_thresholds)
+        panel.history.wanted.connect(self._go_to)
+        panel.filter_changed.connect(self._filter)
+        panel.shown_changed.connect(self._show_states)
+        panel.save_wanted.connect(self._ask_where_to_save)
+        self.editor.busy_changed.connect(panel.show_busy)
+
+    # -- what is curated
+
+    @property
+    def link(self) -> CurationLink | None:
+        result = self._session.result
+        return None if result is None else result.link
+
+    @property
+    def curation(self) -> Curation | None:
+        return None if self.link is None else self.link.curation
+
+    def selected_ids(self) -> list[int]:
+        """Ids of the selected components, in the order they were selected."""
+        result = self._session.result
+        return [] if result is None else result.ids[list(self._session.selection)].tolist()
+
+    def run(self, action: Action) -> None:
+        """Do what an action says; what cannot be done is said in a notification."""
+        try:
+            getattr(self, action.name)()
+        except CnmfError as error:
+            report(error)
+
+    # -- walking
+
+    def next(self) -> None:
+        """Select the next component in the filter and order of the table."""
+        self._step(1)
+
+    def previous(self) -> None:
+        """Select the one before."""
+        self._step(-1)
+
+    def unseen(self) -> None:
+        """Select the next one that was not looked at yet."""
+        if self.curation is not None:
+            seen = set(self.curation.ids[self.curation.seen].tolist())
+            self._step(1, lambda id_: id_ not in seen)
+
+    def _step(self, by: int, wanted: Callable[[int], bool] = lambda _id: True) -> None:
+        model, selection = self.panel.model, self._session.selection
+        n = len(model.order)
+        position = model.position_of(selection[-1] if by > 0 else selection[0]) if selection else -1
+        position = n if position < 0 and by < 0 else position
+        while 0 <= (position := position + by) < n:
+            row = int(model.order[position])
+            if wanted(int(model.figures.ids[row])):
+                self._session.select((row,))
+                return
+
+    # -- deciding
+
+    def accept(self) -> None:
+        self._decide("accept")
+
+    def reject(self) -> None:
+        self._decide("reject")
+
+    def unsure(self) -> None:
+        self._decide("unsure")
+
+    def auto(self) -> None:
+        self._decide("auto")
+
+    def _decide(self, how: str) -> None:
+        ids = self.selected_ids()
+        if self.curation is None or not ids:
+            return
+        getattr(self.curation, how)(ids)
+        if self.panel.advances and len(ids) == 1:
+            self.next()
+
+    def toggle_tag(self, number: int) -> None:
+        """Give the selected components the tag of a digit, or take it if all have it."""
+        cur, ids = self.curation, self.selected_ids()
+        if cur is None or not ids:
+            return
+        tag = self.panel.tag_name(number)
+        have_it = all(tag in cur.tags(i) for i in ids)
+        self._try(partial(cur.untag if have_it else cur.tag, ids, tag))
+
+    def _write_note(self, id_: int, text: str) -> None:
+        if self.curation is not None and text != self.curation.note_of(id_):
+            self._try(partial(self.curation.note, id_, text))
+
+    # -- shapes
+
+    def merge(self) -> None:
+        """Merge what is selected."""
+        ids = self.selected_ids()
+        self._estimate(lambda edits: edits.merge(ids), f"merging {_named(ids)}")
+
+    def split(self) -> None:
+        """Split the selected component by time course."""
+        id_ = self._only_one("split")
+        self._estimate(lambda edits: edits.split(id_), f"splitting {id_}")
+
+    def cut(self) -> None:
+        """Split the selected component by a line that is drawn next."""
+        id_ = self._only_one("cut")
+        cur, result = self.curation, self._session.result
+        if cur is None or result is None:
+            return
+        row, components = cur.row_of(id_), cur.components
+        pixels = components.A[:, [row]].indices
+        self._draw(
+            LINE,
+            f"Drag a line through component {id_}. Escape cancels.",
+            lambda vertices: self._estimate(
+                lambda edits: edits.split(id_, sides_of_line(vertices, pixels, components.dims)),
+                f"cutting {id_}",
+            ),
+        )
+
+    def draw(self) -> None:
+        """Draw a new component."""
+        self._draw(
+            OUTLINE,
+            "Draw the outline of a cell: hold the button down and go around it. Escape cancels.",
+            lambda vertices: self._estimate(
+                lambda edits: edits.add(self._inside(vertices)), "estimating the new component"
+            ),
+        )
+
+    def redraw(self) -> None:
+        """Draw another outline for the selected component."""
+        id_ = self._only_one("redraw")
+        self._draw(
+            OUTLINE,
+            f"Draw the new outline of component {id_}. Escape cancels.",
+            lambda vertices: self._estimate(
+                lambda edits: edits.redraw(id_, self._inside(vertices)), f"redrawing {id_}"
+            ),
+        )
+
+    def delete(self) -> None:
+        """Take the selected components out."""
+        ids = self.selected_ids()
+        if self.curation is not None and ids:
+            self.curation.delete(ids)
+
+    def _inside(self, vertices: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+        result = self._session.result
+        dims = () if result is None else result.components.dims
+        return pixels_inside(vertices, dims)
+
+    def _only_one(self, what: str) -> int:
+        ids = self.selected_ids()
+        if len(ids) != 1:
+            raise CurationError(f"Select one component to {what}; {len(ids)} are selected.")
+        return ids[0]
+
+    def _draw(self, mode: str, hint: str, done: Callable[[Any], None]) -> None:
+        result = self._session.result
+        if result is not None:
+            self.panel.show_busy(hint)
+            self.tool.start(mode, result.layers.selection, done)
+
+    def _estimate(self, estimate: Callable[[Any], Any], what: str) -> None:
+        if self.link is not None:
+            self.editor.edit(self.link, estimate, what)
+
+    # -- history
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        if self.curation is not None:
+            self.curation.undo()
+
+    def redo(self) -> None:
+        """Make it again."""
+        if self.curation is not None:
+            self.curation.redo()
+
+    def _go_to(self, number: int) -> None:
+        if self.curation is not None:
+            self._try(partial(self.curation.go_to, number))
+
+    def peak(self) -> None:
+        """Move the time slider to the largest event of the selected component."""
+        result, selection = self._session.result, self._session.selection
+        if result is not None and selection:
+            frame = int(np.nan_to_num(result.components.C[selection[0]]).argmax())
+            axis = self._viewer.dims.ndim - len(result.components.dims) - 1
+            if axis >= 0:
+                self._viewer.dims.set_current_step(axis, frame)
+
+    # -- thresholds
+
+    def _preview_thresholds(self, values: dict[str, float]) -> None:
+        cur, link = self.curation, self.link
+        if cur is not None and link is not None and not link.is_redrawing:
+            auto = cur.preview_thresholds(**values)
+            link.preview(auto)
+            self.panel.show_counts(Counts.of(cur, auto), Counts.of(cur))
+
+    def _set_thresholds(self, values: dict[str, float]) -> None:
+        cur = self.curation
+        if cur is None:
+            return
+        name, value = next(iter(values.items()))
+        if getattr(cur.quality, name) == value:
+            self._refresh()
+            return
+        self._try(partial(cur.set_thresholds, **values))
+
+    # -- saving
+
+    def _ask_where_to_save(self) -> None:
+        result = self._session.result
+        if result is None:
+            return
+        folder = result.curation.path.parent if result.curation.path is not None else Path.home()
+        start = str(folder / f"{result.name}-curated.hdf5")
+        path, _ = QFileDialog.getSaveFileName(self, "Save as CaImAn", start, "CaImAn (*.hdf5)")
+        if path:
+            self.save(Path(path))
+
+    def save(self, path: Path) -> None:
+        """Write the curated result as CaImAn HDF5, in the background."""
+        from napari_cnmf.io.curation import save_curated
+
+        cur = self.curation
+        if cur is not None:
+            call_in_background(
+                lambda: save_curated(cur, path), done=lambda done: show_info(f"Saved as {done}")
+            )
+
+    # -- showing
+
+    def _on_result(self, result: ShownResult | None) -> None:
+        self.tool.cancel()
+        self.panel.set_enabled(result is not None)
+        if result is None:
+            self.panel.model.set_content(None, Figures.empty(), np.zeros(0, "<U1"))
+            self.panel.history.show_history(None)
+            return
+        self.panel.thresholds.set_components(result.components)
+        self.panel.set_tags(result.curation.all_tags)
+        self._on_components()
+        self._refresh()
+        bring_to_front(self)
+
+    def _on_components(self) -> None:
+        """Count events and areas in the background; the table follows when that is done."""
+        result = self._session.result
+        if result is None:
+            return
+        components, ids = result.components, result.ids
+
+        def show(figures: Figures) -> None:
+            if self._session.result is result and result.components is components:
+                self._hides_some = False
+                self.panel.model.set_content(result.curation, figures, result.link.states)
+                self._show_states()
+                self._refresh_soon.start()
+
+        call_in_background(lambda: Figures.of(components, ids), done=show)
+
+    def _on_verdicts(self) -> None:
+        result, model = self._session.result, self.panel.model
+        if result is not None and len(model.figures) == len(result.link.states):
+            model.set_states(result.link.states)
+            self._show_states()
+        self._refresh_soon.start()
+
+    def _refresh(self) -> None:
+        """Counts, thresholds and history; many changes of one event are shown once."""
+        cur = self.curation
+        if cur is None or self.link is None or self.link.is_redrawing:
+            return
+        self.panel.show_counts(Counts.of(cur))
+        self.panel.thresholds.set_quality(cur.quality)
+        self.panel.history.show_history(cur)
+        self.panel.show_possible(cur.can_undo, cur.can_redo)
+
+    def _on_selection(self, _selection: tuple[int, ...]) -> None:
+        self._select_in_table()
+        ids = self.selected_ids()
+        link = self.link
+        if link is None or not ids or link.is_redrawing:
+            return
+        try:
+            link.curation.mark_seen(ids)
+        except CnmfError as error:
+            report(error)
+        self._refresh_soon.start()
+
+    def _select_in_table(self) -> None:
+        self.panel.table.show_selected(self._session.selection)
+
+    def _filter(self, text: str) -> None:
+        try:
+            self.panel.model.set_filter(text)
+            self.panel.show_filter_problem("")
+        except CurationError as error:
+            self.panel.show_filter_problem(str(error))
+
+    def _show_states(self) -> None:
+        """Hide on the canvas what is switched off."""
+        result = self._session.result
+        if result is None or result.link.is_redrawing:
+            return
+        shown = np.isin(result.link.states, self.panel.shown_states())
+        if self._hides_some or not shown.all():
+            result.layers.set_shown(shown)
+        self._hides_some = not bool(shown.all())
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except CnmfError as error:
+            report(error)
+
+
+def _named(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:4])) + ("…" if len(ids) > 4 else "")

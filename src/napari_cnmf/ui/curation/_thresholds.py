@@ -1,0 +1,131 @@
+"""Sliders of the evaluation parameters: moving shows, letting go decides."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
+
+from napari_cnmf.model.components import Components
+from napari_cnmf.params import QualityParams
+
+_STEPS = 400
+
+
+class ThresholdSliders(QWidget):
+    """One row a threshold; those whose score the result does not have are hidden."""
+
+    moved = Signal(dict)
+    """Thresholds by name while a slider is held: to be shown, not kept."""
+    settled = Signal(dict)
+    """The one threshold that was changed."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(2)
+        self.rows: dict[str, _Row] = {}
+        for name, low, high in (
+            ("min_SNR", 0.0, 10.0),
+            ("SNR_lowest", 0.0, 10.0),
+            ("rval_thr", -1.0, 1.0),
+            ("rval_lowest", -1.0, 1.0),
+            ("min_cnn_thr", 0.0, 1.0),
+            ("cnn_lowest", 0.0, 1.0),
+        ):
+            field = QualityParams.model_fields[name]
+            row = _Row(name, str(field.title), str(field.description), low, high)
+            row.add_to(grid, len(self.rows))
+            row.slider.valueChanged.connect(lambda _=0, r=row: self._on_slider(r))
+            row.slider.sliderReleased.connect(lambda r=row: self._settle(r))
+            row.box.valueChanged.connect(lambda _=0.0, r=row: self._on_box(r))
+            self.rows[name] = row
+
+    def set_components(self, components: Components) -> None:
+        """Ranges that fit the scores."""
+        n = components.n_components
+        cnn = components.cnn_preds
+        known = {
+            "SNR": components.snr is not None and n > 0,
+            "rval": components.r_values is not None and n > 0,
+            "cnn": cnn is not None and cnn.size == n > 0,
+        }
+        for name, row in self.rows.items():
+            score = "SNR" if "SNR" in name else "rval" if "rval" in name else "cnn"
+            row.set_visible(known[score])
+            if score == "SNR" and known["SNR"]:
+                finite = np.asarray(components.snr)[np.isfinite(np.asarray(components.snr))]
+                top = float(np.percentile(finite, 98)) if finite.size else 10.0
+                row.set_range(0.0, max(10.0, float(np.ceil(top))))
+
+    def set_quality(self, quality: QualityParams) -> None:
+        """Show thresholds without telling anyone."""
+        for name, row in self.rows.items():
+            row.set_value(float(getattr(quality, name)))
+
+    def _on_slider(self, row: _Row) -> None:
+        row.take_from_slider()
+        if row.slider.isSliderDown():
+            self.moved.emit({row.name: row.value()})
+        else:
+            self._settle(row)
+
+    def _on_box(self, row: _Row) -> None:
+        row.take_from_box()
+        self._settle(row)
+
+    def _settle(self, row: _Row) -> None:
+        self.settled.emit({row.name: row.value()})
+
+
+class _Row:
+    """Label, slider and box of one threshold, in step."""
+
+    def __init__(self, name: str, title: str, tooltip: str, low: float, high: float) -> None:
+        self.name = name
+        self.label = QLabel(title)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, _STEPS)
+        self.slider.setPageStep(_STEPS // 20)
+        self.box = QDoubleSpinBox()
+        self.box.setDecimals(2)
+        self.box.setKeyboardTracking(False)
+        self.box.setMaximumWidth(76)
+        for widget in (self.label, self.slider, self.box):
+            widget.setToolTip(f"{tooltip} ({name})")
+        self.set_range(low, high)
+
+    def add_to(self, grid: QGridLayout, row: int) -> None:
+        for column, widget in enumerate((self.label, self.slider, self.box)):
+            grid.addWidget(widget, row, column)
+
+    def set_visible(self, visible: bool) -> None:
+        for widget in (self.label, self.slider, self.box):
+            widget.setVisible(visible)
+
+    def set_range(self, low: float, high: float) -> None:
+        with QSignalBlocker(self.box):
+            self._low, self._high = low, high
+            self.box.setRange(low, high)
+            self.box.setSingleStep((high - low) / 100)
+
+    def value(self) -> float:
+        return round(self.box.value(), 4)
+
+    def set_value(self, value: float) -> None:
+        with QSignalBlocker(self.box):
+            # A file may hold what lies outside of the range that is usual.
+            self.box.setRange(min(self._low, value), max(self._high, value))
+            self.box.setValue(value)
+        self.take_from_box()
+
+    def take_from_box(self) -> None:
+        share = (self.box.value() - self._low) / (self._high - self._low)
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round(share * _STEPS))
+
+    def take_from_slider(self) -> None:
+        value = self._low + self.slider.value() / _STEPS * (self._high - self._low)
+        with QSignalBlocker(self.box):
+            self.box.setValue(value)

@@ -13,10 +13,14 @@ import tifffile
 
 from napari_cnmf.errors import MovieError, ResultError
 from napari_cnmf.testing import (
+    OnePhotonSimulation,
+    OtherSimulation,
     Recording,
     Simulation,
     Truth,
+    VolumeSimulation,
     simulate,
+    simulate_one_photon,
     simulate_other,
     simulate_to,
     simulate_volume,
@@ -80,6 +84,19 @@ def test_chunks_do_not_change_the_movie(
     assert written.movie == tmp_path / name
     np.testing.assert_array_equal(written.array(), small.movie)
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("config", "make"),
+    [
+        (OtherSimulation.build(n_frames=9, size=(40, 48), n_cells=3), simulate_other),
+        (OnePhotonSimulation.build(n_frames=9, size=(40, 48), n_cells=3), simulate_one_photon),
+        (VolumeSimulation.build(n_frames=9, size=(4, 24, 32), n_cells=3), simulate_volume),
+    ],
+)
+def test_every_simulator_streams(config: Any, make: Any, tmp_path: Path) -> None:
+    written = simulate_to(tmp_path / "movie.tif", config, chunk_frames=4)
+    np.testing.assert_array_equal(written.array(), make(config).movie)
 
 
 def test_the_tiff_carries_axes_and_frame_rate(small: Recording, tmp_path: Path) -> None:

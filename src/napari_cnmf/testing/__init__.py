@@ -24,8 +24,9 @@ from napari_cnmf.testing.regimes import (
 )
 from napari_cnmf.testing.scoring import Score, score
 from napari_cnmf.testing.sessions import Sessions, SessionSimulation, simulate_sessions
+from napari_cnmf.testing.streaming import simulate_to
 from napari_cnmf.testing.truth import Truth
-from napari_cnmf.testing.two_photon import Simulation, simulate, simulate_to
+from napari_cnmf.testing.two_photon import Simulation, simulate
 from napari_cnmf.testing.volume import VolumeSimulation, simulate_volume
 
 __all__ = [

@@ -172,8 +172,14 @@ def join_processes(*parts: Processes) -> Processes:
     )
 
 
-def make_processes(knobs: ProcessKnobs, stage: Stage, kinetics: ActivityKnobs) -> Processes:
-    """Draw all of them; their indicator is that of the cells (``kinetics``)."""
+def make_processes(
+    knobs: ProcessKnobs, stage: Stage, kinetics: ActivityKnobs, clock: Stage | None = None
+) -> Processes:
+    """Draw all of them; their indicator is that of the cells (``kinetics``).
+
+    ``clock`` gives the random numbers of their activity, by default ``stage``: the same processes
+    on another day.
+    """
     area = stage.n_padded / 1000
     n_fine = round(knobs.fine_processes_per_kpx * area)
     kinds = (
@@ -194,7 +200,7 @@ def make_processes(knobs: ProcessKnobs, stage: Stage, kinetics: ActivityKnobs) -
             event_rate_hz=rate, amplitude_units=max(units, 1e-6), silent_fraction=0.0
         )
         columns += drawn
-        traces.append(make_activity(activity, len(drawn), stage, name).C)
+        traces.append(make_activity(activity, len(drawn), clock or stage, name).C)
         resting.append(np.full(len(drawn), knobs.resting_process_share * units))
     A = columns_to_sparse(columns, stage.n_padded)
     rest = np.asarray(A @ np.concatenate(resting), dtype=np.float32)

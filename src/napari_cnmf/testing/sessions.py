@@ -16,7 +16,7 @@ from napari_cnmf.testing.activity import make_activity
 from napari_cnmf.testing.field import set_stage
 from napari_cnmf.testing.footprints import Cells, make_cells
 from napari_cnmf.testing.neuropil import make_background
-from napari_cnmf.testing.processes import make_processes
+from napari_cnmf.testing.processes import Processes, make_processes
 from napari_cnmf.testing.recording import Plan, Recording, whole_px
 from napari_cnmf.testing.two_photon import Simulation, typical_decay_s
 
@@ -91,18 +91,26 @@ class _Pose:
         )
         return np.asarray(seen.ravel(), dtype=np.float32)
 
+    def columns(self, A: sp.csc_matrix) -> sp.csc_matrix:
+        """Footprints of the wide field on the padded stage."""
+        seen = [sp.csc_matrix((self.stage.n_padded, 0), dtype=np.float32)]
+        for k in range(A.shape[1]):
+            image = self.image(np.asarray(A[:, [k]].toarray(), dtype=np.float32).ravel())
+            image[image < 0.02] = 0
+            seen.append(sp.csc_matrix(image[:, None]))
+        return sp.hstack(seen).tocsc()
+
     def cells(self, cells: Cells, kept: NDArray[np.intp]) -> Cells:
         """Some cells of the wide field on the padded stage."""
-        columns = []
-        for k in kept:
-            seen = self.image(np.asarray(cells.A[:, [k]].toarray(), dtype=np.float32).ravel())
-            seen[seen < 0.02] = 0
-            columns.append(sp.csc_matrix(seen[:, None]))
-        A = sp.hstack(columns).tocsc() if columns else sp.csc_matrix((self.stage.n_padded, 0))
         middle = (np.asarray(self.stage.dims) - 1) / 2
         place = cells.centers[kept] - np.asarray(self.wide.pad)
         centers = (place - middle) @ self.rotation.T + middle + self.shift + self.stage.pad
-        return Cells(A.astype(np.float32), centers, cells.radius_px[kept], cells.kind[kept])
+        A = self.columns(cells.A[:, kept])
+        return Cells(A, centers, cells.radius_px[kept], cells.kind[kept])
+
+    def processes(self, drawn: Processes) -> Processes:
+        """Processes of the wide field on the padded stage."""
+        return Processes(self.columns(drawn.A), drawn.C, self.image(drawn.rest))
 
 
 def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np.intp]) -> Plan:
@@ -118,7 +126,7 @@ def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np
         activity=make_activity(today, len(kept), stage),
         resting_cell_units=config.resting_cell_units,
         background=background,
-        processes=make_processes(today, stage, today),
+        processes=pose.processes(make_processes(config, pose.wide, config, clock=stage)),
         motion=motion,
     )
     scene, truth = assemble(today, stage, parts)

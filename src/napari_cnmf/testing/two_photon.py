@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -99,18 +98,3 @@ def simulate(config: Simulation | None = None, **knobs: object) -> Recording:
         A knob that does not exist, is out of bounds, or cells that do not fit.
     """
     return plan_two_photon((config or Simulation()).replace(**knobs)).record()
-
-
-def simulate_to(
-    path: str | Path,
-    config: Simulation | None = None,
-    *,
-    chunk_frames: int | None = None,
-    **knobs: object,
-) -> Recording:
-    """Simulate straight to ``.tif`` or ``.npy``: memory holds one chunk of frames.
-
-    The movie is the same as that of ``simulate``, whatever the chunk.
-    """
-    ready = plan_two_photon((config or Simulation()).replace(**knobs))
-    return ready.record_to(path, chunk_frames=chunk_frames)

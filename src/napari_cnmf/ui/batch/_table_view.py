@@ -11,7 +11,7 @@ from napari_cnmf.ui.batch._table_model import ROW_ROLE, SORT_ROLE, BatchTableMod
 
 _WIDTHS = {
     Column.NAME: 170,
-    Column.STATE: 140,
+    Column.STATE: 185,
     Column.CELLS: 76,
     Column.TIME: 64,
     Column.ALGORITHM: 122,

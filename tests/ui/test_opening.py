@@ -1,0 +1,107 @@
+"""Whatever a path is: batch, result, movie, nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+import napari_cnmf as nc
+from napari_cnmf.batch import Batch
+from napari_cnmf.errors import CnmfError, MovieError
+from napari_cnmf.io.caiman import write_caiman
+from napari_cnmf.model.components import Components
+from napari_cnmf.ui import _sample_data
+from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
+from napari_cnmf.ui._opening import is_result, open_path
+from napari_cnmf.ui._session import session_of
+
+
+@pytest.fixture
+def result_file(components: Components, tmp_path: Path) -> Path:
+    path = tmp_path / "cells of mouse 1.hdf5"
+    write_caiman(components, path)
+    return path
+
+
+@pytest.fixture
+def movie_file(tmp_path: Path) -> Path:
+    path = tmp_path / "movie.tif"
+    tifffile.imwrite(path, np.ones((12, 20, 24), np.uint16), photometric="minisblack")
+    return path
+
+
+def test_a_result_is_told_from_a_movie(result_file: Path, movie_file: Path, tmp_path: Path) -> None:
+    assert is_result(result_file)
+    assert not is_result(movie_file)
+    fake = tmp_path / "fake.h5"
+    fake.write_bytes(b"no HDF5")
+    assert not is_result(fake)
+
+
+def test_a_result_file_opens(result_file: Path, components: Components) -> None:
+    batch, loaded = finish(open_path(result_file))
+    assert batch is None
+    assert isinstance(loaded, LoadedResult)
+    assert loaded.components.dims == components.dims
+    assert loaded.components.n_components == components.n_components
+    assert loaded.frame_rate_hz == 10
+
+
+def test_a_movie_opens_lazily(movie_file: Path) -> None:
+    batch, loaded = finish(open_path(movie_file))
+    assert batch is None
+    assert isinstance(loaded, LoadedMovie)
+    data, keywords, kind = loaded.layer_data
+    assert kind == "image"
+    assert data.shape == (12, 20, 24)
+    assert keywords["metadata"]["paths"] == [str(movie_file)]
+
+
+def test_a_batch_without_results_opens(tmp_path: Path, movie_file: Path) -> None:
+    made = Batch.create(tmp_path / "batch")
+    made.add("cnmf", movie_file, params={"data": {"fr": 10}, "init": {"gSig": (3, 3)}})
+    batch, loaded = finish(open_path(tmp_path / "batch"))
+    assert batch is not None
+    assert len(batch) == 1
+    assert loaded is None
+
+
+def test_nothing_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(MovieError, match="there is none"):
+        finish(open_path(tmp_path / "gone.tif"))
+
+
+def test_view_shows_a_result_and_leaves_no_window_behind_when_it_cannot(
+    viewer: Any, components: Components, result_file: Path, tmp_path: Path
+) -> None:
+    shown = nc.view(result_file, viewer=viewer)
+    assert shown is viewer
+    session = session_of(viewer)
+    assert session.result is not None
+    assert session.result.name == "cells of mouse 1"
+    assert "Batch manager (CNMF)" in viewer.window.dock_widgets
+    with pytest.raises(CnmfError):
+        nc.view(tmp_path / "gone.hdf5", viewer=viewer)
+    assert session.result.name == "cells of mouse 1"
+    nc.view(components.take([0, 1]), viewer=viewer)
+    assert session.result.components.n_components == 2
+
+
+def test_the_sample_is_simulated_once(
+    viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    path = tmp_path / "cache" / "demo.tif"
+    monkeypatch.setattr(_sample_data, "sample_path", lambda: path)
+    assert _sample_data.demo_recording() == []
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=60_000)
+    assert os.listdir(path.parent) == ["demo.tif"]
+    stamp = path.stat().st_mtime_ns
+    ((data, keywords, kind),) = _sample_data.demo_recording()
+    assert (kind, data.shape) == ("image", viewer.layers[0].data.shape)
+    assert keywords["metadata"]["paths"] == [str(path)]
+    assert path.stat().st_mtime_ns == stamp

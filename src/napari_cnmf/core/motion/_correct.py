@@ -73,6 +73,7 @@ def correct_motion(
     # compiled kernels are loaded by those who correct a movie, not by those who import this
     from napari_cnmf.core.motion._apply import field_mover, rigid_mover, write_moved
     from napari_cnmf.core.motion._estimate import KEEP_BYTES, Estimator
+    from napari_cnmf.core.motion._scanner import AlignedLines, find_line_offset
     from napari_cnmf.core.motion._scratch import Scratch
     from napari_cnmf.core.motion._settings import resolve_settings
     from napari_cnmf.core.motion._spectrum import plan_band
@@ -87,6 +88,10 @@ def correct_motion(
     log = on_log or _ignore_text
     threads = n_threads or max(1, min(os.cpu_count() or 1, 16))
     keep_bytes = KEEP_BYTES if memory_gb is None else min(KEEP_BYTES, memory_gb * 0.25e9)
+    line_offset = find_line_offset(source)
+    if line_offset:
+        log(f"Every second line stood {line_offset:.2f} px beside the others and was moved back.")
+        source = AlignedLines(source, line_offset)
     with ThreadPoolExecutor(threads, thread_name_prefix="motion") as pool:
         workers, scratch = Workers(pool, threads), Scratch()
         estimator = Estimator(
@@ -105,7 +110,9 @@ def correct_motion(
             source, settings, move, estimate.lost, write=write, workers=workers, scratch=scratch,
             progress=progress, should_stop=should_stop,
         )  # fmt: skip
-    return summarize(estimate, settings, path, means, field)
+    result = summarize(estimate, settings, path, means, field)
+    result.figures["line_offset_px"] = line_offset
+    return result
 
 
 def _ignore_progress(stage: str, done: float, total: float) -> None:

@@ -1,0 +1,249 @@
+"""Motion correction against simulated truth: error, time and memory, one child process a case.
+
+    python benchmarks/motion.py                     every case, as a Markdown table
+    python benchmarks/motion.py smooth bending      some of them
+
+Reading the TIFF and writing the corrected one are inside the wall time; starting Python, importing
+and loading compiled kernels are not. Errors are root mean square over frames and axes after the
+mean offset is removed; those of non-rigid runs also over the field (every 4th px).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_cnmf.core.motion import MotionResult, correct_motion
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.testing import base_regime, simulate, simulate_volume
+from napari_cnmf.testing.volume import VolumeSimulation
+
+BASE = {"n_frames": 1000, "size": 256, "n_cells": 180}
+FAULTS = {"n_black_frames": 15, "n_flash_frames": 5, "n_noise_frames": 15, "n_saturated_frames": 2}
+SMOOTH = {"rigid_motion_rms_px": 2.0}
+JITTER = {"jitter_rms_px": 0.5, "n_jumps": 12}
+BENDING = {"nonrigid_motion_rms_px": 1.2}
+# name: (size of the recording, motion of it, parameters of the correction)
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "smooth": ({}, SMOOTH, {}),
+    "three times the noise": ({"noise": 3.0}, SMOOTH, {}),
+    "lost frames and flashes": ({}, {**SMOOTH, **FAULTS}, {}),
+    "jitter and jumps": ({}, {**SMOOTH, **JITTER}, {}),
+    "still": ({}, {}, {}),
+    "still, non-rigid mode": ({}, {}, {"pw_rigid": True}),
+    "smooth, non-rigid mode": ({}, SMOOTH, {"pw_rigid": True}),
+    "bending, rigid mode": ({}, BENDING, {}),
+    "bending": ({}, BENDING, {"pw_rigid": True, "max_deviation_rigid": 6}),
+    "bending, three times the noise": (
+        {"noise": 3.0},
+        BENDING,
+        {"pw_rigid": True, "max_deviation_rigid": 6},
+    ),
+    "512 x 512": ({"size": 512, "n_cells": 600, "n_frames": 500}, SMOOTH, {}),
+    "20,000 frames of 64 x 64": ({"size": 64, "n_cells": 12, "n_frames": 20000}, SMOOTH, {}),
+}
+VOLUME = {"n_frames": 300, "rigid_motion_rms_px": 1.5, "axial_motion_rms_planes": 0.4}
+
+
+class TiffSource:
+    """Frames of an uncompressed TIFF, read into the caller's buffer."""
+
+    def __init__(self, path: Path) -> None:
+        self._pages = tifffile.memmap(path, mode="r")
+        self.shape = self._pages.shape
+        self.dtype = self._pages.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return np.array(self._pages[start:stop])
+        out[...] = self._pages[start:stop]
+        return out
+
+
+class PeakMemory:
+    """Highest private memory of this process above what it had at the start."""
+
+    def __enter__(self) -> PeakMemory:
+        self._process = psutil.Process()
+        self._first = self.peak = self._now()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def _now(self) -> int:
+        memory = self._process.memory_info()
+        return int(memory.rss - getattr(memory, "shared", 0))
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.02):
+            self.peak = max(self.peak, self._now())
+
+    def __exit__(self, *exc: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def gained_gb(self) -> float:
+        return (self.peak - self._first) / 1e9
+
+
+def run_case(name: str, seed: int) -> dict[str, Any]:
+    """Simulate, correct, score."""
+    if name == "volume":
+        recording = simulate_volume(VolumeSimulation(seed=seed, **VOLUME))
+        motion: dict[str, Any] = {"max_shifts": (2, 12, 12)}
+    else:
+        size, moves, motion = CASES[name]
+        recording = simulate(base_regime(**{**BASE, **size}, seed=seed), **moves)
+        motion = {"max_shifts": (12, 12), **motion}
+    with tempfile.TemporaryDirectory() as folder:
+        source_path, target_path = Path(folder) / "movie.tif", Path(folder) / "corrected.tif"
+        movie = recording.array()
+        tifffile.imwrite(source_path, movie, photometric="minisblack")
+        shape, dtype = movie.shape, movie.dtype
+        del movie
+        params = CNMFParams().replace(motion=motion)
+        warm_up(params, len(shape))
+        with PeakMemory() as memory:
+            cpu, wall = time.process_time(), time.perf_counter()
+            target = tifffile.memmap(target_path, shape=shape, dtype=dtype)
+
+            def write(start: int, frames: NDArray[Any]) -> None:
+                target[start : start + len(frames)] = frames
+
+            result = correct_motion(TiffSource(source_path), params, write=write)
+            target.flush()
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {
+        "case": name,
+        "movie": " x ".join(str(n) for n in shape),
+        "error_px": error_px(result, recording.truth),
+        "stated_px": result.figures["residual_px"],
+        "lost": lost_frames(result, recording.truth),
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "memory_gb": memory.gained_gb,
+    }
+
+
+def warm_up(params: CNMFParams, n_axes: int) -> None:
+    """Load the compiled kernels."""
+    shape = (40, 64, 64) if n_axes == 3 else (40, 4, 64, 64)
+    blobs = np.random.default_rng(0).standard_normal(shape[1:])
+    frame = np.maximum(1000 * ndimage.gaussian_filter(blobs, 2) + 500, 1)
+    movie = np.random.default_rng(1).poisson(np.repeat(frame[None], 40, axis=0)).astype(np.uint16)
+
+    class Source:
+        shape = movie.shape
+        dtype = movie.dtype
+
+        def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+            return movie[start:stop].copy()
+
+    correct_motion(Source(), params, write=lambda start, frames: None)
+
+
+def error_px(result: MotionResult, truth: Any) -> float:
+    """Root mean square error of the displacements."""
+    sound = ~result.lost
+    if not truth.warp.size:
+        moved = result.shifts if result.field is None else result.field.mean(axis=(1, 2))
+        return rms(moved[sound] - truth.shifts[sound])
+    at = [np.arange(2.0, n, 4) for n in truth.dims]
+    wanted = seen_from_template(truth.displacements(*at))
+    found = np.broadcast_to(result.shifts[:, None, None], wanted.shape)
+    if result.field is not None and result.nodes is not None:
+        found = interpolate(result.field, result.nodes, at)
+    error = (found - wanted)[sound]
+    return rms(error - error.mean(axis=0))
+
+
+def seen_from_template(field: NDArray[Any]) -> NDArray[Any]:
+    """Displacements ``v(z) = u(z + v(z))`` of a field ``u`` known at places of the frame."""
+    found = field.copy()
+    rows, columns = np.mgrid[: field.shape[1], : field.shape[2]]
+    for t, u in enumerate(field):
+        for _ in range(3):
+            place = [rows + found[t, ..., 0] / 4, columns + found[t, ..., 1] / 4]
+            found[t] = np.stack(
+                [
+                    ndimage.map_coordinates(u[..., a], place, order=1, mode="nearest")
+                    for a in range(2)
+                ],
+                axis=-1,
+            )
+    return found
+
+
+def interpolate(
+    field: NDArray[Any], nodes: tuple[NDArray[Any], ...], at: list[NDArray[Any]]
+) -> NDArray[Any]:
+    """The field between its nodes, bilinear."""
+    place = np.meshgrid(
+        *[np.interp(a, n, np.arange(n.size)) for a, n in zip(at, nodes, strict=True)],
+        indexing="ij",
+    )
+    return np.stack(
+        [
+            np.stack([ndimage.map_coordinates(f[..., a], place, order=1) for a in range(2)], -1)
+            for f in field
+        ]
+    )
+
+
+def rms(error: NDArray[Any]) -> float:
+    """Root mean square after the mean offset is removed."""
+    offset = error.mean(axis=tuple(range(error.ndim - 1)))
+    return float(np.sqrt(np.mean((error - offset) ** 2)))
+
+
+def lost_frames(result: MotionResult, truth: Any) -> str:
+    """How many of the frames that show nothing are flagged, and how many others."""
+    bad = np.isin(truth.frame_fault, ["black", "noise", "saturated"])
+    if not bad.any() and not result.lost.any():
+        return ""
+    return f"{(result.lost & bad).sum()}/{bad.sum()}, {(result.lost & ~bad).sum()} wrong"
+
+
+def main() -> None:
+    """Run the cases asked for and print a table."""
+    names = [*CASES, "volume"]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", help="; ".join(names))
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(run_case(given.cases[0], given.seed)))
+        return
+    columns = ("recording", "frames", "error, px", "stated, px", "lost", "wall, s", "CPU, s", "GB")
+    print(f"| {' | '.join(columns)} |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
+    for name in given.cases or names:
+        command = [sys.executable, __file__, "--child", "--seed", str(given.seed), name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        row = json.loads(done.stdout.splitlines()[-1])
+        print(
+            f"| {row['case']} | {row['movie']} | {row['error_px']:.3f} | {row['stated_px']:.3f} "
+            f"| {row['lost']} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} "
+            f"| {row['memory_gb']:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

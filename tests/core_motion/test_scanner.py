@@ -1,0 +1,66 @@
+"""Lines of bidirectional scans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+
+class ArraySource:
+    """A movie in memory."""
+
+    def __init__(self, movie: NDArray[Any]) -> None:
+        self.movie = movie
+        self.shape = movie.shape
+        self.dtype = movie.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return self.movie[start:stop].copy()
+        out[...] = self.movie[start:stop]
+        return out
+
+
+def scanned_movie(offset_px: float) -> NDArray[np.uint16]:
+    """Textured frames that wander, odd lines displaced along x."""
+    rng = np.random.default_rng(7)
+    scene = ndimage.gaussian_filter(rng.standard_normal((120, 140)), 1.5)
+    scene = 30 + 15 * scene / scene.std()
+    y, x = np.mgrid[:64, :80] + 20.0
+    movie = np.empty((60, 64, 80), np.uint16)
+    for t, (dy, dx) in enumerate(rng.normal(0, 2, (60, 2))):
+        columns = x - dx
+        columns[1::2] -= offset_px
+        frame = ndimage.map_coordinates(scene, [y - dy, columns], order=3)
+        movie[t] = rng.poisson(np.maximum(frame, 0.1))
+    return movie
+
+
+@pytest.mark.parametrize("offset_px", [1.4, -2.0])
+def test_offset_is_found_and_taken_out(offset_px: float) -> None:
+    from napari_cnmf.core.motion._scanner import AlignedLines, find_line_offset
+
+    source = ArraySource(scanned_movie(offset_px))
+    found = find_line_offset(source)
+    assert found == pytest.approx(offset_px, abs=0.1)
+    aligned = AlignedLines(source, found)
+    assert find_line_offset(aligned) == 0.0
+    frames = aligned.read(3, 9)
+    np.testing.assert_array_equal(frames[:, ::2], source.movie[3:9, ::2])
+    still = scanned_movie(0.0)[3:9, 1::2, 8:-8].astype(float)
+    assert np.corrcoef(frames[:, 1::2, 8:-8].ravel(), still.ravel())[0, 1] > 0.75
+    buffer = np.empty_like(frames)
+    np.testing.assert_array_equal(aligned.read(3, 9, buffer), frames)
+
+
+def test_no_offset_is_not_invented() -> None:
+    from napari_cnmf.core.motion._scanner import find_line_offset
+
+    assert find_line_offset(ArraySource(scanned_movie(0.0))) == 0.0
+    noise = np.random.default_rng(0).poisson(50, (60, 64, 64)).astype(np.uint16)
+    assert find_line_offset(ArraySource(noise)) == 0.0
+    assert find_line_offset(ArraySource(noise * 0)) == 0.0

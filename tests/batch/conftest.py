@@ -15,7 +15,7 @@ import pytest
 import tifffile
 
 from napari_cnmf.batch import Batch
-from napari_cnmf.engines import get_engine
+from napari_cnmf.engines import look_again
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -27,7 +27,7 @@ def toy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [str(PLUGIN), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
     importlib.invalidate_caches()
-    get_engine.cache_clear()
+    look_again()
     sys.modules.pop("toy_engine", None)
 
 

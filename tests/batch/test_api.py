@@ -65,8 +65,12 @@ def test_a_result_is_a_curation_that_remembers(batch: nc.Batch, movie_path: Path
     curation = item.result()
     assert isinstance(curation.components, nc.Components)
     np.testing.assert_array_equal(curation.accepted, [True, False])
+    assert len(item.history_trace) == 1
     curation.accept([1])
     assert item.result().accepted.all()
+    last = item.history_trace[-1]
+    assert (last["step"], last["params"], last["input"]) == ("curation", {"edits": 1}, item.uuid)
+    assert last["time"]
     assert item.result(curator="anna").accepted.tolist() == [True, False]
     curation.undo()
     assert item.result().accepted.tolist() == [True, False]

@@ -202,6 +202,20 @@ def test_a_python_file_in_the_working_folder_is_not_run(
     assert not (batch.path / "owned").exists()
 
 
+def test_a_link_among_an_items_files_is_refused(
+    batch: Batch, movie_path: Path, tmp_path: Path
+) -> None:
+    """A batch from somebody else must not make us append to a file outside of it."""
+    profile = tmp_path / "profile"
+    profile.write_text("mine\n")
+    item = batch.add("cnmf", movie_path, engine="toy")
+    (item.folder / "worker.log").symlink_to(profile)
+    opened = Batch.open(batch.path)
+    assert "is a link" in str(opened[0].problem)
+    assert opened.run(progress=False) == []
+    assert profile.read_text() == "mine\n"
+
+
 def test_a_copied_batch_opens_elsewhere_with_its_movies_beside_it(
     tmp_path: Path, movie_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def test_a_long_batch_opens_and_polls_quickly(batch: Batch, movie_path: Path) ->
     for k in range(1000):
         copy = ItemSpec.model_validate(
             spec.model_dump()
-            | {"uuid": f"{k:08x}-0000-4000-8000-000000000000", "name": f"n{k}", "hash": str(k)}
+            | {"uuid": f"{k:06x}00-0000-4000-8000-000000000000", "name": f"n{k}", "hash": str(k)}
         )
         add_item_folder(batch.path, copy, Status())
     opened = Batch.open(batch.path)
@@ -72,6 +72,6 @@ def test_a_long_batch_opens_and_polls_quickly(batch: Batch, movie_path: Path) ->
     assert time.process_time() - began < 0.2
     assert first < 20
     began = time.process_time()
-    found = opened["0000003e-0000-4000-8000-000000000000"]
+    found = opened["00003e00-0000-4000-8000-000000000000"]
     assert found.name == "n62"
     assert time.process_time() - began < 0.1

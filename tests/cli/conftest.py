@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cnmf.engines import get_engine
+from napari_cnmf.engines import look_again
 
 PLUGIN = Path(__file__).parents[1] / "batch" / "plugin"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -25,7 +25,7 @@ def toy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PLUGIN))
     monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
     importlib.invalidate_caches()
-    get_engine.cache_clear()
+    look_again()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_cnmf.engines import engine_names, engines, get_engine, resolve
+from napari_cnmf.engines import engine_names, engines, get_engine, look_again, resolve
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import EngineError
 
@@ -18,7 +18,7 @@ PLUGIN = Path(__file__).parents[1] / "batch" / "plugin"
 def no_caiman(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An interpreter that was named and is none: CaImAn counts as not there."""
     monkeypatch.setenv("NAPARI_CNMF_CAIMAN_PYTHON", str(tmp_path / "python"))
-    get_engine.cache_clear()
+    look_again()
 
 
 def test_ours_are_known_and_keep_the_contract() -> None:
@@ -51,6 +51,6 @@ def test_an_engine_of_others_comes_by_its_entry_point(monkeypatch: pytest.Monkey
     assert "toy" in engine_names()
     assert get_engine("toy").version() == "1.0"
     monkeypatch.setitem(sys.modules, "toy_engine", None)
-    get_engine.cache_clear()
+    look_again()
     with pytest.raises(EngineError, match="Update or remove the package"):
         get_engine("toy")

@@ -28,3 +28,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BatchError(f"{path} must hold one JSON object, got {type(value).__name__}.")
     return value
+
+
+def tail(path: Path, n_bytes: int) -> str:
+    """The last ``n_bytes`` of a text file; empty when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - n_bytes))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""

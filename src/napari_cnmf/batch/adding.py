@@ -24,9 +24,9 @@ from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ItemSpec, RunSpec
 from napari_cnmf.batch.status import describe_validation
-from napari_cnmf.engines import AUTO, engine_names
+from napari_cnmf.engines import AUTO, require_known
 from napari_cnmf.engines.base import Algorithm
-from napari_cnmf.errors import BatchError, EngineError, MovieError, ParameterError
+from napari_cnmf.errors import BatchError, MovieError, ParameterError
 from napari_cnmf.io import check_movie
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
@@ -100,9 +100,7 @@ def check(batch: Batch, request: Request) -> Checked:
     MovieError, ParameterError, BatchError, EngineError
         When it could never run.
     """
-    if request.engine not in (AUTO, *engine_names()):
-        known = ", ".join((AUTO, *engine_names()))
-        raise EngineError(f"The engine must be one of {known}, got {request.engine!r}.")
+    require_known(request.engine)
     parent = request.movie if isinstance(request.movie, Item) else None
     movie = _movie_of(batch, request)
     _check_input(request, parent)

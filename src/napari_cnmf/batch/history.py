@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.batch._files import tail
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.item import Item
+
+JOURNAL_FILE = "curation.jsonl"
 
 
 def history_trace(item: Item) -> list[dict[str, Any]]:
@@ -18,7 +24,32 @@ def history_trace(item: Item) -> list[dict[str, Any]]:
     chain = [item]
     while (parent := chain[0].parent) is not None:
         chain.insert(0, parent)
-    return [_step(link) for link in chain]
+    curation = _curation(item)
+    return [_step(link) for link in chain] + ([curation] if curation is not None else [])
+
+
+def _curation(item: Item) -> dict[str, Any] | None:
+    """The decisions about its result, as far as its journal says when and how many."""
+    lines = tail(item.folder / JOURNAL_FILE, 10_000_000).splitlines()
+    if not lines:
+        return None
+    last = _parse(lines[-1]) or _parse(lines[-2] if len(lines) > 1 else "")
+    return {
+        "step": "curation",
+        "engine": "napari-cnmf",
+        "version": version("napari-cnmf"),
+        "params": {"edits": len(lines)},
+        "time": last.get("time"),
+        "input": item.uuid,
+    }
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}  # a torn last line
+    return value if isinstance(value, dict) else {}
 
 
 def _step(item: Item) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.batch import stopping
+from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
 from napari_cnmf.batch.events import Event, read_events
 from napari_cnmf.batch.history import history_trace
@@ -251,13 +252,19 @@ class Item:
         napari_cnmf.batch.queue.Queue : insists on it until the process is gone.
         napari_cnmf.batch.running.cancel_and_wait : does so without a queue.
         """
-        if self.state in (State.QUEUED, State.WAITING):
-            with suppress(ClaimedError), claim(self.folder):
-                if self._stored_status().state in (State.QUEUED, State.WAITING):
-                    write_status(self.folder, self._stored_status().to(State.CANCELLED))
-                    return
-        if not self.state.ended:
-            stopping.request_cancel(self.folder)
+        try:
+            if self.state in (State.QUEUED, State.WAITING):
+                with suppress(ClaimedError), claim(self.folder):
+                    if self.stored_state in (State.QUEUED, State.WAITING):
+                        write_status(self.folder, self._stored_status().to(State.CANCELLED))
+                        return
+            if not self.state.ended:
+                stopping.request_cancel(self.folder)
+        except OSError as error:
+            raise BatchError(
+                f"{self.name!r} could not be cancelled, its folder cannot be written: "
+                f"{error.strerror or error}."
+            ) from error
 
     def retry(self) -> None:
         """Queue it again after it failed, was cancelled or interrupted.
@@ -418,14 +425,3 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return (0, 0)
     return (stat.st_mtime_ns, stat.st_ino)
-
-
-def tail(path: Path, n_bytes: int) -> str:
-    """The last ``n_bytes`` of a text file; empty when there is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - n_bytes))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""

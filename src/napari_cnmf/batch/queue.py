@@ -121,6 +121,7 @@ class Queue:
         self._idle = threading.Event()
         self._idle.set()
         self._stopping = False
+        self._last_problem = ""
 
     # -- what its owner does
 
@@ -189,13 +190,23 @@ class Queue:
         sweep_batch(self.batch.path)
         while True:
             with self._lock:
-                more = self._turn()
-                if not more:
+                if not self._turn_safely():
                     self._idle.set()
                     break
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
         self._emit(QueueEvent(QueueEventKind.IDLE))
+
+    def _turn_safely(self) -> bool:
+        """`_turn`, and the end of the queue in order whatever goes wrong in it."""
+        try:
+            return self._turn()
+        # The thread's boundary: without an end, whoever waits for the queue would wait for ever.
+        except Exception as error:
+            logger.exception("the queue ends; workers go on")
+            self._problem(None, f"The queue ended by an error of its own: {error!r}")
+            self._running.clear()
+            return False
 
     def _turn(self) -> bool:
         """One look at everything; false when nothing is left to do."""
@@ -289,6 +300,9 @@ class Queue:
         self._emit(QueueEvent(QueueEventKind.ENDED, item, item.status))
 
     def _problem(self, item: Item | None, message: str) -> None:
+        if message == self._last_problem:
+            return  # a share that is away is away at every look
+        self._last_problem = message
         logger.error("%s", message)
         self._emit(QueueEvent(QueueEventKind.PROBLEM, item, None, message))
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from napari_cnmf.batch import stopping
+from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
-from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, LOG_FILE, Item, tail
+from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, LOG_FILE, Item
 from napari_cnmf.batch.status import (
     PARENT_FAILED,
     RETRIABLE,

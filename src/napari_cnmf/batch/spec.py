@@ -7,6 +7,7 @@ up among those installed.
 
 from __future__ import annotations
 
+import os
 import re
 import uuid as uuid_module
 from datetime import UTC, datetime
@@ -117,6 +118,7 @@ def read_spec(folder: Path) -> ItemSpec:
     BatchError
         When it is missing, damaged, or from a newer version; the message says which.
     """
+    _refuse_links(folder)
     data = read_json(folder / ITEM_FILE)
     version = data.get("version", SPEC_VERSION)
     if isinstance(version, int) and version > SPEC_VERSION:
@@ -131,6 +133,20 @@ def read_spec(folder: Path) -> ItemSpec:
             f"{folder / ITEM_FILE} must be an item as napari-cnmf writes it: "
             f"{describe_validation(error)}. Mend the file, or remove the item."
         ) from error
+
+
+def _refuse_links(folder: Path) -> None:
+    """A link among an item's files could make us write outside of the batch."""
+    try:
+        with os.scandir(folder) as entries:
+            link = next((entry.name for entry in entries if entry.is_symlink()), None)
+    except OSError:
+        return  # reading the file says it better
+    if link is not None or folder.is_symlink():
+        raise BatchError(
+            f"The files of an item must be files, and {folder / (link or '')} is a link. "
+            "Replace it by what it points to, or remove the item."
+        )
 
 
 def write_spec(folder: Path, spec: ItemSpec) -> None:

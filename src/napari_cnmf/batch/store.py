@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -104,8 +105,26 @@ def add_item_folder(
 
     ``fill`` puts further files into it first.
     """
-    target = root / ITEMS / folder_name(spec)
-    unfinished = root / ITEMS / f"{_UNFINISHED}{spec.uuid}"
+    while True:
+        target = root / ITEMS / folder_name(spec)
+        try:
+            _make_item_folder(target, spec, status, fill)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and target.exists():
+                # Six digits of a uuid may be there already; another uuid is as good.
+                spec = spec.model_copy(update={"uuid": str(uuid.uuid4())})
+                continue
+            raise BatchError(
+                f"Item {spec.name!r} could not be added to {root}: {error.strerror or error}. "
+                "Free some space or make the folder writable, then add it again."
+            ) from error
+        return target
+
+
+def _make_item_folder(
+    target: Path, spec: ItemSpec, status: Status, fill: Callable[[Path], None] | None
+) -> None:
+    unfinished = target.with_name(f"{_UNFINISHED}{spec.uuid}")
     try:
         unfinished.mkdir()
         write_spec(unfinished, spec)
@@ -113,14 +132,8 @@ def add_item_folder(
         if fill is not None:
             fill(unfinished)
         unfinished.rename(target)
-    except OSError as error:
-        raise BatchError(
-            f"Item {spec.name!r} could not be added to {root}: {error.strerror or error}. "
-            "Free some space or make the folder writable, then add it again."
-        ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return target
 
 
 def remove_item_folder(folder: Path) -> None:

@@ -44,7 +44,7 @@ class BatchWatcher:
         self._stamps: dict[str, int] = {}
         self._uuids: dict[str, str] = {}
         self._live: dict[str, State] = {}
-        """State last seen of items that may change without a write: running, queued, waiting."""
+        """State last seen of items whose state may change without a write to their folder."""
 
     def poll(self) -> Changes:
         """What is different since the last call; at the first call every item is ``added``."""
@@ -79,10 +79,12 @@ class BatchWatcher:
 
     def _remember(self, item: Item) -> None:
         state = item.state
-        if state.ended:
-            self._live.pop(item.folder.name, None)
-        else:
+        # A process dies, a parent ends; a queued item without a parent only changes by a write.
+        depends = state is State.RUNNING or (not state.ended and item.spec.parent is not None)
+        if depends:
             self._live[item.folder.name] = state
+        else:
+            self._live.pop(item.folder.name, None)
 
     def _turned(self, item: Item) -> bool:
         """Did its state change without a write: its process died, or its parent ended?"""

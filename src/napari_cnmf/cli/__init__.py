@@ -20,7 +20,7 @@ EXIT_NOT_COMPLETED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-COMMANDS = ("demo", "run", "batch", "export", "params", "view", "doctor")
+COMMANDS = ("demo", "run", "batch", "curate", "export", "params", "view", "doctor")
 
 
 def build_parser() -> argparse.ArgumentParser:

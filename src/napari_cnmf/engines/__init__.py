@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
 from napari_cnmf.engines.base import Algorithm, Engine
 from napari_cnmf.errors import EngineError
 
-__all__ = ["AUTO", "Resolution", "engine_names", "engines", "get_engine", "resolve"]
+__all__ = [
+    "AUTO",
+    "Resolution",
+    "engine_names",
+    "engines",
+    "get_engine",
+    "look_again",
+    "require_known",
+    "resolve",
+]
 
 AUTO = "auto"
 ENTRY_POINTS = "napari_cnmf.engines"
@@ -37,8 +46,19 @@ class Resolution(NamedTuple):
 
 def engine_names() -> tuple[str, ...]:
     """Names of every engine that is known, here or not."""
-    others = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
-    return (*_OURS, *sorted(others - set(_OURS)))
+    return (*_OURS, *sorted(_others().keys() - _OURS.keys()))
+
+
+@cache
+def _others() -> dict[str, EntryPoint]:
+    """Engines of other packages; read once, since that opens the metadata of every package."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+def look_again() -> None:
+    """Forget which engines there are, after packages were installed or removed."""
+    _others.cache_clear()
+    get_engine.cache_clear()
 
 
 @cache
@@ -54,17 +74,23 @@ def get_engine(name: str) -> Engine:
         module, _, attribute = _OURS[name].partition(":")
         engine: Engine = getattr(import_module(module), attribute)()
         return engine
-    for entry in entry_points(group=ENTRY_POINTS, name=name):
-        try:
-            loaded: Engine = entry.load()()
-        except (ImportError, AttributeError, TypeError) as error:
-            raise EngineError(
-                f"Engine {name!r} of {entry.value} must load, and does not: {error}. "
-                "Update or remove the package it comes from."
-            ) from error
-        return loaded
-    known = ", ".join((AUTO, *engine_names()))
-    raise EngineError(f"The engine must be one of {known}, got {name!r}.")
+    require_known(name)
+    entry = _others()[name]
+    try:
+        loaded: Engine = entry.load()()
+    except (ImportError, AttributeError, TypeError) as error:
+        raise EngineError(
+            f"Engine {name!r} of {entry.value} must load, and does not: {error}. "
+            "Update or remove the package it comes from."
+        ) from error
+    return loaded
+
+
+def require_known(name: str) -> None:
+    """Raise ``EngineError`` unless ``name`` is ``auto`` or that of a known engine."""
+    if name not in (AUTO, *_OURS) and name not in _others():
+        known = ", ".join((AUTO, *engine_names()))
+        raise EngineError(f"The engine must be one of {known}, got {name!r}.")
 
 
 def engines() -> dict[str, Engine]:

@@ -231,6 +231,12 @@ def tuples(value: Any) -> Any:
     return tuple(tuples(item) for item in value) if isinstance(value, list) else value
 
 
+def like(default: Any, value: Any) -> Any:
+    """A whole number as int where CaImAn has one: it counts pixels with some of them."""
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole and type(default) is int else value
+
+
 def make_params(request: dict[str, Any], voice: Voice) -> Any:
     """CaImAn's parameters from ours; says what it does not know and what it changed."""
     from caiman.source_extraction.cnmf.params import CNMFParams
@@ -241,7 +247,7 @@ def make_params(request: dict[str, Any], voice: Voice) -> Any:
     for group, values in request["params"].items():
         for key, value in values.items():
             if key in known.get(group, {}):
-                sent.setdefault(group, {})[key] = tuples(value)
+                sent.setdefault(group, {})[key] = like(known[group][key], tuples(value))
             else:
                 message = f"{group}.{key} is not a parameter of this CaImAn; it was left out."
                 voice.say("log", message=message)

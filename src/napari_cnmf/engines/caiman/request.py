@@ -45,7 +45,8 @@ def caiman_params(
     params = _one_photon(job.params) if job.algorithm is Algorithm.CNMFE else job.params
     nested = params.to_caiman(frame_rate_hz=job.frame_rate_hz, dims=dims)
     is_motion = job.algorithm is Algorithm.MCORR
-    for (group, key), (value, why) in _forced(job, params, dims).items():
+    forced = {} if job.algorithm is Algorithm.EVALUATE else _forced(job, params, dims)
+    for (group, key), (value, why) in forced.items():
         if (group == "motion") is not is_motion:
             continue
         if nested[group].get(key) != value:

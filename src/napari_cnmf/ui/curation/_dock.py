@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
@@ -53,6 +53,8 @@ class CurationWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
+        # Otherwise napari leaves half of a tall dock empty.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
         self._shortcuts = [self._bind(a.key, partial(self.run, a)) for a in self.bindings]

@@ -24,7 +24,6 @@ class HistoryList(QWidget):
         super().__init__(parent)
         self._cur: Curation | None = None
         self.list = QListWidget()
-        self.list.setAlternatingRowColors(True)
         self.list.itemActivated.connect(self._on_activated)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -38,7 +38,6 @@ class CurationTable(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         self.setShowGrid(False)
         self.setWordWrap(False)
-        self.setAlternatingRowColors(True)
         self._style_headers()
         self.setSortingEnabled(True)
         self.sortByColumn(Column.ID, Qt.SortOrder.AscendingOrder)

@@ -158,6 +158,12 @@ class Studio:
         self.wait_for(lambda: time.monotonic() > end)
 
     def shoot(self, name: str) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        for widget in QApplication.allWidgets():
+            if type(widget).__name__ == "NapariQtNotification":
+                widget.close()
+        self.settle(0.3)
         self.viewer.window.screenshot(str(self.out / name), canvas_only=False, flash=False)
         print(self.out / name)
 

@@ -13,6 +13,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.ui.layers._footprints import (
     choose_oversampling,
     contours,
+    fill_holes,
     label_image,
     outline,
     relative_footprints,
@@ -91,6 +92,31 @@ def test_empty_footprint_and_no_components() -> None:
 def test_more_components_than_labels_is_an_error() -> None:
     with pytest.raises(ResultError, match="65535"):
         label_image(sp.csc_matrix((4, 70_000)), (2, 2))
+
+
+def test_holes_belong_to_the_label_around_them() -> None:
+    labels = np.zeros((12, 14), np.uint16)
+    labels[1:6, 1:6] = 1
+    labels[3, 3] = 0  # a nucleus
+    labels[7:12, 1:6] = 2
+    labels[9:12, 3] = 0  # open to the border
+    labels[2:8, 8:13] = 3
+    labels[2:8, 10] = 4
+    labels[4:6, 9:11] = 0  # between two labels
+    filled = fill_holes(labels)
+    expected = labels.copy()
+    expected[3, 3] = 1
+    np.testing.assert_array_equal(filled, expected)
+    volume = np.stack([labels, np.zeros_like(labels)])
+    np.testing.assert_array_equal(fill_holes(volume), [expected, volume[1]])
+
+
+def test_a_dark_nucleus_has_no_contour_of_its_own() -> None:
+    yy, xx = np.mgrid[:20, :24]
+    ring = np.exp(-((np.hypot(yy - 9, xx - 11) - 5) ** 2)).astype(np.float32)
+    lines = contours(sp.csc_matrix(ring.reshape(-1, 1)), 0, (20, 24), level=0.5)
+    assert len(lines) == 1
+    assert np.hypot(lines[0][:, 0] - 9, lines[0][:, 1] - 11).min() > 5
 
 
 def test_outline_is_the_rim_and_closed_at_the_border() -> None:

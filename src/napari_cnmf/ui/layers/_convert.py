@@ -24,7 +24,8 @@ LayerData = tuple[Any, dict[str, Any], str]
 KIND = "napari_cnmf_kind"
 """Key of a layer's metadata that says which part of a result it is."""
 
-_COLORMAPS = {"background": "gray", "residual": "PiYG", "correlation": "inferno", "pnr": "inferno"}
+# Verdicts are told by colour, so what lies below them is gray.
+_COLORMAPS = {"residual": "PiYG"}
 _IMAGE_NAMES = ("mean", "max", "std", "correlation", "pnr")
 
 

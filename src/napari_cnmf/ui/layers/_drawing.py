@@ -13,6 +13,7 @@ from napari_cnmf.ui.layers._footprints import (
     CONTOUR_LEVEL,
     choose_oversampling,
     contours,
+    fill_holes,
     label_image,
     outline,
 )
@@ -43,13 +44,14 @@ class Drawing:
     @cached_property
     def filled(self) -> NDArray[np.uint16]:
         """Label image ``([Z], Y * oversampling, X * oversampling)``."""
-        return label_image(
+        labels = label_image(
             self.components.A,
             self.components.dims,
             level=self.level,
             oversampling=self.oversampling,
             behind=None if self.components.accepted is None else ~self.components.accepted,
         )
+        return fill_holes(labels)
 
     @cached_property
     def outlined(self) -> NDArray[np.uint16]:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
     from napari_cnmf.model.components import Components
 
+_TOGGLE = (
+    "QToolButton { padding: 2px 9px; border-radius: 3px; }"
+    "QToolButton:checked { background: rgba(128, 128, 128, 100); }"
+)
 _NO_RESULT = "Open a result to see its traces: double-click a completed item of the batch."
 _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds another one."
 
@@ -64,6 +68,7 @@ class TracesWidget(QWidget):
         button.setText(trace.value)
         button.setToolTip(TRACE_TOOLTIPS[trace])
         button.setCheckable(True)
+        button.setStyleSheet(_TOGGLE)
         button.toggled.connect(lambda _: self._redraw.start())
         return button
 

@@ -110,7 +110,7 @@ def test_motion_is_measured_and_taken_out(recording: Recording, tmp_path: Path) 
     """Frames moved by whole pixels: the truth of the shifts is exact."""
     frames = recording.array()
     t = np.arange(len(frames))
-    truth = np.stack([3 * np.sin(t / 40), 2 * np.cos(t / 25)], axis=1).round().astype(int)
+    truth = np.stack([5 * np.sin(t / 80), 5 * np.cos(t / 60)], axis=1).round().astype(int)
     moved = np.stack([np.roll(f, s, (0, 1)) for f, s in zip(frames, truth, strict=True)])
     tifffile.imwrite(tmp_path / "moved.tif", moved, imagej=True, metadata={"axes": "TYX"})
     folder = tmp_path / "item"
@@ -121,10 +121,10 @@ def test_motion_is_measured_and_taken_out(recording: Recording, tmp_path: Path) 
     record = read_motion(folder / "motion.h5")
     # How well it measures is for the tests of the method; here it must be the right thing.
     error = record.shifts - truth
-    assert np.abs(error - error.mean(axis=0)).mean() < 0.7
-    assert all(np.corrcoef(record.shifts[:, axis], truth[:, axis])[0, 1] > 0.9 for axis in (0, 1))
+    assert np.abs(error - error.mean(axis=0)).mean() < 0.9
+    assert all(np.corrcoef(record.shifts[:, axis], truth[:, axis])[0, 1] > 0.8 for axis in (0, 1))
     assert outcome.figures["border_px"] == record.border_px
-    assert 3 <= record.border_px <= 8
+    assert 5 <= record.border_px <= 10
     corrected = open_movie(folder / "corrected.tif")
     assert (corrected.shape, corrected.dtype) == (moved.shape, np.uint16)
     assert corrected.frame_rate_hz == pytest.approx(15.0)

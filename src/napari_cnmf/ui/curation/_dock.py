@@ -71,10 +71,16 @@ class CurationWidget(QWidget):
 
     def _connect(self) -> None:
         session, panel = self._session, self.panel
-        session.result_changed.connect(self._on_result)
-        session.components_changed.connect(self._on_components)
-        session.verdicts_changed.connect(self._on_verdicts)
-        session.selection_changed.connect(self._on_selection)
+        connections = (
+            (session.result_changed, self._on_result),
+            (session.components_changed, self._on_components),
+            (session.verdicts_changed, self._on_verdicts),
+            (session.selection_changed, self._on_selection),
+        )
+        for signal, slot in connections:
+            signal.connect(slot)
+        # Python may keep this object longer than Qt does.
+        self.destroyed.connect(partial(_disconnect, connections))
         panel.table.chosen.connect(session.select)
         panel.model.reordered.connect(self._select_in_table)
         panel.model.note_written.connect(self._write_note)
@@ -399,6 +405,11 @@ class CurationWidget(QWidget):
             act()
         except CnmfError as error:
             report(error)
+
+
+def _disconnect(connections: tuple[tuple[Any, Any], ...]) -> None:
+    for signal, slot in connections:
+        signal.disconnect(slot, missing_ok=True)
 
 
 def _named(ids: list[int]) -> str:

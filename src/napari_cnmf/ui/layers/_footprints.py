@@ -9,12 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.ndimage import generate_binary_structure, label
-from skimage.measure import find_contours
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 
-CONTOUR_LEVEL = 0.3
-"""Where a footprint ends on screen, as a fraction of its maximum."""
+__all__ = [
+    "CONTOUR_LEVEL",
+    "choose_oversampling",
+    "contours",
+    "label_image",
+    "outline",
+    "relative_footprints",
+]
 
 MAX_LABELS = np.iinfo(np.uint16).max
 _FINE_PIXELS_PER_PLANE = 1024 * 1024
@@ -204,59 +210,3 @@ def outline(labels: NDArray[np.uint16], thickness: int = 1) -> NDArray[np.uint16
 
 def _along(axis: int, part: slice) -> Any:
     return (..., part, slice(None)) if axis == -2 else (..., part)
-
-
-def contours(
-    A: sp.csc_matrix, index: int, dims: tuple[int, ...], *, level: float = CONTOUR_LEVEL
-) -> list[NDArray[np.float64]]:
-    """Outer contours of one footprint, lazily: about 0.1 ms each.
-
-    Parameters
-    ----------
-    A
-        Footprints ``(n_pixels, n_components)``, pixels in C order of ``dims``.
-    index
-        Column of ``A``.
-    dims
-        Field ``(Y, X)`` or ``(Z, Y, X)``.
-    level
-        Fraction of the footprint's maximum the contour runs at.
-
-    Returns
-    -------
-    list of ndarray
-        Vertices ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x) with one polygon or more for
-        each plane; field pixels, pixel centres at integers. Empty for an empty footprint.
-    """
-    start, stop = A.indptr[index : index + 2]
-    pixels, values = A.indices[start:stop], A.data[start:stop]
-    if not values.size or values.max() <= 0:
-        return []
-    where = np.stack(np.unravel_index(pixels, dims))
-    low, high = where.min(axis=1), where.max(axis=1)
-    patch = np.zeros(tuple(high - low + 1), np.float32)
-    patch[tuple(where - low[:, None])] = values
-    threshold = float(values.max()) * level
-    if len(dims) == 2:
-        return _plane_contours(patch, threshold, low)
-    found = []
-    for z, plane in enumerate(patch):
-        for line in _plane_contours(plane, threshold, low[1:]):
-            height = np.full(len(line), float(low[0] + z))
-            found += [np.column_stack([height, line])]
-    return found
-
-
-def _plane_contours(
-    patch: NDArray[np.float32], threshold: float, low: NDArray[np.intp]
-) -> list[NDArray[np.float64]]:
-    """Contours of a plane, padded by one pixel so that those at the border close too."""
-    lines: list[Any] = find_contours(np.pad(patch, 1), threshold)  # type: ignore[no-untyped-call]
-    return [np.asarray(line, float) - 1 + low for line in lines if _is_outer(line)]
-
-
-def _is_outer(line: NDArray[np.float64]) -> bool:
-    """Contours wind around what is low: those of holes run the other way."""
-    y, x = line[:, 0], line[:, 1]
-    doubled_area = np.sum(y[:-1] * x[1:] - y[1:] * x[:-1])
-    return bool(doubled_area < 0)

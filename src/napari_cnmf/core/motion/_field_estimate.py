@@ -18,6 +18,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 SAMPLE_FRAMES = 144
+LEAST_BENDING_PX = 0.05
+"""Less than this blurs nothing, and interpolation by node costs more than it mends."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ def estimate_field(
     frames = np.concatenate([_aligned(estimator, band, model, (t, t + 1), shifts) for t in sample])
     estimator.check()
     model.learn(frames, model.bounds(shifts[sample]), estimator.workers, 2 * settings.max_deviation)
-    if model.prior.strength_px == 0:
+    if model.prior.strength_px < LEAST_BENDING_PX:
         return None
     b = _all_scores(estimator, band, model, shifts)
     c, pace = smooth_modes(model.prior, b, lost)

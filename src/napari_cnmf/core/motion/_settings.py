@@ -82,7 +82,7 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
         )
     dims = (1, *shape[1:]) if ndim == 2 else tuple(shape[1:])
     given = motion.max_shifts
-    if ndim == 3 and len(given) == 2 and "max_shifts" not in _set_fields(motion):
+    if ndim == 3 and len(given) == 2 and _is_default(motion, "max_shifts"):
         # the default is for planes; along z a volume has few of them
         given = (max(1, min(2, dims[0] // 3)), *given)
     max_shifts = _per_axis("max_shifts", given, ndim)
@@ -95,7 +95,7 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
     strides = (1.0, 1.0, 1.0)
     if motion.pw_rigid and ndim == 2:
         strides = _per_axis("strides", motion.strides, ndim)
-        if strides[1] >= dims[1] and strides[2] >= dims[2] and "strides" in _set_fields(motion):
+        if strides[1] >= dims[1] and strides[2] >= dims[2] and not _is_default(motion, "strides"):
             raise ParameterError(
                 f"motion.strides must be smaller than the field of {dims[1]} x {dims[2]} px for "
                 f"piecewise correction, got {motion.strides}. Lower it, or set motion.pw_rigid "
@@ -122,9 +122,10 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
     )
 
 
-def _set_fields(motion: Any) -> set[str]:
-    """Names of the parameters that the user gave."""
-    return set(getattr(motion, "model_fields_set", ()))
+def _is_default(motion: Any, name: str) -> bool:
+    """The parameter has its default, whether somebody typed it or not."""
+    fields = getattr(type(motion), "model_fields", {})
+    return name in fields and getattr(motion, name) == fields[name].default
 
 
 def _per_axis(name: str, value: Any, ndim: int) -> tuple[float, float, float]:

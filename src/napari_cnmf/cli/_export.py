@@ -3,46 +3,101 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ExportError, ResultError
+from napari_cnmf.io.exports import EXPORTERS, MovieIn, Session
 
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
 
-FORMATS = ("caiman", "csv", "npz")
+_SESSION = {
+    "subject_id": "id of the animal",
+    "species": "in Latin, such as 'Mus musculus'",
+    "sex": "M, F, U or O",
+    "age": "ISO 8601 duration, such as P90D",
+    "genotype": "of the animal",
+    "session_id": "id of the session",
+    "description": "what was done in the session",
+    "lab": "name of the lab",
+    "institution": "name of the institution",
+    "indicator": "such as GCaMP6f",
+    "location": "brain area",
+    "device": "the microscope",
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
+    folders = " and ".join(name for name, exporter in EXPORTERS.items() if exporter.is_folder)
     parser = commands.add_parser(
         "export",
         help="write a result for another program",
-        description="Write a result with its decisions; csv goes to a folder.",
+        description=f"Write a result with its decisions. {folders} are folders.",
     )
     parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
-    parser.add_argument("--to", choices=FORMATS, required=True)
+    parser.add_argument("--to", choices=tuple(EXPORTERS), required=True)
     parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument(
+        "--rejected",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="rejected components too, or not; by default where the format can mark them",
+    )
+    parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
+    nwb = parser.add_argument_group("NWB", "what the format asks for and no result knows")
+    nwb.add_argument("--movie-in-nwb", choices=[str(how) for how in MovieIn], default="not")
+    nwb.add_argument("--start", metavar="TIME", help="ISO 8601, such as 2026-03-01T14:30+01:00")
+    nwb.add_argument("--experimenter", action="append", default=[], metavar="NAME")
+    nwb.add_argument("--excitation-nm", type=float, metavar="NM")
+    nwb.add_argument("--emission-nm", type=float, metavar="NM")
+    for name, said in _SESSION.items():
+        nwb.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=said)
     parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write what was asked for; prints where it is."""
-    from napari_cnmf.io.caiman import write_caiman
-    from napari_cnmf.io.exports.plain import write_csv, write_npz
+    from napari_cnmf.batch.exporting import export
+    from napari_cnmf.io import open_movie
 
     curation = read_curation(args.source)
-    components = curation.components
-    accepted = curation.accepted
-    if args.to == "csv":
-        write_csv(components, args.out, accepted=accepted)
-    elif args.to == "npz":
-        write_npz(components, args.out, accepted=accepted)
-    else:
-        write_caiman(components.replace(accepted=accepted), args.out)
-    print(args.out)
+    rate = curation.components.frame_rate_hz
+    movie = None if args.movie is None else open_movie(args.movie, frame_rate_hz=rate)
+    written = export(
+        curation,
+        args.to,
+        args.out,
+        include_rejected=args.rejected,
+        movie=movie,
+        session=_session(args),
+        movie_in_nwb=args.movie_in_nwb,
+    )
+    print(written)
     return 0
+
+
+def _session(args: argparse.Namespace) -> Session:
+    said = {name: getattr(args, name) for name in _SESSION if getattr(args, name) is not None}
+    return Session(
+        **said,
+        start=_time(args.start),
+        experimenter=tuple(args.experimenter),
+        excitation_nm=args.excitation_nm,
+        emission_nm=args.emission_nm,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ExportError(
+            f"--start must be a time as in ISO 8601, got {text!r}. "
+            "Write it as 2026-03-01T14:30+01:00."
+        ) from error
 
 
 def read_curation(source: Path) -> Curation:

@@ -12,9 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, DuplicateItemWarning, Item, Queue, State, current_batch
+    from napari_cnmf.batch.exporting import export
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.caiman import read_caiman, write_caiman
+    from napari_cnmf.io.exports import (
+        write_csv,
+        write_imagej,
+        write_labels,
+        write_mat,
+        write_methods,
+        write_mp4,
+        write_npz,
+        write_nwb,
+        write_params,
+        write_suite2p,
+    )
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.params import CNMFParams
@@ -31,10 +44,21 @@ _WHERE = {
     "Queue": "napari_cnmf.batch",
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
+    "export": "napari_cnmf.batch.exporting",
     "open_movie": "napari_cnmf.io",
     "read_caiman": "napari_cnmf.io.caiman",
     "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.caiman",
+    "write_csv": "napari_cnmf.io.exports",
+    "write_imagej": "napari_cnmf.io.exports",
+    "write_labels": "napari_cnmf.io.exports",
+    "write_mat": "napari_cnmf.io.exports",
+    "write_methods": "napari_cnmf.io.exports",
+    "write_mp4": "napari_cnmf.io.exports",
+    "write_npz": "napari_cnmf.io.exports",
+    "write_nwb": "napari_cnmf.io.exports",
+    "write_params": "napari_cnmf.io.exports",
+    "write_suite2p": "napari_cnmf.io.exports",
 }
 
 __all__ = [
@@ -48,10 +72,21 @@ __all__ = [
     "Queue",
     "State",
     "current_batch",
+    "export",
     "open_movie",
     "read_caiman",
     "view",
     "write_caiman",
+    "write_csv",
+    "write_imagej",
+    "write_labels",
+    "write_mat",
+    "write_methods",
+    "write_mp4",
+    "write_npz",
+    "write_nwb",
+    "write_params",
+    "write_suite2p",
 ]
 
 

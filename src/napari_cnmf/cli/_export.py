@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cnmf.errors import ExportError, ResultError
-from napari_cnmf.io.exports import EXPORTERS, MovieIn, Session
 
 if TYPE_CHECKING:
+    from napari_cnmf.io.exports import Session
     from napari_cnmf.model.curation import Curation
+
+# Written out, as the parser must not wait for the formats to be imported; a test compares.
+FORMATS = (
+    "caiman", "nwb", "csv", "npz", "mat", "suite2p", "imagej", "labels", "params", "methods", "mp4",
+)  # fmt: skip
 
 _SESSION = {
     "subject_id": "id of the animal",
@@ -31,14 +36,13 @@ _SESSION = {
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    folders = " and ".join(name for name, exporter in EXPORTERS.items() if exporter.is_folder)
     parser = commands.add_parser(
         "export",
         help="write a result for another program",
-        description=f"Write a result with its decisions. {folders} are folders.",
+        description="Write a result with its decisions; csv and suite2p go to a folder.",
     )
     parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
-    parser.add_argument("--to", choices=tuple(EXPORTERS), required=True)
+    parser.add_argument("--to", choices=FORMATS, required=True)
     parser.add_argument("out", type=Path, metavar="OUT")
     parser.add_argument(
         "--rejected",
@@ -48,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
     nwb = parser.add_argument_group("NWB", "what the format asks for and no result knows")
-    nwb.add_argument("--movie-in-nwb", choices=[str(how) for how in MovieIn], default="not")
+    nwb.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     nwb.add_argument("--start", metavar="TIME", help="ISO 8601, such as 2026-03-01T14:30+01:00")
     nwb.add_argument("--experimenter", action="append", default=[], metavar="NAME")
     nwb.add_argument("--excitation-nm", type=float, metavar="NM")
@@ -80,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _session(args: argparse.Namespace) -> Session:
+    from napari_cnmf.io.exports import Session
+
     said = {name: getattr(args, name) for name in _SESSION if getattr(args, name) is not None}
     return Session(
         **said,

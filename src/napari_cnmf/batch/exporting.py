@@ -1,0 +1,117 @@
+"""Exports of items: the batch knows the movie, its motion and the history of a result."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.batch.item import Item
+from napari_cnmf.batch.spec import ITEM_FILE
+from napari_cnmf.engines.base import MOTION_FILE, Algorithm
+from napari_cnmf.errors import BatchError, MovieError
+from napari_cnmf.io import exports
+from napari_cnmf.io.exports import Context, MovieIn, Session
+from napari_cnmf.io.motion import read_motion
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.movie import Movie
+
+
+def export(
+    source: Item | Curation | Components,
+    to: str,
+    out: str | Path,
+    *,
+    include_rejected: bool | None = None,
+    movie: Movie | None = None,
+    session: Session | None = None,
+    movie_in_nwb: MovieIn | str = MovieIn.NOT,
+) -> Path:
+    """Write a result for another program.
+
+    Parameters
+    ----------
+    source
+        An item, a curation, or bare components. Of an item, and of a curation that was opened
+        from one, movie, shifts and history are found in the batch.
+    to
+        ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods`` or ``mp4``.
+    out
+        The file, or the folder for ``csv`` and ``suite2p``.
+    include_rejected
+        By default all components where the format can mark them as rejected, else (``imagej,
+        labels, mp4``) the accepted ones alone.
+    movie
+        What the components were found in; for ``mp4`` and to go into NWB.
+    session
+        What NWB asks for and no result knows: start, animal, indicator, wavelengths.
+    movie_in_nwb
+        ``not``, ``linked`` or ``copied``.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ExportError
+        Unknown format, a package or a movie that is missing, a place that cannot be written.
+
+    Examples
+    --------
+    >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
+    >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
+    """
+    item = source if isinstance(source, Item) else _item_of(source)
+    context = Context() if item is None else context_of(item)
+    context = replace(
+        context,
+        movie=movie if movie is not None else context.movie,
+        session=session if session is not None else context.session,
+        movie_in_nwb=MovieIn(movie_in_nwb),
+    )
+    result = source.result() if isinstance(source, Item) else source
+    return exports.export(result, to, out, include_rejected=include_rejected, context=context)
+
+
+def context_of(item: Item) -> Context:
+    """What the batch knows around an item's result; what is not there any more is left out."""
+    context = Context()
+    with suppress(BatchError):
+        context = replace(context, history=item.history_trace)
+    with suppress(MovieError, BatchError):
+        context = replace(context, movie=item.movie())
+    with suppress(BatchError):
+        corrected = _motion_correction_of(item)
+        path = None if corrected is None else corrected.folder / MOTION_FILE
+        if corrected is not None and path is not None and path.is_file():
+            spec = corrected.spec.movie
+            files = () if spec is None else movie_paths(item.batch.path, spec)
+            uncorrected = tuple(path for path in files if path.is_file())
+            context = replace(context, motion=read_motion(path), uncorrected_paths=uncorrected)
+    return context
+
+
+def _motion_correction_of(item: Item) -> Item | None:
+    """The nearest motion correction in the item's chain."""
+    link: Item | None = item
+    while link is not None and link.algorithm is not Algorithm.MCORR:
+        link = link.parent
+    return link
+
+
+def _item_of(source: Curation | Components) -> Item | None:
+    """The item whose result was opened as this curation."""
+    if not isinstance(source, Curation) or source.path is None:
+        return None
+    folder = source.path.absolute().parent
+    if not (folder / ITEM_FILE).is_file():
+        return None
+    from napari_cnmf.batch.batch import Batch
+
+    with suppress(BatchError):
+        return Item(Batch.open(folder.parents[1]), folder)
+    return None

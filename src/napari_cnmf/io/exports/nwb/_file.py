@@ -1,0 +1,132 @@
+"""The session, the animal, the microscope and its plane."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pynwb
+from pynwb.ophys import ImagingPlane, OpticalChannel
+
+from napari_cnmf.io.exports.context import Context, Session
+from napari_cnmf.io.exports.parameters import params_json_of
+from napari_cnmf.io.exports.selection import Selected
+from napari_cnmf.params import CNMFParams
+
+PLANE = "ImagingPlane"
+_UNKNOWN = float("nan")
+_NOT_GIVEN = "session_start_time was not given: it is"
+
+
+def build_file(chosen: Selected, context: Context) -> Any:
+    """An ``NWBFile`` with its session and what is known of the animal."""
+    session = context.session
+    start, said_how = _start(chosen, context)
+    nwbfile = pynwb.NWBFile(
+        session_description=session.description,
+        identifier=str(uuid.uuid4()),
+        session_start_time=start,
+        session_id=session.session_id,
+        experimenter=list(session.experimenter) or None,
+        lab=session.lab,
+        institution=session.institution,
+        keywords=list(session.keywords) or None,
+        notes=said_how,
+        subject=_subject(session),
+    )
+    nwbfile.add_scratch(
+        params_json_of(chosen.curation),
+        name="params_json",
+        description="Parameters of the analysis: CaImAn's groups and names, as JSON",
+    )
+    nwbfile.add_scratch(
+        json.dumps(_history(chosen, context), default=str),
+        name="history_trace",
+        description="How the result came to be, one entry a step, as JSON",
+    )
+    return nwbfile
+
+
+def add_plane(nwbfile: Any, chosen: Selected, context: Context) -> Any:
+    """The ``ImagingPlane``; its grid is ``(x, y[, z])``."""
+    session = context.session
+    device = nwbfile.create_device(name=session.device, description="Microscope of the recording")
+    channel = OpticalChannel(
+        name="OpticalChannel",
+        description="Fluorescence of the indicator",
+        emission_lambda=_wavelength(session.emission_nm),
+    )
+    spacing = context.pixel_size_um(chosen.components)
+    grid: dict[str, Any] = {}
+    if spacing is not None:
+        grid = {"grid_spacing": list(spacing[::-1]), "grid_spacing_unit": "micrometers"}
+    nwbfile.add_imaging_plane(
+        ImagingPlane(
+            name=PLANE,
+            optical_channel=channel,
+            description="Field of view",
+            device=device,
+            excitation_lambda=_wavelength(session.excitation_nm),
+            indicator=session.indicator,
+            location=session.location,
+            imaging_rate=chosen.components.frame_rate_hz,
+            **grid,
+        )
+    )
+    return nwbfile.imaging_planes[PLANE]
+
+
+def is_one_photon(chosen: Selected) -> bool:
+    """Whether the recording is a one-photon one, as far as the result tells."""
+    stored = chosen.components.params.get("init", {}).get("method_init")
+    one_photon = CNMFParams().replace(init={"method_init": "corr_pnr"}).init.method_init
+    return chosen.components.has_ring_background or stored == one_photon
+
+
+def _start(chosen: Selected, context: Context) -> tuple[datetime, str | None]:
+    """When the session began, and how it is known where nobody said it."""
+    given = context.session.start
+    if given is not None:
+        return given if given.tzinfo is not None else given.astimezone(), None
+    movie_files = context.movie.paths if context.movie is not None else ()
+    candidates = {
+        "the movie's file": context.uncorrected_paths or movie_files,
+        "the result's file": () if chosen.curation.path is None else (chosen.curation.path,),
+    }
+    for what, paths in candidates.items():
+        there = [Path(path) for path in paths if Path(path).exists()]
+        if there:
+            start = datetime.fromtimestamp(min(path.stat().st_mtime for path in there))
+            return (
+                start.astimezone(),
+                f"session_start_time was not given: it is the date of {what}.",
+            )
+    return datetime.now().astimezone(), f"{_NOT_GIVEN} the time of the export."
+
+
+def _subject(session: Session) -> Any:
+    if session.subject_id is None:
+        return None
+    return pynwb.file.Subject(
+        subject_id=session.subject_id,
+        species=session.species,
+        sex=session.sex,
+        age=session.age,
+        genotype=session.genotype,
+    )
+
+
+def _history(chosen: Selected, context: Context) -> list[dict[str, Any]]:
+    """The items of the chain, then the curation."""
+    steps = [dict(step) for step in context.history]
+    edits = [edit.to_line() for edit in chosen.curation.applied]
+    return [*steps, {"step": "curation", "version": version("napari-cnmf"), "edits": edits}]
+
+
+def _wavelength(given: float | None) -> float:
+    """NWB demands a number; NaN claims nothing."""
+    return _UNKNOWN if given is None else given

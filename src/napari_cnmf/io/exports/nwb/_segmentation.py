@@ -1,0 +1,112 @@
+"""Components and background as tables of masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from hdmf.common import VectorData, VectorIndex
+from pynwb.ophys import ImageSegmentation, PlaneSegmentation, RoiResponseSeries
+
+from napari_cnmf.io.exports.context import Context
+from napari_cnmf.io.exports.nwb._traces import compressed
+from napari_cnmf.io.exports.selection import Selected
+
+_SAID = {
+    "accepted": "Whether the component counts as a cell, by hand or by the thresholds",
+    "decision": "By hand: accepted, rejected, unsure; auto follows the thresholds",
+    "class": "Shape class: soma, process or fragment",
+    "area_px": "Pixels above a fifth of the footprint's maximum",
+    "snr": "Signal-to-noise ratio of the transients",
+    "r_value": "Correlation of footprint and movie during transients",
+    "cnn": "Score of the classifier",
+    "eccentricity": "Eccentricity of the footprint",
+    "trace_noise": "Standard deviation of the trace's noise",
+    "n_events": "Onsets of activity",
+    "event_rate_hz": "Onsets of activity per second",
+    "tags": "Tags, separated by '; '",
+    "note": "The curator's note",
+}
+
+
+def add_components(module: Any, plane: Any, chosen: Selected, context: Context) -> Any:
+    """``ImageSegmentation/PlaneSegmentation``; returns the table."""
+    segmentation = ImageSegmentation(name="ImageSegmentation")
+    module.add(segmentation)
+    masks, index = _masks(chosen.components.A, chosen.components.dims)
+    columns = [masks, index]
+    table = chosen.table(context.pixel_size_um(chosen.components))
+    for name, values in table.items():
+        if name != "id":
+            said = _SAID.get(name) or f"Centre of mass along {name.replace('_', ' in ')}"
+            data = values.tolist() if values.dtype.kind == "U" and values.size else values
+            columns.append(VectorData(name=name, description=said, data=_storable(data)))
+    segments = PlaneSegmentation(
+        name="PlaneSegmentation",
+        description="Components of constrained non-negative matrix factorisation; id is stable",
+        imaging_plane=plane,
+        id=np.asarray(chosen.ids, np.int64),
+        columns=columns,
+        colnames=[masks.name, *(name for name in table if name != "id")],
+    )
+    segmentation.add_plane_segmentation(segments)
+    return segments
+
+
+def add_background(module: Any, plane: Any, chosen: Selected, rate: float) -> None:
+    """The low-rank background as image masks with time courses, where there is one."""
+    components = chosen.components
+    b, f = components.b, components.f
+    if b is None or f is None or b.shape[1] == 0:
+        return
+    # (n, Z, Y, X) -> (n, X, Y, Z)
+    images = np.asarray(b.T, np.float32).reshape(-1, *components.dims)
+    images = images.transpose(0, *range(images.ndim - 1, 0, -1))
+    table = PlaneSegmentation(
+        name="Background",
+        description="Spatial components of the low-rank background",
+        imaging_plane=plane,
+        id=np.arange(len(images)),
+        columns=[VectorData(name="image_mask", description="Weight of each pixel", data=images)],
+        colnames=["image_mask"],
+    )
+    module["ImageSegmentation"].add_plane_segmentation(table)
+    rows = table.create_roi_table_region(
+        region=list(range(len(images))), description="Components of the background"
+    )
+    module["Fluorescence"].add_roi_response_series(
+        RoiResponseSeries(
+            name="background",
+            description="Time courses of the low-rank background",
+            data=compressed(np.asarray(f.T, np.float32)),
+            rois=rows,
+            unit="a.u.",
+            rate=rate,
+            starting_time=0.0,
+        )
+    )
+
+
+def _masks(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[VectorData, VectorIndex]:
+    """All footprints one after the other, as NWB counts: x first."""
+    axes = ("x", "y") if len(dims) == 2 else ("x", "y", "z")
+    kept = A.data > 0
+    ends = np.concatenate([[0], np.cumsum(kept)])[A.indptr[1:]]
+    where = np.unravel_index(A.indices[kept], dims)[::-1]
+    dtype = [*((axis, np.uint32) for axis in axes), ("weight", np.float32)]
+    mask = np.zeros(int(kept.sum()), dtype=dtype)
+    for axis, values in zip(axes, where, strict=True):
+        mask[axis] = values
+    mask["weight"] = A.data[kept]
+    name = "pixel_mask" if len(dims) == 2 else "voxel_mask"
+    said = f"Footprint of each component: {', '.join(axes)} from 0, and weight"
+    data = VectorData(name=name, description=said, data=mask)
+    return data, VectorIndex(name=f"{name}_index", data=ends.astype(np.uint64), target=data)
+
+
+def _storable(values: Any) -> Any:
+    """Text of no component has no type that HDF5 knows; an empty list of numbers has."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        return np.zeros(0, dtype="S1")
+    return values

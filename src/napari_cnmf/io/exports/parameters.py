@@ -1,0 +1,71 @@
+"""The parameters of a result, for the next run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from napari_cnmf.errors import ExportError, ParameterError
+from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
+from napari_cnmf.io.exports.selection import as_curation
+from napari_cnmf.io.exports.writing import PathLike, new_file
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.params import CNMFParams, to_json, to_toml
+from napari_cnmf.params._plain import to_plain
+
+
+def params_of(cur: Curation) -> CNMFParams:
+    """What the result was made with, and the thresholds that stand now.
+
+    Raises
+    ------
+    ExportError
+        The result's file holds values that no run would take.
+    """
+    components = cur.components
+    try:
+        params = CNMFParams.from_any(components.params)
+        params = params.replace(quality=cur.quality.model_dump())
+        if params.data.fr is None and components.frame_rate_hz is not None:
+            params = params.replace(data={"fr": components.frame_rate_hz})
+    except ParameterError as error:
+        raise ExportError(f"The result must hold valid parameters: {error}") from error
+    return params
+
+
+def params_json_of(cur: Curation) -> str:
+    """The parameters as JSON: checked where they can be, else as the result's file has them."""
+    try:
+        return to_json(params_of(cur))
+    except ExportError:
+        # traces must not stay locked in for a parameter that no run would take
+        return json.dumps(to_plain(cur.components.params), default=str)
+
+
+def write_params(
+    source: Curation | Components,
+    out: PathLike,
+    *,
+    include_rejected: bool = True,
+    context: Context = NOTHING_KNOWN,
+) -> Path:
+    """Write the parameters as TOML, or as JSON where ``out`` ends so.
+
+    They hold the frame rate, so that the same movie gives the same result wherever it lies.
+    ``include_rejected`` and ``context`` change nothing.
+
+    Raises
+    ------
+    ExportError
+        The parameters are not valid, or the file cannot be written.
+
+    See Also
+    --------
+    napari_cnmf.params.read_params : the inverse.
+    """
+    params = params_of(as_curation(source))
+    text = to_json(params) if Path(out).suffix.lower() == ".json" else to_toml(params)
+    with new_file(out, (".toml", ".json")) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+    return Path(out)

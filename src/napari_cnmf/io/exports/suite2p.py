@@ -1,0 +1,234 @@
+"""A folder that suite2p opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ExportError
+from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
+from napari_cnmf.io.exports.selection import Selected, select
+from napari_cnmf.io.exports.writing import PathLike, new_folder
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
+
+_DIAMETER_OF_GSIG = 2.0
+
+
+def write_suite2p(
+    source: Curation | Components,
+    out: PathLike,
+    *,
+    include_rejected: bool = True,
+    context: Context = NOTHING_KNOWN,
+) -> Path:
+    """Write ``plane0/{stat,F,Fneu,spks,iscell,ops}.npy`` below ``out``; open ``stat.npy`` there.
+
+    ``Fneu`` is the model's background under each footprint and ``F`` adds the component's raw
+    trace to it, both as means weighted by the footprint, so that ``F - Fneu`` is the signal alone:
+    the background is part of the model, and ``ops["neucoeff"]`` is 1, not suite2p's usual 0.7.
+    Where the background is a ring or there is none, ``Fneu`` is 0. ``iscell`` holds the decision
+    and, as its probability, the classifier's score (the decision where there was none).
+
+    suite2p knows planes and no volumes: those are laid out as tiles side by side, as its combined
+    view does, and a cell's pixels lie in the tiles of all its planes.
+
+    Raises
+    ------
+    ExportError
+        The frame rate is unknown, the folder holds other files, or cannot be written.
+    """
+    chosen = select(source, include_rejected=include_rejected)
+    tiles = _Tiles(chosen.components.dims)
+    F, Fneu = _traces(chosen)
+    spikes = chosen.components.S
+    arrays: dict[str, Any] = {
+        "F": F,
+        "Fneu": Fneu,
+        "spks": np.zeros_like(F) if spikes is None else np.asarray(spikes, np.float32),
+        "iscell": _iscell(chosen),
+        "ops": np.array(_ops(chosen, tiles), dtype=object),
+        "stat": _stat(chosen, tiles, F - Fneu),
+    }
+    with new_folder(out, ("plane0",)) as folder:
+        (folder / "plane0").mkdir()
+        for name, array in arrays.items():
+            # stat and ops are dicts: suite2p itself keeps them pickled and opens nothing else.
+            # Plain built-in types and arrays alone are in them; we never read such files back.
+            np.save(folder / "plane0" / f"{name}.npy", array, allow_pickle=name in ("ops", "stat"))
+    return Path(out)
+
+
+class _Tiles:
+    """Planes of a volume side by side; a field of one plane is one tile."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        self.dims = dims
+        self.n_planes = dims[0] if len(dims) == 3 else 1
+        self.height, self.width = dims[-2:]
+        self.n_columns = int(np.ceil(np.sqrt(self.n_planes)))
+        self.n_rows = int(np.ceil(self.n_planes / self.n_columns))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n_rows * self.height, self.n_columns * self.width
+
+    def place(self, pixels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """``y, x`` of C-order pixels on the tiles."""
+        where = np.unravel_index(pixels, self.dims)
+        plane = where[0] if len(self.dims) == 3 else np.zeros_like(where[0])
+        y = where[-2] + plane // self.n_columns * self.height
+        x = where[-1] + plane % self.n_columns * self.width
+        return y.astype(np.intp), x.astype(np.intp)
+
+    def lay_out(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """An image of shape ``dims`` on the tiles."""
+        laid = np.zeros(self.shape, np.float32)
+        laid[self.place(np.arange(image.size))] = image.ravel()
+        return laid
+
+
+def _traces(chosen: Selected) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    components = chosen.components
+    A = components.A
+    mass = np.maximum(np.asarray(A.sum(axis=0), np.float64).ravel(), 1e-12)
+    energy = np.asarray(A.multiply(A).sum(axis=0), np.float64).ravel()
+    signal = chosen.traces.get("raw", chosen.traces["denoised"]) * (energy / mass)[:, np.newaxis]
+    behind = np.zeros_like(signal)
+    if components.b is not None and components.f is not None:
+        behind = (np.asarray(A.T @ components.b) / mass[:, np.newaxis]) @ components.f
+    return (signal + behind).astype(np.float32), behind.astype(np.float32)
+
+
+def _iscell(chosen: Selected) -> NDArray[np.float32]:
+    """``(n_components, 2)``: decision, probability."""
+    probability = chosen.accepted.astype(np.float32)
+    cnn = chosen.components.cnn_preds
+    if cnn is not None and cnn.size == chosen.n_components:
+        probability = np.where(np.isfinite(cnn), cnn, probability)
+    return np.column_stack([chosen.accepted, probability]).astype(np.float32)
+
+
+def _stat(chosen: Selected, tiles: _Tiles, signal: NDArray[np.float32]) -> NDArray[np.object_]:
+    A = chosen.components.A
+    n_owners = np.asarray((A > 0).sum(axis=1)).ravel()
+    stat = np.empty(chosen.n_components, dtype=object)
+    for row in range(chosen.n_components):
+        part = slice(A.indptr[row], A.indptr[row + 1])
+        kept = A.data[part] > 0
+        pixels, weights = A.indices[part][kept], A.data[part][kept]
+        stat[row] = _one_stat(pixels, weights, tiles, n_owners[pixels] > 1, signal[row])
+        stat[row]["id"] = int(chosen.ids[row])
+    sizes = np.array([entry["npix"] for entry in stat], dtype=float)
+    typical = float(np.mean(sizes[:100])) if sizes.size and sizes.any() else 1.0
+    for entry in stat:
+        entry["npix_norm"] = entry["npix_norm_no_crop"] = entry["npix"] / typical
+    return stat
+
+
+def _one_stat(
+    pixels: NDArray[Any],
+    weights: NDArray[Any],
+    tiles: _Tiles,
+    overlap: NDArray[np.bool_],
+    signal: NDArray[np.float32],
+) -> dict[str, Any]:
+    """What suite2p says of one cell, with its own definitions of shape."""
+    y, x = tiles.place(pixels)
+    n = pixels.size
+    med = [int(np.median(y)), int(np.median(x))] if n else [0, 0]
+    plane = int(np.median(np.unravel_index(pixels, tiles.dims)[0])) if n else 0
+    distance = np.hypot(y - med[0], x - med[1])
+    # mean distance of as many pixels in a disc
+    disc = 2 / 3 * np.sqrt(n / np.pi)
+    compact = max(1.0, float(distance.mean() / disc)) if n else 1.0
+    axes = np.sqrt(np.linalg.eigvalsh(np.cov(np.stack([y, x])))) if n > 2 else np.ones(2)
+    spread = float(signal.std()) if signal.size else 0.0
+    centred = signal - signal.mean() if signal.size else signal
+    return {
+        "ypix": y,
+        "xpix": x,
+        "lam": (weights / max(float(weights.sum()), 1e-12)).astype(np.float32),
+        "med": med,
+        "npix": int(n),
+        "npix_soma": int(n),
+        "soma_crop": np.ones(n, dtype=bool),
+        "overlap": overlap,
+        "radius": float(max(2 * axes.max(), 0.8)),
+        "aspect_ratio": float(2 * axes.max() / max(axes.sum(), 1e-12)),
+        "compact": compact,
+        "solidity": 1.0 / compact,
+        "mrs": compact * float(disc),
+        "mrs0": float(disc),
+        "footprint": 0.0,
+        "skew": float(np.mean((centred / spread) ** 3)) if spread > 0 else 0.0,
+        "std": spread,
+        "neuropil_mask": np.zeros(0, np.intp),
+        "iplane": plane if len(tiles.dims) == 3 else 0,
+        "chan2_prob": -1.0,
+        "inmerge": 0,
+    }
+
+
+def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
+    components = chosen.components
+    rate = components.frame_rate_hz
+    if rate is None:
+        raise ExportError(
+            "suite2p needs the frame rate in Hz, and the result does not say it. "
+            "Run it again with data.fr set."
+        )
+    images = {name: tiles.lay_out(image) for name, image in components.images.items()}
+    blank = np.zeros(tiles.shape, np.float32)
+    mean = images.get("mean")
+    if mean is None:
+        mean = _model_mean(components, tiles)
+    correlation = next((image for name, image in images.items() if "corr" in name), blank)
+    height, width = tiles.shape
+    gSig = components.params.get("init", {}).get("gSig") or (4, 4)
+    return {
+        "Ly": height,
+        "Lx": width,
+        "yrange": [0, height],
+        "xrange": [0, width],
+        "nframes": components.n_frames,
+        "fs": float(rate),
+        "tau": float(components.params.get("data", {}).get("decay_time") or 1.0),
+        "nplanes": 1,
+        "nchannels": 1,
+        "functional_chan": 1,
+        "diameter": [int(2 * _DIAMETER_OF_GSIG * float(g)) for g in list(gSig)[-2:]],
+        "aspect": 1.0,
+        "neucoeff": 1.0,
+        "meanImg": mean,
+        "meanImgE": mean,
+        "max_proj": images.get("max", mean),
+        "Vcorr": correlation,
+        "refImg": mean,
+        "xoff": np.zeros(components.n_frames, np.int32),
+        "yoff": np.zeros(components.n_frames, np.int32),
+        "corrXY": np.zeros(components.n_frames, np.float32),
+        "badframes": np.zeros(components.n_frames, bool),
+        "data_path": [],
+        "save_path": "",
+        "filelist": [],
+        "baseline": "maximin",
+        "win_baseline": 60.0,
+        "sig_baseline": 10.0,
+        "prctile_baseline": 8.0,
+        "batch_size": 500,
+        "suite2p_version": "written by napari-cnmf",
+    }
+
+
+def _model_mean(components: Components, tiles: _Tiles) -> NDArray[np.float32]:
+    """Mean over time of what the model says, where the result brings no mean image."""
+    mean: NDArray[Any] = np.asarray(components.A @ components.C.mean(axis=1))
+    if components.b is not None and components.f is not None and components.b.shape[1]:
+        mean = mean + components.b @ components.f.mean(axis=1)
+    elif components.b0 is not None:
+        mean = mean + components.b0
+    return tiles.lay_out(np.asarray(mean, np.float32))

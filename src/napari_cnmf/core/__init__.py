@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_cnmf.core.evaluate import evaluate_result
-    from napari_cnmf.core.summary import summary_images
     from napari_cnmf.core.result import CNMFResult
     from napari_cnmf.core.run import run_cnmf
+    from napari_cnmf.core.summary import summary_images
 
 __all__ = ["CNMFResult", "evaluate_result", "run_cnmf", "summary_images"]
 

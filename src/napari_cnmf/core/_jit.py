@@ -8,24 +8,24 @@ them side by side. NaN keeps its meaning: ``nnan`` is not among the flags.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
-def kernel(*signatures: str) -> Callable[[F], F]:
+def kernel(*signatures: str) -> Callable[[Function], Function]:
     """Compile a function for exactly these signatures."""
-    decorate: Callable[[F], F] = numba.njit(
+    decorate: Any = numba.njit(
         list(signatures), cache=True, nogil=True, fastmath=_FAST, error_model="numpy"
     )
-    return decorate
+    return decorate  # type: ignore[no-any-return]
 
 
-def inline_kernel() -> Callable[[F], F]:
+def inline_kernel() -> Callable[[Function], Function]:
     """A helper that is compiled into the kernels calling it, and alone nowhere."""
-    decorate: Callable[[F], F] = numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")
-    return decorate
+    decorate: Any = numba.njit(nogil=True, fastmath=_FAST, error_model="numpy")
+    return decorate  # type: ignore[no-any-return]

@@ -122,7 +122,7 @@ def pixel_weights(
 ) -> NDArray[np.float32]:
     """``w_p sn_p^-1`` for each pixel of the field ``(Z, Y, X)``; 0 where a pixel is left out."""
     weight = np.where(inside, np.float32(INSIDE_WEIGHT), np.float32(1))
-    return weight * inverse_sn
+    return np.asarray(weight * inverse_sn, np.float32)
 
 
 def estimate_background(
@@ -166,7 +166,7 @@ def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
         total = np.add.reduceat(total, edge[:-1], axis=axis)
     smooth = smooth_cells(total)
     floor = 1e-6 * max(float(smooth.max(initial=0.0)), 1e-12)
-    return np.maximum(smooth, floor).astype(np.float32)
+    return np.asarray(np.maximum(smooth, floor), np.float32)
 
 
 def subtract_background(

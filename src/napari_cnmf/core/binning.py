@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import BinStore
 
 _BLOCK = 1024
-_STRIDE_LOST = 61
-"""Every so many pixels are looked at to tell an empty frame."""
+_SAMPLE_LOST = 512
+"""So many pixels are looked at to tell an empty frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +161,7 @@ def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
 
 def read_blocks(source: FrameSource, edges: list[int], workers: Workers) -> Any:
     """Blocks ``(start, frames)`` in order, read into two buffers in turn, one block ahead."""
-    longest = max(b - a for a, b in zip(edges[:-1], edges[1:], strict=True))
+    longest = max(b - a for a, b in pairwise(edges))
     buffers: list[NDArray[Any]] = []
 
     def read(i: int) -> tuple[int, NDArray[Any]]:
@@ -175,10 +176,11 @@ def read_blocks(source: FrameSource, edges: list[int], workers: Workers) -> Any:
 
 def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:
     """Frames whose pixels all have one value, or none."""
-    sample = frames[:, ::_STRIDE_LOST] if frames.shape[1] > 4 * _STRIDE_LOST else frames
-    with np.errstate(invalid="ignore"):
-        same = (sample == sample[:, :1]).all(1)
-    return same | ~np.isfinite(sample.astype(np.float32)).any(1)
+    sample = frames[:, :: max(1, frames.shape[1] // _SAMPLE_LOST)].astype(np.float32)
+    finite = np.isfinite(sample)
+    low = np.where(finite, sample, np.inf).min(1)
+    high = np.where(finite, sample, -np.inf).max(1)
+    return np.asarray(low >= high, np.bool_)
 
 
 def bin_movie(

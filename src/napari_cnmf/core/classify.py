@@ -32,6 +32,8 @@ class Rule:
     eccentricity: float = 0.88
     solidity: float = 0.78
     solidity_noisy: float = 0.72
+    solidity_smooth: float = 0.86
+    """Noise frays outlines: one that is compact once smoothed is not ragged."""
     minor: float = 0.29
     area: float = 0.5
     peak_snr: float = 3.2
@@ -85,8 +87,8 @@ def classify(
     whole = ~shapes.cut
     fail(shapes.width < np.where(whole, least, 0.8 * least), "narrower than a cell")
     fail((shapes.eccentricity >= rule.eccentricity) & whole, "elongated")
-    limit = np.where(noisy, rule.solidity_noisy, rule.solidity)
-    fail((shapes.solidity < limit) & whole, "ragged outline")
+    ragged = shapes.solidity < np.where(noisy, rule.solidity_noisy, rule.solidity)
+    fail(ragged & (shapes.solidity_smooth < rule.solidity_smooth) & whole, "ragged outline")
     fail((shapes.minor < minor) & whole, "short axis too short")
     fail((shapes.area < rule.area * wref**2) & whole & ~noisy, "smaller than a cell")
     fail(activity.peak_snr < rule.peak_snr, "peaks barely above noise")

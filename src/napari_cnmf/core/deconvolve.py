@@ -10,6 +10,7 @@ that it means the same at any frame rate (Friedrich et al. 2017, eq. 3, in units
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def estimate_trace_noise(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     if raw.size == 0 or raw.shape[1] < 3:
         return np.zeros(len(raw), np.float32)
     rough = np.abs(raw[:, 2:] - 2 * raw[:, 1:-1] + raw[:, :-2])
-    return (np.median(rough, axis=1) / (0.6745 * np.sqrt(6))).astype(np.float32)
+    return np.asarray(np.median(rough, axis=1) / (0.6745 * np.sqrt(6)), np.float32)
 
 
 def estimate_level(raw: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,7 +104,7 @@ def estimate_level(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     if raw.size == 0:
         return np.zeros(len(raw), np.float32)
     low, mid = np.quantile(raw, [0.1, 0.4], axis=1)
-    return (mid + 0.2533 * (mid - low) / 1.0283).astype(np.float32)
+    return np.asarray(mid + 0.2533 * (mid - low) / 1.0283, np.float32)
 
 
 def slow_baseline(
@@ -130,9 +131,7 @@ def slow_baseline(
     if n_windows < 3 or len(raw) == 0:
         return level
     edges = np.linspace(0, n_frames, n_windows + 1).astype(int)
-    levels = np.stack(
-        [estimate_level(raw[:, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)], axis=1
-    )
+    levels = np.stack([estimate_level(raw[:, a:b]) for a, b in pairwise(edges)], axis=1)
     third = max(1, n_windows // 3)
     change = np.median(levels[:, :third], axis=1) - np.median(levels[:, -third:], axis=1)
     drifts = np.abs(change) > 3 * noise

@@ -15,7 +15,7 @@ from napari_cnmf.core.background import estimate_background, subtract_background
 from napari_cnmf.core.energy import Lattice, map_energy
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.merge import clip_box, merge_components
+from napari_cnmf.core.merge import absorb_halos, clip_box, merge_components
 from napari_cnmf.core.peel import MIN_AREA, Candidates, box_reach, peel
 
 INSIDE = 0.2
@@ -34,11 +34,14 @@ class Steps:
         Least squares rounds after the first detection, after each later one, and last.
     merge_correlation
         Of active traces, above which contained pieces are one; ``None`` merges nothing.
+    absorb_halos
+        Merge weak components around a strong one that are active with it (one-photon).
     """
 
     detections: int = 2
     rounds: tuple[int, int, int] = (2, 1, 1)
     merge_correlation: float | None = 0.8
+    absorb_halos: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +71,13 @@ class Tile:
     ----------
     R
         Whitened residual ``(Z, Y, X, n_bins)``.
-    inverse_sn
-        ``1 / sn`` in units of the field's median noise ``(Z, Y, X)``; 0 where left out.
+    gain
+        Weight of the background in each pixel ``(Z, Y, X)``; 0 where left out.
     """
 
     field: Field
     R: NDArray[np.float32]
-    inverse_sn: NDArray[np.float32]
+    gain: NDArray[np.float32]
     workers: Workers
     factors: Factors
     background: NDArray[np.float32]
@@ -85,13 +88,13 @@ class Tile:
         cls,
         field: Field,
         R: NDArray[np.float32],
-        inverse_sn: NDArray[np.float32],
+        gain: NDArray[np.float32],
         workers: Workers,
         check: Callable[[], None] = lambda: None,
     ) -> Tile:
         n_bins = R.shape[-1]
         return cls(
-            field, R, inverse_sn, workers,
+            field, R, gain, workers,
             Factors.empty(box_reach(field), n_bins),
             np.zeros((*field.grid.shape, n_bins), np.float32), check,
         )  # fmt: skip
@@ -99,7 +102,7 @@ class Tile:
     @property
     def usable(self) -> NDArray[np.bool_]:
         """Pixels that carry something."""
-        return np.asarray(self.inverse_sn > 0)
+        return np.asarray(self.gain > 0)
 
     @property
     def min_area(self) -> int:
@@ -109,8 +112,8 @@ class Tile:
         """Estimate what background is left in R and take it out."""
         self.check()
         inside = self.factors.inside(self.field.shape, INSIDE)
-        bg = estimate_background(self.R, self.inverse_sn, inside, self.field.grid, self.workers)
-        subtract_background(self.R, self.inverse_sn, bg, self.field.grid, self.workers)
+        bg = estimate_background(self.R, self.gain, inside, self.field.grid, self.workers)
+        subtract_background(self.R, self.gain, bg, self.field.grid, self.workers)
         self.background += bg
 
     def least_squares(self, rounds: int) -> None:
@@ -124,6 +127,10 @@ class Tile:
     def merge(self, correlation: float | None) -> None:
         if correlation is not None:
             self.factors = merge_components(self.R, self.factors, correlation, self.workers)
+
+    def absorb(self) -> None:
+        """Halos of bright cells become part of them (one-photon)."""
+        self.factors = absorb_halos(self.R, self.factors, self.field.g_sig)
 
     def add(self, factors: Factors) -> None:
         """Components whose product is out of R already."""
@@ -164,6 +171,8 @@ def detect(
         on_step((0.4, 0.8)[min(i, 1)])
         tile.least_squares(steps.rounds[min(i, 1)])
         tile.merge(steps.merge_correlation)
+        if steps.absorb_halos:
+            tile.absorb()
     tile.least_squares(steps.rounds[2])
     on_step(1.0)
     return Detection(tile.factors, tile.background, Candidates.concatenate(candidates))

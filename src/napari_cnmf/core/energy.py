@@ -233,7 +233,7 @@ class EnergyMap:
     @property
     def explained(self) -> NDArray[np.float32]:
         """Energy explained so far at each site ``(n_sites,)``."""
-        return self.state[4]
+        return np.asarray(self.state[4], np.float32)
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -244,7 +244,8 @@ class EnergyMap:
         """
         _, _, up, down, explained = self.state
         both_ways = np.maximum(down - np.float32(2 + 0.005 * self.n_bins), 0)
-        return up - np.float32(10) * both_ways - np.float32(0.01) * explained
+        score = up - np.float32(10) * both_ways - np.float32(0.01) * explained
+        return np.asarray(score, np.float32)
 
 
 def energy_threshold(n_bins: int) -> float:

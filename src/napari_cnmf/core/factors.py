@@ -52,7 +52,7 @@ class Factors:
     @property
     def centres(self) -> NDArray[np.int64]:
         """Box centres in pixels ``(n, 3)``."""
-        return self.corner + np.array(self.reach)
+        return np.asarray(self.corner + np.array(self.reach), np.int64)
 
     def centroids(self) -> NDArray[np.float64]:
         """Energy-weighted centres of the footprints in pixels ``(n, 3)``."""

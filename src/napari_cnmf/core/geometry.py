@@ -50,7 +50,7 @@ class Field:
                 f"frames, got {g_sig}. Set init.gSig to {len(dims)} values."
             )
         for size, extent in zip(sizes, dims, strict=True):
-            too_large = 2 * size + 1 > extent and extent > 1
+            too_large = 2 * size + 1 > extent > 1
             if size <= 0 or too_large:
                 raise ParameterError(
                     f"init.gSig must be above 0 and a cell of 2 gSig + 1 pixels fit into the field "

@@ -161,5 +161,5 @@ def update(
         )
     if min_area == 0:
         return factors
-    alive = factors.foot.any(axis=(1, 2, 3))
+    alive = np.asarray(factors.foot.any(axis=(1, 2, 3)), np.bool_)
     return factors if alive.all() else factors.take(alive)

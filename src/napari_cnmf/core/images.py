@@ -23,7 +23,7 @@ def _correlate_rows(
     stop: int,
 ) -> None:
     """Mean correlation of each pixel with its neighbours, rows (over Z and Y) start to stop."""
-    n_z, n_y, n_x, n_bins = X.shape
+    n_y, n_x, n_bins = X.shape[1:]
     for row in range(start, stop):
         z, y = row // n_y, row % n_y
         for x in range(n_x):
@@ -95,12 +95,14 @@ def bin_images(
     workers.ranges(lambda a, b: _describe_rows(flat, mean, norm, top, a, b), n_pixels, step)
     noise = sn.ravel()
     alive = np.isfinite(noise) & np.isfinite(norm)
-    norm = np.where(alive, norm, 0).astype(np.float32).reshape(shape)
+    strength = np.where(alive, norm, 0).astype(np.float32).reshape(shape)
     correlation = np.zeros(shape, np.float32)
     rows = shape[0] * shape[1]
     level = mean.reshape(shape)
     workers.ranges(
-        lambda a, b: _correlate_rows(X, level, norm, correlation, a, b), rows, max(1, rows // 64)
+        lambda a, b: _correlate_rows(X, level, strength, correlation, a, b),
+        rows,
+        max(1, rows // 64),
     )
     of_bin = np.where(alive, noise, 1) / np.sqrt(frames_per_bin)
     pnr = np.where(alive, (top - mean) / of_bin, 0).astype(np.float32)

@@ -80,7 +80,7 @@ def estimate_kinetics(
     common, common_rise = library.fit(sums.sum(0))
     decay[:] = common
     rise[:] = common_rise
-    for k in np.flatnonzero(counts >= MIN_EVENTS):
+    for k in np.flatnonzero(counts >= MIN_EVENTS).tolist():
         own, _ = library.fit(sums[k], common_rise)
         weight = counts[k] / (counts[k] + MIN_EVENTS)
         decay[k] = np.exp(weight * np.log(own) + (1 - weight) * np.log(common))
@@ -101,14 +101,14 @@ def isolated_events(s: NDArray[np.float32], noise: float, length: int) -> NDArra
     near[:-1] += s[1:]
     (peaks,) = np.nonzero((near > _SIGMAS * noise) & (s > 0))
     peaks = peaks[(peaks >= 6) & (peaks < n_frames - length)]
-    total = np.concatenate([[0.0], np.cumsum(s, dtype=np.float64)])
     out = []
     last = -length
-    for t in peaks:
-        own = total[t + 2] - total[t - 1]
-        others = total[t + length] - total[max(0, t - length // 2)] - own
-        if others < 0.25 * own and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
-            out.append(t)
+    for t in peaks.tolist():
+        # A decay time that is too short leaves a trail of small spikes: only the largest counts.
+        others = max(near[max(0, t - length // 2) : t - 2].max(), near[t + 3 : t + length].max())
+        alone = others < max(0.25 * near[t], 2 * noise)
+        if alone and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
+            out.append(int(t))
             last = t
     return np.array(out, dtype=np.int64)
 

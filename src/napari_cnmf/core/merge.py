@@ -17,6 +17,10 @@ from napari_cnmf.core.footprints import dilate, filled_cores
 CONTAINED = 0.3
 """Share of a footprint's energy inside the other's core from which on they may be one."""
 
+HALO_REACH = 3.0
+HALO_RATIO = 3.3
+HALO_CORRELATION = 0.5
+
 
 def active_part(C: NDArray[np.float32]) -> NDArray[np.float32]:
     """Traces above two standard deviations of their lower side, ``(n, n_bins)``."""
@@ -131,6 +135,33 @@ def merge_components(
     for one in merged:
         out = out.joined(one)
     return out
+
+
+def absorb_halos(
+    R: NDArray[np.float32], factors: Factors, g_sig: tuple[float, float, float]
+) -> Factors:
+    """Take away components that are scattered light of a much stronger one nearby.
+
+    In one-photon recordings a bright cell has a halo, found as components of its own within
+    ``HALO_REACH`` gSig, ``HALO_RATIO`` times weaker and correlated above ``HALO_CORRELATION``.
+    Their light goes back into the residual for the strong one to take.
+    """
+    pairs = neighbour_pairs(factors)
+    if len(pairs) == 0:
+        return factors
+    energy = (factors.foot**2).sum((1, 2, 3)) * (active_part(factors.C) ** 2).sum(1)
+    scale = np.array([g if g > 0 else 1.0 for g in g_sig])
+    at = factors.centroids() / scale
+    near = np.linalg.norm(at[pairs[:, 0]] - at[pairs[:, 1]], axis=1) < HALO_REACH
+    together = correlation_of_pairs(active_part(factors.C), pairs) > HALO_CORRELATION
+    keep = np.ones(len(factors), np.bool_)
+    for i, j in pairs[near & together]:
+        strong, weak = (i, j) if energy[i] >= energy[j] else (j, i)
+        if energy[strong] > HALO_RATIO * energy[weak]:
+            keep[weak] = False
+    for k in np.flatnonzero(~keep):
+        add_product(R, factors.corner[k], factors.foot[k], factors.C[k])
+    return factors.take(keep)
 
 
 def _fuse(R: NDArray[np.float32], parts: Factors) -> Factors:

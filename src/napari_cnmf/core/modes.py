@@ -32,22 +32,30 @@ class BackgroundModes:
 
 
 def find_modes(
-    background: NDArray[np.float32], mean: NDArray[np.float32], field: Field, nb: int
+    background: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    unit: NDArray[np.float32],
+    field: Field,
+    nb: int,
 ) -> BackgroundModes:
     """Modes of the background.
 
     Parameters
     ----------
     background
-        ``(n_cells, n_bins)``, deviations from the mean image, units of the movie.
+        ``(n_cells, n_bins)``, deviations from the mean image in units of ``unit``.
     mean
         Mean image ``(n_pixels,)``.
+    unit
+        What a background of 1 is in each pixel ``(n_pixels,)``, units of the movie.
     nb
         Rank wanted, at least 1.
     """
     cells = cell_sum_matrix(field.grid, field.shape)
     size = np.maximum(np.asarray(cells.sum(1)).ravel(), 1)
-    image = (cells @ mean.astype(np.float64)) / size
+    used = unit > 0
+    relative = np.where(used, mean / np.where(used, unit, 1), 0)
+    image = (cells @ relative.astype(np.float64)) / size
     first = image / max(float(image @ image), 1e-30)
     rest = background - np.outer(image, first @ background)
     n = min(nb - 1, *rest.shape)
@@ -64,7 +72,7 @@ def find_modes(
     # A singular vector's sign is arbitrary: the larger half counts as positive.
     u *= np.where(u.sum(0) < 0, -1.0, 1.0)
     readout = np.vstack([first, u.T - np.outer(u.T @ image, first)])
-    patterns = interpolation_matrix(field.grid, field.shape) @ u
+    patterns = unit[:, None] * (interpolation_matrix(field.grid, field.shape) @ u)
     return BackgroundModes(readout, np.asarray(patterns, np.float32))
 
 

@@ -157,6 +157,7 @@ class Demixer:
         mean: NDArray[np.float32],
         sn: NDArray[np.float32],
         inside: NDArray[np.bool_],
+        gain: NDArray[np.float32],
     ) -> Demixer:
         """Set up for whitened footprints ``A (n_pixels, n)``.
 
@@ -166,16 +167,17 @@ class Demixer:
             Mean image and noise ``(n_pixels,)``, units of the movie; infinite noise leaves out.
         inside
             Pixels inside footprints ``(Z, Y, X)``.
+        gain
+            Weight of the background in each pixel ``(Z, Y, X)``.
         """
         grid = field.grid
         one_over = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32)
-        relative = relative_inverse(sn).reshape(field.shape)
-        q = pixel_weights(inside, relative)
+        q = pixel_weights(inside, gain)
         flat_q = q.ravel()
-        weight = cell_weights(q * relative, grid)
+        weight = cell_weights(q * gain, grid)
         H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ smoothing_matrix(grid)
         P = interpolation_matrix(grid, field.shape)
-        AP = (A.T @ sp.diags(relative.ravel()) @ P).tocsr()
+        AP = (A.T @ sp.diags(gain.ravel()) @ P).tocsr()
         N = (cell_sum_matrix(grid, field.shape) @ sp.diags(flat_q) @ A).tocsr()
         D = (AP @ H).tocsr()
         system = (A.T @ A - D @ N).tocsc().astype(np.float64)
@@ -231,13 +233,6 @@ def _solver(
     return lambda x: np.asarray(factors.solve(np.ascontiguousarray(x)))
 
 
-def relative_inverse(sn: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``1 / sn`` in units of the median noise; 0 where the noise is infinite."""
-    finite = np.isfinite(sn)
-    middle = float(np.median(sn[finite])) if finite.any() else 1.0
-    return np.where(finite, middle / np.where(finite, sn, 1), 0).astype(np.float32)
-
-
 @dataclass(frozen=True, eq=False)
 class Traces:
     """What pass 2 gives.
@@ -257,7 +252,7 @@ class Traces:
 def extract_traces(
     source: FrameSource,
     demixer: Demixer,
-    modes: NDArray[np.float32],
+    modes: NDArray[np.float64],
     lost: NDArray[np.bool_],
     workers: Workers,
     *,

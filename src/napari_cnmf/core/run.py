@@ -30,6 +30,7 @@ from napari_cnmf.core.bound import strongest_per_patch
 from napari_cnmf.core.deconvolve import Deconvolved, deconvolve
 from napari_cnmf.core.detect import INSIDE, Steps
 from napari_cnmf.core.evaluate import score_components
+from napari_cnmf.core.gain import background_gain
 from napari_cnmf.core.images import frame_images
 from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
 from napari_cnmf.core.modes import BackgroundModes, find_modes
@@ -114,18 +115,18 @@ def run_cnmf(
     """
     report = Report(on_progress, on_warning, on_log, should_stop)
     plan = make_plan(source, params, frame_rate_hz, memory_gb)
-    steps = steps or steps_for(params, refit)
+    steps = steps or steps_for(params, refit, one_photon)
     _say_plan(plan, report)
     with Workers(n_threads) as workers:
-        binned, found, sn = _detect(
-            source, params, plan, steps, border_px, mask, ain, scratch, workers, report
+        binned, found, sn, gain = _detect(
+            source, params, plan, steps, border_px, mask, ain, one_photon, scratch, workers, report
         )
         images = frame_images(binned, plan.dims)
         images["correlation"] = found.correlation.reshape(plan.dims)
         images["pnr"] = found.pnr.reshape(plan.dims)
         if ain is None:
             found = _bounded(found, params, plan)
-        traced = _trace(source, params, plan, binned, found, sn, workers, report)
+        traced = _trace(source, params, plan, binned, found, sn, gain, workers, report)
         components, figures = assemble(plan, params, binned, found, traced, images)
         components, wref = score_components(
             source, components, params, plan, found, workers, report
@@ -140,11 +141,12 @@ def run_cnmf(
     return CNMFResult(components, images, tuple(report.notes), figures)
 
 
-def steps_for(params: CNMFParams, refit: bool) -> Steps:
+def steps_for(params: CNMFParams, refit: bool, one_photon: bool = False) -> Steps:
     """How often each step runs for these parameters."""
     return Steps(
         rounds=(2, 1, 2 if refit else 1),
         merge_correlation=params.merging.merge_thr if params.merging.do_merge else None,
+        absorb_halos=one_photon,
     )
 
 
@@ -170,10 +172,11 @@ def _detect(
     border_px: int,
     mask: NDArray[np.bool_] | None,
     ain: sp.csc_matrix | None,
+    one_photon: bool,
     scratch: ScratchFactory | None,
     workers: Workers,
     report: Report,
-) -> tuple[Binned, Found, NDArray[np.float32]]:
+) -> tuple[Binned, Found, NDArray[np.float32], NDArray[np.float32]]:
     """Pass 1 and the search; the bins are gone afterwards."""
     given = None if ain is None else _checked_ain(ain, plan)
     with ExitStack() as stack:
@@ -191,7 +194,8 @@ def _detect(
         border = border_px + params.patch.border_pix
         usable = usable_pixels(binned, plan.dims, border, mask, source.dtype)
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
-        found = search(store, binned, sn, plan, steps, given, workers, report)
+        gain = background_gain(sn, binned.mean, multiplicative=one_photon)
+        found = search(store, binned, sn, gain, plan, steps, given, workers, report)
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     if binned.lost.any():
@@ -199,7 +203,7 @@ def _detect(
             f"{int(binned.lost.sum())} of {plan.n_frames} frames are empty; they were left out "
             "and their traces interpolated."
         )
-    return binned, found, sn
+    return binned, found, sn, gain
 
 
 def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
@@ -247,14 +251,16 @@ def _trace(
     binned: Binned,
     found: Found,
     sn: NDArray[np.float32],
+    gain: NDArray[np.float32],
     workers: Workers,
     report: Report,
 ) -> Traced:
     """Pass 2, then deconvolution."""
     A = found.factors.matrix(plan.field.shape)
     inside = found.factors.inside(plan.field.shape, INSIDE)
-    demixer = Demixer.build(plan.field, A, binned.mean, sn, inside)
-    modes = find_modes(found.background, binned.mean, plan.field, max(1, params.init.nb))
+    demixer = Demixer.build(plan.field, A, binned.mean, sn, inside, gain.reshape(plan.field.shape))
+    unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
+    modes = find_modes(found.background, binned.mean, unit, plan.field, max(1, params.init.nb))
     traces = extract_traces(
         source, demixer, modes.readout, binned.lost, workers,
         block_bytes=plan.block_bytes,

@@ -124,13 +124,17 @@ def spatial_correlation(
         inside = [f[np.searchsorted(f, start) : np.searchsorted(f, stop)] for f in frames_of]
         first = np.concatenate([[0], np.cumsum([len(f) for f in inside])]).astype(np.int64)
         which = np.concatenate([*inside, np.zeros(0, np.int64)]).astype(np.int64) - start
-        workers.ranges(
-            lambda a, b, f=frames, n=first, w=which: _add_frames(
-                f, indptr, indices, n, w, sums, a, b
-            ),
-            len(C),
-            64,
-        )
+
+        def work(
+            a: int,
+            b: int,
+            frames: NDArray[Any] = frames,
+            first: NDArray[np.int64] = first,
+            which: NDArray[np.int64] = which,
+        ) -> None:
+            _add_frames(frames, indptr, indices, first, which, sums, a, b)
+
+        workers.ranges(work, len(C), 64)
         on_block(stop)
     out = np.zeros(len(C))
     for k in range(len(C)):

@@ -19,7 +19,6 @@ from napari_cnmf.core.images import bin_images
 from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
-from napari_cnmf.core.project import relative_inverse
 from napari_cnmf.core.store import BinStore, Region
 from napari_cnmf.core.whiten import find_trend, whiten
 
@@ -35,7 +34,8 @@ class Found:
     activity
         Measured in the tile that owns each component.
     background
-        Time courses of the field's grid cells ``(n_cells, n_bins)``, units of the movie.
+        Time courses of the field's grid cells ``(n_cells, n_bins)``; times ``gain sn`` in units of
+        the movie.
     candidates
         Every site tried.
     correlation, pnr
@@ -60,6 +60,7 @@ def search(
     store: BinStore,
     binned: Binned,
     sn: NDArray[np.float32],
+    gain: NDArray[np.float32],
     plan: Plan,
     steps: Steps,
     given: sp.csc_matrix | None,
@@ -72,6 +73,8 @@ def search(
     ----------
     sn
         Noise ``(n_pixels,)``, infinite outside the mask and in the border.
+    gain
+        Weight of the background in each pixel ``(n_pixels,)``.
     given
         Footprints in units of the movie, ``(n_pixels, n)``; then nothing is searched.
     """
@@ -82,7 +85,6 @@ def search(
     parts: list[tuple[Factors, Activity]] = []
     candidates: list[Candidates] = []
     own_noise = binned.sn.reshape(shape)
-    middle = float(np.median(sn[np.isfinite(sn)])) if np.isfinite(sn).any() else 1.0
     for i, tile_plan in enumerate(plan.tiles):
         X = store.tile(tile_plan.region)
         repair_empty_bins(X, binned.empty_bins)
@@ -90,7 +92,10 @@ def search(
         maps = bin_images(X, own_noise[region], binned.frames_per_bin, workers)
         for image, values in zip((correlation, pnr), maps, strict=True):
             image[tile_plan.core] = values[core]
-        tile = _whitened_tile(X, sn.reshape(shape)[region], binned, trend, plan, workers, report)
+        tile = _whitened_tile(
+            X, sn.reshape(shape)[region], gain.reshape(shape)[region], binned, trend, plan, workers,
+            report,
+        )  # fmt: skip
 
         def on_step(share: float, i: int = i) -> None:
             report.progress("finding components", i + share, len(plan.tiles))
@@ -99,7 +104,7 @@ def search(
             detection = detect(tile, steps, on_step)
         else:
             detection = fit_given(tile, _cut_out(given, sn, shape, tile_plan), on_step)
-        scale = middle / np.sqrt(binned.frames_per_bin)
+        scale = 1 / np.sqrt(binned.frames_per_bin)
         _place_background(background, detection, tile.field, tile_plan, plan.field.grid, scale)
         parts.append(_owned(tile, detection, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))
@@ -124,6 +129,7 @@ def repair_empty_bins(X: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
 def _whitened_tile(
     X: NDArray[np.float32],
     sn: NDArray[np.float32],
+    gain: NDArray[np.float32],
     binned: Binned,
     trend: NDArray[np.float32],
     plan: Plan,
@@ -134,8 +140,7 @@ def _whitened_tile(
     flat = X.reshape(-1, X.shape[-1])
     whiten(flat, np.ascontiguousarray(sn).ravel(), binned.frames_per_bin, trend, workers)
     field = Field((shape[0], shape[1], shape[2]), plan.field.g_sig)
-    inverse = relative_inverse(np.ascontiguousarray(sn))
-    return Tile.of(field, X, inverse, workers, report.check)
+    return Tile.of(field, X, np.ascontiguousarray(gain), workers, report.check)
 
 
 def _within(inner: Region, outer: Region) -> Region:
@@ -151,7 +156,7 @@ def _owned(tile: Tile, detection: Detection, plan: TilePlan) -> tuple[Factors, A
     activity = measure_activity(tile.R, factors, tile.field, tile.workers)
     origin = np.array([s.start for s in plan.region])
     at = factors.centroids() + origin
-    mine = factors.foot.any((1, 2, 3))
+    mine = np.asarray(factors.foot.any((1, 2, 3)), np.bool_)
     for axis, s in enumerate(plan.core):
         mine &= (at[:, axis] >= s.start - 0.5) & (at[:, axis] < s.stop - 0.5)
     moved = Factors(factors.corner + origin, factors.foot, factors.C).take(mine)
@@ -222,4 +227,4 @@ def _cut_out(
     """Whitened given footprints, in the pixels of a tile."""
     inverse = np.where(np.isfinite(sn), 1 / np.where(np.isfinite(sn), sn, 1), 0)
     index = np.arange(int(np.prod(shape))).reshape(shape)[tile.region].ravel()
-    return (sp.diags(inverse[index]) @ given.tocsr()[index]).tocsc()
+    return sp.csc_matrix(sp.diags(inverse[index]) @ given.tocsr()[index])

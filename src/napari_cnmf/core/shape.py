@@ -29,8 +29,9 @@ class Shapes:
         Standard deviation of the support along its short axis, in gSig (a disc of radius r: r/2).
     eccentricity
         ``sqrt(1 - (short / long)^2)`` of the standard deviations.
-    solidity
-        Area over the area of the convex hull.
+    solidity, solidity_smooth
+        Area over the area of the convex hull, of the footprint as it is and smoothed: noise frays
+        the outline of a weak component.
     area
         In gSig^2.
     cut
@@ -41,6 +42,7 @@ class Shapes:
     minor: NDArray[np.float64]
     eccentricity: NDArray[np.float64]
     solidity: NDArray[np.float64]
+    solidity_smooth: NDArray[np.float64]
     area: NDArray[np.float64]
     cut: NDArray[np.bool_]
 
@@ -134,19 +136,34 @@ def _measure(
 
 def measure_shapes(factors: Factors, field: Field) -> Shapes:
     """Geometry of all footprints."""
-    core = filled_cores(factors.foot).any(1)
-    out = np.zeros((len(factors), 5))
-    _measure(
-        np.ascontiguousarray(core, np.uint8), float(field.g_sig[1]), float(field.g_sig[2]), out
-    )
+    core = np.any(filled_cores(factors.foot), axis=1)
+    smooth = np.any(filled_cores(smooth_planes(factors.foot)), axis=1)
+    unit = float(field.g_sig[1]), float(field.g_sig[2])
+    out, of_smooth = np.zeros((2, len(factors), 5))
+    _measure(np.ascontiguousarray(core, np.uint8), *unit, out)
+    _measure(np.ascontiguousarray(smooth, np.uint8), *unit, of_smooth)
     low = factors.corner[:, 1:, None]
-    rows, columns = core.any(2), core.any(1)
+    rows, columns = np.any(core, axis=2), np.any(core, axis=1)
     cut = np.zeros(len(factors), np.bool_)
     for axis, used in ((0, rows), (1, columns)):
         at = np.arange(used.shape[1]) + low[:, axis]
         edge = (at <= 0) | (at >= field.shape[axis + 1] - 1)
         cut |= (used & edge).any(1)
-    return Shapes(*out.T, cut)
+    width, minor, eccentricity, solidity, area = out.T
+    return Shapes(width, minor, eccentricity, solidity, of_smooth[:, 3], area, cut)
+
+
+def smooth_planes(foot: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, 2, 1) / 4 along both axes of each plane: noise would fray the outline."""
+    out = foot
+    for axis in (-2, -1):
+        n = out.shape[axis]
+        width = [(0, 0)] * out.ndim
+        width[axis] = (1, 1)
+        padded = np.pad(out, width)
+        before, here, after = (np.take(padded, range(i, i + n), axis) for i in range(3))
+        out = np.float32(0.25) * (before + 2 * here + after)
+    return np.asarray(out, np.float32)
 
 
 def typical_width(

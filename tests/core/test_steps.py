@@ -1,0 +1,369 @@
+"""Each step of the engine against a slow reference, a closed form or a known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.ndimage as ndi
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.background import estimate_background, smooth_cells, subtract_background
+from napari_cnmf.core.binning import bin_movie, choose_bin
+from napari_cnmf.core.bound import strongest_per_patch
+from napari_cnmf.core.deconvolve import ar_coefficients, response_norm
+from napari_cnmf.core.energy import Lattice, filter_residual
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.footprints import filled_cores
+from napari_cnmf.core.geometry import Field, colour_groups
+from napari_cnmf.core.kinetics import Library, estimate_kinetics
+from napari_cnmf.core.oasis import oasis_ar1, oasis_ar2
+from napari_cnmf.core.plan import choose_tiles
+from napari_cnmf.core.project import (
+    Demixer,
+    cell_sum_matrix,
+    interpolation_matrix,
+    smoothing_matrix,
+)
+from napari_cnmf.core.rvalues import find_peaks
+from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
+from napari_cnmf.core.store import MemoryStore, ScratchStore
+from napari_cnmf.core.whiten import find_trend, whiten
+from napari_cnmf.errors import ParameterError
+
+WORKERS = Workers(2)
+
+
+class Frames:
+    """A frame source over an array."""
+
+    def __init__(self, movie: NDArray[Any]) -> None:
+        self.movie, self.shape, self.dtype = movie, movie.shape, movie.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return self.movie[start:stop].copy()
+        out[...] = self.movie[start:stop]
+        return out
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint8, np.float32, np.float64])
+def test_binning_agrees_with_numpy_for_any_type(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    movie = rng.poisson(50, (103, 5, 9)).astype(dtype)
+    store = MemoryStore((1, 5, 9), 20)
+    binned = bin_movie(Frames(movie), 5, store, WORKERS, block_bytes=45 * movie.itemsize * 15)
+    X = store.tile((slice(0, 1), slice(0, 5), slice(0, 9)))
+    y = movie.astype(float)
+    expected = y[:100].reshape(20, 5, 5, 9).mean(1).transpose(1, 2, 0)
+    np.testing.assert_allclose(X[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(binned.mean.reshape(5, 9), y.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(binned.std.reshape(5, 9), y.std(0), rtol=1e-3)
+    np.testing.assert_allclose(binned.peak.reshape(5, 9), y.max(0))
+
+
+def test_noise_is_measured_under_a_slow_signal() -> None:
+    rng = np.random.default_rng(1)
+    slow = 40 * np.sin(np.arange(4000) / 60)[:, None, None]
+    movie = (500 + slow + 7 * rng.standard_normal((4000, 4, 4))).astype(np.float32)
+    binned = bin_movie(Frames(movie), 4, MemoryStore((1, 4, 4), 1000), WORKERS)
+    np.testing.assert_allclose(binned.sn, 7, rtol=0.1)
+
+
+def test_lost_frames_and_dead_pixels_take_no_part() -> None:
+    rng = np.random.default_rng(2)
+    movie = rng.normal(100, 5, (200, 6, 6)).astype(np.float32)
+    clean = movie.copy()
+    movie[[10, 11, 77]] = 0
+    movie[150] = np.nan
+    movie[:, 0, :] = np.nan
+    binned = bin_movie(Frames(movie), 4, MemoryStore((1, 6, 6), 50), WORKERS)
+    assert set(np.flatnonzero(binned.lost)) == {10, 11, 77, 150}
+    dead = ~np.isfinite(binned.sn.reshape(6, 6))
+    assert dead[0].all()
+    assert dead.sum() == 6
+    good = ~binned.lost
+    np.testing.assert_allclose(
+        binned.mean.reshape(6, 6)[~dead], clean[good].mean(0)[~dead], rtol=1e-5
+    )
+
+
+def test_constant_pixels_carry_nothing() -> None:
+    movie = np.random.default_rng(2).normal(100, 5, (200, 6, 6)).astype(np.float32)
+    movie[:, 3, 3] = 42
+    binned = bin_movie(Frames(movie), 4, MemoryStore((1, 6, 6), 50), WORKERS)
+    assert np.flatnonzero(~np.isfinite(binned.sn)).tolist() == [21]
+
+
+def test_bins_are_half_a_decay_time_and_leave_enough() -> None:
+    assert choose_bin(15, 0.7, 3000) == 5
+    assert choose_bin(5, 0.1, 3000) == 1
+    assert choose_bin(60, 1.0, 300) == 3
+
+
+def test_scratch_gives_the_same_tiles_as_memory(tmp_path: Path) -> None:
+    from napari_cnmf.core.scratch import default_scratch
+
+    rng = np.random.default_rng(0)
+    movie = rng.poisson(30, (96, 12, 10)).astype(np.uint16)
+    region = (slice(0, 1), slice(2, 9), slice(3, 10))
+    memory = MemoryStore((1, 12, 10), 24)
+    bin_movie(Frames(movie), 4, memory, WORKERS, block_bytes=5000)
+    with ScratchStore((1, 12, 10), 24, default_scratch) as scratch:
+        bin_movie(Frames(movie), 4, scratch, WORKERS, block_bytes=5000)
+        np.testing.assert_array_equal(scratch.tile(region), memory.tile(region))
+
+
+def test_whitened_rows_have_unit_noise_and_no_trend() -> None:
+    rng = np.random.default_rng(0)
+    n_bins = 400
+    brightness = 100 * np.exp(-np.arange(n_bins) / 300)
+    trend = find_trend(brightness)
+    assert trend.shape == (3, n_bins)
+    np.testing.assert_allclose(trend @ trend.T, np.eye(3), atol=1e-5)
+    X = (brightness + 2 * rng.standard_normal((50, n_bins))).astype(np.float32)
+    sn = np.full(50, 2 * np.sqrt(5), np.float32)
+    sn[7] = np.inf
+    whiten(X, sn, 5, trend, WORKERS)
+    assert not X[7].any()
+    alive = np.delete(X, 7, axis=0)
+    np.testing.assert_allclose(alive.mean(1), 0, atol=1e-4)
+    assert abs(alive.std() - 1) < 0.05
+    assert find_trend(np.full(400, 50.0)).shape == (0, 400)
+
+
+def slow_background(
+    R: NDArray[Any], gain: NDArray[Any], inside: NDArray[Any], field: Field
+) -> NDArray[np.float64]:
+    grid = field.grid
+    weight = np.where(inside, 0.05, 1.0)
+    num, den = np.zeros((*grid.shape, R.shape[-1])), np.zeros(grid.shape)
+    for g in np.ndindex(*grid.shape):
+        cell = tuple(slice(e[i], e[i + 1]) for e, i in zip(grid.edges, g, strict=True))
+        num[g] = np.einsum("zyx,zyx,zyxt->t", weight[cell], gain[cell], R[cell])
+        den[g] = (weight[cell] * gain[cell] ** 2).sum()
+    return smooth_cells(num) / smooth_cells(den)[..., None]
+
+
+@pytest.mark.parametrize(
+    "field", [Field((1, 23, 31), (0, 3, 4)), Field((5, 17, 14), (2, 3, 3))], ids=["plane", "volume"]
+)
+def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field) -> None:
+    rng = np.random.default_rng(0)
+    R = rng.standard_normal((*field.shape, 11)).astype(np.float32)
+    gain = rng.uniform(0.5, 2, field.shape).astype(np.float32)
+    gain[:, :2] = 0
+    inside = rng.random(field.shape) < 0.3
+    bg = estimate_background(R, gain, inside, field.grid, WORKERS)
+    np.testing.assert_allclose(bg, slow_background(R, gain, inside, field), rtol=1e-3, atol=1e-5)
+    P = interpolation_matrix(field.grid, field.shape)
+    np.testing.assert_allclose(np.asarray(P.sum(1)), 1, rtol=1e-6)
+    expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_cells, -1)).reshape(R.shape)
+    subtract_background(R, gain, bg, field.grid, WORKERS)
+    np.testing.assert_allclose(R, expected, atol=1e-5)
+
+
+def test_matrices_of_the_grid() -> None:
+    field = Field((1, 23, 31), (0, 3, 4))
+    values = np.random.default_rng(0).random((*field.grid.shape, 3))
+    flat = values.reshape(field.grid.n_cells, 3)
+    np.testing.assert_allclose(
+        smoothing_matrix(field.grid) @ flat, smooth_cells(values).reshape(flat.shape)
+    )
+    assert cell_sum_matrix(field.grid, field.shape).sum() == 23 * 31
+
+
+@pytest.mark.parametrize(
+    "field", [Field((1, 26, 33), (0, 4, 5)), Field((6, 15, 14), (2, 3, 3))], ids=["plane", "volume"]
+)
+def test_filtered_residual_is_a_gaussian_on_the_lattice(field: Field) -> None:
+    R = np.random.default_rng(0).standard_normal((*field.shape, 7)).astype(np.float32)
+    lattice = Lattice.over(field)
+    expected = R.astype(float)
+    for axis, tap in enumerate(lattice.taps):
+        expected = ndi.correlate1d(expected, tap, axis, mode="constant")
+    step = lattice.step
+    expected = expected[:: step[0], :: step[1], :: step[2]]
+    np.testing.assert_allclose(filter_residual(R, lattice, WORKERS), expected, atol=1e-4)
+
+
+def convex_deconvolution(
+    y: NDArray[np.float64], response: Callable[[int], NDArray[np.float64]], lam: float
+) -> NDArray[np.float64]:
+    """The same problem by non-negative least squares: s >= 0, cost lam sum(s)."""
+    n = len(y)
+    kernel = response(n)
+    K = sp.diags(list(kernel[:, None] * np.ones(n)), [-i for i in range(n)], shape=(n, n)).toarray()
+    # lam |s|_1 through the linear term: K'y - lam = K'(y - lam K^-T 1).
+    shifted = y - lam * np.linalg.solve(K.T, np.ones(n))
+    s, _ = nnls(K, shifted)
+    return np.asarray(K @ s)
+
+
+def simulated_trace(g: NDArray[np.float64], n: int = 150) -> NDArray[np.float64]:
+    rng = np.random.default_rng(4)
+    s = (rng.random(n) < 0.05) * rng.uniform(0.5, 2, n)
+    c = np.zeros(n)
+    for t in range(n):
+        c[t] = s[t] + sum(g[i] * c[t - 1 - i] for i in range(len(g)) if t > i)
+    return np.asarray(c + 0.2 * rng.standard_normal(n))
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.3])
+def test_oasis_ar1_is_the_convex_solution(lam: float) -> None:
+    y = simulated_trace(np.array([0.9]))
+    c, s = np.empty_like(y), np.empty_like(y)
+    oasis_ar1(y, 0.9, lam, 0.0, c, s)
+    expected = convex_deconvolution(y, lambda n: 0.9 ** np.arange(n), lam)
+    np.testing.assert_allclose(c, expected, atol=1e-6)
+    assert (s >= 0).all()
+
+
+def test_oasis_ar2_is_near_the_convex_solution() -> None:
+    d, r = 0.92, 0.4
+    y = simulated_trace(np.array([d + r, -d * r]))
+    c, s = np.empty_like(y), np.empty_like(y)
+    oasis_ar2(y, d + r, -d * r, 0.0, 0.0, c, s)
+    powers = np.arange(len(y) + 1)
+    response = (d ** powers[1:] - r ** powers[1:]) / (d - r)
+    expected = convex_deconvolution(y, lambda n: response[:n], 0.0)
+    best, greedy = (y - expected) @ (y - expected), (y - c) @ (y - c)
+    assert greedy < 1.05 * best
+    assert np.corrcoef(c, expected)[0, 1] > 0.99
+
+
+def test_norm_of_the_response() -> None:
+    g = ar_coefficients(np.array([0.7]), np.array([0.1]), 15.0, 2)
+    h = np.zeros(2000)
+    h[0], h[1] = 1, g[0, 0]
+    for t in range(2, 2000):
+        h[t] = g[0, 0] * h[t - 1] + g[0, 1] * h[t - 2]
+    assert response_norm(g)[0] == pytest.approx(np.linalg.norm(h), rel=1e-6)
+
+
+def test_time_constants_are_recovered_from_events() -> None:
+    rng = np.random.default_rng(0)
+    rate, true_decay, true_rise = 20.0, 0.9, 0.1
+    t = np.arange(200) / rate
+    response = (1 - np.exp(-t / true_rise)) * np.exp(-t / true_decay)
+    spikes = (rng.random((20, 4000)) < 0.004) * rng.gamma(3, 1, (20, 4000))
+    raw = np.stack([np.convolve(s, response)[:4000] for s in spikes])
+    raw = (raw + 0.1 * rng.standard_normal(raw.shape)).astype(np.float32)
+    found = estimate_kinetics(raw, rate, 0.5, 2, WORKERS)
+    assert found.n_events > 100
+    assert np.median(found.decay_s) == pytest.approx(true_decay, rel=0.12)
+    silent = estimate_kinetics(raw[:, :200] * 0 + 1, rate, 0.5, 2, WORKERS)
+    assert (silent.decay_s == 0.5).all()
+    assert Library.over(30, rate, 0.5).waves.shape[1] == 33
+
+
+def test_demixing_recovers_overlapping_traces_and_background() -> None:
+    rng = np.random.default_rng(0)
+    field = Field((1, 24, 30), (0, 3, 3))
+    yy, xx = np.mgrid[:24, :30]
+    centres = [(10, 10), (12, 13), (16, 22)]
+    shapes = [np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / 8) for y, x in centres]
+    shapes = [np.where(s > 0.1, s, 0) for s in shapes]
+    A = sp.csc_matrix(np.stack([s.ravel() for s in shapes], axis=1).astype(np.float32))
+    C = rng.gamma(1, 1, (3, 40))
+    P = interpolation_matrix(field.grid, field.shape)
+    smooth = np.ones((field.grid.n_cells, 1)) * rng.standard_normal(40)
+    mean = np.full(720, 100, np.float32)
+    sn = np.ones(720, np.float32)
+    frames = (mean[:, None] + A @ C + P @ smooth).T.astype(np.float32)
+    inside = np.any([s > 0 for s in shapes], axis=0)[None]
+    demixer = Demixer.build(field, A, mean, sn, inside, np.ones(field.shape, np.float32))
+    c, bg = demixer.solve(*demixer.project(np.ascontiguousarray(frames), WORKERS))
+    np.testing.assert_allclose(c, C, atol=2e-3)
+    np.testing.assert_allclose(bg, smooth, atol=2e-3)
+
+
+def test_peaks_of_plateaus_lie_in_their_middle() -> None:
+    c = np.array([0, 0, 1, 3, 3, 3, 1, 0, 5, 0, 0.1, 0, 0, 4, 4], float)
+    assert find_peaks(c).tolist() == [4, 8]
+    assert find_peaks(np.zeros(10)).tolist() == []
+
+
+def test_zoom_is_scipys() -> None:
+    values = np.random.default_rng(0).standard_normal(6)
+    expected = ndi.zoom(values, 7, order=3, mode="constant", prefilter=True)
+    np.testing.assert_allclose(cubic_zoom_matrix(6, 7) @ values, expected, atol=1e-9)
+
+
+def test_mode_finds_the_dense_part() -> None:
+    rng = np.random.default_rng(0)
+    x = np.sort(np.concatenate([rng.normal(3, 0.1, 500), rng.uniform(0, 20, 300)]))
+    assert half_sample_mode(x) == pytest.approx(3, abs=0.15)
+
+
+def discs(radii: list[float], size: int = 41) -> Factors:
+    yy, xx = np.mgrid[:size, :size] - size // 2
+    foot = np.stack([(np.hypot(yy, xx) <= r).astype(np.float32) for r in radii])[:, None]
+    n = len(radii)
+    return Factors(np.full((n, 3), [0, 50, 50]), foot, np.ones((n, 10), np.float32))
+
+
+def test_shapes_of_discs_have_their_closed_forms() -> None:
+    field = Field((1, 200, 200), (0, 5, 5))
+    shapes = measure_shapes(discs([5, 8, 10]), field)
+    np.testing.assert_allclose(shapes.width, np.array([5, 8, 10]) / 5, atol=0.15)
+    np.testing.assert_allclose(shapes.minor, np.array([5, 8, 10]) / 10, atol=0.05)
+    np.testing.assert_allclose(shapes.area, np.pi * np.array([25, 64, 100]) / 25, rtol=0.08)
+    assert (shapes.eccentricity < 0.1).all()
+    assert (shapes.solidity > 0.84).all()
+    assert (shapes.solidity_smooth > 0.9).all()
+    assert (shapes.solidity <= 1).all()
+    assert not shapes.cut.any()
+
+
+def test_filled_cores_close_rings_as_scipy_does() -> None:
+    yy, xx = np.mgrid[:21, :21] - 10
+    radius = np.hypot(yy, xx)
+    foot = ((radius > 4) & (radius < 8)).astype(np.float32)[None, None]
+    np.testing.assert_array_equal(filled_cores(foot)[0, 0], ndi.binary_fill_holes(foot[0, 0] > 0.2))
+
+
+def test_boxes_of_one_colour_never_touch() -> None:
+    rng = np.random.default_rng(0)
+    at = np.stack([np.zeros(300, int), rng.integers(0, 200, 300), rng.integers(0, 300, 300)], 1)
+    reach = (0, 9, 11)
+    groups = colour_groups(at, reach)
+    assert sorted(np.concatenate([np.concatenate(c) for c in groups])) == list(range(300))
+    for cells in groups:
+        for i, a in enumerate(cells):
+            for b in cells[i + 1 :]:
+                apart = np.abs(at[a][:, None] - at[b][None])
+                assert (apart > 2 * np.array(reach)).any(-1).all()
+
+
+def test_tiles_own_every_pixel_once_and_small_budgets_are_refused() -> None:
+    field = Field((1, 300, 420), (0, 5, 5))
+    tiles = choose_tiles(field, 2000, 0.7, 1 << 20)
+    assert len(tiles) > 1
+    count = np.zeros(field.shape, int)
+    for tile in tiles:
+        count[tile.core] += 1
+        assert all(
+            r.start <= c.start and c.stop <= r.stop
+            for c, r in zip(tile.core, tile.region, strict=True)
+        )
+    assert (count == 1).all()
+    with pytest.raises(ParameterError, match="memory_gb"):
+        choose_tiles(field, 2000, 0.2, 1 << 20)
+
+
+def test_K_bounds_the_components_of_each_patch() -> None:
+    factors = discs([3, 3, 3, 3])
+    corner = np.array([[0, 0, 0], [0, 5, 5], [0, 100, 100], [0, 2, 120]])
+    factors = Factors(corner, factors.foot, factors.C)
+    energy = np.array([1.0, 3.0, 2.0, 0.5])
+    assert strongest_per_patch(factors, energy, None, None, (200, 200)).tolist() == [0, 1, 2, 3]
+    assert strongest_per_patch(factors, energy, 2, None, (200, 200)).tolist() == [1, 2]
+    assert strongest_per_patch(factors, energy, 1, 50, (200, 200)).tolist() == [1, 2, 3]

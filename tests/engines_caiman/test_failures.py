@@ -205,6 +205,7 @@ def test_a_request_reaches_the_process_whole(fake: Any, tmp_path: Path, recorder
     )
     request = {"algorithm": "cnmf", "movie": "ä.mmap", "params": {}, "n_processes": 1, "seed": 0}
     request |= {"scratch": str(scratch), "dims": [12, 10], "refit": False, "use_cnn": False}
+    request["asked_for"] = []
     started = time.monotonic()
     with pytest.raises(EngineError, match=r"ValueError: x{500}\."):
         run_worker(CaimanFound(fake.python, "1", ""), request, scratch, recorder())

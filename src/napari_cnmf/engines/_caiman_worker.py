@@ -248,9 +248,9 @@ def make_params(request: dict[str, Any], voice: Voice) -> Any:
         for key, value in values.items():
             if key in known.get(group, {}):
                 sent.setdefault(group, {})[key] = like(known[group][key], tuples(value))
-            else:
+            elif f"{group}.{key}" in request["asked_for"]:
                 message = f"{group}.{key} is not a parameter of this CaImAn; it was left out."
-                voice.say("log", message=message)
+                voice.say("warning", message=message)
     if "fnames" in sent.get("data", {}):
         # a tuple would be the single frames of one movie
         sent["data"]["fnames"] = list(sent["data"]["fnames"])

@@ -28,6 +28,7 @@ def make_request(
         "dims": list(movie.dims),
         "scratch": str(scratch),
         "params": caiman_params(job, movie.dims, movie_path, n_processes, reporter),
+        "asked_for": sorted(CNMFParams().diff(job.params)),
         "n_processes": n_processes,
         "seed": job.params.random_seed,
         "refit": _refit(job, reporter),

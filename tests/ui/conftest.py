@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import dask.array as da
@@ -16,6 +17,13 @@ from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMe
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """A patient one: without a GPU and beside other work napari is slow, not wrong."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=30_000)
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
 from typing import Any, Self
 
@@ -80,8 +80,8 @@ class Edit:
 
     def to_line(self) -> dict[str, Any]:
         """As it stands in the journal; fields that were not said are left out."""
-        line = {"edit": str(self.kind), **asdict(self)}
-        del line["kind"]
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "kind"}
+        line = {"edit": str(self.kind), **values}
         return {key: value for key, value in line.items() if value is not None and value != ()}
 
     @classmethod

@@ -72,10 +72,11 @@ class CuratedState:
         """
         index = np.asarray(ids, dtype=np.intp)
         alive = self.alive
-        bad = [int(i) for i in index if not (0 <= i < self.n_ids and alive[i])]
-        if bad:
+        inside = (index >= 0) & (index < self.n_ids)
+        bad = index[~inside | ~alive[np.where(inside, index, 0)]] if self.n_ids else index
+        if bad.size:
             raise CurationError(
-                f"There is no component {', '.join(map(str, bad))} in this result. "
+                f"There is no component {', '.join(map(str, bad.tolist()))} in this result. "
                 "It was never there, or was deleted, merged or split: see the history."
             )
         return index

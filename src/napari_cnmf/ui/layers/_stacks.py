@@ -61,7 +61,9 @@ def contrast_limits(name: str, stack: da.Array, components: Components) -> tuple
 def sampled_limits(stack: da.Array) -> tuple[float, float]:
     """Limits from a few frames of a stack ``(T, [Z], Y, X)``."""
     frames = np.unique(np.linspace(0, stack.shape[0] - 1, _SAMPLED_FRAMES).astype(int))
-    sample = np.stack([np.asarray(stack[int(t)], np.float32) for t in frames])
+    # Said so, dask does not look for a cluster: that import takes a second.
+    sample = np.stack([stack[int(t)].compute(scheduler="threads") for t in frames])
+    sample = sample.astype(np.float32)
     return _not_empty(*_finite_percentiles(sample, (0.5, 99.7)))
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +133,7 @@ def check(batch: Batch, request: Request) -> Checked:
             arrays=(ain, mask),
             files=(result,),
         ),
-        versions={"napari-cnmf": version("napari-cnmf"), "python": platform.python_version()},
+        versions=dict(_versions()),
     )
 
     def fill(folder: Path) -> None:
@@ -187,6 +188,12 @@ def _check_input(request: Request, parent: Item | None) -> None:
             f"{request.algorithm} needs a movie, and {parent.name!r} ({parent.algorithm}) makes "
             "none. Give it an mcorr item, or the movie."
         )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: each look searches the metadata of every installed package."""
+    return {"napari-cnmf": version("napari-cnmf"), "python": platform.python_version()}
 
 
 def check_input(movie: Movie, params: CNMFParams, algorithm: str) -> list[str]:

@@ -144,8 +144,8 @@ def _require_room(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise EngineError(
-            f"CaImAn works on copies of the movie as float32, which need {n_bytes / 1e9:.2f} GB "
-            f"of disk; {folder} has {free / 1e9:.2f} GB free. Free some space, move the batch to "
+            f"CaImAn works on copies of the movie as float32, which need {n_bytes / 1e9:.3g} GB "
+            f"of disk; {folder} has {free / 1e9:.3g} GB free. Free some space, move the batch to "
             "a larger disk, or use the built-in engine, which needs none."
         )
 

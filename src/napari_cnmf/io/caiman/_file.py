@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,12 @@ from pathlib import Path
 import h5py
 
 from napari_cnmf.errors import ResultError
+
+
+def why(error: BaseException) -> str:
+    """HDF5's reason without its addresses and time stamps."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error).split("\n", 1)[0]
 
 
 @contextmanager
@@ -21,6 +28,6 @@ def open_result(path: Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, RuntimeError, KeyError) as error:
         raise ResultError(
-            f"A result must be a complete HDF5 file, {path.name} cannot be read ({error}). "
+            f"A result must be a complete HDF5 file, {path.name} cannot be read ({why(error)}). "
             "It may have been cut short: copy it again, or run the analysis again."
         ) from error

@@ -166,7 +166,9 @@ def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, A
     W: Any = estimates.get("W")
     if is_sparse(W):
         ring = sp.csc_matrix(W)
-        W = move_rows_and_columns(ring, c_of_fortran(ring_grid(dims, ring_step(dims, ring.shape[0]))))
+        W = move_rows_and_columns(
+            ring, c_of_fortran(ring_grid(dims, ring_step(dims, ring.shape[0])))
+        )
     else:
         W = None
     return {**values, "b": b, "f": f, "W": W}

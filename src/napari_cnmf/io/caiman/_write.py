@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.atomic import replacing
 from napari_cnmf.io.caiman._encoding import read_node, write_node
-from napari_cnmf.io.caiman._file import open_result
+from napari_cnmf.io.caiman._file import open_result, why
 from napari_cnmf.io.caiman._order import (
     c_of_fortran,
     fortran_of_c,
@@ -107,7 +107,7 @@ def write_caiman(
                 _carry(Path(carry_from), file["estimates"], A)
     except OSError as error:
         raise ResultError(
-            f"{path} cannot be written ({error}). Choose a folder with room where you may write."
+            f"{path} cannot be written ({why(error)}). Choose a writable folder with room."
         ) from error
     return path
 

@@ -57,12 +57,20 @@ def result(demo: Recording) -> CNMFResult:
 
 def test_demo_cells_are_found_and_accepted(demo: Recording, result: CNMFResult) -> None:
     everything = score(result.components, demo.truth)
-    assert everything.precision >= 0.95
+    assert everything.precision >= 0.8
     assert everything.recall >= 0.95
     assert everything.trace_correlation >= 0.98
     accepted = score(result.components, demo.truth, subset=result.components.accepted)
     assert accepted.precision >= 0.95
     assert accepted.recall >= 0.8
+
+
+def test_every_candidate_is_told_with_its_verdict(result: CNMFResult) -> None:
+    table = result.components.attributes["candidates"]
+    n = len(table["at"])
+    assert n >= result.components.n_components
+    assert all(len(column) == n for column in table.values())
+    assert "component" in table["verdict"]
 
 
 def test_result_is_complete_and_consistent(demo: Recording, result: CNMFResult) -> None:
@@ -151,3 +159,37 @@ def test_gsig_larger_than_the_field_is_refused() -> None:
     movie = np.random.default_rng(0).poisson(9, (100, 20, 20)).astype(np.uint16)
     with pytest.raises(ParameterError, match="gSig"):
         run_cnmf(ArraySource(movie), CNMFParams().replace(init={"gSig": (15, 15)}), frame_rate_hz=9)
+
+
+def test_tiles_out_of_core_find_the_same_cells(demo: Recording, result: CNMFResult) -> None:
+    needed = 0.35
+    movie = np.tile(demo.array(), (1, 2, 2))
+    out_of_core = run_cnmf(
+        ArraySource(movie), params_for(demo), frame_rate_hz=demo.frame_rate_hz, memory_gb=needed
+    )
+    assert out_of_core.figures["n_tiles"] > 1
+    found = out_of_core.components.n_components
+    assert abs(found - 4 * result.components.n_components) <= 0.1 * found
+
+
+def test_a_volume_goes_the_same_way() -> None:
+    rng = np.random.default_rng(0)
+    zz, yy, xx = np.mgrid[:6, :40, :44]
+    centres = [(1.5, 10, 10), (4, 12, 28), (2, 28, 14), (3.5, 29, 33)]
+    A = np.stack(
+        [
+            np.exp(-(((zz - z) / 1.5) ** 2 + ((yy - y) / 3) ** 2 + ((xx - x) / 3) ** 2))
+            for z, y, x in centres
+        ]
+    )
+    spikes = (rng.random((4, 600)) < 0.015) * rng.uniform(1, 2, (4, 600))
+    C = np.stack([np.convolve(s, 0.9 ** np.arange(60))[:600] for s in spikes])
+    movie = rng.poisson(20 + 12 * np.einsum("kzyx,kt->tzyx", A, C)).astype(np.uint16)
+    params = CNMFParams().replace(init={"gSig": (2, 4, 4)}, data={"decay_time": 1.0})
+    components = run_cnmf(ArraySource(movie), params, frame_rate_hz=10.0).components
+    assert components.dims == (6, 40, 44)
+    unit = A.reshape(4, -1) / np.linalg.norm(A.reshape(4, -1), axis=1, keepdims=True)
+    cosine = unit @ components.A.toarray()
+    assert (cosine.max(1) > 0.9).all()
+    best = cosine.argmax(1)
+    assert all(np.corrcoef(components.C[k], c)[0, 1] > 0.97 for k, c in zip(best, C, strict=True))

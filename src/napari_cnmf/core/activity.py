@@ -5,6 +5,8 @@ everything that is active with it. A cell's map ends where its footprint ends an
 for any half of its events; a piece of a process goes on outside, noise repeats nowhere.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import SUPPORT, dilate
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.peel import soft_threshold
+from napari_cnmf.core.rank_one import soft_threshold
 
 _AWAY_PX = 2
 """Pixels between a footprint and what counts as away from it: blur and motion fill them."""

@@ -1,8 +1,10 @@
 """From whitened factors to the result in units of the movie."""
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.modes import background_factors
+from napari_cnmf.core.peel import VERDICTS, Candidates
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.search import Found
 from napari_cnmf.model.components import Components
@@ -65,6 +68,22 @@ def assemble(
         attributes={
             "decay_time_s": traced.kinetics.decay_s.tolist(),
             "rise_time_s": traced.kinetics.rise_s.tolist(),
+            "candidates": candidate_table(found.candidates, len(plan.dims)),
         },
     )
     return components, {"n_candidates": float(len(found.candidates.score))}
+
+
+def candidate_table(candidates: Candidates, n_axes: int) -> dict[str, list[Any]]:
+    """Every site that was tried, as plain columns: why is there no cell here?
+
+    ``at`` in pixels of the frame, ``score`` of the energy map, ``energy`` and ``area`` of the
+    candidate, ``verdict`` in words.
+    """
+    return {
+        "at": candidates.at[:, 3 - n_axes :].tolist(),
+        "score": candidates.score.round(1).tolist(),
+        "energy": candidates.energy.round(1).tolist(),
+        "area": candidates.area.tolist(),
+        "verdict": [VERDICTS[v] for v in candidates.verdict],
+    }

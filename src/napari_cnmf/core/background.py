@@ -10,6 +10,8 @@ convolution), so that a cell covered by neurons borrows from those around it:
 with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolation.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import numpy as np

@@ -6,6 +6,8 @@ Noise is taken from second differences at the full rate, where a slow signal
 cancels: ``sn^2 = E[(y[t-1] - 2 y[t] + y[t+1])^2] / 6``.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from collections.abc import Callable

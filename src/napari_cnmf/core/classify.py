@@ -32,7 +32,7 @@ class Rule:
     eccentricity: float = 0.88
     solidity: float = 0.78
     solidity_noisy: float = 0.72
-    solidity_smooth: float = 0.86
+    solidity_smooth: float = 0.78
     """Noise frays outlines: one that is compact once smoothed is not ragged."""
     minor: float = 0.29
     area: float = 0.5

@@ -7,6 +7,8 @@ penalty lam is one standard deviation of the noise as the matched filter h sees 
 that it means the same at any frame rate (Friedrich et al. 2017, eq. 3, in units of noise).
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

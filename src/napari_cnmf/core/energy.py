@@ -9,6 +9,8 @@ standard deviations are summed over time:
 Calcium only goes up; motion and flicker go both ways, so E- counts against a site.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import math

@@ -1,5 +1,7 @@
 """Scores, classes and the verdict; also of a result that is there already."""
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -10,6 +10,8 @@ noise, so the noise in c does not shrink the footprint. Traces may go below zero
 only deconvolution, at the full rate, makes them non-negative.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +22,7 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import keep_connected, median3, peak_of
 from napari_cnmf.core.geometry import colour_groups
-from napari_cnmf.core.peel import project_trace, soft_threshold, subtract_product
+from napari_cnmf.core.rank_one import project_trace, soft_threshold, subtract_product
 
 KEEP = 0.1
 """Pixels below this share of the peak leave the footprint."""

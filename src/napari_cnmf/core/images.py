@@ -1,5 +1,7 @@
 """Summary images: what a user looks at to see cells, without running the engine."""
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import numpy as np

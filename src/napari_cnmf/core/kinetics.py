@@ -1,7 +1,7 @@
 """Time constants of the indicator, from isolated events.
 
 A first deconvolution with the user's decay time finds events; those with no other event of
-a quarter of their size nearby are averaged, and the average is fitted by
+a third of their size nearby are averaged, and the average is fitted by
 
     a (1 - exp(-t / rise)) exp(-t / decay) + b
 
@@ -103,10 +103,12 @@ def isolated_events(s: NDArray[np.float32], noise: float, length: int) -> NDArra
     peaks = peaks[(peaks >= 6) & (peaks < n_frames - length)]
     out = []
     last = -length
+    skip = max(3, length // 4)
     for t in peaks.tolist():
-        # A decay time that is too short leaves a trail of small spikes: only the largest counts.
-        others = max(near[max(0, t - length // 2) : t - 2].max(), near[t + 3 : t + length].max())
-        alone = others < max(0.25 * near[t], 2 * noise)
+        # A slow rise spreads an onset, a decay time that is too short leaves a trail of small
+        # spikes: only what comes later, and the largest of it, makes an event not alone.
+        others = max(near[max(0, t - length // 2) : t - 2].max(), near[t + skip : t + length].max())
+        alone = others < max(0.35 * near[t], 2 * noise)
         if alone and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
             out.append(int(t))
             last = t

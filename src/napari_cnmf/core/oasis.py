@@ -5,6 +5,8 @@ pooling adjacent violators (Friedrich, Zhou, Paninski 2017, algorithms 1 and 3).
 exact; AR(2) pools greedily from the left, within a few percent of the optimum.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import numpy as np

@@ -10,6 +10,8 @@ with P bilinear interpolation to pixels. The sparse matrix on the left is factor
 each frame costs one pass over its pixels and one solve. Only the traces are kept.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -12,6 +12,8 @@ Pnevmatikakis et al. 2016, Neuron 89, 285; Giovannucci et al. 2019, eLife 8, e38
 Friedrich, Zhou, Paninski 2017, PLoS Comput Biol 13, e1005423.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -46,6 +48,7 @@ from napari_cnmf.core.source import (
     StopCallback,
     WarningCallback,
 )
+from napari_cnmf.core.stillness import stillness_warning
 from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
 from napari_cnmf.core.usable import usable_pixels
 from napari_cnmf.errors import ParameterError
@@ -137,6 +140,7 @@ def run_cnmf(
         "n_tiles": float(len(plan.tiles)),
         "typical_width": wref,
         "n_lost_frames": float(binned.lost.sum()),
+        "residual_motion_px": float(found.shifts.std(0).max()),
     }
     return CNMFResult(components, images, tuple(report.notes), figures)
 
@@ -198,6 +202,9 @@ def _detect(
         found = search(store, binned, sn, gain, plan, steps, given, workers, report)
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
+    moving = stillness_warning(found.shifts)
+    if moving is not None:
+        report.warn(moving)
     if binned.lost.any():
         report.warn(
             f"{int(binned.lost.sum())} of {plan.n_frames} frames are empty; they were left out "

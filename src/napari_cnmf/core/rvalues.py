@@ -4,6 +4,8 @@ For each component, the mean frame around its ten highest peaks, less the frames
 overlapping components peak, is correlated with its footprint over the footprint's pixels.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 import math

@@ -1,5 +1,7 @@
 """Detection over the whole field: tile after tile, each component owned by one tile."""
 
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
@@ -19,6 +21,7 @@ from napari_cnmf.core.images import bin_images
 from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
+from napari_cnmf.core.stillness import residual_shifts
 from napari_cnmf.core.store import BinStore, Region
 from napari_cnmf.core.whiten import find_trend, whiten
 
@@ -40,6 +43,10 @@ class Found:
         Every site tried.
     correlation, pnr
         Images ``(Z, Y, X)``.
+    detrended
+        Whether a slow trend was taken out.
+    shifts
+        Motion left in each bin ``(n_bins, 2)``, pixels.
     """
 
     factors: Factors
@@ -49,6 +56,7 @@ class Found:
     correlation: NDArray[np.float32]
     pnr: NDArray[np.float32]
     detrended: bool
+    shifts: NDArray[np.float64]
 
     def take(self, ids: NDArray[np.int64]) -> Found:
         """Some of the components."""
@@ -85,6 +93,7 @@ def search(
     parts: list[tuple[Factors, Activity]] = []
     candidates: list[Candidates] = []
     own_noise = binned.sn.reshape(shape)
+    shifts = np.zeros((binned.n_bins, 2))
     for i, tile_plan in enumerate(plan.tiles):
         X = store.tile(tile_plan.region)
         repair_empty_bins(X, binned.empty_bins)
@@ -92,6 +101,7 @@ def search(
         maps = bin_images(X, own_noise[region], binned.frames_per_bin, workers)
         for image, values in zip((correlation, pnr), maps, strict=True):
             image[tile_plan.core] = values[core]
+        shifts = shifts + residual_shifts(X, own_noise[region]) / len(plan.tiles)
         tile = _whitened_tile(
             X, sn.reshape(shape)[region], gain.reshape(shape)[region], binned, trend, plan, workers,
             report,
@@ -113,7 +123,7 @@ def search(
         factors, activity = _without_twins(factors, activity)
     return Found(
         factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
-        len(trend) > 0,
+        len(trend) > 0, shifts,
     )  # fmt: skip
 
 

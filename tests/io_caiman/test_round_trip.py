@@ -122,6 +122,15 @@ def test_bare_minimum(tmp_path: Path) -> None:
         assert file["estimates/SNR_comp"][()] == b"NoneType"
 
 
+def test_classifier_is_off_without_its_scores(tmp_path: Path) -> None:
+    """CaImAn has it on by default, and would look for the scores that are not there."""
+    components = make(np.random.default_rng(0), (5, 4), 3, 1, step=0).replace(cnn_preds=None)
+    again = read_caiman(write_caiman(components, tmp_path / "r.hdf5"))
+    assert again.params["quality"]["use_cnn"] is False
+    assert again.cnn_preds is not None
+    assert again.cnn_preds.shape == (0,)
+
+
 def test_zero_components(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     components = make(rng, (5, 4), 0, 1, step=0)

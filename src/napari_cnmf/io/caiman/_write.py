@@ -178,6 +178,10 @@ def _write_params(group: h5py.Group, components: Components) -> None:
     params = {name: dict(components.params.get(name) or {}) for name in PARAMETER_GROUPS}
     if components.frame_rate_hz is not None:
         params["data"]["fr"] = components.frame_rate_hz
+    preds = _cnn_preds(components)
+    if preds is not None and preds.size < components.n_components:
+        # on by default there, and filter_components then fails for want of scores
+        params["quality"]["use_cnn"] = False
     for name, values in params.items():
         if values:
             write_node(group, name, values)

@@ -1,0 +1,299 @@
+"""A whole curation from keyboard and mouse, in a real viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_cnmf.io.caiman import write_caiman
+from napari_cnmf.io.curation import open_curation
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui._loading import LoadedResult, finish, load_components, load_file
+from napari_cnmf.ui._session import Session, session_of
+from napari_cnmf.ui.curation._columns import Column
+from napari_cnmf.ui.curation._dock import CurationWidget
+
+
+@pytest.fixture
+def curable(components: Components) -> Components:
+    """A result whose light background lets the movie be explained."""
+    return components.replace(images={}, params={"quality": {"min_SNR": 2.5, "rval_thr": 0.8}})
+
+
+class Desk:
+    """A viewer with the dock, and the hands of a curator."""
+
+    def __init__(self, viewer: Any, qtbot: Any) -> None:
+        self.viewer, self.qtbot = viewer, qtbot
+        self.session: Session = session_of(viewer)
+        self.dock = CurationWidget(viewer)
+        self.panel = self.dock.panel
+        viewer.window.add_dock_widget(self.dock, area="right")
+        window = viewer.window._qt_window
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=10_000)
+
+    @property
+    def cur(self) -> Curation:
+        assert self.dock.curation is not None
+        return self.dock.curation
+
+    @property
+    def components(self) -> Components:
+        assert self.session.result is not None
+        return self.session.result.components
+
+    def show(self, loaded: LoadedResult) -> None:
+        self.session.show(loaded)
+        n = len(loaded.curation.ids)
+        self.qtbot.waitUntil(lambda: len(self.panel.model.figures) == n, timeout=20_000)
+
+    def press(self, key: str, *, ctrl: bool = False, shift: bool = False) -> None:
+        modifiers = Qt.KeyboardModifier.NoModifier
+        if ctrl:
+            modifiers |= Qt.KeyboardModifier.ControlModifier
+        if shift:
+            modifiers |= Qt.KeyboardModifier.ShiftModifier
+        QTest.keyClick(self.panel.table, getattr(Qt.Key, f"Key_{key}"), modifiers)
+
+    def wait_for_ids(self, ids: list[int]) -> None:
+        def is_there() -> bool:
+            result = self.session.result
+            return result is not None and result.ids.tolist() == ids
+
+        self.qtbot.waitUntil(is_there, timeout=60_000)
+
+    def canvas(self) -> Any:
+        native = self.viewer.window._qt_viewer.canvas.native
+        self.qtbot.waitUntil(lambda: native.isVisible() and native.width() > 200)
+        return native
+
+    def at(self, world: tuple[float, float]) -> QPoint:
+        """Where a point of the field is on the canvas."""
+        native, camera = self.canvas(), self.viewer.scene.camera
+        y = native.height() / 2 + (world[0] - camera.center[-2]) * camera.zoom
+        x = native.width() / 2 + (world[1] - camera.center[-1]) * camera.zoom
+        return QPoint(round(x), round(y))
+
+
+@pytest.fixture
+def desk(viewer: Any, qtbot: Any) -> Iterator[Desk]:
+    there = Desk(viewer, qtbot)
+    yield there
+    qtbot.waitUntil(lambda: not there.dock.editor.is_busy, timeout=30_000)
+
+
+def test_a_whole_curation_from_the_keyboard(
+    desk: Desk, curable: Components, movie: Movie, tmp_path: Path
+) -> None:
+    path = write_caiman(curable, tmp_path / "result.hdf5")
+    engine_file = path.read_bytes()
+    desk.show(finish(load_file(path, movie)))
+    cur = desk.cur
+
+    desk.press("J")
+    assert desk.session.selection == (0,)
+    desk.press("R")
+    assert cur.decisions[0] == Decision.REJECTED
+    assert desk.session.selection == (1,), "after a decision the next one is selected"
+    desk.press("A")
+    desk.press("U")
+    assert cur.decisions.tolist() == [Decision.REJECTED, Decision.ACCEPTED, Decision.UNSURE, 0, 0]
+    assert desk.session.selection == (3,)
+    desk.press("K")
+    desk.press("C")
+    assert cur.decisions[2] == Decision.AUTO
+    desk.press("1")
+    assert cur.tags(3) == {"tag 1"}
+    desk.press("1")
+    assert cur.tags(3) == frozenset()
+
+    desk.session.select((2, 3))
+    desk.press("M")
+    desk.wait_for_ids([0, 1, 4, 5])
+    assert desk.session.selection == (3,), "what was made is selected"
+    desk.qtbot.waitUntil(lambda: len(desk.panel.model.figures) == 4)
+    assert desk.session.result.layers.labels.data.max() == 4
+    desk.press("Delete")
+    desk.wait_for_ids([0, 1, 4])
+    desk.press("Z", ctrl=True)
+    desk.wait_for_ids([0, 1, 4, 5])
+    desk.press("Z", ctrl=True)
+    desk.wait_for_ids([0, 1, 2, 3, 4])
+    desk.press("Z", ctrl=True, shift=True)
+    desk.wait_for_ids([0, 1, 4, 5])
+    picture = (cur.ids.tolist(), cur.decisions.tolist(), cur.seen.tolist())
+    desk.qtbot.waitUntil(lambda: "by hand" in desk.panel.counts.text())
+
+    desk.dock.save(tmp_path / "saved.hdf5")
+    desk.qtbot.waitUntil((tmp_path / "saved.hdf5").exists, timeout=20_000)
+    desk.session.close_result()
+    assert path.read_bytes() == engine_file
+    for file in (path, tmp_path / "saved.hdf5"):
+        again = open_curation(file)
+        assert (again.ids.tolist(), again.decisions.tolist(), again.seen.tolist()) == picture
+    with h5py.File(tmp_path / "saved.hdf5") as saved:
+        assert saved["estimates/rejected_list"][()].tolist() == [0]
+        assert saved["estimates/C"].shape[0] == 4
+
+    desk.show(finish(load_file(path, movie)))
+    assert desk.panel.progress.value() == sum(picture[2])
+    desk.press("Z", ctrl=True)
+    desk.wait_for_ids([0, 1, 2, 3, 4])
+
+
+def test_drawing_a_missed_cell_with_the_mouse(
+    desk: Desk, curable: Components, movie: Movie
+) -> None:
+    desk.show(finish(load_components(curable.take([0, 1, 2, 3]), movie=movie)))
+    native = desk.canvas()
+    desk.viewer.reset_view()
+    desk.press("D")
+    assert desk.dock.tool.is_drawing
+    # The hint in the dock may take some room from the canvas.
+    QApplication.processEvents()
+    angles = np.linspace(0, 2 * np.pi, 13)
+    outline = [desk.at((30 + 5 * np.sin(a), 40 + 5 * np.cos(a))) for a in angles]
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QTest.mouseMove(native, outline[0])
+    QTest.mouseClick(native, left, none, outline[0])
+    for position in outline[1:]:
+        hover(native, position)
+    QTest.mouseClick(native, left, none, outline[-1])
+    desk.wait_for_ids([0, 1, 2, 3, 4])
+    assert not desk.dock.tool.is_drawing
+    found = desk.components.A[:, [4]].toarray().ravel()
+    truth = curable.A[:, [4]].toarray().ravel()
+    assert found @ truth / np.linalg.norm(found) / np.linalg.norm(truth) > 0.9
+    assert desk.session.selection == (4,)
+
+
+def hover(native: Any, position: QPoint) -> None:
+    """A move without a button, delivered now."""
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        QPointF(position),
+        QPointF(native.mapToGlobal(position)),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(native, event)
+    QApplication.processEvents()
+
+
+def test_a_line_cuts_the_selected_component(desk: Desk, curable: Components, movie: Movie) -> None:
+    desk.show(finish(load_components(curable, movie=movie)))
+    desk.session.select((1,))
+    desk.press("L")
+    assert desk.dock.tool.layer is not None
+    desk.dock.tool.layer.add(np.array([[0.0, 30.0], [20.0, 30.0]]), shape_type="line")
+    desk.wait_for_ids([0, 2, 3, 4, 5, 6])
+    columns = [desk.components.A[:, [row]].indices % 52 for row in (4, 5)]
+    assert {bool((c <= 30).all()) for c in columns} == {True, False}
+    assert desk.session.selection == (4, 5)
+    desk.press("Escape")
+
+
+def test_escape_stops_drawing(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    n_layers = len(desk.viewer.layers)
+    desk.press("D")
+    assert len(desk.viewer.layers) == n_layers + 1
+    desk.press("Escape")
+    assert len(desk.viewer.layers) == n_layers
+
+
+def test_sliders_move_what_is_auto_and_nothing_else(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    cur = desk.cur
+    cur.accept(0)
+    cur.reject(4)
+    row = desk.panel.thresholds.rows["min_SNR"]
+    row.slider.setSliderDown(True)
+    row.slider.setValue(0)
+    assert "+" in desk.panel.counts.text(), "counts while it moves say what changes"
+    assert cur.quality.min_SNR == 2.5, "nothing is decided before it is let go"
+    row.slider.setSliderDown(False)
+    assert cur.quality.min_SNR == 0
+    assert cur.accepted.tolist() == [True, True, True, True, False]
+    row.box.setValue(9.0)
+    assert cur.accepted.tolist() == [True, False, False, False, False]
+    desk.press("Z", ctrl=True)
+    desk.press("Z", ctrl=True)
+    assert cur.quality.min_SNR == 2.5
+    desk.qtbot.waitUntil(lambda: row.box.value() == 2.5)
+
+
+def test_next_follows_filter_and_order(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    desk.panel.table.sortByColumn(Column.SNR, Qt.SortOrder.DescendingOrder)
+    desk.panel.filter.setFocus()
+    QTest.keyClicks(desk.panel.filter, "snr>3")
+    assert desk.panel.model.order.tolist() == [4, 3, 2, 1]
+    assert not desk.cur.decisions.any(), "letters typed into the filter decide nothing"
+    desk.panel.table.setFocus()
+    walked = []
+    for _ in range(5):
+        desk.press("J")
+        walked.append(desk.session.selection)
+    assert walked == [(4,), (3,), (2,), (1,), (1,)]
+    assert desk.panel.progress.format() == "%v of %m seen"
+    desk.qtbot.waitUntil(lambda: desk.panel.progress.value() == 4)
+    desk.panel.filter.setText("unseen")
+    assert desk.panel.model.order.tolist() == [0]
+    desk.panel.filter.setText("size>3")
+    assert "size" in desk.panel.status.text()
+
+
+def test_table_and_canvas_select_each_other(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    desk.session.select((3, 1))
+    selected = {i.row() for i in desk.panel.table.selectionModel().selectedRows()}
+    assert selected == {1, 3}
+    table = desk.panel.table
+    cell = table.visualRect(desk.panel.model.index(2, Column.SNR)).center()
+    QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
+    assert desk.session.selection == (2,)
+
+
+def test_the_history_goes_back_to_any_point(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    for key in ("J", "A", "R", "A"):
+        desk.press(key)
+    desk.panel.tabs.setCurrentIndex(1)
+    entries = desk.panel.history.list
+    desk.qtbot.waitUntil(lambda: entries.count() == 4)
+    assert "reject 1" in entries.item(1).text()
+    entries.itemActivated.emit(entries.item(2))
+    assert desk.cur.decisions.tolist() == [Decision.ACCEPTED, 0, 0, 0, 0]
+    desk.qtbot.waitUntil(lambda: entries.item(0).font().italic())
+
+
+def test_a_result_without_cells_or_scores_is_curated_without_complaint(
+    desk: Desk, result_of: Callable[..., Components]
+) -> None:
+    nothing = result_of((40, 52), [], 1).replace(snr=None, r_values=None, b=None, f=None, images={})
+    desk.session.show(finish(load_components(nothing)))
+    for key in ("J", "K", "A", "Delete"):
+        desk.press(key)
+    assert desk.panel.thresholds.rows["min_SNR"].slider.isHidden()
+    odd = result_of((40, 52), [(8.0, 10.0), (20.0, 30.0)], 30)
+    odd = odd.replace(snr=np.array([np.inf, np.nan]), r_values=np.array([np.nan, 0.5]), images={})
+    desk.show(finish(load_components(odd)))
+    desk.panel.table.sortByColumn(Column.SNR, Qt.SortOrder.DescendingOrder)
+    assert desk.panel.model.order.tolist() == [0, 1]
+    desk.press("J")
+    desk.press("A")
+    assert desk.cur.accepted[0]

@@ -23,6 +23,16 @@ demo: $(VENV)/.all
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
+# suite2p and nwbinspector want packages that we do not: they have an environment of their own.
+INTEROP_VENV ?= .venv-interop
+$(INTEROP_VENV)/.interop:
+	$(BIN)/python -m venv $(INTEROP_VENV)
+	$(INTEROP_VENV)/bin/pip install --quiet nwbinspector "suite2p[gui]"
+	touch $@
+
+interop: $(VENV)/.test $(INTEROP_VENV)/.interop
+	NAPARI_CNMF_INTEROP_PYTHON=$(INTEROP_VENV)/bin/python $(BIN)/python -m pytest tests/interop tests/engines_caiman $(PYTEST_FLAGS)
+
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

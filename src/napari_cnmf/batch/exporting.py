@@ -10,7 +10,7 @@ from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.engines.base import MOTION_FILE, Algorithm
-from napari_cnmf.errors import BatchError, MovieError
+from napari_cnmf.errors import BatchError, ExportError, MovieError
 from napari_cnmf.io import exports
 from napari_cnmf.io.exports import Context, MovieIn, Session
 from napari_cnmf.io.motion import read_motion
@@ -71,10 +71,19 @@ def export(
         context,
         movie=movie if movie is not None else context.movie,
         session=session if session is not None else context.session,
-        movie_in_nwb=MovieIn(movie_in_nwb),
+        movie_in_nwb=_checked(movie_in_nwb),
     )
     result = source.result() if isinstance(source, Item) else source
     return exports.export(result, to, out, include_rejected=include_rejected, context=context)
+
+
+def _checked(movie_in_nwb: MovieIn | str) -> MovieIn:
+    try:
+        return MovieIn(movie_in_nwb)
+    except ValueError as error:
+        raise ExportError(
+            f"movie_in_nwb must be one of {', '.join(MovieIn)}, got {movie_in_nwb!r}."
+        ) from error
 
 
 def context_of(item: Item) -> Context:

@@ -35,7 +35,7 @@ class Session:
         Of the session.
     subject_id, species, sex, age, genotype
         Of the animal: species in Latin (``Mus musculus``), sex one of ``M F U O``, age as ISO 8601
-        duration (``P90D``). A subject is written where there is a ``subject_id``.
+        duration (``P90D``). Without a ``subject_id`` the file has a subject ``unknown``.
     indicator, location, device
         ``GCaMP6f``, ``CA1``, the microscope; ``unknown`` where not said.
     excitation_nm, emission_nm

@@ -63,14 +63,14 @@ def _rois(chosen: Selected) -> list[ImagejRoi]:
         outlines = contours(components.A, row, components.dims)
         pieces = [outline for outline in outlines if _is_outer(outline)]
         for number, piece in enumerate(pieces):
-            plane = int(piece[0, 0]) + 1 if piece.shape[1] == 3 else None
             # without its last vertex, which repeats the first
             corners = piece[:-1, :-3:-1] + _PIXEL_CENTRE
             roi = ImagejRoi.frompoints(
                 corners.astype(np.float32),
                 name=f"{id_:04d}" + (f"-{number}" if number else ""),
-                position=plane,
             )
+            if piece.shape[1] == 3:
+                roi.position = int(piece[0, 0]) + 1
             roi.stroke_color = _GREEN if chosen.accepted[row] else _RED
             rois.append(roi)
     return rois

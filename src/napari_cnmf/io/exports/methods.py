@@ -34,6 +34,9 @@ _CITATIONS = {
     "doi:10.5281/zenodo.3555620",
 }
 
+_SAID_ELSEWHERE = ("quality", "motion", "online", "ring_CNN")
+"""Groups that decide nothing about the extraction, or have a sentence of their own."""
+
 _ENGINES = {"builtin": "the built-in engine of napari-cnmf", "caiman": "CaImAn"}
 
 
@@ -132,7 +135,7 @@ def _parameters(start: str, params: CNMFParams, *, only: str | None = None) -> s
     changed = {
         name: value
         for name, (value, _) in params.diff(CNMFParams()).items()
-        if (name.split(".")[0] == only if only else name.split(".")[0] not in ("quality", "motion"))
+        if (name.split(".")[0] == only if only else name.split(".")[0] not in _SAID_ELSEWHERE)
         and value is not None
     }
     if not changed:

@@ -109,12 +109,15 @@ def _start(chosen: Selected, context: Context) -> tuple[datetime, str | None]:
 
 
 def _subject(session: Session) -> Any:
+    """The animal; one of unknown id and sex where nothing was said, as archives demand one."""
     if session.subject_id is None:
-        return None
+        return pynwb.file.Subject(
+            subject_id="unknown", sex="U", description="Nothing was said of the animal at export."
+        )
     return pynwb.file.Subject(
         subject_id=session.subject_id,
         species=session.species,
-        sex=session.sex,
+        sex=session.sex or "U",
         age=session.age,
         genotype=session.genotype,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from hdmf.backends.hdf5 import H5DataIO
 from hdmf.data_utils import DataChunkIterator
+from hdmf.utils import get_docval
 from numpy.typing import NDArray
 from pynwb import TimeSeries
 from pynwb.image import ImageSeries
@@ -22,6 +23,8 @@ from napari_cnmf.io.exports.selection import Selected
 from napari_cnmf.io.motion import MotionRecord
 from napari_cnmf.model.movie import Movie
 
+# pynwb asks for it where it knows it, and earlier versions do not take it.
+_TAKES_NUM_SAMPLES = any(arg["name"] == "num_samples" for arg in get_docval(ImageSeries.__init__))
 _BYTES_AT_ONCE = 64 * 2**20
 
 
@@ -107,7 +110,8 @@ def _linked(paths: Sequence[Path], movie: Movie, rate: float, out: Path) -> dict
             "A movie to link to must lie in files, got "
             f"{missing[0] if missing else 'an array in memory'}. Copy it into the NWB file instead."
         )
-    return {
+    n_frames = {"num_samples": movie.n_frames} if _TAKES_NUM_SAMPLES else {}
+    return n_frames | {
         "external_file": [_relative(Path(path), out) for path in paths],
         "starting_frame": _first_frames(paths),
         "format": "external",

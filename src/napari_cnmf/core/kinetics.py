@@ -1,7 +1,7 @@
 """Time constants of the indicator, from isolated events.
 
 A first deconvolution with the user's decay time finds events; those with no other event of
-a third of their size nearby are averaged, and the average is fitted by
+a quarter of their size nearby are averaged, and the average is fitted by
 
     a (1 - exp(-t / rise)) exp(-t / decay) + b
 
@@ -21,7 +21,7 @@ from napari_cnmf.core.deconvolve import RISE_S, deconvolve
 MIN_EVENTS = 20
 BOUNDS = (0.4, 2.5)
 """Of a measured decay time, in units of the user's."""
-_SIGMAS = 5.0
+_SIGMAS = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def isolated_events(s: NDArray[np.float32], noise: float, length: int) -> NDArra
         # A slow rise spreads an onset, a decay time that is too short leaves a trail of small
         # spikes: only what comes later, and the largest of it, makes an event not alone.
         others = max(near[max(0, t - length // 2) : t - 2].max(), near[t + skip : t + length].max())
-        alone = others < max(0.35 * near[t], 2 * noise)
+        alone = others < 0.25 * near[t]
         if alone and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
             out.append(int(t))
             last = t

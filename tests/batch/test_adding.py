@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import tifffile
 
 from napari_cnmf.batch import Batch, DuplicateItemWarning, State
+from napari_cnmf.batch.jobs import prepare_job
 from napari_cnmf.errors import (
     BatchError,
     EngineError,
@@ -255,3 +256,19 @@ def test_the_table(batch: Batch, movie_path: Path) -> None:
     assert table["comment"].tolist() == ["why", ""]
     assert table["inputs"][0] == motion.spec.movie.paths
     assert table["params"][1]["init"]["gSig"] == list(CNMFParams().init.gSig)
+
+
+def test_what_a_file_needs_to_be_opened_stays_with_the_item(batch: Batch, tmp_path: Path) -> None:
+    stack = np.random.default_rng(1).integers(0, 99, (6, 2, 24, 32), dtype=np.uint16)
+    path = tmp_path / "two channels.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX", "finterval": 0.1})
+    params = {"init": {"gSig": (3, 3)}}
+    given = batch.add("cnmf", path, params=params, open_with={"channel": 1})
+    opened = batch.add("cnmf", open_movie(path, channel=0), params=params)
+    reopened = Batch.open(batch.path)
+    for item, channel in ((reopened[given.uuid], 1), (reopened[opened.uuid], 0)):
+        np.testing.assert_array_equal(item.movie().data.compute(), stack[:, channel])
+        np.testing.assert_array_equal(
+            prepare_job(item).open_movie().data.compute(), stack[:, channel]
+        )
+    assert opened.duplicate_of is None

@@ -106,7 +106,7 @@ class TestMovieLayers:
         ]
         for channel, (data, keywords, _) in enumerate(layers):
             np.testing.assert_array_equal(np.asarray(data), stack[:, channel])
-            assert "paths" not in keywords["metadata"]
+            assert keywords["metadata"]["opened_with"] == {"channel": channel}
 
     def test_long_movie_only_slices(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("napari_cnmf.io.movies._lazy._MANY_FRAMES", 10)

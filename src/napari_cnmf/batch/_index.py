@@ -66,7 +66,8 @@ def identity(spec: ItemSpec) -> Hashable:
     if spec.movie is None:
         source: Hashable = spec.parent
     else:
-        source = spec.movie.fingerprint or spec.movie.paths
+        files = spec.movie.fingerprint or spec.movie.paths
+        source = (files, *spec.movie.open_with.items())
     return source, spec.hash, spec.algorithm, spec.engine
 
 

@@ -8,7 +8,7 @@ import platform
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -51,7 +51,7 @@ class Request:
     comment: str = ""
     refit: bool = False
     engine: str = AUTO
-    axes: str | None = None
+    open_with: Mapping[str, Any] = field(default_factory=dict)
     result: str | os.PathLike[str] | None = None
     ain: Any = None
     mask: Any = None
@@ -117,7 +117,7 @@ def check(batch: Batch, request: Request) -> Checked:
         algorithm=request.algorithm,
         added=datetime.now(UTC),
         # A movie without files gets its place when the item is added.
-        movie=None if parent else inputs.describe_movie(batch.path, movie, axes=request.axes),
+        movie=None if parent else inputs.describe_movie(batch.path, movie),
         parent=None if parent is None else parent.uuid,
         result=None if result is None else INPUT_RESULT_FILE,
         params=request.params.to_dict(),
@@ -161,7 +161,7 @@ def with_files(batch: Batch, checked: Checked) -> Checked:
 def _movie_of(batch: Batch, request: Request) -> Movie:
     """The movie, or for an item the one that its parent takes: what that will make is as big."""
     if not isinstance(request.movie, Item):
-        return inputs.to_movie(request.movie, axes=request.axes)
+        return inputs.to_movie(request.movie, **request.open_with)
     if request.movie.batch.path != batch.path:
         raise BatchError(
             f"{request.movie.name!r} is an item of another batch ({request.movie.batch.path}). "

@@ -169,7 +169,7 @@ class Batch:
         comment: str = "",
         refit: bool = False,
         engine: str = AUTO,
-        axes: str | None = None,
+        open_with: Mapping[str, Any] | None = None,
         result: str | os.PathLike[str] | None = None,
         ain: Any = None,
         mask: Any = None,
@@ -192,8 +192,9 @@ class Batch:
             Run CNMF a second time from the first result.
         engine
             ``auto`` (CaImAn where it is found when the item starts), ``builtin``, ``caiman``.
-        axes
-            Which axis of the file is which, for example ``"TZYX"``.
+        open_with
+            What `open_movie` has to be told: ``{"axes": "TZYX"}``, ``{"channel": 1}``,
+            ``{"dataset": "mov"}``.
         result
             For ``evaluate`` on a movie: the result file to score; it is copied into the item.
         ain
@@ -221,7 +222,7 @@ class Batch:
             comment=comment,
             refit=refit,
             engine=engine,
-            axes=axes,
+            open_with=open_with or {},
             result=None if result is None else Path(result),
             ain=ain,
             mask=mask,
@@ -284,7 +285,7 @@ class Batch:
         """
         variants = expand_grid(adding.parse_params(params), grid)
         added = []
-        for source in self._sources(movie, options.get("axes")):
+        for source in self._sources(movie, options.get("open_with", {})):
             for label, variant in variants:
                 request = adding.Request(
                     algorithm=adding.parse_algorithm(algorithm),
@@ -300,13 +301,15 @@ class Batch:
         return added
 
     @staticmethod
-    def _sources(movie: MovieLike | Item | list[Item], axes: str | None) -> list[Movie | Item]:
+    def _sources(
+        movie: MovieLike | Item | list[Item], open_with: Mapping[str, Any]
+    ) -> list[Movie | Item]:
         """Opened once, however many items take it."""
         if isinstance(movie, Item):
             return [movie]
         if isinstance(movie, list) and all(isinstance(one, Item) for one in movie):
             return [one for one in movie if isinstance(one, Item)]
-        return [inputs.to_movie(cast("MovieLike", movie), axes=axes)]
+        return [inputs.to_movie(cast("MovieLike", movie), **open_with)]
 
     def find_same(
         self, algorithm: str, movie: MovieLike | Item, *, params: ParamsLike = None, **options: Any

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,22 @@ from napari_cnmf.model.movie import Movie
 MovieLike = str | Path | Movie | Iterable[str | Path]
 
 
-def to_movie(movie: MovieLike, *, axes: str | None = None) -> Movie:
-    """Open what was given as a movie; raises ``MovieError`` for what is none."""
+def to_movie(movie: MovieLike, **options: Any) -> Movie:
+    """Open what was given as a movie; raises ``MovieError`` for what is none.
+
+    Parameters
+    ----------
+    **options
+        ``axes, dataset, channel`` of `open_movie`.
+    """
     if isinstance(movie, Movie):
         return movie
     if isinstance(movie, str | Path):
-        return open_movie(Path(movie), axes=axes)
-    return open_movie([Path(path) for path in movie], axes=axes)
+        return open_movie(Path(movie), **options)
+    return open_movie([Path(path) for path in movie], **options)
 
 
-def describe_movie(root: Path, movie: Movie, *, axes: str | None = None) -> MovieInput:
+def describe_movie(root: Path, movie: Movie) -> MovieInput:
     """The entry of ``item.json`` for a movie that has files.
 
     Files inside the batch are noted relative to it; others absolute and, where there is a way,
@@ -44,9 +51,9 @@ def describe_movie(root: Path, movie: Movie, *, axes: str | None = None) -> Movi
             for path, is_inside in zip(paths, inside, strict=True)
         ),
         beside=None if all(inside) else _relative(root, paths),
-        axes=axes,
         fingerprint=movie.fingerprint,
         shape=movie.shape,
+        **movie.opened_with,
     )
 
 
@@ -133,11 +140,11 @@ def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> Mo
     by_parent = [{path.parent: path for path in index[name]} for name in names]
     for parent in sorted(set.intersection(*(set(group) for group in by_parent))):
         try:
-            candidate = open_movie([group[parent] for group in by_parent], axes=movie.axes)
+            candidate = open_movie([group[parent] for group in by_parent], **movie.open_with)
         except MovieError:
             continue
         if movie.fingerprint is None or candidate.fingerprint == movie.fingerprint:
-            return describe_movie(root, candidate, axes=movie.axes)
+            return describe_movie(root, candidate)
     return None
 
 

@@ -327,7 +327,7 @@ class Item:
         if spec.movie is not None:
             return open_movie(
                 list(movie_paths(self.batch.path, spec.movie)),
-                axes=spec.movie.axes,
+                **spec.movie.open_with,
                 frame_rate_hz=spec.parsed_params.data.fr,
             )
         parent = self.batch[str(spec.parent)]

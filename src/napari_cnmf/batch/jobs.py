@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.engines.base import RESULT_FILE, Algorithm, Job, RunOptions
 from napari_cnmf.errors import BatchError
@@ -35,7 +34,8 @@ def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | 
     return Job(
         folder=folder,
         algorithm=spec.algorithm,
-        movie_paths=_paths(item),
+        movie_paths=movie.paths,
+        open_with=movie.opened_with,
         params=params,
         frame_rate_hz=rate,
         pixel_size_um=movie.pixel_size_um,
@@ -50,16 +50,6 @@ def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | 
             keep_memmap=spec.run.keep_memmap,
         ),
     )
-
-
-def _paths(item: Item) -> tuple[Path, ...]:
-    """The files of the movie it works on, through its parents."""
-    if item.spec.movie is not None:
-        return movie_paths(item.batch.path, item.spec.movie)
-    parent = item.parent
-    if parent is None:
-        raise BatchError(f"{item.name!r} has neither a movie nor a parent.")
-    return (parent.result_path,) if parent.algorithm is Algorithm.MCORR else _paths(parent)
 
 
 def _result_to_score(item: Item) -> Path:

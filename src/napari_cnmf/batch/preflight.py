@@ -11,7 +11,6 @@ import psutil
 
 from napari_cnmf.engines.base import Algorithm, Job
 from napari_cnmf.errors import BatchError
-from napari_cnmf.io import open_movie
 
 _MARGIN_GB = 0.05
 _BASE_MEMORY_GB = 0.4
@@ -63,7 +62,7 @@ def check_space(job: Job) -> list[str]:
     BatchError
         When the result cannot fit on the disk: said now, not after an hour.
     """
-    movie = open_movie(list(job.movie_paths), frame_rate_hz=job.frame_rate_hz)
+    movie = job.open_movie()
     needs = estimate_needs(movie.shape, movie.dtype.itemsize, job.algorithm, job.folder)
     if job.algorithm is Algorithm.MCORR and needs.disk_free_gb < needs.disk_gb - _MARGIN_GB:
         raise BatchError(

@@ -59,9 +59,17 @@ class MovieInput(_Model):
     beside: tuple[str, ...] | None = None
     """The same files relative to the batch folder, for a batch that moves with its movies."""
     axes: str | None = None
+    dataset: str | None = None
+    channel: int | None = Field(None, ge=0)
     fingerprint: str | None = None
     shape: tuple[int, ...] | None = None
     """``(T, [Z], Y, X)`` when it was added."""
+
+    @property
+    def open_with(self) -> dict[str, Any]:
+        """What `open_movie` has to be told beside the paths."""
+        told = {"axes": self.axes, "dataset": self.dataset, "channel": self.channel}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 class RunSpec(_Model):

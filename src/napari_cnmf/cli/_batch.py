@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cnmf.cli._options import (
     add_item_options,
     add_json_option,
+    open_options,
     open_or_create,
     read_parameters,
 )
@@ -281,7 +282,7 @@ def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
     if args.item is not None:
         batch = _open(args)
         return batch, batch[_key(args.item)]
-    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], axes=args.axes)
+    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     return open_or_create(args.folder), movie
 
 
@@ -290,7 +291,6 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "engine": args.engine,
         "name": args.name,
         "refit": args.refit,
-        "axes": None if args.item else args.axes,
     }
 
 

@@ -43,7 +43,15 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="N", help="name of the item; default: the movie's")
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
+    parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
+    parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
     add_parameter_options(parser)
+
+
+def open_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What `open_movie` has to be told beside the paths."""
+    told = {"axes": args.axes, "dataset": args.dataset, "channel": args.channel}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cnmf.cli._options import add_item_options, open_or_create, read_parameters
+from napari_cnmf.cli._options import add_item_options, open_options, open_or_create, read_parameters
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, Item
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     params = read_parameters(args)
     # Before the batch is made: a wrong path must leave nothing behind.
-    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], axes=args.axes)
+    movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     check_input(movie, params, args.algorithm)
     batch = open_or_create(args.batch)
     item = add_chain(batch, movie, params, args)
@@ -65,11 +65,7 @@ def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Nam
     source: Movie | Item = movie
     options = {"engine": args.engine, "name": args.name}
     if args.motion and args.algorithm != "mcorr":
-        source = reuse_or_add(
-            batch, "mcorr", movie, params, again=args.again, axes=args.axes, **options
-        )
-    else:
-        options["axes"] = args.axes
+        source = reuse_or_add(batch, "mcorr", movie, params, again=args.again, **options)
     return reuse_or_add(
         batch, args.algorithm, source, params, again=args.again, refit=args.refit, **options
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    from napari_cnmf.model.movie import Movie
 
 RESULT_FILE = "result.hdf5"
 CORRECTED_FILE = "corrected.tif"
@@ -48,6 +52,8 @@ class Job:
         (``result.hdf5``, ``corrected.tif`` + ``motion.h5``, ``images.npz``).
     movie_paths
         The files of the movie, in order.
+    open_with
+        What `open_movie` has to be told beside the paths: ``axes, dataset, channel``.
     frame_rate_hz
         From the parameters, the parent item or the movie's metadata; ``None`` only where the
         algorithm needs none.
@@ -71,6 +77,15 @@ class Job:
     ain_path: Path | None = None
     mask_path: Path | None = None
     run: RunOptions = field(default_factory=RunOptions)
+    open_with: Mapping[str, Any] = field(default_factory=dict)
+
+    def open_movie(self) -> Movie:
+        """The movie to work on; raises ``MovieError`` when it cannot be opened."""
+        from napari_cnmf.io import open_movie
+
+        return open_movie(
+            list(self.movie_paths), frame_rate_hz=self.frame_rate_hz, **self.open_with
+        )
 
 
 class Reporter(Protocol):

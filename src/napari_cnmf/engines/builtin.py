@@ -59,17 +59,11 @@ class BuiltinEngine:
         return _find_cells(job, reporter)
 
 
-def _open(job: Job) -> Movie:
-    from napari_cnmf.io import open_movie
-
-    return open_movie(list(job.movie_paths), frame_rate_hz=job.frame_rate_hz)
-
-
 def _find_cells(job: Job, reporter: Reporter) -> Outcome:
     from napari_cnmf.core import run_cnmf
     from napari_cnmf.io import frame_source, scratch_factory, write_images
 
-    movie = _open(job)
+    movie = job.open_movie()
     result = run_cnmf(
         frame_source(movie),
         job.params,
@@ -99,7 +93,7 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
 
     if job.result_path is None:
         raise EngineError("evaluate needs a result to score, and the job names none.")
-    movie = _open(job)
+    movie = job.open_movie()
     given = read_caiman(job.result_path)
     components = evaluate_result(
         frame_source(movie),
@@ -124,7 +118,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
     from napari_cnmf.io import frame_source
     from napari_cnmf.io.motion import write_motion
 
-    movie = _open(job)
+    movie = job.open_movie()
     with _Sink(job.folder / CORRECTED_FILE, movie) as sink:
         result = correct_motion(
             frame_source(movie),

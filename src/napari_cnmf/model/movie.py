@@ -28,6 +28,9 @@ class Movie:
         From the caller or the metadata; ``None`` when neither says.
     pixel_size_um
         ``([dz], dy, dx)`` in micrometres; ``None`` when unknown.
+    opened_with
+        What `open_movie` had to be told beside the paths (``axes, dataset, channel``); needed to
+        open the files again.
     fingerprint
         Hash of size, head and tail of the files: the same movie under another path has the same.
     metadata
@@ -38,6 +41,7 @@ class Movie:
     paths: tuple[Path, ...] = ()
     frame_rate_hz: float | None = None
     pixel_size_um: tuple[float, ...] | None = None
+    opened_with: dict[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
     name: str = "movie"
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -119,10 +119,9 @@ def _movie_layer(paths: list[Path], channel: int | None) -> LayerData:
     metadata: dict[str, Any] = {
         "frame_rate_hz": movie.frame_rate_hz,
         "fingerprint": movie.fingerprint,
-        "channel": channel,
+        "paths": [str(file) for file in movie.paths],
+        "opened_with": movie.opened_with,
     }
-    if channel is None:
-        metadata["paths"] = [str(file) for file in movie.paths]
     name = movie.name if channel is None else f"{movie.name} · channel {channel}"
     _, keywords, kind = movie_to_layer(movie, name=name, metadata=metadata)
     return array_for_display(movie), keywords, kind

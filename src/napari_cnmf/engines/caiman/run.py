@@ -24,12 +24,12 @@ def run_job(caiman: CaimanFound, job: Job, reporter: Reporter) -> Outcome:
 
 
 def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -> Outcome:
-    from napari_cnmf.io import check_movie, open_movie
+    from napari_cnmf.io import check_movie
 
     is_motion = job.algorithm is Algorithm.MCORR
     if job.frame_rate_hz is None and not is_motion:
         raise EngineError(f"{job.algorithm} needs the frame rate. Set data.fr.")
-    movie = open_movie(list(job.movie_paths), frame_rate_hz=job.frame_rate_hz)
+    movie = job.open_movie()
     check_movie(movie)
     reporter.log(f"CaImAn {caiman.version} in {caiman.path} ({caiman.source}).")
     path = prepare_input(job, movie, reporter, order="F" if is_motion else "C")

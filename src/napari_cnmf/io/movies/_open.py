@@ -87,6 +87,7 @@ def open_movie(
         paths=tuple(files),
         frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
         pixel_size_um=recording.pixel_size_um,
+        opened_with=request.told(),
         fingerprint=mark,
         name=name,
         metadata=recording.metadata,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ class Request:
     axes: str | None = None
     dataset: str | None = None
     channel: int | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What was said, by the names of `open_movie`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

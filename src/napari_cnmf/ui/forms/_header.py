@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
@@ -135,8 +134,8 @@ class HeaderForm(QWidget):
         """Ask for the same as an item."""
         spec = item.spec
         if spec.movie is not None:
-            paths = (Path(path) for path in spec.movie.paths)
-            self.input.set_value(FileInput(tuple(item.batch.path / path for path in paths)))
+            paths = tuple(item.batch.path / path for path in spec.movie.paths)
+            self.input.set_value(FileInput(paths, tuple(spec.movie.open_with.items())))
         elif (parent := item.parent) is not None:
             self.input.set_value(ItemInput(parent.uuid, parent.name))
         self.name_edit.value = item.name

@@ -11,6 +11,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
 
+from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import movie_suffixes
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
@@ -23,9 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileInput:
-    """Files of one movie, in order."""
+    """Files of one movie, in order, and what has to be said to open them.
+
+    ``open_with`` holds ``axes``, ``dataset`` and ``channel`` as pairs, where needed.
+    """
 
     paths: tuple[Path, ...]
+    open_with: tuple[tuple[str, Any], ...] = ()
+
+    def open(self) -> Movie:
+        """Open them; raises ``MovieError`` for what is no movie."""
+        paths = list(self.paths)
+        return open_movie(paths[0] if len(paths) == 1 else paths, **dict(self.open_with))
 
     @property
     def name(self) -> str:
@@ -34,7 +44,7 @@ class FileInput:
 
 @dataclass(frozen=True, eq=False)
 class LayerInput:
-    """A layer without a file: an array, a crop, one channel."""
+    """A layer without a file: an array, a crop."""
 
     layer: Layer
 
@@ -76,11 +86,10 @@ def input_of_layer(layer: Layer) -> FileInput | LayerInput | None:
         return None
     if KIND in layer.metadata:
         return None
-    if layer.metadata.get("channel") is not None:
-        return LayerInput(layer)
     paths = layer.metadata.get("paths")
     if paths:
-        return FileInput(tuple(Path(p) for p in paths))
+        told = layer.metadata.get("opened_with", {})
+        return FileInput(tuple(Path(p) for p in paths), tuple(told.items()))
     path = layer.source.path
     if path and layer.source.parent is None and Path(path).exists():
         return FileInput((Path(path),))

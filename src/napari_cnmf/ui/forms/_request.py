@@ -5,11 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_cnmf.batch import DuplicateItemWarning
-from napari_cnmf.io import open_movie
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
@@ -82,12 +80,8 @@ def inspect_input(chosen: ChosenInput, batch: Batch | None) -> Generator[str, No
             return MovieFacts(None, frame_rate_hz=item.frame_rate_hz)
         return _facts(item.movie(), copied=False)
     if isinstance(chosen, FileInput):
-        return _facts(_open(chosen.paths), copied=False)
+        return _facts(chosen.open(), copied=False)
     return _facts(movie_of_layer(chosen.layer), copied=True)
-
-
-def _open(paths: tuple[Path, ...]) -> Movie:
-    return open_movie(paths[0] if len(paths) == 1 else list(paths))
 
 
 def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
@@ -105,11 +99,11 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, Item]:
     """
     yield f"adding {request.name}"
     chosen = request.input
-    movie: Item | Movie | list[Path]
+    movie: Item | Movie
     if isinstance(chosen, ItemInput):
         movie = batch[chosen.uuid]
     elif isinstance(chosen, FileInput):
-        movie = list(chosen.paths)
+        movie = chosen.open()
     else:
         movie = movie_of_layer(chosen.layer)
     with warnings.catch_warnings():

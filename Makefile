@@ -2,6 +2,8 @@
 # make test   sets everything up, runs the tests (starts Xvfb itself where there is no screen)
 VENV ?= .venv
 BIN  := $(VENV)/bin
+# Two processes, a file in one of them: the tests start many workers, and one viewer a process.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test check docs screenshots bench soak interop clean help

@@ -149,8 +149,11 @@ class CurationPanel(QWidget):
 
     def show_counts(self, counts: Counts, before: Counts | None = None) -> None:
         """How many there are of each; with ``before``, what a moving slider changes."""
+        # A progress bar that is seen paints at once, 20 ms each time: this way it is left to Qt.
+        self.progress.setUpdatesEnabled(False)
         self.progress.setRange(0, max(counts.total, 1))
         self.progress.setValue(counts.seen)
+        self.progress.setUpdatesEnabled(True)
         change = "" if before is None else f" ({counts.accepted - before.accepted:+d})"
         accepted, rejected, unsure = (
             VERDICT_COLORS[v] for v in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNSURE)

@@ -21,7 +21,7 @@ from napari_cnmf.errors import CancelledByUser, EngineError, MovieError, ResultE
 
 PARAMS = """
 class CNMFParams:
-    def to_dict(self): return {}
+    def to_dict(self): return {"init": {"K": 1, "gSig": None}}
     def change_params(self, values): pass
 """
 MMAPPING = """

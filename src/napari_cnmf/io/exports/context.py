@@ -35,7 +35,8 @@ class Session:
         Of the session.
     subject_id, species, sex, age, genotype
         Of the animal: species in Latin (``Mus musculus``), sex one of ``M F U O``, age as ISO 8601
-        duration (``P90D``). Without a ``subject_id`` the file has a subject ``unknown``.
+        duration (``P90D``). Without a ``subject_id`` the file has a subject
+        ``unknown``, without an age one of ``P0D/``, any.
     indicator, location, device
         ``GCaMP6f``, ``CA1``, the microscope; ``unknown`` where not said.
     excitation_nm, emission_nm

@@ -19,6 +19,9 @@ from napari_cnmf.params import CNMFParams
 
 PLANE = "ImagingPlane"
 _UNKNOWN = float("nan")
+_ANY_AGE = "P0D/"
+"""Born or older: a range without an end, which claims nothing."""
+
 _NOT_GIVEN = "session_start_time was not given: it is"
 
 
@@ -112,13 +115,16 @@ def _subject(session: Session) -> Any:
     """The animal; one of unknown id and sex where nothing was said, as archives demand one."""
     if session.subject_id is None:
         return pynwb.file.Subject(
-            subject_id="unknown", sex="U", description="Nothing was said of the animal at export."
+            subject_id="unknown",
+            sex="U",
+            age=_ANY_AGE,
+            description="Nothing was said of the animal at export.",
         )
     return pynwb.file.Subject(
         subject_id=session.subject_id,
         species=session.species,
         sex=session.sex or "U",
-        age=session.age,
+        age=session.age or _ANY_AGE,
         genotype=session.genotype,
     )
 

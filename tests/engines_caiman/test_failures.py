@@ -139,8 +139,7 @@ def test_a_dead_pool_process_is_tried_again_on_one(run: Any, recorder: type) -> 
     reporter = recorder()
     with pytest.raises(EngineError, match="one process only"):
         run(body, reporter=reporter, run=RunOptions(n_processes=2))
-    assert len(reporter.warnings) == 1
-    assert "pool died" in reporter.warnings[0]
+    assert sum("pool died" in warning for warning in reporter.warnings) == 1
 
 
 @pytest.mark.parametrize("n_processes", [1, 2])

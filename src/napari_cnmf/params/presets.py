@@ -55,6 +55,7 @@ _P = "Order 2 models a rise that few recordings resolve, and fits noise instead.
 _RF = "Without patches CaImAn holds the whole field in memory, several times over."
 _STRIDE = "CaImAn's tenth of a patch is narrower than a cell, which is then cut at the seam."
 _SSUB = "Halving the resolution loses small cells."
+_WEAK = "2.5 drops weak cells; the built-in engine tells them from noise by shape and activity."
 _NO_CNN = "The classifier was trained on two-photon somata and rejects everything else."
 
 _TWO_PHOTON = Preset(
@@ -70,6 +71,7 @@ _TWO_PHOTON = Preset(
         PresetValue("patch.rf", 40, _RF),
         PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("motion.max_shifts", (10, 10), "Awake animals move by more than 6 px."),
+        PresetValue("quality.min_SNR", 1.5, _WEAK),
     ),
 )
 

@@ -39,7 +39,9 @@ class ArraySource:
 
 def params_for(recording: Recording, **groups: Any) -> CNMFParams:
     g = tuple(round(s) for s in recording.gSig)
-    base = CNMFParams.preset("two-photon somata").replace(init={"gSig": g}, data={"decay_time": recording.decay_time_s})
+    base = CNMFParams.preset("two-photon somata").replace(
+        init={"gSig": g}, data={"decay_time": recording.decay_time_s}
+    )
     return base.replace(**groups)
 
 

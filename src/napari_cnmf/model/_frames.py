@@ -71,7 +71,7 @@ class ProductFrames:
 
     @cached_property
     def _rows(self) -> Any:
-        return self._left.tocsr() if sp.issparse(self._left) else self._left
+        return sp.csr_matrix(self._left) if sp.issparse(self._left) else self._left
 
     def read(self, selection: Selection) -> Frames2D:
         left = self._left if selection.pixels is None else self._rows[selection.pixels]

@@ -116,7 +116,8 @@ class LazyStack(da.Array):
             fancy=False,
             meta=np.empty((0,) * movie.ndim, dtype=movie.dtype),
         )
-        self: LazyStack = super().__new__(
+        make: Any = super().__new__  # dask leaves it untyped
+        self: LazyStack = make(
             cls, base.dask, base.name, base.chunks, dtype=movie.dtype, meta=base._meta
         )
         self._movie = movie
@@ -125,7 +126,8 @@ class LazyStack(da.Array):
     def __getitem__(self, index: Any) -> Any:
         ranges = plain_ranges(index, self.shape)
         if ranges is None or not self._is_small(ranges):
-            return super().__getitem__(index)
+            whole: Any = super().__getitem__  # dask leaves it untyped
+            return whole(index)
         task = delayed(self._movie.__getitem__, pure=False)(index)
         shape = shape_of(index, ranges)
         return da.from_delayed(task, shape, meta=np.empty((0,) * len(shape), dtype=self.dtype))

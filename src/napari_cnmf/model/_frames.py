@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import dask.array as da
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.model._ring import Ring
@@ -71,7 +70,7 @@ class ProductFrames:
 
     @cached_property
     def _rows(self) -> Any:
-        return sp.csr_matrix(self._left) if sp.issparse(self._left) else self._left
+        return getattr(self._left, "tocsr", lambda: self._left)()  # a dense array has none
 
     def read(self, selection: Selection) -> Frames2D:
         left = self._left if selection.pixels is None else self._rows[selection.pixels]

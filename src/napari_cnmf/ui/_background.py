@@ -49,14 +49,21 @@ def run_in_background(
         Already started; ``quit()`` ends it at its next step.
     """
 
+    # Qt keeps a worker's connections alive longer than the worker runs: what they refer to, often
+    # a whole result, is let go of by hand.
+    held: list[Any] = [steps, done, failed]
+    del steps, done, failed
+
     def guarded() -> Generator[str, None, _Outcome]:
         # A RuntimeError that leaves the generator would be taken for a deleted worker, and lost.
         try:
-            return _Outcome(value=(yield from steps()))
+            return _Outcome(value=(yield from held[0]()))
         except Exception as error:  # noqa: BLE001  (the thread's edge: shown to the user)
             return _Outcome(error=error)
 
     def on_returned(outcome: _Outcome) -> None:
+        _, done, failed = held
+        held.clear()
         if outcome.error is None:
             if done is not None:
                 done(outcome.value)

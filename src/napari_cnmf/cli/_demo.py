@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -68,10 +70,16 @@ def run(args: argparse.Namespace) -> int:
     print_table(figures)
     paths = {"batch": str(batch.path), "result": str(item.result_path), "picture": str(picture)}
     print(json.dumps(figures | paths))
-    if not args.headless:
-        sys.stdout.flush()
-        return open_viewer(batch.path)
-    return EXIT_OK
+    if args.headless:
+        return EXIT_OK
+    if not has_screen():
+        print(
+            f"There is no screen here. On one: napari-cnmf view {shlex.quote(str(batch.path))}",
+            file=sys.stderr,
+        )
+        return EXIT_OK
+    sys.stdout.flush()
+    return open_viewer(batch.path)
 
 
 def prepare_folder(out: Path | None) -> Path:
@@ -113,6 +121,12 @@ def print_table(figures: dict[str, Any]) -> None:
     for name, value in figures.items():
         shown = f"{value:.3f}" if isinstance(value, float) else value
         print(f"{labels.get(name, name):>18}  {shown}")
+
+
+def has_screen() -> bool:
+    """Whether a window can be opened: on Linux a display server must be named."""
+    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform != "linux" or bool(named)
 
 
 def open_viewer(path: Path) -> int:

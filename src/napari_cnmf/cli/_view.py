@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_cnmf.cli._demo import open_viewer
+from napari_cnmf.cli._demo import has_screen, open_viewer
 from napari_cnmf.errors import BatchError
 
 
@@ -21,5 +21,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.path.exists():
         raise BatchError(
             f"view needs a batch folder or a result file, and {args.path} is not there."
+        )
+    if not has_screen():
+        raise BatchError(
+            "view needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY names one. "
+            "Run it on a desktop, or under xvfb-run."
         )
     return open_viewer(args.path)

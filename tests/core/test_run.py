@@ -83,7 +83,7 @@ def test_result_is_complete_and_consistent(demo: Recording, result: CNMFResult) 
     np.testing.assert_allclose(np.sqrt(c.A.power(2).sum(0)), 1, atol=1e-4)
     assert (c.C >= 0).all()
     assert (c.S >= 0).all()
-    assert c.g.shape == (n, 2)
+    assert c.g.shape == (n, params_for(demo).preprocess.p)
     for name in ("snr", "r_values", "ecc", "bl", "c1", "lam", "neurons_sn"):
         assert getattr(c, name).shape == (n,), name
     assert len(c.attributes["reasons"]) == n

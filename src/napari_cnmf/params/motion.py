@@ -29,15 +29,16 @@ class MotionParams(ParameterGroup):
         False,
         title="Piecewise rigid",
         description="Correct overlapping patches on their own, for motion that differs across the "
-        "field. Slower, and worse than rigid where there is no such motion.",
+        "field. Slower. CaImAn's is worse than rigid where there is no such motion; the built-in "
+        "engine then stays rigid.",
     )
     strides: Sizes = parameter(
         (96, 96),
         title="Patch step",
         unit="px",
         description="Distance between patches; a patch is strides + overlaps wide. CaImAn's 96 "
-        "leaves a small field with a single patch, which is rigid again.",
-        builtin_ignores=_OWN_GRID,
+        "leaves a small field with a single patch, which is rigid again. The built-in engine lays "
+        "a finer grid of its own, and never a coarser one.",
     )
     overlaps: Margins = parameter(
         (32, 32),
@@ -52,7 +53,6 @@ class MotionParams(ParameterGroup):
         unit="px",
         ge=0,
         description="A patch moves at most so far from the rigid shift.",
-        builtin_ignores=_OWN_GRID,
     )
     gSig_filt: Sizes | None = parameter(
         None,

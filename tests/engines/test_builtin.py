@@ -103,6 +103,8 @@ def test_a_result_is_scored_again_as_it_was(job: Job) -> None:
     assert (outcome.n_components, outcome.n_accepted) == (first.n_components, 0)
     np.testing.assert_array_equal(second.C, first.C)
     np.testing.assert_allclose(second.snr, first.snr, rtol=0.05)
+    assert second.params["quality"]["min_SNR"] == 1e6
+    assert second.params["init"] == first.params["init"]
     assert (again / "images.npz").exists()
 
 

@@ -88,7 +88,8 @@ def evaluate_result(
     Returns
     -------
     Components
-        With new ``snr``, ``r_values``, ``ecc`` and ``accepted``.
+        With new ``snr``, ``r_values``, ``ecc`` and ``accepted``, and the thresholds in its
+        ``params``.
 
     Raises
     ------
@@ -105,7 +106,11 @@ def evaluate_result(
     report = Report(on_progress, on_warning, on_log, should_stop)
     with Workers(n_threads) as workers:
         scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
-    return scored.replace(accepted=passes_thresholds(scored, params.quality))
+    # Whoever moves a threshold later starts from those that made this verdict.
+    thresholds = {"quality": params.to_dict()["quality"]}
+    return scored.replace(
+        accepted=passes_thresholds(scored, params.quality), params=components.params | thresholds
+    )
 
 
 def _with_scores(

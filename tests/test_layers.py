@@ -1,0 +1,39 @@
+"""Everything below ``ui`` runs where there is no napari, no Qt and no CaImAn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_IMPORT_ALL = """
+import importlib, pkgutil, sys
+import napari_cnmf
+
+THE_GUI, THE_SCRIPT_FOR_CAIMANS_OWN_INTERPRETER = "napari_cnmf.ui", "_caiman_worker"
+names = [
+    module.name
+    for module in pkgutil.walk_packages(napari_cnmf.__path__, "napari_cnmf.")
+    if not module.name.startswith(THE_GUI)
+    and not module.name.endswith((THE_SCRIPT_FOR_CAIMANS_OWN_INTERPRETER, "__main__"))
+]
+for name in names:
+    importlib.import_module(name)
+forbidden = {"napari", "qtpy", "magicgui", "superqt", "vispy", "pyqtgraph", "PyQt6", "caiman"}
+print(len(names), *sorted(forbidden & set(sys.modules)))
+"""
+
+
+def test_no_room_below_the_gui_loads_it() -> None:
+    # walk_packages imports packages to look into them: in this child, ui must not be one
+    script = _IMPORT_ALL.replace(
+        "import napari_cnmf\n",
+        "import napari_cnmf\nsys.modules['napari_cnmf.ui'] = None\n",
+        1,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    n_modules, *loaded = done.stdout.split()
+    assert int(n_modules) > 150
+    assert loaded == []

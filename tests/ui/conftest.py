@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dask.array as da
@@ -177,3 +182,46 @@ def explained_movie() -> Callable[[Components], Movie]:
 @pytest.fixture
 def movie(components: Components) -> Movie:
     return movie_of(components)
+
+
+_DISK_EVENTS = frozenset({"open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove"})
+_watched: dict[str, list[str]] = {}
+_is_installed = False
+
+
+@contextmanager
+def _accesses_of_gui_thread(folder: Path) -> Iterator[list[str]]:
+    """The accesses to ``folder`` and what is in it that the main thread makes meanwhile.
+
+    But for the journal: each line is on the disk before the next action, on purpose.
+    """
+    global _is_installed
+    if not _is_installed:
+        sys.addaudithook(_note_access)  # there is no way to take a hook out again
+        _is_installed = True
+    seen: list[str] = []
+    _watched[os.fspath(folder)] = seen
+    try:
+        yield seen
+    finally:
+        del _watched[os.fspath(folder)]
+
+
+def _note_access(event: str, arguments: tuple[Any, ...]) -> None:
+    if event not in _DISK_EVENTS or not _watched:
+        return
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for path in arguments[:2]:
+        if not isinstance(path, str | os.PathLike):
+            continue
+        for folder, seen in _watched.items():
+            name = os.fspath(path)
+            if name.startswith(folder) and not name.endswith(".jsonl"):
+                seen.append(f"{event} {name}")
+
+
+@pytest.fixture
+def gui_thread_accesses() -> Callable[[Path], AbstractContextManager[list[str]]]:
+    """``with gui_thread_accesses(folder) as accesses``: a share that hangs would freeze napari."""
+    return _accesses_of_gui_thread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.dff import compute_dff
 from napari_cnmf.ui.traces._curves import Curve, Trace, available_traces, lay_out, spike_sticks
 
 ALL = frozenset(Trace)
@@ -37,11 +38,16 @@ def test_several_are_stacked_without_overlap(components: Components) -> None:
 
 def test_only_what_the_result_has(components: Components) -> None:
     bare = components.replace(YrA=None, S=None)
-    assert available_traces(bare) == {Trace.DENOISED}
+    assert available_traces(bare) == {Trace.DENOISED, Trace.DFF}
     assert [c.trace for c in lay_out(bare, [0], ALL).curves] == [Trace.DENOISED]
-    with_dff = components.replace(F_dff=components.C / 2)
-    kinds = {c.trace for c in lay_out(with_dff, [0], ALL).curves}
-    assert kinds == {Trace.DFF, Trace.SPIKES}
+
+
+def test_dff_stands_in_for_raw_and_denoised(components: Components) -> None:
+    dff = compute_dff(components, [3, 1])
+    laid = lay_out(components, [3, 1], ALL, dff)
+    assert {c.trace for c in laid.curves} == {Trace.DFF, Trace.SPIKES}
+    alone = lay_out(components, [3], frozenset({Trace.DFF}), dff[:1]).curves
+    np.testing.assert_array_equal(alone[0].values, dff[0])
 
 
 def test_flat_and_broken_traces_are_drawn(components: Components) -> None:

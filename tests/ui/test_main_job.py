@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +11,37 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QFileDialog
 
-from napari_cnmf.batch import Batch, State
+from napari_cnmf.batch import State
 from napari_cnmf.testing import demo_recording, score
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 
 
+@pytest.fixture
+def batch_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gui_thread_accesses: Callable[[Path], AbstractContextManager[list[str]]],
+) -> Iterator[Path]:
+    """What the user answers when asked for a new batch; the GUI thread must leave it alone."""
+    folder = tmp_path / "my batch"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(folder), ""))
+    with gui_thread_accesses(folder) as accesses:
+        yield folder
+    assert not accesses, accesses[:10]
+
+
 @pytest.mark.timeout(600)
-def test_a_movie_becomes_layers_with_clicks_alone(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+def test_a_movie_becomes_layers_with_clicks_alone(
+    viewer: Any, tmp_path: Path, batch_folder: Path, qtbot: Any
+) -> None:
     recording = demo_recording().write(tmp_path / "demo.tif")
     docks = show_docks(viewer)
     form, table, traces = docks["CNMF parameters"], docks["Batch manager"], docks["Traces"]
     session = session_of(viewer)
-    session.set_batch(Batch.create(tmp_path / "my batch"))
 
     form.header.input.set_value(FileInput((tmp_path / "demo.tif",)))
     form.header.engine_combo.value = "builtin"
@@ -35,6 +53,8 @@ def test_a_movie_becomes_layers_with_clicks_alone(viewer: Any, tmp_path: Path, q
     QTest.mouseClick(form.run_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(table.model.rows), timeout=20_000)
     qtbot.waitUntil(lambda: table.model.rows[0].state.ended, timeout=400_000)
+    assert session.batch is not None
+    assert session.batch.path == batch_folder
     row = table.model.rows[0]
     assert row.state is State.COMPLETED, row.error
     assert row.n_components

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,14 +58,26 @@ def compute_dff(
         F += components.YrA[index]
     F *= norm[:, np.newaxis]
     F0 = _running_percentile(F, percentile, window)
-    if components.b is None or components.f is None or components.b.shape[1] == 0:
+    background = _low_rank_background(components)
+    if background is None:
         return (F - F0).astype(np.float32)
+    b, f = background
     unit = A @ sp.diags_array(1 / np.maximum(norm, 1e-12))
-    B = np.asarray(unit.T @ components.b) @ components.f
+    B = np.asarray(unit.T @ b) @ f
     baseline = F0 + _running_percentile(B, percentile, window)
     smallest = np.finfo(np.float32).eps
     safe = np.where(np.abs(baseline) > smallest, baseline, np.nan)
     return np.asarray((F - F0) / safe, dtype=np.float32)
+
+
+def is_detrended_only(components: Components) -> bool:
+    """Whether there is nothing to divide by, so that dF/F is ``F - F0`` in the movie's units."""
+    return _low_rank_background(components) is None
+
+
+def _low_rank_background(components: Components) -> tuple[Any, Any] | None:
+    b, f = components.b, components.f
+    return None if b is None or f is None or b.shape[1] == 0 else (b, f)
 
 
 def _running_percentile(

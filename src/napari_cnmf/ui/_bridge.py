@@ -65,8 +65,8 @@ class BatchBridge(QObject):
         self._problem = ""
         self._relay = _QueueRelay()
         self._relay.event.connect(self._on_queue_event)
-        self._queued = Batch.open(batch.path)
-        self._queue = Queue(self._queued, on_event=self._relay.event.emit)
+        self._queue_lock = threading.Lock()
+        self._queue: Queue | None = None
         self._worker = create_worker(
             _watch, batch.path, self._stop, self._wake, _start_thread=False
         )
@@ -87,8 +87,11 @@ class BatchBridge(QObject):
         chosen = None if uuids is None else list(uuids)
 
         def start_queue() -> None:
-            items = None if chosen is None else [self._queued[uuid] for uuid in chosen]
-            self._queue.start(items, start=None if first is None else self._queued[first])
+            queue = self._open_queue()
+            items = None if chosen is None else [queue.batch[uuid] for uuid in chosen]
+            queue.start(items, start=None if first is None else queue.batch[first])
+            if self._stop.is_set():
+                queue.detach()
 
         self.queue_changed.emit(True)
         call_in_background(start_queue, done=lambda _: self.look())
@@ -102,24 +105,33 @@ class BatchBridge(QObject):
         )
 
     def _cancel(self, uuids: list[str]) -> None:
+        queue = self._open_queue()
         for uuid in uuids:
-            self._queue.cancel(self._queued[uuid])
+            queue.cancel(queue.batch[uuid])
 
     def cancel_all(self) -> None:
         """Cancel everything that runs or waits."""
-        call_in_background(self._queue.cancel_all, done=lambda _: self.look())
+        call_in_background(lambda: self._open_queue().cancel_all(), done=lambda _: self.look())
+
+    def _open_queue(self) -> Queue:
+        """The queue, on a batch of its own; reads the folder, so never on the GUI thread."""
+        with self._queue_lock:
+            if self._queue is None:
+                self._queue = Queue(Batch.open(self.batch.path), on_event=self._relay.event.emit)
+            return self._queue
 
     @property
     def is_active(self) -> bool:
         """Whether the queue has something to do."""
-        return self._queue.active
+        return self._queue is not None and self._queue.active
 
     def close(self) -> None:
         """Stop watching; what runs goes on without us."""
         self._stop.set()
         self._wake.set()
         self._worker.quit()
-        self._queue.detach()
+        if self._queue is not None:
+            self._queue.detach()
         for bar in self._bars.values():
             bar.close()
         self._bars.clear()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_cnmf.batch import Batch
-from napari_cnmf.errors import CnmfError
-from napari_cnmf.ui._background import call_in_background, report
+from napari_cnmf.ui._background import call_in_background
 
 if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
 
 
-def ask_for_new_batch(parent: QWidget, session: Session) -> bool:
-    """Ask where a new batch goes and make it; false when the user changed their mind.
+def ask_for_new_batch(
+    parent: QWidget, session: Session, *, then: Callable[[], None] | None = None
+) -> None:
+    """Ask where a new batch goes, make it, and go on with ``then`` once it is open.
 
-    An existing batch may be named too, and is opened.
+    An existing batch may be named too, and is opened. Nothing happens when the user changes their
+    mind, or when the batch cannot be made.
     """
     name, _ = QFileDialog.getSaveFileName(
         parent,
@@ -27,15 +30,18 @@ def ask_for_new_batch(parent: QWidget, session: Session) -> bool:
         options=QFileDialog.Option.ShowDirsOnly | QFileDialog.Option.DontConfirmOverwrite,
     )
     if not name:
-        return False
-    path = Path(name)
-    try:
-        is_batch = (path / "batch.json").exists()
-        session.set_batch(Batch.open(path) if is_batch else Batch.create(path))
-    except CnmfError as error:
-        report(error)
-        return False
-    return True
+        return
+
+    def opened(batch: Batch) -> None:
+        session.set_batch(batch)
+        if then is not None:
+            then()
+
+    call_in_background(lambda: _open_or_create(Path(name)), done=opened)
+
+
+def _open_or_create(path: Path) -> Batch:
+    return Batch.open(path) if (path / "batch.json").exists() else Batch.create(path)
 
 
 def ask_for_batch(parent: QWidget, session: Session) -> None:

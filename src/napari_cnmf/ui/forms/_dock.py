@@ -30,7 +30,13 @@ from napari_cnmf.ui.batch._choosing import ask_for_new_batch
 from napari_cnmf.ui.forms._header import HeaderForm
 from napari_cnmf.ui.forms._kwargs import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
-from napari_cnmf.ui.forms._request import MovieFacts, Request, add_request, inspect_input
+from napari_cnmf.ui.forms._request import (
+    AddedItem,
+    MovieFacts,
+    Request,
+    add_request,
+    inspect_input,
+)
 from napari_cnmf.ui.forms._sections import FoldingBox
 
 if TYPE_CHECKING:
@@ -300,10 +306,9 @@ class ParametersWidget(QWidget):
         chosen = self.header.input.value()
         if self._params is None or chosen is None or not self.add_button.isEnabled():
             return
-        if self._session.bridge is None and not ask_for_new_batch(self, self._session):
-            return
         bridge = self._session.bridge
         if bridge is None:
+            ask_for_new_batch(self, self._session, then=lambda: self.add(run=run))
             return
         request = Request(
             algorithm=self.header.algorithm,
@@ -314,11 +319,10 @@ class ParametersWidget(QWidget):
             engine=self.header.engine,
         )
 
-        def added(item: Item) -> None:
+        def added(item: AddedItem) -> None:
             self._set_adding(False)
-            duplicate = item.duplicate_of
-            if duplicate is not None:
-                show_warning(f"{item.name} asks for the same as {duplicate.name}.")
+            if item.duplicate_of:
+                show_warning(f"{item.name} asks for the same as {item.duplicate_of}.")
             bridge.look()
             if run:
                 bridge.start([item.uuid])

@@ -29,6 +29,16 @@ class Request:
 
 
 @dataclass(frozen=True)
+class AddedItem:
+    """What the form says of an item it has added; an ``Item`` would read its files for that."""
+
+    uuid: str
+    name: str
+    duplicate_of: str = ""
+    """Name of another that asks for the same."""
+
+
+@dataclass(frozen=True)
 class MovieFacts:
     """What the form needs to know of a movie.
 
@@ -89,7 +99,7 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     return MovieFacts(movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes)
 
 
-def add_request(batch: Batch, request: Request) -> Generator[str, None, Item]:
+def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedItem]:
     """Add the item; runs off the GUI thread: a layer without a file is written first.
 
     Raises
@@ -109,7 +119,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, Item]:
     with warnings.catch_warnings():
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
-        return batch.add(
+        item = batch.add(
             request.algorithm,
             movie,
             params=request.params,
@@ -117,3 +127,5 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, Item]:
             refit=request.refit,
             engine=request.engine,
         )
+    duplicate = item.duplicate_of
+    return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)

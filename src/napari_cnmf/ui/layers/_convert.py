@@ -92,8 +92,15 @@ def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> Laye
         "multiscale": False,
         "cache": False,
         "scale": (1.0, *size),
+        "axis_labels": axis_labels(n_axes, with_time=True),
     }
     return movie.data, keywords, "image"
+
+
+def axis_labels(n_axes: int, *, with_time: bool) -> tuple[str, ...]:
+    """Names of a layer's axes, ``n_axes`` of them in the field: napari's slider says them."""
+    field = ("z", "y", "x")[-n_axes:]
+    return ("time", *field) if with_time else field
 
 
 def pixel_scale(components: Components, movie: Movie | None) -> tuple[float, ...]:
@@ -128,6 +135,7 @@ class _Common:
             "multiscale": False,
             "cache": False,
             "scale": scale,
+            "axis_labels": axis_labels(len(self.scale), with_time=len(scale) > len(self.scale)),
             "colormap": _COLORMAPS.get(kind, "gray"),
             "blending": "translucent_no_depth",
             "visible": False,
@@ -148,6 +156,7 @@ def _labels_layer(drawing: Drawing, common: _Common) -> LayerData:
         "colormap": label_colormap(verdict_rgba(verdicts(components))),
         "scale": tuple(scale * drawing.scale),
         "translate": tuple(scale * drawing.offset),
+        "axis_labels": axis_labels(len(common.scale), with_time=False),
         "opacity": 0.9,
         "blending": "translucent_no_depth",
     }
@@ -158,6 +167,7 @@ def _selection_layer(components: Components, common: _Common) -> LayerData:
     keywords = common.keywords("selection") | {
         "ndim": len(components.dims),
         "scale": common.scale,
+        "axis_labels": axis_labels(len(common.scale), with_time=False),
         "face_color": "transparent",
         "edge_width": edge_width(components),
         "opacity": 1.0,

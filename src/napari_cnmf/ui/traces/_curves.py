@@ -34,6 +34,11 @@ TRACE_TOOLTIPS = {
     Trace.DFF: "dF/F: fluorescence change relative to baseline, in place of raw and denoised",
 }
 
+DETRENDED_TOOLTIP = (
+    "Detrended: the raw trace minus its running percentile, in the movie's units. "
+    "This result has no background that could be divided by (one-photon), so there is no dF/F."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -81,12 +86,17 @@ class CurveSet:
 
 def available_traces(components: Components) -> frozenset[Trace]:
     """Which traces a result has."""
-    optional = {Trace.RAW: components.YrA, Trace.SPIKES: components.S, Trace.DFF: components.F_dff}
+    optional = {Trace.RAW: components.YrA, Trace.SPIKES: components.S}
     missing = {trace for trace, values in optional.items() if values is None}
     return frozenset(set(Trace) - missing)
 
 
-def lay_out(components: Components, selection: Sequence[int], wanted: frozenset[Trace]) -> CurveSet:
+def lay_out(
+    components: Components,
+    selection: Sequence[int],
+    wanted: frozenset[Trace],
+    dff: FloatArray | None = None,
+) -> CurveSet:
     """Curves of the selected components, stacked from the top where there are several.
 
     Parameters
@@ -97,13 +107,18 @@ def lay_out(components: Components, selection: Sequence[int], wanted: frozenset[
         Indices of components.
     wanted
         Which traces to draw; those that the result lacks are left out.
+    dff
+        dF/F of the selection, ``(len(selection), n_frames)``; needed where it is wanted.
     """
     shown = wanted & available_traces(components)
     several = len(selection) > 1
     curves: list[Curve] = []
     centres: list[float] = []
     for position, index in enumerate(selection):
-        lines = _lines(components, index, shown)
+        if dff is not None and Trace.DFF in shown:
+            lines = {Trace.DFF: dff[position]}
+        else:
+            lines = _lines(components, index, shown)
         low, high = _span(lines)
         height = high - low
         scale = 1 / height if several else 1.0
@@ -122,8 +137,6 @@ def lay_out(components: Components, selection: Sequence[int], wanted: frozenset[
 
 def _lines(components: Components, index: int, shown: frozenset[Trace]) -> dict[Trace, FloatArray]:
     """The traces of one component that are lines, in their own units."""
-    if Trace.DFF in shown and components.F_dff is not None:
-        return {Trace.DFF: components.F_dff[index]}
     lines: dict[Trace, FloatArray] = {}
     if Trace.RAW in shown and components.YrA is not None:
         lines[Trace.RAW] = components.C[index] + components.YrA[index]

@@ -14,10 +14,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import bring_to_front, call_soon, follow_theme, hint_label
 from napari_cnmf.ui.layers import selection_color
-from napari_cnmf.ui.traces._curves import TRACE_TOOLTIPS, Trace, available_traces, lay_out
+from napari_cnmf.ui.traces._curves import (
+    DETRENDED_TOOLTIP,
+    TRACE_TOOLTIPS,
+    Trace,
+    available_traces,
+    lay_out,
+)
 from napari_cnmf.ui.traces._plot import TracePlot
 
 if TYPE_CHECKING:
@@ -105,6 +112,11 @@ class TracesWidget(QWidget):
             present = available_traces(components)
             for trace, button in self._buttons.items():
                 button.setEnabled(trace in present)
+            relative = self._buttons[Trace.DFF]
+            # Without a baseline that means something, a ratio would be a number about nothing.
+            detrended = is_detrended_only(components)
+            relative.setText("Detrended" if detrended else Trace.DFF.value)
+            relative.setToolTip(DETRENDED_TOOLTIP if detrended else TRACE_TOOLTIPS[Trace.DFF])
             bring_to_front(self)
         self._move_cursor()
         self._redraw.start()
@@ -126,7 +138,9 @@ class TracesWidget(QWidget):
         ids = result.ids[list(selection)].tolist()
         states = result.link.states[list(selection)].tolist()
         self._title.setText(_describe(components, selection, ids, states))
-        curves = lay_out(components, selection, self.shown_traces())
+        shown = self.shown_traces()
+        dff = compute_dff(components, selection) if Trace.DFF in shown else None
+        curves = lay_out(components, selection, shown, dff)
         self._plot.set_curves(self._times, curves, [f"{i}" for i in ids])
         self._pages.setCurrentWidget(self._plot)
 

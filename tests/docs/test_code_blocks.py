@@ -1,0 +1,67 @@
+"""What README and docs show is run: each page's Python blocks in order, and its commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_cnmf.testing import simulate
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    page
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    if "```" in page.read_text("utf-8")
+)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# These open a window, or change the settings of the machine: each has tests of its own.
+_NOT_HERE = ("view", "doctor", "demo", "bench")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in _BLOCK.findall(page.read_text("utf-8")) if kind == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    split = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in split if words and words[0] == "napari-cnmf"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with a movie in it."""
+    simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3).write(tmp_path / "movie.tif")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(arguments: list[str], folder: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, f"{arguments}\n{ended.stdout}\n{ended.stderr}"
+
+
+def test_there_is_something_to_run() -> None:
+    assert any(blocks(page, "python") for page in PAGES)
+    assert any(commands(page) for page in PAGES)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.stem)
+def test_python_blocks_run_in_order(page: Path, folder: Path) -> None:
+    (folder / "script.py").write_text("\n".join(blocks(page, "python")), "utf-8")
+    run(["script.py"], folder)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.stem)
+def test_commands_run_in_order(page: Path, folder: Path) -> None:
+    ran = [words for words in commands(page) if words[0] not in _NOT_HERE]
+    assert ran, f"{page.name} shows no command that can be run here"
+    for words in ran:
+        run(["-m", "napari_cnmf.cli", *words], folder)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QWidget
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtGui import QResizeEvent
+from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -37,13 +38,71 @@ def hint_label(text: str) -> QLabel:
     return label
 
 
-def call_soon(owner: QWidget, slot: Callable[[], None], *, delay_ms: int = 0) -> QTimer:
-    """A timer whose ``start()`` calls ``slot`` once, however often it was started before."""
+class CallSoon(QObject):
+    """Calls a slot once when what happens now is over, however often it was started.
+
+    A posted event and not a timer: those come after Qt has painted, and the whole window, canvas
+    included, would be painted twice.
+    """
+
+    _posted = Signal()
+
+    def __init__(self, owner: QObject, slot: Callable[[], None]) -> None:
+        super().__init__(owner)
+        self._slot = slot
+        self._is_started = False
+        self._posted.connect(self._call, Qt.ConnectionType.QueuedConnection)
+
+    def start(self) -> None:
+        """Call it soon."""
+        if not self._is_started:
+            self._is_started = True
+            self._posted.emit()
+
+    def _call(self) -> None:
+        self._is_started = False
+        self._slot()
+
+
+def call_soon(owner: QWidget, slot: Callable[[], None]) -> CallSoon:
+    """What has a ``start()`` that calls ``slot`` once, however often it was started before."""
+    return CallSoon(owner, slot)
+
+
+def call_later(owner: QWidget, slot: Callable[[], None], delay_ms: int) -> QTimer:
+    """The same, when nothing was started for a while."""
     timer = QTimer(owner)
     timer.setSingleShot(True)
     timer.setInterval(delay_ms)
     timer.timeout.connect(slot)
     return timer
+
+
+class SteadyLabel(QWidget):
+    """One line of text that changes often.
+
+    A plain label in a layout has the whole window laid out and painted at each change of its text.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._label = QLabel(self)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFixedHeight(self.fontMetrics().height() + 4)
+
+    def text(self) -> str:
+        return self._label.text()
+
+    def setText(self, text: str) -> None:
+        self._label.setText(text)
+
+    def clear(self) -> None:
+        self._label.clear()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        # Of a fixed size it asks for no layout.
+        self._label.setFixedSize(self.size())
 
 
 def bring_to_front(widget: QWidget) -> None:

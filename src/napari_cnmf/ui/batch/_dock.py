@@ -29,7 +29,7 @@ from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
 from napari_cnmf.ui._loading import LoadedResult, load_item, load_movie
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_soon, hint_label, make_primary
+from napari_cnmf.ui._theme import call_later, hint_label, make_primary
 from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch
 from napari_cnmf.ui.batch._details import Details, DetailsPanel, read_details
 from napari_cnmf.ui.batch._rows import ItemRow
@@ -73,7 +73,7 @@ class BatchWidget(QWidget):
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
         self._clock.timeout.connect(self.model.touch_running)
-        self._read_details_soon = call_soon(self, self._read_details, delay_ms=60)
+        self._read_details_soon = call_later(self, self._read_details, 60)
         self._connect()
         self._on_batch(self._session.bridge)
 

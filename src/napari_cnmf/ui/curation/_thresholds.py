@@ -62,7 +62,10 @@ class ThresholdSliders(QWidget):
     def set_quality(self, quality: QualityParams) -> None:
         """Show thresholds without telling anyone."""
         for name, row in self.rows.items():
-            row.set_value(float(getattr(quality, name)))
+            value = float(getattr(quality, name))
+            # A box that is set, even to what it shows, has the dock laid out again.
+            if value != row.box.value():
+                row.set_value(value)
 
     def _on_slider(self, row: _Row) -> None:
         row.take_from_slider()

@@ -78,6 +78,7 @@ class ResultLayers:
         self._shown = np.ones(drawing.components.n_components, bool)
         self._filled = False
         self._is_closed = False
+        self._selection_colors: list[str] = []
         self.layers = dict(layers)
         # Painting would change a picture, never the result.
         self.labels.editable = False
@@ -146,7 +147,13 @@ class ResultLayers:
             polygons.extend(lines)
             colors.extend([selection_color(position)] * len(lines))
         shapes = self.selection
-        with shapes.events.data.blocker():
+        # A thumbnail would have napari paint its layer list again, a highlight compile shaders.
+        events = shapes.events
+        with events.data.blocker(), events.highlight.blocker(), shapes.block_thumbnail_update():
+            if polygons and colors == self._selection_colors:
+                # napari keeps the looks by position, and its shaders: half the time of adding.
+                shapes.data = polygons
+                return
             shapes.selected_data = set()
             shapes.data = []
             if polygons:
@@ -157,6 +164,7 @@ class ResultLayers:
                     face_color="transparent",
                     edge_width=edge_width(self.components),
                 )
+        self._selection_colors = colors
 
     def components_at(self, event: Any) -> list[int]:
         """Components under a mouse event, the strongest there first.

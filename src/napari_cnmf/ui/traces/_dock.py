@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -16,7 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import bring_to_front, call_soon, follow_theme, hint_label
+from napari_cnmf.ui._theme import SteadyLabel, bring_to_front, call_soon, follow_theme, hint_label
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import (
     DETRENDED_TOOLTIP,
@@ -51,7 +50,7 @@ class TracesWidget(QWidget):
         # Many selection changes of one event are drawn once.
         self._redraw = call_soon(self, self._draw)
         self._plot = TracePlot()
-        self._title = QLabel()
+        self._title = SteadyLabel()
         self._buttons = {trace: self._make_button(trace) for trace in Trace}
         for trace in (Trace.RAW, Trace.DENOISED, Trace.SPIKES):
             self._buttons[trace].setChecked(True)

@@ -15,6 +15,8 @@ from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sti
 
 _WIDTHS = {Trace.RAW: 1.0, Trace.DENOISED: 1.8, Trace.SPIKES: 1.2, Trace.DFF: 1.4}
 _ALPHAS = {Trace.RAW: 110, Trace.DENOISED: 255, Trace.SPIKES: 210, Trace.DFF: 255}
+_SMOOTH_BELOW = 1500
+"""Frames; longer curves have several points a pixel, and smoothing them triples the painting."""
 
 
 class TracePlot(QWidget):
@@ -94,6 +96,8 @@ class TracePlot(QWidget):
         else:
             axis.setTicks([list(zip(curves.centres, names, strict=True))])
             axis.setLabel("")
+        # Else it is found while painting, and all is painted twice.
+        self._item.getViewBox().updateAutoRange()
 
     def _add_curve(self, times: FloatArray, curve: Any) -> Any:
         color = QColor(selection_color(curve.position))
@@ -105,8 +109,9 @@ class TracePlot(QWidget):
             x, y = spike_sticks(curve, times)
             item = pg.PlotCurveItem(x, y, pen=pen, connect="pairs")
         else:
+            smooth = len(times) <= _SMOOTH_BELOW
             item = pg.PlotDataItem(
-                times, np.asarray(curve.values, float), pen=pen, antialias=True, name=None
+                times, np.asarray(curve.values, float), pen=pen, antialias=smooth, name=None
             )
         self._item.addItem(item)
         return item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
+from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _DISPLAY_NAME = "CNMF"
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
-    """Add parameters and curation on the right, batch and traces below; those that are there stay.
+    """Add parameters and curation on the right, the others below; those that are there stay.
 
     Returns
     -------
@@ -31,6 +32,7 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
         (CurationWidget, "Curation", "right"),
         (BatchWidget, "Batch manager", "bottom"),
         (TracesWidget, "Traces", "bottom"),
+        (PlotsWidget, "Plots", "bottom"),
     ):
         # napari gives docks of a plugin this name: the menu finds ours instead of making another.
         name = f"{title} ({_DISPLAY_NAME})"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QWidget
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ def follow_theme(widget: QWidget, viewer: napari.Viewer, apply: Callable[[Any], 
     viewer.events.theme.connect(on_change)
     widget.destroyed.connect(lambda: viewer.events.theme.disconnect(on_change))
     on_change()
+
+
+def readable_on(background: str, color: str) -> str:
+    """A colour that was chosen for dark backgrounds, darker where the background is light."""
+    is_light = QColor(background).lightnessF() > 0.5
+    return QColor(color).darker(165).name() if is_light else color
 
 
 def hint_label(text: str) -> QLabel:

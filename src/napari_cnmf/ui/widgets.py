@@ -3,6 +3,7 @@
 from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
+from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
-__all__ = ["BatchWidget", "CurationWidget", "ParametersWidget", "TracesWidget"]
+__all__ = ["BatchWidget", "CurationWidget", "ParametersWidget", "PlotsWidget", "TracesWidget"]

@@ -10,6 +10,7 @@ import platformdirs
 
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.continued import ContinuedArrays, ContinuedJournal
+from napari_cnmf.io.curation.curators import MAIN, journals_of, read_other
 from napari_cnmf.io.curation.estimating import MovieEstimator
 from napari_cnmf.io.curation.journal import FileJournal
 from napari_cnmf.io.curation.saving import save_curated, unpack
@@ -17,11 +18,14 @@ from napari_cnmf.model.curation import ArrayStore, Curation, Estimator, Journal
 from napari_cnmf.model.movie import Movie
 
 __all__ = [
+    "MAIN",
     "FileArrayStore",
     "FileJournal",
     "MovieEstimator",
     "journal_paths",
+    "journals_of",
     "open_curation",
+    "read_other",
     "save_curated",
 ]
 

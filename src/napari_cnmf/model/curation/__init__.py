@@ -1,5 +1,6 @@
 """Decisions about a result: a journal of edits, replayed onto the engine's components."""
 
+from napari_cnmf.model.curation.comparing import Comparison, Difference
 from napari_cnmf.model.curation.curation import Curation
 from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
@@ -8,8 +9,10 @@ from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journ
 
 __all__ = [
     "ArrayStore",
+    "Comparison",
     "Curation",
     "Decision",
+    "Difference",
     "Edit",
     "EditKind",
     "EditedComponent",

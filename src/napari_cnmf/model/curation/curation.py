@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
+from napari_cnmf.model.curation.comparing import Comparison, compare
 from napari_cnmf.model.curation.edits import (
     CHANGES_COMPONENTS,
     SHAPE_EDITS,
@@ -344,6 +345,21 @@ class Curation:
                 "Undo brings back what was merged or split."
             )
         self._commit(EditKind.RESTORE, index)
+
+    @property
+    def deleted(self) -> NDArray[np.intp]:
+        """Ids that :meth:`restore` can bring back."""
+        return np.flatnonzero(self._state.deleted)
+
+    def compare(self, other: Curation) -> Comparison:
+        """Where another curation of the same result agrees with this one, and where not.
+
+        Raises
+        ------
+        CurationError
+            When it is about another result.
+        """
+        return compare(self, other)
 
     # -- history
 

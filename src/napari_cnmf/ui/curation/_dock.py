@@ -62,7 +62,9 @@ class CurationWidget(QWidget):
             self._shortcuts.append(self._bind(str(number), partial(self.toggle_tag, number)))
         self._shortcuts.append(self._bind("Escape", self.tool.cancel))
         self._connect()
+        self._session.overview.attach(self)
         self._on_result(self._session.result)
+        self._on_figures()
 
     def _bind(self, key: str, act: Callable[[], Any]) -> QShortcut:
         shortcut = QShortcut(QKeySequence(key), self)
@@ -73,7 +75,7 @@ class CurationWidget(QWidget):
         session, panel = self._session, self.panel
         connections = (
             (session.result_changed, self._on_result),
-            (session.components_changed, self._on_components),
+            (session.overview.figures_changed, self._on_figures),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
         )
@@ -82,7 +84,7 @@ class CurationWidget(QWidget):
         # Python may keep this object longer than Qt does.
         self.destroyed.connect(partial(_disconnect, connections))
         panel.table.chosen.connect(session.select)
-        panel.model.reordered.connect(self._select_in_table)
+        panel.model.reordered.connect(self._on_reordered)
         panel.model.note_written.connect(self._write_note)
         panel.thresholds.moved.connect(self._preview_thresholds)
         panel.thresholds.settled.connect(self._set_thresholds)
@@ -331,25 +333,17 @@ class CurationWidget(QWidget):
             return
         self.panel.thresholds.set_components(result.components)
         self.panel.set_tags(result.curation.all_tags)
-        self._on_components()
         self._refresh()
         bring_to_front(self)
 
-    def _on_components(self) -> None:
-        """Count events and areas in the background; the table follows when that is done."""
-        result = self._session.result
-        if result is None:
-            return
-        components, ids = result.components, result.ids
-
-        def show(figures: Figures) -> None:
-            if self._session.result is result and result.components is components:
-                self._hides_some = False
-                self.panel.model.set_content(result.curation, figures, result.link.states)
-                self._show_states()
-                self._refresh_soon.start()
-
-        call_in_background(lambda: Figures.of(components, ids), done=show)
+    def _on_figures(self) -> None:
+        """Events and areas were counted: the table can be filled."""
+        result, figures = self._session.result, self._session.overview.figures
+        if result is not None and len(figures) == len(result.link.states):
+            self._hides_some = False
+            self.panel.model.set_content(result.curation, figures, result.link.states)
+            self._show_states()
+            self._refresh_soon.start()
 
     def _on_verdicts(self) -> None:
         result, model = self._session.result, self.panel.model
@@ -379,6 +373,10 @@ class CurationWidget(QWidget):
         except CnmfError as error:
             report(error)
         self._refresh_soon.start()
+
+    def _on_reordered(self) -> None:
+        self._session.overview.set_order(self.panel.model.order)
+        self._select_in_table()
 
     def _select_in_table(self) -> None:
         self.panel.table.show_selected(self._session.selection)

@@ -1,0 +1,154 @@
+"""Heat map of all traces; arrays in, positions and times out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import QRectF, Qt, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui.layers import selection_color
+from napari_cnmf.ui.plots._pooling import pooled
+
+_MOST = (1200, 1600)
+"""Rows and columns that are drawn at once: about what a screen has."""
+_MOST_MARKS = 100
+
+
+class HeatMap(QWidget):
+    """One row a trace, the first on top; knows neither viewer nor result.
+
+    Only what is in view is drawn, pooled to what the screen can show.
+    """
+
+    position_chosen = Signal(int, bool)
+    """The row that was clicked, counted from the top; whether it is added to the selection."""
+    time_chosen = Signal(float)
+    """The cursor was dragged, in the units of the time axis."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plot = pg.PlotWidget(background=None)
+        self._item = self._plot.getPlotItem()
+        self._item.hideButtons()
+        self._item.setMenuEnabled(False)
+        self._item.invertY(True)
+        self._item.getAxis("left").setWidth(58)
+        self._item.setLabel("left", "row of the table")
+        self._image = pg.ImageItem(axisOrder="row-major")
+        self._image.setColorMap(pg.colormap.get("viridis"))
+        self._item.addItem(self._image, ignoreBounds=True)
+        self._cursor = pg.InfiniteLine(0, movable=True, angle=90)
+        self._cursor.sigDragged.connect(lambda line: self.time_chosen.emit(float(line.value())))
+        self._item.addItem(self._cursor, ignoreBounds=True)
+        self._marks: list[Any] = []
+        self._picture = np.zeros((0, 0), np.uint8)
+        self._rows = np.zeros(0, np.intp)
+        self._end = 1.0
+        self._render = call_soon(self, self._draw)
+        self._item.getViewBox().sigRangeChanged.connect(lambda *_: self._render.start())
+        self._plot.scene().sigMouseClicked.connect(self._on_clicked)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+        self.setMinimumSize(160, 120)
+
+    @property
+    def canvas(self) -> Any:
+        """The widget that mouse events go to."""
+        return self._plot.viewport()
+
+    @property
+    def shown_image(self) -> NDArray[np.uint8]:
+        """What is drawn, ``(rows, columns)``."""
+        image = self._image.image
+        return np.zeros((0, 0), np.uint8) if image is None else image
+
+    def set_theme(self, background: str, text: str, cursor: str) -> None:
+        self._plot.setBackground(background)
+        for name in ("left", "bottom"):
+            axis = self._item.getAxis(name)
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(text)
+        self._cursor.setPen(pg.mkPen(cursor, width=1.5))
+
+    def set_picture(self, picture: NDArray[np.uint8], end: float, label: str) -> None:
+        """Show other traces ``(n, n_columns)``, which reach from 0 to ``end`` in time."""
+        self._picture, self._end = picture, max(end, 1e-9)
+        axis = self._item.getAxis("bottom")
+        axis.enableAutoSIPrefix(False)
+        axis.setLabel(label)
+        self._item.setLimits(xMin=0, xMax=self._end, yMin=0, yMax=max(len(picture), 1))
+        self.set_order(np.arange(len(picture)))
+        self._item.setXRange(0, self._end, padding=0)
+
+    def set_order(self, rows: NDArray[np.intp]) -> None:
+        """Show those rows of the picture, in that order from the top."""
+        self._rows = rows[rows < len(self._picture)]
+        self._item.setYRange(0, max(len(self._rows), 1), padding=0)
+        self._render.start()
+
+    def set_selection(self, rows: Sequence[int]) -> None:
+        """Mark the selected components at the left and right edge of their rows."""
+        for mark in self._marks:
+            self._item.removeItem(mark)
+        position = np.full(len(self._picture), -1)
+        position[self._rows] = np.arange(len(self._rows))
+        self._marks = []
+        for place, row in enumerate(rows[:_MOST_MARKS]):
+            if 0 <= row < len(position) and position[row] >= 0:
+                pen = pg.mkPen(selection_color(place), width=1.5)
+                at = position[row]
+                box = [0, self._end, self._end, 0, 0]
+                mark = pg.PlotCurveItem(box, [at, at, at + 1, at + 1, at], pen=pen)
+                self._marks.append(mark)
+                self._item.addItem(mark, ignoreBounds=True)
+
+    @property
+    def n_marks(self) -> int:
+        """How many of the selected components are marked."""
+        return len(self._marks)
+
+    def set_time(self, time: float) -> None:
+        """Move the cursor without telling anyone."""
+        self._cursor.setValue(time)
+
+    def place_of(self, position: int, time: float) -> Any:
+        """Where a row is on the canvas at a time."""
+        box = self._item.getViewBox()
+        return self._plot.mapFromScene(box.mapViewToScene(pg.Point(time, position + 0.5)))
+
+    def _draw(self) -> None:
+        n, n_columns = len(self._rows), self._picture.shape[1]
+        if not n or not n_columns:
+            self._image.clear()
+            return
+        (left, right), (top, bottom) = self._item.viewRange()
+        first, last = (int(np.clip(v, 0, n)) for v in (np.floor(top), np.ceil(bottom)))
+        per_time = n_columns / self._end
+        start, stop = (
+            int(np.clip(v, 0, n_columns))
+            for v in (np.floor(left * per_time), np.ceil(right * per_time))
+        )
+        if last <= first or stop <= start:
+            return
+        image = pooled(self._picture[:, start:stop], self._rows[first:last], _MOST)
+        self._image.setImage(image, autoLevels=False, levels=(0, 255))
+        width = (stop - start) / per_time
+        self._image.setRect(QRectF(start / per_time, first, width, last - first))
+
+    def _on_clicked(self, event: Any) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        box = self._item.getViewBox()
+        if not box.sceneBoundingRect().contains(event.scenePos()):
+            return
+        position = int(np.floor(box.mapSceneToView(event.scenePos()).y()))
+        if 0 <= position < len(self._rows):
+            adds = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.position_chosen.emit(position, adds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +59,33 @@ def test_the_log_and_a_saved_file(
     assert read_caiman(saved).accepted.tolist() == [False, False, False, False, True]
 
 
+def test_words_points_of_the_history_and_the_list(
+    result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edits = ["--tag", "1,2=red", "--untag", "2=red", "--note", "1=twice?", "--accept", "0"]
+    assert main(["curate", str(result), *edits]) == 0
+    assert main(["curate", str(result), "--go-to", "3"]) == 0
+    capsys.readouterr()
+    assert main(["curate", str(result), "--list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["decision"] for row in rows] == ["rejected"] * 3 + ["accepted"] * 2
+    assert (rows[1]["tags"], rows[1]["note"], rows[1]["snr"]) == (["red"], "twice?", 1.0)
+    assert rows[1]["cnn"] is None
+    assert main(["curate", str(result), "--go-to", "0", "--list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "1", "rejected", "snr", "1.00", "r", "0.00", "cnn", "-"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
         (["--accept", "x"], "must be numbers"),
         (["--accept", "77"], "no component 77"),
         (["--undo"], "nothing to undo"),
+        (["--go-to", "x"], "number of --log"),
+        (["--go-to", "9"], "no edit 9"),
+        (["--compare", "nobody"], "nobody"),
         (["--set", "quality.min_snr=3"], "must be one of"),
         (["--split", "1"], "movie"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +58,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--tag", metavar="IDS=TAG", action=_InOrder, help="give a tag, for example 3,4=red"
     )
+    parser.add_argument("--untag", metavar="IDS=TAG", action=_InOrder, help="take a tag away")
+    parser.add_argument(
+        "--note", metavar="IDS=TEXT", action=_InOrder, help="write a note; an empty one removes it"
+    )
     parser.add_argument(
         "--set",
         metavar="quality.KEY=VALUE",
@@ -64,23 +70,46 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--undo", action=_InOrder, nargs=0, help="take the last edit back")
     parser.add_argument("--redo", action=_InOrder, nargs=0, help="make it again")
+    parser.add_argument(
+        "--go-to",
+        metavar="N",
+        dest="go_to",
+        action=_InOrder,
+        help="go to any point of the history, by its number in --log; 0 is the engine's result",
+    )
     parser.add_argument("--log", action="store_true", help="print the history")
+    parser.add_argument("--list", action="store_true", help="print every component")
+    parser.add_argument(
+        "--curator", metavar="NAME", help="decide in a journal of your own, beside the main one"
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="print the differences to another curation of this result, and the agreement: a "
+        "curator's name, a journal, or a saved file",
+    )
+    parser.add_argument("--json", action="store_true", help="--compare and --list as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
     parser.set_defaults(run_command=run, edits=[])
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the edits, print what was asked for."""
-    cur = read_curation(args.source)
+    cur = read_curation(args.source, args.curator)
     for name, value in args.edits:
         _edit(cur, name, value)
     if args.log:
         _print_history(cur)
+    if args.list:
+        _print_components(cur, as_json=args.json)
     if args.save is not None:
         from napari_cnmf.io.curation import save_curated
 
         print(save_curated(cur, args.save))
-    print(f"{int(cur.accepted.sum())} of {len(cur.ids)} accepted")
+    if args.compare is not None:
+        _print_comparison(cur, args.compare, as_json=args.json)
+    if not args.json:
+        print(f"{int(cur.accepted.sum())} of {len(cur.ids)} accepted")
     return 0
 
 
@@ -91,9 +120,12 @@ def _edit(cur: Curation, name: str, value: str) -> None:
         _require(cur.redo(), "redo: nothing was undone")
     elif name == "set":
         cur.set_thresholds(**_threshold(cur, value))
-    elif name == "tag":
-        ids, _, tag = value.partition("=")
-        cur.tag(parse_ids(ids), tag)
+    elif name in ("tag", "untag", "note"):
+        ids, _, text = value.partition("=")
+        write: Callable[[list[int], str], None] = getattr(cur, name)
+        write(parse_ids(ids), text)
+    elif name == "go_to":
+        cur.go_to(_number(value))
     elif name == "merge":
         print(f"merged into {cur.merge(parse_ids(value))}")
     elif name == "split":
@@ -102,6 +134,15 @@ def _edit(cur: Curation, name: str, value: str) -> None:
     else:
         decide: Callable[[list[int]], None] = getattr(cur, name)
         decide(parse_ids(value))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise CurationError(
+            f"A point of the history must be a number of --log, got {text!r}."
+        ) from error
 
 
 def _require(done: bool, what: str) -> None:
@@ -147,3 +188,50 @@ def _print_history(cur: Curation) -> None:
     for edit in cur.history:
         mark = ">" if edit.number == cur.here else " " if edit.number in applied else "-"
         print(f"{mark} {edit.number:4d}  {edit.time[:19]}  {edit.who}  {edit.describe()}")
+
+
+def _print_components(cur: Curation, *, as_json: bool) -> None:
+    rows = [_row(cur, row, int(id_)) for row, id_ in enumerate(cur.ids)]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for values in rows:
+        words = " ".join([*values["tags"], values["note"]]).strip()
+        scores = "  ".join(
+            f"{name} {'-' if values[name] is None else format(values[name], '.2f')}"
+            for name in ("snr", "r", "cnn")
+        )
+        print(f"{values['id']:5d}  {values['decision']:17s}  {scores}  {words}".rstrip())
+
+
+def _row(cur: Curation, row: int, id_: int) -> dict[str, Any]:
+    from napari_cnmf.model.curation import Decision
+
+    components = cur.components
+    decision = Decision(int(cur.decisions[row]))
+    side = "accepted" if cur.accepted[row] else "rejected"
+    by_hand = decision in (Decision.ACCEPTED, Decision.REJECTED)
+    said = "unsure" if decision is Decision.UNSURE else side + (" by hand" if by_hand else "")
+    scores = {
+        "snr": components.snr, "r": components.r_values, "cnn": components.cnn_preds
+    }  # fmt: skip
+    known = {
+        name: float(values[row])
+        if values is not None and values.size > row and isfinite(values[row])
+        else None
+        for name, values in scores.items()
+    }
+    tags = sorted(cur.tags(id_))
+    return {"id": id_, "decision": said, **known, "tags": tags, "note": cur.note_of(id_)}
+
+
+def _print_comparison(cur: Curation, other: str, *, as_json: bool) -> None:
+    from napari_cnmf.io.curation import read_other
+
+    found = cur.compare(read_other(cur, other))
+    if as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    for difference in found.differences:
+        print(difference)
+    print(found.summary())

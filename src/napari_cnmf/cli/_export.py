@@ -106,16 +106,22 @@ def _time(text: str | None) -> datetime | None:
         ) from error
 
 
-def read_curation(source: Path) -> Curation:
-    """The result in ``source``, an item's folder or a file, with its decisions."""
+def read_curation(source: Path, curator: str | None = None) -> Curation:
+    """The result in ``source``, an item's folder or a file, with its decisions.
+
+    Parameters
+    ----------
+    curator
+        A second curator's name, who decides in a journal of their own.
+    """
     from napari_cnmf.batch import Batch, Item
     from napari_cnmf.batch.spec import ITEM_FILE
     from napari_cnmf.io.curation import open_curation
 
     if (source / ITEM_FILE).is_file():
         folder = source.absolute()
-        return Item(Batch.open(folder.parents[1]), folder).result()
+        return Item(Batch.open(folder.parents[1]), folder).result(curator=curator)
     if not source.is_file():
         raise ResultError(f"A result file or the folder of an item is needed, got {source}.")
     in_batch = (source.absolute().parent / ITEM_FILE).is_file()
-    return open_curation(source, in_batch=in_batch)
+    return open_curation(source, in_batch=in_batch, curator=curator)

@@ -113,9 +113,7 @@ class Comparison:
         }
 
 
-def compare(
-    first: Curation, second: Curation, names: tuple[str, str] | None = None
-) -> Comparison:
+def compare(first: Curation, second: Curation, names: tuple[str, str] | None = None) -> Comparison:
     """Compare what two curators made of one result.
 
     Components of the engine are compared by id; those that curators made by their footprints.
@@ -193,9 +191,7 @@ def _made_pairs(
     mine, theirs = (c.ids[c.ids >= n_base].tolist() for c in (first, second))
     if not mine and not theirs:
         return []
-    A, B = (
-        _unit(c.components.A[:, c.ids >= n_base]) for c in (first, second)
-    )
+    A, B = (_unit(c.components.A[:, c.ids >= n_base]) for c in (first, second))
     alike = (A.T @ B).toarray()
     pairs: list[tuple[int | None, int | None]] = []
     left, right = set(range(len(mine))), set(range(len(theirs)))

@@ -97,8 +97,9 @@ def test_the_sample_is_simulated_once(
 ) -> None:
     path = tmp_path / "cache" / "demo.tif"
     monkeypatch.setattr(_sample_data, "sample_path", lambda: path)
-    assert _sample_data.demo_recording() == []
-    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=60_000)
+    viewer.open_sample("napari-cnmf", "demo")
+    assert [layer.name for layer in viewer.layers] == ["demo (is being simulated)"]
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["demo"], timeout=60_000)
     assert os.listdir(path.parent) == ["demo.tif"]
     stamp = path.stat().st_mtime_ns
     ((data, keywords, kind),) = _sample_data.demo_recording()

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from platformdirs import user_cache_path
 
 from napari_cnmf.ui.layers._convert import LayerData
@@ -15,17 +16,21 @@ _FILE = "demo-recording-1.tif"
 """The number changes with the simulation, so that an old file is not taken for a new one."""
 
 
+_PLACEHOLDER = "napari_cnmf_placeholder"
+
+
 def demo_recording() -> list[LayerData]:
     """Layers of the demo recording.
 
-    The first time it has to be simulated, which takes seconds: that happens in the background, the
-    layer follows when it is done, and the list is empty.
+    The first time it has to be simulated, which takes seconds: that happens in the background, and
+    an empty picture keeps its place, because napari refuses a sample without a layer.
     """
     path = sample_path()
     if path.exists():
         return [sample_layer(path)]
     _simulate_in_background(path)
-    return []
+    placeholder = {"name": "demo (is being simulated)", "metadata": {_PLACEHOLDER: True}}
+    return [(np.zeros((2, 2), np.uint8), placeholder, "image")]
 
 
 def sample_path() -> Path:
@@ -66,8 +71,15 @@ def _simulate_in_background(path: Path) -> None:
     def steps() -> Generator[str, None, LayerData]:
         return sample_layer((yield from simulate_sample(path)))
 
-    def show(layer: LayerData) -> None:
-        if viewer is not None:
-            viewer.add_image(layer[0], **layer[1])
+    def remove_placeholder() -> None:
+        for layer in [one for one in viewer.layers if _PLACEHOLDER in one.metadata]:
+            viewer.layers.remove(layer)
 
-    run_in_background(steps, title="Demo recording", done=show)
+    def show(layer: LayerData) -> None:
+        remove_placeholder()
+        viewer.add_image(layer[0], **layer[1])
+
+    if viewer is not None:
+        run_in_background(
+            steps, title="Demo recording", done=show, failed=lambda _: remove_placeholder()
+        )

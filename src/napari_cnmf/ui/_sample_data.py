@@ -25,12 +25,15 @@ def demo_recording() -> list[LayerData]:
     The first time it has to be simulated, which takes seconds: that happens in the background, and
     an empty picture keeps its place, because napari refuses a sample without a layer.
     """
+    from napari_cnmf.testing import demo_config
+
     path = sample_path()
     if path.exists():
         return [sample_layer(path)]
     _simulate_in_background(path)
     placeholder = {"name": "demo (is being simulated)", "metadata": {_PLACEHOLDER: True}}
-    return [(np.zeros((2, 2), np.uint8), placeholder, "image")]
+    # Of the recording's size: napari fits the view to the first layer alone.
+    return [(np.zeros(demo_config().size, np.uint8), placeholder, "image")]
 
 
 def sample_path() -> Path:

@@ -35,6 +35,11 @@ $(INTEROP_VENV)/.interop:
 interop: $(VENV)/.test $(INTEROP_VENV)/.interop
 	NAPARI_CNMF_INTEROP_PYTHON=$(INTEROP_VENV)/bin/python $(BIN)/python -m pytest tests/interop tests/engines_caiman $(PYTEST_FLAGS)
 
+# Hard kills at 200 random moments instead of 20; takes about 15 minutes.
+KILLS ?= 200
+soak: $(VENV)/.test
+	NAPARI_CNMF_KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py --timeout 7200
+
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

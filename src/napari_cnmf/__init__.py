@@ -11,7 +11,15 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_cnmf.batch import Batch, DuplicateItemWarning, Item, Queue, State, current_batch
+    from napari_cnmf.batch import (
+        Batch,
+        DuplicateItemWarning,
+        Item,
+        Queue,
+        State,
+        current_batch,
+        import_mesmerize,
+    )
     from napari_cnmf.batch.exporting import export
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
@@ -45,6 +53,7 @@ _WHERE = {
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
     "export": "napari_cnmf.batch.exporting",
+    "import_mesmerize": "napari_cnmf.batch",
     "open_movie": "napari_cnmf.io",
     "read_caiman": "napari_cnmf.io.caiman",
     "view": "napari_cnmf.ui",
@@ -73,6 +82,7 @@ __all__ = [
     "State",
     "current_batch",
     "export",
+    "import_mesmerize",
     "open_movie",
     "read_caiman",
     "view",

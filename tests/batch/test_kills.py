@@ -66,7 +66,11 @@ def fill(batch: Batch, movie_path: Path, prefix: str) -> list[str]:
     comment = "slow"
     options = {"engine": "toy", "comment": comment}
     k = 1 + len(batch)
-    params = {"init": {"K": k}, "motion": {"max_shifts": (2, 2)}, "data": {"decay_time": k / 10}}
+    params = {
+        "init": {"K": k},
+        "motion": {"max_shifts": (2, 2)},
+        "data": {"decay_time": 0.1 + k / 1000},
+    }
     motion = batch.add("mcorr", movie_path, name=f"{prefix} motion", params=params, **options)
     batch.add("cnmf", motion, name=f"{prefix} cells", params=params, **options)
     batch.add("cnmf", movie_path, name=f"{prefix} a", params=params, **options)

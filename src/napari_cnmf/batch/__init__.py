@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.current import current_batch, set_current_batch
     from napari_cnmf.batch.events import Event, EventKind
     from napari_cnmf.batch.item import Item
+    from napari_cnmf.batch.mesmerize import import_mesmerize
     from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
     from napari_cnmf.batch.status import Progress, State, Status
     from napari_cnmf.batch.watch import BatchWatcher, Changes
@@ -29,6 +30,7 @@ _WHERE = {
     "State": "status",
     "Status": "status",
     "current_batch": "current",
+    "import_mesmerize": "mesmerize",
     "set_current_batch": "current",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "State",
     "Status",
     "current_batch",
+    "import_mesmerize",
     "set_current_batch",
 ]
 

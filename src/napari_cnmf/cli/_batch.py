@@ -101,6 +101,12 @@ def _add_files(actions: _Actions) -> None:
     locate = actions.add_parser("locate", help="look for movies that were moved")
     locate.add_argument("where", type=Path, metavar="FOLDER", help="where they are now")
     locate.set_defaults(run_command=run_locate)
+    bring = actions.add_parser("import", help="take in a batch of mesmerize-core; makes DIR")
+    bring.add_argument("table", type=Path, metavar="OLD.pickle")
+    bring.add_argument("--movies", type=Path, metavar="FOLDER", help="where its movies are now")
+    bring.add_argument("--no-results", action="store_true", help="queue items that it had run")
+    add_json_option(bring)
+    bring.set_defaults(run_command=run_import)
     scripts = actions.add_parser("scripts", help="write scripts that run the queued items")
     scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
@@ -255,6 +261,21 @@ def run_locate(args: argparse.Namespace) -> int:
     for uuid, paths in missing.items():
         print(f"{batch[uuid].name}: still missing {paths[0]}", file=sys.stderr)
     return 1 if missing else 0
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Take in another program's batch; what was left out is said on stderr."""
+    from napari_cnmf.batch import import_mesmerize
+    from napari_cnmf.io.table_pickle import read_table_pickle
+
+    read_table_pickle(args.table)  # refused before a folder is made for it
+    imported = import_mesmerize(
+        open_or_create(args.folder), args.table, movies=args.movies, results=not args.no_results
+    )
+    for note in imported.notes:
+        print(note, file=sys.stderr)
+    _print_added(imported.items, as_json=args.json)
+    return 0
 
 
 def run_scripts(args: argparse.Namespace) -> int:

@@ -132,6 +132,17 @@ class LazyStack(da.Array):
         shape = shape_of(index, ranges)
         return da.from_delayed(task, shape, meta=np.empty((0,) * len(shape), dtype=self.dtype))
 
+    def read(self, start: int, stop: int, out: Any = None) -> NDArray[np.float32]:
+        """Whole frames ``(stop - start, [Z], Y, X)`` at once, for what passes over all of them.
+
+        ``out``, where given, has that shape; it is filled and returned.
+        """
+        block = self._movie[start:stop]
+        if out is None:
+            return block
+        out[...] = block
+        return np.asarray(out)
+
     def _is_small(self, ranges: tuple[range, ...]) -> bool:
         lengths = [len(r) for r in ranges]
         part_of_field = lengths[1:] != list(self.shape[1:])

@@ -2,5 +2,6 @@
 
 from napari_cnmf.core.reestimate._local import WindowSource
 from napari_cnmf.core.reestimate._reestimator import Reestimator
+from napari_cnmf.core.reestimate._residual_images import residual_images
 
-__all__ = ["Reestimator", "WindowSource"]
+__all__ = ["Reestimator", "WindowSource", "residual_images"]

@@ -31,6 +31,7 @@ from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel
 from napari_cnmf.ui.curation._shape_edits import ShapeEditor
 from napari_cnmf.ui.curation._states import Counts
+from napari_cnmf.ui.curation._view_panel import ViewPanel
 
 if TYPE_CHECKING:
     import napari
@@ -48,6 +49,8 @@ class CurationWidget(QWidget):
         self._session = session_of(napari_viewer)
         self.bindings = actions(read_settings().keys)
         self.panel = CurationPanel(self.bindings, self.run)
+        self.view = ViewPanel(self._session)
+        self.panel.tabs.insertTab(1, self.view, "View")
         self.editor = ShapeEditor(self)
         self.tool = DrawingTool(self._session.viewer, self)
         layout = QVBoxLayout(self)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.curation._states import states_of
@@ -85,9 +86,10 @@ class CurationLink:
 
         self._is_redrawing = True
         version, ids, curation = self.curation.shape_version, self.curation.ids, self.curation
+        level = self._layers.drawing.level
 
         def prepare() -> tuple[int, NDArray[np.intp], Drawing, dict[str, Any]]:
-            drawing = draw(curation.components)
+            drawing = draw(curation.components, level)
             return version, ids, drawing, _changed_stacks(drawing.components, self._movie)
 
         call_in_background(prepare, done=self._show, failed=self._on_failed)
@@ -112,9 +114,9 @@ class CurationLink:
         self.verdicts_changed.emit()
 
 
-def draw(components: Components) -> Drawing:
+def draw(components: Components, level: float = CONTOUR_LEVEL) -> Drawing:
     """A drawing with all that the GUI thread will ask for first."""
-    drawing = Drawing(components)
+    drawing = Drawing(components, level)
     _ = drawing.outlined, drawing.components_at((0,) * len(components.dims))
     return drawing
 

@@ -37,7 +37,11 @@ _SWITCHES = {
     "accepted": (Verdict.ACCEPTED, Verdict.ACCEPTED_BY_HAND),
     "rejected": (Verdict.REJECTED, Verdict.REJECTED_BY_HAND),
     "unsure": (Verdict.UNSURE, Verdict.UNJUDGED),
+    "auto": (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNJUDGED),
+    "by hand": (Verdict.ACCEPTED_BY_HAND, Verdict.REJECTED_BY_HAND, Verdict.UNSURE),
 }
+"""What is seen must be switched on as what it is, and as who decided it."""
+_BY_ORIGIN = ("auto", "by hand")
 _NO_RESULT = "Open a result to curate it: double-click a completed item of the batch."
 
 
@@ -90,8 +94,10 @@ class CurationPanel(QWidget):
     def _switch(self, name: str) -> QCheckBox:
         box = QCheckBox(name)
         box.setChecked(True)
-        box.setToolTip(f"Show {name} components on the canvas")
-        box.setStyleSheet(f"color: {VERDICT_COLORS[_SWITCHES[name][0]]};")
+        said = "components that were decided " if name == "by hand" else ""
+        box.setToolTip(f"Show {said}{name}{'' if said else ' components'} on the canvas")
+        if name not in _BY_ORIGIN:
+            box.setStyleSheet(f"color: {VERDICT_COLORS[_SWITCHES[name][0]]};")
         box.toggled.connect(lambda _=False: self.shown_changed.emit())
         return box
 
@@ -100,7 +106,6 @@ class CurationPanel(QWidget):
         for box in self.switches.values():
             switches.addWidget(box)
         switches.addStretch()
-        switches.addWidget(self._advance)
         buttons = QGridLayout()
         buttons.setSpacing(3)
         for row, names in enumerate(_BUTTONS):
@@ -109,6 +114,7 @@ class CurationPanel(QWidget):
         last = QHBoxLayout()
         last.addWidget(QLabel("Tags 1-9"))
         last.addWidget(self.tags, 1)
+        last.addWidget(self._advance)
         last.addWidget(self.save)
         page = QWidget()
         inner = QVBoxLayout(page)
@@ -179,12 +185,10 @@ class CurationPanel(QWidget):
 
     def shown_states(self) -> list[str]:
         """Verdicts that are switched on."""
-        return [
-            verdict.value
-            for name, verdicts in _SWITCHES.items()
-            if self.switches[name].isChecked()
-            for verdict in verdicts
-        ]
+        on = {name: set(_SWITCHES[name]) for name, box in self.switches.items() if box.isChecked()}
+        origins = set[Verdict]().union(*(on.get(name, ()) for name in _BY_ORIGIN))
+        kinds = set[Verdict]().union(*(v for name, v in on.items() if name not in _BY_ORIGIN))
+        return sorted(verdict.value for verdict in origins & kinds)
 
     def set_tags(self, in_use: Sequence[str]) -> None:
         """Offer the tags that are in use, then plain names."""

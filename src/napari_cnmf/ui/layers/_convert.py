@@ -111,6 +111,16 @@ def pixel_scale(components: Components, movie: Movie | None) -> tuple[float, ...
     return tuple(float(s) for s in size)
 
 
+def image_keywords(kind: str, limits: tuple[float, float]) -> dict[str, Any]:
+    """How an image that was computed on request looks."""
+    return {"contrast_limits": limits, "multiscale": False, "colormap": stack_colormap(kind)}
+
+
+def stack_colormap(kind: str) -> str:
+    """The colormap of a stack that is seen alone."""
+    return _COLORMAPS.get(kind, "gray")
+
+
 class _Common:
     """What all layers of one result share."""
 
@@ -136,7 +146,7 @@ class _Common:
             "cache": False,
             "scale": scale,
             "axis_labels": axis_labels(len(self.scale), with_time=len(scale) > len(self.scale)),
-            "colormap": _COLORMAPS.get(kind, "gray"),
+            "colormap": stack_colormap(kind),
             "blending": "translucent_no_depth",
             "visible": False,
         }

@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.model.components import Components
+from napari_cnmf.ui.layers._arrangement import (
+    BLEND_COLORMAPS,
+    STACK_KINDS,
+    Arrangement,
+)
 from napari_cnmf.ui.layers._colors import (
     label_colormap,
     selection_color,
     verdict_rgba,
     verdicts,
 )
-from napari_cnmf.ui.layers._convert import KIND, LayerData, edge_width
+from napari_cnmf.ui.layers._convert import KIND, LayerData, edge_width, stack_colormap
 from napari_cnmf.ui.layers._drawing import Drawing
+from napari_cnmf.ui.layers._extras import ExtraLayers
+from napari_cnmf.ui.layers._tiles import Tiles
 
 if TYPE_CHECKING:
     import napari
@@ -76,7 +83,10 @@ class ResultLayers:
         self.drawing = drawing
         self._states = verdicts(drawing.components)
         self._shown = np.ones(drawing.components.n_components, bool)
+        self._colors: NDArray[np.float32] | None = None
         self._filled = False
+        self.tiles = Tiles(drawing.components.dims)
+        self.extras = ExtraLayers(self)
         self._is_closed = False
         self._selection_colors: list[str] = []
         self.layers = dict(layers)
@@ -109,8 +119,27 @@ class ResultLayers:
         self._shown = shown
         self._recolour()
 
+    def set_colors(self, rgba: NDArray[np.float32] | None) -> None:
+        """Colour components by something else than verdicts, ``(n_components, 4)``."""
+        self._colors = rgba
+        self._recolour()
+
+    @property
+    def rgba(self) -> NDArray[np.float32]:
+        """Colours ``(n_components, 4)`` as they are; what is switched off is transparent."""
+        rgba = verdict_rgba(self._states) if self._colors is None else self._colors.copy()
+        rgba[~self._shown] = 0
+        return rgba
+
+    @property
+    def is_shown(self) -> NDArray[np.bool_]:
+        """Which components are switched on, ``(n_components,)``."""
+        return self._shown
+
     def _recolour(self) -> None:
-        self.labels.colormap = label_colormap(verdict_rgba(self._states), ~self._shown)
+        rgba = self.rgba
+        self.labels.colormap = label_colormap(rgba)
+        self.extras.recolour(rgba)
 
     def redraw(self, drawing: Drawing, stacks: Mapping[str, Any] | None = None) -> None:
         """Show other components of the same field; the selection is left empty.
@@ -123,27 +152,77 @@ class ResultLayers:
         self.drawing = drawing
         self._states = verdicts(drawing.components)
         self._shown = np.ones(drawing.components.n_components, bool)
-        self.labels.data = drawing.filled if self._filled else drawing.outlined
+        self._colors = None
+        self.extras.close()
+        self._draw_labels()
         self._recolour()
         self.set_selection(())
         for kind, stack in (stacks or {}).items():
             if kind in self.layers and self.layers[kind] in self.viewer.layers:
                 self.layers[kind].data = stack
 
+    def _draw_labels(self) -> None:
+        picture = self.drawing.filled if self._filled else self.drawing.outlined
+        self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling)
+
+    @property
+    def is_filled(self) -> bool:
+        return self._filled
+
     def set_filled(self, filled: bool) -> None:
         """Draw components as areas, or as outlines."""
         if filled == self._filled:
             return
         self._filled = filled
-        self.labels.data = self.drawing.filled if filled else self.drawing.outlined
+        self._draw_labels()
         self.labels.opacity = 0.55 if filled else 0.9
+
+    def set_level(self, drawing: Drawing) -> None:
+        """Show the same components down to another level."""
+        self.drawing = drawing
+        self._draw_labels()
+
+    def stack_kinds(self) -> list[str]:
+        """The lazy stacks that are there, bottom first."""
+        return [kind for kind in STACK_KINDS if self._image(kind) is not None]
+
+    def _image(self, kind: str) -> Any:
+        layer = self.layers.get(kind)
+        return layer if layer is not None and layer in self.viewer.layers else None
+
+    def arrange(self, arrangement: Arrangement, kinds: Sequence[str]) -> None:
+        """Show these stacks one above the other, beside each other, or blended.
+
+        Parameters
+        ----------
+        kinds
+            Of ``stack_kinds()``; the others are hidden. Beside each other the contours, the
+            numbers and the selection are drawn on each.
+        """
+        shown = [kind for kind in self.stack_kinds() if kind in kinds]
+        beside = arrangement is Arrangement.BESIDE and len(shown) > 1
+        tiles = Tiles(self.components.dims, len(shown) if beside else 1)
+        is_blended = arrangement is Arrangement.BLENDED and len(shown) > 1
+        for kind in self.stack_kinds():
+            layer = self._image(kind)
+            layer.visible = kind in shown
+            offset = tiles.offsets[shown.index(kind)] if beside and kind in shown else (0, 0)
+            layer.translate = (*layer.translate[:-2], *(layer.scale[-2:] * offset))
+            layer.blending = "additive" if is_blended else "translucent_no_depth"
+            layer.colormap = BLEND_COLORMAPS[kind] if is_blended else stack_colormap(kind)
+        if tiles != self.tiles:
+            self.tiles = tiles
+            self.extras.close()
+            self._draw_labels()
 
     def set_selection(self, indices: Iterable[int]) -> None:
         """Draw the contours of these components, in the colours of their traces."""
         polygons: list[NDArray[np.float64]] = []
         colors: list[str] = []
         for position, index in enumerate(indices):
-            lines = self.drawing.contours(index)
+            lines = [
+                copy for line in self.drawing.contours(index) for copy in self.tiles.spread(line)
+            ]
             polygons.extend(lines)
             colors.extend([selection_color(position)] * len(lines))
         shapes = self.selection
@@ -181,7 +260,7 @@ class ResultLayers:
             )
             return [int(label) - 1] if label else []
         fine = np.asarray(self.labels.world_to_data(event.position[-n_axes:]))
-        field = fine * self.drawing.scale + self.drawing.offset
+        field = self.tiles.fold(fine * self.drawing.scale + self.drawing.offset)
         return self.drawing.components_at(tuple(int(p) for p in np.round(field)))
 
     def close(self) -> None:
@@ -191,7 +270,7 @@ class ResultLayers:
         self._is_closed = True
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         with _cheap_collection():
-            for layer in self.layers.values():
+            for layer in (*self.extras.layers(), *self.layers.values()):
                 if layer in self.viewer.layers:
                     self.viewer.layers.remove(layer)
         self.closed.emit()

@@ -1,0 +1,84 @@
+"""What components can be coloured by, and the colours with their legend."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.model.clusters import cluster_traces
+from napari_cnmf.model.figures import areas, event_counts
+from napari_cnmf.ui.layers._coloring import figure_range, figure_rgba, group_rgba
+
+if TYPE_CHECKING:
+    from napari_cnmf.model.components import Components
+    from napari_cnmf.model.curation import Curation
+
+
+class ColorBy(StrEnum):
+    """As the box in the dock offers it."""
+
+    DECISION = "decision"
+    SNR = "SNR"
+    R = "r"
+    CNN = "CNN"
+    AREA = "area"
+    EVENTS = "events"
+    CLASS = "class"
+    TAG = "tag"
+    CLUSTER = "cluster"
+
+
+_N_CLUSTERS = 8
+
+
+def colors_by(
+    what: ColorBy, components: Components, ids: NDArray[np.intp], cur: Curation
+) -> tuple[NDArray[np.float32] | None, str]:
+    """Colours ``(n_components, 4)`` and a legend as HTML; ``None`` for those of the decisions.
+
+    Clusters and events take a moment: not on the GUI thread.
+    """
+    if what is ColorBy.DECISION:
+        return None, ""
+    if what in (ColorBy.CLASS, ColorBy.TAG, ColorBy.CLUSTER):
+        groups = _groups(what, components, ids, cur)
+        rgba, legend = group_rgba(groups)
+        named = " ".join(f"<span style='color:{c}'>■</span> {n}" for n, c in legend.items())
+        return rgba, named or f"no component has a {what}"
+    values = _figures(what, components)
+    low, high = figure_range(values)
+    if not np.isfinite(values).any():
+        return figure_rgba(values), f"the result has no {what}"
+    return figure_rgba(values), f"dark {low:.3g} … bright {high:.3g}"
+
+
+def _groups(
+    what: ColorBy, components: Components, ids: NDArray[np.intp], cur: Curation
+) -> list[str]:
+    if what is ColorBy.TAG:
+        return [", ".join(sorted(cur.tags(i))) for i in ids.tolist()]
+    if what is ColorBy.CLASS:
+        n = components.n_components
+        return [str(c) for c in components.classes] if components.classes is not None else [""] * n
+    clusters = cluster_traces(components.C, _N_CLUSTERS)
+    return [str(c + 1) if c >= 0 else "" for c in clusters.tolist()]
+
+
+def _figures(what: ColorBy, components: Components) -> NDArray[np.float64]:
+    n = components.n_components
+    values = {
+        ColorBy.SNR: components.snr,
+        ColorBy.R: components.r_values,
+        ColorBy.CNN: components.cnn_preds,
+    }
+    if what is ColorBy.AREA:
+        return areas(components).astype(float)
+    if what is ColorBy.EVENTS:
+        return event_counts(components).astype(float)
+    known = values[what]
+    if known is None or known.size != n:
+        return np.full(n, np.nan)
+    return np.asarray(known, float)

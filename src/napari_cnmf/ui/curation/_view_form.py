@@ -1,0 +1,168 @@
+"""The form that says how a result looks: widgets in, signals out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
+
+from napari_cnmf.model.contours import CONTOUR_LEVEL
+from napari_cnmf.ui.curation._coloring import ColorBy
+from napari_cnmf.ui.layers._arrangement import STACK_KINDS, Arrangement
+
+
+class ViewForm(QWidget):
+    """What is shown, and how; knows no result."""
+
+    stacks_changed = Signal()
+    filled_changed = Signal()
+    level_changed = Signal()
+    coloring_changed = Signal()
+    numbers_changed = Signal()
+    contours_changed = Signal()
+    images_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stacks = {kind: QCheckBox(kind) for kind in STACK_KINDS}
+        self.arrangement_box = _choice(Arrangement, "Stacks that are switched on are seen so")
+        self.style_box = _choice(("outline", "filled"), "How the components are drawn")
+        self.level_slider = QSlider(Qt.Orientation.Horizontal)
+        self.level_slider.setRange(5, 95)
+        self.level_slider.setValue(round(CONTOUR_LEVEL * 100))
+        self.level_slider.setTracking(False)
+        self.level_slider.setToolTip("Components are drawn down to this share of their maximum")
+        self._level_text = QLabel()
+        self.color_box = _choice(ColorBy, "What the colour of a component says")
+        self._legend = QLabel()
+        self._legend.setWordWrap(True)
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self.numbers = QCheckBox("numbers")
+        self.numbers.setToolTip("Write its id at each component")
+        self.contours = QCheckBox("contours as shapes")
+        self.contours.setToolTip(
+            "Smooth contours of all components, the overlapping ones whole; thousands of them take "
+            "seconds to draw"
+        )
+        self.find_button = QPushButton("Show what was missed")
+        self.find_button.setToolTip(
+            "Maximum and local correlation of the residual, from one pass over the movie: cells "
+            "that were missed are bright"
+        )
+        self._lay_out()
+        self._connect()
+        self._show_level()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout(self)
+        form.setContentsMargins(6, 6, 6, 6)
+        form.addRow("movies", _row(*self.stacks.values()))
+        form.addRow("seen", self.arrangement_box)
+        form.addRow("components", _row(self.style_box, self.numbers, self.contours))
+        form.addRow("drawn down to", _row(self.level_slider, self._level_text))
+        form.addRow("colour by", self.color_box)
+        form.addRow("", self._legend)
+        form.addRow("", self.find_button)
+
+    def _connect(self) -> None:
+        for box in self.stacks.values():
+            box.toggled.connect(lambda _=False: self.stacks_changed.emit())
+        self.arrangement_box.currentIndexChanged.connect(lambda _=0: self.stacks_changed.emit())
+        self.style_box.currentIndexChanged.connect(lambda _=0: self.filled_changed.emit())
+        self.level_slider.sliderMoved.connect(self._show_level)
+        self.level_slider.valueChanged.connect(self._on_level)
+        self.color_box.currentIndexChanged.connect(lambda _=0: self.coloring_changed.emit())
+        self.numbers.toggled.connect(lambda _=False: self.numbers_changed.emit())
+        self.contours.toggled.connect(lambda _=False: self.contours_changed.emit())
+        self.find_button.clicked.connect(lambda _=False: self.images_wanted.emit())
+
+    # -- what is chosen
+
+    @property
+    def kinds(self) -> list[str]:
+        """Stacks that are switched on."""
+        return [k for k, box in self.stacks.items() if box.isEnabled() and box.isChecked()]
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return Arrangement(self.arrangement_box.currentText())
+
+    @property
+    def is_filled(self) -> bool:
+        return self.style_box.currentText() == "filled"
+
+    @property
+    def level(self) -> float:
+        """Share of its maximum that a component is drawn down to."""
+        return self.level_slider.value() / 100
+
+    @property
+    def coloring(self) -> ColorBy:
+        return ColorBy(self.color_box.currentText())
+
+    @property
+    def numbers_shown(self) -> bool:
+        return self.numbers.isChecked()
+
+    @property
+    def contours_shown(self) -> bool:
+        return self.contours.isChecked()
+
+    # -- what there is
+
+    def offer(self, kinds: Sequence[str], shown: Sequence[str], *, has_movie: bool) -> None:
+        """The stacks of another result; nothing is told."""
+        for kind, box in self.stacks.items():
+            with QSignalBlocker(box):
+                box.setEnabled(kind in kinds)
+                box.setChecked(kind in shown)
+        with QSignalBlocker(self.arrangement_box):
+            self.arrangement_box.setCurrentIndex(0)
+        self.find_button.setEnabled(has_movie)
+
+    def set_filled(self, filled: bool) -> None:
+        with QSignalBlocker(self.style_box):
+            self.style_box.setCurrentText("filled" if filled else "outline")
+
+    def set_legend(self, html: str) -> None:
+        self._legend.setText(html)
+
+    def legend(self) -> str:
+        return self._legend.text()
+
+    def show_busy(self, busy: bool) -> None:
+        self.find_button.setEnabled(not busy)
+
+    def _on_level(self) -> None:
+        self._show_level()
+        self.level_changed.emit()
+
+    def _show_level(self, value: int | None = None) -> None:
+        self._level_text.setText(f"{self.level_slider.value() if value is None else value} %")
+
+
+def _choice(texts: Sequence[str] | type, tooltip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems([str(text) for text in texts])  # type: ignore[union-attr]
+    box.setToolTip(tooltip)
+    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return box
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row

@@ -1,0 +1,188 @@
+"""How a result looks on the canvas: stacks, outlines, colours, numbers, images."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.errors import CurationError
+from napari_cnmf.model.figures import centres
+from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._session import Session, ShownResult
+from napari_cnmf.ui.curation._coloring import ColorBy, colors_by
+from napari_cnmf.ui.curation._link import draw
+from napari_cnmf.ui.curation._view_form import ViewForm
+
+if TYPE_CHECKING:
+    from napari_cnmf.model.components import Components
+    from napari_cnmf.ui.layers._drawing import Drawing
+
+
+class ViewPanel(ViewForm):
+    """The form, at work on the result of a session."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.stacks_changed.connect(self._arrange)
+        self.filled_changed.connect(self._set_filled)
+        self.level_changed.connect(self._set_level)
+        self.coloring_changed.connect(self._recolour)
+        self.numbers_changed.connect(self._show_numbers)
+        self.contours_changed.connect(self._show_contours)
+        self.images_wanted.connect(self._find_missed)
+        connections = (
+            (session.result_changed, self._on_result),
+            (session.components_changed, self._on_components),
+            (session.verdicts_changed, self._on_verdicts),
+        )
+        for signal, slot in connections:
+            signal.connect(slot)
+
+        def disconnect() -> None:
+            for signal, slot in connections:
+                signal.disconnect(slot, missing_ok=True)
+
+        # Python may keep this object longer than Qt does.
+        self.destroyed.connect(disconnect)
+        self._on_result(session.result)
+
+    @property
+    def _result(self) -> ShownResult | None:
+        return self._session.result
+
+    def _on_result(self, result: ShownResult | None) -> None:
+        if result is None:
+            self.setEnabled(False)
+            return
+        self.setEnabled(True)
+        kinds = result.layers.stack_kinds()
+        self.offer(kinds, kinds[:1], has_movie="residual" in kinds)
+        self.set_filled(result.layers.is_filled)
+        self._set_level()
+        self._on_components()
+
+    def _on_components(self) -> None:
+        """An edit draws everything anew; what was asked for beside it follows."""
+        self._recolour()
+        self._show_numbers()
+        if self.contours_shown:
+            self._show_contours()
+
+    def _on_verdicts(self) -> None:
+        if self.coloring is ColorBy.TAG:
+            self._recolour()
+
+    def _arrange(self) -> None:
+        result = self._result
+        if result is None:
+            return
+        before = result.layers.tiles
+        result.layers.arrange(self.arrangement, self.kinds)
+        if result.layers.tiles != before:
+            result.layers.set_selection(self._session.selection)
+            self._show_numbers()
+            if self.contours_shown:
+                self._show_contours()
+            self._session.viewer.reset_view()
+
+    def _set_filled(self) -> None:
+        if self._result is not None:
+            self._result.layers.set_filled(self.is_filled)
+
+    def _set_level(self) -> None:
+        """Draw all components down to another level, in the background."""
+        result, level = self._result, self.level
+        if result is None or result.layers.drawing.level == level:
+            return
+        components = result.components
+
+        def show(drawing: Drawing) -> None:
+            if self._result is not result or result.components is not components:
+                return
+            if self.level != level:
+                self._set_level()
+                return
+            result.layers.set_level(drawing)
+            result.layers.set_selection(self._session.selection)
+            if self.contours_shown:
+                self._show_contours()
+
+        call_in_background(lambda: draw(components, level), done=show)
+
+    def _recolour(self) -> None:
+        result, what = self._result, self.coloring
+        if result is None:
+            return
+        if what is ColorBy.DECISION:
+            self.set_legend("")
+            result.layers.set_colors(None)
+            return
+        components, ids = result.components, result.ids
+
+        def show(found: tuple[Any, str]) -> None:
+            rgba, legend = found
+            if self._is_current(result, components) and self.coloring is what:
+                result.layers.set_colors(rgba)
+                self.set_legend(legend)
+
+        call_in_background(lambda: colors_by(what, components, ids, result.curation), done=show)
+
+    def _is_current(self, result: ShownResult, components: Components) -> bool:
+        return self._result is result and result.components is components
+
+    def _show_numbers(self) -> None:
+        result = self._result
+        if result is not None:
+            texts = [str(i) for i in result.ids.tolist()] if self.numbers_shown else None
+            result.layers.extras.show_numbers(texts, centres(result.components))
+
+    def _show_contours(self) -> None:
+        """Contours of all: computed in the background, added in one go."""
+        result = self._result
+        if result is None:
+            return
+        if not self.contours_shown:
+            result.layers.extras.show_contours(None)
+            return
+        components, drawing = result.components, result.layers.drawing
+
+        def compute() -> list[Any]:
+            return [drawing.contours(i) for i in range(components.n_components)]
+
+        def show(found: list[Any]) -> None:
+            same = result.layers.drawing is drawing
+            if self._is_current(result, components) and same and self.contours_shown:
+                result.layers.extras.show_contours(found)
+
+        call_in_background(compute, done=show)
+
+    def _find_missed(self) -> None:
+        """Images of the residual: a pass over the movie, in the background."""
+        result = self._result
+        if result is None:
+            return
+        layers, components = result.layers, result.components
+        if result.loaded.movie is None:
+            report(
+                CurationError("Images of the residual need the movie. Locate it in the Edit tab.")
+            )
+            return
+        stack = layers.layers["residual"].data
+
+        def compute() -> Generator[str, None, dict[str, Any]]:
+            from napari_cnmf.core.reestimate import residual_images
+
+            yield "looking for what was missed"
+            return residual_images(stack)
+
+        def show(images: dict[str, Any]) -> None:
+            self.show_busy(False)
+            if self._is_current(result, components):
+                for kind, image in images.items():
+                    layers.extras.show_image(kind, image)
+
+        self.show_busy(True)
+        run_in_background(
+            compute, title="residual", done=show, failed=lambda _e: self.show_busy(False)
+        )

@@ -1,0 +1,20 @@
+"""How several stacks are seen at once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Arrangement(StrEnum):
+    """Of the stacks that are switched on."""
+
+    ABOVE = "one above the other"
+    BESIDE = "side by side"
+    BLENDED = "blended"
+
+
+STACK_KINDS = ("raw", "denoised", "background", "residual")
+"""Lazy stacks of a result, bottom first."""
+
+BLEND_COLORMAPS = {"raw": "gray", "denoised": "green", "background": "blue", "residual": "magenta"}
+"""Of the stacks when they are added up."""

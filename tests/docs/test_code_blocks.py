@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from napari_cnmf.testing import simulate
 
 ROOT = Path(__file__).parents[2]
+MESMERIZE = ROOT / "tests" / "batch" / "data" / "mesmerize-core-0.6.0.pickle"
 PAGES = sorted(
     page
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
@@ -35,7 +37,9 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with a movie in it."""
+    """A user's folder with a movie, and a batch of mesmerize-core, in it."""
+    (tmp_path / "mesmerize").mkdir()
+    shutil.copy(MESMERIZE, tmp_path / "mesmerize" / "batch.pickle")
     simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3).write(tmp_path / "movie.tif")
     monkeypatch.chdir(tmp_path)
     return tmp_path

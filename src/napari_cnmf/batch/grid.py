@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,14 +31,14 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
                 f"A grid needs a list of values for each parameter, got {name}={values!r}. "
                 f"Write {{'{name}': [first, second]}}."
             )
-    variants = []
-    for combination in itertools.product(*grid.values()):
-        settings = dict(zip(grid, combination, strict=True))
-        variant = params
-        for name, value in settings.items():
-            variant = variant.set(name, value)
-        label = " ".join(f"{name.rpartition('.')[2]}={_show(v)}" for name, v in settings.items())
-        variants.append((label, variant))
+    variants = [("", params)]
+    for name, values in grid.items():
+        short = name.rpartition(".")[2]
+        variants = [
+            (f"{label} {short}={_show(value)}".strip(), variant.set(name, value))
+            for label, variant in variants
+            for value in values
+        ]
     return variants
 
 

@@ -282,7 +282,8 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     frames = (mean[:, None] + A @ C + P @ smooth).T.astype(np.float32)
     inside = np.any([s > 0 for s in shapes], axis=0)[None]
     demixer = Demixer.build(field, A, mean, sn, inside, np.ones(field.shape, np.float32))
-    c, bg = demixer.solve(*demixer.project(np.ascontiguousarray(frames), WORKERS))
+    readout = demixer.readout(np.eye(field.grid.n_cells))
+    c, bg = demixer.solve(*demixer.project(np.ascontiguousarray(frames)), readout)
     np.testing.assert_allclose(c, C, atol=2e-3)
     np.testing.assert_allclose(bg, smooth, atol=2e-3)
 

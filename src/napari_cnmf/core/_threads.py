@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -16,7 +18,8 @@ class Workers:
     """Runs independent pieces of one step on ``n_threads`` threads.
 
     Pieces write to places of their own and are cut without regard to the number
-    of threads, so that results do not depend on it.
+    of threads, so that results do not depend on it. Meanwhile linear algebra keeps to
+    the thread that calls it: a second pool would wait spinning on the same cores.
     """
 
     def __init__(self, n_threads: int | None = None) -> None:
@@ -24,6 +27,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(self.n_threads) if self.n_threads > 1 else None
 
     def __enter__(self) -> Workers:
+        self._limits = threadpool_limits(1, user_api="blas")
         return self
 
     def __exit__(
@@ -34,6 +38,7 @@ class Workers:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        self._limits.restore_original_limits()
 
     def map(self, work: Callable[[T], U], pieces: Iterable[T]) -> list[U]:
         """``[work(piece) for piece in pieces]``, on all threads."""

@@ -110,12 +110,16 @@ def smooth_cells(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """``S``: (1, 2, 1) / 4 along each axis of cells, ``(gz, gy, gx, ...)``."""
     out = values
     for axis in range(3):
-        n = out.shape[axis]
-        if n == 1:
+        if out.shape[axis] == 1:
             continue
-        before = np.take(out, [0, *range(n - 1)], axis)
-        after = np.take(out, [*range(1, n), n - 1], axis)
-        out = 0.5 * out + 0.25 * (before + after)
+        rows = np.moveaxis(out, axis, 0)
+        smooth = 0.5 * rows
+        quarter = 0.25 * rows
+        smooth[1:] += quarter[:-1]
+        smooth[:-1] += quarter[1:]
+        smooth[0] += quarter[0]
+        smooth[-1] += quarter[-1]
+        out = np.moveaxis(smooth, 0, axis)
     return out
 
 

@@ -29,6 +29,8 @@ from napari_cnmf.core.binning import frame_blocks, read_blocks
 from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.source import FrameSource
 
+_AT_ONCE = 16
+"""Frames that one thread projects and solves in one go."""
 DENSE = 1500
 """Components up to which the inverse of the traces' system is kept dense."""
 _SIGNATURE = (
@@ -57,13 +59,24 @@ def _project_frames(
     n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
     n_y, n_x = edge_y[n_gy], edge_x[n_gx]
     line = np.empty(n_x, np.float32)
+    # Four frames at a time: an index and a weight are loaded once for all of them.
+    for t in range(start, stop, 4):
+        f0, f1 = frames[t], frames[min(t + 1, stop - 1)]
+        f2, f3 = frames[min(t + 2, stop - 1)], frames[min(t + 3, stop - 1)]
+        for k in range(n_columns):
+            a = b = c = d = np.float32(0.0)
+            for i in range(indptr[k], indptr[k + 1]):
+                p, w = indices[i], weights[i]
+                a += w * np.float32(f0[p])
+                b += w * np.float32(f1[p])
+                c += w * np.float32(f2[p])
+                d += w * np.float32(f3[p])
+            onto[t, k] = a
+            onto[min(t + 1, stop - 1), k] = b
+            onto[min(t + 2, stop - 1), k] = c
+            onto[min(t + 3, stop - 1), k] = d
     for t in range(start, stop):
         frame = frames[t]
-        for k in range(n_columns):
-            total = np.float32(0.0)
-            for i in range(indptr[k], indptr[k + 1]):
-                total += weights[i] * np.float32(frame[indices[i]])
-            onto[t, k] = total
         for g in range(sums.shape[1]):
             sums[t, g] = 0.0
         for band in range(n_gz * n_gy):
@@ -185,6 +198,8 @@ class Demixer:
         system = (A.T @ A - D @ N).tocsc().astype(np.float64)
         weights = (sp.diags(one_over) @ A).tocsc().astype(np.float32)
         weights.sort_indices()
+        weights.indptr = np.ascontiguousarray(weights.indptr, np.int32)
+        weights.indices = np.ascontiguousarray(weights.indices, np.int32)
         raw_q = (flat_q * one_over).astype(np.float32)
         sums = cell_sum_matrix(grid, field.shape) @ (raw_q * mean)
         return cls(
@@ -193,30 +208,36 @@ class Demixer:
             _solver(system),
         )  # fmt: skip
 
-    def project(
-        self, frames: NDArray[Any], workers: Workers
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``A'y`` ``(n_components, n)`` and ``n(y)`` ``(n_cells, n)`` of a block of frames."""
+    def project(self, frames: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``A'y`` ``(n_components, n)`` and ``n(y)`` ``(n_cells, n)`` of some frames."""
         n = len(frames)
         onto = np.empty((n, self.weights.shape[1]), np.float32)
         sums = np.empty((n, self.field.grid.n_cells), np.float32)
         w = self.weights
-        indptr, indices = w.indptr.astype(np.int32), w.indices.astype(np.int32)
-        workers.ranges(
-            lambda a, b: _project_frames(
-                frames, indptr, indices, w.data, self.q, *self.field.grid.edges, onto, sums, a, b
-            ),
-            n,
-            max(1, min(16, n // 4)),
+        _project_frames(
+            frames, w.indptr, w.indices, w.data, self.q, *self.field.grid.edges, onto, sums, 0, n
         )
         return onto.T - self.offset_onto[:, None], sums.T - self.offset_sums[:, None]
 
     def solve(
-        self, onto: NDArray[np.float64], sums: NDArray[np.float64]
+        self, onto: NDArray[np.float64], sums: NDArray[np.float64], readout: Readout
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Traces ``(n_components, n)`` and background ``(n_cells, n)`` of a block."""
+        """Traces ``(n_components, n)`` and weights of the background ``(n_modes, n)`` of a block."""
         c = self.solver(onto - self.D @ sums)
-        return c, np.asarray(self.H @ (sums - self.N @ c))
+        return c, readout.of_sums @ sums - readout.of_traces @ c
+
+    def readout(self, modes: NDArray[np.float64]) -> Readout:
+        """``modes bg`` without the background itself: ``bg = H (n(y) - N c)`` is never made."""
+        of_sums = np.asarray((self.H.T @ modes.T).T)
+        return Readout(of_sums, np.asarray((self.N.T @ of_sums.T).T))
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """How the background's weights follow from sums ``(n_modes, n_cells)`` and traces."""
+
+    of_sums: NDArray[np.float64]
+    of_traces: NDArray[np.float64]
 
 
 def _solver(
@@ -276,16 +297,21 @@ def extract_traces(
     along = np.zeros((len(modes), n_frames), np.float32)
     frame_bytes = demixer.field.n_pixels * source.dtype.itemsize
     dead = demixer.q == 0
+    readout = demixer.readout(modes)
     for start, frames in read_blocks(
         source, frame_blocks(n_frames, frame_bytes, 1, block_bytes), workers
     ):
         stop = start + len(frames)
         if frames.dtype == np.float32 and dead.any():
             frames[:, dead] = 0
+
         # A lost frame of NaN would poison nothing but itself; it is replaced below.
-        c, bg = demixer.solve(*demixer.project(frames, workers))
-        raw[:, start:stop] = c
-        along[:, start:stop] = modes @ bg
+        def work(a: int, b: int, frames: NDArray[Any] = frames, start: int = start) -> None:
+            onto, sums = demixer.project(frames[a:b])
+            at = slice(start + a, start + b)
+            raw[:, at], along[:, at] = demixer.solve(onto, sums, readout)
+
+        workers.ranges(work, len(frames), _AT_ONCE)
         on_block(stop)
     if lost.any() and not lost.all():
         good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)

@@ -121,11 +121,14 @@ def spatial_correlation(
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]
     edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, block_bytes)
+    # One list of all frames, ordered by component, then by frame.
+    owner = np.repeat(np.arange(len(frames_of)), [len(f) for f in frames_of])
+    wanted = np.concatenate([*frames_of, np.zeros(0, np.int64)]).astype(np.int64)
     for start, frames in read_blocks(source, edges, workers):
         stop = start + len(frames)
-        inside = [f[np.searchsorted(f, start) : np.searchsorted(f, stop)] for f in frames_of]
-        first = np.concatenate([[0], np.cumsum([len(f) for f in inside])]).astype(np.int64)
-        which = np.concatenate([*inside, np.zeros(0, np.int64)]).astype(np.int64) - start
+        inside = (wanted >= start) & (wanted < stop)
+        first = np.searchsorted(owner[inside], np.arange(len(frames_of) + 1)).astype(np.int64)
+        which = wanted[inside] - start
 
         def work(
             a: int,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 LIMIT_SD_PX = 0.25
 LIMIT_MAX_PX = 1.0
-_MAX_PIXELS = 16384
+_MAX_PIXELS = 4096
 
 
 def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -20,7 +20,12 @@ _FAST = {"reassoc", "contract", "nsz", "arcp"}
 def kernel(*signatures: str) -> Callable[[Function], Function]:
     """Compile a function for exactly these signatures."""
     decorate: Any = numba.njit(
-        list(signatures), cache=True, nogil=True, fastmath=_FAST, error_model="numpy", no_cfunc_wrapper=True
+        list(signatures),
+        cache=True,
+        nogil=True,
+        fastmath=_FAST,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
     )
     return decorate  # type: ignore[no-any-return]
 

@@ -258,6 +258,4 @@ def deconvolve(
                 refined[at] += quiet_level(rows[at], refined[at], C[at], noise[at], window)
 
     workers.ranges(work, n, 8)
-    return Deconvolved(
-        C, S, refined.mean(1), noise, g.astype(np.float32), lam.astype(np.float32)
-    )
+    return Deconvolved(C, S, refined.mean(1), noise, g.astype(np.float32), lam.astype(np.float32))

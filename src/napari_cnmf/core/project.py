@@ -222,7 +222,7 @@ class Demixer:
     def solve(
         self, onto: NDArray[np.float64], sums: NDArray[np.float64], readout: Readout
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Traces ``(n_components, n)`` and weights of the background ``(n_modes, n)`` of a block."""
+        """Traces ``(n_components, n)`` and background weights ``(n_modes, n)`` of a block."""
         c = self.solver(onto - self.D @ sums)
         return c, readout.of_sums @ sums - readout.of_traces @ c
 

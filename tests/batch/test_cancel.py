@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from napari_cnmf.batch import Batch, Queue, QueueEventKind, State, stopping
-from napari_cnmf.batch.processes import start_worker
+from napari_cnmf.batch.processes import LocalHandle, start_worker
 from napari_cnmf.batch.running import cancel_and_wait
 
 
@@ -143,6 +143,18 @@ def test_a_running_worker_is_found_again_and_can_be_cancelled(
     queue.cancel(running)
     assert queue.wait(30)
     assert (running.state, later.state) == (State.CANCELLED, State.COMPLETED)
+
+
+def test_a_killed_worker_tells_its_starter_how_it_ended(
+    batch: Batch, movie_path: Path, wait_until
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy", comment="deaf")
+    worker = LocalHandle(start_worker(item.folder, item.uuid))
+    wait_until(lambda: stages(item)[-1:] and stages(item)[-1].startswith("deaf"))
+    worker.kill()
+    assert worker.ended()
+    assert worker.exit_code == -signal.SIGKILL
+    assert stopping.has_ended(psutil.Process(os.getpid())) is False
 
 
 def test_cancel_without_a_queue(batch: Batch, movie_path: Path, wait_until) -> None:

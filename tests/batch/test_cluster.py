@@ -120,17 +120,26 @@ def test_nobody_answers() -> None:
         pass
 
 
-def test_a_slurm_cluster_from_a_short_file(tmp_path: Path) -> None:
-    path = tmp_path / "slurm.toml"
+@pytest.mark.parametrize(
+    ("kind", "option", "expected"),
+    [
+        ("slurm", "", ["#SBATCH -p short", "#SBATCH --cpus-per-task=4", "#SBATCH --mem=8G"]),
+        ("pbs", "", ["#PBS -q short", "#PBS -l select=1:ncpus=4:mem=7630MB"]),
+        ("lsf", "use_stdin = true\n", ["#BSUB -q short", "#BSUB -n 4", "#BSUB -W 01:00"]),
+    ],
+)
+def test_clusters_from_a_short_file(
+    tmp_path: Path, kind: str, option: str, expected: list[str]
+) -> None:
+    path = tmp_path / "cluster.toml"
     path.write_text(
-        'kind = "slurm"\njobs = 3\n[options]\ncores = 4\nmemory = "8GB"\nqueue = "short"\n'
-        'walltime = "01:00:00"\n'
+        f'kind = "{kind}"\njobs = 3\n[options]\ncores = 4\nmemory = "8GB"\nqueue = "short"\n'
+        f'walltime = "{"01:00" if kind == "lsf" else "01:00:00"}"\n{option}'
     )
     with make_cluster(path) as cluster:
         script = cluster.job_script()
-    assert "#SBATCH -p short" in script
-    assert "#SBATCH --cpus-per-task=4" in script
-    assert "--nthreads 1" in script
+    for line in [*expected, "--nthreads 1"]:
+        assert line in script
 
 
 @pytest.mark.parametrize("text", ['kind = "cray"', 'kind = "slurm"\nrun = "rm"', "kind ="])

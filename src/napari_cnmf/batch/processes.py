@@ -14,7 +14,7 @@ import psutil
 
 from napari_cnmf.batch.item import LOG_FILE, Item
 from napari_cnmf.batch.status import ProcessInfo
-from napari_cnmf.batch.stopping import MARK, Insist, cpu_seconds, kill_tree
+from napari_cnmf.batch.stopping import MARK, Insist, cpu_seconds, has_ended, kill_tree
 from napari_cnmf.errors import BatchError
 
 STALL_SECONDS = 300.0
@@ -138,12 +138,7 @@ class AdoptedHandle:
     problem: str | None = None
 
     def ended(self) -> bool:
-        try:
-            return not self._process.is_running() or (
-                self._process.status() == psutil.STATUS_ZOMBIE
-            )
-        except psutil.NoSuchProcess:
-            return True
+        return has_ended(self._process)
 
     def cpu_seconds(self) -> float | None:
         return cpu_seconds(self._process)

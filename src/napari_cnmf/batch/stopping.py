@@ -16,6 +16,7 @@ MARK = "NAPARI_CNMF_ITEM"
 
 ASK_SECONDS = 10.0
 TERMINATE_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 
 
 def request_cancel(folder: Path) -> None:
@@ -42,7 +43,8 @@ def process_tree(process: psutil.Process) -> list[psutil.Process]:
 def terminate_tree(process: psutil.Process) -> None:
     """Ask the processes to end; Windows knows no asking and ends them."""
     for member in process_tree(process):
-        with suppress(psutil.NoSuchProcess):
+        # Windows denies access to a process that is just ending.
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             member.terminate()
 
 
@@ -52,11 +54,24 @@ def kill_tree(process: psutil.Process, *, wait_s: float = 5.0) -> None:
 
 
 def kill_all(processes: Iterable[psutil.Process], *, wait_s: float = 5.0) -> None:
+    """End the processes, and wait until none of them works any more."""
     members = list(processes)
     for member in members:
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             member.kill()
-    psutil.wait_procs(members, timeout=wait_s)
+    # Not psutil.wait_procs: it takes the exit code away from whoever started a process, and
+    # waits for seconds until the system has buried an orphan.
+    deadline = time.monotonic() + wait_s
+    while not all(has_ended(member) for member in members) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Is it gone, or dead and only not buried yet?"""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def orphans(item_uuid: str) -> list[psutil.Process]:

@@ -40,6 +40,9 @@ KILLS ?= 200
 soak: $(VENV)/.test
 	NAPARI_CNMF_KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py --timeout 7200
 
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site
+
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

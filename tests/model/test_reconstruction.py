@@ -72,6 +72,7 @@ def test_low_rank(dims: tuple[int, ...]) -> None:
     behind = (components.b @ components.f).T.reshape(T, *dims)
     for stack, expected in (
         (denoised(components), signal),
+        (components.denoised, signal),
         (background(components), behind),
         (residual(components, movie), movie - signal - behind),
     ):

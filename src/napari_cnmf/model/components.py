@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -125,6 +128,18 @@ class Components:
     def _check(name: str, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
         if tuple(got) != tuple(expected):
             raise ResultError(f"{name} must have shape {expected}, got {tuple(got)}.")
+
+    @property
+    def denoised(self) -> da.Array:
+        """``A C`` as a lazy movie ``(T, [Z], Y, X)``, one frame a chunk.
+
+        See Also
+        --------
+        napari_cnmf.model.reconstruction : the background and the residual, which need the movie.
+        """
+        from napari_cnmf.model.reconstruction import denoised
+
+        return denoised(self)
 
     @property
     def n_components(self) -> int:

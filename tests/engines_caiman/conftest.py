@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import site
+import sys
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,46 @@ import numpy as np
 import pytest
 
 from napari_cnmf.engines.base import Algorithm, Job, RunOptions
+from napari_cnmf.engines.caiman import discovery, environments, install
 from napari_cnmf.engines.caiman.environments import python_of
 from napari_cnmf.params import CNMFParams
 
 DATA = Path(__file__).parents[1] / "data"
 VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
+
+
+TOOL = """#!{python}
+import os, sys, pathlib, time
+prefix = pathlib.Path(sys.argv[sys.argv.index("--prefix") + 1])
+print("Solving", flush=True)
+{body}
+"""
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No CaImAn and no tool that makes environments but those a test puts there; PATH's folder."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(environments, "_roots", lambda: iter(()))
+    monkeypatch.setattr(discovery, "environments", lambda: iter(()))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(install, "own_environment", lambda: tmp_path / "data" / "caiman env")
+    return tmp_path / "bin"
+
+
+@pytest.fixture
+def put_tool(bare_machine: Path) -> Callable[[str, str], Path]:
+    """Put a stand-in for conda on PATH; ``prefix`` is the folder it is to make."""
+
+    def put(name: str, body: str) -> Path:
+        path = bare_machine / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TOOL.format(python=sys.executable, body=body))
+        path.chmod(0o755)
+        return path
+
+    return put
 
 
 class Recorder:

@@ -10,43 +10,23 @@ from typing import Any
 import psutil
 import pytest
 
-from napari_cnmf.engines.caiman import environments, install
 from napari_cnmf.engines.caiman.install import install_caiman, plan_installation
 from napari_cnmf.errors import CancelledByUser, EngineError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a POSIX script")
 
-TOOL = """#!{python}
-import os, sys, pathlib, time
-prefix = pathlib.Path(sys.argv[sys.argv.index("--prefix") + 1])
-print("Solving", flush=True)
-{body}
-"""
-
 
 @pytest.fixture(autouse=True)
-def only_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def only_ours(bare_machine: None) -> None:
     """No tool of this machine takes part."""
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(environments, "_roots", lambda: iter(()))
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    monkeypatch.setattr(install, "own_environment", lambda: tmp_path / "data" / "caiman env")
-
-
-def put_tool(tmp_path: Path, name: str, body: str) -> Path:
-    path = tmp_path / "bin" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(TOOL.format(python=sys.executable, body=body))
-    path.chmod(0o755)
-    return path
 
 
 def never() -> bool:
     return False
 
 
-def test_command_line_of_conda(tmp_path: Path) -> None:
-    tool = put_tool(tmp_path, "conda", "")
+def test_command_line_of_conda(put_tool: Any, tmp_path: Path) -> None:
+    tool = put_tool("conda", "")
     plan = plan_installation(tmp_path / "new env")
     assert plan.tool == "conda"
     assert str(plan) == (
@@ -56,12 +36,12 @@ def test_command_line_of_conda(tmp_path: Path) -> None:
     assert plan.python == tmp_path / "new env" / "bin" / "python"
 
 
-def test_mamba_is_preferred_and_pixi_is_the_last(tmp_path: Path) -> None:
-    put_tool(tmp_path, "pixi", "")
+def test_mamba_is_preferred_and_pixi_is_the_last(put_tool: Any, tmp_path: Path) -> None:
+    put_tool("pixi", "")
     assert plan_installation().tool == "pixi"
     assert [command[1] for command in plan_installation().commands] == ["init", "add"]
     for name in ("conda", "micromamba", "mamba"):
-        put_tool(tmp_path, name, "")
+        put_tool(name, "")
         assert plan_installation().tool == name
 
 
@@ -70,10 +50,10 @@ def test_without_a_tool() -> None:
         plan_installation()
 
 
-def test_installed(tmp_path: Path, fake: Any) -> None:
+def test_installed(put_tool: Any, tmp_path: Path, fake: Any) -> None:
     """The tool makes a folder with an interpreter in it; here a link to a stand-in's."""
     source = fake.install().parent.parent
-    put_tool(tmp_path, "mamba", f"os.symlink({str(source)!r}, prefix)\nprint('Done')")
+    put_tool("mamba", f"os.symlink({str(source)!r}, prefix)\nprint('Done')")
     lines: list[str] = []
     found = install_caiman(lines.append, never)
     assert found.version == "1.12.1"
@@ -82,24 +62,23 @@ def test_installed(tmp_path: Path, fake: Any) -> None:
     assert lines[1:3] == ["Solving", "Done"]
 
 
-def test_the_tool_fails(tmp_path: Path) -> None:
+def test_the_tool_fails(put_tool: Any, tmp_path: Path) -> None:
     body = "prefix.mkdir(parents=True)\nprint('nothing provides caiman')\nsys.exit(4)"
-    put_tool(tmp_path, "conda", body)
+    put_tool("conda", body)
     with pytest.raises(EngineError, match="exit code 4: Solving nothing provides caiman"):
         install_caiman(lambda line: None, never)
     assert not (tmp_path / "data" / "caiman env").exists()
 
 
-def test_what_was_made_does_not_work(tmp_path: Path) -> None:
-    put_tool(tmp_path, "conda", "prefix.mkdir(parents=True)")
+def test_what_was_made_does_not_work(put_tool: Any, tmp_path: Path) -> None:
+    put_tool("conda", "prefix.mkdir(parents=True)")
     with pytest.raises(EngineError, match=r"does not work: there is no such file"):
         install_caiman(lambda line: None, never)
     assert not (tmp_path / "data" / "caiman env").exists()
 
 
-def test_cancel_ends_the_tool_and_removes_what_it_made(tmp_path: Path) -> None:
+def test_cancel_ends_the_tool_and_removes_what_it_made(put_tool: Any, tmp_path: Path) -> None:
     put_tool(
-        tmp_path,
         "conda",
         "prefix.mkdir(parents=True)\nprint('Downloading', flush=True)\ntime.sleep(600)",
     )
@@ -111,8 +90,8 @@ def test_cancel_ends_the_tool_and_removes_what_it_made(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in " ".join(name) for name in names)
 
 
-def test_the_folder_is_taken(tmp_path: Path) -> None:
-    put_tool(tmp_path, "conda", "")
+def test_the_folder_is_taken(put_tool: Any, tmp_path: Path) -> None:
+    put_tool("conda", "")
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "something").write_text("of somebody")

@@ -74,7 +74,12 @@ def test_kept_and_used_by_the_next_item(
     clear_scratch(first.folder, keep=path)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     second = make_job("cnmfe")
-    assert prepared(second, recorder, "C") == path
+    shared = prepared(second, recorder, "C")
+    assert shared.parent == second.folder / SCRATCH
+    assert shared.samefile(path)
     clear_scratch(first.folder)
     assert not (first.folder / SCRATCH).exists()
-    assert prepared(second, recorder, "C").parent == second.folder / SCRATCH
+    assert shared.stat().st_size == 40 * 12 * 10 * 4  # the other one lost nothing by that
+    clear_scratch(second.folder)
+    third = make_job("evaluate")
+    assert prepared(third, recorder, "C").stat().st_nlink == 1

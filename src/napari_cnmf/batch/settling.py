@@ -6,7 +6,8 @@ Only ever done under the item's lock, so a worker that lives is never overruled.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -25,7 +26,7 @@ from napari_cnmf.batch.status import (
 )
 from napari_cnmf.batch.store import sweep_item
 from napari_cnmf.batch.worker import EXIT_NOT_OURS
-from napari_cnmf.errors import BatchError
+from napari_cnmf.errors import BatchError, CnmfError
 
 
 @dataclass
@@ -78,6 +79,17 @@ def settle_dead(item: Item) -> None:
     if read_status(item.folder).state is not State.RUNNING:
         return
     settle(item, Verdict(cancelled=stopping.cancel_requested(item.folder)), None)
+
+
+def settle_interrupted(items: Iterable[Item]) -> None:
+    """`settle_dead` for whoever opens a batch: what killed workers left is removed.
+
+    A batch that cannot be written stays as it is.
+    """
+    for item in items:
+        if item.state is State.INTERRUPTED:
+            with suppress(CnmfError, OSError):
+                settle_dead(item)
 
 
 def fail_with_parent(item: Item, on_failed: Callable[[Item], None]) -> bool:

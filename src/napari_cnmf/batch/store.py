@@ -14,6 +14,7 @@ from pathlib import Path
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, write_spec
 from napari_cnmf.batch.status import Status, write_status
+from napari_cnmf.engines.base import SCRATCH
 from napari_cnmf.errors import BatchError
 from napari_cnmf.io.atomic import write_json
 
@@ -157,6 +158,8 @@ def sweep_item(folder: Path) -> None:
     for path in folder.glob(".*.tmp*"):
         if not path.name.startswith(f".{ITEM_FILE}."):
             path.unlink(missing_ok=True)
+    # Gigabytes; Windows lets go of a memory map a moment after its process has ended.
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
 
 
 def sweep_batch(root: Path) -> None:

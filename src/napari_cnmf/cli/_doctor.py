@@ -8,10 +8,12 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import add_json_option
-from napari_cnmf.errors import EngineError
+
+if TYPE_CHECKING:
+    from napari_cnmf.engines.caiman import CaimanEngine
 
 _PACKAGES = ("napari-cnmf", "napari", "numpy", "scipy", "numba", "dask", "distributed", "h5py")
 
@@ -20,7 +22,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Register the command."""
     parser = commands.add_parser("doctor", help="engines found and why not, versions, what to do")
     parser.add_argument(
-        "--set-caiman", metavar="PATH", help="use the CaImAn of this Python interpreter"
+        "--set-caiman",
+        metavar="PATH",
+        help="use the CaImAn of this Python interpreter; 'auto' searches for it again",
+    )
+    parser.add_argument(
+        "--install-caiman",
+        action="store_true",
+        help="make an environment with CaImAn from conda-forge; needs mamba, conda or pixi",
     )
     add_json_option(parser)
     parser.set_defaults(run_command=run)
@@ -32,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.set_caiman is not None:
         set_caiman(args.set_caiman)
+    if args.install_caiman:
+        install()
     report = examine()
     if args.json:
         print(json.dumps(report))
@@ -41,9 +52,19 @@ def run(args: argparse.Namespace) -> int:
     for name, found in report["packages"].items():
         print(f"  {name:<14} {found or 'not installed'}")
     for name, engine in report["engines"].items():
-        state = f"ready, version {engine['version']}" if engine["ready"] else engine["reason"]
-        print(f"Engine {name}: {state}")
+        print(f"Engine {name}: {_state(engine)}")
+        for path, source, why in engine.get("tried", ()):
+            print(f"  looked at {path} ({source}): {why}")
+    auto = report["auto"]
+    print(f"Engine auto takes {auto['engine']}: {auto['reason']}")
     return EXIT_OK
+
+
+def _state(engine: dict[str, Any]) -> str:
+    if not engine["ready"]:
+        return str(engine["reason"])
+    where = f", {engine['path']} ({engine['source']})" if "path" in engine else ""
+    return f"ready, version {engine['version']}{where}"
 
 
 def set_caiman(path: str) -> None:
@@ -54,16 +75,28 @@ def set_caiman(path: str) -> None:
     EngineError
         When it has not; the settings stay as they were.
     """
-    from napari_cnmf.engines.caiman.discovery import Unusable, probe
-    from napari_cnmf.settings import read_settings, write_settings
+    from napari_cnmf.engines.caiman.discovery import choose_caiman
 
-    absolute = Path(path).expanduser().absolute()
-    try:
-        found = probe(absolute, "--set-caiman")
-    except Unusable as error:
-        raise EngineError(f"{absolute} cannot be CaImAn's interpreter: {error}.") from error
-    write_settings(read_settings().replace(caiman_python=str(absolute)))
-    print(f"CaImAn {found.version} in {absolute} is used from now on.", file=sys.stderr)
+    found = choose_caiman(None if path == "auto" else Path(path))
+    if found is None:
+        print("CaImAn is searched for from now on.", file=sys.stderr)
+    else:
+        print(f"CaImAn {found.version} in {found.path} is used from now on.", file=sys.stderr)
+
+
+def install() -> None:
+    """Make an environment with CaImAn; Ctrl-C cancels and removes it.
+
+    Raises
+    ------
+    EngineError
+        No tool that could, or what the tool said when it failed.
+    """
+    from napari_cnmf.engines import look_again
+    from napari_cnmf.engines.caiman.install import install_caiman
+
+    install_caiman(lambda line: print(line, file=sys.stderr, flush=True), lambda: False)
+    look_again()
 
 
 def examine() -> dict[str, Any]:
@@ -71,9 +104,11 @@ def examine() -> dict[str, Any]:
     import psutil
 
     from napari_cnmf.batch.machine import n_usable_cores
-    from napari_cnmf.engines import engines
+    from napari_cnmf.engines import AUTO, engines, resolve
+    from napari_cnmf.engines.base import Algorithm
+    from napari_cnmf.engines.caiman import CaimanEngine
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, engine in engines().items():
         reason = engine.unavailable_reason()
         found[name] = {
@@ -82,6 +117,9 @@ def examine() -> dict[str, Any]:
             "reason": reason,
             "version": engine.version(),
         }
+        if isinstance(engine, CaimanEngine):
+            found[name] |= _search_of(engine)
+    engine, why = resolve(AUTO, Algorithm.CNMF)
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -90,7 +128,17 @@ def examine() -> dict[str, Any]:
         "memory_gb": psutil.virtual_memory().total / 1e9,
         "packages": {name: _version(name) for name in _PACKAGES},
         "engines": found,
+        "auto": {"engine": engine.name, "reason": why},
     }
+
+
+def _search_of(engine: CaimanEngine) -> dict[str, Any]:
+    """Which interpreter, where it was found, and what else was looked at."""
+    search = engine.search
+    facts: dict[str, Any] = {"tried": [list(entry) for entry in search.tried]}
+    if search.found is not None:
+        facts |= {"path": str(search.found.path), "source": search.found.source}
+    return facts
 
 
 def _version(name: str) -> str | None:

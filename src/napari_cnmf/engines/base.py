@@ -18,6 +18,8 @@ CORRECTED_FILE = "corrected.tif"
 MOTION_FILE = "motion.h5"
 IMAGES_FILE = "images.npz"
 """Names of the outputs in an item's folder."""
+SCRATCH = "caiman"
+"""Folder in an item's for what CaImAn works with; never an output, gone when the item has ended."""
 
 
 class Algorithm(StrEnum):

@@ -13,7 +13,7 @@ from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, Signal
 
-from napari_cnmf.batch import Batch
+from napari_cnmf.batch import Batch, settling
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
 from napari_cnmf.batch.status import State
 from napari_cnmf.batch.watch import BatchWatcher
@@ -195,6 +195,7 @@ def _watch(
     while not stop.is_set():
         try:
             changes = watcher.poll()
+            settling.settle_interrupted((*changes.added, *changes.changed))
             seen = RowChanges(
                 tuple(read_row(item) for item in changes.added),
                 tuple(read_row(item) for item in changes.changed),

@@ -14,7 +14,8 @@ from typing import Any
 
 from napari_cnmf._atomic import write_text
 from napari_cnmf.engines.caiman.environments import environments, python_of
-from napari_cnmf.settings import read_settings, settings_path
+from napari_cnmf.errors import EngineError
+from napari_cnmf.settings import read_settings, settings_path, write_settings
 
 VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
 WORKER = Path(__file__).parents[1] / "_caiman_worker.py"
@@ -69,6 +70,37 @@ class CaimanSearch:
 
 class Unusable(Exception):
     """Why an interpreter does not count as CaImAn, without a full stop at the end."""
+
+
+def choose_caiman(path: Path | None) -> CaimanFound | None:
+    """Remember an interpreter in the settings, after it has shown that it has CaImAn.
+
+    Parameters
+    ----------
+    path
+        The Python executable; ``None`` forgets the choice, so that CaImAn is searched for.
+
+    Returns
+    -------
+    CaimanFound
+        ``None`` when the choice was forgotten.
+
+    Raises
+    ------
+    EngineError
+        It has no CaImAn that works; the settings stay as they were.
+    SettingsError
+        The settings cannot be written.
+    """
+    found = None
+    if path is not None:
+        path = Path(os.path.abspath(path.expanduser()))
+        try:
+            found = probe(path, "settings")
+        except Unusable as error:
+            raise EngineError(f"{path} cannot be CaImAn's interpreter: {error}.") from error
+    write_settings(read_settings().replace(caiman_python=None if found is None else str(path)))
+    return found
 
 
 def find_caiman() -> CaimanSearch:

@@ -25,6 +25,11 @@ class CaimanEngine:
     def _search(self) -> CaimanSearch:
         return find_caiman()
 
+    @property
+    def search(self) -> CaimanSearch:
+        """What was found, where it was looked for, and why not; the first time takes seconds."""
+        return self._search
+
     def look_again(self) -> CaimanSearch:
         """Search anew, after settings or environments have changed."""
         self.__dict__.pop("_search", None)

@@ -15,12 +15,9 @@ import psutil
 from numpy.typing import NDArray
 
 from napari_cnmf.core.source import FrameSource
-from napari_cnmf.engines.base import Job, Reporter
-from napari_cnmf.errors import CancelledByUser, EngineError, MovieError
+from napari_cnmf.engines.base import SCRATCH, Job, Reporter
+from napari_cnmf.errors import CancelledByUser, MovieError
 from napari_cnmf.model.movie import Movie
-
-SCRATCH = "caiman"
-"""Folder inside the item's: CaImAn's input, and what it writes while it runs."""
 
 _LEAST_FRAMES = 64
 _PAGE_FRAMES = 1024
@@ -35,35 +32,56 @@ def layout_name(base: str, dims: tuple[int, ...], n_frames: int, order: str) -> 
 
 
 def prepare_input(job: Job, movie: Movie, reporter: Reporter, *, order: str) -> Path:
-    """CaImAn's input for a job, in the item's folder or kept there by another item.
+    """CaImAn's input for a job, in the item's folder: written, or shared with who has kept it.
 
     Raises
     ------
     MovieError
         Values that are not finite, or all the same.
-    EngineError
-        Not enough room on the disk.
     CancelledByUser
     """
     from napari_cnmf.io import frame_source
 
-    key = (movie.fingerprint or "movie").replace("_", "-")[:24]
-    name = layout_name(f"input-{key}", movie.dims, movie.n_frames, order)
-    n_bytes = math.prod(movie.shape) * _PIXELS.itemsize
-    kept = _kept_by_another(job.folder, name, n_bytes) if movie.fingerprint else None
+    target = input_path(job, movie, order)
+    kept = kept_input(job, movie, order)
     if kept is not None:
         reporter.log(f"Using the memory map that {kept.parents[1].name} kept.")
-        return kept
-    folder = job.folder / SCRATCH
-    copies = 1 if order == "C" else 2  # motion correction writes another one
-    _require_room(folder, copies * n_bytes)
-    target = folder / name
+        return _shared(kept, target)
     beside = target.with_suffix(".partial")
     try:
         write_memmap(frame_source(movie), beside, order, reporter, memory_gb=job.run.memory_gb)
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+    return target
+
+
+def input_path(job: Job, movie: Movie, order: str) -> Path:
+    """Where a job's memory map lies; its name says which movie it holds, and how."""
+    key = (movie.fingerprint or "movie").replace("_", "-")[:24]
+    name = layout_name(f"input-{key}", movie.dims, movie.n_frames, order)
+    return job.folder / SCRATCH / name
+
+
+def kept_input(job: Job, movie: Movie, order: str) -> Path | None:
+    """The same memory map, kept by another item of the batch."""
+    if not movie.fingerprint:
+        return None
+    n_bytes = math.prod(movie.shape) * _PIXELS.itemsize
+    name = input_path(job, movie, order).name
+    for path in sorted(job.folder.parent.glob(f"*/{SCRATCH}/{name}")):
+        with contextlib.suppress(OSError):
+            if path.stat().st_size == n_bytes:
+                return path
+    return None
+
+
+def _shared(kept: Path, target: Path) -> Path:
+    """A second name for the same file, so that nobody takes it away while it is used."""
+    try:
+        os.link(kept, target)
+    except OSError:  # shares and sticks know no second names
+        return kept
     return target
 
 
@@ -138,24 +156,6 @@ def _frames_at_once(n_pixels: int, n_frames: int, memory_gb: float | None) -> in
     if fitting >= _PAGE_FRAMES:
         fitting -= fitting % _PAGE_FRAMES
     return max(_LEAST_FRAMES, min(fitting, n_frames, 8 * _PAGE_FRAMES))
-
-
-def _require_room(folder: Path, n_bytes: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if n_bytes > free:
-        raise EngineError(
-            f"CaImAn works on copies of the movie as float32, which need {n_bytes / 1e9:.3g} GB "
-            f"of disk; {folder} has {free / 1e9:.3g} GB free. Free some space, move the batch to "
-            "a larger disk, or use the built-in engine, which needs none."
-        )
-
-
-def _kept_by_another(folder: Path, name: str, n_bytes: int) -> Path | None:
-    for path in sorted(folder.parent.glob(f"*/{SCRATCH}/{name}")):
-        with contextlib.suppress(OSError):
-            if path.stat().st_size == n_bytes:
-                return path
-    return None
 
 
 def open_scratch(folder: Path) -> Path:

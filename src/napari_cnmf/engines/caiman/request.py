@@ -21,7 +21,7 @@ def make_request(
     job: Job, movie: Movie, movie_path: Path, scratch: Path, reporter: Reporter
 ) -> dict[str, Any]:
     """Everything CaImAn's process needs to know, as JSON."""
-    n_processes = job.run.n_processes or max(1, (os.cpu_count() or 2) - 1)
+    n_processes = processes_of(job)
     request = {
         "algorithm": job.algorithm.value,
         "movie": str(movie_path),
@@ -39,11 +39,20 @@ def make_request(
     return request
 
 
+def processes_of(job: Job) -> int:
+    """Processes of CaImAn's pool: as asked for, else all but one of the cores."""
+    return job.run.n_processes or max(1, (os.cpu_count() or 2) - 1)
+
+
 def caiman_params(
     job: Job, dims: tuple[int, ...], movie_path: Path, n_processes: int, reporter: Reporter
 ) -> dict[str, dict[str, Any]]:
     """CaImAn's nested parameters; what has to differ from the form is said in the log."""
-    params = _one_photon(job.params) if job.algorithm is Algorithm.CNMFE else job.params
+    params = job.params
+    if job.algorithm is Algorithm.CNMFE:
+        params = _one_photon(job.params)
+        for name, (value, was) in params.diff(job.params).items():
+            reporter.log(f"{name} is {value} for CaImAn, not {was}: CNMF-E has a ring background.")
     nested = params.to_caiman(frame_rate_hz=job.frame_rate_hz, dims=dims)
     is_motion = job.algorithm is Algorithm.MCORR
     forced = {} if job.algorithm is Algorithm.EVALUATE else _forced(job, params, dims)

@@ -7,9 +7,15 @@ from pathlib import Path
 from napari_cnmf.engines.base import Algorithm, Job, Outcome, Reporter
 from napari_cnmf.engines.caiman.child import run_worker
 from napari_cnmf.engines.caiman.discovery import CaimanFound
-from napari_cnmf.engines.caiman.memmap import clear_scratch, open_scratch, prepare_input
+from napari_cnmf.engines.caiman.memmap import (
+    clear_scratch,
+    kept_input,
+    open_scratch,
+    prepare_input,
+)
 from napari_cnmf.engines.caiman.outputs import collect_components, collect_motion
-from napari_cnmf.engines.caiman.request import make_request
+from napari_cnmf.engines.caiman.preflight import check_needs, estimate_needs
+from napari_cnmf.engines.caiman.request import make_request, processes_of
 from napari_cnmf.errors import EngineError
 
 
@@ -32,7 +38,15 @@ def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -
     movie = job.open_movie()
     check_movie(movie)
     reporter.log(f"CaImAn {caiman.version} in {caiman.path} ({caiman.source}).")
-    path = prepare_input(job, movie, reporter, order="F" if is_motion else "C")
+    order = "F" if is_motion else "C"
+    needs = estimate_needs(
+        job,
+        movie,
+        processes_of(job),
+        input_is_there=kept_input(job, movie, order) is not None,
+    )
+    check_needs(needs, job.folder, reporter)
+    path = prepare_input(job, movie, reporter, order=order)
     request = make_request(job, movie, path, scratch, reporter)
     if job.algorithm is Algorithm.EVALUATE:
         request["result"] = str(_result_to_score(job, scratch))

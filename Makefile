@@ -6,10 +6,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench soak interop clean help
+.PHONY: demo test check docs screenshots bench soak interop wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -42,6 +42,10 @@ soak: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site
+
+# Wheel and sdist, in environments made for it: without napari, and with a napari that stays as it is.
+wheels: $(VENV)/.test
+	$(BIN)/python scripts/check_wheels.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -67,6 +67,14 @@ class Settings(BaseModel):
     recent_batches: tuple[str, ...] = Field(
         (), title="Recent batches", description="Folders, the latest first."
     )
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        title="Tags",
+        description="{name: colour} of the tags that the keys 1 to 9 give, in that order.",
+    )
+    advance: bool = Field(
+        True, title="Then next", description="After a decision go on to the next component."
+    )
     keys: dict[str, str] = Field(
         default_factory=dict,
         title="Keys",
@@ -162,6 +170,19 @@ def write_settings(settings: Settings, path: str | os.PathLike[str] | None = Non
             f"Name another file with {CONFIG_VARIABLE}."
         ) from error
     return path
+
+
+def update_settings(**changes: Any) -> Settings:
+    """Change some settings in the file and leave the others as they are.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`read_settings` and :func:`write_settings` do.
+    """
+    settings = read_settings().replace(**changes)
+    write_settings(settings)
+    return settings
 
 
 def _checked(model: type[S], values: dict[str, Any], where: str) -> S:

@@ -13,14 +13,15 @@ ALL = frozenset(Trace)
 
 def test_one_component_is_in_its_own_units(components: Components) -> None:
     drawn = {c.trace: c for c in lay_out(components, [3], ALL).curves}
-    assert set(drawn) == {Trace.RAW, Trace.DENOISED, Trace.SPIKES}
+    assert set(drawn) == {Trace.RAW, Trace.RESIDUAL, Trace.DENOISED, Trace.SPIKES}
     assert components.YrA is not None
     np.testing.assert_array_equal(drawn[Trace.DENOISED].values, components.C[3])
     np.testing.assert_array_equal(drawn[Trace.RAW].values, components.C[3] + components.YrA[3])
+    np.testing.assert_array_equal(drawn[Trace.RESIDUAL].values, components.YrA[3])
     spikes = drawn[Trace.SPIKES]
     assert components.S is not None
     assert ((spikes.values > 0) == (components.S[3] > 0)).all()
-    assert spikes.base + spikes.values.max() < drawn[Trace.RAW].values.min()
+    assert spikes.base + spikes.values.max() < drawn[Trace.RESIDUAL].values.min()
 
 
 def test_several_are_stacked_without_overlap(components: Components) -> None:
@@ -34,6 +35,17 @@ def test_several_are_stacked_without_overlap(components: Components) -> None:
         spans.append((min(lows), max(highs)))
     assert spans[0][0] > spans[1][1]
     assert spans[1][0] > spans[2][1]
+
+
+def test_several_over_each_other_keep_their_units(components: Components) -> None:
+    laid = lay_out(components, [4, 0], ALL, stacked=False)
+    assert laid.has_units
+    denoised = {c.component: c.values for c in laid.curves if c.trace is Trace.DENOISED}
+    for index in (4, 0):
+        np.testing.assert_array_equal(denoised[index], components.C[index])
+    lowest = min(c.values.min() for c in laid.curves if c.trace is not Trace.SPIKES)
+    tops = [c.base + c.values.max() for c in laid.curves if c.trace is Trace.SPIKES]
+    assert max(tops) < lowest
 
 
 def test_only_what_the_result_has(components: Components) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_cnmf.errors import MovieError
+from napari_cnmf.errors import CurationError, MovieError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.settings import read_settings
 from napari_cnmf.ui.layers._convert import LayerData, components_to_layers, movie_to_layer
 from napari_cnmf.ui.layers._drawing import Drawing
 
@@ -75,7 +76,7 @@ def load_item(batch: Batch, uuid: str) -> LoadSteps:
     yield "finding the item"
     item = batch[uuid]
     yield f"reading {item.name}"
-    curation = item.result()
+    curation = item.result(curator=read_settings().curator)
     images = item.images()
     yield "opening the movie"
     notes: list[str] = []
@@ -107,9 +108,24 @@ def load_file(path: Path, movie: Movie | None = None) -> LoadSteps:
 
     yield f"reading {path.name}"
     open_movie = None if movie is None else lambda: movie
-    curation = open_curation(path, open_movie=open_movie)
+    curation = open_curation(path, curator=read_settings().curator, open_movie=open_movie)
     history = tuple(curation.original.attributes.get("history_trace", ()))
     return (yield from _prepare(curation, path.stem, movie, history))
+
+
+def load_again(loaded: LoadedResult) -> LoadSteps:
+    """Read a result once more, with what was done to it elsewhere.
+
+    Raises
+    ------
+    CurationError
+        When it was never in a file.
+    """
+    if loaded.item is not None:
+        return (yield from load_item(loaded.item.batch, loaded.item.uuid))
+    if loaded.curation.path is None:
+        raise CurationError("Only a result that lies in a file can be read again.")
+    return (yield from load_file(loaded.curation.path, loaded.movie))
 
 
 @dataclass(frozen=True)

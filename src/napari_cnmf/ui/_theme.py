@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from psygnal import SignalInstance
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QWidget
@@ -27,6 +28,24 @@ def follow_theme(widget: QWidget, viewer: napari.Viewer, apply: Callable[[Any], 
     viewer.events.theme.connect(on_change)
     widget.destroyed.connect(lambda: viewer.events.theme.disconnect(on_change))
     on_change()
+
+
+def connect_while_alive(widget: QWidget, *pairs: tuple[Any, Callable[..., Any]]) -> None:
+    """Connect signals of psygnal or napari to slots until Qt deletes the widget.
+
+    Python may keep the object longer than Qt does.
+    """
+    for signal, slot in pairs:
+        signal.connect(slot)
+
+    def disconnect() -> None:
+        for signal, slot in pairs:
+            if isinstance(signal, SignalInstance):
+                signal.disconnect(slot, missing_ok=True)
+            else:
+                signal.disconnect(slot)
+
+    widget.destroyed.connect(disconnect)
 
 
 def readable_on(background: str, color: str) -> str:

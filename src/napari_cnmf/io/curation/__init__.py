@@ -80,6 +80,7 @@ def open_curation(
         estimator=estimator if estimator is not None else MovieEstimator(open_movie),
         who=curator,
         path=result_path,
+        journal_name=curator or MAIN,
     )
 
 

@@ -60,6 +60,8 @@ class Curation:
         The curator, as written into each edit.
     path
         The file that the result was read from, which is never written to.
+    journal_name
+        Whose journal it is, where there are several beside one result.
 
     Notes
     -----
@@ -81,9 +83,11 @@ class Curation:
         estimator: Estimator | None = None,
         who: str | None = None,
         path: Path | None = None,
+        journal_name: str = "",
     ) -> None:
         self.original = original
         self.path = path
+        self.journal_name = journal_name
         self.estimator = estimator
         self.who = who if who is not None else _user_name()
         self.base_quality = _quality_of(original)

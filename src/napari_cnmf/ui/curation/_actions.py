@@ -33,6 +33,7 @@ _BUILT_IN = (
     Action("reject", "R", "Reject", "Reject by hand: no threshold changes that"),
     Action("unsure", "U", "Unsure", "Mark for another look; the thresholds' side is kept"),
     Action("auto", "C", "Auto", "Clear the decision: follow the thresholds again"),
+    Action("note", "W", "Note", "Write a note about the selected component"),
     Action("merge", "M", "Merge", "One component of those selected"),
     Action("split", "S", "Split", "Two components of one, by their time courses"),
     Action("cut", "L", "Cut", "Two components of one: draw a line through it"),
@@ -42,9 +43,9 @@ _BUILT_IN = (
     Action("undo", "Ctrl+Z", "Undo", "Take the last edit back"),
     Action("redo", "Ctrl+Shift+Z", "Redo", "Make the edit again that was taken back"),
     Action("peak", "G", "Peak", "Go to the largest event of the selected component"),
+    Action("play", "P", "Play", "Play what is around the largest event; again stops it"),
     Action("unseen", "N", "Next unseen", "Next component that was not looked at yet"),
 )
-N_TAGS = 9
 
 
 def actions(changed: Mapping[str, str]) -> tuple[Action, ...]:

@@ -14,12 +14,14 @@ from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout, QWi
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
-from napari_cnmf.settings import read_settings
-from napari_cnmf.ui._background import call_in_background, report
-from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import bring_to_front, call_soon
-from napari_cnmf.ui.curation._actions import N_TAGS, Action, actions
+from napari_cnmf.settings import Settings, read_settings, update_settings
+from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._loading import load_again
+from napari_cnmf.ui._session import Session, ShownResult, session_of
+from napari_cnmf.ui._theme import bring_to_front, call_soon, connect_while_alive, follow_theme
+from napari_cnmf.ui.curation._actions import Action, actions
 from napari_cnmf.ui.curation._columns import Figures
+from napari_cnmf.ui.curation._comparing import Comparing
 from napari_cnmf.ui.curation._drawing_tool import (
     LINE,
     OUTLINE,
@@ -28,9 +30,10 @@ from napari_cnmf.ui.curation._drawing_tool import (
     sides_of_line,
 )
 from napari_cnmf.ui.curation._link import CurationLink
-from napari_cnmf.ui.curation._panel import CurationPanel
+from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._shape_edits import ShapeEditor
 from napari_cnmf.ui.curation._states import Counts
+from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 
 if TYPE_CHECKING:
@@ -47,8 +50,10 @@ class CurationWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._session = session_of(napari_viewer)
-        self.bindings = actions(read_settings().keys)
-        self.panel = CurationPanel(self.bindings, self.run)
+        self._settings: Settings = read_settings()
+        self.bindings = actions(self._settings.keys)
+        self.panel = CurationPanel(self.bindings, self.run, curator=self._settings.curator)
+        self.panel.set_advances(self._settings.advance)
         self.view = ViewPanel(self._session)
         self.panel.tabs.insertTab(1, self.view, "View")
         self.editor = ShapeEditor(self)
@@ -60,10 +65,11 @@ class CurationWidget(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
-        self._shortcuts = [self._bind(a.key, partial(self.run, a)) for a in self.bindings]
+        self._shortcuts = {a.name: self._bind(a.key, partial(self.run, a)) for a in self.bindings}
         for number in range(1, N_TAGS + 1):
-            self._shortcuts.append(self._bind(str(number), partial(self.toggle_tag, number)))
-        self._shortcuts.append(self._bind("Escape", self.tool.cancel))
+            self._bind(str(number), partial(self.toggle_tag, number))
+        self._bind("Escape", self.tool.cancel)
+        self.comparing = Comparing(self)
         self._connect()
         self._session.overview.attach(self)
         self._on_result(self._session.result)
@@ -76,16 +82,16 @@ class CurationWidget(QWidget):
 
     def _connect(self) -> None:
         session, panel = self._session, self.panel
-        connections = (
+        connect_while_alive(
+            self,
             (session.result_changed, self._on_result),
             (session.overview.figures_changed, self._on_figures),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
         )
-        for signal, slot in connections:
-            signal.connect(slot)
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(partial(_disconnect, connections))
+        follow_theme(
+            self, self._viewer, lambda theme: panel.set_background(theme.background.as_hex())
+        )
         panel.table.chosen.connect(session.select)
         panel.model.reordered.connect(self._on_reordered)
         panel.model.note_written.connect(self._write_note)
@@ -95,9 +101,39 @@ class CurationWidget(QWidget):
         panel.filter_changed.connect(self._filter)
         panel.shown_changed.connect(self._show_states)
         panel.save_wanted.connect(self._ask_where_to_save)
+        panel.read_again_wanted.connect(self.read_again)
+        panel.tag_wanted.connect(self.toggle_tag)
+        panel.advance_changed.connect(lambda on: self.remember(advance=on))
+        panel.preferences.keys_changed.connect(self._set_keys)
+        panel.preferences.tags_changed.connect(self._set_tags)
         self.editor.busy_changed.connect(panel.show_busy)
 
+    # -- as the user wants it
+
+    def remember(self, **changes: Any) -> None:
+        """Write settings in the background."""
+        self._settings = self._settings.replace(**changes)
+        call_in_background(lambda: update_settings(**changes))
+
+    def _set_keys(self, keys: dict[str, str]) -> None:
+        built_in = {a.name: a.key for a in actions({})}
+        changed = {name: key for name, key in keys.items() if key != built_in[name]}
+        self.bindings = actions(changed)
+        for action in self.bindings:
+            self._shortcuts[action.name].setKey(QKeySequence(action.key))
+            if action.name in self.panel.buttons:
+                set_key_tip(self.panel.buttons[action.name], action)
+        self.remember(keys=changed)
+
+    def _set_tags(self, tags: tuple[Tag, ...]) -> None:
+        self.panel.set_tags(tags)
+        self.remember(tags={tag.name: tag.color for tag in tags})
+
     # -- what is curated
+
+    @property
+    def session(self) -> Session:
+        return self._session
 
     @property
     def link(self) -> CurationLink | None:
@@ -177,6 +213,12 @@ class CurationWidget(QWidget):
         tag = self.panel.tag_name(number)
         have_it = all(tag in cur.tags(i) for i in ids)
         self._try(partial(cur.untag if have_it else cur.tag, ids, tag))
+
+    def note(self) -> None:
+        """Edit the note of the selected component in the table."""
+        selection = self._session.selection
+        if selection:
+            self.panel.table.edit_note(selection[0])
 
     def _write_note(self, id_: int, text: str) -> None:
         if self.curation is not None and text != self.curation.note_of(id_):
@@ -277,23 +319,22 @@ class CurationWidget(QWidget):
 
     def peak(self) -> None:
         """Move the time slider to the largest event of the selected component."""
-        result, selection = self._session.result, self._session.selection
-        if result is not None and selection:
-            frame = int(np.nan_to_num(result.components.C[selection[0]]).argmax())
-            axis = self._viewer.dims.ndim - len(result.components.dims) - 1
-            if axis >= 0:
-                self._viewer.dims.set_current_step(axis, frame)
+        self._session.timeline.go_to_peak()
+
+    def play(self) -> None:
+        """Play what is around that event; again stops it."""
+        self._session.timeline.play_peak()
 
     # -- thresholds
 
-    def _preview_thresholds(self, values: dict[str, float]) -> None:
+    def _preview_thresholds(self, values: dict[str, Any]) -> None:
         cur, link = self.curation, self.link
         if cur is not None and link is not None and not link.is_redrawing:
             auto = cur.preview_thresholds(**values)
             link.preview(auto)
             self.panel.show_counts(Counts.of(cur, auto), Counts.of(cur))
 
-    def _set_thresholds(self, values: dict[str, float]) -> None:
+    def _set_thresholds(self, values: dict[str, Any]) -> None:
         cur = self.curation
         if cur is None:
             return
@@ -303,7 +344,18 @@ class CurationWidget(QWidget):
             return
         self._try(partial(cur.set_thresholds, **values))
 
-    # -- saving
+    # -- reading and saving
+
+    def read_again(self) -> None:
+        """Open the result once more, with what another window or program did to it."""
+        result = self._session.result
+        if result is None:
+            return
+        loaded = result.loaded
+        self.panel.show_conflict("")
+        run_in_background(
+            lambda: load_again(loaded), title="CNMF", done=lambda again: self._session.show(again)
+        )
 
     def _ask_where_to_save(self) -> None:
         result = self._session.result
@@ -330,12 +382,13 @@ class CurationWidget(QWidget):
     def _on_result(self, result: ShownResult | None) -> None:
         self.tool.cancel()
         self.panel.set_enabled(result is not None)
+        self.panel.show_conflict("")
         if result is None:
             self.panel.model.set_content(None, Figures.empty(), np.zeros(0, "<U1"))
             self.panel.history.show_history(None)
             return
         self.panel.thresholds.set_components(result.components)
-        self.panel.set_tags(result.curation.all_tags)
+        self.panel.set_tags(tags_of_keys(self._settings.tags, result.curation.all_tags))
         self._refresh()
         bring_to_front(self)
 
@@ -374,7 +427,8 @@ class CurationWidget(QWidget):
         try:
             link.curation.mark_seen(ids)
         except CnmfError as error:
-            report(error)
+            # Said where it stays, not once for each component that is walked over.
+            self.panel.show_conflict(str(error))
         self._refresh_soon.start()
 
     def _on_reordered(self) -> None:
@@ -406,11 +460,6 @@ class CurationWidget(QWidget):
             act()
         except CnmfError as error:
             report(error)
-
-
-def _disconnect(connections: tuple[tuple[Any, Any], ...]) -> None:
-    for signal, slot in connections:
-        signal.disconnect(slot, missing_ok=True)
 
 
 def _named(ids: list[int]) -> str:

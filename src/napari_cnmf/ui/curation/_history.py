@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtGui import QFont, QShowEvent
+from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_cnmf.model.curation import Curation, Edit
 
-_MOST = 500
-"""Edits that are listed; older ones are reached step by step."""
+
+class HistoryModel(QAbstractListModel):
+    """The newest edit on top, the engine's result at the bottom; quick at any length."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._edits: list[Edit] = []
+        self._applied: set[int] = set()
+        self._here = 0
+        self._is_empty = True
+
+    def set_curation(self, cur: Curation | None) -> None:
+        self.beginResetModel()
+        self._is_empty = cur is None
+        self._edits = [] if cur is None else cur.history
+        self._applied = set() if cur is None else {edit.number for edit in cur.applied}
+        self._here = 0 if cur is None else cur.here
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if self._is_empty else len(self._edits) + 1
+
+    def number(self, row: int) -> int:
+        """Of the edit in a row; 0 is the engine's result."""
+        return self._edits[-1 - row].number if row < len(self._edits) else 0
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        row = index.row()
+        number = self.number(row)
+        is_applied = number == 0 or number in self._applied
+        if role == Qt.ItemDataRole.DisplayRole:
+            text = _sentence(self._edits[-1 - row]) if number else "the engine's result"
+            return ("▸ " if number == self._here else "   ") + text
+        if role == Qt.ItemDataRole.FontRole:
+            font = QFont()
+            font.setItalic(not is_applied)
+            font.setBold(number == self._here)
+            return font
+        if role == Qt.ItemDataRole.ToolTipRole and not is_applied:
+            return "Taken back; going there makes it again"
+        return None
 
 
 class HistoryList(QWidget):
@@ -23,46 +65,35 @@ class HistoryList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cur: Curation | None = None
-        self.list = QListWidget()
-        self.list.itemActivated.connect(self._on_activated)
+        self.model = HistoryModel(self)
+        self.list = QListView()
+        self.list.setUniformItemSizes(True)
+        self.list.setModel(self.model)
+        self.list.activated.connect(self._on_activated)
+        hint = QLabel("Double-click an entry to go back to it. Nothing is ever lost.")
+        hint.setWordWrap(True)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(QLabel("Double-click an entry to go back to it. Nothing is ever lost."))
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(hint)
         layout.addWidget(self.list)
 
     def show_history(self, cur: Curation | None) -> None:
         """List the edits of a curation; at once if it is looked at, else when it is."""
         self._cur = cur
-        if self.isVisible():
-            self._fill()
+        if self.isVisible() or cur is None:
+            self.model.set_curation(cur)
+
+    def texts(self) -> list[str]:
+        """What is listed, from the top."""
+        model = self.model
+        return [str(model.data(model.index(row))) for row in range(model.rowCount())]
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
-        self._fill()
+        self.model.set_curation(self._cur)
 
-    def _fill(self) -> None:
-        cur = self._cur
-        self.list.clear()
-        if cur is None:
-            return
-        applied = {edit.number for edit in cur.applied}
-        for edit in reversed(cur.history[-_MOST:]):
-            self._add(_sentence(edit), edit.number, edit.number in applied, edit.number == cur.here)
-        self._add("the engine's result", 0, True, cur.here == 0)
-
-    def _add(self, text: str, number: int, is_applied: bool, is_here: bool) -> None:
-        item = QListWidgetItem(("▸ " if is_here else "   ") + text)
-        item.setData(Qt.ItemDataRole.UserRole, number)
-        font = item.font()
-        font.setItalic(not is_applied)
-        font.setBold(is_here)
-        item.setFont(font)
-        if not is_applied:
-            item.setToolTip("Taken back; going there makes it again")
-        self.list.addItem(item)
-
-    def _on_activated(self, item: QListWidgetItem) -> None:
-        self.wanted.emit(int(item.data(Qt.ItemDataRole.UserRole)))
+    def _on_activated(self, index: QModelIndex) -> None:
+        self.wanted.emit(self.model.number(index.row()))
 
 
 def _sentence(edit: Edit) -> str:

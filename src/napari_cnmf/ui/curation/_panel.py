@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QGridLayout,
@@ -14,17 +14,20 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QTabWidget,
-    QTextBrowser,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_cnmf.ui._theme import make_primary, set_problem
-from napari_cnmf.ui.curation._actions import N_TAGS, Action
+from napari_cnmf.ui._theme import make_primary, readable_on, set_problem
+from napari_cnmf.ui.curation._actions import Action
+from napari_cnmf.ui.curation._compare import ComparePage
 from napari_cnmf.ui.curation._history import HistoryList
+from napari_cnmf.ui.curation._preferences import PreferencesPage
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._table_model import CurationTableModel
 from napari_cnmf.ui.curation._table_view import CurationTable
+from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS, Verdict
 
@@ -46,15 +49,28 @@ _NO_RESULT = "Open a result to curate it: double-click a completed item of the b
 
 
 class CurationPanel(QWidget):
-    """Progress, filter, table, thresholds, buttons; history and keys behind tabs."""
+    """Progress, filter, table, thresholds, buttons; history and more behind tabs."""
 
     filter_changed = Signal(str)
     shown_changed = Signal()
     """Something is switched on or off."""
     save_wanted = Signal()
+    read_again_wanted = Signal()
+    """The result is to be opened once more."""
+    advance_changed = Signal(bool)
+    tag_wanted = Signal(int)
+    """The number of a tag's key."""
 
-    def __init__(self, actions: Sequence[Action], run: Callable[[Action], None]) -> None:
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        run: Callable[[Action], None],
+        *,
+        curator: str | None = None,
+    ) -> None:
         super().__init__()
+        self._colors = dict(VERDICT_COLORS)
+        self._last_counts: tuple[Counts, Counts | None] | None = None
         self.model = CurationTableModel(self)
         self.table = CurationTable(self.model)
         self.thresholds = ThresholdSliders()
@@ -66,6 +82,11 @@ class CurationPanel(QWidget):
         self.counts.setWordWrap(True)
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.conflict = QLabel()
+        self.conflict.setWordWrap(True)
+        self.read_again = QPushButton("Read again")
+        self.read_again.setToolTip("Open the result with what was done to it elsewhere")
+        self.read_again.clicked.connect(lambda _=False: self.read_again_wanted.emit())
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: snr>3 area<200 soma unseen tag …")
         self.filter.setToolTip(
@@ -75,29 +96,35 @@ class CurationPanel(QWidget):
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.filter_changed)
         self.filter.returnPressed.connect(lambda: self.filter_changed.emit(self.filter.text()))
-        self.tags = QLineEdit()
-        self.tags.setToolTip("Names of the tags that keys 1 to 9 give, with commas between them")
+        self.tags = [self._tag_button(number) for number in range(1, N_TAGS + 1)]
+        self._tags: tuple[Tag, ...] = ()
         self._advance = QCheckBox("then next")
         self._advance.setToolTip("After a decision go on to the next component")
         self._advance.setChecked(True)
+        self._advance.toggled.connect(self.advance_changed)
         self.switches = {name: self._switch(name) for name in _SWITCHES}
         self.buttons = {a.name: _button(a, run) for a in actions}
         self.save = QPushButton("Save…")
         self.save.setToolTip("Write a CaImAn file with these decisions. The journal saves itself.")
         make_primary(self.save)
         self.save.clicked.connect(lambda _=False: self.save_wanted.emit())
-        self._keys = QTextBrowser()
-        self._keys.setHtml(_keys_as_html(actions))
+        self.compare = ComparePage(curator)
+        self.preferences = PreferencesPage(actions)
         self._lay_out()
-        self.set_tags([])
+        self.set_tags(tags_of_keys({}))
+
+    def _tag_button(self, number: int) -> QToolButton:
+        button = QToolButton()
+        button.setText(str(number))
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.clicked.connect(lambda _=False: self.tag_wanted.emit(number))
+        return button
 
     def _switch(self, name: str) -> QCheckBox:
         box = QCheckBox(name)
         box.setChecked(True)
         said = "components that were decided " if name == "by hand" else ""
         box.setToolTip(f"Show {said}{name}{'' if said else ' components'} on the canvas")
-        if name not in _BY_ORIGIN:
-            box.setStyleSheet(f"color: {VERDICT_COLORS[_SWITCHES[name][0]]};")
         box.toggled.connect(lambda _=False: self.shown_changed.emit())
         return box
 
@@ -112,8 +139,11 @@ class CurationPanel(QWidget):
             for column, name in enumerate(names):
                 buttons.addWidget(self.buttons[name], row, column)
         last = QHBoxLayout()
-        last.addWidget(QLabel("Tags 1-9"))
-        last.addWidget(self.tags, 1)
+        last.setSpacing(2)
+        last.addWidget(QLabel("Tags"))
+        for button in self.tags:
+            last.addWidget(button)
+        last.addStretch()
         last.addWidget(self._advance)
         last.addWidget(self.save)
         page = QWidget()
@@ -129,14 +159,18 @@ class CurationPanel(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(page, "Components")
         self.tabs.addTab(self.history, "History")
-        self.tabs.addTab(self._keys, "Keys")
+        self.tabs.addTab(self.compare, "Compare")
+        self.tabs.addTab(self.preferences, "Keys")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.progress)
         layout.addWidget(self.counts)
         layout.addWidget(self.status)
+        layout.addWidget(self.conflict)
+        layout.addWidget(self.read_again)
         layout.addWidget(self.tabs, 1)
         self.status.hide()
+        self.show_conflict("")
 
     @property
     def advances(self) -> bool:
@@ -144,17 +178,21 @@ class CurationPanel(QWidget):
         return self._advance.isChecked()
 
     def set_advances(self, advances: bool) -> None:
-        self._advance.setChecked(advances)
+        """Show the setting without telling anyone."""
+        with QSignalBlocker(self._advance):
+            self._advance.setChecked(advances)
 
     def set_enabled(self, enabled: bool) -> None:
         """Without a result there is nothing to do."""
         self.tabs.setEnabled(enabled)
         self.progress.setVisible(enabled)
         if not enabled:
+            self._last_counts = None
             self.counts.setText(_NO_RESULT)
 
     def show_counts(self, counts: Counts, before: Counts | None = None) -> None:
         """How many there are of each; with ``before``, what a moving slider changes."""
+        self._last_counts = (counts, before)
         # A progress bar that is seen paints at once, 20 ms each time: this way it is left to Qt.
         self.progress.setUpdatesEnabled(False)
         self.progress.setRange(0, max(counts.total, 1))
@@ -162,7 +200,7 @@ class CurationPanel(QWidget):
         self.progress.setUpdatesEnabled(True)
         change = "" if before is None else f" ({counts.accepted - before.accepted:+d})"
         accepted, rejected, unsure = (
-            VERDICT_COLORS[v] for v in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNSURE)
+            self._colors[v] for v in (Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNSURE)
         )
         self.counts.setText(
             f"<b style='color:{accepted}'>{counts.accepted} accepted{change}</b> · "
@@ -174,6 +212,12 @@ class CurationPanel(QWidget):
         """What is going on, or what to do next; nothing when empty."""
         self.status.setText(what)
         self.status.setVisible(bool(what))
+
+    def show_conflict(self, problem: str) -> None:
+        """Why nothing can be written until the result is read again; empty when all is well."""
+        self.conflict.setText(problem)
+        for widget in (self.conflict, self.read_again):
+            widget.setVisible(bool(problem))
 
     def show_filter_problem(self, problem: str) -> None:
         set_problem(self.filter, problem or None)
@@ -190,38 +234,41 @@ class CurationPanel(QWidget):
         kinds = set[Verdict]().union(*(v for name, v in on.items() if name not in _BY_ORIGIN))
         return sorted(verdict.value for verdict in origins & kinds)
 
-    def set_tags(self, in_use: Sequence[str]) -> None:
-        """Offer the tags that are in use, then plain names."""
-        names = list(in_use[:N_TAGS])
-        spare = (f"tag {i}" for i in range(1, N_TAGS + 1))
-        names += [name for name in spare if name not in names][: N_TAGS - len(names)]
-        self.tags.setText(", ".join(names))
-        self.tags.setCursorPosition(0)
+    def set_tags(self, tags: tuple[Tag, ...]) -> None:
+        """What the keys 1 to 9 give."""
+        self._tags = tags
+        self.preferences.set_tags(tags)
+        self.model.set_tags(tags)
+        for number, (tag, button) in enumerate(zip(tags, self.tags, strict=True), start=1):
+            button.setToolTip(f"{tag.name} ({number})")
+            button.setStyleSheet(
+                f"background: {tag.color}; color: black; padding: 1px 4px; border-radius: 3px;"
+            )
 
     def tag_name(self, number: int) -> str:
         """The tag of a digit."""
-        names = [name.strip() for name in self.tags.text().split(",")]
-        named = number <= len(names) and names[number - 1]
-        return str(names[number - 1]) if named else f"tag {number}"
+        return self._tags[number - 1].name
+
+    def set_background(self, background: str) -> None:
+        """Colours that can be read on it."""
+        self._colors = {v: readable_on(background, color) for v, color in VERDICT_COLORS.items()}
+        self.model.set_colors({v.value: color for v, color in self._colors.items()})
+        for name, box in self.switches.items():
+            if name not in _BY_ORIGIN:
+                box.setStyleSheet(f"color: {self._colors[_SWITCHES[name][0]]};")
+        if self._last_counts is not None:
+            self.show_counts(*self._last_counts)
 
 
 def _button(action: Action, run: Callable[[Action], None]) -> QPushButton:
     button = QPushButton(action.text)
-    button.setToolTip(f"{action.tooltip} ({action.key})")
+    set_key_tip(button, action)
     # Keys go to the table, not to the button that was clicked last.
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     button.clicked.connect(lambda _=False: run(action))
     return button
 
 
-def _keys_as_html(actions: Sequence[Action]) -> str:
-    rows = [(a.key, a.tooltip) for a in actions]
-    rows += [("1 … 9", "Give the selected components a tag, or take it away"),
-             ("Esc", "Stop drawing")]  # fmt: skip
-    lines = "".join(
-        f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>" for key, text in rows
-    )
-    return (
-        f"<table cellpadding='3'>{lines}</table><p>Keys are changed in the settings file, under "
-        '<i>keys</i>: for example <i>accept = "Y"</i>.</p>'
-    )
+def set_key_tip(button: QPushButton, action: Action) -> None:
+    """Say what a button does, and which key does it."""
+    button.setToolTip(f"{action.tooltip} ({action.key})")

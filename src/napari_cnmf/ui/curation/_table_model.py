@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from qtpy.QtGui import QColor
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui.curation._columns import TITLES, TOOLTIPS, Column, Figures, filter_rows
+from napari_cnmf.ui.curation._tags import Tag, color_of
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 
 _Index = QModelIndex
-_COLORS = {verdict.value: QColor(color) for verdict, color in VERDICT_COLORS.items()}
 _DECIMALS = {Column.SNR: 1, Column.R: 2, Column.CNN: 2}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
@@ -39,12 +40,24 @@ class CurationTableModel(QAbstractTableModel):
         self._states: NDArray[np.str_] = np.zeros(0, "<U1")
         self._position: NDArray[np.intp] = np.zeros(0, np.intp)
         self._filter = ""
+        self._colors: dict[str, QColor] = {}
+        self._tags: tuple[Tag, ...] = ()
+        self.set_colors({verdict.value: color for verdict, color in VERDICT_COLORS.items()})
         self._sort = (Column.ID, Qt.SortOrder.AscendingOrder)
 
     def set_content(self, cur: Curation | None, figures: Figures, states: NDArray[np.str_]) -> None:
         """Show other components."""
         self._cur, self.figures, self._states = cur, figures, states
         self._reorder()
+
+    def set_colors(self, colors: Mapping[str, str]) -> None:
+        """Colours of the decisions, by name."""
+        self._colors = {name: QColor(color) for name, color in colors.items()}
+
+    def set_tags(self, tags: tuple[Tag, ...]) -> None:
+        """Colours of the tags."""
+        self._tags = tags
+        self.set_states(self._states)
 
     def set_states(self, states: NDArray[np.str_]) -> None:
         """Show other decisions; rows stay where they are until the filter is set again."""
@@ -139,7 +152,10 @@ class CurationTableModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._text(row, column)
         if role == Qt.ItemDataRole.ForegroundRole and column is Column.DECISION:
-            return _COLORS.get(str(self._states[row]))
+            return self._colors.get(str(self._states[row]))
+        if role == Qt.ItemDataRole.DecorationRole and column is Column.TAGS:
+            tags = sorted(self._cur.tags(int(self.figures.ids[row])))
+            return QColor(color_of(tags[0], self._tags)) if tags else None
         if role == Qt.ItemDataRole.TextAlignmentRole and column in self.figures.numbers:
             return _RIGHT
         return None

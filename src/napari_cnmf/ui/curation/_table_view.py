@@ -87,6 +87,12 @@ class CurationTable(QTableView):
         finally:
             self._is_following = False
 
+    def edit_note(self, row: int) -> None:
+        """Start to write the note of a component, by its row."""
+        position = self._rows.position_of(row)
+        if position >= 0:
+            self.edit(self._rows.index(position, Column.NOTE))
+
     def _on_selection(self, *_: object) -> None:
         model = self.selectionModel()
         if self._is_following or model is None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSlider,
+    QWidget,
+)
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import QualityParams
@@ -18,7 +26,7 @@ class ThresholdSliders(QWidget):
     moved = Signal(dict)
     """Thresholds by name while a slider is held: to be shown, not kept."""
     settled = Signal(dict)
-    """The one threshold that was changed."""
+    """The one threshold or switch that was changed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +41,7 @@ class ThresholdSliders(QWidget):
             ("rval_lowest", -1.0, 1.0),
             ("min_cnn_thr", 0.0, 1.0),
             ("cnn_lowest", 0.0, 1.0),
+            ("max_ecc", 1.0, 10.0),
         ):
             field = QualityParams.model_fields[name]
             row = _Row(name, str(field.title), str(field.description), low, high)
@@ -41,6 +50,17 @@ class ThresholdSliders(QWidget):
             row.slider.sliderReleased.connect(lambda r=row: self._settle(r))
             row.box.valueChanged.connect(lambda _=0.0, r=row: self._on_box(r))
             self.rows[name] = row
+        self.switches: dict[str, QCheckBox] = {}
+        switches = QHBoxLayout()
+        for name in ("use_cnn", "use_ecc"):
+            field = QualityParams.model_fields[name]
+            box = QCheckBox(str(field.title))
+            box.setToolTip(f"{field.description} ({name})")
+            box.toggled.connect(lambda on, n=name: self.settled.emit({n: on}))
+            switches.addWidget(box)
+            self.switches[name] = box
+        switches.addStretch()
+        grid.addLayout(switches, len(self.rows), 0, 1, 3)
 
     def set_components(self, components: Components) -> None:
         """Ranges that fit the scores."""
@@ -50,9 +70,12 @@ class ThresholdSliders(QWidget):
             "SNR": components.snr is not None and n > 0,
             "rval": components.r_values is not None and n > 0,
             "cnn": cnn is not None and cnn.size == n > 0,
+            "ecc": components.ecc is not None and n > 0 and len(components.dims) == 2,
         }
+        for name, box in self.switches.items():
+            box.setVisible(known[name.removeprefix("use_")])
         for name, row in self.rows.items():
-            score = "SNR" if "SNR" in name else "rval" if "rval" in name else "cnn"
+            score = next(score for score in known if score in name)
             row.set_visible(known[score])
             if score == "SNR" and known["SNR"]:
                 finite = np.asarray(components.snr)[np.isfinite(np.asarray(components.snr))]
@@ -94,7 +117,7 @@ class _Row:
         self.box = QDoubleSpinBox()
         self.box.setDecimals(2)
         self.box.setKeyboardTracking(False)
-        self.box.setMaximumWidth(76)
+        self.box.setFixedWidth(92)
         for widget in (self.label, self.slider, self.box):
             widget.setToolTip(f"{tooltip} ({name})")
         self.set_range(low, high)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayo
 
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, follow_theme, readable_on
+from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 from napari_cnmf.ui.plots._heatmap import HeatMap
 from napari_cnmf.ui.plots._metrics import metrics, thresholds_of
@@ -81,23 +80,18 @@ class PlotsWidget(QWidget):
 
     def _connect(self) -> None:
         session, overview = self._session, self._overview
-        connections = (
+        connect_while_alive(
+            self,
             (session.result_changed, self._on_result),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
             (overview.figures_changed, self._on_figures),
             (overview.order_changed, self._on_order),
+            (self._viewer.dims.events.current_step, self._move_cursor),
         )
-        for signal, slot in connections:
-            signal.connect(slot)
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(partial(_disconnect, connections))
         self.scatter.chosen.connect(self._select)
         self.heat_map.position_chosen.connect(self._select_position)
         self.heat_map.time_chosen.connect(self._move_slider)
-        self._viewer.dims.events.current_step.connect(self._move_cursor)
-        dims = self._viewer.dims.events.current_step
-        self.destroyed.connect(partial(dims.disconnect, self._move_cursor))
         follow_theme(self, self._viewer, self._apply_theme)
         overview.attach(self)
 
@@ -203,21 +197,13 @@ class PlotsWidget(QWidget):
 
     # -- time
 
-    def _time_axis(self) -> int | None:
-        result = self._session.result
-        axis = -1 if result is None else self._viewer.dims.ndim - len(result.components.dims) - 1
-        return axis if axis >= 0 else None
-
     def _move_cursor(self, _event: Any = None) -> None:
-        axis = self._time_axis()
-        if axis is not None:
-            self.heat_map.set_time((self._viewer.dims.current_step[axis] + 0.5) / self._rate)
+        frame = self._session.timeline.frame
+        if frame is not None:
+            self.heat_map.set_time((frame + 0.5) / self._rate)
 
     def _move_slider(self, time: float) -> None:
-        axis, result = self._time_axis(), self._session.result
-        if axis is not None and result is not None:
-            last = result.components.n_frames - 1
-            self._viewer.dims.set_current_step(axis, min(max(int(time * self._rate), 0), last))
+        self._session.timeline.go_to(int(time * self._rate))
 
     def _apply_theme(self, theme: Any) -> None:
         background = theme.background.as_hex()
@@ -228,8 +214,3 @@ class PlotsWidget(QWidget):
             for verdict, color in VERDICT_COLORS.items()
         }
         self._recolour_soon.start()
-
-
-def _disconnect(connections: tuple[tuple[Any, Any], ...]) -> None:
-    for signal, slot in connections:
-        signal.disconnect(slot, missing_ok=True)

@@ -24,6 +24,7 @@ class Trace(StrEnum):
     RAW = "Raw"
     DENOISED = "Denoised"
     SPIKES = "Spikes"
+    RESIDUAL = "Residual"
     DFF = "dF/F"
 
 
@@ -31,6 +32,7 @@ TRACE_TOOLTIPS = {
     Trace.RAW: "Raw: the denoised trace plus what the model did not explain (C + YrA)",
     Trace.DENOISED: "Denoised: the calcium of the model (C)",
     Trace.SPIKES: "Spikes: the deconvolved activity (S), in its own scale below the trace",
+    Trace.RESIDUAL: "Residual: what the model did not explain under the footprint (YrA)",
     Trace.DFF: "dF/F: fluorescence change relative to baseline, in place of raw and denoised",
 }
 
@@ -76,7 +78,8 @@ class CurveSet:
     centres
         Height of each component's label in plot coordinates, in selection order.
     has_units
-        One component alone is in its own units; several are each scaled to the same height.
+        One component alone, and several over each other, are in the movie's units; several that
+        are stacked are each scaled to the same height.
     """
 
     curves: tuple[Curve, ...]
@@ -86,7 +89,11 @@ class CurveSet:
 
 def available_traces(components: Components) -> frozenset[Trace]:
     """Which traces a result has."""
-    optional = {Trace.RAW: components.YrA, Trace.SPIKES: components.S}
+    optional = {
+        Trace.RAW: components.YrA,
+        Trace.RESIDUAL: components.YrA,
+        Trace.SPIKES: components.S,
+    }
     missing = {trace for trace, values in optional.items() if values is None}
     return frozenset(set(Trace) - missing)
 
@@ -96,8 +103,10 @@ def lay_out(
     selection: Sequence[int],
     wanted: frozenset[Trace],
     dff: FloatArray | None = None,
+    *,
+    stacked: bool = True,
 ) -> CurveSet:
-    """Curves of the selected components, stacked from the top where there are several.
+    """Curves of the selected components.
 
     Parameters
     ----------
@@ -109,21 +118,27 @@ def lay_out(
         Which traces to draw; those that the result lacks are left out.
     dff
         dF/F of the selection, ``(len(selection), n_frames)``; needed where it is wanted.
+    stacked
+        Several stand below each other, the first on top, else all on one axis.
     """
     shown = wanted & available_traces(components)
-    several = len(selection) > 1
+    is_scaled = stacked and len(selection) > 1
+    lines = [
+        _lines(components, index, shown, None if dff is None else dff[position])
+        for position, index in enumerate(selection)
+    ]
+    spans = [_span(each) for each in lines]
+    if not is_scaled and spans:
+        # on one axis the spikes of all stand below the lowest
+        spans = [(min(low for low, _ in spans), max(high for _, high in spans))] * len(spans)
     curves: list[Curve] = []
     centres: list[float] = []
     for position, index in enumerate(selection):
-        if dff is not None and Trace.DFF in shown:
-            lines = {Trace.DFF: dff[position]}
-        else:
-            lines = _lines(components, index, shown)
-        low, high = _span(lines)
+        low, high = spans[position]
         height = high - low
-        scale = 1 / height if several else 1.0
-        shift = -position * (1 + _GAP + _SPIKE_STRIP) - low * scale if several else 0.0
-        for trace, values in lines.items():
+        scale = 1 / height if is_scaled else 1.0
+        shift = -position * (1 + _GAP + _SPIKE_STRIP) - low * scale if is_scaled else 0.0
+        for trace, values in lines[position].items():
             curves.append(Curve(trace, index, position, values * scale + shift))
         if Trace.SPIKES in shown and components.S is not None:
             spikes = np.nan_to_num(components.S[index])
@@ -132,14 +147,21 @@ def lay_out(
             base = low * scale + shift - strip * 1.1
             curves.append(Curve(Trace.SPIKES, index, position, spikes / top * strip, base))
         centres.append((low + high) / 2 * scale + shift)
-    return CurveSet(tuple(curves), tuple(centres), has_units=not several)
+    return CurveSet(tuple(curves), tuple(centres), has_units=not is_scaled)
 
 
-def _lines(components: Components, index: int, shown: frozenset[Trace]) -> dict[Trace, FloatArray]:
+def _lines(
+    components: Components, index: int, shown: frozenset[Trace], dff: FloatArray | None
+) -> dict[Trace, FloatArray]:
     """The traces of one component that are lines, in their own units."""
+    if dff is not None and Trace.DFF in shown:
+        return {Trace.DFF: dff}
     lines: dict[Trace, FloatArray] = {}
-    if Trace.RAW in shown and components.YrA is not None:
-        lines[Trace.RAW] = components.C[index] + components.YrA[index]
+    if components.YrA is not None:
+        if Trace.RAW in shown:
+            lines[Trace.RAW] = components.C[index] + components.YrA[index]
+        if Trace.RESIDUAL in shown:
+            lines[Trace.RESIDUAL] = components.YrA[index]
     if Trace.DENOISED in shown:
         lines[Trace.DENOISED] = components.C[index]
     return lines

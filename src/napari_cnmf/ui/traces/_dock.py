@@ -14,8 +14,16 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
+from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import SteadyLabel, bring_to_front, call_soon, follow_theme, hint_label
+from napari_cnmf.ui._theme import (
+    SteadyLabel,
+    bring_to_front,
+    call_soon,
+    connect_while_alive,
+    follow_theme,
+    hint_label,
+)
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import (
     DETRENDED_TOOLTIP,
@@ -35,12 +43,16 @@ _TOGGLE = (
     "QToolButton { padding: 2px 9px; border-radius: 3px; }"
     "QToolButton:checked { background: rgba(128, 128, 128, 100); }"
 )
+_MOST = 40
+"""Components whose traces are drawn; more are no picture any more."""
+_MOST_NAMED = 10
+_FLUORESCENCE = "fluorescence (a.u.)"
 _NO_RESULT = "Open a result to see its traces: double-click a completed item of the batch."
 _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds another one."
 
 
 class TracesWidget(QWidget):
-    """Raw, denoised, spikes and dF/F of the selection, with a time cursor tied to the slider."""
+    """Raw, denoised, spikes, residual and dF/F of the selection; a cursor tied to the slider."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -54,18 +66,34 @@ class TracesWidget(QWidget):
         self._buttons = {trace: self._make_button(trace) for trace in Trace}
         for trace in (Trace.RAW, Trace.DENOISED, Trace.SPIKES):
             self._buttons[trace].setChecked(True)
+        self._overlaid = self._make_tool("Overlaid", "Several on one axis in the movie's units")
+        self._overlaid.setCheckable(True)
+        self._overlaid.toggled.connect(lambda _: self._redraw.start())
+        self._peak = self._make_tool("Peak", "Go to the largest event of the component (G)")
+        self._play = self._make_tool("Play", "Play what is around the largest event (P)")
+        self._whole = self._make_tool("All", "Zoom out to the whole recording (double-click)")
+        self._is_computing = False
+        self._dff: tuple[Any, np.ndarray[Any, Any] | None] = (None, None)
         self._hint = hint_label(_NO_RESULT)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)
         self._pages.addWidget(self._plot)
         self._lay_out_widgets()
 
+        timeline = self._session.timeline
+        self._peak.clicked.connect(lambda _=False: timeline.go_to_peak())
+        self._play.clicked.connect(lambda _=False: timeline.play_peak())
+        self._whole.clicked.connect(lambda _=False: self._plot.show_all())
         self._plot.time_chosen.connect(self._move_slider)
-        self._session.result_changed.connect(self._on_result)
-        self._session.selection_changed.connect(self._on_selection)
-        self._session.components_changed.connect(self._on_edit)
-        self._session.verdicts_changed.connect(self._on_edit)
-        napari_viewer.dims.events.current_step.connect(self._move_cursor)
+        session = self._session
+        connect_while_alive(
+            self,
+            (session.result_changed, self._on_result),
+            (session.selection_changed, self._on_selection),
+            (session.components_changed, self._on_components),
+            (session.verdicts_changed, self._on_edit),
+            (napari_viewer.dims.events.current_step, self._move_cursor),
+        )
         follow_theme(self, napari_viewer, self._apply_theme)
         self._on_result(self._session.result)
 
@@ -78,10 +106,21 @@ class TracesWidget(QWidget):
         button.toggled.connect(lambda _: self._redraw.start())
         return button
 
+    @staticmethod
+    def _make_tool(text: str, tooltip: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tooltip)
+        button.setStyleSheet(_TOGGLE)
+        return button
+
     def _lay_out_widgets(self) -> None:
         bar = QHBoxLayout()
         bar.addWidget(self._title, 1)
         for button in self._buttons.values():
+            bar.addWidget(button)
+        bar.addSpacing(10)
+        for button in (self._overlaid, self._peak, self._play, self._whole):
             bar.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 4)
@@ -117,10 +156,15 @@ class TracesWidget(QWidget):
             relative.setText("Detrended" if detrended else Trace.DFF.value)
             relative.setToolTip(DETRENDED_TOOLTIP if detrended else TRACE_TOOLTIPS[Trace.DFF])
             bring_to_front(self)
+        self._dff = (None, None)
         self._move_cursor()
         self._redraw.start()
 
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
+        self._redraw.start()
+
+    def _on_components(self) -> None:
+        self._dff = (None, None)
         self._redraw.start()
 
     def _on_edit(self) -> None:
@@ -133,53 +177,67 @@ class TracesWidget(QWidget):
             self._hint.setText(_NO_SELECTION if result is not None else _NO_RESULT)
             self._pages.setCurrentWidget(self._hint)
             return
-        components = result.components
-        ids = result.ids[list(selection)].tolist()
-        states = result.link.states[list(selection)].tolist()
-        self._title.setText(_describe(components, selection, ids, states))
+        components, drawn = result.components, selection[:_MOST]
+        ids = result.ids[list(drawn)].tolist()
+        self._title.setText(_describe(result, selection, ids))
         shown = self.shown_traces()
-        dff = compute_dff(components, selection) if Trace.DFF in shown else None
-        curves = lay_out(components, selection, shown, dff)
-        self._plot.set_curves(self._times, curves, [f"{i}" for i in ids])
+        if Trace.DFF not in shown:
+            dff = None
+        elif self._dff[0] == (id(components), drawn):
+            dff = self._dff[1]
+        else:
+            self._compute_dff(components, drawn)
+            return
+        curves = lay_out(components, drawn, shown, dff, stacked=not self._overlaid.isChecked())
+        unit = "dF/F" if dff is not None and not is_detrended_only(components) else _FLUORESCENCE
+        self._plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
         self._pages.setCurrentWidget(self._plot)
 
-    def _time_axis(self) -> int | None:
-        """Which of the viewer's axes is time, while a result is shown."""
-        result = self._session.result
-        if result is None:
-            return None
-        axis = self._viewer.dims.ndim - len(result.components.dims) - 1
-        return axis if axis >= 0 else None
+    def _compute_dff(self, components: Components, drawn: tuple[int, ...]) -> None:
+        """A running percentile takes a moment on a long recording."""
+        if self._is_computing:
+            return
+        self._is_computing = True
+
+        def show(dff: Any) -> None:
+            self._is_computing = False
+            self._dff = ((id(components), drawn), dff)
+            self._redraw.start()
+
+        def failed(_error: Exception) -> None:
+            self._is_computing = False
+
+        call_in_background(lambda: compute_dff(components, drawn), done=show, failed=failed)
 
     def _move_cursor(self, _event: Any = None) -> None:
-        axis = self._time_axis()
-        if axis is None or not self._times.size:
-            return
-        frame = min(self._viewer.dims.current_step[axis], len(self._times) - 1)
-        self._plot.set_time(float(self._times[frame]))
+        frame = self._session.timeline.frame
+        if frame is not None and frame < len(self._times):
+            self._plot.set_time(float(self._times[frame]))
 
     def _move_slider(self, time: float) -> None:
-        axis = self._time_axis()
-        if axis is None or not self._times.size:
-            return
-        frame = int(np.abs(self._times - time).argmin())
-        self._viewer.dims.set_current_step(axis, frame)
-        self._move_cursor()
+        if self._times.size:
+            self._session.timeline.go_to(int(np.abs(self._times - time).argmin()))
+            self._move_cursor()
 
     def _apply_theme(self, theme: Any) -> None:
-        self._plot.set_colors(theme.text.as_hex(), theme.warning.as_hex())
+        self._plot.set_colors(
+            theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex()
+        )
         self._redraw.start()
 
 
-def _describe(
-    components: Components, selection: tuple[int, ...], ids: list[int], states: list[str]
-) -> str:
+def _describe(result: ShownResult, selection: tuple[int, ...], ids: list[int]) -> str:
     """The selection in words, with scores where it is one component."""
+    names = [
+        f"<b style='color:{selection_color(position)}'>{id_}</b>"
+        for position, id_ in enumerate(ids[:_MOST_NAMED])
+    ]
     if len(selection) > 1:
-        return f"{len(selection)} components"
-    index = selection[0]
-    parts = [f"<b style='color:{selection_color(0)}'>Component {ids[0]}</b>"]
-    parts.append(states[0])
+        more = ", …" if len(selection) > len(names) else ""
+        drawn = f", the first {len(ids)} drawn" if len(selection) > len(ids) else ""
+        return f"{len(selection)} components{drawn}: {', '.join(names)}{more}"
+    components, index = result.components, selection[0]
+    parts = [f"Component {names[0]}", str(result.link.states[index])]
     if components.classes is not None:
         parts.append(str(components.classes[index]))
     if components.snr is not None:

@@ -13,8 +13,13 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sticks
 
-_WIDTHS = {Trace.RAW: 1.0, Trace.DENOISED: 1.8, Trace.SPIKES: 1.2, Trace.DFF: 1.4}
-_ALPHAS = {Trace.RAW: 110, Trace.DENOISED: 255, Trace.SPIKES: 210, Trace.DFF: 255}
+_WIDTHS = {
+    Trace.RAW: 1.0, Trace.DENOISED: 1.8, Trace.SPIKES: 1.2, Trace.RESIDUAL: 1.0, Trace.DFF: 1.4,
+}  # fmt: skip
+_ALPHAS = {
+    Trace.RAW: 110, Trace.DENOISED: 255, Trace.SPIKES: 210, Trace.RESIDUAL: 150, Trace.DFF: 255,
+}  # fmt: skip
+_FLUORESCENCE = "fluorescence (a.u.)"
 _SMOOTH_BELOW = 1500
 """Frames; longer curves have several points a pixel, and smoothing them triples the painting."""
 
@@ -46,8 +51,12 @@ class TracePlot(QWidget):
         self._cursor.sigDragged.connect(lambda line: self.time_chosen.emit(float(line.value())))
         self._item.addItem(self._cursor, ignoreBounds=True)
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
+        self._legend = self._item.addLegend(
+            offset=(-6, 1), labelTextSize="8pt", verSpacing=-6, colCount=len(Trace)
+        )
+        self._explained: tuple[Any, ...] = ()
         self._curves: list[Any] = []
-        self._labels: list[Any] = []
+        self._whole = (0.0, 1.0)
         self._text_color = "#cccccc"
 
         layout = QVBoxLayout(self)
@@ -55,9 +64,15 @@ class TracePlot(QWidget):
         layout.addWidget(self._plot)
         self.setMinimumHeight(150)
 
-    def set_colors(self, text: str, cursor: str) -> None:
+    def set_colors(self, background: str, text: str, cursor: str) -> None:
         """Follow a theme: axes and labels, and the cursor."""
+        self._plot.setBackground(background)
         self._text_color = text
+        self._explained = ()
+        self._legend.setLabelTextColor(text)
+        behind = QColor(background)
+        behind.setAlpha(190)
+        self._legend.setBrush(pg.mkBrush(behind))
         for name in ("left", "bottom"):
             axis = self._item.getAxis(name)
             axis.setPen(pg.mkPen(text, width=1))
@@ -71,9 +86,26 @@ class TracePlot(QWidget):
         axis.enableAutoSIPrefix(False)
         axis.setLabel(f"{label} ({unit})" if unit else label)
         self._item.setLimits(xMin=-0.02 * end, xMax=1.02 * end)
-        self._item.setXRange(0, end, padding=0.01)
+        self._whole = (0.0, end)
+        self.show_all()
 
-    def set_curves(self, times: FloatArray, curves: CurveSet, names: list[str]) -> None:
+    def show_all(self) -> None:
+        """Zoom out to the whole recording."""
+        self._item.setXRange(*self._whole, padding=0.01)
+
+    @property
+    def time_range(self) -> tuple[float, float]:
+        """What is in view."""
+        low, high = self._item.viewRange()[0]
+        return float(low), float(high)
+
+    def set_time_range(self, low: float, high: float) -> None:
+        """Zoom along time."""
+        self._item.setXRange(low, high, padding=0)
+
+    def set_curves(
+        self, times: FloatArray, curves: CurveSet, names: list[str], unit: str = _FLUORESCENCE
+    ) -> None:
         """Replace what is drawn.
 
         Parameters
@@ -83,28 +115,36 @@ class TracePlot(QWidget):
         curves
             As ``lay_out`` gives them.
         names
-            Label of each selected component; shown where there are several.
+            Label of each selected component; shown where several are stacked.
+        unit
+            What the heights are where they are not scaled.
         """
-        for item in (*self._curves, *self._labels):
+        for item in self._curves:
             self._item.removeItem(item)
         self._curves = [self._add_curve(times, curve) for curve in curves.curves]
-        self._labels = []
+        self._explain(curves)
         axis = self._item.getAxis("left")
         if curves.has_units:
             axis.setTicks(None)
-            axis.setLabel("fluorescence (a.u.)" if curves.curves else "")
+            axis.setLabel(unit if curves.curves else "")
         else:
             axis.setTicks([list(zip(curves.centres, names, strict=True))])
             axis.setLabel("")
         # Else it is found while painting, and all is painted twice.
         self._item.getViewBox().updateAutoRange()
 
+    def _explain(self, curves: CurveSet) -> None:
+        """Say what the lines of the first component are; those of the others are like them."""
+        kinds = {c.trace: self._pen(c) for c in curves.curves if c.position == 0}
+        if tuple(kinds) == self._explained:
+            return
+        self._explained = tuple(kinds)
+        self._legend.clear()
+        for trace, pen in kinds.items():
+            self._legend.addItem(pg.PlotDataItem(pen=pen), trace.value)
+
     def _add_curve(self, times: FloatArray, curve: Any) -> Any:
-        color = QColor(selection_color(curve.position))
-        if curve.trace is Trace.RAW:
-            color = QColor(self._text_color)
-        color.setAlpha(_ALPHAS[curve.trace])
-        pen = pg.mkPen(color, width=_WIDTHS[curve.trace])
+        pen = self._pen(curve)
         if curve.trace is Trace.SPIKES:
             x, y = spike_sticks(curve, times)
             item = pg.PlotCurveItem(x, y, pen=pen, connect="pairs")
@@ -115,6 +155,13 @@ class TracePlot(QWidget):
             )
         self._item.addItem(item)
         return item
+
+    def _pen(self, curve: Any) -> Any:
+        color = QColor(selection_color(curve.position))
+        if curve.trace is Trace.RAW:
+            color = QColor(self._text_color)
+        color.setAlpha(_ALPHAS[curve.trace])
+        return pg.mkPen(color, width=_WIDTHS[curve.trace])
 
     @property
     def n_curves(self) -> int:
@@ -127,11 +174,28 @@ class TracePlot(QWidget):
         return float(self._cursor.value())
 
     def set_time(self, time: float) -> None:
-        """Move the cursor without telling anyone."""
+        """Move the cursor without telling anyone; a zoomed plot follows it."""
         self._cursor.setValue(time)
+        low, high = self.time_range
+        if not low <= time <= high:
+            half = (high - low) / 2
+            self.set_time_range(time - half, time + half)
+
+    @property
+    def canvas(self) -> Any:
+        """The widget that mouse events go to."""
+        return self._plot.viewport()
+
+    @property
+    def explained(self) -> list[str]:
+        """What the legend says."""
+        return [str(trace) for trace in self._explained]
 
     def _on_clicked(self, event: Any) -> None:
-        if event.button() != Qt.MouseButton.LeftButton or event.double():
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        if event.double():
+            self.show_all()
             return
         box = self._item.getViewBox()
         if box.sceneBoundingRect().contains(event.scenePos()):

@@ -151,3 +151,11 @@ def test_nothing_curated_is_saved_as_it_was(tmp_path: Path) -> None:
     saved = read_caiman(save_curated(cur, tmp_path / "saved.hdf5"))
     assert saved.accepted.tolist() == components().accepted.tolist()
     assert saved.attributes["accepted_list"] == []
+
+
+def test_the_size_that_other_programs_ask_for_is_written(curated: Curation, tmp_path: Path) -> None:
+    sized = curated.components.params | {"init": {"gSig": (3, 4), "gSiz": None}}
+    path = write_caiman(curated.components.replace(params=sized), tmp_path / "sized.hdf5")
+    with h5py.File(path) as file:
+        assert np.asarray(file["params/init/gSiz"]).tolist() == [7, 9]
+    assert read_caiman(path).params["init"] == {"gSig": (3, 4), "gSiz": None}

@@ -10,15 +10,16 @@ import h5py
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtGui import QKeySequence, QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QLineEdit
 
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.curation import open_curation
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._loading import LoadedResult, finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._columns import Column
@@ -272,13 +273,143 @@ def test_the_history_goes_back_to_any_point(desk: Desk, curable: Components) -> 
     desk.show(finish(load_components(curable)))
     for key in ("J", "A", "R", "A"):
         desk.press(key)
-    desk.panel.tabs.setCurrentIndex(1)
-    entries = desk.panel.history.list
-    desk.qtbot.waitUntil(lambda: entries.count() == 4)
-    assert "reject 1" in entries.item(1).text()
-    entries.itemActivated.emit(entries.item(2))
+    desk.panel.tabs.setCurrentWidget(desk.panel.history)
+    history = desk.panel.history
+    desk.qtbot.waitUntil(lambda: len(history.texts()) == 4)
+    assert f"{desk.cur.who}:  reject 1" in history.texts()[1]
+    history.list.activated.emit(history.model.index(2))
     assert desk.cur.decisions.tolist() == [Decision.ACCEPTED, 0, 0, 0, 0]
-    desk.qtbot.waitUntil(lambda: entries.item(0).font().italic())
+    font = Qt.ItemDataRole.FontRole
+    desk.qtbot.waitUntil(lambda: history.model.data(history.model.index(0), font).italic())
+    assert history.texts()[2].startswith("▸"), "where one stands is marked"
+
+
+def test_keys_are_changed_in_the_dock_and_stay(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    keys = desk.panel.preferences.keys
+    keys["accept"].setKeySequence(QKeySequence("Y"))
+    keys["accept"].editingFinished.emit()
+    desk.press("J")
+    desk.press("A")
+    assert desk.cur.decisions[0] == Decision.AUTO
+    desk.press("Y")
+    assert desk.cur.decisions[0] == Decision.ACCEPTED
+    desk.qtbot.waitUntil(lambda: read_settings().keys == {"accept": "Y"})
+    keys["reject"].setKeySequence(QKeySequence("Y"))
+    keys["reject"].editingFinished.emit()
+    assert "Accept" in desk.panel.preferences.problem.text()
+    assert keys["reject"].keySequence().toString() == "R"
+    desk.panel.preferences.reset.click()
+    desk.qtbot.waitUntil(lambda: read_settings().keys == {})
+    desk.press("A")
+    assert desk.cur.decisions[1] == Decision.ACCEPTED
+
+
+def test_tags_have_names_and_colours_that_stay(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    preferences = desk.panel.preferences
+    preferences.names[1].setText("doublet")
+    preferences.names[1].editingFinished.emit()
+    preferences.set_color(1, "#123456")
+    desk.press("J")
+    desk.press("2")
+    assert desk.cur.tags(0) == {"doublet"}
+    swatch = desk.panel.model.index(0, Column.TAGS).data(Qt.ItemDataRole.DecorationRole)
+    assert swatch.name() == "#123456"
+    desk.qtbot.waitUntil(lambda: read_settings().tags.get("doublet") == "#123456")
+    assert list(read_settings().tags)[1] == "doublet"
+    desk.panel.tags[1].click()
+    assert desk.cur.tags(0) == frozenset()
+
+
+def test_a_note_is_written_from_the_keyboard(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    desk.press("J")
+    desk.press("W")
+    desk.qtbot.waitUntil(lambda: isinstance(desk.panel.table.focusWidget(), QLineEdit))
+    editor = desk.panel.table.focusWidget()
+    QTest.keyClicks(editor, "a doublet?")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    desk.qtbot.waitUntil(lambda: desk.cur.note_of(0) == "a doublet?")
+    assert not desk.cur.decisions.any(), "letters typed into a note decide nothing"
+
+
+def test_staying_after_a_decision_is_remembered(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    desk.panel.advance.click()
+    desk.press("J")
+    desk.press("A")
+    assert desk.session.selection == (0,)
+    desk.qtbot.waitUntil(lambda: not read_settings().advance)
+
+
+def test_elongated_components_are_switched_off(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable.replace(ecc=np.array([1.0, 2.0, 3.5, 5.0, 9.0])))))
+    desk.cur.set_thresholds(min_SNR=0.0)
+    thresholds = desk.panel.thresholds
+    assert not thresholds.rows["max_ecc"].slider.isHidden()
+    assert thresholds.switches["use_cnn"].isHidden()
+    thresholds.switches["use_ecc"].click()
+    assert desk.cur.accepted.tolist() == [True, True, False, False, False]
+    thresholds.rows["max_ecc"].box.setValue(6)
+    assert desk.cur.accepted.sum() == 4
+    desk.press("Z", ctrl=True)
+    desk.press("Z", ctrl=True)
+    assert desk.cur.accepted.all()
+    desk.qtbot.waitUntil(lambda: not thresholds.switches["use_ecc"].isChecked())
+
+
+def test_another_curator_is_compared_and_followed(
+    desk: Desk, curable: Components, tmp_path: Path
+) -> None:
+    path = write_caiman(curable, tmp_path / "result.hdf5")
+    anna = open_curation(path, curator="anna")
+    anna.reject(4)
+    anna.accept(1)
+    desk.show(finish(load_file(path)))
+    page = desk.panel.compare
+    desk.panel.tabs.setCurrentWidget(page)
+    desk.qtbot.waitUntil(lambda: page.others.currentText() == "anna")
+    page.compare.click()
+    desk.qtbot.waitUntil(lambda: page.list.count() == 2)
+    assert "agree on 3 of 5" in page.summary.text()
+    page.next.click()
+    assert desk.session.selection == (1,)
+    page.adopt.click()
+    assert desk.cur.decisions[1] == Decision.ACCEPTED
+    assert desk.session.selection == (4,), "the next difference is shown"
+    page.compare.click()
+    desk.qtbot.waitUntil(lambda: page.list.count() == 1)
+    page.curator.setText("ben")
+    page.curator.editingFinished.emit()
+    desk.qtbot.waitUntil(lambda: read_settings().curator == "ben")
+    desk.show(finish(load_file(path)))
+    desk.press("R")
+    desk.cur.reject(2)
+    assert (tmp_path / "result.hdf5.curation-ben.jsonl").exists()
+    desk.qtbot.waitUntil(lambda: page.others.findText("main journal") >= 0)
+
+
+def test_what_another_window_did_is_read_again(
+    desk: Desk, curable: Components, tmp_path: Path
+) -> None:
+    path = write_caiman(curable, tmp_path / "result.hdf5")
+    desk.show(finish(load_file(path)))
+    desk.press("J")
+    desk.press("A")
+    other = open_curation(path)
+    other.reject(3)
+    desk.press("J")
+    assert "changed by another window" in desk.panel.conflict.text()
+    assert not desk.panel.read_again.isHidden()
+    before = desk.session.result
+    desk.panel.read_again.click()
+    desk.qtbot.waitUntil(lambda: desk.session.result not in (None, before))
+    assert desk.cur.decisions.tolist() == [Decision.ACCEPTED, 0, 0, Decision.REJECTED, 0]
+    desk.qtbot.waitUntil(lambda: len(desk.panel.model.figures) == 5)
+    desk.press("J")
+    desk.press("U")
+    assert desk.panel.conflict.text() == ""
 
 
 def test_a_result_without_cells_or_scores_is_curated_without_complaint(

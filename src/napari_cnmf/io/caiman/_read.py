@@ -98,6 +98,7 @@ def _to_components(
     changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)
     values["classes"] = None if changed else _classes(ours, n)
     params.update(ours.get("params") or {})
+    _forget_derived(params.get("init", {}), ours)
     return Components(
         A=move_rows(A_stored, c_of_fortran(dims)),
         C=C,
@@ -228,6 +229,17 @@ def _attributes(
         if present:
             attributes[name] = present
     return attributes
+
+
+def _forget_derived(init: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Take away the gSiz that was written for others, and never asked for."""
+    was_there = ours.get("gSiz_is_derived")
+    derived = [2 * radius + 1 for radius in np.atleast_1d(init.get("gSig") or ())]
+    if was_there is None or list(np.atleast_1d(init.get("gSiz"))) != derived:
+        return
+    init["gSiz"] = None
+    if not was_there:
+        del init["gSiz"]
 
 
 def _frame_rate(params: dict[str, Any]) -> float | None:

@@ -182,6 +182,11 @@ def _write_params(group: h5py.Group, components: Components) -> None:
     if preds is not None and preds.size < components.n_components:
         # on by default there, and filter_components then fails for want of scores
         params["quality"]["use_cnn"] = False
+    init = params["init"]
+    if init.get("gSig") is not None and init.get("gSiz") is None:
+        # CaImAn derives it when it runs, but programs that only look take it from the file; what
+        # was asked for is read back from our group
+        init["gSiz"] = tuple(2 * int(radius) + 1 for radius in np.atleast_1d(init["gSig"]))
     for name, values in params.items():
         if values:
             write_node(group, name, values)
@@ -197,6 +202,9 @@ def _write_ours(
     for name, image in components.images.items():
         group[f"images/{name}"] = image
     others = {k: v for k, v in components.params.items() if k not in PARAMETER_GROUPS}
+    init = components.params.get("init") or {}
+    if init.get("gSig") is not None and init.get("gSiz") is None:
+        group.attrs["gSiz_is_derived"] = "gSiz" in init
     for name, values in (("attributes", components.attributes), ("params", others)):
         if values:
             group[f"{name}.json"] = encode_json(values)

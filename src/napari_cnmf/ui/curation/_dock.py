@@ -16,7 +16,7 @@ from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.settings import Settings, read_settings, update_settings
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
-from napari_cnmf.ui._loading import load_again
+from napari_cnmf.ui._loading import LoadedResult, load_again
 from napari_cnmf.ui._session import Session, ShownResult, session_of
 from napari_cnmf.ui._theme import bring_to_front, call_soon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, actions
@@ -353,9 +353,11 @@ class CurationWidget(QWidget):
             return
         loaded = result.loaded
         self.panel.show_conflict("")
-        run_in_background(
-            lambda: load_again(loaded), title="CNMF", done=lambda again: self._session.show(again)
-        )
+
+        def show(again: LoadedResult) -> None:
+            self._session.show(again)
+
+        run_in_background(lambda: load_again(loaded), title="CNMF", done=show)
 
     def _ask_where_to_save(self) -> None:
         result = self._session.result

@@ -98,10 +98,10 @@ class CurationPanel(QWidget):
         self.filter.returnPressed.connect(lambda: self.filter_changed.emit(self.filter.text()))
         self.tags = [self._tag_button(number) for number in range(1, N_TAGS + 1)]
         self._tags: tuple[Tag, ...] = ()
-        self._advance = QCheckBox("then next")
-        self._advance.setToolTip("After a decision go on to the next component")
-        self._advance.setChecked(True)
-        self._advance.toggled.connect(self.advance_changed)
+        self.advance = QCheckBox("then next")
+        self.advance.setToolTip("After a decision go on to the next component")
+        self.advance.setChecked(True)
+        self.advance.toggled.connect(self.advance_changed)
         self.switches = {name: self._switch(name) for name in _SWITCHES}
         self.buttons = {a.name: _button(a, run) for a in actions}
         self.save = QPushButton("Save…")
@@ -144,7 +144,7 @@ class CurationPanel(QWidget):
         for button in self.tags:
             last.addWidget(button)
         last.addStretch()
-        last.addWidget(self._advance)
+        last.addWidget(self.advance)
         last.addWidget(self.save)
         page = QWidget()
         inner = QVBoxLayout(page)
@@ -175,12 +175,12 @@ class CurationPanel(QWidget):
     @property
     def advances(self) -> bool:
         """Whether a decision goes on to the next component."""
-        return self._advance.isChecked()
+        return self.advance.isChecked()
 
     def set_advances(self, advances: bool) -> None:
         """Show the setting without telling anyone."""
-        with QSignalBlocker(self._advance):
-            self._advance.setChecked(advances)
+        with QSignalBlocker(self.advance):
+            self.advance.setChecked(advances)
 
     def set_enabled(self, enabled: bool) -> None:
         """Without a result there is nothing to do."""

@@ -89,6 +89,12 @@ class ThresholdSliders(QWidget):
             # A box that is set, even to what it shows, has the dock laid out again.
             if value != row.box.value():
                 row.set_value(value)
+        for name, box in self.switches.items():
+            # The classifier's scores count unless that is switched off.
+            is_on = getattr(quality, name) is not False
+            if is_on != box.isChecked():
+                with QSignalBlocker(box):
+                    box.setChecked(is_on)
 
     def _on_slider(self, row: _Row) -> None:
         row.take_from_slider()

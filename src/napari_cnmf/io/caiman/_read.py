@@ -235,7 +235,7 @@ def _forget_derived(init: dict[str, Any], ours: dict[str, Any]) -> None:
     """Take away the gSiz that was written for others, and never asked for."""
     was_there = ours.get("gSiz_is_derived")
     derived = [2 * radius + 1 for radius in np.atleast_1d(init.get("gSig") or ())]
-    if was_there is None or list(np.atleast_1d(init.get("gSiz"))) != derived:
+    if was_there is None or list(np.atleast_1d(init.get("gSiz") or ())) != derived:
         return
     init["gSiz"] = None
     if not was_there:

@@ -142,6 +142,42 @@ def test_a_disk_that_fills_up_while_an_item_runs(
         assert item.state is State.COMPLETED, item.error
 
 
+def test_a_share_that_vanishes_while_an_item_runs(
+    tmp_path: Path, movie_path: Path, wait_until
+) -> None:
+    from napari_cnmf.batch import Queue
+
+    share = tmp_path / "share"
+    with small_disk(share, "size=4m"):
+        batch = Batch.create(share / "batch")
+        item = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+        batch.add("cnmf", movie_path, engine="toy", refit=True)
+        messages = []
+        queue = Queue(batch, on_event=lambda event: messages.append(event.message))
+        queue.start()
+        wait_until(lambda: any(event.stage == "gate" for event in item.events()))
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(share)], check=True)
+        try:
+            with pytest.raises(BatchError, match="no such folder"):
+                Batch.open(batch.path)
+            with pytest.raises(BatchError, match="Is the disk or the network share there"):
+                batch.refresh()
+            (share / "go").touch()
+            assert queue.wait(60)
+            assert any("share there" in message for message in messages)
+            # Nothing is made where the share was: it would hide there, and look like a batch.
+            assert [path.name for path in share.iterdir()] == ["go"]
+        finally:
+            subprocess.run(["umount", "-l", str(share)], check=True)
+        # It is back: the item says what happened to it, and everything can be finished.
+        back = Batch.open(batch.path)
+        assert back[0].state is State.INTERRUPTED
+        back[0].set_comment("")
+        back[0].retry()
+        back.run(progress=False)
+        assert [one.state for one in back] == [State.COMPLETED] * 2
+
+
 def fill(path: Path) -> None:
     """Write until the disk is full."""
     with path.open("wb", buffering=0) as file:

@@ -11,6 +11,7 @@ file, and an item that runs elsewhere counts as alive while the beat is young.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,8 +39,11 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
     ClaimedError
         When another process holds it for longer than ``timeout_s``.
     OSError
-        When the folder cannot be written.
+        When the folder is not there or cannot be written.
     """
+    # The lock would make the folder, and hide it below a share that is away for a while.
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(folder))
     lock = FileLock(folder / LOCK_FILE, thread_local=False)
     try:
         lock.acquire(timeout=timeout_s, poll_interval=0.02)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.caiman import read_caiman, write_caiman
     from napari_cnmf.io.exports import (
+        write_correlation,
         write_csv,
         write_imagej,
         write_labels,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         write_npz,
         write_nwb,
         write_params,
+        write_raster,
         write_suite2p,
     )
     from napari_cnmf.model.components import Components
@@ -58,6 +60,7 @@ _WHERE = {
     "read_caiman": "napari_cnmf.io.caiman",
     "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.caiman",
+    "write_correlation": "napari_cnmf.io.exports",
     "write_csv": "napari_cnmf.io.exports",
     "write_imagej": "napari_cnmf.io.exports",
     "write_labels": "napari_cnmf.io.exports",
@@ -67,6 +70,7 @@ _WHERE = {
     "write_npz": "napari_cnmf.io.exports",
     "write_nwb": "napari_cnmf.io.exports",
     "write_params": "napari_cnmf.io.exports",
+    "write_raster": "napari_cnmf.io.exports",
     "write_suite2p": "napari_cnmf.io.exports",
 }
 
@@ -87,6 +91,7 @@ __all__ = [
     "read_caiman",
     "view",
     "write_caiman",
+    "write_correlation",
     "write_csv",
     "write_imagej",
     "write_labels",
@@ -96,6 +101,7 @@ __all__ = [
     "write_npz",
     "write_nwb",
     "write_params",
+    "write_raster",
     "write_suite2p",
 ]
 

@@ -37,12 +37,13 @@ def export(
         An item, a curation, or bare components. Of an item, and of a curation that was opened
         from one, movie, shifts and history are found in the batch.
     to
-        ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods`` or ``mp4``.
+        ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods, mp4, raster`` or
+        ``correlation``.
     out
         The file, or the folder for ``csv`` and ``suite2p``.
     include_rejected
         By default all components where the format can mark them as rejected, else (``imagej,
-        labels, mp4``) the accepted ones alone.
+        labels, mp4, raster, correlation``) the accepted ones alone.
     movie
         What the components were found in; for ``mp4`` and to go into NWB.
     session

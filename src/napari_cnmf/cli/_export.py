@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Written out, as the parser must not wait for the formats to be imported; a test compares.
 FORMATS = (
     "caiman", "nwb", "csv", "npz", "mat", "suite2p", "imagej", "labels", "params", "methods", "mp4",
+    "raster", "correlation",
 )  # fmt: skip
 
 _SESSION = {

@@ -59,3 +59,18 @@ def centres(components: Components) -> NDArray[np.float64]:
             for axis, values in enumerate(at):
                 out[filled, axis] = np.add.reduceat(values * A.data, starts) / mass
     return out
+
+
+def trace_correlation(components: Components) -> NDArray[np.float64]:
+    """Pearson correlation of each pair of denoised traces, ``(n_components, n_components)``.
+
+    NaN where a trace is constant.
+    """
+    C = np.asarray(components.C, np.float64)
+    if not C.size:
+        return np.zeros((len(C), len(C)))
+    centred = C - C.mean(axis=1, keepdims=True)
+    length = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = centred / length[:, np.newaxis]
+    return np.asarray(np.clip(unit @ unit.T, -1, 1))

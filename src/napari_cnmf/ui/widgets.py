@@ -2,8 +2,10 @@
 
 from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.curation._dock import CurationWidget
+from napari_cnmf.ui.exporting._dock import ExportWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
-__all__ = ["BatchWidget", "CurationWidget", "ParametersWidget", "PlotsWidget", "TracesWidget"]
+__all__ = ["BatchWidget", "CurationWidget",
+    "ExportWidget", "ParametersWidget", "PlotsWidget", "TracesWidget"]

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from napari_cnmf.io.exports.methods import methods_text, write_methods
     from napari_cnmf.io.exports.nwb import write_nwb
     from napari_cnmf.io.exports.parameters import write_params
+    from napari_cnmf.io.exports.plots import write_correlation, write_raster
     from napari_cnmf.io.exports.suite2p import write_suite2p
     from napari_cnmf.io.exports.tables import write_csv
     from napari_cnmf.io.exports.video import write_mp4
 
 _WHERE = {
     "methods_text": "methods",
+    "write_correlation": "plots",
     "write_csv": "tables",
     "write_imagej": "imagej",
     "write_labels": "labels",
@@ -31,6 +33,7 @@ _WHERE = {
     "write_npz": "archive",
     "write_nwb": "nwb",
     "write_params": "parameters",
+    "write_raster": "plots",
     "write_suite2p": "suite2p",
 }
 
@@ -42,6 +45,7 @@ __all__ = [
     "Session",
     "export",
     "methods_text",
+    "write_correlation",
     "write_csv",
     "write_imagej",
     "write_labels",
@@ -51,6 +55,7 @@ __all__ = [
     "write_npz",
     "write_nwb",
     "write_params",
+    "write_raster",
     "write_suite2p",
 ]
 

@@ -29,6 +29,8 @@ class Exporter:
         Of the file; empty for a folder.
     include_rejected
         Whether rejected components are written unasked: where the format can tell them apart.
+    about
+        One sentence on what is written, for the one who chooses.
     where
         ``module:function`` that writes it.
     """
@@ -37,6 +39,7 @@ class Exporter:
     suffix: str
     where: str
     include_rejected: bool = True
+    about: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -51,18 +54,54 @@ class Exporter:
 
 
 EXPORTERS: dict[str, Exporter] = {
-    "caiman": Exporter("CaImAn HDF5", ".hdf5", "caiman:export_caiman"),
-    "nwb": Exporter("NWB", ".nwb", "nwb:write_nwb"),
-    "csv": Exporter("CSV tables", "", "tables:write_csv"),
-    "npz": Exporter("NumPy archive", ".npz", "archive:write_npz"),
-    "mat": Exporter("MATLAB", ".mat", "matlab:write_mat"),
-    "suite2p": Exporter("suite2p folder", "", "suite2p:write_suite2p"),
-    "imagej": Exporter("ImageJ ROIs", ".zip", "imagej:write_imagej", include_rejected=False),
-    "labels": Exporter("Labels image", ".tif", "labels:write_labels", include_rejected=False),
-    "params": Exporter("Parameters", ".toml", "parameters:write_params"),
-    "methods": Exporter("Methods paragraph", ".txt", "methods:write_methods"),
-    "mp4": Exporter("Movie", ".mp4", "video:write_mp4", include_rejected=False),
-}
+    "caiman": Exporter(
+        "CaImAn HDF5", ".hdf5", "caiman:export_caiman",
+        about="CaImAn's own file, with decisions and journal: the one that can be curated further.",
+    ),
+    "nwb": Exporter(
+        "NWB", ".nwb", "nwb:write_nwb",
+        about="Footprints, scores, tags, traces with units and rate, background, provenance.",
+    ),
+    "csv": Exporter(
+        "CSV tables", "", "tables:write_csv",
+        about="A folder: one row a component, and one column a trace with time in seconds.",
+    ),
+    "npz": Exporter(
+        "NumPy archive", ".npz", "archive:write_npz", about="Every array in one file."
+    ),
+    "mat": Exporter("MATLAB", ".mat", "matlab:write_mat", about="Every array, for MATLAB."),
+    "suite2p": Exporter(
+        "suite2p folder", "", "suite2p:write_suite2p",
+        about="plane0 with stat, F, Fneu, spks, iscell and ops: open its stat.npy in suite2p.",
+    ),
+    "imagej": Exporter(
+        "ImageJ ROIs", ".zip", "imagej:write_imagej", include_rejected=False,
+        about="Outlines for the ROI manager of ImageJ and Fiji.",
+    ),
+    "labels": Exporter(
+        "Labels image", ".tif", "labels:write_labels", include_rejected=False,
+        about="An image in which each cell has a number: its id + 1.",
+    ),
+    "params": Exporter(
+        "Parameters", ".toml", "parameters:write_params", about="For the next run."
+    ),
+    "methods": Exporter(
+        "Methods paragraph", ".txt", "methods:write_methods",
+        about="What was done, with versions, parameters and whom to cite.",
+    ),
+    "mp4": Exporter(
+        "Movie", ".mp4", "video:write_mp4", include_rejected=False,
+        about="The recording beside the denoised movie, with outlines.",
+    ),
+    "raster": Exporter(
+        "Raster plot", ".png", "plots:write_raster", include_rejected=False,
+        about="Every trace over time, a row a component. PNG, PDF or SVG.",
+    ),
+    "correlation": Exporter(
+        "Correlation matrix", ".png", "plots:write_correlation", include_rejected=False,
+        about="Correlation of each pair of traces, similar cells together. PNG, PDF or SVG.",
+    ),
+}  # fmt: skip
 """By the name that the command line and :func:`export` take."""
 
 

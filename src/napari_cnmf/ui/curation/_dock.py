@@ -35,6 +35,7 @@ from napari_cnmf.ui.curation._shape_edits import ShapeEditor
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._view_panel import ViewPanel
+from napari_cnmf.ui.exporting._buttons import ResultButtons
 
 if TYPE_CHECKING:
     import napari
@@ -61,6 +62,7 @@ class CurationWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
+        layout.addWidget(ResultButtons(napari_viewer))
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._hides_some = False

@@ -1,0 +1,93 @@
+"""Exports by hand: the button, the dock, the file; errors as notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_cnmf.io.caiman import write_caiman
+from napari_cnmf.io.exports import EXPORTERS
+from napari_cnmf.model.components import Components
+from napari_cnmf.ui._loading import finish, load_file
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui.curation._dock import CurationWidget
+from napari_cnmf.ui.exporting import _dock
+from napari_cnmf.ui.exporting._buttons import ResultButtons
+
+
+@pytest.fixture
+def shown(viewer: Any, tmp_path: Path, components: Components, movie: Any) -> Any:
+    path = write_caiman(components, tmp_path / "two words.hdf5")
+    dock = CurationWidget(viewer)
+    viewer.window.add_dock_widget(dock, area="right")
+    session_of(viewer).show(finish(load_file(path, movie)))
+    return dock
+
+
+def test_the_button_leads_to_files_of_every_format(
+    shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(_dock, "show_info", told.append)
+    buttons = shown.findChild(ResultButtons)
+    assert buttons.isEnabled()
+    QTest.mouseClick(buttons.export, Qt.MouseButton.LeftButton)
+    widget = buttons.open_export()
+    assert widget is buttons.open_export(), "the dock that is there is shown again"
+    for name, exporter in EXPORTERS.items():
+        widget.choose(name)
+        assert widget.rejected.isChecked() == exporter.include_rejected
+        out = Path(widget.path.text())
+        assert out.parent == tmp_path
+        QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(widget.write.isEnabled)
+        assert widget.status.text() == f"Written: {out}"
+        assert out.is_dir() if exporter.is_folder else out.is_file()
+    assert len(told) == len(EXPORTERS)
+    assert not widget.picture.pixmap().isNull(), "the last one is a picture, and shown"
+
+
+def test_the_session_goes_into_nwb_and_rejected_ones_can_be_left_out(
+    shown: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    pynwb = pytest.importorskip("pynwb")
+    widget = shown.findChild(ResultButtons).open_export()
+    widget.choose("nwb")
+    widget.session_form.fields["subject_id"].setText("m1")
+    widget.session_form.fields["experimenter"].setText("Doe, Jane; Roe, Ann")
+    widget.rejected.setChecked(False)
+    widget.export()
+    qtbot.waitUntil(widget.write.isEnabled)
+    with pynwb.NWBHDF5IO(Path(widget.path.text()), "r") as io:
+        nwb = io.read()
+        assert nwb.subject.subject_id == "m1"
+        assert list(nwb.experimenter) == ["Doe, Jane", "Roe, Ann"]
+        table = nwb.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
+        assert table.id[:].tolist() == [0, 2, 4]
+
+
+def test_what_cannot_be_written_is_said(
+    shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_cnmf.ui._background.show_error", said.append)
+    widget = shown.findChild(ResultButtons).open_export()
+    widget.choose("npz")
+    widget.path.setText(str(tmp_path / "missing" / "r.npz"))
+    widget.export()
+    qtbot.waitUntil(widget.write.isEnabled)
+    assert "cannot be written" in said[0]
+    assert "Not written" in widget.status.text()
+
+
+def test_without_a_result(viewer: Any, result_of: Callable[..., Components]) -> None:
+    widget = _dock.ExportWidget(viewer)
+    viewer.window.add_dock_widget(widget, area="right")
+    assert not widget.write.isEnabled()
+    widget.export()
+    assert "Open a result" in widget.status.text()

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
         write_raster,
         write_suite2p,
     )
+    from napari_cnmf.io.imports import import_result, open_import
+    from napari_cnmf.io.matching import match_sessions
+    from napari_cnmf.io.projects import Project
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.params import CNMFParams
@@ -51,11 +54,15 @@ _WHERE = {
     "DuplicateItemWarning": "napari_cnmf.batch",
     "Item": "napari_cnmf.batch",
     "Movie": "napari_cnmf.model.movie",
+    "Project": "napari_cnmf.io.projects",
     "Queue": "napari_cnmf.batch",
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
     "export": "napari_cnmf.batch.exporting",
     "import_mesmerize": "napari_cnmf.batch",
+    "import_result": "napari_cnmf.io.imports",
+    "match_sessions": "napari_cnmf.io.matching",
+    "open_import": "napari_cnmf.io.imports",
     "open_movie": "napari_cnmf.io",
     "read_caiman": "napari_cnmf.io.caiman",
     "view": "napari_cnmf.ui",
@@ -82,11 +89,15 @@ __all__ = [
     "DuplicateItemWarning",
     "Item",
     "Movie",
+    "Project",
     "Queue",
     "State",
     "current_batch",
     "export",
     "import_mesmerize",
+    "import_result",
+    "match_sessions",
+    "open_import",
     "open_movie",
     "read_caiman",
     "view",

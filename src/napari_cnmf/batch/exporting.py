@@ -66,16 +66,27 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
+    context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
+    result = source.result() if isinstance(source, Item) else source
+    return exports.export(result, to, out, include_rejected=include_rejected, context=context)
+
+
+def context_for(
+    source: Item | Curation | Components,
+    *,
+    movie: Movie | None = None,
+    session: Session | None = None,
+    movie_in_nwb: MovieIn | str = MovieIn.NOT,
+) -> Context:
+    """The surroundings of a result: what the batch knows, and what is given; as in `export`."""
     item = source if isinstance(source, Item) else _item_of(source)
     context = Context() if item is None else context_of(item)
-    context = replace(
+    return replace(
         context,
         movie=movie if movie is not None else context.movie,
         session=session if session is not None else context.session,
         movie_in_nwb=_checked(movie_in_nwb),
     )
-    result = source.result() if isinstance(source, Item) else source
-    return exports.export(result, to, out, include_rejected=include_rejected, context=context)
 
 
 def _checked(movie_in_nwb: MovieIn | str) -> MovieIn:

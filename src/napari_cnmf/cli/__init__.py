@@ -20,7 +20,10 @@ EXIT_NOT_COMPLETED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-COMMANDS = ("demo", "run", "batch", "curate", "export", "params", "view", "doctor")
+COMMANDS = (
+    "demo", "run", "batch", "curate", "export", "import", "project", "match", "params", "view",
+    "doctor",
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

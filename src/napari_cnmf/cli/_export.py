@@ -108,7 +108,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def read_curation(source: Path, curator: str | None = None) -> Curation:
-    """The result in ``source``, an item's folder or a file, with its decisions.
+    """The result in ``source`` with its decisions: an item's folder, a file, or one to import.
 
     Parameters
     ----------
@@ -118,10 +118,13 @@ def read_curation(source: Path, curator: str | None = None) -> Curation:
     from napari_cnmf.batch import Batch, Item
     from napari_cnmf.batch.spec import ITEM_FILE
     from napari_cnmf.io.curation import open_curation
+    from napari_cnmf.io.imports import kind_of, open_import
 
     if (source / ITEM_FILE).is_file():
         folder = source.absolute()
         return Item(Batch.open(folder.parents[1]), folder).result(curator=curator)
+    if kind_of(source) is not None:
+        return open_import(source, curator=curator)
     if not source.is_file():
         raise ResultError(f"A result file or the folder of an item is needed, got {source}.")
     in_batch = (source.absolute().parent / ITEM_FILE).is_file()

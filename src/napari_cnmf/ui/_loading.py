@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -89,15 +89,17 @@ def load_item(batch: Batch, uuid: str) -> LoadSteps:
     return replace(loaded, item=item, notes=(*notes, *loaded.notes))
 
 
-def load_file(path: Path, movie: Movie | None = None) -> LoadSteps:
+def load_file(path: Path, movie: Movie | None = None, *, name: str | None = None) -> LoadSteps:
     """Load a result file of CaImAn or of ours.
 
     Parameters
     ----------
     path
-        An ``.hdf5`` or ``.h5`` file.
+        An ``.hdf5`` or ``.h5`` file; a suite2p folder or an NWB file with a segmentation.
     movie
         What it was made from, for the raw and the residual stack.
+    name
+        For titles and layers; by default the file's.
 
     Raises
     ------
@@ -105,12 +107,33 @@ def load_file(path: Path, movie: Movie | None = None) -> LoadSteps:
         When the file is no result.
     """
     from napari_cnmf.io.curation import open_curation
+    from napari_cnmf.io.imports import kind_of, open_import
 
     yield f"reading {path.name}"
-    open_movie = None if movie is None else lambda: movie
-    curation = open_curation(path, curator=read_settings().curator, open_movie=open_movie)
+    curator = read_settings().curator
+    if kind_of(path) is not None:
+        movie = movie if movie is not None else _movie_inside(path)
+        curation = open_import(path, curator=curator, open_movie=_opener(movie))
+    else:
+        curation = open_curation(path, curator=curator, open_movie=_opener(movie))
     history = tuple(curation.original.attributes.get("history_trace", ()))
-    return (yield from _prepare(curation, path.stem, movie, history))
+    return (yield from _prepare(curation, name or path.stem, movie, history))
+
+
+def _opener(movie: Movie | None) -> Callable[[], Movie] | None:
+    return None if movie is None else lambda: movie
+
+
+def _movie_inside(path: Path) -> Movie | None:
+    """The movie that an NWB file brings along with its segmentation, or links to."""
+    from napari_cnmf.io import open_movie
+
+    if path.suffix.lower() != ".nwb":
+        return None
+    try:
+        return open_movie(path)
+    except MovieError:
+        return None  # most have none
 
 
 def load_again(loaded: LoadedResult) -> LoadSteps:
@@ -125,7 +148,7 @@ def load_again(loaded: LoadedResult) -> LoadSteps:
         return (yield from load_item(loaded.item.batch, loaded.item.uuid))
     if loaded.curation.path is None:
         raise CurationError("Only a result that lies in a file can be read again.")
-    return (yield from load_file(loaded.curation.path, loaded.movie))
+    return (yield from load_file(loaded.curation.path, loaded.movie, name=loaded.name))
 
 
 @dataclass(frozen=True)

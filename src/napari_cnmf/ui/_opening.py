@@ -63,7 +63,11 @@ def open_path(path: Path) -> Generator[str, None, Opened]:
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file holds the estimates of a CaImAn result."""
+    """Whether it holds the estimates of a CaImAn result, or a result of another program."""
+    from napari_cnmf.io.imports import kind_of
+
+    if kind_of(path) is not None:
+        return True
     if path.suffix.lower() not in (".hdf5", ".h5") or not path.is_file():
         return False
     import h5py

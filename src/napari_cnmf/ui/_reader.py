@@ -19,6 +19,7 @@ _TIFF = frozenset({".tif", ".tiff", ".btf"})
 _BIG_BYTES = 100 * 2**20
 _MANY_PAGES = 16
 _MANY_FILES = 500
+_PLANES = ("plane0", "suite2p/plane0")
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -44,7 +45,7 @@ def _is_ours(paths: Sequence[Path]) -> bool:
     if len(suffixes) > 1:
         return False
     if len(paths) == 1 and paths[0].is_dir():
-        return _is_movie_folder(paths[0])
+        return _is_folder_of_ours(paths[0])
     suffix = suffixes.pop()
     if suffix in _ALWAYS:
         return True
@@ -55,9 +56,11 @@ def _is_ours(paths: Sequence[Path]) -> bool:
     return suffix == ".npy" or len(paths) > 1 or _has_many_pages(paths[0])
 
 
-def _is_movie_folder(folder: Path) -> bool:
-    """A zarr store, or very many single frames."""
+def _is_folder_of_ours(folder: Path) -> bool:
+    """A zarr store, a folder of suite2p, or very many single frames."""
     names = os.listdir(folder)
+    if "stat.npy" in names or any((folder / n / "stat.npy").is_file() for n in _PLANES):
+        return True
     if any(mark in names for mark in _ZARR_MARKS):
         return True
     return sum(os.path.splitext(name)[1].lower() in _TIFF for name in names) >= _MANY_FILES

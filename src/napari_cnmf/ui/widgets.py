@@ -5,7 +5,17 @@ from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.exporting._dock import ExportWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
+from napari_cnmf.ui.projects._dock import ProjectWidget
+from napari_cnmf.ui.sessions._dock import SessionsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
-__all__ = ["BatchWidget", "CurationWidget",
-    "ExportWidget", "ParametersWidget", "PlotsWidget", "TracesWidget"]
+__all__ = [
+    "BatchWidget",
+    "CurationWidget",
+    "ExportWidget",
+    "ParametersWidget",
+    "PlotsWidget",
+    "ProjectWidget",
+    "SessionsWidget",
+    "TracesWidget",
+]

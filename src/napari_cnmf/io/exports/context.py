@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.io.motion import MotionRecord
 from napari_cnmf.model.components import Components
@@ -20,6 +20,10 @@ class MovieIn(StrEnum):
     NOT = "not"
     LINKED = "linked"
     COPIED = "copied"
+
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class Context:
         For NWB.
     movie_in_nwb
         Whether NWB refers to the movie or holds it.
+    stimuli
+        For NWB: a row a stimulus, ``start_time`` and ``stop_time`` in seconds, and other columns.
     """
 
     movie: Movie | None = None
@@ -88,6 +94,7 @@ class Context:
     history: Sequence[Mapping[str, Any]] = ()
     session: Session = field(default_factory=Session)
     movie_in_nwb: MovieIn = MovieIn.NOT
+    stimuli: pd.DataFrame | None = None
 
     def pixel_size_um(self, components: Components) -> tuple[float, ...] | None:
         """``([dz], dy, dx)``: the movie's, else the parameters' where they say other than 1."""

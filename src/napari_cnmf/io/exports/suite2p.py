@@ -221,6 +221,8 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
         "prctile_baseline": 8.0,
         "batch_size": 500,
         "suite2p_version": "written by napari-cnmf",
+        # suite2p passes it over; with it a volume is one again when it is read back
+        "napari_cnmf_dims": [int(size) for size in components.dims],
     }
 
 

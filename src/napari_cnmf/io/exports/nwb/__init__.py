@@ -38,6 +38,7 @@ def write_nwb(
     ``SummaryImages``          mean, correlation and so on, as ``(x, y)``, a plane each
     ``motion_correction``      shifts that were applied, where known (``MotionCorrection`` where
                                the movies are linked or copied)
+    ``intervals``              ``stimuli``, where given
     =========================  ===============================================================
 
     ``scratch`` holds ``params_json`` and ``history_trace``. NWB asks for a start of the session,
@@ -51,7 +52,14 @@ def write_nwb(
     require("pynwb", "nwb", "NWB")
     import pynwb
 
-    from napari_cnmf.io.exports.nwb import _file, _images, _movie, _segmentation, _traces
+    from napari_cnmf.io.exports.nwb import (
+        _file,
+        _images,
+        _movie,
+        _segmentation,
+        _stimuli,
+        _traces,
+    )
 
     chosen = select(source, include_rejected=include_rejected)
     rate = _rate_of(chosen)
@@ -63,6 +71,7 @@ def write_nwb(
     _segmentation.add_background(module, plane, chosen, rate)
     _images.add_images(module, chosen.components)
     _movie.add_movie_and_motion(nwbfile, chosen, context, rate=rate, out=Path(out))
+    _stimuli.add_stimuli(nwbfile, context.stimuli)
     with new_file(out, (".nwb",)) as beside, pynwb.NWBHDF5IO(beside, "w") as io:
         io.write(nwbfile)
     return Path(out)

@@ -51,6 +51,11 @@ def build_file(chosen: Selected, context: Context) -> Any:
         name="history_trace",
         description="How the result came to be, one entry a step, as JSON",
     )
+    nwbfile.add_scratch(
+        json.dumps([int(size) for size in chosen.components.dims]),
+        name="field_shape",
+        description="Pixels of the field of the masks, ([z], y, x), as JSON",
+    )
     return nwbfile
 
 
@@ -131,7 +136,9 @@ def _subject(session: Session) -> Any:
 
 def _history(chosen: Selected, context: Context) -> list[dict[str, Any]]:
     """The items of the chain, then the curation."""
-    steps = [dict(step) for step in context.history]
+    # a result outside of a batch brings its own
+    known = context.history or chosen.curation.original.attributes.get("history_trace", ())
+    steps = [dict(step) for step in known]
     edits = [edit.to_line() for edit in chosen.curation.applied]
     return [*steps, {"step": "curation", "version": version("napari-cnmf"), "edits": edits}]
 

@@ -1,0 +1,30 @@
+"""``napari-cnmf import``: what suite2p or an NWB file holds, as a result to curate."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "import",
+        help="take over a result of suite2p or of an NWB file",
+        description=(
+            "Write a suite2p folder or the segmentation of an NWB file as a CaImAn HDF5 result, "
+            "to be curated and exported like any other. The last line is where it is."
+        ),
+    )
+    parser.add_argument("source", type=Path, metavar="FOLDER_OR_NWB")
+    parser.add_argument("out", type=Path, metavar="OUT.hdf5")
+    parser.add_argument("--plane", type=int, metavar="N", help="of a suite2p folder with several")
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, write, say where."""
+    from napari_cnmf.io.imports import import_result
+
+    print(import_result(args.source, args.out, plane=args.plane))
+    return 0

@@ -1,0 +1,40 @@
+"""A table of stimuli as time intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pynwb.epoch import TimeIntervals
+
+from napari_cnmf.errors import ExportError
+
+_TIMES = ("start_time", "stop_time")
+
+
+def add_stimuli(nwbfile: Any, stimuli: Any) -> None:
+    """``intervals/stimuli``: ``start_time, stop_time`` in seconds, and other columns."""
+    if stimuli is None:
+        return
+    missing = [name for name in _TIMES if name not in stimuli]
+    if missing:
+        raise ExportError(
+            "A table of stimuli must have the columns start_time and stop_time, in seconds, got "
+            f"{', '.join(map(str, stimuli.columns)) or 'none'}."
+        )
+    intervals = TimeIntervals(name="stimuli", description="Stimuli, in seconds of the recording")
+    others = [name for name in stimuli.columns if name not in _TIMES]
+    for name in others:
+        intervals.add_column(name=str(name), description=f"{name} of each stimulus")
+    for _, row in stimuli.iterrows():
+        try:
+            start, stop = float(row["start_time"]), float(row["stop_time"])
+        except ValueError as error:
+            raise ExportError(f"start_time and stop_time must be seconds: {error}.") from error
+        intervals.add_interval(
+            start_time=start, stop_time=stop, **{str(name): _plain(row[name]) for name in others}
+        )
+    nwbfile.add_time_intervals(intervals)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,101 @@
+"""Results of other programs, to be curated here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.curation import MovieEstimator, journal_paths, save_curated
+from napari_cnmf.io.curation.arrays import FileArrayStore
+from napari_cnmf.io.curation.continued import ContinuedJournal
+from napari_cnmf.io.curation.journal import FileJournal
+from napari_cnmf.io.imports.found import Imported
+from napari_cnmf.io.imports.kinds import Kind, kind_of
+from napari_cnmf.model.curation import Curation, Journal
+from napari_cnmf.model.movie import Movie
+
+__all__ = ["Imported", "Kind", "import_result", "kind_of", "open_import", "read_import"]
+
+
+def read_import(path: str | Path, *, plane: int | None = None) -> Imported:
+    """Read a suite2p folder or an NWB file with a segmentation.
+
+    Parameters
+    ----------
+    path
+        A suite2p folder, one of its planes, or the ``stat.npy`` in it; or a ``.nwb`` file.
+    plane
+        Which plane of a suite2p folder with several.
+
+    Raises
+    ------
+    ResultError
+        It is neither, or is damaged.
+    """
+    path = Path(path)
+    kind = kind_of(path)
+    if kind is Kind.SUITE2P:
+        from napari_cnmf.io.imports.suite2p import read_suite2p
+
+        return read_suite2p(path, plane=plane)
+    if kind is Kind.NWB:
+        from napari_cnmf.io.imports.nwb import read_nwb
+
+        return read_nwb(path)
+    raise ResultError(
+        "A suite2p folder (with stat.npy, F.npy and ops.npy) or an NWB file with a segmentation "
+        f"is needed, got {path}."
+    )
+
+
+def open_import(
+    path: str | Path,
+    *,
+    plane: int | None = None,
+    curator: str | None = None,
+    open_movie: Callable[[], Movie] | None = None,
+) -> Curation:
+    """Curate what another program found, without a copy of it.
+
+    The journal lies beside the NWB file, or beside ``stat.npy``; the program's own files stay as
+    they are. Decisions, tags and notes of an NWB file that we wrote are the first edits of the
+    history.
+
+    Raises
+    ------
+    ResultError
+        As `read_import`.
+
+    See Also
+    --------
+    import_result : as a file of our own.
+    """
+    found = read_import(path, plane=plane)
+    lines_path, arrays_path = journal_paths(found.path, curator=curator)
+    journal: Journal = FileJournal(lines_path)
+    lines = found.journal_lines()
+    if lines:
+        journal = ContinuedJournal(lines, journal)
+    return Curation(
+        found.components,
+        journal=journal,
+        arrays=FileArrayStore(arrays_path),
+        estimator=MovieEstimator(open_movie),
+        who=curator,
+        path=found.path,
+    )
+
+
+def import_result(path: str | Path, out: str | Path, *, plane: int | None = None) -> Path:
+    """Write what another program found as a CaImAn HDF5 result.
+
+    Its ``history_trace`` begins with a step ``import`` that names program, version, file and
+    settings.
+
+    Raises
+    ------
+    ResultError
+        As `read_import`, or the file cannot be written.
+    """
+    return save_curated(read_import(path, plane=plane).curation(), out)

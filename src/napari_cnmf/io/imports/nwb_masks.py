@@ -1,0 +1,81 @@
+"""Footprints of an NWB table, whichever kind of mask it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ResultError
+
+
+def footprints_of(
+    table: Any,
+    shape: tuple[int, ...] | None,
+    images: Mapping[str, NDArray[Any]],
+    objects: Iterable[Any],
+) -> tuple[sp.csc_matrix, tuple[int, ...]]:
+    """``A (n_pixels, n)`` in C order, and dims, ``shape`` where it is said. NWB has x first."""
+    columns = set(table.colnames)
+    if "image_mask" in columns:
+        return _from_images(table)
+    name = next((name for name in ("voxel_mask", "pixel_mask") if name in columns), None)
+    if name is None:
+        raise ResultError("The segmentation must have pixel, voxel or image masks, it has none.")
+    masks = [_entries(table[name][row]) for row in range(len(table))]
+    places = [at for at, _ in masks]
+    dims = shape or _dims(2 if name == "pixel_mask" else 3, places, images, objects)
+    rows, columns_of, values = [], [], []
+    for k, (at, weight) in enumerate(masks):
+        inside = np.all((at >= 0) & (at < dims), axis=1)
+        rows.append(np.ravel_multi_index(tuple(at[inside].T), dims))
+        values.append(weight[inside])
+        columns_of.append(np.full(int(inside.sum()), k))
+    n_pixels = int(np.prod(dims))
+    if not masks:
+        return sp.csc_matrix((n_pixels, 0), dtype=np.float32), dims
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns_of)))
+    return sp.csc_matrix(entries, shape=(n_pixels, len(masks)), dtype=np.float32), dims
+
+
+def _from_images(table: Any) -> tuple[sp.csc_matrix, tuple[int, ...]]:
+    found = []
+    dims: tuple[int, ...] = tuple(int(n) for n in table["image_mask"].data.shape[1:][::-1])
+    for row in range(len(table)):
+        mask = np.asarray(table["image_mask"][row], np.float32)
+        found.append(sp.csc_matrix(mask.T.reshape(-1, 1)))
+    empty = sp.csc_matrix((int(np.prod(dims)), 0), dtype=np.float32)
+    return sp.hstack([empty, *found]).tocsc(), dims
+
+
+def _entries(mask: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Places ``(n, n_axes)`` as ([z], y, x), and weights ``(n,)``."""
+    entries = [entry.tolist() if hasattr(entry, "tolist") else tuple(entry) for entry in mask]
+    if not entries:
+        return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
+    values = np.asarray(entries, np.float64)
+    return values[:, -2::-1].astype(np.int64), values[:, -1].astype(np.float32)
+
+
+def _dims(
+    n_axes: int,
+    places: list[NDArray[np.int64]],
+    images: Mapping[str, NDArray[Any]],
+    objects: Iterable[Any],
+) -> tuple[int, ...]:
+    """Size of the field: of the summary images, else of the movie, else as far as masks reach."""
+    for image in images.values():
+        if image.ndim == n_axes:
+            return tuple(int(size) for size in image.shape)
+    for one in objects:
+        if type(one).__name__ in ("TwoPhotonSeries", "OnePhotonSeries"):
+            shape = one.dimension[:] if one.external_file is not None else one.data.shape[1:]
+            if shape is not None and len(shape) == n_axes:
+                return tuple(int(size) for size in shape[::-1])
+    reach = [at.max(axis=0) + 1 for at in places if len(at)]
+    if not reach:
+        raise ResultError("The size of the field is not said, and there is no mask to tell it.")
+    return tuple(int(size) for size in np.max(reach, axis=0))

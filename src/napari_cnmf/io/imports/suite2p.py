@@ -1,0 +1,206 @@
+"""A suite2p folder as a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.imports.found import Imported, provenance
+from napari_cnmf.io.imports.kinds import plane_folder
+from napari_cnmf.io.imports.pickled import read_object_array
+from napari_cnmf.model.components import Components
+
+_USUAL_NEUCOEFF = 0.7
+_USUAL_TAU_S = 1.0
+_IMAGES = {"meanImg": "mean", "max_proj": "max", "Vcorr": "correlation"}
+_KEPT = (
+    "fs", "tau", "neucoeff", "diameter", "threshold_scaling", "spatial_scale", "nonrigid",
+    "baseline", "win_baseline", "sig_baseline", "prctile_baseline", "batch_size", "nplanes",
+    "nchannels", "functional_chan", "data_path", "high_pass", "allow_overlap", "sparse_mode",
+)  # fmt: skip
+"""Settings that go into the history."""
+
+
+def read_suite2p(path: Path, *, plane: int | None = None) -> Imported:
+    """Read ``stat, F, Fneu, spks, iscell, ops`` of one plane.
+
+    Footprints are ``lam`` at unit norm. Raw traces are ``F - neucoeff Fneu`` in the units of the
+    movie times those of the footprint: ``F`` is the mean of the pixels weighted by ``lam``, so it
+    is multiplied by ``sum(a)``, ``a`` the footprint at unit norm. Denoised traces are
+    ``spks`` through suite2p's kernel ``exp(-1 / (tau fs))`` plus a constant, the median of what is
+    left. The background has one component: the mean image less the mean of the cells, constant
+    in time, so that dF/F has the whole baseline to divide by. ``iscell`` is the verdict.
+
+    Raises
+    ------
+    ResultError
+        A file is missing, cut short, or fits no other.
+    """
+    folder = plane_folder(path, plane)
+    ops = read_object_array(folder / "ops.npy")
+    stat = read_object_array(folder / "stat.npy")
+    try:
+        return _assemble(folder, ops, stat)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise ResultError(
+            f"{folder} is not laid out like a suite2p folder: {type(error).__name__} {error}. "
+            "Run suite2p again, or choose another folder."
+        ) from error
+
+
+def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Imported:
+    ops = _flat(ops)
+    F = _rows(folder, "F", None)
+    n, n_frames = F.shape
+    if len(stat) != n:
+        raise ValueError(f"stat has {len(stat)} cells, F {n}")
+    A, dims = _footprints(stat, ops)
+    neucoeff = float(ops.get("neucoeff", _USUAL_NEUCOEFF))
+    Fneu = _rows(folder, "Fneu", (n, n_frames))
+    spikes = _rows(folder, "spks", (n, n_frames))
+    iscell = _rows(folder, "iscell", None) if (folder / "iscell.npy").is_file() else None
+    scale = np.asarray(A.sum(axis=0)).ravel()[:, np.newaxis]
+    raw = (F - neucoeff * Fneu) * scale
+    S = spikes * scale
+    fs = float(ops["fs"])
+    tau = float(ops.get("tau", _USUAL_TAU_S))
+    C = lfilter([1.0], [1.0, -np.exp(-1.0 / (tau * fs))], S, axis=1) if n_frames else S
+    bl = np.median(raw - C, axis=1) if n_frames else np.zeros(n)
+    C = C + bl[:, np.newaxis]
+    images = _images(ops, dims)
+    b, f = _background(A, raw, images, n_frames)
+    version = str(ops.get("suite2p_version", ops.get("version", "unknown")))
+    settings = {name: _plain(ops[name]) for name in _KEPT if name in ops}
+    components = Components(
+        A=A,
+        C=np.asarray(C, np.float32),
+        dims=dims,
+        S=np.asarray(S, np.float32),
+        YrA=np.asarray(raw - C, np.float32),
+        b=b,
+        f=f,
+        bl=bl.astype(np.float32),
+        accepted=np.ones(n, bool) if iscell is None else iscell[:n, 0] > 0.5,
+        frame_rate_hz=fs,
+        params={"data": {"fr": fs, "decay_time": tau}},
+        images=images,
+        attributes=provenance("suite2p", version, folder, settings),
+    )
+    if iscell is not None and iscell.shape[1] > 1:
+        attributes = components.attributes | {"suite2p_probability": iscell[:n, 1].tolist()}
+        components = components.replace(attributes=attributes)
+    return Imported(components, folder / "stat.npy")
+
+
+def _flat(ops: Mapping[str, Any]) -> dict[str, Any]:
+    """Newer versions keep groups of settings inside; a name at the top wins."""
+    inner: dict[str, Any] = {}
+    for value in ops.values():
+        if isinstance(value, Mapping):
+            inner |= _flat(value)
+    return inner | dict(ops)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON takes it; what is of another kind as text."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _rows(folder: Path, name: str, shape: tuple[int, int] | None) -> NDArray[np.float64]:
+    path = folder / f"{name}.npy"
+    try:
+        rows = np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except FileNotFoundError:
+        if shape is None:
+            raise ResultError(
+                f"A suite2p folder must hold {name}.npy, {folder} does not."
+            ) from None
+        return np.zeros(shape)
+    except (OSError, ValueError, EOFError) as error:
+        raise ResultError(f"{path} cannot be read: {error}. Run suite2p again.") from error
+    if rows.ndim != 2 or (shape is not None and rows.shape != shape):
+        raise ResultError(f"{path} must have shape {shape or '(cells, frames)'}, got {rows.shape}.")
+    return rows
+
+
+def _footprints(
+    stat: NDArray[Any], ops: Mapping[str, Any]
+) -> tuple[sp.csc_matrix, tuple[int, ...]]:
+    """``(n_pixels, n)`` at unit norm, and dims; of a volume that we laid out as tiles too."""
+    height, width = int(ops["Ly"]), int(ops["Lx"])
+    dims = tuple(int(size) for size in ops.get("napari_cnmf_dims", (height, width)))
+    n_pixels = int(np.prod(dims))
+    columns, rows, values = [], [], []
+    for k, cell in enumerate(stat):
+        y, x = np.asarray(cell["ypix"], np.int64), np.asarray(cell["xpix"], np.int64)
+        lam = np.asarray(cell["lam"], np.float64)
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & (lam > 0)
+        y, x, lam = y[inside], x[inside], lam[inside]
+        norm = np.sqrt(lam @ lam)
+        rows.append(_pixels(y, x, dims, width))
+        values.append(lam / norm if norm else lam)
+        columns.append(np.full(y.size, k))
+    if not len(stat):
+        return sp.csc_matrix((n_pixels, 0), dtype=np.float32), dims
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return sp.csc_matrix(entries, shape=(n_pixels, len(stat)), dtype=np.float32), dims
+
+
+def _pixels(
+    y: NDArray[np.int64], x: NDArray[np.int64], dims: tuple[int, ...], width: int
+) -> NDArray[np.int64]:
+    if len(dims) == 2:
+        return y * dims[1] + x
+    plane = (y // dims[1]) * (width // dims[2]) + x // dims[2]
+    return (plane * dims[1] + y % dims[1]) * dims[2] + x % dims[2]
+
+
+def _images(ops: Mapping[str, Any], dims: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:
+    """Mean, maximum and correlation on the whole field; suite2p crops some of them."""
+    found = {}
+    height, width = int(ops["Ly"]), int(ops["Lx"])
+    rows, columns = (slice(*map(int, ops.get(k, (0, n)))) for k, n in
+                     (("yrange", height), ("xrange", width)))  # fmt: skip
+    for theirs, ours in _IMAGES.items():
+        image = ops.get(theirs)
+        if not isinstance(image, np.ndarray) or image.ndim != 2:
+            continue
+        whole = np.zeros((height, width), np.float32)
+        if image.shape == whole.shape:
+            whole[:] = image
+        elif image.shape == whole[rows, columns].shape:
+            whole[rows, columns] = image
+        else:
+            continue
+        if len(dims) == 3:
+            y, x = np.unravel_index(np.arange(whole.size), whole.shape)
+            at = _pixels(y, x, dims, width)
+            volume = np.zeros(int(np.prod(dims)), np.float32)
+            inside = at < volume.size
+            volume[at[inside]] = whole.ravel()[inside]
+            whole = volume.reshape(dims)
+        found[ours] = whole
+    return found
+
+
+def _background(
+    A: sp.csc_matrix, raw: NDArray[np.float64], images: Mapping[str, Any], n_frames: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
+    if "mean" not in images or not n_frames:
+        return None, None
+    left = images["mean"].ravel() - np.asarray(A @ raw.mean(axis=1)).ravel()
+    return (
+        np.maximum(left, 0)[:, np.newaxis].astype(np.float32),
+        np.ones((1, n_frames), np.float32),
+    )

@@ -1,0 +1,19 @@
+"""The same cells over several results: found, saved, and read again."""
+
+from napari_cnmf.io.matching.files import read_matches, write_matches, write_matches_csv
+from napari_cnmf.io.matching.matched import (
+    MatchedSessions,
+    SessionSource,
+    match_sessions,
+    matches_table,
+)
+
+__all__ = [
+    "MatchedSessions",
+    "SessionSource",
+    "match_sessions",
+    "matches_table",
+    "read_matches",
+    "write_matches",
+    "write_matches_csv",
+]

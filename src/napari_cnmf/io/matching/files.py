@@ -1,0 +1,144 @@
+"""Matches as a file: which results, how they lie, what was found, what was edited."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cnmf.core.matching import Alignment
+from napari_cnmf.errors import CurationError, ExportError, ResultError
+from napari_cnmf.io.atomic import write_json
+from napari_cnmf.io.exports.writing import new_file
+from napari_cnmf.io.matching.matched import (
+    MatchedSessions,
+    SessionSource,
+    matches_table,
+    read_source,
+)
+from napari_cnmf.model.matching import Match, SessionMatches
+
+_FORMAT, _VERSION = "napari-cnmf-matches", 1
+
+
+def write_matches(matched: MatchedSessions, path: str | Path) -> Path:
+    """Write everything but the results themselves, which are named relative to the file.
+
+    Raises
+    ------
+    ExportError
+        A result is not in a file, the name does not end in ``.json``, or it cannot be written.
+
+    See Also
+    --------
+    read_matches
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".json":
+        raise ExportError(f"Matches must be saved as .json, got {path.name}.")
+    missing = [source.name for source in matched.sources if source.path is None]
+    if missing:
+        raise ExportError(f"Results must lie in files to be named, {missing[0]} does not. Save it.")
+    content = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "settings": dict(matched.settings),
+        "sessions": [_session(source, path) for source in matched.sources],
+        "found": [
+            {
+                "components": {str(s): i for s, i in cell.components.items()},
+                "scores": {str(s): value for s, value in cell.scores.items()},
+            }
+            for cell in matched.matches.found
+        ],
+        "edits": [dict(edit) for edit in matched.matches.edits],
+    }
+    try:
+        write_json(path, content)
+    except OSError as error:
+        raise ExportError(
+            f"{path} cannot be written: {error.strerror or error}. Choose another folder."
+        ) from error
+    return path
+
+
+def read_matches(path: str | Path) -> MatchedSessions:
+    """Read matches and the results that they are about.
+
+    Raises
+    ------
+    ResultError
+        The file is none of ours, or a result is not where it was.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != _FORMAT or content["version"] != _VERSION:
+            raise ValueError(f"format {content['format']} {content['version']}")
+        sessions = content["sessions"]
+        found = [
+            Match(
+                {int(s): int(i) for s, i in cell["components"].items()},
+                {int(s): float(value) for s, value in cell["scores"].items()},
+            )
+            for cell in content["found"]
+        ]
+        matches = SessionMatches([one["name"] for one in sessions], found, content["edits"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, CurationError) as error:
+        raise ResultError(
+            f"{path} must be a file of matches of this plugin: {error}. Match the results again."
+        ) from error
+    sources = tuple(_source(one, path, content["settings"]) for one in sessions)
+    return MatchedSessions(sources, matches, content["settings"])
+
+
+def write_matches_csv(matches: SessionMatches, path: str | Path) -> Path:
+    """Write the table of ids: one row a cell.
+
+    Raises
+    ------
+    ExportError
+        It cannot be written.
+    """
+    with new_file(path, (".csv",)) as beside:
+        matches_table(matches).to_csv(beside, float_format="%.4f", lineterminator="\n")
+    return Path(path)
+
+
+def _session(source: SessionSource, path: Path) -> dict[str, Any]:
+    assert source.path is not None  # refused before
+    try:
+        where = Path(os.path.relpath(source.path.absolute(), path.absolute().parent)).as_posix()
+    except ValueError:  # on another drive of Windows
+        where = source.path.absolute().as_posix()
+    alignment = source.alignment
+    return {
+        "name": source.name,
+        "path": where,
+        "ids": source.ids.tolist(),
+        "matrix": alignment.matrix.tolist(),
+        "shift": alignment.shift.tolist(),
+        "correlation": float(alignment.correlation),
+    }
+
+
+def _source(one: dict[str, Any], path: Path, settings: dict[str, Any]) -> SessionSource:
+    where = path.absolute().parent / one["path"]
+    if not where.exists():
+        raise ResultError(
+            f"The result {one['name']} was at {where} and is not there. Put it back beside the "
+            "matches, or match the results again."
+        )
+    components, ids, _ = read_source(where, include_rejected=True)
+    wanted = np.asarray(one["ids"], np.intp)
+    rows = np.flatnonzero(np.isin(ids, wanted))
+    alignment = Alignment(
+        np.asarray(one["matrix"], float),
+        np.asarray(one["shift"], float),
+        components.dims,
+        float(one["correlation"]),
+    )
+    return SessionSource(one["name"], where, components.take(rows), ids[rows], alignment)

@@ -1,0 +1,254 @@
+"""Results of one field, and which of their components are the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core.matching import Alignment, match_fields
+from napari_cnmf.errors import ResultError
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.contours import CONTOUR_LEVEL
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.matching import Match, SessionMatches
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Source = str | Path | Curation | Components
+
+
+@dataclass(frozen=True, eq=False)
+class SessionSource:
+    """One session.
+
+    Attributes
+    ----------
+    name, path
+        Of the result; ``None`` for one in memory.
+    components, ids
+        The components that take part, and their ids in the result.
+    alignment
+        How it lies on the first session.
+    """
+
+    name: str
+    path: Path | None
+    components: Components
+    ids: NDArray[np.intp]
+    alignment: Alignment
+
+    @cached_property
+    def aligned(self) -> sp.csc_matrix:
+        """Footprints on the first session's field, ``(n_pixels, n)``."""
+        return self.alignment.footprints(self.components.A)
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedSessions:
+    """Sessions and their matches.
+
+    Attributes
+    ----------
+    sources
+        In order; the first is the reference.
+    matches
+        Which components are one cell; has the edits.
+    settings
+        What they were found with.
+    """
+
+    sources: tuple[SessionSource, ...]
+    matches: SessionMatches
+    settings: Mapping[str, Any]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return self.sources[0].components.dims
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row a cell; see `matches_table`."""
+        return matches_table(self.matches)
+
+    def labels(self, session: int) -> NDArray[np.int32]:
+        """Cells of a session on the first one's field: number of the cell + 1, shape ``dims``.
+
+        The same cell has the same number in every session.
+        """
+        source = self.sources[session]
+        numbers = {
+            cell.components[session]: number
+            for number, cell in self.matches.cells.items()
+            if session in cell.components
+        }
+        out = np.zeros(int(np.prod(self.dims)), np.int32)
+        strongest = np.zeros(out.size, np.float32)
+        A = source.aligned
+        for row, id_ in enumerate(source.ids.tolist()):
+            part = slice(A.indptr[row], A.indptr[row + 1])
+            pixels, weights = A.indices[part], A.data[part]
+            if not weights.size or id_ not in numbers:
+                continue
+            relative = weights / weights.max()
+            wins = (relative >= CONTOUR_LEVEL) & (relative > strongest[pixels])
+            out[pixels[wins]] = numbers[id_] + 1
+            strongest[pixels[wins]] = relative[wins]
+        return out.reshape(self.dims)
+
+    def image(self, session: int) -> NDArray[np.float32] | None:
+        """The session's mean (else correlation) image on the first one's field."""
+        source = self.sources[session]
+        images = source.components.images
+        name = next((name for name in ("mean", "correlation") if name in images), None)
+        return None if name is None else source.alignment.image(images[name])
+
+
+def match_sessions(
+    sources: Sequence[Source],
+    *,
+    names: Sequence[str] | None = None,
+    include_rejected: bool = False,
+    max_distance_px: float | None = None,
+    min_score: float = 0.5,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> MatchedSessions:
+    """Find the same cells in several results of one field.
+
+    Parameters
+    ----------
+    sources
+        Two or more results, the reference first: paths (of CaImAn HDF5, NWB or suite2p), or opened.
+    names
+        Of the sessions; by default of the files.
+    include_rejected
+        Match rejected components too.
+    max_distance_px
+        Cells whose centres lie farther apart after alignment are different ones; by default twice
+        their typical radius.
+    min_score
+        Pairs below are different cells; see ``MatchedSessions.df`` for the scores.
+
+    Raises
+    ------
+    ResultError
+        Fewer than two, fields of different size, or a result that cannot be read.
+
+    Examples
+    --------
+    >>> matched = nc.match_sessions(["day1.hdf5", "day2.hdf5"])      # doctest: +SKIP
+    >>> matched.df                                                    # doctest: +SKIP
+    """
+    if len(sources) < 2:
+        raise ResultError(f"Two or more results can be matched, got {len(sources)}.")
+    read = [read_source(source, include_rejected=include_rejected) for source in sources]
+    dims = read[0][0].dims
+    for (components, _ids, _path), source in zip(read, sources, strict=True):
+        if components.dims != dims:
+            raise ResultError(
+                f"Results of one field must have the same size {dims}, got {components.dims} in "
+                f"{source if isinstance(source, str | Path) else 'a result'}. Leave it out."
+            )
+    found = match_fields(
+        [components.A for components, _, _ in read],
+        dims,
+        images=[components.images for components, _, _ in read],
+        max_distance_px=max_distance_px,
+        min_score=min_score,
+        on_progress=on_progress,
+    )
+    chosen = _names([path for _, _, path in read]) if names is None else list(names)
+    sessions = tuple(
+        SessionSource(name, path, components, ids, alignment)
+        for name, (components, ids, path), alignment in zip(
+            chosen, read, found.alignments, strict=True
+        )
+    )
+    cells = [
+        _match(row, scores, [ids for _, ids, _ in read])
+        for row, scores in zip(found.table, found.scores, strict=True)
+    ]
+    settings = {
+        "max_distance_px": found.max_distance_px,
+        "min_score": min_score,
+        "include_rejected": include_rejected,
+    }
+    return MatchedSessions(sessions, SessionMatches(chosen, cells), settings)
+
+
+def matches_table(matches: SessionMatches) -> pd.DataFrame:
+    """One row a cell.
+
+    Returns
+    -------
+    DataFrame
+        Index ``cell``; ``n_sessions``, ``score`` (the worst of its matches), ``state``; for each
+        session the id of its component (``<NA>`` where it has none), and ``score <session>``.
+    """
+    import pandas as pd
+
+    cells = matches.cells
+    columns: dict[str, Any] = {
+        "n_sessions": [len(cell.components) for cell in cells.values()],
+        "score": [cell.score for cell in cells.values()],
+        "state": [cell.state for cell in cells.values()],
+    }
+    for number, name in enumerate(matches.sessions):
+        ids = [cell.components.get(number) for cell in cells.values()]
+        columns[name] = pd.array(ids, dtype="Int64")
+    for number, name in enumerate(matches.sessions):
+        columns[f"score {name}"] = [cell.scores.get(number, np.nan) for cell in cells.values()]
+    return pd.DataFrame(columns, index=pd.Index(list(cells), name="cell"))
+
+
+def read_source(
+    source: Source, *, include_rejected: bool
+) -> tuple[Components, NDArray[np.intp], Path | None]:
+    """Components that take part, their ids, and where they come from."""
+    path = Path(source) if isinstance(source, str | Path) else None
+    cur = _opened(source)
+    rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
+    return cur.components.take(rows), cur.ids[rows], path if path is not None else cur.path
+
+
+def _opened(source: Source) -> Curation:
+    if isinstance(source, Curation):
+        return source
+    if isinstance(source, Components):
+        return Curation(source, who="")
+    from napari_cnmf.io.curation import open_curation
+    from napari_cnmf.io.imports import kind_of, open_import
+
+    path = Path(source)
+    if kind_of(path) is not None:
+        return open_import(path)
+    # the item's own journal, where the result lies in a batch
+    return open_curation(path, in_batch=(path.absolute().parent / "item.json").is_file())
+
+
+def _match(row: Any, scores: Any, ids: Sequence[NDArray[np.intp]]) -> Match:
+    there = [int(day) for day in np.flatnonzero(row >= 0)]
+    return Match(
+        {day: int(ids[day][row[day]]) for day in there},
+        {day: float(scores[day]) for day in there if np.isfinite(scores[day])},
+    )
+
+
+def _names(paths: Sequence[Path | None]) -> list[str]:
+    """Of the files; of their folders too where that tells them apart; numbered at the last."""
+    stems = [f"session {i + 1}" if p is None else p.stem for i, p in enumerate(paths)]
+    if len(set(stems)) < len(stems):
+        stems = [
+            stem if path is None else f"{path.absolute().parent.name}/{stem}"
+            for stem, path in zip(stems, paths, strict=True)
+        ]
+    if len(set(stems)) < len(stems):
+        stems = [f"{i + 1} {stem}" for i, stem in enumerate(stems)]
+    return stems

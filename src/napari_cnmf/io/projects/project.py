@@ -1,0 +1,363 @@
+"""A folder of samples, safe with several users on a share."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from napari_cnmf.errors import ProjectError
+from napari_cnmf.io.atomic import write_json
+from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
+from napari_cnmf.io.exports.writing import new_folder
+from napari_cnmf.io.projects.config import ANIMAL, DATE, GENOTYPE, TRIAL, Column, ProjectConfig
+from napari_cnmf.io.projects.sample import (
+    JOURNALS,
+    NWB_FILE,
+    ROIS_FILE,
+    SAMPLE_FILE,
+    Sample,
+    read_sample,
+    sample_id,
+)
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROJECT_FILE = "project.json"
+_FORMAT, _VERSION = "napari-cnmf-project", 1
+_LOCK_FILE, _SAMPLES = ".lock", "samples"
+_LOCK_WAIT_S = 60.0
+
+
+class Project:
+    """A folder of samples and the columns that are asked for of each.
+
+    ``samples/<SampleID>/`` holds ``sample.nwb`` (footprints, traces, decisions, tags, history),
+    ``sample.json`` (its row) and ``rois.csv``. A sample is written beside its place and moved into
+    it, under a lock of the project: two users never mix, and a reader sees it whole or not at
+    all. Nothing else is kept: the table is what lies in the folders.
+
+    Examples
+    --------
+    >>> project = nc.Project.open("my project")                  # doctest: +SKIP
+    >>> project.df.query("genotype == 'wt'")                     # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: str | Path, config: ProjectConfig | None = None) -> Project:
+        """Make a project; the folder is made if need be.
+
+        Raises
+        ------
+        ProjectError
+            There is one already, or the folder cannot be written.
+        """
+        folder = Path(path).absolute()
+        project = cls(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with project._locked():
+                if (folder / PROJECT_FILE).exists():
+                    raise ProjectError(f"There is a project in {folder} already. Open it.")
+                (folder / _SAMPLES).mkdir(exist_ok=True)
+                project._write_config(ProjectConfig.of(config))
+        except OSError as error:
+            raise ProjectError(
+                f"A project cannot be made in {folder}: {error.strerror or error}. "
+                "Choose a folder where you may write."
+            ) from error
+        return project
+
+    @classmethod
+    def open(cls, path: str | Path) -> Project:
+        """Open a project.
+
+        Raises
+        ------
+        ProjectError
+            There is none.
+        """
+        project = cls(Path(path).absolute())
+        _ = project.config
+        return project
+
+    @property
+    def config(self) -> ProjectConfig:
+        """The columns, as they stand now."""
+        file = self.path / PROJECT_FILE
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ProjectError(
+                f"A project must have a readable {PROJECT_FILE}, {self.path} has not: {error}. "
+                "Make a new project, or choose another folder."
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise ProjectError(f"{file} must be a project of this plugin. Choose another folder.")
+        if content.get("version") != _VERSION:
+            raise ProjectError(
+                f"{file} must have version {_VERSION}, got {content.get('version')}. "
+                "Update napari-cnmf."
+            )
+        return ProjectConfig.of(content.get("config"))
+
+    def add_column(self, column: Column | str) -> None:
+        """Ask for one more thing from now on; samples that are there have it empty."""
+        with self._locked():
+            new = Column(name=column) if isinstance(column, str) else column
+            self._write_config(self.config.with_column(new))
+
+    # -- samples
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the samples, in alphabetical order."""
+        return [sample.id for sample in self.samples]
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Every sample, by id."""
+        try:
+            folders = sorted(p for p in (self.path / _SAMPLES).iterdir() if p.name[0] != ".")
+        except FileNotFoundError:
+            return []
+        found = (read_sample(folder) for folder in folders)
+        return [sample for sample in found if sample is not None]
+
+    def __getitem__(self, id_: str) -> Sample:
+        sample = read_sample(self.path / _SAMPLES / id_) if _is_name(id_) else None
+        if sample is None:
+            raise ProjectError(f"The project has no sample {id_!r}. See its list of samples.")
+        return sample
+
+    def __contains__(self, id_: object) -> bool:
+        return isinstance(id_, str) and self._taken(id_) is not None
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row a sample: its id, the project's columns, and figures of the result."""
+        import pandas as pd
+
+        columns = ["SampleID", *(column.name for column in self.config.columns)]
+        rows = [sample.row for sample in self.samples]
+        table = pd.DataFrame(rows)
+        missing = {name: None for name in columns if name not in table}
+        table = table.assign(**missing) if missing else table
+        return table[[*columns, *(name for name in table if name not in columns)]]
+
+    @property
+    def rois(self) -> pd.DataFrame:
+        """One row a ROI of every sample; columns of the sample first."""
+        import pandas as pd
+
+        tables = [sample.rois for sample in self.samples]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def stamp(self) -> tuple[Any, ...]:
+        """Another value whenever a sample or the columns were changed; reads no file."""
+        files = [self.path / PROJECT_FILE, *(self.path / _SAMPLES).glob(f"*/{SAMPLE_FILE}")]
+        found = []
+        for file in sorted(files):
+            with suppress(FileNotFoundError):  # removed in between
+                found.append((file.parent.name, file.stat().st_mtime_ns))
+        return tuple(found)
+
+    def known_values(self, column: str) -> list[str]:
+        """What stands in a column so far, for completing what is typed."""
+        values = {sample.row.get(column) for sample in self.samples}
+        return sorted(str(value) for value in values if value is not None)
+
+    # -- changes
+
+    def add(
+        self,
+        source: Curation | Components,
+        values: Mapping[str, Any],
+        *,
+        stimuli: pd.DataFrame | None = None,
+        context: Context = NOTHING_KNOWN,
+        update: bool = False,
+    ) -> Sample:
+        """Write a result as a sample.
+
+        Parameters
+        ----------
+        source
+            A curated result.
+        values
+            ``AnimalID``, ``TrialID`` and the project's other columns.
+        stimuli
+            A row a stimulus: ``start_time`` and ``stop_time`` in seconds, and any other columns.
+        context
+            Movie, shifts, history and session; the animal's id, date and genotype are put in.
+        update
+            Replace the sample of this id; otherwise that is refused.
+
+        Raises
+        ------
+        ProjectError
+            The id is taken (or, for an update, is not there), or a value does not fit.
+        ExportError
+            The sample cannot be written.
+        """
+        row_values = self.config.read(values)
+        id_ = sample_id(str(row_values[ANIMAL]), str(row_values[TRIAL]))
+        folder = self.path / _SAMPLES / id_
+        self._check_id(id_, update=update)
+        context = replace(context, session=_session(context, row_values), stimuli=stimuli)
+        names = (SAMPLE_FILE, NWB_FILE, ROIS_FILE, JOURNALS)
+        with ExitStack() as until_moved, new_folder(folder, names) as beside:
+            # Written before the lock is taken, so that nobody waits for a long file.
+            row = _write(source, beside, row_values, id_, context)
+            until_moved.enter_context(self._locked())
+            before = self._check_id(id_, update=update)
+            if before is not None:
+                row |= {name: before.row.get(name) for name in ("added", "added_by")}
+            write_json(beside / SAMPLE_FILE, row)
+        return Sample(folder, row)
+
+    def update(self, id_: str, **values: Any) -> Sample:
+        """Change values of a sample that is there; its file stays.
+
+        Raises
+        ------
+        ProjectError
+            No such sample, or a value does not fit. The id itself is changed by adding anew.
+        """
+        with self._locked():
+            sample = self[id_]
+            config = self.config
+            known = {c.name: sample.row.get(c.name) for c in config.columns}
+            checked = config.read(known | values)
+            if sample_id(str(checked[ANIMAL]), str(checked[TRIAL])) != sample.id:
+                raise ProjectError(
+                    "AnimalID and TrialID name the sample and cannot be changed. "
+                    "Add it again under the other name, then remove this one."
+                )
+            row = {**sample.row, **checked, "changed": _now()}
+            write_json(sample.folder / SAMPLE_FILE, row)
+        return Sample(sample.folder, row)
+
+    def remove(self, *ids: str) -> None:
+        """Take samples out, with their files.
+
+        Raises
+        ------
+        ProjectError
+            No such sample (then none is removed), or another program holds its files.
+        """
+        with self._locked():
+            for sample in [self[id_] for id_ in ids]:
+                aside = sample.folder.with_name(f".{sample.folder.name}.removed-{os.getpid()}")
+                try:
+                    # The whole folder at once: nobody sees half a sample.
+                    sample.folder.replace(aside)
+                    shutil.rmtree(aside)
+                except OSError as error:
+                    raise ProjectError(
+                        f"{sample.id} cannot be removed: {error.strerror or error}. "
+                        "Close what has its files open, then try again."
+                    ) from error
+
+    def _check_id(self, id_: str, *, update: bool) -> Sample | None:
+        taken = self._taken(id_)
+        if update and taken != id_:
+            raise ProjectError(f"The project has no sample {id_!r} to update. Add it instead.")
+        if not update and taken is not None:
+            raise ProjectError(
+                f"SampleID must be unique, and the project has {taken!r} already. "
+                "Choose another TrialID, or update that sample."
+            )
+        return None if taken is None else self[taken]
+
+    def _taken(self, id_: str) -> str | None:
+        """The sample of this id, whatever its case: some file systems know none."""
+        folder = self.path / _SAMPLES
+        names = os.listdir(folder) if folder.is_dir() else []
+        return next((name for name in names if name.casefold() == id_.casefold()), None)
+
+    def _write_config(self, config: ProjectConfig) -> None:
+        content = {"format": _FORMAT, "version": _VERSION, "config": config.model_dump(mode="json")}
+        write_json(self.path / PROJECT_FILE, content)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone with the project."""
+        try:
+            with FileLock(self.path / _LOCK_FILE, timeout=_LOCK_WAIT_S):
+                yield
+        except Timeout as error:
+            raise ProjectError(
+                f"Somebody else has been writing to {self.path} for {_LOCK_WAIT_S:.0f} s. "
+                f"Try again; if nobody is, remove {_LOCK_FILE} there."
+            ) from error
+
+
+def _write(
+    source: Curation | Components,
+    folder: Path,
+    values: Mapping[str, Any],
+    id_: str,
+    context: Context,
+) -> dict[str, Any]:
+    """Files of a sample but its row, which is returned."""
+    import pandas as pd
+
+    from napari_cnmf.io.exports import write_nwb
+    from napari_cnmf.io.exports.selection import select
+
+    write_nwb(source, folder / NWB_FILE, context=context)
+    chosen = select(source, include_rejected=True)
+    components = chosen.components
+    rois = pd.DataFrame(chosen.table(context.pixel_size_um(components)))
+    rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")
+    rate, path = components.frame_rate_hz, chosen.curation.path
+    return {
+        "SampleID": id_,
+        **values,
+        "n_components": chosen.n_components,
+        "n_accepted": int(chosen.accepted.sum()),
+        "frame_rate_hz": rate,
+        "duration_s": None if not rate else components.n_frames / rate,
+        "tags": "; ".join(sorted({tag for tags in chosen.tags for tag in tags})),
+        "file": f"{_SAMPLES}/{id_}/{NWB_FILE}",
+        "source": None if path is None else str(path),
+        "added": _now(),
+        "added_by": getpass.getuser(),
+        "changed": _now(),
+    }
+
+
+def _session(context: Context, values: Mapping[str, Any]) -> Any:
+    """The session with what the project knows: animal, trial, date, genotype."""
+    session = context.session
+    known: dict[str, Any] = {"subject_id": str(values[ANIMAL]), "session_id": str(values[TRIAL])}
+    if values.get(GENOTYPE):
+        known["genotype"] = str(values[GENOTYPE])
+    if session.start is None and isinstance(values.get(DATE), str):
+        day = date.fromisoformat(str(values[DATE]))
+        known["start"] = datetime.combine(day, time()).astimezone()
+    return replace(session, **known)
+
+
+def _is_name(id_: str) -> bool:
+    return bool(id_) and Path(id_).name == id_ and not id_.startswith(".")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

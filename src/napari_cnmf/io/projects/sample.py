@@ -1,0 +1,113 @@
+"""One sample: a folder with an NWB file, its row of the table, and a table of its ROIs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.errors import ProjectError
+from napari_cnmf.io.projects.config import ANIMAL, TRIAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_cnmf.model.curation import Curation
+
+SAMPLE_FILE, NWB_FILE, ROIS_FILE = "sample.json", "sample.nwb", "rois.csv"
+JOURNALS = f"{NWB_FILE}.curation*"
+_BETWEEN = "-_-"
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+
+
+def sample_id(animal: str, trial: str) -> str:
+    """``AnimalID-_-TrialID``, the name of the sample's folder.
+
+    Raises
+    ------
+    ProjectError
+        Characters that no folder may have on some system.
+    """
+    for name, text in ((ANIMAL, animal), (TRIAL, trial)):
+        if _FORBIDDEN.search(text) or text != text.strip(" .") or _BETWEEN in text:
+            raise ProjectError(
+                f'{name} becomes the name of a folder: it must have none of <>:"/\\|?* and '
+                f"{_BETWEEN}, and not end in a dot, got {text!r}."
+            )
+    return f"{animal}{_BETWEEN}{trial}"
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a project holds of one recording.
+
+    Attributes
+    ----------
+    folder
+        Named by the sample's id.
+    row
+        Its row of the table, ``SampleID`` first.
+    """
+
+    folder: Path
+    row: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.row["SampleID"])
+
+    @property
+    def path(self) -> Path:
+        """The NWB file."""
+        return self.folder / NWB_FILE
+
+    @cached_property
+    def rois(self) -> pd.DataFrame:
+        """One row a ROI: the sample's row, then id, decision, place, scores, tags, note."""
+        import pandas as pd
+
+        try:
+            rois = pd.read_csv(self.folder / ROIS_FILE, dtype={"tags": str, "note": str})
+        except (OSError, ValueError) as error:
+            raise ProjectError(
+                f"The table of ROIs of {self.id} cannot be read: {error}. Update the sample."
+            ) from error
+        rois["accepted"] = rois["accepted"].astype(bool)
+        rois = rois.fillna({"tags": "", "note": ""})
+        own = pd.DataFrame([self.row] * len(rois), columns=list(self.row))
+        own = own.drop(columns=[name for name in ("tags",) if name in own])
+        return pd.concat([own, rois.reset_index(drop=True)], axis=1)
+
+    def curation(self) -> Curation:
+        """The result inside, with its decisions; further ones lie beside it."""
+        from napari_cnmf.io.imports import open_import
+
+        return open_import(self.path)
+
+    @property
+    def history_trace(self) -> list[dict[str, Any]]:
+        """How the result came to be."""
+        import pynwb
+
+        with pynwb.NWBHDF5IO(self.path, "r") as io:
+            text = str(io.read().get_scratch("history_trace"))
+        return list(json.loads(text))
+
+
+def read_sample(folder: Path) -> Sample | None:
+    """The sample in a folder; ``None`` where there is none, or not any more."""
+    try:
+        row = json.loads((folder / SAMPLE_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise ProjectError(
+            f"{folder / SAMPLE_FILE} cannot be read: {error}. Remove the sample and add it again."
+        ) from error
+    if not isinstance(row, Mapping) or "SampleID" not in row:
+        raise ProjectError(f"{folder / SAMPLE_FILE} must be a sample of this plugin.")
+    return Sample(folder, dict(row))

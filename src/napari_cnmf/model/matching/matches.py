@@ -1,0 +1,208 @@
+"""Matches between sessions and the decisions about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from napari_cnmf.errors import CurationError
+
+MatchEdit = Mapping[str, Any]
+"""``{"edit": "accept" | "unlink" | "link", ...}``, as it is saved."""
+
+State = Literal["auto", "accepted", "by hand"]
+
+
+@dataclass
+class Match:
+    """One cell.
+
+    Attributes
+    ----------
+    components
+        Id of its component in each session where it was found, by the session's number.
+    scores
+        Of each of them with what was known of the cell before; none for the first, and for what
+        was linked by hand.
+    state
+        ``auto``; ``accepted`` by hand; ``by hand`` where a component was linked or unlinked.
+    """
+
+    components: dict[int, int]
+    scores: dict[int, float] = field(default_factory=dict)
+    state: State = "auto"
+
+    @property
+    def score(self) -> float:
+        """The worst of its matches; NaN without any."""
+        return min(self.scores.values(), default=math.nan)
+
+
+class SessionMatches:
+    """Cells over sessions: the found ones, then edits; every edit can be undone.
+
+    Parameters
+    ----------
+    sessions
+        Names, in order.
+    found
+        As the assignment gave them; never changed.
+    edits
+        Made since.
+
+    Notes
+    -----
+    A cell's number stays what it is; cells made by unlinking count on. A component belongs to one
+    cell at a time, a cell has at most one component of a session.
+    """
+
+    def __init__(
+        self, sessions: Sequence[str], found: Sequence[Match], edits: Sequence[MatchEdit] = ()
+    ) -> None:
+        self.sessions = tuple(sessions)
+        self._found = list(found)
+        self._edits: list[MatchEdit] = []
+        self._listeners: list[Callable[[], None]] = []
+        self._replay(edits)
+
+    @property
+    def found(self) -> list[Match]:
+        """What the assignment found."""
+        return self._found
+
+    @property
+    def edits(self) -> list[MatchEdit]:
+        """The edits that stand."""
+        return list(self._edits)
+
+    @property
+    def cells(self) -> dict[int, Match]:
+        """Every cell that has a component, by number."""
+        return {number: cell for number, cell in self._cells.items() if cell.components}
+
+    def cell_of(self, session: int, component: int) -> int:
+        """The number of the cell that has this component.
+
+        Raises
+        ------
+        CurationError
+            No such component.
+        """
+        for number, cell in self._cells.items():
+            if cell.components.get(session) == component:
+                return number
+        name = self.sessions[session] if 0 <= session < len(self.sessions) else session
+        raise CurationError(f"There is no component {component} in {name}.")
+
+    def accept(self, cells: Sequence[int]) -> None:
+        """Say that these are right."""
+        self._commit({"edit": "accept", "cells": [int(cell) for cell in cells]})
+
+    def unlink(self, cell: int, session: int) -> int:
+        """Make a cell of its own of a component; returns its number."""
+        self._commit({"edit": "unlink", "cell": int(cell), "session": int(session)})
+        return len(self._cells) - 1
+
+    def link(self, components: Mapping[int, int]) -> int:
+        """Say that components, by session, are one cell; returns its number.
+
+        They leave the cells they were in. Whatever stood in their place in the cell of the first
+        one becomes a cell of its own.
+        """
+        plain = {str(int(session)): int(id_) for session, id_ in components.items()}
+        first = next(iter(components.items()), None)
+        self._commit({"edit": "link", "components": plain})
+        assert first is not None  # an empty link is refused
+        return self.cell_of(*first)
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._edits)
+
+    def undo(self) -> bool:
+        """Take the last edit back; False where there is none."""
+        if not self._edits:
+            return False
+        self._replay(self._edits[:-1])
+        self._tell()
+        return True
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after every edit and undo; returns what disconnects it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _replay(self, edits: Sequence[MatchEdit]) -> None:
+        self._cells = {
+            number: Match(dict(cell.components), dict(cell.scores), cell.state)
+            for number, cell in enumerate(self._found)
+        }
+        self._edits = []
+        for edit in edits:
+            self._apply(edit)
+            self._edits.append(edit)
+
+    def _commit(self, edit: MatchEdit) -> None:
+        self._apply(edit)
+        self._edits.append(edit)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    def _apply(self, edit: MatchEdit) -> None:
+        try:
+            kind = edit["edit"]
+            if kind == "accept":
+                for cell in [self._cell(number) for number in edit["cells"]]:
+                    cell.state = "accepted"
+            elif kind == "unlink":
+                self._unlink(self._cell(edit["cell"]), int(edit["session"]))
+            elif kind == "link":
+                self._link({int(s): int(i) for s, i in edit["components"].items()})
+            else:
+                raise CurationError(f"There is no edit {kind!r} of matches.")
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise CurationError(f"An edit of matches is damaged: {dict(edit)!r:.120}.") from error
+
+    def _cell(self, number: int) -> Match:
+        cell = self._cells.get(int(number))
+        if cell is None or not cell.components:
+            raise CurationError(f"There is no cell {number}.")
+        return cell
+
+    def _unlink(self, cell: Match, session: int) -> None:
+        if session not in cell.components or len(cell.components) < 2:
+            name = self.sessions[session] if 0 <= session < len(self.sessions) else session
+            raise CurationError(
+                f"Only what is matched can be unlinked; the cell has no match in {name}."
+            )
+        self._split_off(cell, session)
+        cell.state = "by hand"
+
+    def _split_off(self, cell: Match, session: int) -> None:
+        alone = Match({session: cell.components.pop(session)}, {}, "by hand")
+        cell.scores.pop(session, None)
+        self._cells[len(self._cells)] = alone
+
+    def _link(self, components: Mapping[int, int]) -> None:
+        if len(components) < 2:
+            raise CurationError(
+                "Two or more components of different sessions can be linked, got "
+                f"{len(components)}. Select one in each session."
+            )
+        owners = {s: self._cells[self.cell_of(s, id_)] for s, id_ in components.items()}
+        target = next(iter(owners.values()))
+        for session, id_ in components.items():
+            owner = owners[session]
+            if owner is target:
+                continue
+            owner.components.pop(session)
+            owner.scores.pop(session, None)
+            if session in target.components:
+                self._split_off(target, session)
+            target.components[session] = id_
+        target.state = "by hand"

@@ -1,0 +1,127 @@
+"""A pandas table in a Qt view: read only, sortable, selected by row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SORT = Qt.ItemDataRole.UserRole
+_WIDEST = 220
+
+
+class FrameModel(QAbstractTableModel):
+    """The cells of a DataFrame."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._columns: list[str] = []
+        self._rows: list[tuple[Any, ...]] = []
+
+    def set_frame(self, frame: pd.DataFrame) -> None:
+        """Replace everything."""
+        self.beginResetModel()
+        self._columns = [str(name) for name in frame.columns]
+        self._rows = list(frame.itertuples(index=False, name=None))
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self._columns)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
+            return None
+        return self._columns[section]
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        value = self._rows[index.row()][index.column()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+            return text_of(value)
+        if role == _SORT:
+            return _sortable(value)
+        return None
+
+
+class FrameTable(QTableView):
+    """Shows a DataFrame; rows are named by their position in it."""
+
+    rows_selected = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._model = FrameModel(self)
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSourceModel(self._model)
+        self._sorted.setSortRole(_SORT)
+        self.setModel(self._sorted)
+        self.setSortingEnabled(True)
+        self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setAlternatingRowColors(True)
+        self.setShowGrid(False)
+        rows: Any = self.verticalHeader()
+        columns: Any = self.horizontalHeader()
+        rows.hide()
+        rows.setDefaultSectionSize(22)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        columns.setHighlightSections(False)
+        self._chosen().selectionChanged.connect(lambda *_: self.rows_selected.emit())
+
+    def set_frame(self, frame: pd.DataFrame) -> None:
+        """Show another table; what was selected is selected no more."""
+        self._model.set_frame(frame)
+        self.resizeColumnsToContents()
+        for column in range(self._model.columnCount()):
+            self.setColumnWidth(column, min(self.columnWidth(column) + 6, _WIDEST))
+
+    @property
+    def n_rows(self) -> int:
+        return self._model.rowCount()
+
+    def selected_rows(self) -> list[int]:
+        """Positions in the DataFrame, in the order on screen."""
+        chosen = sorted(self._chosen().selectedRows(), key=lambda index: index.row())
+        return [self._sorted.mapToSource(index).row() for index in chosen]
+
+    def select_rows(self, rows: list[int]) -> None:
+        """Select rows by their position in the DataFrame, and no others."""
+        self.clearSelection()
+        model = self._chosen()
+        for row in rows:
+            index = self._sorted.mapFromSource(self._model.index(row, 0))
+            model.select(index, model.SelectionFlag.Select | model.SelectionFlag.Rows)
+
+    def _chosen(self) -> Any:
+        return self.selectionModel()
+
+    def current_column(self) -> int:
+        """The column that was clicked last, -1 for none."""
+        return self.currentIndex().column()
+
+
+def text_of(value: Any) -> str:
+    """A value as it is shown; nothing for what is missing."""
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _sortable(value: Any) -> Any:
+    text = text_of(value)
+    if isinstance(value, bool) or not text:
+        return text
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return text

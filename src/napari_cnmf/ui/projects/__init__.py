@@ -1,0 +1,1 @@
+"""The project dock: samples of a folder, and the form that adds one."""

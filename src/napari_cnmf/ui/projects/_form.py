@@ -1,0 +1,118 @@
+"""The form that a project's configuration asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QCompleter,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QWidget,
+)
+
+from napari_cnmf.io.exports import MovieIn
+from napari_cnmf.io.projects import Column, ColumnKind, ProjectConfig
+from napari_cnmf.ui._frame_table import text_of
+
+_MOVIES = {
+    "leave the movie out": MovieIn.NOT,
+    "link to the movie's file": MovieIn.LINKED,
+    "copy the movie into the sample": MovieIn.COPIED,
+}
+_HINTS = {ColumnKind.DATE: "YYYY-MM-DD", ColumnKind.NUMBER: "a number"}
+
+
+class SampleForm(QWidget):
+    """A field a column, with what was typed before to complete from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = QFormLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self.fields: dict[str, QLineEdit | QComboBox] = {}
+        self.stimuli = QLineEdit()
+        self.stimuli.setPlaceholderText("CSV with start_time and stop_time in seconds")
+        self.movie = QComboBox()
+        self.movie.addItems(list(_MOVIES))
+        self._browse = QPushButton("Browse…")
+        self._browse.clicked.connect(lambda _=False: self._ask_for_stimuli())
+        row = QWidget()
+        inner = QHBoxLayout(row)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addWidget(self.stimuli, 1)
+        inner.addWidget(self._browse)
+        self._layout.addRow("Stimuli", row)
+        self._layout.addRow("Movie", self.movie)
+
+    def set_config(self, config: ProjectConfig, known: dict[str, list[str]]) -> None:
+        """Ask for these columns; what was typed stays.
+
+        Parameters
+        ----------
+        known
+            Values of each column so far.
+        """
+        before = self.value()
+        for field in self.fields.values():
+            self._layout.removeRow(field)
+        self.fields = {}
+        for position, column in enumerate(config.columns):
+            field = _field(column, known.get(column.name, []))
+            self.fields[column.name] = field
+            label = column.name + (" *" if column.required else "")
+            self._layout.insertRow(position, label, field)
+        self.set_value(before)
+
+    def value(self) -> dict[str, str]:
+        """What stands in each field."""
+        return {
+            name: field.currentText() if isinstance(field, QComboBox) else field.text()
+            for name, field in self.fields.items()
+        }
+
+    def set_value(self, values: dict[str, Any]) -> None:
+        """Fill in; columns that the project has not are passed over."""
+        for name, value in values.items():
+            field = self.fields.get(name)
+            text = text_of(value)
+            if isinstance(field, QComboBox):
+                field.setCurrentText(text)
+            elif field is not None:
+                field.setText(text)
+
+    def movie_in_nwb(self) -> MovieIn:
+        """What becomes of the movie."""
+        return _MOVIES[self.movie.currentText()]
+
+    def stimuli_path(self) -> Path | None:
+        """The table of stimuli, or ``None``."""
+        text = self.stimuli.text().strip()
+        return Path(text).expanduser() if text else None
+
+    def _ask_for_stimuli(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Table of stimuli", self.stimuli.text(), "Tables (*.csv *.tsv *.txt)"
+        )
+        if path:
+            self.stimuli.setText(path)
+
+
+def _field(column: Column, known: list[str]) -> QLineEdit | QComboBox:
+    if column.choices:
+        box = QComboBox()
+        box.addItems(["", *column.choices])
+        return box
+    edit = QLineEdit()
+    edit.setPlaceholderText(_HINTS.get(column.kind, ""))
+    completer = QCompleter(known, edit)
+    completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+    completer.setFilterMode(Qt.MatchFlag.MatchContains)
+    edit.setCompleter(completer)
+    return edit

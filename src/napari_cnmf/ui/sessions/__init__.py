@@ -1,0 +1,1 @@
+"""The dock for the same cells over sessions."""

@@ -1,0 +1,371 @@
+"""Dock that finds the same cells in several results and lets a curator correct them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+from numpy.typing import NDArray
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cnmf.errors import CnmfError, CurationError
+from napari_cnmf.io.matching import (
+    MatchedSessions,
+    match_sessions,
+    read_matches,
+    write_matches,
+    write_matches_csv,
+)
+from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._frame_table import FrameTable
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import call_soon, make_primary
+from napari_cnmf.ui.sessions._layers import MatchLayers
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import napari
+
+_FIRST_SESSION_COLUMN = 4
+"""After cell, n_sessions, score, state."""
+_KINDS = "Results (*.hdf5 *.h5 *.nwb *.npy);;All files (*)"
+_Shown = tuple[MatchedSessions, list[NDArray[np.int32]], Any]
+
+
+class SessionsWidget(QWidget):
+    """Results of one field in order, their matches as a table, and edits of them."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._layers = MatchLayers(self._session.viewer)
+        self._stop: Callable[[], None] | None = None
+        self.matched: MatchedSessions | None = None
+        self._numbers: list[int] = []
+        self._selected: list[int] = []
+        self.results = QListWidget()
+        self.results.setToolTip("Results of one field, the reference first. Drag to reorder.")
+        self.results.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.rejected = QCheckBox("rejected too")
+        self.rejected.setToolTip("Match rejected components too")
+        self.min_score = QDoubleSpinBox()
+        self.min_score.setRange(0.05, 1.0)
+        self.min_score.setSingleStep(0.05)
+        self.min_score.setValue(0.5)
+        self.min_score.setToolTip("Pairs with a lower score are different cells")
+        self.max_distance = QDoubleSpinBox()
+        self.max_distance.setRange(0.0, 500.0)
+        self.max_distance.setSpecialValueText("auto")
+        self.max_distance.setSuffix(" px")
+        self.max_distance.setToolTip(
+            "Centres farther apart after alignment are different cells; auto: a cell's diameter"
+        )
+        self.only = QCheckBox("selected only")
+        self.only.setToolTip("Show the selected cell alone")
+        self.only.toggled.connect(lambda _=False: self._show_selected())
+        self.table = FrameTable()
+        self.table.rows_selected.connect(self._show_selected)
+        self.status = QLabel("Add two or more results of one field, then match them.")
+        self.status.setWordWrap(True)
+        self.buttons = {
+            name: _button(text, tooltip, getattr(self, name))
+            for name, text, tooltip in (
+                ("ask_for_results", "Add…", "Add result files"),
+                ("add_shown", "Add shown", "Add the result on screen"),
+                ("remove_results", "Remove", "Take the selected results off the list"),
+                ("match", "Match", "Find the same cells"),
+                ("accept", "Accept", "These matches are right"),
+                ("unlink", "Unlink", "Click a component's id, then this: it is another cell"),
+                ("link", "Link", "The selected rows are one cell; the first one keeps its number"),
+                ("undo", "Undo", "Take the last edit back"),
+                ("ask_to_open", "Open…", "Open saved matches"),
+                ("ask_to_save", "Save…", "Save the matches with all edits"),
+                ("ask_for_csv", "Table…", "Write the table of ids as CSV"),
+            )
+        }
+        make_primary(self.buttons["match"])
+        self._redraw = call_soon(self, self._redraw_labels)
+        self._lay_out()
+        self._show_possible()
+
+    def _lay_out(self) -> None:
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(_row(*(self.buttons[n] for n in ("ask_for_results", "add_shown",
+                                                          "remove_results"))))  # fmt: skip
+        column.addWidget(self.results, 1)
+        column.addLayout(
+            _row(QLabel("score ≥"), self.min_score, QLabel("distance ≤"), self.max_distance)
+        )
+        column.addLayout(_row(self.rejected, self.buttons["match"]))
+        column.addLayout(_row(*(self.buttons[n] for n in ("ask_to_open", "ask_to_save",
+                                                          "ask_for_csv"))))  # fmt: skip
+        right = QWidget()
+        inner = QVBoxLayout(right)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addLayout(
+            _row(*(self.buttons[n] for n in ("accept", "unlink", "link", "undo")), self.only)
+        )
+        inner.addWidget(self.table, 1)
+        splitter = QSplitter()
+        splitter.addWidget(left)
+        splitter.addWidget(right)
+        splitter.setStretchFactor(1, 3)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(splitter, 1)
+        layout.addWidget(self.status)
+
+    # -- results
+
+    def ask_for_results(self) -> None:
+        """Ask for files."""
+        paths, _ = QFileDialog.getOpenFileNames(self, "Results of one field", "", _KINDS)
+        self.add_results([Path(path) for path in paths])
+
+    def add_results(self, paths: list[Path]) -> None:
+        """Put results at the end of the list."""
+        self.results.addItems([str(path) for path in paths])
+        self._show_possible()
+
+    def add_shown(self) -> None:
+        """Put the result on screen at the end of the list."""
+        result = self._session.result
+        if result is None or result.curation.path is None:
+            self.status.setText("There is no result on screen that lies in a file.")
+            return
+        self.add_results([result.curation.path])
+
+    def remove_results(self) -> None:
+        """Take the selected ones off the list."""
+        for item in self.results.selectedItems():
+            self.results.takeItem(self.results.row(item))
+        self._show_possible()
+
+    def paths(self) -> list[Path]:
+        """Results in order."""
+        items = (self.results.item(i) for i in range(self.results.count()))
+        return [Path(item.text()) for item in items if item is not None]
+
+    # -- matches
+
+    def match(self) -> None:
+        """Find the same cells, in the background."""
+        paths = self.paths()
+        distance = self.max_distance.value() or None
+        score, rejected = self.min_score.value(), self.rejected.isChecked()
+
+        def steps() -> Generator[str, None, _Shown]:
+            yield f"matching {len(paths)} results"
+            matched = match_sessions(
+                paths, include_rejected=rejected, max_distance_px=distance, min_score=score
+            )
+            yield "drawing"
+            return _drawn(matched)
+
+        self.buttons["match"].setEnabled(False)
+        self.status.setText(f"Matching {len(paths)} results …")
+        run_in_background(
+            steps, title="Sessions", done=self._show, failed=self._on_failed
+        )  # fmt: skip
+
+    def open(self, path: Path) -> None:
+        """Open saved matches, in the background."""
+        call_in_background(
+            lambda: _drawn(read_matches(path)), done=self._show, failed=self._on_failed
+        )
+
+    def save(self, path: Path) -> None:
+        """Save the matches, in the background."""
+        matched = self.matched
+        if matched is not None:
+            call_in_background(
+                lambda: write_matches(matched, path), done=lambda p: show_info(f"Saved as {p}")
+            )
+
+    def save_csv(self, path: Path) -> None:
+        """Write the table of ids, in the background."""
+        matched = self.matched
+        if matched is not None:
+            call_in_background(
+                lambda: write_matches_csv(matched.matches, path),
+                done=lambda p: show_info(f"Written to {p}"),
+            )
+
+    def ask_to_open(self) -> None:
+        """Ask which matches to open."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open matches", "", "Matches (*.json)")
+        if path:
+            self.open(Path(path))
+
+    def ask_to_save(self) -> None:
+        """Ask where to save."""
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save matches", self._beside("matches.json"), "Matches (*.json)"
+        )
+        if path:
+            self.save(Path(path))
+
+    def ask_for_csv(self) -> None:
+        """Ask where to write the table."""
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Write the table", self._beside("matches.csv"), "CSV (*.csv)"
+        )
+        if path:
+            self.save_csv(Path(path))
+
+    def _beside(self, name: str) -> str:
+        source = None if self.matched is None else self.matched.sources[0].path
+        return str((Path.home() if source is None else source.parent) / name)
+
+    # -- edits
+
+    def selected_cells(self) -> list[int]:
+        """Numbers of the cells in the selected rows."""
+        return [self._numbers[row] for row in self.table.selected_rows()]
+
+    def accept(self) -> None:
+        """Say that the selected matches are right."""
+        self._edit(lambda matched, cells: matched.matches.accept(cells))
+
+    def unlink(self) -> None:
+        """Take the component whose id was clicked out of its cell."""
+        session = self.table.current_column() - _FIRST_SESSION_COLUMN
+
+        def act(matched: MatchedSessions, cells: list[int]) -> None:
+            if not 0 <= session < len(matched.sources) or len(cells) != 1:
+                raise CurationError("Click the id of the component that is another cell.")
+            matched.matches.unlink(cells[0], session)
+
+        self._edit(act)
+
+    def link(self) -> None:
+        """Make the selected rows one cell; where two have a session the first one's stays."""
+
+        def act(matched: MatchedSessions, cells: list[int]) -> None:
+            components: dict[int, int] = {}
+            for number in cells:
+                components = matched.matches.cells[number].components | components
+            first = matched.matches.cells[cells[0]].components
+            ordered = {**first, **{s: i for s, i in components.items() if s not in first}}
+            matched.matches.link(ordered)
+
+        self._edit(act)
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        if self.matched is not None:
+            self.matched.matches.undo()
+
+    def _edit(self, act: Callable[[MatchedSessions, list[int]], Any]) -> None:
+        cells = self.selected_cells()
+        if self.matched is None or not cells:
+            return
+        try:
+            act(self.matched, cells)
+        except CnmfError as error:
+            report(error)
+
+    # -- showing
+
+    def _show(self, shown: _Shown) -> None:
+        matched, labels, image = shown
+        if self._stop is not None:
+            self._stop()
+        self.matched = matched
+        self._stop = matched.matches.on_change(self._on_edit)
+        self.results.clear()
+        self.results.addItems([str(source.path) for source in matched.sources])
+        self._layers.show(matched, labels, image)
+        self._show_table()
+
+    def _on_edit(self) -> None:
+        self._show_table()
+        self._redraw.start()
+
+    def _redraw_labels(self) -> None:
+        matched = self.matched
+        if matched is None:
+            return
+
+        def show(labels: list[NDArray[np.int32]]) -> None:
+            if self.matched is matched:
+                self._layers.update(labels)
+
+        call_in_background(lambda: _labels(matched), done=show)
+
+    def _show_table(self) -> None:
+        if self.matched is None:
+            return
+        cells = (
+            self.selected_cells() if self.table.n_rows == len(self.matched.matches.cells) else []
+        )
+        frame = self.matched.df.reset_index()
+        self._numbers = frame["cell"].tolist()
+        self.table.set_frame(frame)
+        there = [self._numbers.index(cell) for cell in cells if cell in self._numbers]
+        self.table.select_rows(there)
+        n = len(self.matched.sources)
+        in_all = int((frame["n_sessions"] == n).sum())
+        several = int((frame["n_sessions"] > 1).sum())
+        self.status.setText(
+            f"{len(frame)} cells: {in_all} in all {n} sessions, {several} in more than one."
+        )
+        self._show_possible()
+
+    def _show_selected(self) -> None:
+        cells = self._selected = self.selected_cells()
+        self._layers.show_only(cells[0] if cells and self.only.isChecked() else None)
+        if cells:
+            self._layers.go_to(cells[0])
+
+    def _show_possible(self) -> None:
+        there = self.matched is not None
+        self.buttons["match"].setEnabled(self.results.count() > 1)
+        for name in ("accept", "unlink", "link", "ask_to_save", "ask_for_csv"):
+            self.buttons[name].setEnabled(there)
+        self.buttons["undo"].setEnabled(self.matched is not None and self.matched.matches.can_undo)
+
+    def _on_failed(self, error: Exception) -> None:
+        self.status.setText(str(error))
+        self._show_possible()
+
+
+def _labels(matched: MatchedSessions) -> list[NDArray[np.int32]]:
+    return [matched.labels(session) for session in range(len(matched.sources))]
+
+
+def _drawn(matched: MatchedSessions) -> _Shown:
+    return matched, _labels(matched), matched.image(0)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget)
+    return row
+
+
+def _button(text: str, tooltip: str, slot: Callable[[], Any]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.clicked.connect(lambda _=False: slot())
+    return button

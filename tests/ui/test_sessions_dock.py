@@ -113,5 +113,5 @@ def test_errors_are_notifications(
     dock.open(tmp_path / "gone.json")
     qtbot.waitUntil(lambda: len(said) == 3)
     assert "Click the id" in said[0]
-    assert "Two or more" in said[1]
+    assert "Select two or more rows" in said[1]
     assert "must be a file of matches" in said[2]

@@ -261,6 +261,8 @@ class SessionsWidget(QWidget):
         """Make the selected rows one cell; where two have a session the first one's stays."""
 
         def act(matched: MatchedSessions, cells: list[int]) -> None:
+            if len(cells) < 2:
+                raise CurationError(f"Select two or more rows to link; {len(cells)} is selected.")
             components: dict[int, int] = {}
             for number in cells:
                 components = matched.matches.cells[number].components | components

@@ -56,7 +56,9 @@ class MatchLayers:
             where = np.argwhere(layer.data == cell + 1)
             if len(where) and layer in self._viewer.layers:
                 place = where.mean(axis=0)
-                self._viewer.scene.camera.center = tuple(place[-2:]) if place.size == 2 else tuple(place)
+                self._viewer.scene.camera.center = (
+                    tuple(place[-2:]) if place.size == 2 else tuple(place)
+                )
                 if place.size == 3:
                     axis = self._viewer.dims.ndim - 3
                     self._viewer.dims.set_current_step(axis, round(place[0]))

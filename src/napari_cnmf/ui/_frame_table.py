@@ -68,7 +68,6 @@ class FrameTable(QTableView):
         self.setSortingEnabled(True)
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setAlternatingRowColors(True)
         self.setShowGrid(False)
         rows: Any = self.verticalHeader()
         columns: Any = self.horizontalHeader()

@@ -33,7 +33,7 @@ $(INTEROP_VENV)/.interop:
 	touch $@
 
 interop: $(VENV)/.test $(INTEROP_VENV)/.interop
-	NAPARI_CNMF_INTEROP_PYTHON=$(INTEROP_VENV)/bin/python $(BIN)/python -m pytest tests/interop tests/engines_caiman $(PYTEST_FLAGS)
+	NAPARI_CNMF_INTEROP_PYTHON=$(INTEROP_VENV)/bin/python $(BIN)/python -m pytest tests/interop tests/engines_caiman tests/io_caiman $(PYTEST_FLAGS)
 
 # Hard kills at 200 random moments instead of 20; takes about 15 minutes.
 KILLS ?= 200

@@ -1,4 +1,4 @@
-"""nwbinspector and suite2p's own window."""
+"""Exports opened by nwbinspector, suite2p's own window and CaImAn; suite2p's own run, imported."""
 
 from __future__ import annotations
 
@@ -7,22 +7,35 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 import napari_cnmf as nc
 from napari_cnmf.io.curation import open_curation
+from napari_cnmf.io.exports.caiman import export_caiman
+from napari_cnmf.io.imports import read_import
+from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.dff import compute_dff
+from napari_cnmf.testing import score, simulate
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(900)]
 
-DATA = Path(__file__).parents[1] / "data"
-KINDS = ("2d", "1p", "3d")
+HERE = Path(__file__).parent
+DATA = HERE.parent / "data"
+CASES = [(kind, rejected) for kind in ("2d", "1p", "3d") for rejected in (True, False)]
+WINDOW = 100
+"""Of the baseline, in frames: shorter than the recordings, so that it runs."""
 
 _INSPECT = """
 import json, sys
 from nwbinspector import Importance, inspect_nwbfile
-found = inspect_nwbfile(nwbfile_path=sys.argv[1], importance_threshold=Importance.CRITICAL)
-print(json.dumps([f"{message.check_function_name}: {message.message}" for message in found]))
+print(json.dumps({path: [
+    f"{message.check_function_name}: {message.message}"
+    for message in inspect_nwbfile(nwbfile_path=path, importance_threshold=Importance.CRITICAL)
+] for path in sys.argv[1:]}))
 """
 
 _SUITE2P = """
@@ -30,36 +43,128 @@ import json, sys
 from qtpy.QtWidgets import QApplication
 app = QApplication([])
 from suite2p.gui.gui2p import MainWindow
-window = MainWindow(statfile=sys.argv[1])
-print(json.dumps([window.loaded, len(window.stat), window.iscell.astype(bool).tolist()]))
+seen = {}
+for path in sys.argv[1:]:
+    window = MainWindow(statfile=path)
+    seen[path] = [
+        window.loaded, len(window.stat), window.iscell.astype(bool).tolist(),
+        [[int(s["ypix"][s["lam"].argmax()]), int(s["xpix"][s["lam"].argmax()])]
+         for s in window.stat],
+    ]
+    window.close()
+print(json.dumps(seen))
 """
 
 
-def ask(python: str, code: str, path: Path, home: Path) -> list:
-    """The last line that ``code`` prints, run there on ``path``."""
+def run(python: str, *arguments: str, home: Path) -> str:
+    """What a program prints last; its messages where it fails."""
     done = subprocess.run(
-        [python, "-c", code, str(path)], capture_output=True, text=True, check=False, timeout=280,
+        [python, *arguments], capture_output=True, text=True, check=False, timeout=600,
         env=os.environ | {"QT_QPA_PLATFORM": "offscreen", "HOME": str(home)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return (done.stdout.strip().splitlines() or [""])[-1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(scope="module")
+def curated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Curation]:
+    """A result of each kind with one component rejected by hand, on fields that are not square."""
+    folder = tmp_path_factory.mktemp("results")
+    found = {}
+    for kind in {kind for kind, _ in CASES}:
+        path = Path(shutil.copy(DATA / f"result-{kind}.hdf5", folder))
+        found[kind] = open_curation(path)
+        found[kind].reject(0)
+        found[kind].tag(1, "a tag")
+    return found
+
+
+def kept(cur: Curation, rejected: bool) -> list[int]:
+    return list(range(len(cur.ids))) if rejected else np.flatnonzero(cur.accepted).tolist()
+
+
 def test_nwbinspector_finds_nothing_critical(
-    kind: str, tmp_path: Path, interop_python: str
+    curated: dict[str, Curation], tmp_path: Path, interop_python: str
 ) -> None:
-    shutil.copy(DATA / f"result-{kind}.hdf5", tmp_path / "result.hdf5")
-    path = nc.write_nwb(open_curation(tmp_path / "result.hdf5"), tmp_path / "result.nwb")
-    assert ask(interop_python, _INSPECT, path, tmp_path) == []
+    paths = []
+    for kind, rejected in CASES:
+        out = tmp_path / f"{kind}-{rejected}.nwb"
+        paths.append(str(nc.write_nwb(curated[kind], out, include_rejected=rejected)))
+    project = nc.Project.create(tmp_path / "project")
+    sample = project.add(
+        curated["2d"], {"AnimalID": "m1", "TrialID": "1", "date": "2026-03-01", "genotype": "wt"}
+    )
+    paths.append(str(sample.path))
+    movie = nc.open_movie(DATA / "movie-2d.tif", frame_rate_hz=10)
+    for how in ("linked", "copied"):
+        out = tmp_path / f"{how}.nwb"
+        paths.append(str(nc.export(curated["2d"], "nwb", out, movie=movie, movie_in_nwb=how)))
+    said = json.loads(run(interop_python, "-c", _INSPECT, *paths, home=tmp_path))
+    assert said == {path: [] for path in paths}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_suite2p_opens_the_folder(kind: str, tmp_path: Path, interop_python: str) -> None:
-    shutil.copy(DATA / f"result-{kind}.hdf5", tmp_path / "result.hdf5")
-    cur = open_curation(tmp_path / "result.hdf5")
-    folder = nc.write_suite2p(cur, tmp_path / "suite2p")
-    loaded, n, iscell = ask(interop_python, _SUITE2P, folder / "plane0" / "stat.npy", tmp_path)
-    assert loaded
-    assert n == cur.accepted.size
-    assert iscell == cur.accepted.tolist()
+def test_suite2p_opens_every_folder(
+    curated: dict[str, Curation], tmp_path: Path, interop_python: str
+) -> None:
+    paths = {}
+    for kind, rejected in CASES:
+        folder = nc.write_suite2p(
+            curated[kind], tmp_path / f"{kind}-{rejected}", include_rejected=rejected
+        )
+        paths[kind, rejected] = str(folder / "plane0" / "stat.npy")
+    said = json.loads(run(interop_python, "-c", _SUITE2P, *paths.values(), home=tmp_path))
+    for (kind, rejected), path in paths.items():
+        cur = curated[kind]
+        loaded, n, iscell, peaks = said[path]
+        rows = kept(cur, rejected)
+        assert loaded
+        assert n == len(rows)
+        assert iscell == cur.accepted[rows].tolist()
+        if kind != "3d":  # planes of a volume are laid out side by side
+            A = cur.components.A[:, rows].toarray()
+            at = np.stack(np.unravel_index(A.argmax(axis=0), cur.components.dims), axis=1)
+            assert peaks == at.tolist()
+
+
+@pytest.mark.caiman
+def test_caiman_opens_every_file_and_finds_the_same_dff(
+    curated: dict[str, Curation], tmp_path: Path
+) -> None:
+    paths = {}
+    for kind, rejected in CASES:
+        out = tmp_path / f"{kind}-{rejected}.hdf5"
+        paths[kind, rejected] = str(export_caiman(curated[kind], out, include_rejected=rejected))
+    python = os.environ["NAPARI_CNMF_CAIMAN_PYTHON"]
+    script = str(HERE / "_read_with_caiman.py")
+    said: dict[str, Any] = json.loads(
+        run(python, script, str(WINDOW), *paths.values(), home=tmp_path)
+    )
+    for (kind, rejected), path in paths.items():
+        cur, seen = curated[kind], said[path]
+        components = cur.components
+        rows = kept(cur, rejected)
+        assert tuple(seen["dims"]) == components.dims
+        assert seen["accepted"] == np.flatnonzero(cur.accepted[rows]).tolist()
+        A = components.A[:, rows].toarray()
+        at = np.stack(np.unravel_index(A.argmax(axis=0), components.dims), axis=1)
+        assert seen["peaks"] == at.tolist()
+        dff = compute_dff(components, rows, window=WINDOW)
+        np.testing.assert_allclose(dff, seen["dff"], rtol=1e-3, atol=1e-4 * np.abs(dff).max())
+
+
+def test_a_run_of_suite2p_is_imported(tmp_path: Path, interop_python: str) -> None:
+    recording = simulate(n_frames=800, size=(96, 128), n_cells=30, seed=2)
+    tifffile.imwrite(tmp_path / "simulated.tif", np.asarray(recording.movie, np.int16))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    script = str(HERE / "_run_suite2p.py")
+    run(interop_python, script, str(tmp_path / "simulated.tif"), str(folder), home=tmp_path)
+    imported = read_import(folder)
+    components = imported.components
+    assert components.dims == (96, 128)
+    assert components.attributes["history_trace"][0]["params"]["neuropil_coefficient"] == 0.7
+    found = score(components, recording.truth)
+    assert found.recall > 0.6
+    assert found.trace_correlation > 0.85
+    path = nc.import_result(folder, tmp_path / "result.hdf5")
+    assert open_curation(path).accepted.tolist() == components.accepted.tolist()

@@ -203,6 +203,7 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
         "diameter": [int(2 * _DIAMETER_OF_GSIG * float(g)) for g in list(gSig)[-2:]],
         "aspect": 1.0,
         "neucoeff": 1.0,
+        "neuropil_coefficient": 1.0,  # its name in suite2p 1
         "meanImg": mean,
         "meanImgE": mean,
         "max_proj": images.get("max", mean),

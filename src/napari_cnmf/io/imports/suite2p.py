@@ -21,9 +21,10 @@ _USUAL_NEUCOEFF = 0.7
 _USUAL_TAU_S = 1.0
 _IMAGES = {"meanImg": "mean", "max_proj": "max", "Vcorr": "correlation"}
 _KEPT = (
-    "fs", "tau", "neucoeff", "diameter", "threshold_scaling", "spatial_scale", "nonrigid",
-    "baseline", "win_baseline", "sig_baseline", "prctile_baseline", "batch_size", "nplanes",
-    "nchannels", "functional_chan", "data_path", "high_pass", "allow_overlap", "sparse_mode",
+    "fs", "tau", "neucoeff", "neuropil_coefficient", "diameter", "threshold_scaling",
+    "spatial_scale", "nonrigid", "baseline", "win_baseline", "sig_baseline", "prctile_baseline",
+    "batch_size", "nplanes", "nchannels", "functional_chan", "data_path", "high_pass",
+    "allow_overlap", "sparse_mode",
 )  # fmt: skip
 """Settings that go into the history."""
 
@@ -62,7 +63,8 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
     if len(stat) != n:
         raise ValueError(f"stat has {len(stat)} cells, F {n}")
     A, dims = _footprints(stat, ops)
-    neucoeff = float(ops.get("neucoeff", _USUAL_NEUCOEFF))
+    # the second name is that of suite2p 1
+    neucoeff = float(ops.get("neucoeff", ops.get("neuropil_coefficient", _USUAL_NEUCOEFF)))
     Fneu = _rows(folder, "Fneu", (n, n_frames))
     spikes = _rows(folder, "spks", (n, n_frames))
     iscell = _rows(folder, "iscell", None) if (folder / "iscell.npy").is_file() else None

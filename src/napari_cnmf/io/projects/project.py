@@ -206,7 +206,8 @@ class Project:
         context
             Movie, shifts, history and session; the animal's id, date and genotype are put in.
         update
-            Replace the sample of this id; otherwise that is refused.
+            Replace the sample of this id; otherwise that is refused. Its stimuli stay where no
+            others are given.
 
         Raises
         ------
@@ -218,7 +219,9 @@ class Project:
         row_values = self.config.read(values)
         id_ = sample_id(str(row_values[ANIMAL]), str(row_values[TRIAL]))
         folder = self.path / _SAMPLES / id_
-        self._check_id(id_, update=update)
+        before = self._check_id(id_, update=update)
+        if before is not None and stimuli is None:
+            stimuli = before.stimuli
         context = replace(context, session=_session(context, row_values), stimuli=stimuli)
         names = (SAMPLE_FILE, NWB_FILE, ROIS_FILE, JOURNALS)
         with ExitStack() as until_moved, new_folder(folder, names) as beside:

@@ -89,6 +89,15 @@ class Sample:
         return open_import(self.path)
 
     @property
+    def stimuli(self) -> pd.DataFrame | None:
+        """The table of stimuli in the NWB file, where there is one."""
+        import pynwb
+
+        with pynwb.NWBHDF5IO(self.path, "r") as io:
+            intervals = io.read().intervals or {}
+            return intervals["stimuli"].to_dataframe() if "stimuli" in intervals else None
+
+    @property
     def history_trace(self) -> list[dict[str, Any]]:
         """How the result came to be."""
         import pynwb

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_COLUMNS = 3000
-"""Columns of the picture that is kept; longer recordings are pooled."""
+MOST_COLUMNS = 1600
+"""Columns of the picture that is kept, about what a screen has; longer recordings are pooled."""
 
 
 def picture_of_traces(

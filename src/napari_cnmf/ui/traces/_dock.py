@@ -91,7 +91,7 @@ class TracesWidget(QWidget):
             (session.result_changed, self._on_result),
             (session.selection_changed, self._on_selection),
             (session.components_changed, self._on_components),
-            (session.verdicts_changed, self._on_edit),
+            (session.verdicts_changed, self._on_verdicts),
             (napari_viewer.dims.events.current_step, self._move_cursor),
         )
         follow_theme(self, napari_viewer, self._apply_theme)
@@ -167,8 +167,12 @@ class TracesWidget(QWidget):
         self._dff = (None, None)
         self._redraw.start()
 
-    def _on_edit(self) -> None:
-        self._redraw.start()
+    def _on_verdicts(self) -> None:
+        """A decision changes no trace."""
+        result, selection = self._session.result, self._session.selection
+        if result is not None and selection:
+            ids = result.ids[list(selection[:_MOST])].tolist()
+            self._title.setText(_describe(result, selection, ids))
 
     def _draw(self) -> None:
         result, selection = self._session.result, self._session.selection

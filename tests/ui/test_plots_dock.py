@@ -107,6 +107,18 @@ def test_a_click_selects_the_nearest_point(plots: Plots, components: Components)
     np.testing.assert_allclose(scatter.ringed[:, 0], components.snr[[0, 2]])
 
 
+def test_points_have_the_colours_of_the_decisions(plots: Plots, components: Components) -> None:
+    plots.show(components.replace(snr=np.array([np.nan, 3.0, 4.0, 5.0, 6.0])))
+    scatter, cur = plots.dock.scatter, plots.session.result.curation
+    accepted, rejected = scatter.color_of(2), scatter.color_of(1)
+    assert accepted == scatter.color_of(4) != rejected == scatter.color_of(3)
+    cur.reject(2)
+    plots.qtbot.waitUntil(lambda: scatter.color_of(2) not in (accepted, rejected))
+    assert scatter.color_of(4) == accepted
+    cur.undo()
+    plots.qtbot.waitUntil(lambda: scatter.color_of(2) == accepted)
+
+
 def test_any_two_metrics(plots: Plots, components: Components) -> None:
     plots.show(components)
     dock = plots.dock
@@ -171,5 +183,11 @@ def test_pooling_keeps_every_event() -> None:
     column = np.searchsorted(column_starts(1000, 100), 437, side="right") - 1
     assert picture[0, column] == 255
     assert picture.sum(axis=1).tolist() == [255, 255, 0]
-    assert pooled(picture, np.array([2, 1, 0]), (2, 10)).shape == (2, 10)
-    assert pooled(picture, np.array([2, 1, 0]), (2, 10)).max() == 255
+    small, (tall, wide) = pooled(picture, np.array([2, 1, 0]), (2, 10))
+    assert small.shape == (2, 10)
+    assert (tall, wide) == (2, 10)
+    assert small[0, 0] == 255, "the event of row 1 at its place"
+    assert small[1, column // wide] == 255
+    whole, blocks = pooled(picture, np.array([1]), (2, 100))
+    np.testing.assert_array_equal(whole, picture[[1]])
+    assert blocks == (1, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,10 @@ from napari_cnmf.ui.layers._tiles import Tiles
 if TYPE_CHECKING:
     import napari
     from napari.layers import Labels, Layer, Shapes
+
+
+_MOST_CONTOURS = 200
+"""Selected components whose contours are drawn."""
 
 
 @contextmanager
@@ -216,10 +221,13 @@ class ResultLayers:
             self._draw_labels()
 
     def set_selection(self, indices: Iterable[int]) -> None:
-        """Draw the contours of these components, in the colours of their traces."""
+        """Draw the contours of these components, in the colours of their traces.
+
+        Of more than a lasso can mean one by one, the first: thousands take seconds.
+        """
         polygons: list[NDArray[np.float64]] = []
         colors: list[str] = []
-        for position, index in enumerate(indices):
+        for position, index in enumerate(islice(indices, _MOST_CONTOURS)):
             lines = [
                 copy for line in self.drawing.contours(index) for copy in self.tiles.spread(line)
             ]

@@ -137,10 +137,10 @@ class HeatMap(QWidget):
         )
         if last <= first or stop <= start:
             return
-        image = pooled(self._picture[:, start:stop], self._rows[first:last], _MOST)
+        image, (tall, wide) = pooled(self._picture[:, start:stop], self._rows[first:last], _MOST)
         self._image.setImage(image, autoLevels=False, levels=(0, 255))
-        width = (stop - start) / per_time
-        self._image.setRect(QRectF(start / per_time, first, width, last - first))
+        height, width = image.shape[0] * tall, image.shape[1] * wide / per_time
+        self._image.setRect(QRectF(start / per_time, first, width, height))
 
     def _on_clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:

@@ -40,12 +40,22 @@ def column_starts(n_frames: int, most_columns: int = MOST_COLUMNS) -> NDArray[np
 
 def pooled(
     picture: NDArray[np.uint8], rows: NDArray[np.intp], most: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Those rows in that order, no more rows and columns than ``most``; by the maximum."""
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Those rows in that order, no more rows and columns than ``most``; by the maximum.
+
+    Returns
+    -------
+    tuple
+        The picture, and how many rows and columns became one; the last ones may be fewer.
+    """
     chosen = picture[rows]
-    for axis in (0, 1):
-        n = chosen.shape[axis]
-        if n > most[axis]:
-            starts = np.arange(most[axis]) * n // most[axis]
-            chosen = np.maximum.reduceat(chosen, starts, axis=axis)
-    return chosen
+    n, n_columns = chosen.shape
+    tall, wide = (max(-(-size // limit), 1) for size, limit in zip(chosen.shape, most, strict=True))
+    # of blocks of one size it is ten times as fast as of blocks that differ by one
+    if tall > 1:
+        chosen = np.pad(chosen, ((0, -n % tall), (0, 0)))
+        chosen = chosen.reshape(-1, tall, n_columns).max(axis=1)
+    if wide > 1:
+        chosen = np.pad(chosen, ((0, 0), (0, -n_columns % wide)))
+        chosen = chosen.reshape(len(chosen), -1, wide).max(axis=2)
+    return chosen, (tall, wide)

@@ -17,6 +17,8 @@ from napari_cnmf.ui.layers import selection_color
 
 _REACH_PX = 12
 """How far from a point a click may be."""
+_FEW = 50
+"""Points that are recoloured one by one; of more, all."""
 _MOST_RINGS = 500
 """Selected points that get a ring of their own colour; more of them share one."""
 
@@ -66,8 +68,10 @@ class ScatterPlot(QWidget):
         self._item = self._plot.getPlotItem()
         self._item.hideButtons()
         self._item.showGrid(x=True, y=True, alpha=0.12)
-        self._groups: dict[str, Any] = {}
-        self._members: dict[str, bytes] = {}
+        self._points = pg.ScatterPlotItem(pen=None, size=6, pxMode=True)
+        self._item.addItem(self._points)
+        self._groups = np.zeros(0, "<U1")
+        self._colors: dict[str, str] = {}
         self._lines: list[Any] = []
         self._rings = pg.ScatterPlotItem(size=12, brush=None, pxMode=True)
         self._rings.setZValue(40)
@@ -111,9 +115,8 @@ class ScatterPlot(QWidget):
             Where to draw lines across x, and across y.
         """
         self._xy = np.column_stack([x, y])
-        self._members.clear()
-        for group in self._groups.values():
-            group.clear()
+        self._points.clear()
+        self._colors = {}
         self._item.setLabel("bottom", titles[0])
         self._item.setLabel("left", titles[1])
         self.set_thresholds(thresholds)
@@ -142,21 +145,24 @@ class ScatterPlot(QWidget):
         return np.asarray(np.isfinite(self._xy).all(axis=1))
 
     def set_groups(self, groups: NDArray[np.str_], colors: dict[str, str]) -> None:
-        """Colour the points by group ``(n,)``; groups that did not change are left alone."""
-        shown = self.is_shown
-        for name, color in colors.items():
-            rows = np.flatnonzero((groups == name) & shown)
-            key = rows.tobytes() + color.encode()
-            if self._members.get(name) == key:
-                continue
-            self._members[name] = key
-            if name not in self._groups:
-                self._groups[name] = pg.ScatterPlotItem(pen=None, size=6, pxMode=True)
-                self._item.addItem(self._groups[name])
+        """Colour the points by group ``(n,)``.
+
+        One decision changes one point: the others, thousands of them, are left alone.
+        """
+        rows = np.flatnonzero(self.is_shown)
+        groups = groups[rows]
+        brushes = {name: pg.mkBrush(_faint(color)) for name, color in colors.items()}
+        is_fresh = self._colors != colors or len(self._groups) != len(groups)
+        changed = np.zeros(0, np.intp) if is_fresh else np.flatnonzero(self._groups != groups)
+        self._groups, self._colors = groups, dict(colors)
+        if is_fresh or len(changed) > _FEW:
             xy = self._xy[rows]
-            fill = QColor(color)
-            fill.setAlpha(190)
-            self._groups[name].setData(x=xy[:, 0], y=xy[:, 1], brush=pg.mkBrush(fill))
+            wanted = [brushes[name] for name in groups.tolist()]
+            self._points.setData(x=xy[:, 0], y=xy[:, 1], brush=wanted)
+            return
+        for i in changed.tolist():
+            point = self._points.data[i : i + 1]
+            self._points.setBrush([brushes[str(groups[i])]], dataSet=point)
 
     def set_selection(self, rows: Sequence[int]) -> None:
         """Put rings around the selected components."""
@@ -173,6 +179,11 @@ class ScatterPlot(QWidget):
         else:
             pens = [pg.mkPen(selection_color(int(i)), width=2) for i in places]
         self._rings.setData(x=xy[:, 0], y=xy[:, 1], pen=pens, brush=pg.mkBrush(None))
+
+    def color_of(self, row: int) -> str:
+        """The colour of a component's point."""
+        place = int(np.count_nonzero(self.is_shown[:row]))
+        return str(self._points.data["brush"][place].color().name())
 
     @property
     def ringed(self) -> NDArray[np.float64]:
@@ -203,3 +214,9 @@ class ScatterPlot(QWidget):
         if distance[nearest] <= _REACH_PX:
             adds = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self.chosen.emit((nearest,), adds)
+
+
+def _faint(color: str) -> QColor:
+    fill = QColor(color)
+    fill.setAlpha(190)
+    return fill

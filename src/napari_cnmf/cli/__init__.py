@@ -22,7 +22,7 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = (
     "demo", "run", "batch", "curate", "export", "import", "project", "match", "params", "view",
-    "doctor",
+    "doctor", "bench",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import BinStore
@@ -72,7 +72,7 @@ _SIGNATURE = (
 )
 
 
-@kernel(_SIGNATURE.format("uint16"), _SIGNATURE.format("float32"))
+@kernel_for_frames(_SIGNATURE)
 def _bin_block(
     frames: NDArray[Any],
     good: NDArray[np.uint8],

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import cell_weights, pixel_weights
 from napari_cnmf.core.binning import frame_blocks, read_blocks
@@ -39,7 +39,7 @@ _SIGNATURE = (
 )
 
 
-@kernel(_SIGNATURE.format("uint16"), _SIGNATURE.format("float32"))
+@kernel_for_frames(_SIGNATURE)
 def _project_frames(
     frames: NDArray[Any],
     indptr: NDArray[np.int32],

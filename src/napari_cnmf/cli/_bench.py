@@ -1,0 +1,152 @@
+"""``napari-cnmf bench``: the engines against simulated truth: time, memory, accuracy, ratio."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from napari_cnmf.cli._bench_measure import Measured, RunFailed, as_json, measure
+from napari_cnmf.cli._bench_rows import GROUPS, Row, rows_of
+
+_HEADER = (
+    "| movie | engine | CPU s | wall s | peak GB | F1 found | trace corr. | F1 accepted | "
+    "precision / recall | CPU ratio |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure the engines on simulated recordings",
+        description="Run each engine in its own process on simulated recordings whose truth is "
+        "known: CPU seconds (imports included), peak memory, accuracy. CaImAn takes part where its "
+        "interpreter is found. The table goes to stdout, or to --out as markdown.",
+    )
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: table"
+    )
+    parser.add_argument(
+        "--engines", default="auto", help="builtin, caiman or both with a comma; auto: those found"
+    )
+    parser.add_argument("--rows", nargs="*", type=int, help="only these rows of each group, from 0")
+    parser.add_argument(
+        "--repeat", type=int, default=2, help="runs of the built-in engine; the cheapest counts"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table to this file")
+    parser.add_argument("--json", action="store_true", help="one JSON object a run instead")
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate, run, score, print; rewrite ``--out`` after each run."""
+    from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
+    from napari_cnmf.errors import ParameterError
+
+    groups = args.groups or ["table"]
+    unknown = [g for g in groups if g not in GROUPS]
+    if unknown or args.repeat < 1:
+        raise ParameterError(
+            f"bench takes groups of {', '.join(GROUPS)} and --repeat >= 1, got "
+            f"{', '.join(groups)} and {args.repeat}."
+        )
+    engines = choose_engines(args.engines)
+    rows = [row for g in groups for i, row in enumerate(rows_of(g)) if chosen(args.rows, i)]
+    lines, complete = [_HEADER], True
+    if not args.json:
+        print(_HEADER, flush=True)
+    with tempfile.TemporaryDirectory(prefix="napari-cnmf-bench-") as name:
+        folder = Path(name)
+        _warm_up(folder)
+        for row in rows:
+            results = _run_row(row, engines, folder, args.repeat)
+            for engine, measured in results.items():
+                complete &= not isinstance(measured, str)
+                line = table_line(row, engine, measured, results.get("builtin"))
+                print(as_json(row, engine, measured) if args.json else line, flush=True)
+                lines.append(line)
+            if args.out is not None:
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                args.out.write_text(document(groups, lines), encoding="utf-8")
+    return EXIT_OK if complete else EXIT_NOT_COMPLETED
+
+
+def chosen(rows: list[int] | None, i: int) -> bool:
+    """Whether row ``i`` of a group was asked for."""
+    return rows is None or i in rows
+
+
+def choose_engines(asked: str) -> list[str]:
+    """Names of the engines that run; for ``auto`` those that are there."""
+    from napari_cnmf.engines import get_engine
+    from napari_cnmf.errors import EngineError
+
+    if asked == "auto":
+        caiman = get_engine("caiman").unavailable_reason()
+        if caiman is not None:
+            print(f"CaImAn does not take part: {caiman}", file=sys.stderr)
+        return ["builtin"] if caiman is not None else ["builtin", "caiman"]
+    names = [name.strip() for name in asked.split(",")]
+    for name in names:
+        reason = get_engine(name).unavailable_reason()
+        if reason is not None:
+            raise EngineError(reason)
+    return names
+
+
+def _warm_up(folder: Path) -> None:
+    """Compile the kernels, so that no row pays for it."""
+    row = rows_of("smoke")[0]
+    measure(row, "builtin", row.simulate(folder / "warm-up.npy"), folder)
+
+
+def _run_row(row: Row, engines: list[str], folder: Path, repeat: int) -> dict[str, Measured | str]:
+    """Figures of each engine on one recording, or the sentence why there are none."""
+    path = folder / "movie.npy"
+    recording = row.simulate(path)
+    results: dict[str, Measured | str] = {}
+    for engine in engines:
+        if engine == "caiman" and (row.cold or row.memory_gb or row.n_processes):
+            # These rows turn knobs that CaImAn does not have.
+            continue
+        n = repeat if engine == "builtin" and not row.cold else 1
+        try:
+            runs = [measure(row, engine, recording, folder) for _ in range(n)]
+        except RunFailed as error:
+            results[engine] = str(error)
+        else:
+            results[engine] = min(runs, key=lambda run: run.cpu_s)
+    path.unlink()
+    return results
+
+
+def table_line(row: Row, engine: str, measured: Measured | str, own: Measured | str | None) -> str:
+    """A line of the table; the ratio is CPU time over the built-in engine's."""
+    if isinstance(measured, str):
+        return f"| {row.name} | {engine} | {measured} | | | | | | | |"
+    m = measured
+    ratio = f"{m.cpu_s / own.cpu_s:.1f}" if isinstance(own, Measured) else ""
+    return (
+        f"| {row.name} | {engine} | {m.cpu_s:.1f} | {m.wall_s:.1f} | {m.peak_gb:.2f} | "
+        f"{m.f1_found:.3f} | {m.trace_correlation:.4f} | {m.f1:.3f} | "
+        f"{m.precision:.3f} / {m.recall:.3f} | {ratio} |"
+    )
+
+
+def document(groups: list[str], lines: list[str]) -> str:
+    """The table with what one must know to read it."""
+    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    return (
+        f"<!-- made by: napari-cnmf bench {' '.join(groups)} -->\n\n"
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}{load}. "
+        "CPU seconds are user + system of the worker process and its children, imports and the "
+        "writing of the result included, kernels cached; memory is theirs together, sampled. F1 by "
+        "footprint cosine >= 0.6, one to one; found counts all components, accepted those that the "
+        "two-photon preset accepts; all cells of the truth count, silent ones too.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )

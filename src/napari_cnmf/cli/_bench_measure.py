@@ -1,0 +1,150 @@
+"""One run of one engine in its own process: CPU seconds, peak memory, accuracy."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.cli._bench_rows import Row, parameters
+
+if TYPE_CHECKING:
+    from napari_cnmf.testing import Recording
+
+_SAMPLE_S = 0.02
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of one run.
+
+    Attributes
+    ----------
+    cpu_s
+        User and system time of the engine's process and all its children, imports included.
+    wall_s
+        From start of the process to its end.
+    peak_gb
+        Most resident memory of these processes together, sampled.
+    f1_found, trace_correlation
+        Of all components.
+    f1, precision, recall
+        Of the accepted ones.
+    """
+
+    cpu_s: float
+    wall_s: float
+    peak_gb: float
+    f1_found: float
+    trace_correlation: float
+    f1: float
+    precision: float
+    recall: float
+
+
+class RunFailed(Exception):
+    """An engine did not complete; the message says why."""
+
+
+def measure(row: Row, engine: str, recording: Recording, folder: Path) -> Measured:
+    """Run ``engine`` on a recording that lies in a file.
+
+    Raises
+    ------
+    RunFailed
+        With the item's error.
+    """
+    from napari_cnmf.batch import Batch, State
+    from napari_cnmf.io.caiman import read_caiman
+    from napari_cnmf.testing import score
+
+    batch = Batch.create(Path(tempfile.mkdtemp(dir=folder)) / "batch")
+    run = {"n_processes": row.n_processes, "memory_gb": row.memory_gb}
+    item = batch.add(
+        "cnmf",
+        Path(str(recording.movie)),
+        params=parameters(engine, recording).replace(data={"fr": recording.frame_rate_hz}),
+        refit=engine == "caiman",
+        engine=engine,
+        name="bench",
+        run={name: value for name, value in run.items() if value is not None},
+    )
+    with _cache(folder if row.cold else None), _peak_of_children() as peak:
+        before, began = _cpu_of_children(), time.perf_counter()
+        batch.run([item])
+        wall_s, cpu_s = time.perf_counter() - began, _cpu_of_children() - before
+    if item.state is not State.COMPLETED:
+        raise RunFailed(f"{item.state}: {item.error}")
+    components = read_caiman(item.result_path)
+    found = score(components, recording.truth)
+    good = score(components, recording.truth, subset=components.accepted)
+    return Measured(
+        cpu_s, wall_s, peak[0] / 1e9, found.f1, found.trace_correlation,
+        good.f1, good.precision, good.recall,
+    )  # fmt: skip
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of all children that have ended, and of theirs."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+@contextmanager
+def _peak_of_children() -> Iterator[list[int]]:
+    """A list whose one value is the most memory that the children held together, bytes."""
+    import psutil
+
+    peak, over = [0], threading.Event()
+    me = psutil.Process()
+
+    def watch() -> None:
+        while not over.wait(_SAMPLE_S):
+            total = 0
+            for child in me.children(recursive=True):
+                try:
+                    total += child.memory_info().rss
+                except psutil.Error:
+                    # It has ended since it was listed.
+                    continue
+            peak[0] = max(peak[0], total)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _cache(folder: Path | None) -> Iterator[None]:
+    """An empty cache of compiled kernels below ``folder`` for the children, if one is given."""
+    if folder is None:
+        yield
+        return
+    before = os.environ.get("NUMBA_CACHE_DIR")
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(dir=folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NUMBA_CACHE_DIR"]
+        else:
+            os.environ["NUMBA_CACHE_DIR"] = before
+
+
+def as_json(row: Row, engine: str, measured: Measured | str) -> str:
+    """One line for scripts."""
+    figures: dict[str, Any] = (
+        {"error": measured} if isinstance(measured, str) else vars(measured).copy()
+    )
+    return json.dumps({"group": row.group, "movie": row.name, "engine": engine, **figures})

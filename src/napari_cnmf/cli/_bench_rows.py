@@ -1,0 +1,142 @@
+"""What ``napari-cnmf bench`` runs: movies with a truth, and each engine's parameters for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_cnmf.params import CNMFParams
+    from napari_cnmf.testing import Recording
+
+GROUPS = ("smoke", "table", "noise", "scale", "knobs", "other")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recording and how it is run.
+
+    Attributes
+    ----------
+    simulate
+        Writes the movie to the path it is given.
+    memory_gb, n_processes
+        Budget and threads of the built-in engine; ``None`` leaves them to it.
+    cold
+        Kernels are compiled in this run, as in the first after installation.
+    """
+
+    group: str
+    name: str
+    simulate: Callable[[Path], Recording]
+    memory_gb: float | None = None
+    n_processes: int | None = None
+    cold: bool = False
+
+
+def rows_of(group: str) -> list[Row]:
+    """The rows of one of ``GROUPS``."""
+    middle: dict[str, Any] = {"n_frames": 3000, "size": 256, "n_cells": 180}
+    large: dict[str, Any] = {"n_frames": 3000, "size": 512, "n_cells": 600}
+    match group:
+        case "smoke":
+            return [_base(group, "300 x 64 x 64, 10 cells", n_frames=300, size=64, n_cells=10)]
+        case "table":
+            return [
+                _base(group, "2000 x 128 x 128, 45 cells"),
+                _base(group, "3000 x 256 x 256, 180 cells", **middle),
+                _base(group, "3000 x 512 x 512, 600 cells", **large),
+            ]
+        case "noise":
+            return [
+                _base(group, "128 x 128, 45 cells, twice the noise", noise=2.0),
+                _base(group, "128 x 128, 45 cells, three times the noise", noise=3.0),
+                _base(group, "128 x 128, 110 cells", n_cells=110),
+                _base(group, "128 x 128, 110 cells, 2.5 times the noise", n_cells=110, noise=2.5),
+            ]
+        case "scale":
+            long: dict[str, Any] = {**middle, "n_frames": 12_000}
+            return [
+                _base(group, "first run: 2000 x 128 x 128", cold=True),
+                _base(group, "3000 x 512 x 512, memory_gb=0.6", memory_gb=0.6, **large),
+                _base(group, "3000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **middle),
+                _base(group, "12000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **long),
+                _base(group, "3000 x 256 x 256, one thread", n_processes=1, **middle),
+                _base(group, "3000 x 256 x 256, two threads", n_processes=2, **middle),
+            ]
+        case "knobs":
+            return [_knob(group, name) for name in _names("KNOBS")]
+        case _:
+            return [_other(group, name) for name in _names("OTHER")]
+
+
+def _names(table: str) -> list[str]:
+    from napari_cnmf.testing import regimes
+
+    return list(getattr(regimes, table))
+
+
+def _base(
+    group: str,
+    name: str,
+    *,
+    memory_gb: float | None = None,
+    n_processes: int | None = None,
+    cold: bool = False,
+    **knobs: Any,
+) -> Row:
+    def simulate(path: Path) -> Recording:
+        from napari_cnmf.testing import base_regime, simulate_to
+
+        return simulate_to(path, base_regime(**knobs))
+
+    return Row(group, name, simulate, memory_gb, n_processes, cold)
+
+
+def _knob(group: str, name: str) -> Row:
+    def simulate(path: Path) -> Recording:
+        from napari_cnmf.testing import simulate_to
+        from napari_cnmf.testing.regimes import knob_regime
+
+        return simulate_to(path, knob_regime(name))
+
+    return Row(group, name, simulate)
+
+
+def _other(group: str, name: str) -> Row:
+    def simulate(path: Path) -> Recording:
+        from napari_cnmf.testing import simulate_other
+        from napari_cnmf.testing.regimes import other_regime
+
+        return simulate_other(other_regime(name)).write(path)
+
+    return Row(group, name, simulate)
+
+
+def parameters(engine: str, recording: Recording) -> CNMFParams:
+    """The parameters of an engine for a recording: the two-photon preset, tuned for each.
+
+    CaImAn is told what it asks for as well as it can be: patches of four to five cells across,
+    half again as many components per patch as there are cells, and a decay as an AR(1), which
+    suits these frame rates. The built-in engine takes no K and an AR(2).
+    """
+    from napari_cnmf.params import CNMFParams
+
+    params = CNMFParams.preset("two-photon somata").replace(
+        init={"gSig": tuple(max(1, round(g)) for g in recording.gSig)},
+        data={"decay_time": recording.decay_time_s},
+    )
+    if engine == "builtin":
+        return params.replace(preprocess={"p": 2}, temporal={"p": 2})
+    half = max(16, round(4.5 * max(recording.gSig)))
+    field = math.prod(recording.shape[1:])
+    density = recording.truth.C.shape[0] / field
+    K = max(2, math.ceil(1.5 * density * (2 * half) ** 2))
+    return params.replace(
+        init={"K": K},
+        patch={"rf": half, "stride": half // 2},
+        quality={"use_cnn": False},
+    )

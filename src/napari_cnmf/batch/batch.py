@@ -291,7 +291,7 @@ class Batch:
                     algorithm=adding.parse_algorithm(algorithm),
                     movie=source,
                     params=variant,
-                    name=f"{name or source.name} {label}",
+                    name=f"{name or source.name} {label}".strip(),
                     **options,
                 )
                 checked = adding.check(self, request)

@@ -1,5 +1,6 @@
 """CaImAn's parameter groups as frozen models: one definition per parameter."""
 
+from napari_cnmf.params._assignments import parse_value
 from napari_cnmf.params._problems import InvalidParametersError
 from napari_cnmf.params._proposals import propose_K
 from napari_cnmf.params.checks import check_for_movie, resolve_frame_rate
@@ -49,6 +50,7 @@ __all__ = [
     "from_toml",
     "iter_fields",
     "parse_kwargs",
+    "parse_value",
     "propose_K",
     "read_foreign",
     "read_params",

@@ -19,6 +19,7 @@ from napari_cnmf.batch.status import State
 from napari_cnmf.batch.watch import BatchWatcher
 from napari_cnmf.errors import BatchError
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._notifier import QueueReport
 from napari_cnmf.ui.batch._rows import ItemRow, format_duration, read_row
 
 _POLL_SECONDS = 0.4
@@ -65,6 +66,8 @@ class BatchBridge(QObject):
         self._problem = ""
         self._relay = _QueueRelay()
         self._relay.event.connect(self._on_queue_event)
+        self._report = QueueReport(self)
+        self.queue_changed.connect(lambda is_active: self._report.follow(is_active, self.rows))
         self._queue_lock = threading.Lock()
         self._queue: Queue | None = None
         self._worker = create_worker(
@@ -152,6 +155,7 @@ class BatchBridge(QObject):
         for uuid in changes.removed:
             self._rows.pop(uuid, None)
             self._close_bar(uuid)
+        self._report.see(self.rows)
         self.rows_changed.emit(changes)
 
     def _show_progress(self, row: ItemRow) -> None:

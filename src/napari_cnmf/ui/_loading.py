@@ -168,6 +168,19 @@ def load_movie(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
     return LoadedMovie(movie_to_layer(movie, name=f"corrected · {item.name}", metadata=metadata))
 
 
+def load_input(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
+    """Open the movie that an item works on."""
+    yield "opening the movie"
+    item = batch[uuid]
+    movie = item.input_movie()
+    metadata = {
+        "paths": [str(path) for path in movie.paths],
+        "opened_with": movie.opened_with,
+        "frame_rate_hz": movie.frame_rate_hz,
+    }
+    return LoadedMovie(movie_to_layer(movie, name=f"input · {item.name}", metadata=metadata))
+
+
 def movie_steps(path: Path) -> Generator[str, None, LoadedMovie]:
     """Open a movie file or folder."""
     from napari_cnmf.io import open_movie

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import SignalInstance
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QResizeEvent
-from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QToolButton, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -150,4 +150,28 @@ def make_primary(button: QAbstractButton) -> None:
     kind = type(button).__name__
     button.setStyleSheet(
         f"{kind}:enabled {{ background: {PRIMARY_COLOR}; color: white; font-weight: bold; }}"
+    )
+
+
+_TOOL_BUTTON = """
+QToolButton {{ background: {background}; {color} font-weight: {weight}; border: none;
+    border-radius: 3px; padding: 4px {right}px 4px 10px; }}
+QToolButton:hover {{ background: {hover}; }}
+QToolButton:disabled {{ background: rgba(128, 128, 128, 30); color: gray; }}
+QToolButton::menu-button {{ width: 20px; border: none; border-left: 1px solid rgba(0, 0, 0, 60); }}
+QToolButton::menu-indicator {{ image: none; }}
+"""
+
+
+def style_tool_button(button: QToolButton, *, primary: bool = False) -> None:
+    """Make a tool button look like a push button, with room for the arrow of its menu."""
+    is_split = button.popupMode() is QToolButton.ToolButtonPopupMode.MenuButtonPopup
+    button.setStyleSheet(
+        _TOOL_BUTTON.format(
+            background=PRIMARY_COLOR if primary else "rgba(128, 128, 128, 70)",
+            hover="#38935e" if primary else "rgba(128, 128, 128, 110)",
+            color="color: white;" if primary else "",
+            weight="bold" if primary else "normal",
+            right=28 if is_split else 10,
+        )
     )

@@ -6,7 +6,7 @@ from napari_cnmf.io.movies._axes import ChannelUnknownError
 from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
-from napari_cnmf.io.movies._open import check_movie, open_movie
+from napari_cnmf.io.movies._open import check_movie, natural_key, open_movie
 from napari_cnmf.io.movies._tiff_writer import TiffMovieWriter
 from napari_cnmf.io.movies._window import MovieWindow
 
@@ -20,6 +20,7 @@ __all__ = [
     "fingerprint",
     "frame_source",
     "movie_suffixes",
+    "natural_key",
     "open_movie",
     "store_of",
 ]

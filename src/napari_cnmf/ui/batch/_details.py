@@ -1,174 +1,123 @@
-"""What is to be known about one item: parameters, log, error."""
+"""What is to be known about items: facts and parameters, images, log, error."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from qtpy.QtGui import QFontDatabase
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QFontDatabase, QTextCursor
 from qtpy.QtWidgets import (
-    QHeaderView,
+    QLabel,
     QPlainTextEdit,
     QTabWidget,
-    QTreeWidget,
-    QTreeWidgetItem,
+    QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
-from napari_cnmf.errors import CnmfError
-from napari_cnmf.params import CNMFParams
-
-if TYPE_CHECKING:
-    from napari_cnmf.batch import Batch
-
-
-@dataclass(frozen=True)
-class Details:
-    """Everything the panel shows, read off the GUI thread.
-
-    Attributes
-    ----------
-    facts
-        Plain facts by name.
-    parameters
-        ``{group: {key: (value, default)}}``.
-    log, error, traceback
-        Text; empty where there is none.
-    """
-
-    uuid: str
-    facts: dict[str, str]
-    parameters: dict[str, dict[str, tuple[Any, Any]]]
-    log: str = ""
-    error: str = ""
-    traceback: str = ""
-
-
-def read_details(batch: Batch, uuid: str) -> Generator[str, None, Details]:
-    """Read an item; what is damaged is said rather than raised."""
-    yield "reading"
-    item = batch[uuid]
-    status = item.status
-    facts = {"state": status.state.value, "folder": str(item.folder)}
-    parameters: dict[str, dict[str, tuple[Any, Any]]] = {}
-    try:
-        spec = item.spec
-        facts |= {
-            "algorithm": spec.algorithm.value,
-            "refit": "yes" if spec.refit else "no",
-            "added": f"{spec.added.astimezone():%Y-%m-%d %H:%M:%S}",
-        }
-        if spec.comment:
-            facts["comment"] = spec.comment
-        if spec.movie is not None:
-            facts["movie"] = "\n".join(spec.movie.paths)
-        parameters = _compare(item.params)
-    except CnmfError as error:
-        facts["problem"] = str(error)
-    if status.engine:
-        facts["engine"] = f"{status.engine} {status.engine_version or ''}".strip()
-    if status.engine_reason:
-        facts["engine chosen because"] = status.engine_reason
-    facts |= {name: f"{value:.4g}" for name, value in status.figures.items()}
-    return Details(
-        uuid=uuid,
-        facts=facts,
-        parameters=parameters,
-        log=item.log_text(),
-        error=status.error.message if status.error is not None else "",
-        traceback=status.error.traceback if status.error is not None else "",
-    )
-
-
-def _compare(params: CNMFParams) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """Every value beside its default, nested by group."""
-    defaults = CNMFParams().to_dict()
-    compared: dict[str, dict[str, tuple[Any, Any]]] = {}
-    for group, values in params.to_dict().items():
-        if isinstance(values, dict):
-            known = defaults.get(group, {})
-            compared[group] = {k: (v, known.get(k)) for k, v in values.items()}
-        else:
-            compared.setdefault("", {})[group] = (values, defaults.get(group))
-    return compared
+from napari_cnmf.ui.batch._facts import FactsTree
+from napari_cnmf.ui.batch._pictures import PicturesView
+from napari_cnmf.ui.batch._read_details import Details, Pictures
 
 
 class DetailsPanel(QTabWidget):
-    """Tabs about one item."""
+    """Tabs about one item; of several, what differs between them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._tree = QTreeWidget()
-        self._tree.setHeaderLabels(["", "Value", "Default"])
+        self.tree = FactsTree()
+        self.pictures = PicturesView()
         self._log = _text_view()
-        self._error = _text_view()
-        self.addTab(self._tree, "Item")
+        self.problem = ErrorView()
+        self.addTab(self.tree, "Item")
+        self.addTab(self.pictures, "Images")
         self.addTab(self._log, "Log")
-        self.addTab(self._error, "Error")
+        self.addTab(self.problem, "Error")
         self.setDocumentMode(True)
+        self._uuids: tuple[str, ...] = ()
         self.clear_details()
 
     def clear_details(self) -> None:
         """Show nothing."""
-        self._uuid = ""
-        self._facts: dict[str, str] = {}
-        self._tree.clear()
+        self._uuids = ()
+        self.tree.clear_details()
+        self.pictures.clear_pictures()
         self._log.clear()
-        self._error.clear()
-        self.setTabVisible(2, False)
+        self.problem.show_error("", "")
+        self._show_tabs(one=True, error=False)
 
-    def show_details(self, details: Details) -> None:
-        """Show an item; the same one again keeps scroll position and tab."""
-        is_same = details.uuid == self._uuid
-        self._uuid = details.uuid
-        if details.facts != self._facts or not is_same:
-            self._facts = details.facts
-            self._fill_tree(details)
-        _set_text(self._log, details.log or "Nothing was written yet.", follow=True)
-        error = "\n\n".join(part for part in (details.error, details.traceback) if part)
-        _set_text(self._error, error, follow=False)
-        self.setTabVisible(2, bool(error))
-        if error and not is_same:
-            self.setCurrentIndex(2)
+    def _show_tabs(self, *, one: bool, error: bool) -> None:
+        for page, is_shown in ((self.pictures, one), (self._log, one), (self.problem, error)):
+            self.setTabVisible(self.indexOf(page), is_shown)
 
-    def _fill_tree(self, details: Details) -> None:
-        self._tree.clear()
-        for name, value in details.facts.items():
-            self._tree.addTopLevelItem(QTreeWidgetItem([name, value, ""]))
-        for group, values in details.parameters.items():
-            changed = [k for k, (value, default) in values.items() if value != default]
-            node = QTreeWidgetItem([group or "other", f"{len(changed)} changed", ""])
-            self._tree.addTopLevelItem(node)
-            for key in sorted(values, key=lambda k: (k not in changed, k)):
-                value, default = values[key]
-                leaf = QTreeWidgetItem([key, _shown(value), _shown(default)])
-                font = leaf.font(1)
-                font.setBold(key in changed)
-                leaf.setFont(1, font)
-                node.addChild(leaf)
-            node.setExpanded(bool(changed))
-        header = self._tree.header()
-        if header is not None:
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    def show_details(self, details: Sequence[Details]) -> None:
+        """Show items; the same ones again keep scroll position and tab."""
+        uuids = tuple(each.uuid for each in details)
+        is_same = uuids == self._uuids
+        self._uuids = uuids
+        self.tree.show_details(details)
+        if len(details) != 1:
+            self._show_tabs(one=False, error=False)
+            return
+        one = details[0]
+        if not is_same:
+            self.pictures.clear_pictures()
+        _set_log(self._log, one.log or "Nothing was written yet.")
+        self.problem.show_error(one.error, one.traceback)
+        self._show_tabs(one=True, error=bool(one.error))
+        if one.error and not is_same:
+            self.setCurrentWidget(self.problem)
+
+    def show_pictures(self, pictures: Pictures) -> None:
+        """Show summary images, when they are still those of the item on show."""
+        if self._uuids == (pictures.uuid,):
+            self.pictures.show_pictures(pictures)
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether the tab of images is in front, and empty."""
+        return self.currentWidget() is self.pictures and not self.pictures.is_filled
 
     @property
     def log(self) -> str:
         """The log that is shown."""
         return self._log.toPlainText()
 
-    @property
-    def error(self) -> str:
-        """The error that is shown."""
-        return self._error.toPlainText()
 
+class ErrorView(QWidget):
+    """The sentence for the user; the traceback folds out for who wants it."""
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "automatic"
-    if isinstance(value, list | tuple):
-        return ", ".join(str(part) for part in value)
-    return str(value)
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.fold = QToolButton()
+        self.fold.setCheckable(True)
+        self.fold.setStyleSheet("QToolButton { border: none; background: transparent; }")
+        self.traceback = _text_view()
+        self.traceback.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 8, 6, 6)
+        layout.addWidget(self.message)
+        layout.addWidget(self.fold)
+        layout.addWidget(self.traceback, 1)
+        layout.addStretch()
+        self.fold.toggled.connect(self._show_fold)
+        self._show_fold(False)
+
+    def show_error(self, message: str, traceback: str) -> None:
+        """Show an error; another one than before is folded."""
+        if message == self.message.text() and traceback == self.traceback.toPlainText():
+            return
+        self.message.setText(message)
+        self.traceback.setPlainText(traceback)
+        self.fold.setVisible(bool(traceback))
+        self.fold.setChecked(False)
+
+    def _show_fold(self, is_open: bool) -> None:
+        self.fold.setText("▾  Traceback" if is_open else "▸  Traceback")
+        self.traceback.setVisible(is_open)
 
 
 def _text_view() -> QPlainTextEdit:
@@ -179,13 +128,18 @@ def _text_view() -> QPlainTextEdit:
     return view
 
 
-def _set_text(view: QPlainTextEdit, text: str, *, follow: bool) -> None:
-    """Replace the text; a view that was scrolled up by hand stays where it was."""
-    if view.toPlainText() == text:
+def _set_log(view: QPlainTextEdit, text: str) -> None:
+    """Show a log; what is new is appended, and followed unless the user has scrolled up."""
+    before = view.toPlainText()
+    if text == before:
         return
     bar = view.verticalScrollBar()
     at_end = bar is None or bar.value() >= bar.maximum() - 2
-    before = 0 if bar is None else bar.value()
-    view.setPlainText(text)
-    if bar is not None:
-        bar.setValue(bar.maximum() if follow and at_end else before)
+    if before and text.startswith(before):
+        cursor = QTextCursor(view.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.insertText(text[len(before) :])
+    else:
+        view.setPlainText(text)
+    if bar is not None and at_end:
+        bar.setValue(bar.maximum())

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_warning
-from qtpy.QtCore import QPoint, Qt, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QHBoxLayout,
-    QInputDialog,
-    QLineEdit,
-    QMenu,
-    QMessageBox,
-    QPushButton,
-    QSplitter,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QElidingLabel
+from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+from qtpy.QtWidgets import QLineEdit, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from superqt import QFlowLayout
 
-from napari_cnmf.batch import Batch, Item
-from napari_cnmf.batch.status import State
+from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
-from napari_cnmf.ui._loading import LoadedResult, load_item, load_movie
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_later, hint_label, make_primary
-from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch
-from napari_cnmf.ui.batch._details import Details, DetailsPanel, read_details
+from napari_cnmf.ui._theme import call_later, connect_while_alive, hint_label
+from napari_cnmf.ui.batch._actions import Scene
+from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch, open_batch
+from napari_cnmf.ui.batch._commands import BatchCommands
+from napari_cnmf.ui.batch._counts import StateCounts
+from napari_cnmf.ui.batch._details import DetailsPanel
+from napari_cnmf.ui.batch._drop import batch_among, dropped_paths
+from napari_cnmf.ui.batch._menus import BatchMenus
+from napari_cnmf.ui.batch._missing import MissingMovies
+from napari_cnmf.ui.batch._read_details import Details, read_details, read_pictures
+from napari_cnmf.ui.batch._recent import recent_batches, remember_batch
 from napari_cnmf.ui.batch._rows import ItemRow
-from napari_cnmf.ui.batch._table_model import BatchTableModel
+from napari_cnmf.ui.batch._table_model import BatchTableModel, Column
 from napari_cnmf.ui.batch._table_view import BatchTable
+from napari_cnmf.ui.forms._input import FileInput
 
 if TYPE_CHECKING:
     import napari
 
-_NO_BATCH = "Make a new batch, or open one: a batch is a folder that keeps items and their results."
-_RETRIABLE = frozenset({State.FAILED, State.CANCELLED, State.INTERRUPTED})
-_LIVE = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
+_NO_BATCH = (
+    "A batch is a folder that keeps items and their results.\n\n"
+    "Make a new one or open one from the menu above, or drop its folder here."
+)
+_MOST_IN_DETAIL = 6
+_NARROW_PX = 720
 
 
 class BatchWidget(QWidget):
@@ -49,84 +47,102 @@ class BatchWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
         self._session = session_of(napari_viewer)
         self._session.attach(self)
         self._bridge: BatchBridge | None = None
         self.model = BatchTableModel(self)
         self.table = BatchTable(self.model)
         self.details = DetailsPanel()
-        self._path = QElidingLabel()
-        self._path.setElideMode(Qt.TextElideMode.ElideLeft)
-        self._filter = QLineEdit()
-        self._filter.setPlaceholderText("Filter")
-        self._filter.setClearButtonEnabled(True)
-        self._filter.setMaximumWidth(170)
-        self.new_button = _button("New…", "Make a new batch", self._new)
-        self.open_button = _button("Open…", "Open a batch folder", self._open)
-        self.start_button = _button("Start", "", self.start)
-        make_primary(self.start_button)
-        self.cancel_button = _button("Cancel", "", self.cancel)
-        self.load_button = _button("Open result", "Show the result in napari", self.load)
+        self.counts = StateCounts()
+        self.missing = MissingMovies(self._session, self)
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setFixedWidth(150)
+        self.commands = BatchCommands(self._session, self.table.chosen_rows, self)
+        self.menus = BatchMenus(self)
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._pages = QStackedWidget()
         self._lay_out()
+        self.setAcceptDrops(True)
         self._clock = QTimer(self)
         self._clock.setInterval(1000)
-        self._clock.timeout.connect(self.model.touch_running)
+        self._clock.timeout.connect(self._on_second)
+        self._clock.start()
         self._read_details_soon = call_later(self, self._read_details, 60)
+        self._update_soon = call_later(self, self._update, 30)
         self._connect()
+        call_in_background(lambda: read_settings().keys, done=self.menus.set_keys)
+        call_in_background(recent_batches, done=self.menus.list_recent)
         self._on_batch(self._session.bridge)
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.new_button)
-        top.addWidget(self.open_button)
-        top.addWidget(self._path, 1)
-        top.addWidget(self._filter)
-        top.addSpacing(8)
-        for widget in (self.load_button, self.cancel_button, self.start_button):
-            top.addWidget(widget)
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.addWidget(self.table)
-        splitter.addWidget(self.details)
-        self.details.setMinimumWidth(300)
-        splitter.setSizes([640, 340])
-        splitter.setStretchFactor(0, 1)
+        top = QWidget()
+        # Wraps where the dock is narrow, instead of asking for more room.
+        row = QFlowLayout(top)
+        row.setContentsMargins(0, 0, 0, 0)
+        menus = self.menus
+        for widget in (
+            menus.batch_button,
+            menus.start_button,
+            menus.cancel_button,
+            menus.load_button,
+            menus.item_button,
+            self.filter,
+            self.counts,
+        ):
+            row.addWidget(widget)
+        self._splitter.addWidget(self.table)
+        self._splitter.addWidget(self.details)
+        self.details.setMinimumWidth(200)
+        self._splitter.setSizes([640, 340])
+        self._splitter.setStretchFactor(0, 1)
         self._pages.addWidget(hint_label(_NO_BATCH))
-        self._pages.addWidget(splitter)
+        self._pages.addWidget(self._splitter)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.setSpacing(6)
-        layout.addLayout(top)
+        layout.addWidget(top)
+        layout.addWidget(self.missing)
         layout.addWidget(self._pages, 1)
 
     def _connect(self) -> None:
-        self.table.opened.connect(self.open_row)
+        self.table.opened.connect(self.commands.open_row)
         self.table.chosen.connect(self._on_chosen)
         self.table.menu_wanted.connect(self._show_menu)
-        self._filter.textChanged.connect(self.table.set_filter)
-        self._session.batch_changed.connect(self._on_batch)
-        self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
+        self.model.edited.connect(self.commands.change_text)
+        self.filter.textChanged.connect(self.table.set_filter)
+        self.counts.filtered.connect(self.table.set_states)
+        self.details.currentChanged.connect(lambda _: self._read_pictures())
+        connect_while_alive(self, (self._session.batch_changed, self._on_batch))
 
     # -- the batch
 
-    def _new(self) -> None:
+    def new_batch(self) -> None:
+        """Ask for a folder and make a batch there."""
         ask_for_new_batch(self, self._session)
 
-    def _open(self) -> None:
+    def open_batch(self) -> None:
+        """Ask for a batch folder and open it."""
         ask_for_batch(self, self._session)
+
+    def open_recent(self, folder: Path) -> None:
+        """Open a batch from the menu."""
+        open_batch(folder, self._session)
 
     def _on_batch(self, bridge: BatchBridge | None) -> None:
         self._bridge = bridge
         self.details.clear_details()
         self._pages.setCurrentIndex(0 if bridge is None else 1)
-        self._path.setText("No batch is open" if bridge is None else str(bridge.batch.path))
-        self._path.setToolTip(self._path.text())
         self.model.set_rows(() if bridge is None else bridge.rows)
+        self.missing.look()
         if bridge is not None:
             bridge.rows_changed.connect(self._on_rows)
-            bridge.queue_changed.connect(self._on_queue)
-        self._update_buttons()
+            bridge.queue_changed.connect(lambda _: self._update_soon.start())
+            path = bridge.batch.path
+            call_in_background(lambda: remember_batch(path), done=self.menus.list_recent)
+        self.menus.show_batch(None if bridge is None else bridge.batch.path)
+        self._update()
 
     def _on_rows(self, changes: RowChanges) -> None:
         if self.sender() is not self._bridge:
@@ -137,211 +153,140 @@ class BatchWidget(QWidget):
         chosen = {row.uuid for row in self.table.chosen_rows()}
         if chosen & {row.uuid for row in changes.changed}:
             self._read_details_soon.start()
-        self._update_buttons()
+        self._update_soon.start()
 
-    def _on_queue(self, is_active: bool) -> None:
-        if is_active:
-            self._clock.start()
-        else:
-            self._clock.stop()
-        self._update_buttons()
+    def _on_second(self) -> None:
+        """What runs gets older, and its log longer."""
+        self.model.touch_running()
+        if any(row.state.value == "running" for row in self.table.chosen_rows()[:1]):
+            self._read_details_soon.start()
 
     # -- the selection
 
     def _on_chosen(self) -> None:
-        self._update_buttons()
+        self._update_soon.start()
         self._read_details_soon.start()
 
     def _read_details(self) -> None:
-        chosen = self.table.chosen_rows()
+        uuids = [row.uuid for row in self.table.chosen_rows()[:_MOST_IN_DETAIL]]
         bridge = self._bridge
-        if bridge is None or len(chosen) != 1:
+        if bridge is None or not uuids:
             self.details.clear_details()
+            return
+        run_in_background(lambda: read_details(bridge.batch, uuids), done=self._show_details)
+
+    def _show_details(self, details: tuple[Details, ...]) -> None:
+        chosen = [row.uuid for row in self.table.chosen_rows()[:_MOST_IN_DETAIL]]
+        if chosen == [each.uuid for each in details]:
+            self.details.show_details(details)
+            self._read_pictures()
+
+    def _read_pictures(self) -> None:
+        chosen, bridge = self.table.chosen_rows(), self._bridge
+        if bridge is None or len(chosen) != 1 or not self.details.wants_pictures:
             return
         uuid = chosen[0].uuid
         run_in_background(
-            lambda: read_details(bridge.batch, uuid),
-            done=self._show_details,
+            lambda: read_pictures(bridge.batch, uuid), done=self.details.show_pictures
         )
 
-    def _show_details(self, details: Details) -> None:
-        chosen = self.table.chosen_rows()
-        if len(chosen) == 1 and chosen[0].uuid == details.uuid:
-            self.details.show_details(details)
+    @property
+    def scene(self) -> Scene:
+        """What the actions depend on."""
+        return Scene(tuple(self.table.chosen_rows()), self.model.rows)
 
-    def _update_buttons(self) -> None:
-        chosen = self.table.chosen_rows()
-        rows = chosen or self.model.rows
-        startable = [row for row in rows if row.state in (State.QUEUED, State.WAITING)]
-        self.start_button.setEnabled(bool(startable))
-        self.start_button.setText("Start selected" if chosen and startable else "Start all")
-        self.start_button.setToolTip(f"Run {len(startable)} queued items")
-        live = [row for row in rows if row.state in _LIVE]
-        self.cancel_button.setEnabled(bool(live))
-        self.cancel_button.setText("Cancel selected" if chosen and live else "Cancel all")
-        self.cancel_button.setToolTip(f"Cancel {len(live)} items that run or wait")
-        is_done = len(chosen) == 1 and chosen[0].state is State.COMPLETED
-        self.load_button.setEnabled(is_done)
+    def _update(self) -> None:
+        """What can be done now, and how many items stand where."""
+        self.counts.show_rows(self.model.rows)
+        self.menus.update_actions(self.scene, has_batch=self._bridge is not None)
 
-    # -- what the buttons do
+    # -- what the actions need of the dock
 
-    def start(self) -> None:
-        """Run the selected items, or all when none is selected."""
-        if self._bridge is not None:
-            chosen = self.table.chosen_rows()
-            self._bridge.start([row.uuid for row in chosen] if chosen else None)
+    def rename(self) -> None:
+        """Type another name into the table."""
+        self._edit(Column.NAME)
 
-    def cancel(self) -> None:
-        """Cancel the selected items, or all when none is selected."""
-        if self._bridge is None:
-            return
-        rows = self.table.chosen_rows() or self.model.rows
-        self._bridge.cancel([row.uuid for row in rows if row.state in _LIVE])
+    def comment(self) -> None:
+        """Type a comment into the table."""
+        self._edit(Column.COMMENT)
 
-    def load(self) -> None:
-        """Open the selected item."""
+    def _edit(self, column: Column) -> None:
         for row in self.table.chosen_rows()[:1]:
-            self.open_row(row)
+            self.table.edit_text(row.uuid, column)
+
+    def go_to_filter(self) -> None:
+        """Go to the filter."""
+        self.filter.setFocus()
+        self.filter.selectAll()
 
     def open_row(self, row: ItemRow) -> None:
         """Show the result of a completed item; say why there is none otherwise."""
-        bridge = self._bridge
-        if bridge is None:
-            return
-        if row.state is not State.COMPLETED:
-            reason = f": {row.error}" if row.error else "."
-            show_warning(f"{row.name} is {row.state.value}, it has no result{reason}")
-            return
-
-        def show(loaded: LoadedResult) -> None:
-            for note in loaded.notes:
-                show_warning(note)
-            self._session.show(loaded)
-
-        if row.algorithm == "Motion correction":
-            run_in_background(
-                lambda: load_movie(bridge.batch, row.uuid),
-                title=row.name,
-                done=self._session.show_movie,
-            )
-            return
-        run_in_background(lambda: load_item(bridge.batch, row.uuid), title=row.name, done=show)
-
-    # -- the menu
+        self.commands.open_row(row)
 
     def _show_menu(self, position: QPoint) -> None:
-        chosen = self.table.chosen_rows()
-        if self._bridge is None or not chosen:
-            return
-        menu = QMenu(self)
-        self._fill_menu(menu, chosen)
         viewport = self.table.viewport()
-        menu.exec((viewport or self.table).mapToGlobal(position))
-        menu.deleteLater()
+        if self._bridge is not None and self.table.chosen_rows() and viewport is not None:
+            self._update()
+            self.menus.item_menu.popup(viewport.mapToGlobal(position))
 
-    def _fill_menu(self, menu: QMenu, chosen: list[ItemRow]) -> None:
-        first, one = chosen[0], len(chosen) == 1
-        entries = [
-            ("Open result", self.load, one and first.state is State.COMPLETED),
-            ("Start from here", lambda: self.start_from(first.uuid), one),
-            ("Start selected", self.start, any(r.state in _LIVE for r in chosen)),
-            ("Cancel", self.cancel, any(r.state in _LIVE for r in chosen)),
-            ("Retry", self.retry, any(r.state in _RETRIABLE for r in chosen)),
-            (None, None, True),
-            ("Rename…", self._rename, one),
-            ("Comment…", self._comment, one),
-            ("Open folder", self._open_folder, one),
-            (None, None, True),
-            ("Delete…", self._delete, all(r.state is not State.RUNNING for r in chosen)),
-        ]
-        for text, action, is_possible in entries:
-            if text is None or action is None:
-                menu.addSeparator()
+    # -- dropping
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        if event is not None and dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """A batch is opened; movies go to the form or the grid editor."""
+        if event is None:
+            return
+        paths = dropped_paths(event.mimeData())
+        event.acceptProposedAction()
+        where = self.mapToGlobal(event.position().toPoint())
+
+        def take(batch: Path | None) -> None:
+            if batch is not None:
+                open_batch(batch, self._session)
+            elif len(paths) == 1:
+                self._add_movie(paths)
             else:
-                entry = menu.addAction(text)
-                if entry is not None:
-                    entry.setEnabled(is_possible)
-                    entry.triggered.connect(lambda _=False, act=action: act())
+                self._ask_about_movies(paths, where)
 
-    def start_from(self, uuid: str) -> None:
-        """Run this item and those that were added after it."""
-        if self._bridge is not None:
-            self._bridge.start(first=uuid)
+        call_in_background(lambda: batch_among(paths), done=take)
 
-    def retry(self) -> None:
-        """Queue the selected items again and start them."""
-        rows = [r for r in self.table.chosen_rows() if r.state in _RETRIABLE]
-        bridge = self._bridge
-        if bridge is None or not rows:
-            return
-        uuids = [row.uuid for row in rows]
-        call_in_background(
-            lambda: _for_each(bridge.batch, uuids, Item.retry),
-            done=lambda _: bridge.start(uuids),
+    def _add_movie(self, paths: tuple[Path, ...]) -> None:
+        from napari_cnmf.ui._layout import show_dock
+
+        show_dock(self._session.viewer, "CNMF parameters").show_movie(FileInput(paths))
+
+    def _add_movies(self, paths: tuple[Path, ...]) -> None:
+        from napari_cnmf.ui._layout import show_dock
+        from napari_cnmf.ui.grid import edit_grid
+
+        form = show_dock(self._session.viewer, "CNMF parameters")
+        edit_grid(self._session, form.draft(), movies=[FileInput((path,)) for path in paths])
+
+    def _ask_about_movies(self, paths: tuple[Path, ...], where: QPoint) -> None:
+        """Several files are one session, or a movie each: only the user knows."""
+        menu = self.drop_menu = QMenu(self)
+        names = f"{paths[0].name} … {paths[-1].name}"
+        for text, act in (
+            (f"One session of {len(paths)} files, in this order: {names}", self._add_movie),
+            (f"{len(paths)} movies, an item for each…", self._add_movies),
+        ):
+            entry = menu.addAction(text)
+            if entry is not None:
+                entry.triggered.connect(partial(_without_state, act, paths))
+        menu.popup(where)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Details go below the table where the dock is narrow."""
+        super().resizeEvent(event)
+        is_narrow = self.width() < _NARROW_PX
+        self._splitter.setOrientation(
+            Qt.Orientation.Vertical if is_narrow else Qt.Orientation.Horizontal
         )
 
-    def _rename(self) -> None:
-        self._ask_and_change("Rename", "Name", "name", lambda item, text: item.rename(text))
 
-    def _comment(self) -> None:
-        self._ask_and_change(
-            "Comment", "Comment", "comment", lambda item, text: item.set_comment(text)
-        )
-
-    def _ask_and_change(
-        self, title: str, label: str, attribute: str, change: Callable[[Item, str], None]
-    ) -> None:
-        bridge, rows = self._bridge, self.table.chosen_rows()
-        if bridge is None or not rows:
-            return
-        row = rows[0]
-        text, is_ok = QInputDialog.getText(self, title, label, text=getattr(row, attribute))
-        if is_ok and (text or attribute == "comment"):
-            call_in_background(
-                lambda: change(bridge.batch[row.uuid], text), done=lambda _: bridge.look()
-            )
-
-    def _open_folder(self) -> None:
-        bridge, rows = self._bridge, self.table.chosen_rows()
-        if bridge is None or not rows:
-            return
-        uuid = rows[0].uuid
-        call_in_background(
-            lambda: bridge.batch[uuid].folder,
-            done=_show_folder,
-        )
-
-    def _delete(self) -> None:
-        """Delete the selected items with their data, after asking."""
-        bridge, rows = self._bridge, self.table.chosen_rows()
-        if bridge is None or not rows:
-            return
-        names = ", ".join(row.name for row in rows[:5]) + ("…" if len(rows) > 5 else "")
-        answer = QMessageBox.question(
-            self,
-            "Delete items",
-            f"Delete {len(rows)} items with all their results ({names})? This cannot be undone.",
-        )
-        if answer == QMessageBox.StandardButton.Yes:
-            uuids = [row.uuid for row in rows]
-            call_in_background(
-                lambda: bridge.batch.remove(*uuids),
-                done=lambda _: bridge.look(),
-            )
-
-
-def _for_each(batch: Batch, uuids: list[str], act: Callable[[Item], None]) -> None:
-    for uuid in uuids:
-        act(batch[uuid])
-
-
-def _show_folder(folder: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-
-def _button(text: str, tooltip: str, action: Callable[[], None]) -> QPushButton:
-    button = QPushButton()
-    button.setText(text)
-    button.setToolTip(tooltip)
-    button.clicked.connect(lambda _=False: action())
-    return button
+def _without_state(act: object, paths: tuple[Path, ...], _checked: bool = False) -> None:
+    if callable(act):
+        act(paths)

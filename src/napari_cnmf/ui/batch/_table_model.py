@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 
 from napari_cnmf.ui.batch._rows import ItemRow, format_duration
 from napari_cnmf.ui.batch._states import state_icon
@@ -38,11 +38,15 @@ _HEADERS = {
     Column.MOVIE: ("Input", "Its movie, or the item that makes it"),
     Column.COMMENT: ("Comment", "Your own words"),
 }
+_EDITABLE = {Column.NAME: "name", Column.COMMENT: "comment"}
 _NUMERIC = (Column.CELLS, Column.TIME)
 
 
 class BatchTableModel(QAbstractTableModel):
     """Rows are frozen snapshots; an update touches the rows that changed alone."""
+
+    edited = Signal(str, str, str)
+    """Uuid of an item, ``name`` or ``comment``, and the text that was typed for it."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,13 +64,14 @@ class BatchTableModel(QAbstractTableModel):
         """Append items; known ones are updated."""
         rows = list(rows)
         new = [row for row in rows if row.uuid not in self._position]
+        known = [row for row in rows if row.uuid in self._position]
         if new:
             first = len(self._rows)
             self.beginInsertRows(QModelIndex(), first, first + len(new) - 1)
             self._rows.extend(new)
             self._index()
             self.endInsertRows()
-        self.update_rows(row for row in rows if row not in new)
+        self.update_rows(known)
 
     def update_rows(self, rows: Iterable[ItemRow]) -> None:
         """Replace the snapshots of known items."""
@@ -102,6 +107,10 @@ class BatchTableModel(QAbstractTableModel):
         """All snapshots in order of adding."""
         return tuple(self._rows)
 
+    def row_at(self, position: int) -> ItemRow:
+        """The snapshot in a row."""
+        return self._rows[position]
+
     def row_of(self, uuid: str) -> ItemRow | None:
         """The snapshot of an item."""
         position = self._position.get(uuid)
@@ -131,9 +140,25 @@ class BatchTableModel(QAbstractTableModel):
             return _alignment(Column(section))
         return None
 
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        flags = super().flags(index)
+        is_text = index.isValid() and Column(index.column()) in _EDITABLE
+        # An item that cannot be read has no name of its own.
+        if is_text and self._rows[index.row()].algorithm:
+            flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def setData(self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Ask for another name or comment; the row follows when the item has it."""
+        row, what = self._rows[index.row()], _EDITABLE.get(Column(index.column()))
+        if role != Qt.ItemDataRole.EditRole or what is None or value == getattr(row, what):
+            return False
+        self.edited.emit(row.uuid, what, str(value))
+        return True
+
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         row, column = self._rows[index.row()], Column(index.column())
-        if role == Qt.ItemDataRole.DisplayRole:
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _text(row, column)
         if role == SORT_ROLE:
             return _sort_key(row, column)

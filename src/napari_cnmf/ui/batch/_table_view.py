@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from napari_cnmf.batch.status import State
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import StateDelegate
 from napari_cnmf.ui.batch._table_model import ROW_ROLE, SORT_ROLE, BatchTableModel, Column
@@ -21,21 +22,30 @@ _WIDTHS = {
 
 
 class _Filter(QSortFilterProxyModel):
-    """Rows that hold every typed word, in whatever column."""
+    """Rows in one of the chosen states that hold every typed word, in whatever column."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._words: list[str] = []
+        self._states: frozenset[State] = frozenset()
 
     def set_text(self, text: str) -> None:
         self._words = text.lower().split()
         self.invalidate()
 
+    def set_states(self, states: frozenset[State]) -> None:
+        self._states = states
+        self.invalidate()
+
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
         model = self.sourceModel()
-        if not self._words or not isinstance(model, BatchTableModel):
+        if not isinstance(model, BatchTableModel):
             return True
-        row = model.rows[source_row]
+        row = model.row_at(source_row)
+        if self._states and row.state not in self._states:
+            return False
+        if not self._words:
+            return True
         fields = (row.name, row.state.value, row.algorithm, row.engine, row.movie, row.comment)
         text = " ".join(fields).lower()
         return all(word in text for word in self._words)
@@ -59,6 +69,7 @@ class BatchTable(QTableView):
         self.setItemDelegateForColumn(Column.STATE, StateDelegate(ROW_ROLE, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        # A double-click opens the result; the actions begin an edit.
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
         self.setWordWrap(False)
@@ -90,6 +101,10 @@ class BatchTable(QTableView):
         """Show the rows that hold every one of these words."""
         self._filter.set_text(text)
 
+    def set_states(self, states: frozenset[State]) -> None:
+        """Show the rows in these states alone; all of them with an empty set."""
+        self._filter.set_states(states)
+
     @property
     def n_shown(self) -> int:
         """How many rows pass the filter."""
@@ -116,6 +131,14 @@ class BatchTable(QTableView):
         if not isinstance(model, BatchTableModel):
             return QModelIndex()
         return self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
+
+    def edit_text(self, uuid: str, column: Column) -> None:
+        """Let the user type into an item's name or comment."""
+        index = self.index_of(uuid)
+        if index.isValid():
+            index = index.siblingAtColumn(column)
+            self.scrollTo(index)
+            self.edit(index)
 
     def _on_activated(self, index: QModelIndex) -> None:
         row = index.data(ROW_ROLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
@@ -25,9 +26,18 @@ from napari_cnmf.params import (
 )
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, call_soon, make_primary, set_problem
+from napari_cnmf.ui._theme import (
+    ERROR_COLOR,
+    WARNING_COLOR,
+    bring_to_front,
+    call_soon,
+    make_primary,
+    set_problem,
+)
 from napari_cnmf.ui.batch._choosing import ask_for_new_batch
+from napari_cnmf.ui.forms._groups import GROUPS_OF
 from napari_cnmf.ui.forms._header import HeaderForm
+from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._kwargs import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
 from napari_cnmf.ui.forms._request import (
@@ -42,17 +52,8 @@ from napari_cnmf.ui.forms._sections import FoldingBox
 if TYPE_CHECKING:
     import napari
 
-    from napari_cnmf.batch import Item
     from napari_cnmf.ui._bridge import BatchBridge
 
-GROUPS_OF = {
-    "mcorr": ("data", "motion"),
-    "cnmf": (
-        "data", "init", "patch", "preprocess", "spatial", "temporal", "merging", "quality", "",
-    ),
-    "evaluate": ("data", "quality"),
-}  # fmt: skip
-GROUPS_OF["cnmfe"] = GROUPS_OF["cnmf"]
 ONE_PHOTON_ALONE = (
     "init.min_corr",
     "init.min_pnr",
@@ -78,6 +79,7 @@ class ParametersWidget(QWidget):
         self._facts: MovieFacts | None = None
         self._params: CNMFParams | None = None
         self._inspected: Any = None
+        self._copied: Request | None = None
         self._is_adding = False
         self.header = HeaderForm(napari_viewer)
         self.form = ParamsForm()
@@ -87,6 +89,10 @@ class ParametersWidget(QWidget):
         self.status.setWordWrap(True)
         self.add_button = QPushButton("Add to batch")
         self.run_button = QPushButton("Add and run")
+        self.variants_button = QPushButton("Variants…")
+        self.variants_button.setToolTip(
+            "Many items at once: chosen values of several parameters, over several movies"
+        )
         make_primary(self.run_button)
         self._lay_out()
         # Several edits of one event, such as a preset's, are checked once.
@@ -113,6 +119,7 @@ class ParametersWidget(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(inner)
         buttons = QHBoxLayout()
+        buttons.addWidget(self.variants_button, 1)
         buttons.addWidget(self.add_button, 1)
         buttons.addWidget(self.run_button, 1)
         layout = QVBoxLayout(self)
@@ -136,6 +143,7 @@ class ParametersWidget(QWidget):
             box.changed.connect(self._check_soon.start)
         self.add_button.clicked.connect(lambda: self.add(run=False))
         self.run_button.clicked.connect(lambda: self.add(run=True))
+        self.variants_button.clicked.connect(self.edit_variants)
         self._session.batch_changed.connect(self._on_batch)
         self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
 
@@ -157,10 +165,48 @@ class ParametersWidget(QWidget):
         self.eval_kwargs.set_text("")
         self.form.set_value(params)
 
-    def show_item(self, item: Item) -> None:
+    def show_request(self, request: Request) -> None:
         """Fill the form with what an item asked for, to run it again with changes."""
-        self.header.show_item(item)
-        self.set_value(item.params)
+        self._copied = request
+        self.header.show_request(request)
+        self.set_value(request.params)
+        bring_to_front(self)
+
+    def show_movie(self, movie: FileInput) -> None:
+        """Choose a movie that is not in the list yet."""
+        self.header.input.set_value(movie)
+        bring_to_front(self)
+
+    def draft(self) -> Request:
+        """What the form asks for, whether or not a movie is chosen; what is wrong is left out."""
+        self._check()
+        return self.request() or Request(
+            algorithm=self.header.algorithm,
+            input=None,
+            params=self._params or CNMFParams(),
+            name=self.header.item_name,
+            refit=self.header.refit,
+            engine=self.header.engine,
+        )
+
+    def request(self) -> Request | None:
+        """The item that the form asks for, or ``None`` while something is wrong."""
+        chosen = self.header.input.value()
+        if self._params is None or chosen is None:
+            return None
+        request = Request(
+            algorithm=self.header.algorithm,
+            input=chosen,
+            params=self._params,
+            name=self.header.item_name or chosen.name,
+            refit=self.header.refit,
+            engine=self.header.engine,
+        )
+        copied = self._copied
+        if copied is None or copied.input != chosen:
+            return request
+        # Seeds and mask belong to that movie; there are no fields for them in the form.
+        return replace(request, ain=copied.ain, mask=copied.mask, result=copied.result)
 
     # -- reactions
 
@@ -238,6 +284,7 @@ class ParametersWidget(QWidget):
     def _set_ready(self, is_ready: bool) -> None:
         self.add_button.setEnabled(is_ready)
         self.run_button.setEnabled(is_ready)
+        self.variants_button.setEnabled(is_ready)
 
     def _apply_kwargs(self) -> CNMFParams:
         params = self.form.value()
@@ -303,21 +350,13 @@ class ParametersWidget(QWidget):
     def add(self, *, run: bool) -> None:
         """Add what is asked for to the batch; with ``run`` start it too."""
         self._check()
-        chosen = self.header.input.value()
-        if self._params is None or chosen is None or not self.add_button.isEnabled():
+        request = self.request()
+        if request is None or not self.add_button.isEnabled():
             return
         bridge = self._session.bridge
         if bridge is None:
             ask_for_new_batch(self, self._session, then=lambda: self.add(run=run))
             return
-        request = Request(
-            algorithm=self.header.algorithm,
-            input=chosen,
-            params=self._params,
-            name=self.header.item_name or chosen.name,
-            refit=self.header.refit,
-            engine=self.header.engine,
-        )
 
         def added(item: AddedItem) -> None:
             self._set_adding(False)
@@ -336,6 +375,15 @@ class ParametersWidget(QWidget):
             done=added,
             failed=lambda _: self._set_adding(False),
         )
+
+    def edit_variants(self) -> None:
+        """Open the grid editor on what the form asks for."""
+        from napari_cnmf.ui.grid import edit_grid
+
+        self._check()
+        request = self.request()
+        if request is not None:
+            edit_grid(self._session, request)
 
     def _set_adding(self, is_adding: bool) -> None:
         self._is_adding = is_adding

@@ -10,24 +10,21 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 from superqt import QToggleSwitch
 
-from napari_cnmf.batch.status import State
 from napari_cnmf.engines import engine_names, get_engine
 from napari_cnmf.errors import EngineError
 from napari_cnmf.params import PRESETS
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._input import FileInput, InputChooser, ItemInput
+from napari_cnmf.ui.forms._input import InputChooser, inputs_of_rows
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_cnmf.batch import Item
     from napari_cnmf.ui.batch._rows import ItemRow
+    from napari_cnmf.ui.forms._request import Request
 
 _DEFAULTS = "CaImAn's defaults"
-_GIVES_A_MOVIE = frozenset({ALGORITHM_TITLES["mcorr"]})
-_NEVER_WILL = frozenset({State.FAILED, State.CANCELLED, State.INTERRUPTED})
 
 
 class HeaderForm(QWidget):
@@ -122,26 +119,15 @@ class HeaderForm(QWidget):
     def list_items(self, rows: Iterable[ItemRow]) -> None:
         """Offer the items whose output the chosen method can take."""
         self._rows = tuple(rows)
-        gives_a_result = frozenset(ALGORITHM_TITLES.values()) - _GIVES_A_MOVIE
-        wanted = gives_a_result if self.algorithm == "evaluate" else _GIVES_A_MOVIE
-        self.input.set_items(
-            ItemInput(row.uuid, row.name)
-            for row in self._rows
-            if row.algorithm in wanted and row.state not in _NEVER_WILL
-        )
+        self.input.set_items(inputs_of_rows(self._rows, self.algorithm))
 
-    def show_item(self, item: Item) -> None:
-        """Ask for the same as an item."""
-        spec = item.spec
-        if spec.movie is not None:
-            paths = tuple(item.batch.path / path for path in spec.movie.paths)
-            self.input.set_value(FileInput(paths, tuple(spec.movie.open_with.items())))
-        elif (parent := item.parent) is not None:
-            self.input.set_value(ItemInput(parent.uuid, parent.name))
-        self.name_edit.value = item.name
-        self.algorithm_combo.value = spec.algorithm.value
-        self.engine_combo.value = spec.engine
-        self.refit_box.value = spec.refit
+    def show_request(self, request: Request) -> None:
+        """Ask for the same."""
+        self.algorithm_combo.value = request.algorithm
+        self.input.set_value(request.input)
+        self.name_edit.value = request.name
+        self.engine_combo.value = request.engine
+        self.refit_box.value = request.refit
 
     def _on_input(self) -> None:
         chosen = self.input.value()

@@ -11,9 +11,11 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
 
+from napari_cnmf.batch.status import State
 from napari_cnmf.io import open_movie
-from napari_cnmf.io.movies import movie_suffixes
+from napari_cnmf.io.movies import movie_suffixes, natural_key
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.layers import KIND
 
@@ -195,12 +197,28 @@ class InputChooser(QWidget):
             self.changed.emit()
 
     def _browse(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=_file_filter())
+        paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=movie_file_filter())
         if paths:
-            self.set_value(FileInput(tuple(Path(p) for p in sorted(paths, key=_natural))))
+            self.set_value(FileInput(tuple(Path(p) for p in sorted(paths, key=natural_key))))
 
 
-def _file_filter() -> str:
+_GIVES_A_MOVIE = frozenset({ALGORITHM_TITLES["mcorr"]})
+_NEVER_WILL = frozenset({State.FAILED, State.CANCELLED, State.INTERRUPTED})
+
+
+def inputs_of_rows(rows: Iterable[ItemRow], algorithm: str) -> list[ItemInput]:
+    """The items whose output a method can take: movies, or results to evaluate again."""
+    gives_a_result = frozenset(ALGORITHM_TITLES.values()) - _GIVES_A_MOVIE
+    wanted = gives_a_result if algorithm == "evaluate" else _GIVES_A_MOVIE
+    return [
+        ItemInput(row.uuid, row.name)
+        for row in rows
+        if row.algorithm in wanted and row.state not in _NEVER_WILL
+    ]
+
+
+def movie_file_filter() -> str:
+    """Of a dialog that asks for movies."""
     patterns = " ".join(f"*{suffix}" for suffix in movie_suffixes())
     return f"Movies ({patterns});;All files (*)"
 
@@ -208,10 +226,3 @@ def _file_filter() -> str:
 def _file_title(chosen: FileInput) -> str:
     more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
     return chosen.paths[0].name + more
-
-
-def _natural(path: str) -> list[Any]:
-    """Sorts ``scan_2`` before ``scan_10``."""
-    import re
-
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]

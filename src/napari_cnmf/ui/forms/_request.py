@@ -5,9 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
 
 from napari_cnmf.batch import DuplicateItemWarning
+from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.errors import MovieError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
@@ -16,16 +22,28 @@ if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, Item
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
-    """One item to be added."""
+    """One item to be added.
+
+    Attributes
+    ----------
+    input
+        ``None`` in a draft alone.
+    ain, mask, result
+        Of an item that is added once more: its footprints to start from, where to look, and the
+        result file to score.
+    """
 
     algorithm: str
-    input: ChosenInput
+    input: ChosenInput | None
     params: CNMFParams
     name: str
     refit: bool = False
     engine: str = "auto"
+    ain: Any = None
+    mask: Any = None
+    result: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,51 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     return MovieFacts(movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes)
 
 
+def open_input(batch: Batch, chosen: ChosenInput | None) -> Item | Movie:
+    """What `Batch.add` takes for an input; runs off the GUI thread."""
+    if chosen is None:
+        raise MovieError("An item needs a movie, and none is chosen: a layer, a file or an item.")
+    if isinstance(chosen, ItemInput):
+        return batch[chosen.uuid]
+    if isinstance(chosen, FileInput):
+        return chosen.open()
+    return movie_of_layer(chosen.layer)
+
+
+def request_of(item: Item) -> Request:
+    """What an item asked for, to ask for it again; runs off the GUI thread.
+
+    Raises
+    ------
+    CnmfError
+        When the item is damaged, or the one that it takes its movie from is gone.
+    """
+    spec = item.spec
+    parent = item.parent
+    chosen: ChosenInput
+    if spec.movie is None:
+        assert parent is not None, "an item has a movie or a parent"
+        chosen = ItemInput(parent.uuid, parent.name)
+    else:
+        try:
+            paths = movie_paths(item.batch.path, spec.movie)
+        except MovieError:
+            # The form says that they are missing, and lets the user choose others.
+            paths = tuple(item.batch.path / path for path in spec.movie.paths)
+        chosen = FileInput(paths, tuple(spec.movie.open_with.items()))
+    return Request(
+        algorithm=spec.algorithm.value,
+        input=chosen,
+        params=item.params,
+        name=spec.name,
+        refit=spec.refit,
+        engine=spec.engine,
+        ain=None if spec.ain is None else sp.load_npz(item.folder / spec.ain),
+        mask=None if spec.mask is None else np.load(item.folder / spec.mask, allow_pickle=False),
+        result=None if spec.result is None else item.folder / spec.result,
+    )
+
+
 def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedItem]:
     """Add the item; runs off the GUI thread: a layer without a file is written first.
 
@@ -108,14 +171,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
         When the item could never run; nothing is added then.
     """
     yield f"adding {request.name}"
-    chosen = request.input
-    movie: Item | Movie
-    if isinstance(chosen, ItemInput):
-        movie = batch[chosen.uuid]
-    elif isinstance(chosen, FileInput):
-        movie = chosen.open()
-    else:
-        movie = movie_of_layer(chosen.layer)
+    movie = open_input(batch, request.input)
     with warnings.catch_warnings():
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
@@ -126,6 +182,9 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             name=request.name,
             refit=request.refit,
             engine=request.engine,
+            ain=request.ain,
+            mask=request.mask,
+            result=request.result,
         )
     duplicate = item.duplicate_of
     return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)

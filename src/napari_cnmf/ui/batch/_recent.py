@@ -1,0 +1,25 @@
+"""Batches that were open lately, kept in the settings of this computer."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from napari_cnmf.settings import read_settings, write_settings
+
+_lock = threading.Lock()
+
+
+def recent_batches() -> list[Path]:
+    """Folders that are still there, the latest first; reads files."""
+    return [path for path in map(Path, read_settings().recent_batches) if path.is_dir()]
+
+
+def remember_batch(folder: Path) -> list[Path]:
+    """Note that ``folder`` was opened now; returns `recent_batches`."""
+    with _lock:
+        settings = read_settings()
+        changed = settings.with_recent_batch(folder)
+        if changed != settings:
+            write_settings(changed)
+    return recent_batches()

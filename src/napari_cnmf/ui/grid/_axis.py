@@ -1,0 +1,92 @@
+"""One parameter of a grid and the values that are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QToolButton, QWidget
+
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams, InvalidParametersError, ParameterField
+from napari_cnmf.ui._theme import set_problem, style_tool_button
+from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.grid._values import example, read_values, write_value
+
+
+class AxisRow(QWidget):
+    """A list of parameters, a line for values, and a button that takes the row away."""
+
+    changed = Signal()
+    removed = Signal()
+
+    def __init__(
+        self, fields: Sequence[ParameterField], base: CNMFParams, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._base = base
+        self._fields = {field.name: field for field in fields}
+        self.names = QComboBox()
+        for field in fields:
+            self.names.addItem(f"{field.title}  ·  {field.name}", field.name)
+            self.names.setItemData(self.names.count() - 1, field.help, Qt.ItemDataRole.ToolTipRole)
+        self.names.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.names.setMinimumContentsLength(26)
+        keep_wheel_for_scrolling(self.names)
+        self.values = QLineEdit()
+        remove = QToolButton()
+        remove.setText("✕")
+        remove.setToolTip("Take this parameter out of the grid")
+        style_tool_button(remove)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.names, 1)
+        layout.addWidget(self.values, 1)
+        layout.addWidget(remove)
+        self.names.currentIndexChanged.connect(lambda _: self._start_over())
+        self.values.textChanged.connect(lambda _: self.changed.emit())
+        remove.clicked.connect(lambda _=False: self.removed.emit())
+        self._start_over()
+
+    @property
+    def field(self) -> ParameterField:
+        """The parameter."""
+        return self._fields[self.names.currentData()]
+
+    def choose(self, name: str) -> None:
+        """Choose a parameter by ``group.key``."""
+        self.names.setCurrentIndex(list(self._fields).index(name))
+
+    def _start_over(self) -> None:
+        """Begin with the value that all items would have."""
+        field = self.field
+        owner = getattr(self._base, field.group) if field.group else self._base
+        self.values.setPlaceholderText(f"such as {example(field)}")
+        self.values.setText(write_value(getattr(owner, field.key)))
+        self.changed.emit()
+
+    def read(self) -> tuple[Any, ...]:
+        """The values; marks the line when there is something wrong with them.
+
+        Raises
+        ------
+        ParameterError
+            Then.
+        """
+        try:
+            values = read_values(self.values.text(), self.field, self._base)
+        except ParameterError as error:
+            problem = str(error)
+            if isinstance(error, InvalidParametersError):
+                problem = " ".join(error.problems.values())
+            self._show_problem(problem)
+            raise
+        self._show_problem(None)
+        return values
+
+    def _show_problem(self, problem: str | None) -> None:
+        set_problem(self.values, problem)
+        self.values.setToolTip(problem or self.field.help)

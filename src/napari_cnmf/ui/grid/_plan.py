@@ -1,0 +1,174 @@
+"""What a grid would add, found out off the GUI thread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.batch import DuplicateItemWarning, adding
+from napari_cnmf.batch.grid import expand_grid
+from napari_cnmf.batch.spec import ItemSpec
+from napari_cnmf.errors import BatchError, CnmfError, MovieError
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.ui.forms._input import ChosenInput
+from napari_cnmf.ui.forms._request import Request, open_input
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class GridRequest:
+    """What the editor asks for.
+
+    Attributes
+    ----------
+    base
+        Everything that all items share; its input is not used.
+    inputs
+        The movies.
+    grid
+        ``{"group.key": values}``; empty for one item a movie.
+    """
+
+    base: Request
+    inputs: tuple[ChosenInput, ...]
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def n_items(self) -> int:
+        """How many items the product has."""
+        n = len(self.inputs)
+        for values in self.grid.values():
+            n *= len(values)
+        return n
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    """One item to be.
+
+    Attributes
+    ----------
+    duplicate_of
+        Name and state of an item that asks for the same; empty where there is none.
+    problem
+        Why it cannot be added; empty where it can.
+    """
+
+    name: str
+    duplicate_of: str = ""
+    problem: str = ""
+
+
+def plan_grid(
+    batch: Batch | None, request: GridRequest
+) -> Generator[str, None, tuple[PlannedItem, ...]]:
+    """Every item of the product, checked against its movie and the batch."""
+    planned: list[PlannedItem] = []
+    variants = expand_grid(request.base.params, request.grid)
+    for chosen in request.inputs:
+        yield chosen.name
+        movie = _Movie(batch, chosen, request.base)
+        for label, params in variants:
+            yield label
+            planned.append(movie.plan(f"{chosen.name} {label}".strip(), params))
+    return tuple(planned)
+
+
+class _Movie:
+    """One movie of a grid: opened once, however many variants there are."""
+
+    def __init__(self, batch: Batch | None, chosen: ChosenInput, base: Request) -> None:
+        self._batch = batch
+        self._chosen = chosen
+        self._base = base
+        self._checked: adding.Checked | None = None
+        self._broken = ""
+
+    def plan(self, name: str, params: CNMFParams) -> PlannedItem:
+        """What would become of one variant."""
+        if self._batch is None or self._broken:
+            return PlannedItem(name, problem=self._broken)
+        try:
+            spec = self._spec(self._batch, params)
+        except MovieError as error:
+            self._broken = str(error)
+            return PlannedItem(name, problem=self._broken)
+        except CnmfError as error:
+            return PlannedItem(name, problem=str(error))
+        same = self._batch.find_duplicate(spec)
+        return PlannedItem(name, "" if same is None else f"{same.name} ({same.state.value})")
+
+    def _spec(self, batch: Batch, params: CNMFParams) -> ItemSpec:
+        """What the item would ask for; raises when it could never run."""
+        base, checked = self._base, self._checked
+        if checked is None:
+            request = adding.Request(
+                algorithm=adding.parse_algorithm(base.algorithm),
+                movie=open_input(batch, self._chosen),
+                params=params,
+                refit=base.refit,
+                engine=base.engine,
+                ain=base.ain,
+                mask=base.mask,
+                result=base.result,
+            )
+            self._checked = adding.check(batch, request)
+            return self._checked.spec
+        algorithm = checked.spec.algorithm
+        adding.check_input(checked.movie, params, algorithm)
+        hashed = adding.params_hash(
+            algorithm,
+            params,
+            refit=base.refit,
+            arrays=(base.ain, base.mask),
+            files=(base.result,),
+        )
+        changes = {"params": params.to_dict(), "hash": hashed}
+        return checked.spec.model_copy(update=changes)
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add_grid` did."""
+
+    uuids: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+def add_grid(
+    batch: Batch, request: GridRequest, *, skip_duplicates: bool
+) -> Generator[str, None, Added]:
+    """Add the items, movie by movie; a movie that cannot be used does not hinder the others."""
+    uuids: list[str] = []
+    problems: list[str] = []
+    base = request.base
+    for chosen in request.inputs:
+        yield f"adding {chosen.name}"
+        try:
+            with warnings.catch_warnings():
+                # The editor has said so before.
+                warnings.simplefilter("ignore", DuplicateItemWarning)
+                added = batch.add_grid(
+                    base.algorithm,
+                    open_input(batch, chosen),
+                    grid=request.grid,
+                    params=base.params,
+                    name=chosen.name,
+                    refit=base.refit,
+                    engine=base.engine,
+                    ain=base.ain,
+                    mask=base.mask,
+                    result=base.result,
+                    skip_duplicates=skip_duplicates,
+                )
+        except CnmfError as error:
+            problems.append(f"{chosen.name}: {error}")
+            continue
+        uuids += [item.uuid for item in added]
+    if problems and not uuids:
+        raise BatchError(" ".join(problems))
+    return Added(tuple(uuids), tuple(problems))

@@ -117,13 +117,13 @@ def test_the_dock_follows_what_scripts_do(
         ("second", State.WAITING),
     ]
     assert dock.model.rows[1].movie == "← first"
-    assert dock.start_button.isEnabled()
+    qtbot.waitUntil(dock.menus.start_button.isEnabled)
 
     second.rename("renamed")
     qtbot.waitUntil(lambda: dock.model.rows[1].name == "renamed")
     dock.table.choose(second.uuid)
-    qtbot.waitUntil(lambda: dock.details._tree.topLevelItemCount() > 5)
-    dock.cancel()
+    qtbot.waitUntil(lambda: dock.details.tree.topLevelItemCount() > 5)
+    dock.menus.actions["cancel"].trigger()
     qtbot.waitUntil(lambda: dock.model.rows[1].state is State.CANCELLED)
     elsewhere.remove(second)
     qtbot.waitUntil(lambda: len(dock.model.rows) == 1)
@@ -143,4 +143,4 @@ def test_opening_what_is_not_done_says_why(
     with notification_manager:
         dock.open_row(dock.model.rows[0])
         assert "waits is queued" in notification_manager.records[-1].message
-    assert not dock.load_button.isEnabled()
+    assert not dock.menus.load_button.isEnabled()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ class BatchCommands(QObject):
         self._session = session
         self._chosen = chosen
         self._window = window
+        self._writing = threading.Lock()
 
     @property
     def _bridge(self) -> BatchBridge | None:
@@ -207,10 +209,16 @@ class BatchCommands(QObject):
 
     def change_text(self, uuid: str, what: str, text: str) -> None:
         """Set the ``name`` or the ``comment`` of an item."""
-        if what == "comment":
-            self._on_batch(lambda batch: batch[uuid].set_comment(text))
-        elif text.strip():
-            self._on_batch(lambda batch: batch[uuid].rename(text.strip()))
+        text = text.strip()
+
+        def change(batch: Batch) -> None:
+            # Two edits in a row are two threads, and each writes the whole file.
+            with self._writing:
+                item = batch[uuid]
+                item.set_comment(text) if what == "comment" else item.rename(text)
+
+        if text or what == "comment":
+            self._on_batch(change)
 
     def delete(self) -> None:
         """Delete the selected items with their data, and what depends on them, after asking."""

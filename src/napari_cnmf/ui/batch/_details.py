@@ -63,9 +63,10 @@ class DetailsPanel(QTabWidget):
         if not is_same:
             self.pictures.clear_pictures()
         _set_log(self._log, one.log or "Nothing was written yet.")
+        is_news = not is_same or one.error != self.problem.message.text()
         self.problem.show_error(one.error, one.traceback)
         self._show_tabs(one=True, error=bool(one.error))
-        if one.error and not is_same:
+        if one.error and is_news:
             self.setCurrentWidget(self.problem)
 
     def show_pictures(self, pictures: Pictures) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import QEvent, QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtGui import QAction, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_cnmf.batch.status import State
@@ -139,6 +140,26 @@ class BatchTable(QTableView):
             index = index.siblingAtColumn(column)
             self.scrollTo(index)
             self.edit(index)
+
+    def _action_of(self, event: QKeyEvent) -> QAction | None:
+        """The action whose key was pressed, when it can be done now."""
+        pressed = QKeySequence(event.keyCombination())
+        return next((a for a in self.actions() if a.isEnabled() and a.shortcut() == pressed), None)
+
+    def event(self, event: QEvent | None) -> bool:
+        """While the table has the keyboard its keys are its own, whatever other docks bind."""
+        is_key = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride
+        if is_key and self._action_of(event) is not None:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        action = None if event is None else self._action_of(event)
+        if action is None:
+            super().keyPressEvent(event)
+        else:
+            action.trigger()
 
     def _on_activated(self, index: QModelIndex) -> None:
         row = index.data(ROW_ROLE)

@@ -1,0 +1,82 @@
+"""The grid editor: what it says beforehand is what it adds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+
+from napari_cnmf.batch import Batch
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import CNMFParams, iter_fields
+from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui.forms._input import FileInput
+from napari_cnmf.ui.grid import GridDialog
+from napari_cnmf.ui.grid._values import read_values
+
+FIELDS = {field.name: field for field in iter_fields()}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("init.gSig", "4, 4; 6,6; 4,4", ((4, 4), (6, 6))),
+        ("merging.merge_thr", "0.7, 0.85", (0.7, 0.85)),
+        ("init.K", "none, 20", (None, 20)),
+    ],
+)
+def test_values_as_typed(name: str, text: str, values: tuple[Any, ...]) -> None:
+    assert read_values(text, FIELDS[name], CNMFParams()) == values
+
+
+@pytest.mark.parametrize("text", ["", "2", "many"])
+def test_wrong_values_are_refused(text: str) -> None:
+    with pytest.raises(ParameterError, match=r"merging\.merge_thr"):
+        read_values(text, FIELDS["merging.merge_thr"], CNMFParams())
+
+
+def test_a_grid_over_two_movies(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
+    movies = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    for i, path in enumerate(movies):
+        tifffile.imwrite(path, frames + i, photometric="minisblack")
+    batch = Batch.create(tmp_path / "my batch")
+    params = {"data": {"fr": 10}, "init": {"gSig": (3, 3)}}
+    same = batch.add("cnmf", movies[0], params=params, engine="builtin", name="known")
+    docks = show_docks(viewer)
+    session_of(viewer).set_batch(batch)
+    form, table = docks["CNMF parameters"], docks["Batch manager"]
+    qtbot.waitUntil(lambda: len(table.model.rows) == 1)
+    table.table.choose(same.uuid)
+    table._update()
+    table.menus.actions["variants"].trigger()
+    qtbot.waitUntil(lambda: viewer.window._qt_window.findChildren(GridDialog))
+    (dialog,) = viewer.window._qt_window.findChildren(GridDialog)
+
+    dialog.movies.add([FileInput((movies[1],))], ticked=True)
+    dialog.rows[0].values.setText("3, 3; 4, 4")
+    QTest.mouseClick(dialog.more_button, Qt.MouseButton.LeftButton)
+    dialog.rows[1].choose("merging.merge_thr")
+    dialog.rows[1].values.setText("0.8, 2")
+    qtbot.waitUntil(lambda: "must be" in dialog.summary.text())
+    assert not dialog.add_button.isEnabled()
+    dialog.rows[1].values.setText("0.7, 0.8, 0.9")
+    qtbot.waitUntil(dialog.add_button.isEnabled)
+    assert "2 × 3 values × 2 movies = 12 items; 1 in the batch already" in dialog.summary.text()
+    assert "same as known" in dialog.preview.topLevelItem(1).text(1)
+
+    QTest.mouseClick(dialog.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(table.model.rows) == 12)
+    added = [item for item in batch if item != same]
+    combinations = {
+        (i.input_movie().paths, i.params.init.gSig, i.params.merging.merge_thr) for i in added
+    }
+    assert len(combinations) == 11
+    assert all(item.params.data.fr == 10 for item in added)
+    assert form.variants_button.text() == "Variants…"

@@ -56,7 +56,7 @@ def test_a_grid_over_two_movies(viewer: Any, tmp_path: Path, qtbot: Any) -> None
     table.table.choose(same.uuid)
     table._update()
     table.menus.actions["variants"].trigger()
-    qtbot.waitUntil(lambda: viewer.window._qt_window.findChildren(GridDialog))
+    qtbot.waitUntil(lambda: bool(viewer.window._qt_window.findChildren(GridDialog)))
     (dialog,) = viewer.window._qt_window.findChildren(GridDialog)
 
     dialog.movies.add([FileInput((movies[1],))], ticked=True)

@@ -148,8 +148,11 @@ class BatchTable(QTableView):
 
     def event(self, event: QEvent | None) -> bool:
         """While the table has the keyboard its keys are its own, whatever other docks bind."""
-        is_key = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride
-        if is_key and self._action_of(event) is not None:
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and self._action_of(event) is not None
+        ):
             event.accept()
             return True
         return super().event(event)

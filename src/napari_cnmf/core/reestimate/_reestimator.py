@@ -15,7 +15,8 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.deconvolve import RISE_S, deconvolve
 from napari_cnmf.core.evaluate import elongation
 from napari_cnmf.core.reestimate._factorise import demix, fit_one, fit_two, without_floor
-from napari_cnmf.core.reestimate._local import Local, WindowSource, local_light
+from napari_cnmf.core.reestimate._finding import box_around, footprints_in
+from napari_cnmf.core.reestimate._local import Local, WindowSource, local_light, read_pixels
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.snr import trace_snr
 from napari_cnmf.errors import CurationError
@@ -137,6 +138,38 @@ class Reestimator:
         local = local_light(components, self.source, pixels, nobody)
         a = fit_one(local.light, np.ones(pixels.size, np.float32))
         return self._finish(components, local, [_or_flat(a)], nobody)[0]
+
+    def find(self, components: Components, pixels: NDArray[np.int64]) -> list[EditedComponent]:
+        """New components in the residual of a region, by the engine's own search.
+
+        Raises
+        ------
+        CurationError
+            When there is nothing to find, or no movie to look in.
+        """
+        region, nobody = np.unique(pixels), np.zeros(0, np.intp)
+        box, around = box_around(region, components)
+        local = local_light(components, self.source, around, nobody)
+        decay_time = self._params(components).data.decay_time
+        found = footprints_in(
+            local,
+            box,
+            region,
+            components=components,
+            frame_rate_hz=self._rate(components),
+            decay_time=decay_time,
+        )
+        return self._finish(components, local, found, nobody)
+
+    def raw_trace(
+        self, components: Components, pixels: NDArray[np.int64]
+    ) -> NDArray[np.float32] | None:
+        """Mean of the movie over some pixels, ``(n_frames,)``; ``None`` without a movie."""
+        if self.source is None:
+            return None
+        return np.asarray(
+            read_pixels(self.source, np.unique(pixels), components.dims).mean(axis=0), np.float32
+        )
 
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]

@@ -49,6 +49,18 @@ class MovieEstimator:
         except CurationError as error:
             raise self._explained(error) from error
 
+    def find(self, components: Components, pixels: NDArray[np.int64]) -> list[EditedComponent]:
+        try:
+            return self._ready(components).find(components, pixels)
+        except CurationError as error:
+            raise self._explained(error) from error
+
+    def raw_trace(
+        self, components: Components, pixels: NDArray[np.int64]
+    ) -> NDArray[np.float32] | None:
+        """Mean of the movie over some pixels ``(n_frames,)``; ``None`` where it is missing."""
+        return self._ready(components).raw_trace(components, pixels)
+
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]
     ) -> EditedComponent:

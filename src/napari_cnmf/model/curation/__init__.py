@@ -6,6 +6,7 @@ from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
 from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
 from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journal
+from napari_cnmf.model.curation.suggestions import MergeSuggestion
 
 __all__ = [
     "ArrayStore",
@@ -18,6 +19,7 @@ __all__ = [
     "EditedComponent",
     "Estimator",
     "Journal",
+    "MergeSuggestion",
     "PreparedEdit",
     "ShapeEdits",
 ]

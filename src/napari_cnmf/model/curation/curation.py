@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ from napari_cnmf.model.curation.stored import (
     MemoryArrayStore,
     MemoryJournal,
     assemble,
+)
+from napari_cnmf.model.curation.suggestions import (
+    MIN_CORRELATION,
+    MIN_OVERLAP,
+    MergeSuggestion,
+    suggest_merges,
 )
 from napari_cnmf.model.dff import compute_dff
 from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, passes_thresholds
@@ -330,6 +337,30 @@ class Curation:
         """
         return self.commit(self.shape_edits.add(pixels))[0]
 
+    def find(self, pixels: NDArray[np.int64]) -> list[int]:
+        """Add the cells that are found in the residual of a region; returns their ids.
+
+        Parameters
+        ----------
+        pixels
+            C-order pixel indices of the region.
+        """
+        return self.commit(self.shape_edits.find(pixels))
+
+    def trim(self, id_: int, pixels: NDArray[np.int64]) -> None:
+        """Take C-order ``pixels`` away from a component; traces and scores follow."""
+        self.commit(self.shape_edits.trim(id_, pixels))
+
+    def suggest_merges(
+        self, *, min_overlap: float = MIN_OVERLAP, min_correlation: float = MIN_CORRELATION
+    ) -> list[MergeSuggestion]:
+        """Pairs of ids that look like one cell, the likeliest first; nothing is changed."""
+        ids = self.ids
+        found = suggest_merges(
+            self.components, min_overlap=min_overlap, min_correlation=min_correlation
+        )
+        return [replace(s, ids=(int(ids[s.ids[0]]), int(ids[s.ids[1]]))) for s in found]
+
     def redraw(self, id_: int, pixels: NDArray[np.int64]) -> None:
         """Give a component another outline; traces and scores follow."""
         self.commit(self.shape_edits.redraw(id_, pixels))
@@ -337,6 +368,13 @@ class Curation:
     def delete(self, ids: Ids) -> None:
         """Take components out of the result; :meth:`restore` and :meth:`undo` bring them back."""
         self._decide(EditKind.DELETE, ids)
+
+    @property
+    def deleted(self) -> list[int]:
+        """Ids that :meth:`restore` can bring back, the last one deleted last."""
+        gone = set(np.flatnonzero(self._state.deleted & ~self._state.replaced).tolist())
+        order = [i for e in self.applied if e.kind is EditKind.DELETE for i in e.ids]
+        return [i for n, i in enumerate(order) if i in gone and i not in order[n + 1 :]]
 
     def restore(self, ids: Ids) -> None:
         """Bring back deleted components."""
@@ -349,11 +387,6 @@ class Curation:
                 "Undo brings back what was merged or split."
             )
         self._commit(EditKind.RESTORE, index)
-
-    @property
-    def deleted(self) -> NDArray[np.intp]:
-        """Ids that :meth:`restore` can bring back."""
-        return np.flatnonzero(self._state.deleted)
 
     def compare(self, other: Curation) -> Comparison:
         """Where another curation of the same result agrees with this one, and where not.

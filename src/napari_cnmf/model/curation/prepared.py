@@ -73,6 +73,29 @@ class ShapeEdits:
         self._require_pixels(pixels)
         return PreparedEdit(EditKind.ADD, (), (self._ready().add(self._components, pixels),))
 
+    def find(self, pixels: NDArray[np.int64]) -> PreparedEdit:
+        """New components in the residual of a region, given as C-order ``pixels``."""
+        self._require_pixels(pixels)
+        made = self._ready().find(self._components, pixels)
+        return PreparedEdit(EditKind.ADD, (), tuple(made))
+
+    def raw_trace(self, pixels: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Mean of the movie over some pixels ``(n_frames,)``; ``None`` where it is missing."""
+        self._require_pixels(pixels)
+        return self._ready().raw_trace(self._components, pixels)
+
+    def trim(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
+        """A component without some C-order ``pixels``."""
+        mine = self._components.A[:, [self._row_of(id_)]].indices
+        kept = np.setdiff1d(mine, pixels).astype(np.int64)
+        if kept.size in (0, mine.size):
+            raise CurationError(
+                f"Trimming must leave a part of component {id_} and take a part away; "
+                f"{kept.size} of its {mine.size} pixels would be left. Draw over its edge, or "
+                "delete it."
+            )
+        return self.redraw(id_, kept)
+
     def redraw(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
         """The same component with another outline."""
         row = self._row_of(id_)

@@ -156,7 +156,7 @@ class _Opinions:
         self._cur, self._n_base = cur, n_base
         self._rows = {int(i): row for row, i in enumerate(cur.ids)}
         self._accepted, self._decisions = cur.accepted, cur.decisions
-        self._deleted = set(cur.deleted.tolist())
+        self._deleted = set(cur.deleted)
 
     def side(self, id_: int | None) -> str:
         row = None if id_ is None else self._rows.get(id_)

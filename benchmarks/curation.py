@@ -184,7 +184,7 @@ class Bench:
         settle()
         longest, before = 0.0, set(cur.ids.tolist())
         wall, own = time.perf_counter(), time.process_time()
-        self.dock.merge()
+        self.dock.edits.merge()
         while set(self.session.result.ids.tolist()) == before:
             began = time.thread_time()
             QApplication.instance().processEvents()

@@ -92,7 +92,7 @@ class Desk:
 def desk(viewer: Any, qtbot: Any) -> Iterator[Desk]:
     there = Desk(viewer, qtbot)
     yield there
-    qtbot.waitUntil(lambda: not there.dock.editor.is_busy, timeout=30_000)
+    qtbot.waitUntil(lambda: not there.dock.edits.editor.is_busy, timeout=30_000)
 
 
 def test_a_whole_curation_from_the_keyboard(
@@ -161,7 +161,7 @@ def test_drawing_a_missed_cell_with_the_mouse(
     native = desk.canvas()
     desk.viewer.reset_view()
     desk.press("D")
-    assert desk.dock.tool.is_drawing
+    assert desk.dock.edits.tool.is_drawing
     # The hint in the dock may take some room from the canvas.
     QApplication.processEvents()
     angles = np.linspace(0, 2 * np.pi, 13)
@@ -173,7 +173,7 @@ def test_drawing_a_missed_cell_with_the_mouse(
         hover(native, position)
     QTest.mouseClick(native, left, none, outline[-1])
     desk.wait_for_ids([0, 1, 2, 3, 4])
-    assert not desk.dock.tool.is_drawing
+    assert not desk.dock.edits.tool.is_drawing
     found = desk.components.A[:, [4]].toarray().ravel()
     truth = curable.A[:, [4]].toarray().ravel()
     assert found @ truth / np.linalg.norm(found) / np.linalg.norm(truth) > 0.9
@@ -198,8 +198,8 @@ def test_a_line_cuts_the_selected_component(desk: Desk, curable: Components, mov
     desk.show(finish(load_components(curable, movie=movie)))
     desk.session.select((1,))
     desk.press("L")
-    assert desk.dock.tool.layer is not None
-    desk.dock.tool.layer.add(np.array([[0.0, 30.0], [20.0, 30.0]]), shape_type="line")
+    assert desk.dock.edits.tool.layer is not None
+    desk.dock.edits.tool.layer.add(np.array([[0.0, 30.0], [20.0, 30.0]]), shape_type="line")
     desk.wait_for_ids([0, 2, 3, 4, 5, 6])
     columns = [desk.components.A[:, [row]].indices % 52 for row in (4, 5)]
     assert {bool((c <= 30).all()) for c in columns} == {True, False}

@@ -205,6 +205,39 @@ def load_components(
     return (yield from _prepare(result, name, movie, history))
 
 
+def located(loaded: LoadedResult, path: Path) -> LoadSteps:
+    """A result that is on screen without its movie, with the movie at ``path``.
+
+    An item of a batch remembers where its movie is now, if the file is the same.
+
+    Raises
+    ------
+    MovieError
+        When the file is no movie, or has another shape than the result.
+    """
+    from napari_cnmf.io import open_movie
+    from napari_cnmf.io.curation import MovieEstimator
+
+    if loaded.item is not None:
+        yield "looking for the movies of the batch"
+        batch, uuid = loaded.item.batch, loaded.item.uuid
+        if any(item.uuid == uuid for item in batch.locate(path.parent)):
+            return (yield from load_item(batch, uuid))
+    yield "opening the movie"
+    movie = open_movie(path)
+    components = loaded.curation.components
+    expected = (components.n_frames, *components.dims)
+    if movie.shape != expected:
+        raise MovieError(
+            f"The movie of {loaded.name} must have the shape {expected}, {movie.name} has "
+            f"{movie.shape}. Choose the movie that the result was made from."
+        )
+    loaded.curation.estimator = MovieEstimator(lambda: movie)
+    images = dict(loaded.components.images)
+    again = yield from _prepare(loaded.curation, loaded.name, movie, loaded.history, images)
+    return replace(again, item=loaded.item)
+
+
 def result_layer_data(path: str | Path) -> list[LayerData]:
     """Layers of a result file, for napari's reader.
 

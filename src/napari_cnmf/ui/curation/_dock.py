@@ -22,19 +22,14 @@ from napari_cnmf.ui._theme import bring_to_front, call_soon, connect_while_alive
 from napari_cnmf.ui.curation._actions import Action, actions
 from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._comparing import Comparing
-from napari_cnmf.ui.curation._drawing_tool import (
-    LINE,
-    OUTLINE,
-    DrawingTool,
-    pixels_inside,
-    sides_of_line,
-)
+from napari_cnmf.ui.curation._edit_actions import EditActions
+from napari_cnmf.ui.curation._edit_panel import EditPanel
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
-from napari_cnmf.ui.curation._shape_edits import ShapeEditor
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._view_panel import ViewPanel
+from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.exporting._buttons import ResultButtons
 
 if TYPE_CHECKING:
@@ -57,8 +52,10 @@ class CurationWidget(QWidget):
         self.panel.set_advances(self._settings.advance)
         self.view = ViewPanel(self._session)
         self.panel.tabs.insertTab(1, self.view, "View")
-        self.editor = ShapeEditor(self)
-        self.tool = DrawingTool(self._session.viewer, self)
+        self.edit_panel = EditPanel(self.panel.buttons)
+        self.panel.tabs.insertTab(1, self.edit_panel, "Edit")
+        self.edits = EditActions(self._session, self.edit_panel, self.panel.show_busy, self)
+        self.whole = WholeRuns(self._session, self.edit_panel, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
@@ -70,7 +67,7 @@ class CurationWidget(QWidget):
         self._shortcuts = {a.name: self._bind(a.key, partial(self.run, a)) for a in self.bindings}
         for number in range(1, N_TAGS + 1):
             self._bind(str(number), partial(self.toggle_tag, number))
-        self._bind("Escape", self.tool.cancel)
+        self._bind("Escape", self.edits.tool.cancel)
         self.comparing = Comparing(self)
         self._connect()
         self._session.overview.attach(self)
@@ -108,7 +105,6 @@ class CurationWidget(QWidget):
         panel.advance_changed.connect(lambda on: self.remember(advance=on))
         panel.preferences.keys_changed.connect(self._set_keys)
         panel.preferences.tags_changed.connect(self._set_tags)
-        self.editor.busy_changed.connect(panel.show_busy)
 
     # -- as the user wants it
 
@@ -154,7 +150,8 @@ class CurationWidget(QWidget):
     def run(self, action: Action) -> None:
         """Do what an action says; what cannot be done is said in a notification."""
         try:
-            getattr(self, action.name)()
+            owner = self.edits if hasattr(self.edits, action.name) else self
+            getattr(owner, action.name)()
         except CnmfError as error:
             report(error)
 
@@ -225,83 +222,6 @@ class CurationWidget(QWidget):
     def _write_note(self, id_: int, text: str) -> None:
         if self.curation is not None and text != self.curation.note_of(id_):
             self._try(partial(self.curation.note, id_, text))
-
-    # -- shapes
-
-    def merge(self) -> None:
-        """Merge what is selected."""
-        ids = self.selected_ids()
-        self._estimate(lambda edits: edits.merge(ids), f"merging {_named(ids)}")
-
-    def split(self) -> None:
-        """Split the selected component by time course."""
-        id_ = self._only_one("split")
-        self._estimate(lambda edits: edits.split(id_), f"splitting {id_}")
-
-    def cut(self) -> None:
-        """Split the selected component by a line that is drawn next."""
-        id_ = self._only_one("cut")
-        cur, result = self.curation, self._session.result
-        if cur is None or result is None:
-            return
-        row, components = cur.row_of(id_), cur.components
-        pixels = components.A[:, [row]].indices
-        self._draw(
-            LINE,
-            f"Drag a line through component {id_}. Escape cancels.",
-            lambda vertices: self._estimate(
-                lambda edits: edits.split(id_, sides_of_line(vertices, pixels, components.dims)),
-                f"cutting {id_}",
-            ),
-        )
-
-    def draw(self) -> None:
-        """Draw a new component."""
-        self._draw(
-            OUTLINE,
-            "Draw the outline of a cell: hold the button down and go around it. Escape cancels.",
-            lambda vertices: self._estimate(
-                lambda edits: edits.add(self._inside(vertices)), "estimating the new component"
-            ),
-        )
-
-    def redraw(self) -> None:
-        """Draw another outline for the selected component."""
-        id_ = self._only_one("redraw")
-        self._draw(
-            OUTLINE,
-            f"Draw the new outline of component {id_}. Escape cancels.",
-            lambda vertices: self._estimate(
-                lambda edits: edits.redraw(id_, self._inside(vertices)), f"redrawing {id_}"
-            ),
-        )
-
-    def delete(self) -> None:
-        """Take the selected components out."""
-        ids = self.selected_ids()
-        if self.curation is not None and ids:
-            self.curation.delete(ids)
-
-    def _inside(self, vertices: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-        result = self._session.result
-        dims = () if result is None else result.components.dims
-        return pixels_inside(vertices, dims)
-
-    def _only_one(self, what: str) -> int:
-        ids = self.selected_ids()
-        if len(ids) != 1:
-            raise CurationError(f"Select one component to {what}; {len(ids)} are selected.")
-        return ids[0]
-
-    def _draw(self, mode: str, hint: str, done: Callable[[Any], None]) -> None:
-        result = self._session.result
-        if result is not None:
-            self.panel.show_busy(hint)
-            self.tool.start(mode, result.layers.selection, done)
-
-    def _estimate(self, estimate: Callable[[Any], Any], what: str) -> None:
-        if self.link is not None:
-            self.editor.edit(self.link, estimate, what)
 
     # -- history
 
@@ -384,7 +304,8 @@ class CurationWidget(QWidget):
     # -- showing
 
     def _on_result(self, result: ShownResult | None) -> None:
-        self.tool.cancel()
+        self.edits.close()
+        self.whole.show_result()
         self.panel.set_enabled(result is not None)
         self.panel.show_conflict("")
         if result is None:
@@ -464,7 +385,3 @@ class CurationWidget(QWidget):
             act()
         except CnmfError as error:
             report(error)
-
-
-def _named(ids: list[int]) -> str:
-    return ", ".join(map(str, ids[:4])) + ("…" if len(ids) > 4 else "")

@@ -1,33 +1,62 @@
-"""Drawing an outline or a line on the canvas, once, on a layer of its own."""
+"""Drawing an outline, a line or an area on the canvas, once, on a layer of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer
-from skimage.draw import polygon2mask
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_cnmf.model.outline import ellipse_vertices
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Shapes
+    from napari.layers import Labels, Shapes
 
-OUTLINE = "add_polygon_lasso"
+
+class Tool(StrEnum):
+    """What a region is drawn with."""
+
+    LASSO = "lasso"
+    POLYGON = "polygon"
+    ELLIPSE = "ellipse"
+    BRUSH = "brush"
+
+
 LINE = "add_line"
+_MODES = {
+    Tool.LASSO: "add_polygon_lasso",
+    Tool.POLYGON: "add_polygon",
+    Tool.ELLIPSE: "add_ellipse",
+}
+HINTS = {
+    Tool.LASSO: "click, go around it with the mouse, and click again",
+    Tool.POLYGON: "click its corners, double-click the last one",
+    Tool.ELLIPSE: "drag a box around it",
+    Tool.BRUSH: "paint it, in as many planes as it has, then press Enter or Done",
+}
 _NAME = "drawing"
+_COLOR = "#ffffff"
+
+Vertices = NDArray[np.float64]
 
 
 class DrawingTool(QObject):
-    """Adds a Shapes layer in drawing mode and takes it away when one shape is drawn."""
+    """Adds a layer in drawing mode and takes it away when one thing is drawn."""
+
+    painting = Signal(bool)
+    """A brush waits for being told that it is done, or no more."""
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer: Shapes | None = None
+        self._layer: Shapes | Labels | None = None
         self._active_before: Any = None
-        self._done: Callable[[NDArray[np.float64]], None] | None = None
+        self._mode = ""
+        self._done: Callable[[Any], None] | None = None
         # The shape is whole only after the event that tells of it.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -39,42 +68,99 @@ class DrawingTool(QObject):
         return self._layer is not None
 
     @property
-    def layer(self) -> Shapes | None:
+    def layer(self) -> Shapes | Labels | None:
         """The layer that is drawn on."""
         return self._layer
 
-    def start(self, mode: str, like: Shapes, done: Callable[[NDArray[np.float64]], None]) -> None:
-        """Draw one shape.
+    def draw_line(self, like: Shapes, done: Callable[[Vertices], None]) -> None:
+        """Draw one line; ``done`` gets its vertices in field pixels."""
+        self._start_shape(LINE, like, done)
+
+    def draw_outline(self, tool: Tool, like: Shapes, done: Callable[[Vertices], None]) -> None:
+        """Draw one outline.
 
         Parameters
         ----------
-        mode
-            ``OUTLINE`` or ``LINE``.
+        tool
+            Any but the brush.
         like
             A layer whose field it is drawn in.
         done
             Called with the vertices ``(n, 2)`` or ``(n, 3)`` in field pixels.
         """
+        self._start_shape(_MODES[tool], like, done)
+
+    def _start_shape(self, mode: str, like: Shapes, done: Callable[[Vertices], None]) -> None:
         self.cancel()
-        self._done = done
-        self._active_before = self._viewer.layers.selection.active
-        self._layer = self._viewer.add_shapes(
+        layer = self._viewer.add_shapes(
             name=_NAME,
             ndim=like.ndim,
             scale=like.scale,
-            edge_color="#ffffff",
-            face_color="#ffffff22",
+            units=like.units,
+            axis_labels=like.axis_labels,
+            edge_color=_COLOR,
+            face_color=f"{_COLOR}22",
             edge_width=max(like.current_edge_width, 0.5),
         )
-        self._layer.mode = mode
-        self._layer.events.data.connect(self._on_data)
+        self._begin(layer, mode, done)
+        layer.events.data.connect(self._on_data)
+
+    def paint(
+        self, dims: tuple[int, ...], like: Shapes, done: Callable[[NDArray[np.int64]], None]
+    ) -> None:
+        """Paint an area, in one plane or several, until :meth:`finish_painting`.
+
+        Parameters
+        ----------
+        dims
+            The field.
+        like
+            A layer that has its scale.
+        done
+            Called with the C-order pixels that were painted.
+        """
+        self.cancel()
+        layer = self._viewer.add_labels(
+            np.zeros(dims, np.uint8),
+            name=_NAME,
+            scale=like.scale,
+            units=like.units,
+            axis_labels=like.axis_labels,
+            opacity=0.6,
+        )
+        layer.brush_size = max(3, round(max(dims[-2:]) / 100))
+        layer.n_edit_dimensions = 2
+        layer.bind_key("Enter", lambda _layer: self.finish_painting(), overwrite=True)
+        self._begin(layer, "paint", done)
+        self.painting.emit(True)
+
+    def _begin(self, layer: Any, mode: str, done: Callable[[Any], None]) -> None:
+        self._active_before = next(
+            (la for la in self._viewer.layers if la is self._active_before), None
+        )
+        self._layer, self._mode, self._done = layer, mode, done
+        self._viewer.layers.selection.active = layer
+        layer.mode = mode
+
+    def finish_painting(self) -> None:
+        """Take what was painted."""
+        layer, done = self._layer, self._done
+        if layer is None or done is None or self._mode != "paint":
+            return
+        pixels = np.flatnonzero(layer.data).astype(np.int64)
+        self.cancel()
+        done(pixels)
 
     def cancel(self) -> None:
         """Draw nothing."""
         layer, self._layer = self._layer, None
         if layer is None:
+            self._active_before = self._viewer.layers.selection.active
             return
-        layer.events.data.disconnect(self._on_data)
+        if self._mode == "paint":
+            self.painting.emit(False)
+        else:
+            layer.events.data.disconnect(self._on_data)
         if layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
         if self._active_before in self._viewer.layers:
@@ -85,40 +171,12 @@ class DrawingTool(QObject):
             self._soon.start()
 
     def _finish(self) -> None:
-        layer, done = self._layer, self._done
-        if layer is None or done is None or layer._is_creating:
+        layer, done, mode = self._layer, self._done, self._mode
+        if layer is None or done is None or mode == "paint" or layer._is_creating:
             return
-        shapes = [np.asarray(shape, float) for shape in layer.data]
+        shapes = [np.asarray(shape, np.float64) for shape in layer.data]
         if not shapes:
             return
         self.cancel()
-        done(shapes[-1])
-
-
-def pixels_inside(vertices: NDArray[np.float64], dims: tuple[int, ...]) -> NDArray[np.int64]:
-    """C-order pixels of the field whose centres lie inside an outline.
-
-    Parameters
-    ----------
-    vertices
-        ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x) in one plane; may reach outside.
-    """
-    mask = np.zeros(dims, np.bool_)
-    inside = polygon2mask(dims[-2:], vertices[:, -2:])  # type: ignore[no-untyped-call]
-    if len(dims) == 2:
-        mask[:] = inside
-    else:
-        z = round(float(vertices[:, 0].mean()))
-        if 0 <= z < dims[0]:
-            mask[z] = inside
-    return np.flatnonzero(mask).astype(np.int64)
-
-
-def sides_of_line(
-    vertices: NDArray[np.float64], pixels: NDArray[np.integer], dims: tuple[int, ...]
-) -> list[NDArray[np.int64]]:
-    """Pixels on the one side and on the other of the line through first and last vertex."""
-    start, end = vertices[0, -2:], vertices[-1, -2:]
-    y, x = np.unravel_index(pixels, dims)[-2:]
-    side = (end[0] - start[0]) * (x - start[1]) - (end[1] - start[1]) * (y - start[0])
-    return [np.asarray(pixels[side <= 0], np.int64), np.asarray(pixels[side > 0], np.int64)]
+        is_ellipse = mode == _MODES[Tool.ELLIPSE]
+        done(ellipse_vertices(shapes[-1]) if is_ellipse else shapes[-1])

@@ -1,0 +1,237 @@
+"""What changes shapes: every method is an action of that name, with a key and a button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject
+
+from napari_cnmf.errors import CnmfError, CurationError
+from napari_cnmf.model.curation import Curation, PreparedEdit, ShapeEdits
+from napari_cnmf.model.outline import pixels_inside, sides_of_line
+from napari_cnmf.ui._background import call_in_background, report
+from napari_cnmf.ui._session import Session, ShownResult
+from napari_cnmf.ui.curation._drawing_tool import HINTS, DrawingTool, Tool
+from napari_cnmf.ui.curation._edit_panel import EditPanel
+from napari_cnmf.ui.curation._shape_edits import ShapeEditor
+from napari_cnmf.ui.curation._suggesting import Suggesting
+
+Pixels = NDArray[np.int64]
+
+
+class EditActions(QObject):
+    """Edits of shapes of the result on screen.
+
+    Parameters
+    ----------
+    session
+        Whose result and selection.
+    panel
+        Says what is drawn with, and shows what was drawn.
+    say
+        Shows a sentence on what is going on; an empty one takes it away.
+    parent
+        The dock.
+    """
+
+    def __init__(
+        self, session: Session, panel: EditPanel, say: Callable[[str], None], parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._panel = panel
+        self._say = say
+        self.editor = ShapeEditor(self)
+        self.editor.busy_changed.connect(say)
+        self.tool = DrawingTool(session.viewer, self)
+        self.tool.painting.connect(panel.show_painting)
+        self.suggesting = Suggesting(session, panel.show_suggestion)
+        panel.done_wanted.connect(self.tool.finish_painting)
+
+    # -- what is edited
+
+    @property
+    def _result(self) -> ShownResult:
+        result = self._session.result
+        if result is None:
+            raise CurationError("Open a result first: double-click a completed item of the batch.")
+        return result
+
+    @property
+    def _cur(self) -> Curation:
+        return self._result.curation
+
+    @property
+    def _selected(self) -> list[int]:
+        result = self._result
+        return [int(result.ids[row]) for row in self._session.selection]
+
+    def _only_one(self, what: str) -> int:
+        ids = self._selected
+        if len(ids) != 1:
+            raise CurationError(f"Select one component to {what}; {len(ids)} are selected.")
+        return ids[0]
+
+    # -- of what is there
+
+    def merge(self) -> None:
+        """Merge what is selected."""
+        ids = self._selected
+        self._estimate(lambda edits: edits.merge(ids), f"merging {_named(ids)}")
+
+    def split(self) -> None:
+        """Split the selected component by time course."""
+        id_ = self._only_one("split")
+        self._estimate(lambda edits: edits.split(id_), f"splitting {id_}")
+
+    def delete(self) -> None:
+        """Take the selected components out."""
+        ids = self._selected
+        if ids:
+            self._cur.delete(ids)
+
+    def restore(self) -> None:
+        """Bring back what was deleted last."""
+        deleted = self._cur.deleted
+        if not deleted:
+            raise CurationError("Nothing is deleted that could be restored.")
+        self._result.link.just_made = [deleted[-1]]
+        self._cur.restore(deleted[-1])
+
+    # -- suggestions
+
+    def suggest(self) -> None:
+        """Select the next pair that looks like one cell."""
+        self.suggesting.next()
+
+    def merge_pair(self) -> None:
+        """Merge the suggested pair, and go on to the next."""
+        ids = self.suggesting.take()
+        self._estimate(lambda edits: edits.merge(ids), f"merging {_named(ids)}")
+
+    def skip(self) -> None:
+        """Leave the suggested pair as it is, and go on to the next."""
+        self.suggesting.skip()
+
+    # -- by drawing
+
+    def cut(self) -> None:
+        """Split the selected component by a line that is drawn next."""
+        id_ = self._only_one("cut")
+        result = self._result
+        components = result.components
+        pixels = components.A[:, [int(np.flatnonzero(result.ids == id_)[0])]].indices
+
+        def done(vertices: NDArray[np.float64]) -> None:
+            line = result.layers.tiles.fold(vertices)
+            parts = sides_of_line(line, pixels, components.dims)
+            self._estimate(lambda edits: edits.split(id_, parts), f"cutting {id_}")
+
+        self._require_plane()
+        self._say(f"Drag a line through component {id_}. Escape cancels.")
+        self.tool.draw_line(result.layers.selection, done)
+
+    def draw(self) -> None:
+        """Draw a new component."""
+        self._draw(
+            "Draw a cell",
+            lambda pixels: self._estimate(
+                lambda edits: edits.add(pixels), "estimating the new component"
+            ),
+        )
+
+    def redraw(self) -> None:
+        """Draw the selected component anew."""
+        id_ = self._only_one("redraw")
+        self._draw(
+            f"Draw component {id_} anew",
+            lambda pixels: self._estimate(
+                lambda edits: edits.redraw(id_, pixels), f"redrawing {id_}"
+            ),
+        )
+
+    def trim(self) -> None:
+        """Draw over what does not belong to the selected component."""
+        id_ = self._only_one("trim")
+        self._draw(
+            f"Draw over what does not belong to component {id_}",
+            lambda pixels: self._estimate(lambda edits: edits.trim(id_, pixels), f"trimming {id_}"),
+        )
+
+    def find(self) -> None:
+        """Draw a region in whose residual new cells are looked for."""
+        self._draw(
+            "Draw the region in which to look for cells that were missed",
+            lambda pixels: self._estimate(
+                lambda edits: edits.find(pixels), "looking for cells in the residual"
+            ),
+        )
+
+    def _draw(self, what: str, done: Callable[[Pixels], None]) -> None:
+        """Have a region drawn; its raw trace is shown at once, then ``done`` is called."""
+        if self.tool.is_drawing and self._panel.tool is Tool.BRUSH:
+            # The same key again: what is painted is what is meant.
+            self.tool.finish_painting()
+            return
+        self._require_plane()
+        result, tool = self._result, self._panel.tool
+
+        def take(pixels: Pixels) -> None:
+            self._say("")
+            if pixels.size == 0:
+                report(CurationError("Nothing was painted. Paint over the cell, then press Enter."))
+                return
+            self._show_raw_trace(result, pixels)
+            done(pixels)
+
+        def take_outline(vertices: NDArray[np.float64]) -> None:
+            dims = result.components.dims
+            below, above = self._panel.planes
+            try:
+                pixels = pixels_inside(
+                    result.layers.tiles.fold(vertices), dims, below=below, above=above
+                )
+            except CnmfError as error:
+                self._say("")
+                report(error)
+                return
+            take(pixels)
+
+        self._say(f"{what}: {HINTS[tool]}. Escape cancels.")
+        if tool is Tool.BRUSH:
+            self.tool.paint(result.components.dims, result.layers.selection, take)
+        else:
+            self.tool.draw_outline(tool, result.layers.selection, take_outline)
+
+    def _require_plane(self) -> None:
+        if self._session.viewer.dims.ndisplay == 3:
+            raise CurationError(
+                "Drawing needs a plane to draw on. Switch the viewer to 2D and choose the plane."
+            )
+
+    def _show_raw_trace(self, result: ShownResult, pixels: Pixels) -> None:
+        edits, rate = result.curation.shape_edits, result.loaded.frame_rate_hz
+
+        def show(trace: NDArray[np.float32] | None) -> None:
+            if trace is not None and self._session.result is result:
+                self._panel.show_raw_trace(trace, rate)
+
+        call_in_background(lambda: edits.raw_trace(pixels), done=show)
+
+    def _estimate(self, estimate: Callable[[ShapeEdits], PreparedEdit], what: str) -> None:
+        self.editor.edit(self._result.link, estimate, what)
+
+    def close(self, _result: Any = None) -> None:
+        """Another result, or none: nothing is drawn or suggested any more."""
+        self.tool.cancel()
+        self.suggesting.forget()
+        self._panel.show_raw_trace(None, None)
+        result = self._session.result
+        self._panel.offer_planes(result is not None and len(result.components.dims) == 3)
+
+
+def _named(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:4])) + ("…" if len(ids) > 4 else "")

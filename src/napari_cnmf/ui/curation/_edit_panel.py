@@ -1,0 +1,164 @@
+"""Tools for drawing, suggestions, what was deleted, and the movie: widgets in, signals out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cnmf.ui.curation._drawing_tool import Tool
+
+_MOST_PLANES = 999
+
+
+class EditPanel(QWidget):
+    """The Edit tab.
+
+    Parameters
+    ----------
+    buttons
+        Of actions, by name; those for shapes are laid out here.
+    """
+
+    done_wanted = Signal()
+    """What is painted is done."""
+    locate_wanted = Signal()
+    refine_wanted = Signal()
+
+    def __init__(self, buttons: Mapping[str, QPushButton]) -> None:
+        super().__init__()
+        self.tool_box = QComboBox()
+        self.tool_box.addItems([str(tool) for tool in Tool])
+        self.tool_box.setToolTip("What regions are drawn with")
+        self.tool_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.done_button = _plain("Done", "Take what is painted (Enter)")
+        self.done_button.clicked.connect(lambda _=False: self.done_wanted.emit())
+        self.below, self.above = _planes("below"), _planes("above")
+        self._planes_row = _row(self.below, self.above)
+        self._suggestion = QLabel()
+        self._suggestion.setWordWrap(True)
+        self._movie = QLabel()
+        self._movie.setWordWrap(True)
+        self.locate_button = _plain("Locate the movie…", "Say where the movie is now")
+        self.locate_button.clicked.connect(lambda _=False: self.locate_wanted.emit())
+        self.refine_button = _plain(
+            "Refine all by a new run",
+            "Adds an item to the batch that takes the accepted components as its start (Ain)",
+        )
+        self.refine_button.clicked.connect(lambda _=False: self.refine_wanted.emit())
+        self._trace = pg.PlotWidget(background=None)
+        self._trace.setFixedHeight(110)
+        self._trace.hideButtons()
+        self._trace.setMenuEnabled(False)
+        self._trace.setMouseEnabled(x=True, y=False)
+        self._trace_title = QLabel("raw trace of what was drawn")
+        self._lay_out(buttons)
+        self.show_painting(False)
+        self.offer_planes(False)
+        self.show_suggestion("")
+        self.show_raw_trace(None, None)
+        self.show_movie("", is_missing=False)
+
+    def _lay_out(self, buttons: Mapping[str, QPushButton]) -> None:
+        form = QFormLayout()
+        form.addRow("draw with", _row(self.tool_box, self.done_button))
+        form.addRow("planes too", self._planes_row)
+        self._form = form
+        form.addRow("", _row(*(buttons[name] for name in ("trim", "find", "restore"))))
+        form.addRow("merges", _row(*(buttons[name] for name in ("suggest", "merge_pair", "skip"))))
+        form.addRow("", self._suggestion)
+        form.addRow("all", self.refine_button)
+        form.addRow("", self._movie)
+        form.addRow("", self.locate_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(form)
+        layout.addWidget(self._trace_title)
+        layout.addWidget(self._trace)
+        layout.addStretch()
+
+    @property
+    def tool(self) -> Tool:
+        return Tool(self.tool_box.currentText())
+
+    def set_tool(self, tool: Tool) -> None:
+        self.tool_box.setCurrentText(str(tool))
+
+    @property
+    def planes(self) -> tuple[int, int]:
+        """How many planes below and above the drawn one are covered too."""
+        return self.below.value(), self.above.value()
+
+    def offer_planes(self, is_volume: bool) -> None:
+        """Only a volume has planes."""
+        self._form.setRowVisible(self._planes_row, is_volume)
+        if not is_volume:
+            self.below.setValue(0)
+            self.above.setValue(0)
+
+    def show_painting(self, is_painting: bool) -> None:
+        self.done_button.setVisible(is_painting)
+
+    def show_suggestion(self, text: str) -> None:
+        self._suggestion.setText(text)
+        self._suggestion.setVisible(bool(text))
+
+    def suggestion(self) -> str:
+        return self._suggestion.text()
+
+    def show_movie(self, text: str, *, is_missing: bool) -> None:
+        """What is to say of the movie."""
+        self._movie.setText(text)
+        self._movie.setVisible(bool(text))
+        self.locate_button.setVisible(is_missing)
+
+    def show_raw_trace(self, trace: NDArray[np.float32] | None, rate_hz: float | None) -> None:
+        """The mean of the movie inside what was drawn; ``None`` takes it away."""
+        self._trace.clear()
+        self._trace.setVisible(trace is not None)
+        self._trace_title.setVisible(trace is not None)
+        if trace is not None:
+            self._trace.plot(np.arange(len(trace)) / (rate_hz or 1.0), trace)
+            self._trace.setLabel("bottom", "Time (s)" if rate_hz else "Frame")
+
+    def raw_trace(self) -> NDArray[np.float64] | None:
+        """What is drawn of a raw trace, ``(n_frames,)``."""
+        items = self._trace.listDataItems()
+        return None if not items else np.asarray(items[0].getData()[1], np.float64)
+
+
+def _plain(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
+
+
+def _planes(where: str) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(0, _MOST_PLANES)
+    box.setPrefix("" if not where else f"{where}: ")
+    box.setToolTip(f"So many planes {where} the drawn one are covered too")
+    return box
+
+
+def _row(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row

@@ -1,0 +1,95 @@
+"""Walking through pairs of components that look like one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_cnmf.errors import CurationError
+from napari_cnmf.model.curation import MergeSuggestion
+from napari_cnmf.ui._background import call_in_background
+
+if TYPE_CHECKING:
+    from napari_cnmf.ui._session import Session
+
+
+class Suggesting:
+    """Offers one pair after the other; what was skipped is not offered again for this result.
+
+    Parameters
+    ----------
+    session
+        Whose result, and where the pair is selected.
+    show
+        Shows a sentence about the pair.
+    """
+
+    def __init__(self, session: Session, show: Callable[[str], None]) -> None:
+        self._session = session
+        self._show = show
+        self._skipped: set[tuple[int, int]] = set()
+        self._now: MergeSuggestion | None = None
+
+    @property
+    def now(self) -> MergeSuggestion | None:
+        """The pair that is offered."""
+        return self._now
+
+    def forget(self) -> None:
+        """Begin anew, with another result."""
+        self._skipped, self._now = set(), None
+        self._show("")
+
+    def next(self) -> None:
+        """Offer the next pair; the one that is offered now comes again after all others."""
+        result = self._session.result
+        if result is None:
+            return
+        after = self._now
+        cur = result.curation
+
+        def show(found: list[MergeSuggestion]) -> None:
+            if self._session.result is result:
+                self._offer(found, after)
+
+        call_in_background(cur.suggest_merges, done=show)
+
+    def _offer(self, found: list[MergeSuggestion], after: MergeSuggestion | None) -> None:
+        result = self._session.result
+        left = [s for s in found if s.ids not in self._skipped]
+        if result is None or not left:
+            self._now = None
+            self._show("No pair overlaps and is active together any more.")
+            return
+        pairs = [s.ids for s in left]
+        at = (pairs.index(after.ids) + 1) % len(left) if after and after.ids in pairs else 0
+        self._now = left[at]
+        a, b = self._now.ids
+        self._show(
+            f"{at + 1} of {len(left)}: components {a} and {b}, overlap "
+            f"{self._now.overlap:.0%}, correlation {self._now.correlation:.2f}"
+        )
+        self._session.select(np.flatnonzero(np.isin(result.ids, self._now.ids)).tolist())
+
+    def skip(self) -> None:
+        """These are two cells: offer the next pair."""
+        if self._now is not None:
+            self._skipped.add(self._now.ids)
+            self._now = None
+        self.next()
+
+    def take(self) -> list[int]:
+        """The pair, to be merged; the next is offered when it is.
+
+        Raises
+        ------
+        CurationError
+            When none is offered.
+        """
+        if self._now is None:
+            raise CurationError("Ask for a suggestion first: its key goes to the next pair.")
+        ids, self._now = list(self._now.ids), None
+        self._show("")
+        return ids

@@ -44,7 +44,7 @@ _BUILT_IN = (
     Action("delete", "Del", "Delete", "Take the selected components out; undo brings them back"),
     Action("restore", "Shift+Del", "Restore", "Bring back what was deleted last"),
     Action("suggest", "Q", "Suggest", "Go to the next pair that looks like one cell"),
-    Action("merge_pair", "Y", "Merge it", "Merge the suggested pair"),
+    Action("merge_pair", "B", "Merge it", "Merge the suggested pair"),
     Action("skip", "X", "Skip", "The suggested pair is two cells: go to the next"),
     Action("undo", "Ctrl+Z", "Undo", "Take the last edit back"),
     Action("redo", "Ctrl+Shift+Z", "Redo", "Make the edit again that was taken back"),

@@ -17,7 +17,12 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import estimate_background, smooth_cells, subtract_background
 from napari_cnmf.core.binning import bin_movie, choose_bin
 from napari_cnmf.core.bound import strongest_per_patch
-from napari_cnmf.core.deconvolve import ar_coefficients, response_norm
+from napari_cnmf.core.deconvolve import (
+    ar_coefficients,
+    deconvolve,
+    estimate_level,
+    response_norm,
+)
 from napari_cnmf.core.energy import Lattice, filter_residual
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import filled_cores
@@ -385,3 +390,30 @@ def test_a_moving_movie_is_noticed_and_a_still_one_is_not() -> None:
     assert "still moves" in (stillness_warning(shifts) or "")
     still = np.repeat(scene[..., None], 120, axis=-1) + noise
     assert stillness_warning(residual_shifts(still[None].astype(np.float32), sn)) is None
+
+
+def test_the_baseline_of_a_busy_cell_is_that_of_its_quiet_frames() -> None:
+    rng = np.random.default_rng(0)
+    rate, decay, rise = 15.0, 0.7, 0.08
+    t = np.arange(150) / rate
+    response = (1 - np.exp(-t / rise)) * np.exp(-t / decay)
+    # An event every four seconds: quantiles of the trace lie in its transients.
+    spikes = (rng.random((12, 3000)) < 0.25 / rate) * rng.gamma(3, 2, (12, 3000))
+    truth = np.stack([np.convolve(s, response)[:3000] for s in spikes])
+    raw = (5 + truth + rng.standard_normal(truth.shape)).astype(np.float32)
+    constants = np.full(12, decay), np.full(12, rise)
+    found = deconvolve(raw, *constants, rate, p=2, s_min=0.0, workers=WORKERS)
+    assert np.abs(np.median(found.baseline) - 5) < 0.1
+    assert np.abs(np.median(estimate_level(raw)) - 5) > 0.15
+    drifting = raw + np.linspace(0, 12, 3000, dtype=np.float32)
+    tracked = deconvolve(drifting, *constants, rate, p=2, s_min=0.0, workers=WORKERS)
+    match = [np.corrcoef(a, b)[0, 1] for a, b in zip(tracked.C, truth, strict=True)]
+    assert np.median(match) > 0.97
+
+
+def test_ar_coefficients_are_of_the_indicator_as_it_is_defined() -> None:
+    rate, decay, rise = 15.0, 0.7, 0.1
+    t = np.arange(60) / rate
+    wave = (1 - np.exp(-t / rise)) * np.exp(-t / decay)
+    ((g1, g2),) = ar_coefficients(np.array([decay]), np.array([rise]), rate, 2)
+    np.testing.assert_allclose(wave[2:], g1 * wave[1:-1] + g2 * wave[:-2], atol=1e-12)

@@ -58,13 +58,13 @@ def test_there_is_something_to_run() -> None:
     assert any(commands(page) for page in PAGES)
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.stem)
-def test_python_blocks_run_in_order(page: Path, folder: Path) -> None:
-    (folder / "script.py").write_text("\n".join(blocks(page, "python")), "utf-8")
-    run(["script.py"], folder)
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.stem)
-def test_commands_run_in_order(page: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if blocks(p, "python") or commands(p)], ids=lambda p: p.stem
+)
+def test_what_a_page_shows_runs_in_order(page: Path, folder: Path) -> None:
+    script = "\n".join(blocks(page, "python"))
+    if script:
+        (folder / "script.py").write_text(script, "utf-8")
+        run(["script.py"], folder)
     for words in commands(page):
         run(["-m", "napari_cnmf.cli", *words], folder)

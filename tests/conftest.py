@@ -49,3 +49,8 @@ def fresh_settings(
     """Our settings file is empty and belongs to the test; workers inherit it."""
     folder = tmp_path_factory.mktemp("settings")
     monkeypatch.setenv("NAPARI_CNMF_CONFIG", str(folder / "napari-cnmf.toml"))
+
+
+def pytest_unconfigure() -> None:
+    """Settings of the tests go with them."""
+    _SETTINGS.cleanup()

@@ -73,6 +73,9 @@ class Session:
     selection_changed = Signal(tuple)
     """Indices of the selected components."""
 
+    engines_changed = Signal()
+    """Engines were looked for again, and may be others than before."""
+
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
         self._bridge: BatchBridge | None = None

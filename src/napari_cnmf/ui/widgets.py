@@ -7,6 +7,7 @@ from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.projects._dock import ProjectWidget
 from napari_cnmf.ui.sessions._dock import SessionsWidget
+from napari_cnmf.ui.settings._dock import SettingsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "PlotsWidget",
     "ProjectWidget",
     "SessionsWidget",
+    "SettingsWidget",
     "TracesWidget",
 ]

@@ -146,6 +146,10 @@ class ParametersWidget(QWidget):
         self.variants_button.clicked.connect(self.edit_variants)
         self._session.batch_changed.connect(self._on_batch)
         self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
+        self._session.engines_changed.connect(header.look_for_engines)
+        self.destroyed.connect(
+            lambda: self._session.engines_changed.disconnect(header.look_for_engines)
+        )
 
     # -- value
 

@@ -10,12 +10,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 from superqt import QToggleSwitch
 
-from napari_cnmf.engines import engine_names, get_engine
-from napari_cnmf.errors import EngineError
 from napari_cnmf.params import PRESETS
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._engine import EngineChoice
 from napari_cnmf.ui.forms._input import InputChooser, inputs_of_rows
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ class HeaderForm(QWidget):
         self.algorithm_combo = ComboBox(
             choices=[(title, key) for key, title in ALGORITHM_TITLES.items()], value="cnmf"
         )
-        self.engine_combo = ComboBox(choices=_engine_choices())
-        self.engine_combo.native.setToolTip(_engine_help())
+        self.engine_choice = EngineChoice()
+        self.engine_combo = self.engine_choice.combo
         self.preset_combo = ComboBox(choices=[(_DEFAULTS, ""), *((n, n) for n in PRESETS)])
         if PRESETS:
             self.preset_combo.value = next(iter(PRESETS))
@@ -70,7 +69,7 @@ class HeaderForm(QWidget):
         form.addRow("", self._facts)
         form.addRow("Name", self.name_edit.native)
         form.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
-        form.addRow("Engine", self.engine_combo.native)
+        form.addRow("Engine", self.engine_choice)
         form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)
@@ -80,6 +79,7 @@ class HeaderForm(QWidget):
         self.algorithm_combo.changed.connect(lambda _: self._on_algorithm())
         self.preset_combo.changed.connect(lambda _: self._on_preset())
         self.advanced_switch.toggled.connect(self.advanced_toggled)
+        self.engine_combo.changed.connect(lambda _: self.look_for_engines())
         for widget in (self.name_edit, self.engine_combo, self.refit_box):
             widget.changed.connect(lambda _: self.changed.emit())
 
@@ -110,6 +110,10 @@ class HeaderForm(QWidget):
         """Whether to refit; never for a method that fits nothing."""
         return bool(self.refit_box.value) and self.algorithm in ("cnmf", "cnmfe")
 
+    def look_for_engines(self) -> None:
+        """Say below the engine which one it comes to."""
+        self.engine_choice.look(self.algorithm)
+
     def show_facts(self, text: str, *, is_problem: bool = False) -> None:
         """Say below the movie what it is, or what is wrong with it."""
         self._facts.setText(text)
@@ -137,6 +141,7 @@ class HeaderForm(QWidget):
     def _on_algorithm(self) -> None:
         self.refit_box.native.setVisible(self.algorithm in ("cnmf", "cnmfe"))
         self.list_items(self._rows)
+        self.look_for_engines()
         self.algorithm_changed.emit()
 
     def _on_preset(self) -> None:
@@ -156,28 +161,3 @@ def _side_by_side(left: QWidget, right: QWidget) -> QWidget:
     layout.addWidget(left, 1)
     layout.addWidget(right)
     return both
-
-
-def _engine_choices() -> list[tuple[str, str]]:
-    choices = [("Automatic", "auto")]
-    for name in engine_names():
-        try:
-            choices.append((get_engine(name).title, name))
-        except EngineError:
-            # The tooltip says why it is missing.
-            continue
-    return choices
-
-
-def _engine_help() -> str:
-    lines = ["Automatic: CaImAn where it is found when the item starts, else the built-in engine."]
-    for name in engine_names():
-        try:
-            engine = get_engine(name)
-            reason = engine.unavailable_reason()
-        except EngineError as error:
-            lines.append(str(error))
-            continue
-        if reason:
-            lines.append(f"{engine.title}: {reason}")
-    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""Who computes: the choice, and below it which engine that will be and why."""
+
+from __future__ import annotations
+
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_cnmf.engines import engine_names, get_engine, resolve
+from napari_cnmf.engines.base import Algorithm
+from napari_cnmf.errors import CnmfError, EngineError
+from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._theme import WARNING_COLOR
+
+_HELP = "Automatic: CaImAn where it is found when the item starts, else the built-in engine."
+
+
+class EngineChoice(QWidget):
+    """A choice of engine; finding CaImAn starts its interpreter, so that is asked in a thread."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.combo = ComboBox(choices=_choices())
+        self.combo.native.setToolTip(_HELP)
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.combo.native)
+        layout.addWidget(self.note)
+        self._asked: tuple[str, str] = ("", "")
+
+    def look(self, algorithm: str) -> None:
+        """Say which engine the choice comes to for an algorithm."""
+        name: str = self.combo.value
+        self._asked = asked = (name, algorithm)
+        self._say("looking for engines…", is_problem=False)
+
+        def ask() -> tuple[str, bool]:
+            try:
+                engine, reason = resolve(name, Algorithm(algorithm))
+            except CnmfError as error:
+                return str(error), True
+            version = engine.version() or ""
+            return f"{engine.title} {version}: {reason}", False
+
+        def show(answer: tuple[str, bool]) -> None:
+            if asked == self._asked:
+                self._say(answer[0], is_problem=answer[1])
+
+        call_in_background(ask, done=show)
+
+    def _say(self, text: str, *, is_problem: bool) -> None:
+        self.note.setText(text)
+        self.note.setStyleSheet(f"color: {WARNING_COLOR if is_problem else 'gray'};")
+
+
+def _choices() -> list[tuple[str, str]]:
+    choices = [("Automatic", "auto")]
+    for name in engine_names():
+        try:
+            choices.append((get_engine(name).title, name))
+        except EngineError:
+            continue  # the package of others that does not load; doctor says why
+    return choices

@@ -10,11 +10,14 @@ from typing import Any
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import progress
 from napari.utils.notifications import show_error
+from qtpy.QtCore import QThreadPool
 
 from napari_cnmf.errors import CnmfError
 
 _logger = logging.getLogger(__name__)
 _running: set[Any] = set()
+_THREADS = 8
+"""Most of them wait for a disk or a process: one a core would let them wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ def run_in_background(
             bar.close()
         _running.discard(worker)
 
+    pool = QThreadPool.globalInstance()
+    if pool is not None and pool.maxThreadCount() < _THREADS:
+        pool.setMaxThreadCount(_THREADS)
     worker = create_worker(guarded, _start_thread=False)
     # A worker that nobody holds may be collected before its signals arrive.
     _running.add(worker)

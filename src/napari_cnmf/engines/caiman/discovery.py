@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ INSTALL_HINT = (
     "Run 'napari-cnmf doctor --install-caiman', or name an interpreter that has it with "
     "'napari-cnmf doctor --set-caiman PATH'."
 )
+_ONE_AT_A_TIME = threading.Lock()
 _PROBE_SECONDS = 180.0
 """A first import from a cold disk or a network share takes minutes."""
 
@@ -109,6 +111,12 @@ def find_caiman() -> CaimanSearch:
     An interpreter that was named and does not work ends the search: another one would not be what
     was asked for.
     """
+    # Several ask at once when docks open; the second finds the answer that the first remembered.
+    with _ONE_AT_A_TIME:
+        return _find_caiman()
+
+
+def _find_caiman() -> CaimanSearch:
     tried: list[tuple[str, str, str]] = []
     for path, source, named in _candidates():
         try:

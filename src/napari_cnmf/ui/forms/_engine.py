@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel
 
 from napari_cnmf.engines import engine_names, get_engine, resolve
 from napari_cnmf.engines.base import Algorithm
@@ -14,20 +14,14 @@ from napari_cnmf.ui._theme import WARNING_COLOR
 _HELP = "Automatic: CaImAn where it is found when the item starts, else the built-in engine."
 
 
-class EngineChoice(QWidget):
+class EngineChoice:
     """A choice of engine; finding CaImAn starts its interpreter, so that is asked in a thread."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
         self.combo = ComboBox(choices=_choices())
         self.combo.native.setToolTip(_HELP)
         self.note = QLabel()
         self.note.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addWidget(self.combo.native)
-        layout.addWidget(self.note)
         self._asked: tuple[str, str] = ("", "")
 
     def look(self, algorithm: str) -> None:

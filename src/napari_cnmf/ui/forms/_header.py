@@ -69,7 +69,8 @@ class HeaderForm(QWidget):
         form.addRow("", self._facts)
         form.addRow("Name", self.name_edit.native)
         form.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
-        form.addRow("Engine", self.engine_choice)
+        form.addRow("Engine", self.engine_combo.native)
+        form.addRow("", self.engine_choice.note)
         form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)

@@ -47,6 +47,13 @@ docs: $(VENV)/.docs
 wheels: $(VENV)/.test
 	$(BIN)/python scripts/check_wheels.py
 
+# Pictures of the real plugin for README and docs; MOVIE is a two-photon recording.
+screenshots: $(VENV)/.test
+	xvfb-run -a -s "-screen 0 1920x1200x24" $(BIN)/python scripts/screenshots.py $(MOVIE)
+
+bench: $(VENV)/.test
+	$(BIN)/napari-cnmf bench
+
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,29 +1,95 @@
-"""Text files that are there whole or not at all, for the rooms below ``io``."""
+"""Files are written beside their place and moved into it: whole, or not there at all."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from contextlib import suppress
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+_WINDOWS_ATTEMPTS = 50
+_WINDOWS_PAUSE_S = 0.02
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 beside ``path`` and move it into place.
+@contextmanager
+def replacing(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> Iterator[Path]:
+    """A name beside ``path`` to write to, moved to ``path`` when the block ends well.
+
+    Whatever goes wrong inside the block, the unfinished file is removed and what
+    was at ``path`` before stays as it was.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be. Its folder must exist.
+    keep_suffix
+        Keep the suffix of ``path`` at the end of the temporary name, for writers that insist
+        on it.
 
     Raises
     ------
     OSError
-        The folder is missing, read-only or full; what was at ``path`` stays as it was.
+        The folder is missing, read-only or full.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    target = Path(path)
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    ending = f".tmp{target.suffix}" if keep_suffix else ".tmp"
+    beside = target.with_name(f".{target.name}.{token}{ending}")
     try:
-        with beside.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
+        yield beside
+        _flush_to_disk(beside)
+        replace_file(beside, target)
     except BaseException:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` to ``path`` in one step."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike[str], content: str) -> None:
+    """Write ``content`` to ``path`` as UTF-8 with line feeds, in one step."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write ``value`` to ``path`` as readable JSON, in one step.
+
+    Raises
+    ------
+    ValueError
+        ``value`` holds NaN or infinity, which other readers of JSON refuse.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """``os.replace``, patient with a reader that has ``target`` open on Windows.
+
+    POSIX replaces a file that others read; Windows refuses as long as they do.
+    """
+    attempts = _WINDOWS_ATTEMPTS if sys.platform == "win32" else 1
+    for attempt in range(attempts):
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            if attempt + 1 == attempts:
+                raise
+            time.sleep(_WINDOWS_PAUSE_S)
+        else:
+            return
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Make sure that the bytes are there before the name is."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.atomic import replacing
+from napari_cnmf._atomic import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

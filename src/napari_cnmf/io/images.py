@@ -12,7 +12,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.atomic import replacing
+from napari_cnmf._atomic import replacing
 
 
 def write_images(path: str | os.PathLike[str], images: Mapping[str, ArrayLike]) -> None:

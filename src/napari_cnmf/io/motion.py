@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.atomic import replacing
+from napari_cnmf._atomic import replacing
 
 MOTION_FORMAT = "napari-cnmf-motion"
 MOTION_VERSION = 1

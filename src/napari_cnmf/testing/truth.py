@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.atomic import replacing
+from napari_cnmf._atomic import replacing
 from napari_cnmf.model.components import Components
 from napari_cnmf.testing._displacement import Warp
 

@@ -223,10 +223,13 @@ class TestLazyReading:
 def test_importing_io_loads_no_format() -> None:
     code = (
         "import sys, napari_cnmf.io as io; io.__dir__()\n"
-        "heavy = {'tifffile', 'h5py', 'zarr', 'dask', 'av', 'numpy'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "heavy = {'tifffile', 'h5py', 'zarr', 'dask', 'av', 'numpy', 'napari', 'qtpy'}\n"
+        "print(*sorted(heavy & set(sys.modules)))\n"
         "io.open_movie\n"
-        "heavy = {'tifffile', 'h5py', 'zarr', 'dask', 'av', 'napari', 'qtpy'} & set(sys.modules)\n"
-        "assert heavy <= {'tifffile'}, heavy\n"
+        "print(*sorted(heavy & set(sys.modules)))\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    at_import, when_used = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split("\n")[:2]
+    assert at_import == ""
+    assert set(when_used.split()) <= {"tifffile", "numpy"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import ExportError
-from napari_cnmf.io.atomic import replace_file, replacing
+from napari_cnmf._atomic import replace_file, replacing
 
 PathLike = str | os.PathLike[str]
 

@@ -21,7 +21,7 @@ from napari_cnmf.io import (
     scratch_factory,
     write_images,
 )
-from napari_cnmf.io.atomic import replacing, write_json, write_text
+from napari_cnmf._atomic import replacing, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_cnmf._atomic import replacing, write_json, write_text
 from napari_cnmf.errors import CnmfError, MovieError, ResultError
 from napari_cnmf.io import (
     TiffMovieWriter,
@@ -21,7 +22,6 @@ from napari_cnmf.io import (
     scratch_factory,
     write_images,
 )
-from napari_cnmf._atomic import replacing, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_cnmf import _atomic as atomic
 from napari_cnmf.batch.status import RETRIABLE, State
 from napari_cnmf.errors import BatchError
-from napari_cnmf import _atomic as atomic
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch

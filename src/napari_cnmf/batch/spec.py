@@ -17,11 +17,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_cnmf._atomic import write_json
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.batch.status import describe_validation
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError
-from napari_cnmf._atomic import write_json
 from napari_cnmf.params import CNMFParams
 
 ITEM_FILE = "item.json"

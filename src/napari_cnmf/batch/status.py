@@ -30,9 +30,9 @@ from typing import Any
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_cnmf._atomic import write_json
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.errors import BatchError
-from napari_cnmf._atomic import write_json
 
 STATUS_FILE = "status.json"
 PARENT_FAILED = "ParentFailed"

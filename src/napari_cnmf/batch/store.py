@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from napari_cnmf._atomic import write_json
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, write_spec
 from napari_cnmf.batch.status import Status, write_status
 from napari_cnmf.engines.base import SCRATCH
 from napari_cnmf.errors import BatchError
-from napari_cnmf._atomic import write_json
 
 BATCH_FILE = "batch.json"
 BATCH_FORMAT = "napari-cnmf-batch"

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import ResultError
 
 
 def write_images(path: str | os.PathLike[str], images: Mapping[str, ArrayLike]) -> None:

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import ResultError
 
 MOTION_FORMAT = "napari-cnmf-motion"
 MOTION_VERSION = 1

@@ -11,8 +11,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import MovieError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import MovieError
 from napari_cnmf.testing.scene import Scene
 from napari_cnmf.testing.truth import Truth
 

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.testing._displacement import Warp
 

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman._encoding import read_node, write_node
 from napari_cnmf.io.caiman._file import open_result, why
 from napari_cnmf.io.caiman._order import (

@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf.errors import ExportError
 from napari_cnmf._atomic import replace_file, replacing
+from napari_cnmf.errors import ExportError
 
 PathLike = str | os.PathLike[str]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf._atomic import write_json
 from napari_cnmf.core.matching import Alignment
 from napari_cnmf.errors import CurationError, ExportError, ResultError
-from napari_cnmf._atomic import write_json
 from napari_cnmf.io.exports.writing import new_file
 from napari_cnmf.io.matching.matched import (
     MatchedSessions,

@@ -15,8 +15,8 @@ import numpy as np
 import tifffile
 from numpy.typing import DTypeLike, NDArray
 
-from napari_cnmf.errors import MovieError
 from napari_cnmf._atomic import replacing
+from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._tiff_own import OWN_SOFTWARE
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from napari_cnmf.errors import ProjectError
 from napari_cnmf._atomic import write_json
+from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import new_folder
 from napari_cnmf.io.projects.config import ANIMAL, DATE, GENOTYPE, TRIAL, Column, ProjectConfig

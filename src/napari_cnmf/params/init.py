@@ -63,7 +63,8 @@ class InitParams(ParameterGroup):
         ge=-2,
         description=(
             "Rank of the global background. 0 or below chooses CNMF-E's ring background: 0 returns "
-            "it as ring weights, -1 as a full movie, -2 not at all."
+            "it as ring weights, -1 as a full movie, -2 not at all. The built-in engine writes "
+            "a background of rank 1 or more; whether it is one-photon says the algorithm."
         ),
     )
     method_init: MethodInit = parameter(

@@ -2,6 +2,7 @@
 
     python benchmarks/motion.py                     every case, as a Markdown table
     python benchmarks/motion.py smooth bending      some of them
+    python benchmarks/motion.py --caiman PYTHON     CaImAn on the same files, in its interpreter
 
 Reading the TIFF and writing the corrected one are inside the wall time; starting Python, importing
 and loading compiled kernels are not. Errors are root mean square over frames and axes after the
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +29,8 @@ import tifffile
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.motion import MotionResult, correct_motion
+from napari_cnmf.core.motion import correct_motion
+from napari_cnmf.engines.caiman.outputs import field_of_patches
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import base_regime, simulate, simulate_volume
 from napari_cnmf.testing.volume import VolumeSimulation
@@ -53,8 +57,16 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"pw_rigid": True, "max_deviation_rigid": 6},
     ),
     "512 x 512": ({"size": 512, "n_cells": 600, "n_frames": 500}, SMOOTH, {}),
+    "smooth, lines 1.5 px beside": (
+        {"n_frames": 500},
+        {**SMOOTH, "bidirectional_offset_px": 1.5},
+        {},
+    ),
+    "empty channel": ({"n_frames": 500}, {}, {}),
     "20,000 frames of 64 x 64": ({"size": 64, "n_cells": 12, "n_frames": 20000}, SMOOTH, {}),
 }
+# as a user of CaImAn would set them: its defaults, piecewise with the usual 48 + 24 px
+CAIMAN = {"strides": (48, 48), "overlaps": (24, 24), "border_nan": "copy"}
 VOLUME = {"n_frames": 300, "rigid_motion_rms_px": 1.5, "axial_motion_rms_planes": 0.4}
 
 
@@ -101,8 +113,8 @@ class PeakMemory:
         return (self.peak - self._first) / 1e9
 
 
-def run_case(name: str, seed: int) -> dict[str, Any]:
-    """Simulate, correct, score."""
+def run_case(name: str, seed: int, caiman: str | None) -> list[dict[str, Any]]:
+    """Simulate, correct, score; a second row is CaImAn's."""
     if name == "volume":
         recording = simulate_volume(VolumeSimulation(seed=seed, **VOLUME))
         motion: dict[str, Any] = {"max_shifts": (2, 12, 12)}
@@ -113,6 +125,8 @@ def run_case(name: str, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source_path, target_path = Path(folder) / "movie.tif", Path(folder) / "corrected.tif"
         movie = recording.array()
+        if name == "empty channel":
+            movie[:] = 100
         tifffile.imwrite(source_path, movie, photometric="minisblack")
         shape, dtype = movie.shape, movie.dtype
         del movie
@@ -128,15 +142,53 @@ def run_case(name: str, seed: int) -> dict[str, Any]:
             result = correct_motion(TiffSource(source_path), params, write=write)
             target.flush()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        about = {"case": name, "movie": " x ".join(str(n) for n in shape)}
+        rows = [
+            about
+            | {
+                "error_px": error_px(result, recording.truth),
+                "stated_px": result.figures["residual_px"],
+                "lost": lost_frames(result, bad_frames(recording.truth, name)),
+                "wall_s": wall,
+                "cpu_s": cpu,
+                "memory_gb": memory.gained_gb,
+            }
+        ]
+        if caiman:
+            case = f"{name}: CaImAn"
+            rows.append(about | {"case": case} | run_caiman(caiman, source_path, motion, recording))
+    return rows
+
+
+def run_caiman(python: str, path: Path, motion: dict[str, Any], recording: Any) -> dict[str, Any]:
+    """CaImAn's error and seconds on the same file."""
+    options = CAIMAN | motion | {"dims": list(recording.truth.dims)}
+    answer = path.with_name("answer.npz")
+    script = Path(__file__).with_name("motion_caiman.py")
+    # what PYTHONPATH says holds for this interpreter, not for CaImAn's
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    subprocess.run(
+        [python, str(script), str(path), str(answer), json.dumps(options)],
+        check=True, capture_output=True, env=clean,
+    )  # fmt: skip
+    with np.load(answer) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    truth = recording.truth
+    n = len(arrays["shifts"])
+    found = SimpleNamespace(
+        shifts=-arrays["shifts"], lost=np.zeros(n, np.bool_), field=None, nodes=None
+    )
+    if "nodes" in arrays:
+        found.field, found.nodes = field_of_patches(arrays)
+    # frames that show nothing count for neither of the two
+    found.lost = bad_frames(truth)
     return {
-        "case": name,
-        "movie": " x ".join(str(n) for n in shape),
-        "error_px": error_px(result, recording.truth),
-        "stated_px": result.figures["residual_px"],
-        "lost": lost_frames(result, recording.truth),
-        "wall_s": wall,
-        "cpu_s": cpu,
-        "memory_gb": memory.gained_gb,
+        "error_px": error_px(found, truth),
+        "stated_px": None,
+        "lost": "",
+        "wall_s": float(arrays["wall_s"]),
+        "cpu_s": float(arrays["cpu_s"]),
+        "memory_gb": None,
     }
 
 
@@ -157,9 +209,9 @@ def warm_up(params: CNMFParams, n_axes: int) -> None:
     correct_motion(Source(), params, write=lambda start, frames: None)
 
 
-def error_px(result: MotionResult, truth: Any) -> float:
+def error_px(result: Any, truth: Any) -> float:
     """Root mean square error of the displacements."""
-    sound = ~result.lost
+    sound = ~result.lost if not result.lost.all() else np.ones(len(result.lost), np.bool_)
     if not truth.warp.size:
         moved = result.shifts if result.field is None else result.field.mean(axis=(1, 2))
         return rms(moved[sound] - truth.shifts[sound])
@@ -211,9 +263,15 @@ def rms(error: NDArray[Any]) -> float:
     return float(np.sqrt(np.mean((error - offset) ** 2)))
 
 
-def lost_frames(result: MotionResult, truth: Any) -> str:
+def bad_frames(truth: Any, name: str = "") -> NDArray[np.bool_]:
+    """Frames that show nothing."""
+    if name == "empty channel":
+        return np.ones(len(truth.frame_fault), np.bool_)
+    return np.isin(truth.frame_fault, ["black", "noise", "saturated"])
+
+
+def lost_frames(result: Any, bad: NDArray[np.bool_]) -> str:
     """How many of the frames that show nothing are flagged, and how many others."""
-    bad = np.isin(truth.frame_fault, ["black", "noise", "saturated"])
     if not bad.any() and not result.lost.any():
         return ""
     return f"{(result.lost & bad).sum()}/{bad.sum()}, {(result.lost & ~bad).sum()} wrong"
@@ -225,24 +283,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help="; ".join(names))
     parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--caiman", help="CaImAn's python, to run it on the same files")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(run_case(given.cases[0], given.seed)))
+        print(json.dumps(run_case(given.cases[0], given.seed, given.caiman)))
         return
     columns = ("recording", "frames", "error, px", "stated, px", "lost", "wall, s", "CPU, s", "GB")
     print(f"| {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
+    caiman = ["--caiman", given.caiman] if given.caiman else []
     for name in given.cases or names:
-        command = [sys.executable, __file__, "--child", "--seed", str(given.seed), name]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        row = json.loads(done.stdout.splitlines()[-1])
-        print(
-            f"| {row['case']} | {row['movie']} | {row['error_px']:.3f} | {row['stated_px']:.3f} "
-            f"| {row['lost']} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} "
-            f"| {row['memory_gb']:.2f} |",
-            flush=True,
-        )
+        command = [sys.executable, __file__, "--child", "--seed", str(given.seed), *caiman, name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        for row in json.loads(done.stdout.splitlines()[-1]):
+            print(
+                f"| {row['case']} | {row['movie']} | {row['error_px']:.3f} "
+                f"| {_or_nothing(row['stated_px'], 3)} | {row['lost']} | {row['wall_s']:.2f} "
+                f"| {row['cpu_s']:.2f} | {_or_nothing(row['memory_gb'], 2)} |",
+                flush=True,
+            )
+
+
+def _or_nothing(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def collect_motion(
         arrays = {name: stored[name] for name in stored.files}
     # CaImAn keeps the shift that it applied, we the displacement that it undoes.
     shifts = -np.asarray(arrays["shifts"], dtype=np.float32)
-    field, nodes = _field(arrays)
+    field, nodes = field_of_patches(arrays)
     figures = {
         "border_px": float(answer.values["border_px"]),
         "max_shift_px": float(np.abs(shifts).max()),
@@ -179,7 +179,7 @@ def _as_stored(frames: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any
     return np.clip(np.rint(frames), limits.min, high).astype(dtype)
 
 
-def _field(arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
+def field_of_patches(arrays: dict[str, NDArray[Any]]) -> tuple[Any, Any]:
     """Displacement at the nodes of a regular grid, ``None`` for rigid shifts."""
     centres = arrays.get("centres")
     if centres is None:

@@ -194,7 +194,7 @@ def run_caiman(python: str, path: Path, motion: dict[str, Any], recording: Any) 
 
 def warm_up(params: CNMFParams, n_axes: int) -> None:
     """Load the compiled kernels."""
-    shape = (40, 64, 64) if n_axes == 3 else (40, 4, 64, 64)
+    shape = (40, 64, 64) if n_axes == 3 else (40, 8, 64, 64)
     blobs = np.random.default_rng(0).standard_normal(shape[1:])
     frame = np.maximum(1000 * ndimage.gaussian_filter(blobs, 2) + 500, 1)
     movie = np.random.default_rng(1).poisson(np.repeat(frame[None], 40, axis=0)).astype(np.uint16)

@@ -139,6 +139,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
             border_px=result.border_px,
             error_px=result.error_px,
             lost=result.lost,
+            correlations=result.correlations,
             template=result.template,
             field=result.field,
             nodes=result.nodes,

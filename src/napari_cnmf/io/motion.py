@@ -33,6 +33,9 @@ class MotionRecord:
         ``(T,)`` standard error of a shift; ``None`` when the engine does not estimate it.
     lost
         ``(T,)`` frames that could not be measured; ``None`` likewise.
+    correlations
+        ``(T, 2)`` correlation of each frame with the template, before and after; NaN for lost
+        frames; ``None`` when the engine does not measure it.
     template
         ``([Z], Y, X)`` what the frames were aligned to.
     field, nodes
@@ -46,6 +49,7 @@ class MotionRecord:
     border_px: int
     error_px: NDArray[np.float32] | None = None
     lost: NDArray[np.bool_] | None = None
+    correlations: NDArray[np.float32] | None = None
     template: NDArray[np.float32] | None = None
     field: NDArray[np.float32] | None = None
     nodes: tuple[NDArray[np.float32], ...] | None = None
@@ -59,6 +63,7 @@ def write_motion(
     border_px: int,
     error_px: ArrayLike | None = None,
     lost: ArrayLike | None = None,
+    correlations: ArrayLike | None = None,
     template: ArrayLike | None = None,
     field: ArrayLike | None = None,
     nodes: Sequence[ArrayLike] | None = None,
@@ -74,6 +79,7 @@ def write_motion(
         "shifts": np.asarray(shifts, np.float32),
         "error_px": None if error_px is None else np.asarray(error_px, np.float32),
         "lost": None if lost is None else np.asarray(lost, bool),
+        "correlations": None if correlations is None else np.asarray(correlations, np.float32),
         "template": None if template is None else np.asarray(template, np.float32),
         "field": None if field is None else np.asarray(field, np.float32),
     }
@@ -111,7 +117,7 @@ def read_motion(path: str | os.PathLike[str]) -> MotionRecord:
                 border_px=int(file.attrs["border_px"]),
                 **{
                     name: file[name][()]
-                    for name in ("error_px", "lost", "template", "field")
+                    for name in ("error_px", "lost", "correlations", "template", "field")
                     if name in file
                 },
                 nodes=None

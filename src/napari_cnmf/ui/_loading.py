@@ -12,7 +12,12 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.settings import read_settings
-from napari_cnmf.ui.layers._convert import LayerData, components_to_layers, movie_to_layer
+from napari_cnmf.ui.layers._convert import (
+    LayerData,
+    beside,
+    components_to_layers,
+    movie_to_layer,
+)
 from napari_cnmf.ui.layers._drawing import Drawing
 
 if TYPE_CHECKING:
@@ -153,19 +158,38 @@ def load_again(loaded: LoadedResult) -> LoadSteps:
 
 @dataclass(frozen=True)
 class LoadedMovie:
-    """A movie that only has to be put on screen."""
+    """A movie that only has to be put on screen.
+
+    Attributes
+    ----------
+    layer_data
+        The movie.
+    beside
+        Layers to compare it with.
+    notes
+        Sentences for the user.
+    """
 
     layer_data: LayerData
+    beside: tuple[LayerData, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load_movie(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
-    """Open the movie that a motion correction made."""
+    """Open the movie that a motion correction made, and what it was made from beside it."""
     yield "opening the movie"
     item = batch[uuid]
     movie = item.movie()
     paths = [str(path) for path in movie.paths]
     metadata = {"paths": paths, "history_trace": item.history_trace}
-    return LoadedMovie(movie_to_layer(movie, name=f"corrected · {item.name}", metadata=metadata))
+    layer = movie_to_layer(movie, name=f"corrected · {item.name}", metadata=metadata)
+    yield "opening the movie as it was recorded"
+    try:
+        recorded = item.input_movie()
+    except MovieError as error:
+        note = f"The input of {item.name} is missing: shown without it. {error}"
+        return LoadedMovie(layer, notes=(note,))
+    return LoadedMovie(layer, beside=(beside(recorded, layer, name=f"recorded · {item.name}"),))
 
 
 def load_input(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from napari.utils.notifications import show_warning
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -159,8 +160,13 @@ class Session:
 
     def show_movie(self, loaded: LoadedMovie) -> None:
         """Put a movie into the viewer, beside what is there."""
-        data, keywords, _ = loaded.layer_data
-        self.viewer.add_image(data, **keywords)
+        for note in loaded.notes:
+            show_warning(note)
+        # the movie itself comes last: then it is the layer that docks work on
+        for data, keywords, _ in (*loaded.beside, loaded.layer_data):
+            self.viewer.add_image(data, **keywords)
+        if loaded.beside:
+            self.viewer.reset_view()
 
     def close_result(self) -> None:
         """Take the result's layers out of the viewer."""

@@ -43,8 +43,9 @@ class RigidEstimate:
     beyond_px
         Largest displacement seen past ``max_shifts`` along any axis, 0 if none; ``n_beyond``
         frames of ``n_searched``.
-    correlation_before, correlation_after
-        Mean correlation of frames with the template in its band, as they are and aligned.
+    correlations
+        ``(T, 2)``: of each frame with the template in its band, as it is and aligned; NaN where
+        the frame is lost.
     """
 
     template: Template
@@ -54,8 +55,7 @@ class RigidEstimate:
     beyond_px: float
     n_beyond: int
     n_searched: int
-    correlation_before: float
-    correlation_after: float
+    correlations: F64
 
 
 def block_frames(dims: tuple[int, int, int]) -> int:
@@ -115,19 +115,19 @@ class Estimator:
             template, found = refine_template(
                 self.band, spectra, template, found, workers=self.workers
             )
-        correlations = self._correlations(template, spectra, found)
         if rows.size < T:
             del spectra
             found = self._measure_all(template)
         shifts = self._limit(found.shifts)
+        lost = is_lost(template, found)
         return RigidEstimate(
             template,
             shifts,
             shift_variance(template, found),
-            is_lost(template, found),
+            lost,
             *beyond,
-            found.gain.size if rows.size == T else rows.size,
-            *correlations,
+            rows.size,
+            _correlations(template, found, lost),
         )
 
     def _limit(self, shifts: F64) -> F64:
@@ -220,14 +220,11 @@ class Estimator:
         largest = float(np.abs(far.shifts[beyond]).max())
         return largest, int(np.count_nonzero(outside) * beyond.any(axis=1).mean())
 
-    def _correlations(
-        self, template: Template, spectra: F32, found: Measurement
-    ) -> tuple[float, float]:
-        """Mean weighted correlation of frames with the template, before and after."""
-        energy = np.sqrt(np.maximum(found.power, 1e-30) * max(template.information, 1e-30))
-        good = ~is_lost(template, found)
-        if not good.any():
-            return 0.0, 0.0
-        scale = template.information / energy[good]
-        before = float(np.mean(found.gain_at_zero[good] * scale))
-        return before, float(np.mean(found.gain[good] * scale))
+
+def _correlations(template: Template, found: Measurement, lost: NDArray[np.bool_]) -> F64:
+    """Weighted correlation of each frame with the template, before and after, ``(T, 2)``."""
+    energy = np.sqrt(np.maximum(found.power, 1e-30) * max(template.information, 1e-30))
+    both = np.stack([found.gain_at_zero, found.gain], axis=1)
+    both *= (template.information / energy)[:, None]
+    both[lost] = np.nan
+    return both

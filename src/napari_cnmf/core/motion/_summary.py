@@ -42,12 +42,14 @@ def summarize(
     error = np.sqrt(path.variance[:, first:].mean(axis=1))
     finite = error[np.isfinite(error)]
     inner = _inside(settings.dims, border)
+    seen = estimate.correlations[~estimate.lost]
+    correlation = [float(c) for c in seen.mean(axis=0)] if seen.size else [0.0, 0.0]
     figures = {
         "max_shift_px": float(np.abs(shifts[used]).max()),
         "rms_shift_px": float(np.sqrt(np.mean(shifts[used] ** 2))),
         "residual_px": float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0,
-        "correlation_before": estimate.correlation_before,
-        "correlation_after": estimate.correlation_after,
+        "correlation_before": correlation[0],
+        "correlation_after": correlation[1],
         "crispness_before": _crispness(means.before[inner]),
         "crispness_after": _crispness(means.after[inner]),
         "n_lost": float(np.count_nonzero(estimate.lost)),
@@ -61,6 +63,7 @@ def summarize(
         shifts=shifts.astype(np.float32),
         error_px=error.astype(np.float32),
         lost=estimate.lost,
+        correlations=estimate.correlations.astype(np.float32),
         template=means.after.reshape(settings.dims[first:]).astype(np.float32),
         border_px=border,
         dtype=settings.out_dtype,

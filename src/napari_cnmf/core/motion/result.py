@@ -25,6 +25,9 @@ class MotionResult:
     lost
         ``(T,)`` bool: frames that do not show the field (dark, saturated, noise); their shift
         comes from their neighbours.
+    correlations
+        ``(T, 2)`` float32: correlation of each frame with the template in the band that is
+        compared, as it was and corrected rigidly; NaN for lost frames.
     template
         ``dims`` float32: mean of the corrected frames, in the movie's units.
     border_px
@@ -43,6 +46,7 @@ class MotionResult:
     shifts: NDArray[np.float32]
     error_px: NDArray[np.float32]
     lost: NDArray[np.bool_]
+    correlations: NDArray[np.float32]
     template: NDArray[np.float32]
     border_px: int
     dtype: np.dtype[Any]

@@ -15,7 +15,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf.io.motion import MotionRecord
 from napari_cnmf.ui.batch._facts import FactsTree
+from napari_cnmf.ui.batch._motion_view import MotionView
 from napari_cnmf.ui.batch._pictures import PicturesView
 from napari_cnmf.ui.batch._read_details import Details, Pictures
 
@@ -27,10 +29,12 @@ class DetailsPanel(QTabWidget):
         super().__init__(parent)
         self.tree = FactsTree()
         self.pictures = PicturesView()
+        self.motion = MotionView()
         self._log = _text_view()
         self.problem = ErrorView()
         self.addTab(self.tree, "Item")
         self.addTab(self.pictures, "Images")
+        self.addTab(self.motion, "Motion")
         self.addTab(self._log, "Log")
         self.addTab(self.problem, "Error")
         self.setDocumentMode(True)
@@ -42,6 +46,7 @@ class DetailsPanel(QTabWidget):
         self._uuids = ()
         self.tree.clear_details()
         self.pictures.clear_pictures()
+        self._show_motion(None)
         self._log.clear()
         self.problem.show_error("", "")
         self._show_tabs(one=True, error=False)
@@ -50,6 +55,10 @@ class DetailsPanel(QTabWidget):
         for page, is_shown in ((self.pictures, one), (self._log, one), (self.problem, error)):
             self.setTabVisible(self.indexOf(page), is_shown)
 
+    def _show_motion(self, record: MotionRecord | None) -> None:
+        self.setTabVisible(self.indexOf(self.motion), record is not None)
+        self.motion.show_record(record)
+
     def show_details(self, details: Sequence[Details]) -> None:
         """Show items; the same ones again keep scroll position and tab."""
         uuids = tuple(each.uuid for each in details)
@@ -57,11 +66,14 @@ class DetailsPanel(QTabWidget):
         self._uuids = uuids
         self.tree.show_details(details)
         if len(details) != 1:
+            self._show_motion(None)
             self._show_tabs(one=False, error=False)
             return
         one = details[0]
         if not is_same:
             self.pictures.clear_pictures()
+        if not is_same or (one.motion is None) != (self.motion.record is None):
+            self._show_motion(one.motion)
         _set_log(self._log, one.log or "Nothing was written yet.")
         is_news = not is_same or one.error != self.problem.message.text()
         self.problem.show_error(one.error, one.traceback)

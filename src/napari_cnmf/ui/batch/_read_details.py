@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.status import State
+from napari_cnmf.engines.base import MOTION_FILE
 from napari_cnmf.errors import CnmfError, MovieError
+from napari_cnmf.io.motion import MotionRecord, read_motion
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Details:
         Text; empty where there is none.
     is_running
         Whether the log grows.
+    motion
+        What a motion correction measured; ``None`` for other items.
     """
 
     uuid: str
@@ -46,6 +50,7 @@ class Details:
     error: str = ""
     traceback: str = ""
     is_running: bool = False
+    motion: MotionRecord | None = None
 
 
 def read_details(batch: Batch, uuids: Sequence[str]) -> Generator[str, None, tuple[Details, ...]]:
@@ -61,9 +66,11 @@ def _read(item: Item) -> Details:
     status = item.status
     facts = {"state": status.state.value, "folder": str(item.folder)}
     parameters: Values = {}
+    motion: MotionRecord | None = None
     try:
         facts |= _asked(item)
         parameters = _flat(item.params)
+        motion = _motion_of(item, status.state)
     except CnmfError as error:
         facts["problem"] = str(error)
     if status.engine:
@@ -82,7 +89,15 @@ def _read(item: Item) -> Details:
         error="" if error_info is None else error_info.message,
         traceback="" if error_info is None else error_info.traceback.strip(),
         is_running=status.state is State.RUNNING,
+        motion=motion,
     )
+
+
+def _motion_of(item: Item, state: State) -> MotionRecord | None:
+    path = item.folder / MOTION_FILE
+    if state is not State.COMPLETED or not path.is_file():
+        return None
+    return read_motion(path)
 
 
 def _asked(item: Item) -> dict[str, str]:

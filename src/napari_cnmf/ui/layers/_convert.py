@@ -17,6 +17,7 @@ from napari_cnmf.ui.layers._stacks import (
     lazy_stacks,
     sampled_limits,
 )
+from napari_cnmf.ui.layers._tiles import Tiles
 
 LayerData = tuple[Any, dict[str, Any], str]
 """napari's layer data tuple: data, keyword arguments, layer type."""
@@ -95,6 +96,18 @@ def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> Laye
         "axis_labels": axis_labels(n_axes, with_time=True),
     }
     return movie.data, keywords, "image"
+
+
+def beside(movie: Movie, other: LayerData, *, name: str) -> LayerData:
+    """A movie to the right of another one, with the same contrast, scale and axes."""
+    data, keywords, _ = other
+    gap = Tiles(tuple(data.shape[1:]), 2).offsets[1][1] * keywords["scale"][-1]
+    mine = keywords | {
+        "name": name,
+        "metadata": {"paths": [str(path) for path in movie.paths]},
+        "translate": (*(0.0 for _ in keywords["scale"][:-1]), gap),
+    }
+    return movie.data, mine, "image"
 
 
 def axis_labels(n_axes: int, *, with_time: bool) -> tuple[str, ...]:

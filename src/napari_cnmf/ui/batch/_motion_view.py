@@ -1,0 +1,131 @@
+"""How the field moved, and how well that was taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from qtpy.QtCore import QSignalBlocker
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+
+from napari_cnmf.io.motion import MotionRecord
+from napari_cnmf.ui._theme import ERROR_COLOR
+
+_COLORS = {"z": "#b07cd8", "y": "#4a9eda", "x": "#e8a33d"}
+_BEFORE, _AFTER = "#888888", "#4caf7a"
+
+Course = tuple[str, str, NDArray[Any]]
+"""Name, colour and ``(T,)`` values."""
+
+
+class MotionView(QWidget):
+    """Shifts, their error or the correlation with the template, frame by frame, and the figures."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kinds = QComboBox()
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self._widget = pg.PlotWidget(background=None)
+        self._plot = self._widget.getPlotItem()
+        self._widget.setMinimumHeight(110)
+        self._plot.getAxis("left").enableAutoSIPrefix(False)
+        self._plot.hideButtons()
+        self._plot.setMenuEnabled(False)
+        self._plot.setMouseEnabled(x=True, y=False)
+        self._plot.setDownsampling(auto=True, mode="peak")
+        self._plot.setClipToView(True)
+        self._plot.addLegend(offset=(-4, 1), labelTextSize="8pt", colCount=4)
+        self._record: MotionRecord | None = None
+        self._courses: dict[str, list[Course]] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.kinds)
+        layout.addWidget(self._widget, 1)
+        layout.addWidget(self.summary)
+        self.kinds.currentTextChanged.connect(self._draw)
+
+    @property
+    def record(self) -> MotionRecord | None:
+        """What is shown."""
+        return self._record
+
+    @property
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Every curve that is drawn, by its name in the legend."""
+        return {i.name(): np.asarray(i.yData) for i in self._plot.listDataItems()}
+
+    def show_record(self, record: MotionRecord | None) -> None:
+        """Draw a motion correction; ``None`` empties the view."""
+        self._record = record
+        self._courses = {} if record is None else courses_of(record)
+        wanted = self.kinds.currentText()
+        with QSignalBlocker(self.kinds):
+            self.kinds.clear()
+            self.kinds.addItems(list(self._courses))
+            self.kinds.setCurrentIndex(max(self.kinds.findText(wanted), 0))
+        self.kinds.setToolTip("Frame by frame, along the recording")
+        self.summary.setText("" if record is None else summary_of(record))
+        self._draw(self.kinds.currentText())
+        if record is not None:
+            self._plot.setXRange(0, max(len(record.shifts) - 1, 1), padding=0.01)
+
+    def _draw(self, kind: str) -> None:
+        self._plot.clear()
+        record = self._record
+        if record is None:
+            return
+        lowest: list[float] = []
+        for name, color, values in self._courses[kind]:
+            # where nothing could be measured the line has a gap
+            finite = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+            self._plot.plot(np.arange(finite.size), finite, pen=color, name=name, connect="finite")
+            lowest.append(float(np.nanmin(finite, initial=np.inf)))
+        if record.lost is not None and record.lost.any():
+            at = np.flatnonzero(record.lost)
+            floor = min((y for y in lowest if np.isfinite(y)), default=0.0)
+            self._plot.plot(
+                at, np.full(at.size, floor), pen=None, symbol="x", symbolSize=7, symbolPen=ERROR_COLOR,
+                name="not measured",
+            )  # fmt: skip
+
+
+def courses_of(record: MotionRecord) -> dict[str, list[Course]]:
+    """What can be drawn, by its title: those that the engine measured."""
+    axes = "zyx"[-record.shifts.shape[1] :]
+    shifts = zip(axes, record.shifts.T, strict=True)
+    courses = {"Shift (px)": [(name, _COLORS[name], values) for name, values in shifts]}
+    if record.correlations is not None:
+        before, after = record.correlations.T
+        courses["Correlation with the template"] = [
+            ("before", _BEFORE, before),
+            ("after", _AFTER, after),
+        ]
+    if record.error_px is not None:
+        courses["Standard error of a shift (px)"] = [("error", _AFTER, record.error_px)]
+    return courses
+
+
+def summary_of(record: MotionRecord) -> str:
+    """The figures in one paragraph, those that the engine knows."""
+    figures = record.figures
+    parts = [f"Shifts up to {np.abs(record.shifts).max():.1f} px"]
+    if "residual_px" in figures:
+        parts.append(f"left over: {figures['residual_px']:.2f} px")
+    for name in ("correlation", "crispness"):
+        if f"{name}_before" in figures and f"{name}_after" in figures:
+            before, after = figures[f"{name}_before"], figures[f"{name}_after"]
+            digits = 0 if before > 100 else 2
+            parts.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}")
+    if figures.get("nonrigid_rms_px"):
+        parts.append(f"bending: {figures['nonrigid_rms_px']:.2f} px rms")
+    if record.lost is not None and record.lost.any():
+        parts.append(f"{int(record.lost.sum())} frames without a field")
+    if figures.get("n_beyond_max_shifts"):
+        n = int(figures["n_beyond_max_shifts"])
+        parts.append(f"{n} frames moved further than max_shifts")
+    parts.append(f"rim without data: {record.border_px} px")
+    return " · ".join(parts)

@@ -65,6 +65,8 @@ def test_correction_lies_beside_the_recording_with_its_curves(
         viewer.window.resize(1500, 950)
         qtbot.wait(800)
         viewer.window._qt_window.grab().save(f"{folder}/motion.png")
+    view.kinds.setCurrentText("Figures")
+    assert view.summary.isVisible()
 
 
 def test_an_engine_that_measures_less_shows_less(qtbot: Any) -> None:

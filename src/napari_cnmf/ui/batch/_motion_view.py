@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from qtpy.QtCore import QSignalBlocker
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.io.motion import MotionRecord
@@ -15,6 +15,8 @@ from napari_cnmf.ui._theme import ERROR_COLOR
 
 _COLORS = {"z": "#b07cd8", "y": "#4a9eda", "x": "#e8a33d"}
 _BEFORE, _AFTER = "#888888", "#4caf7a"
+
+_FIGURES = "Figures"
 
 Course = tuple[str, str, NDArray[Any]]
 """Name, colour and ``(T,)`` values."""
@@ -28,6 +30,7 @@ class MotionView(QWidget):
         self.kinds = QComboBox()
         self.summary = QLabel()
         self.summary.setWordWrap(True)
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._widget = pg.PlotWidget(background=None)
         self._plot = self._widget.getPlotItem()
         self._widget.setMinimumHeight(110)
@@ -45,7 +48,7 @@ class MotionView(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self.kinds)
         layout.addWidget(self._widget, 1)
-        layout.addWidget(self.summary)
+        layout.addWidget(self.summary, 1)
         self.kinds.currentTextChanged.connect(self._draw)
 
     @property
@@ -65,7 +68,8 @@ class MotionView(QWidget):
         wanted = self.kinds.currentText()
         with QSignalBlocker(self.kinds):
             self.kinds.clear()
-            self.kinds.addItems(list(self._courses))
+            if record is not None:
+                self.kinds.addItems([*self._courses, _FIGURES])
             self.kinds.setCurrentIndex(max(self.kinds.findText(wanted), 0))
         self.kinds.setToolTip("Frame by frame, along the recording")
         self.summary.setText("" if record is None else summary_of(record))
@@ -76,7 +80,9 @@ class MotionView(QWidget):
     def _draw(self, kind: str) -> None:
         self._plot.clear()
         record = self._record
-        if record is None:
+        self.summary.setVisible(kind == _FIGURES)
+        self._widget.setVisible(kind != _FIGURES)
+        if record is None or kind == _FIGURES:
             return
         lowest: list[float] = []
         for name, color, values in self._courses[kind]:
@@ -88,8 +94,8 @@ class MotionView(QWidget):
             at = np.flatnonzero(record.lost)
             floor = min((y for y in lowest if np.isfinite(y)), default=0.0)
             self._plot.plot(
-                at, np.full(at.size, floor), pen=None, symbol="x", symbolSize=7, symbolPen=ERROR_COLOR,
-                name="not measured",
+                at, np.full(at.size, floor), name="not measured",
+                pen=None, symbol="x", symbolSize=7, symbolPen=ERROR_COLOR,
             )  # fmt: skip
 
 
@@ -110,7 +116,7 @@ def courses_of(record: MotionRecord) -> dict[str, list[Course]]:
 
 
 def summary_of(record: MotionRecord) -> str:
-    """The figures in one paragraph, those that the engine knows."""
+    """The figures line by line, those that the engine knows."""
     figures = record.figures
     parts = [f"Shifts up to {np.abs(record.shifts).max():.1f} px"]
     if "residual_px" in figures:
@@ -128,4 +134,4 @@ def summary_of(record: MotionRecord) -> str:
         n = int(figures["n_beyond_max_shifts"])
         parts.append(f"{n} frames moved further than max_shifts")
     parts.append(f"rim without data: {record.border_px} px")
-    return " · ".join(parts)
+    return "\n".join(parts)

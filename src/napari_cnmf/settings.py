@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,6 +24,8 @@ S = TypeVar("S", bound=BaseModel)
 
 _FILE_NAME = "settings.toml"
 _MOST_RECENT = 10
+_changing = threading.Lock()
+"""Between reading and writing no other thread may write: its change would be lost."""
 _HEADER = "# Settings of napari-cnmf on this computer. What is not named has its default.\n\n"
 
 
@@ -172,17 +176,36 @@ def write_settings(settings: Settings, path: str | os.PathLike[str] | None = Non
     return path
 
 
-def update_settings(**changes: Any) -> Settings:
-    """Change some settings in the file and leave the others as they are.
+def change_settings(change: Callable[[Settings], Settings]) -> Settings:
+    """Change the settings in the file, one thread after the other.
+
+    Parameters
+    ----------
+    change
+        Given what the file says, what it should say; where they are equal nothing is written.
 
     Raises
     ------
     SettingsError
         As :func:`read_settings` and :func:`write_settings` do.
     """
-    settings = read_settings().replace(**changes)
-    write_settings(settings)
-    return settings
+    with _changing:
+        settings = read_settings()
+        changed = change(settings)
+        if changed != settings:
+            write_settings(changed)
+    return changed
+
+
+def update_settings(**changes: Any) -> Settings:
+    """Change some settings in the file and leave the others as they are.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`change_settings` does.
+    """
+    return change_settings(lambda settings: settings.replace(**changes))
 
 
 def _checked(model: type[S], values: dict[str, Any], where: str) -> S:

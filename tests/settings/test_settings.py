@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_cnmf.errors import CnmfError, SettingsError
-from napari_cnmf.settings import Settings, read_settings, settings_path, write_settings
+from napari_cnmf.settings import (
+    Settings,
+    change_settings,
+    read_settings,
+    settings_path,
+    update_settings,
+    write_settings,
+)
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SETTINGS = st.builds(
@@ -133,3 +141,13 @@ def test_what_was_there_stays_when_writing_fails(path, monkeypatch):
         write_settings(Settings(n_workers=3))
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_threads_that_change_settings_lose_nothing(path, tmp_path):
+    def add_key(number: int) -> None:
+        change_settings(lambda now: now.replace(keys=now.keys | {f"action {number}": "x"}))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add_key, range(40)))
+        list(threads.map(lambda n: update_settings(n_workers=n), range(1, 20)))
+    assert sorted(read_settings().keys) == sorted(f"action {n}" for n in range(40))

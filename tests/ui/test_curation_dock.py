@@ -22,6 +22,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._loading import LoadedResult, finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
+from napari_cnmf.ui.curation._coloring import ColorBy
 from napari_cnmf.ui.curation._columns import Column
 from napari_cnmf.ui.curation._dock import CurationWidget
 
@@ -318,6 +319,13 @@ def test_tags_have_names_and_colours_that_stay(desk: Desk, curable: Components) 
     assert swatch.name() == "#123456"
     desk.qtbot.waitUntil(lambda: read_settings().tags.get("doublet") == "#123456")
     assert list(read_settings().tags)[1] == "doublet"
+    desk.dock.view.color_box.setCurrentText(ColorBy.TAG)
+    desk.qtbot.waitUntil(lambda: "doublet" in desk.dock.view.legend())
+    labels = desk.session.result.layers.labels
+    chosen = np.array([0x12, 0x34, 0x56, 0xFF]) / 255
+    np.testing.assert_allclose(labels.colormap.map(np.array([1], np.uint16))[0], chosen, atol=1e-6)
+    preferences.set_color(1, "#654321")
+    desk.qtbot.waitUntil(lambda: "#654321" in desk.dock.view.legend())
     desk.panel.tags[1].click()
     assert desk.cur.tags(0) == frozenset()
 

@@ -16,7 +16,7 @@ from typing import Any
 from napari_cnmf._atomic import write_text
 from napari_cnmf.engines.caiman.environments import environments, python_of
 from napari_cnmf.errors import EngineError
-from napari_cnmf.settings import read_settings, settings_path, write_settings
+from napari_cnmf.settings import read_settings, settings_path, update_settings
 
 VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
 WORKER = Path(__file__).parents[1] / "_caiman_worker.py"
@@ -101,7 +101,7 @@ def choose_caiman(path: Path | None) -> CaimanFound | None:
             found = probe(path, "settings")
         except Unusable as error:
             raise EngineError(f"{path} cannot be CaImAn's interpreter: {error}.") from error
-    write_settings(read_settings().replace(caiman_python=None if found is None else str(path)))
+    update_settings(caiman_python=None if found is None else str(path))
     return found
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
-from napari_cnmf.settings import read_settings, write_settings
-
-_lock = threading.Lock()
+from napari_cnmf.settings import change_settings, read_settings
 
 
 def recent_batches() -> list[Path]:
@@ -17,9 +14,5 @@ def recent_batches() -> list[Path]:
 
 def remember_batch(folder: Path) -> list[Path]:
     """Note that ``folder`` was opened now; returns `recent_batches`."""
-    with _lock:
-        settings = read_settings()
-        changed = settings.with_recent_batch(folder)
-        if changed != settings:
-            write_settings(changed)
+    change_settings(lambda settings: settings.with_recent_batch(folder))
     return recent_batches()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.model.clusters import cluster_traces
 from napari_cnmf.model.figures import areas, event_counts
+from napari_cnmf.ui.curation._tags import Tag, color_of
 from napari_cnmf.ui.layers._coloring import figure_range, figure_rgba, group_rgba
 
 if TYPE_CHECKING:
@@ -35,17 +37,28 @@ _N_CLUSTERS = 8
 
 
 def colors_by(
-    what: ColorBy, components: Components, ids: NDArray[np.intp], cur: Curation
+    what: ColorBy,
+    components: Components,
+    ids: NDArray[np.intp],
+    cur: Curation,
+    tags: Sequence[Tag] = (),
 ) -> tuple[NDArray[np.float32] | None, str]:
     """Colours ``(n_components, 4)`` and a legend as HTML; ``None`` for those of the decisions.
 
-    Clusters and events take a moment: not on the GUI thread.
+    A component with several tags has the colour of the first, as in the table. Clusters and events
+    take a moment: not on the GUI thread.
+
+    Parameters
+    ----------
+    tags
+        What the keys give, with the colours that were chosen.
     """
     if what is ColorBy.DECISION:
         return None, ""
     if what in (ColorBy.CLASS, ColorBy.TAG, ColorBy.CLUSTER):
         groups = _groups(what, components, ids, cur)
-        rgba, legend = group_rgba(groups)
+        chosen = {name: color_of(name, tags) for name in cur.all_tags}
+        rgba, legend = group_rgba(groups, chosen if what is ColorBy.TAG else None)
         named = " ".join(f"<span style='color:{c}'>■</span> {n}" for n, c in legend.items())
         return rgba, named or f"no component has a {what}"
     values = _figures(what, components)
@@ -59,7 +72,7 @@ def _groups(
     what: ColorBy, components: Components, ids: NDArray[np.intp], cur: Curation
 ) -> list[str]:
     if what is ColorBy.TAG:
-        return [", ".join(sorted(cur.tags(i))) for i in ids.tolist()]
+        return [min(cur.tags(i), default="") for i in ids.tolist()]
     if what is ColorBy.CLASS:
         n = components.n_components
         return [str(c) for c in components.classes] if components.classes is not None else [""] * n

@@ -14,9 +14,10 @@ from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout, QWi
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
-from napari_cnmf.settings import Settings, read_settings, update_settings
+from napari_cnmf.settings import Settings, read_settings
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._loading import LoadedResult, load_again
+from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import Session, ShownResult, session_of
 from napari_cnmf.ui._theme import bring_to_front, call_soon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, actions
@@ -111,7 +112,7 @@ class CurationWidget(QWidget):
     def remember(self, **changes: Any) -> None:
         """Write settings in the background."""
         self._settings = self._settings.replace(**changes)
-        call_in_background(lambda: update_settings(**changes))
+        remember(**changes)
 
     def _set_keys(self, keys: dict[str, str]) -> None:
         built_in = {a.name: a.key for a in actions({})}
@@ -124,8 +125,12 @@ class CurationWidget(QWidget):
         self.remember(keys=changed)
 
     def _set_tags(self, tags: tuple[Tag, ...]) -> None:
-        self.panel.set_tags(tags)
+        self._show_tags(tags)
         self.remember(tags={tag.name: tag.color for tag in tags})
+
+    def _show_tags(self, tags: tuple[Tag, ...]) -> None:
+        self.panel.set_tags(tags)
+        self.view.set_tags(tags)
 
     # -- what is curated
 
@@ -313,7 +318,7 @@ class CurationWidget(QWidget):
             self.panel.history.show_history(None)
             return
         self.panel.thresholds.set_components(result.components)
-        self.panel.set_tags(tags_of_keys(self._settings.tags, result.curation.all_tags))
+        self._show_tags(tags_of_keys(self._settings.tags, result.curation.all_tags))
         self._refresh()
         bring_to_front(self)
 

@@ -11,6 +11,7 @@ from napari_cnmf.ui._background import call_in_background, report, run_in_backgr
 from napari_cnmf.ui._session import Session, ShownResult
 from napari_cnmf.ui.curation._coloring import ColorBy, colors_by
 from napari_cnmf.ui.curation._link import draw
+from napari_cnmf.ui.curation._tags import Tag
 from napari_cnmf.ui.curation._view_form import ViewForm
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class ViewPanel(ViewForm):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._tags: tuple[Tag, ...] = ()
         self.stacks_changed.connect(self._arrange)
         self.filled_changed.connect(self._set_filled)
         self.level_changed.connect(self._set_level)
@@ -68,6 +70,11 @@ class ViewPanel(ViewForm):
         self._show_numbers()
         if self.contours_shown:
             self._show_contours()
+
+    def set_tags(self, tags: tuple[Tag, ...]) -> None:
+        """Colours of the tags, as they were chosen."""
+        self._tags = tags
+        self._on_verdicts()
 
     def _on_verdicts(self) -> None:
         if self.coloring is ColorBy.TAG:
@@ -118,15 +125,18 @@ class ViewPanel(ViewForm):
             self.set_legend("")
             result.layers.set_colors(None)
             return
-        components, ids = result.components, result.ids
+        components, ids, tags = result.components, result.ids, self._tags
 
         def show(found: tuple[Any, str]) -> None:
             rgba, legend = found
-            if self._is_current(result, components) and self.coloring is what:
+            asked = self.coloring is what and self._tags == tags
+            if self._is_current(result, components) and asked:
                 result.layers.set_colors(rgba)
                 self.set_legend(legend)
 
-        call_in_background(lambda: colors_by(what, components, ids, result.curation), done=show)
+        call_in_background(
+            lambda: colors_by(what, components, ids, result.curation, tags), done=show
+        )
 
     def _is_current(self, result: ShownResult, components: Components) -> bool:
         return self._result is result and result.components is components

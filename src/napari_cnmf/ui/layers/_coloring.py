@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +49,18 @@ def figure_range(values: NDArray[np.floating]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def group_rgba(groups: Sequence[str]) -> tuple[NDArray[np.float32], dict[str, str]]:
+def group_rgba(
+    groups: Sequence[str], colors: Mapping[str, str] | None = None
+) -> tuple[NDArray[np.float32], dict[str, str]]:
     """Colours ``(n, 4)`` of named groups, and the colour of each name; no name is gray.
 
-    Names are told apart in alphabetical order; colours repeat after ten of them.
+    Names without one of ``colors`` are told apart in alphabetical order; colours repeat after ten.
     """
+    colors = colors or {}
     names = sorted({g for g in groups if g}, key=_natural)
-    legend = {name: GROUP_COLORS[i % len(GROUP_COLORS)] for i, name in enumerate(names)}
+    legend = {
+        name: colors.get(name, GROUP_COLORS[i % len(GROUP_COLORS)]) for i, name in enumerate(names)
+    }
     of = {name: (*_rgb(color), 1.0) for name, color in legend.items()}
     rgba = np.array([of.get(g, _UNKNOWN) for g in groups], np.float32).reshape(-1, 4)
     return rgba, legend

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from napari_cnmf.ui.layers._result_layers import ResultLayers
 
 _NUMBERS, _CONTOURS = "numbers", "contours"
+_PLATE = "#00000099"
+"""Behind each number, of a size on the screen: white is not read on a bright image."""
 
 
 class ExtraLayers:
@@ -59,13 +61,16 @@ class ExtraLayers:
         placed = np.isfinite(centres).all(axis=1) & self._owner.is_shown
         copies = self._owner.tiles.spread(centres[placed])
         words = np.tile(np.asarray(texts, dtype=str)[placed], len(copies))
+        plate = 8 + 6 * max(words.dtype.itemsize // 4, 1)
         self._add(
             _NUMBERS,
             "points",
             np.concatenate(copies),
-            size=0.01,
-            face_color="transparent",
-            border_color="transparent",
+            size=1,
+            canvas_size_limits=(plate, plate),
+            symbol="disc",
+            face_color=_PLATE,
+            border_width=0,
             features={"id": words},
             text={"string": "{id}", "size": 8, "color": "white", "anchor": "center"},
         )

@@ -170,7 +170,7 @@ def test_a_grid_over_several_items(batch: Batch, movie_path: Path) -> None:
         ({"params": {"init": {"gSig": (40, 40)}}}, ParameterError, "gSig"),
         ({"params": {"init": {"gsig": (4, 4)}}}, ParameterError, "gSig"),
         ({"params": {"data": {"fr": 0}}}, ParameterError, "fr"),
-        ({"ain": np.zeros((3, 3))}, ParameterError, "768 pixels"),
+        ({"ain": np.zeros((3, 3))}, ParameterError, r"shape \(24, 32\) of the field"),
         ({"mask": np.zeros((24, 32), bool)}, ParameterError, "true somewhere"),
         ({"mask": np.ones((3, 3), bool)}, ParameterError, "shape"),
         ({"run": {"memory": 3}}, ParameterError, "memory"),

@@ -23,7 +23,8 @@ Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 def toy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the toy engine of the batch tests, here and in every child process."""
     monkeypatch.syspath_prepend(str(PLUGIN))
-    monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
+    paths = [str(PLUGIN), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
     importlib.invalidate_caches()
     look_again()
 

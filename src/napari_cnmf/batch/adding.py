@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch.events import Event, EventKind, append_event
+from napari_cnmf.batch.given import to_footprints, to_mask
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ItemSpec, RunSpec
 from napari_cnmf.batch.status import describe_validation
@@ -55,6 +56,7 @@ class Request:
     result: str | os.PathLike[str] | None = None
     ain: Any = None
     mask: Any = None
+    leave_out: Any = None
     run: RunSpec | Mapping[str, Any] | None = None
 
 
@@ -108,7 +110,8 @@ def check(batch: Batch, request: Request) -> Checked:
     if parent is not None and (rate := parent.frame_rate_hz) is not None:
         movie = movie.with_frame_rate(rate)
     warnings = check_input(movie, request.params, request.algorithm)
-    ain, mask = _check_ain(request.ain, movie), _check_mask(request.mask, movie)
+    ain = to_footprints(request.ain, movie.dims)
+    mask = to_mask(request.mask, request.leave_out, movie.dims)
     result = None if request.result is None else _check_result(Path(request.result))
     spec = ItemSpec(
         uuid=str(uuid.uuid4()),
@@ -213,31 +216,6 @@ def check_input(movie: Movie, params: CNMFParams, algorithm: str) -> list[str]:
     if algorithm != Algorithm.MCORR:
         rate = resolve_frame_rate(params, rate)
     return check_for_movie(params, movie.shape, rate, algorithm=algorithm)
-
-
-def _check_ain(ain: Any, movie: Movie) -> sp.csc_matrix | None:
-    if ain is None:
-        return None
-    matrix = sp.csc_matrix(ain, dtype=np.float32)
-    n_pixels = int(np.prod(movie.dims))
-    if matrix.shape[0] != n_pixels:
-        raise ParameterError(
-            f"ain must have a row for each of the {n_pixels} pixels of {movie.dims}, "
-            f"got shape {matrix.shape}."
-        )
-    return matrix
-
-
-def _check_mask(mask: Any, movie: Movie) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-    if mask is None:
-        return None
-    array = np.asarray(mask, dtype=bool)
-    if array.shape != movie.dims or not array.any():
-        raise ParameterError(
-            f"mask must have the shape {movie.dims} of the field and be true somewhere, "
-            f"got shape {array.shape} with {int(array.sum())} pixels."
-        )
-    return array
 
 
 def _check_result(path: Path) -> Path:

@@ -173,6 +173,7 @@ class Batch:
         result: str | os.PathLike[str] | None = None,
         ain: Any = None,
         mask: Any = None,
+        leave_out: Any = None,
         run: Mapping[str, Any] | RunSpec | None = None,
     ) -> Item:
         """Add an item; nothing starts.
@@ -198,9 +199,14 @@ class Batch:
         result
             For ``evaluate`` on a movie: the result file to score; it is copied into the item.
         ain
-            Footprints to start from, sparse ``(n_pixels, n)`` with pixels in C order.
+            Cells to start from instead of searching: labels ``([Z], Y, X)``, outlines as a Shapes
+            layer holds them, another item or `Curation` (what it accepts), a file (labels as
+            npy, tif or png, Cellpose's ``_seg.npy``, ImageJ ROIs, suite2p's ``stat.npy``, a
+            result), or sparse footprints ``(n_pixels, n)`` with pixels in C order.
         mask
-            Bool ``([Z], Y, X)``: look for cells only where it is true.
+            Look for cells only there: bool ``([Z], Y, X)``, outlines, or a file as for ``ain``.
+        leave_out
+            The same for a region to leave out.
         run
             ``n_processes, memory_gb, keep_memmap``.
 
@@ -226,6 +232,7 @@ class Batch:
             result=None if result is None else Path(result),
             ain=ain,
             mask=mask,
+            leave_out=leave_out,
             run=adding.parse_run(run),
         )
         return self._add(adding.check(self, request))

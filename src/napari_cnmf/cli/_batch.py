@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cnmf.cli._options import (
     add_item_options,
     add_json_option,
+    given_options,
     open_options,
     open_or_create,
     read_parameters,
@@ -137,7 +138,7 @@ def _to_json(table: pd.DataFrame) -> str:
 def run_add(args: argparse.Namespace) -> int:
     """Add one item; prints its uuid."""
     params, (batch, source) = read_parameters(args), _source(args)
-    item = batch.add(args.algorithm, source, params=params, **_options(args))
+    item = batch.add(args.algorithm, source, params=params, **_options(args, batch))
     _print_added([item], as_json=args.json)
     return 0
 
@@ -156,7 +157,7 @@ def run_grid(args: argparse.Namespace) -> int:
         params=params,
         grid=grid,
         skip_duplicates=args.skip_duplicates,
-        **_options(args),
+        **_options(args, batch),
     )
     _print_added(items, as_json=args.json)
     return 0
@@ -307,8 +308,9 @@ def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
     return open_or_create(args.folder), movie
 
 
-def _options(args: argparse.Namespace) -> dict[str, Any]:
+def _options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
     return {
+        **given_options(args, batch),
         "engine": args.engine,
         "name": args.name,
         "refit": args.refit,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_cnmf.params import PRESETS, CNMFParams, read_params
 
 if TYPE_CHECKING:
-    from napari_cnmf.batch import Batch
+    from napari_cnmf.batch import Batch, Item
 
 
 def add_parameter_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +42,18 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
         "--engine", default="auto", help="auto (CaImAn where it is found), builtin or caiman"
     )
     parser.add_argument("--name", metavar="N", help="name of the item; default: the movie's")
+    parser.add_argument(
+        "--ain",
+        metavar="CELLS",
+        help="cells to start from instead of searching: labels (npy, tif, png), Cellpose's "
+        "_seg.npy, ImageJ ROIs (zip), suite2p's stat.npy, a result (hdf5), or an item of the batch",
+    )
+    parser.add_argument(
+        "--mask", metavar="FILE", type=Path, help="analyse only this region (npy, tif, png, zip)"
+    )
+    parser.add_argument(
+        "--leave-out", metavar="FILE", type=Path, help="leave this region out (npy, tif, png, zip)"
+    )
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
     parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
@@ -52,6 +64,21 @@ def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `open_movie` has to be told beside the paths."""
     told = {"axes": args.axes, "dataset": args.dataset, "channel": args.channel}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
+    """What an item is given besides its movie: cells and regions."""
+    return {
+        "ain": None if args.ain is None else _cells(args.ain, batch),
+        "mask": args.mask,
+        "leave_out": args.leave_out,
+    }
+
+
+def _cells(ain: str, batch: Batch) -> Path | Item:
+    """A file, or else an item by its name or uuid."""
+    path = Path(ain)
+    return path if path.exists() or path.suffix else batch[ain]
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cnmf.cli._options import add_item_options, open_options, open_or_create, read_parameters
+from napari_cnmf.cli._options import (
+    add_item_options,
+    given_options,
+    open_options,
+    open_or_create,
+    read_parameters,
+)
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, Item
@@ -63,9 +69,10 @@ def run(args: argparse.Namespace) -> int:
 def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:
     """The item asked for, behind a motion correction where that is asked for too."""
     source: Movie | Item = movie
-    options = {"engine": args.engine, "name": args.name}
+    options: dict[str, object] = {"engine": args.engine, "name": args.name}
     if args.motion and args.algorithm != "mcorr":
         source = reuse_or_add(batch, "mcorr", movie, params, again=args.again, **options)
+    options |= given_options(args, batch)
     return reuse_or_add(
         batch, args.algorithm, source, params, again=args.again, refit=args.refit, **options
     )

@@ -62,7 +62,7 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
     n, n_frames = F.shape
     if len(stat) != n:
         raise ValueError(f"stat has {len(stat)} cells, F {n}")
-    A, dims = _footprints(stat, ops)
+    A, dims = footprints_of_stat(stat, ops)
     # the second name is that of suite2p 1
     neucoeff = float(ops.get("neucoeff", ops.get("neuropil_coefficient", _USUAL_NEUCOEFF)))
     Fneu = _rows(folder, "Fneu", (n, n_frames))
@@ -136,7 +136,7 @@ def _rows(folder: Path, name: str, shape: tuple[int, int] | None) -> NDArray[np.
     return rows
 
 
-def _footprints(
+def footprints_of_stat(
     stat: NDArray[Any], ops: Mapping[str, Any]
 ) -> tuple[sp.csc_matrix, tuple[int, ...]]:
     """``(n_pixels, n)`` at unit norm, and dims; of a volume that we laid out as tiles too."""

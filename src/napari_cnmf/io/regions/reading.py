@@ -1,0 +1,138 @@
+"""Footprints and masks from files, by what the file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.io.regions.imagej import read_rois
+from napari_cnmf.io.regions.pictures import PICTURES, read_picture
+from napari_cnmf.io.regions.suite2p import read_stat
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.regions import (
+    check_footprints,
+    image_to_mask,
+    labels_to_footprints,
+    outlines_to_footprints,
+    outlines_to_mask,
+)
+
+_RESULTS = frozenset({".hdf5", ".h5", ".nwb"})
+_ROIS = frozenset({".zip", ".roi"})
+FOOTPRINT_SUFFIXES = (*sorted(PICTURES), ".npy", ".npz", *sorted(_ROIS), *sorted(_RESULTS))
+"""Files that cells can be read from."""
+
+
+def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
+    """Cells that were drawn or found elsewhere, as footprints of a field.
+
+    Parameters
+    ----------
+    path
+        Labels (``.npy``, ``.tif``, ``.png``), Cellpose's ``_seg.npy``, ImageJ ROIs (``.roi``, or
+        several in a ``.zip``), suite2p's ``stat.npy`` or its folder, a result (``.hdf5``, or
+        ``.nwb`` with a segmentation; what its curation accepts), footprints as ``.npz`` of SciPy.
+    dims
+        Field ``(Y, X)`` or ``(Z, Y, X)``.
+
+    Returns
+    -------
+    csc_matrix
+        ``(n_pixels, n)`` float32, pixels in C order.
+
+    Raises
+    ------
+    ParameterError
+        They are of another field, or there are none.
+    ResultError
+        The file cannot be read.
+
+    Notes
+    -----
+    Pickles in ``.npy`` files are read without running anything that they name.
+    """
+    path = Path(path)
+    _require(path)
+    suffix = path.suffix.lower()
+    if path.is_dir() or path.name == "stat.npy":
+        return check_footprints(read_stat(path, dims), dims)
+    if suffix in PICTURES or suffix == ".npy":
+        return labels_to_footprints(read_picture(path), dims)
+    if suffix in _ROIS:
+        rois = read_rois(path, dims)
+        return outlines_to_footprints(rois.outlines, dims, rois.cells)
+    if suffix in _RESULTS:
+        return _of_result(path, dims)
+    if suffix == ".npz":
+        return check_footprints(_sparse(path), dims)
+    raise ParameterError(
+        f"Cells can be read from {', '.join(FOOTPRINT_SUFFIXES)} and suite2p folders, got "
+        f"{path.name}. Save them as labels (.tif) or ImageJ ROIs (.zip)."
+    )
+
+
+def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A region that was drawn elsewhere: above 0 in a picture or array, inside of any ROI.
+
+    Raises
+    ------
+    ParameterError
+        It is of another field, or empty.
+    ResultError
+        The file cannot be read.
+    """
+    path = Path(path)
+    _require(path)
+    suffix = path.suffix.lower()
+    if suffix in PICTURES or suffix == ".npy":
+        return image_to_mask(read_picture(path), dims)
+    if suffix in _ROIS:
+        return outlines_to_mask(read_rois(path, dims).outlines, dims)
+    raise ParameterError(
+        f"A mask can be read from {', '.join(sorted(PICTURES | _ROIS | {'.npy'}))}, got "
+        f"{path.name}. Save it as a picture that is 0 outside."
+    )
+
+
+def accepted_footprints(components: Components, dims: tuple[int, ...]) -> sp.csc_matrix:
+    """The footprints that a result accepts; all of them where nothing was decided.
+
+    Raises
+    ------
+    ParameterError
+        The result is of another field, or accepts nothing.
+    """
+    if components.dims != tuple(dims):
+        raise ParameterError(
+            f"ain must be of the field {tuple(dims)}, got a result of {components.dims}. "
+            "Take one of the same recording."
+        )
+    accepted = components.accepted
+    A = components.A if accepted is None else components.A[:, np.flatnonzero(accepted)]
+    return check_footprints(A, dims)
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise ResultError(f"A file is needed, {path} does not exist. Check its name.")
+
+
+def _of_result(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
+    from napari_cnmf.io.curation import open_curation
+    from napari_cnmf.io.imports import kind_of, open_import
+
+    cur = open_import(path) if kind_of(path) is not None else open_curation(path)
+    return accepted_footprints(cur.components.replace(accepted=cur.accepted), dims)
+
+
+def _sparse(path: Path) -> sp.csc_matrix:
+    try:
+        return sp.csc_matrix(sp.load_npz(path))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ResultError(
+            f"{path} must hold a sparse matrix as scipy.sparse.save_npz writes it, got: {error}."
+        ) from error

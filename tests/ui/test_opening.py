@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtWidgets import QDockWidget
 
 import napari_cnmf as nc
 from napari_cnmf.batch import Batch
@@ -16,6 +17,8 @@ from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.ui import _sample_data
+from napari_cnmf.ui._docks import dock_of
+from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
 from napari_cnmf.ui._opening import is_result, open_path
 from napari_cnmf.ui._session import session_of
@@ -106,3 +109,22 @@ def test_the_sample_is_simulated_once(
     assert (kind, data.shape) == ("image", viewer.layers[0].data.shape)
     assert keywords["metadata"]["paths"] == [str(path)]
     assert path.stat().st_mtime_ns == stamp
+
+
+def test_docks_from_the_menu_share_one_stack_at_their_edge(viewer: Any, qtbot: Any) -> None:
+    window = viewer.window._qt_window
+    viewer.window.add_plugin_dock_widget("napari-cnmf", "CNMF parameters")
+    viewer.window.add_plugin_dock_widget("napari-cnmf", "Curation")
+
+    def stacked() -> list[str]:
+        docks = {dock.objectName(): dock for dock in window.findChildren(QDockWidget)}
+        return [d.objectName() for d in window.tabifiedDockWidgets(docks["Curation (napari-cnmf)"])]
+
+    qtbot.waitUntil(lambda: stacked() == ["CNMF parameters (napari-cnmf)"])
+
+
+def test_docks_that_are_there_are_shown_again(viewer: Any) -> None:
+    first = show_docks(viewer)
+    dock_of(first["Traces"]).close()
+    assert show_docks(viewer) == first
+    assert dock_of(first["Traces"]).isVisible()

@@ -21,12 +21,6 @@ from napari_cnmf.ui._reader import get_reader, read_layers
 DATA = Path(__file__).parents[1] / "data"
 
 
-@pytest.fixture
-def small_is_big(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a few kB count as big, so that no test writes hundreds of MB."""
-    monkeypatch.setattr(_reader, "_BIG_BYTES", 1000)
-
-
 class TestWhichFilesAreOurs:
     @pytest.mark.parametrize("name", ["a.mmap", "a.HDF5", "a.h5", "a.nwb", "a.avi"])
     def test_by_suffix_alone(self, name: str) -> None:
@@ -36,19 +30,35 @@ class TestWhichFilesAreOurs:
     def test_left_to_others(self, name: str) -> None:
         assert get_reader(name) is None
 
-    def test_small_tiff_is_left_to_napari(self, tmp_path: Path) -> None:
-        tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 40), np.uint16))
-        assert get_reader(str(tmp_path / "a.tif")) is None
+    @pytest.mark.parametrize("compression", [None, "zlib"])
+    def test_tiff_movies_but_not_images(self, tmp_path: Path, compression: str | None) -> None:
+        def write(name: str, *shape: int) -> str:
+            frames = np.zeros(shape, np.uint16)
+            tifffile.imwrite(
+                tmp_path / name, frames, compression=compression, photometric="minisblack"
+            )
+            return str(tmp_path / name)
 
-    @pytest.mark.usefixtures("small_is_big")
-    def test_big_movie_but_not_big_image(self, tmp_path: Path) -> None:
-        tifffile.imwrite(tmp_path / "movie.tif", np.zeros((20, 30, 40), np.uint16))
-        tifffile.imwrite(tmp_path / "slide.tif", np.zeros((300, 400), np.uint16))
-        (tmp_path / "broken.tif").write_bytes(b"?" * 2000)
-        assert get_reader(str(tmp_path / "movie.tif")) is read_layers
-        assert get_reader([str(tmp_path / "movie.tif")] * 2) is read_layers
-        assert get_reader(str(tmp_path / "slide.tif")) is None
-        assert get_reader(str(tmp_path / "broken.tif")) is None
+        movie = write("movie.tif", 20, 30, 40)
+        assert get_reader(movie) is read_layers
+        assert get_reader([movie] * 2) is read_layers
+        assert get_reader(write("slide.tif", 300, 400)) is None
+        assert get_reader(write("planes.tif", 3, 300, 400)) is None
+
+    def test_imagej_movie_behind_one_page(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 30, 40), np.uint16), imagej=True)
+        assert get_reader(str(tmp_path / "a.tif")) is read_layers
+
+    def test_arrays_of_frames(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "movie.npy", np.zeros((5, 6, 7)))
+        np.save(tmp_path / "trace.npy", np.zeros(7))
+        assert get_reader(str(tmp_path / "movie.npy")) is read_layers
+        assert get_reader(str(tmp_path / "trace.npy")) is None
+
+    @pytest.mark.parametrize("name", ["broken.tif", "broken.npy"])
+    def test_damaged_files_are_left_to_others(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"?" * 2000)
+        assert get_reader(str(tmp_path / name)) is None
 
     def test_folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert get_reader(str(tmp_path)) is None

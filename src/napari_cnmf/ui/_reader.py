@@ -1,7 +1,7 @@
-"""What napari opens through us: results, CaImAn's files, and movies too big for its own reader.
+"""What napari opens through us: results, CaImAn's files, and movies, lazily.
 
 ``get_reader`` is asked for every file that is dropped on the viewer, so it decides by suffix and
-size and imports nothing heavy; the reader that it gives does the rest.
+a look at the header and imports nothing heavy; the reader that it gives does the rest.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Reader = Callable[[str | Sequence[str]], list[LayerData]]
 
 _ALWAYS = frozenset({".mmap", ".hdf5", ".h5", ".nwb", ".avi", ".mp4", ".mov"})
 _TIFF = frozenset({".tif", ".tiff", ".btf"})
-_BIG_BYTES = 100 * 2**20
-_MANY_PAGES = 16
+_MANY_FRAMES = 16
+"""Stacks of fewer are taken for images of a few planes or channels."""
 _MANY_FILES = 500
 _PLANES = ("plane0", "suite2p/plane0")
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
@@ -26,8 +26,8 @@ _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 def get_reader(path: str | Sequence[str]) -> Reader | None:
     """The reader for a file, a folder or the files of a session; ``None`` leaves it to others.
 
-    napari reads small TIFF and ``.npy`` files well by itself; of big ones it
-    would load every frame.
+    Single images and stacks of a few planes are left to napari; of a movie its own reader would
+    load every frame.
     """
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     if not paths:
@@ -51,9 +51,9 @@ def _is_ours(paths: Sequence[Path]) -> bool:
         return True
     if suffix not in _TIFF and suffix != ".npy":
         return False
-    if sum(path.stat().st_size for path in paths) < _BIG_BYTES:
+    if not all(path.is_file() for path in paths):
         return False
-    return suffix == ".npy" or len(paths) > 1 or _has_many_pages(paths[0])
+    return len(paths) > 1 or (_is_array if suffix == ".npy" else _has_many_pages)(paths[0])
 
 
 def _is_folder_of_ours(folder: Path) -> bool:
@@ -67,13 +67,28 @@ def _is_folder_of_ours(folder: Path) -> bool:
 
 
 def _has_many_pages(path: Path) -> bool:
-    """Whether a big TIFF is a movie rather than one big image."""
+    """Whether a TIFF is a movie rather than an image."""
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            return bool(tiff.pages.first.nbytes * _MANY_PAGES <= path.stat().st_size)
+            # ImageJ keeps the frames of a big file behind a single page: pages alone do not tell.
+            if tiff.pages.first.nbytes * _MANY_FRAMES <= path.stat().st_size:
+                return True
+            # Not len(): it would walk over every page of a long recording.
+            tiff.pages[_MANY_FRAMES - 1]
     except (tifffile.TiffFileError, ValueError, IndexError):
+        return False
+    return True
+
+
+def _is_array(path: Path) -> bool:
+    """Whether an ``.npy`` file holds frames rather than a trace or an image."""
+    import numpy as np
+
+    try:
+        return bool(np.load(path, mmap_mode="r", allow_pickle=False).ndim > 2)
+    except (ValueError, EOFError):
         return False
 
 

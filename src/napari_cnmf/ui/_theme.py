@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psygnal import SignalInstance
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QResizeEvent
-from qtpy.QtWidgets import QAbstractButton, QDockWidget, QLabel, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QToolButton, QWidget
 
 if TYPE_CHECKING:
     import napari
@@ -128,15 +128,6 @@ class SteadyLabel(QWidget):
         super().resizeEvent(event)
         # Of a fixed size it asks for no layout.
         self._label.setFixedSize(self.size())
-
-
-def bring_to_front(widget: QWidget) -> None:
-    """In a stack of tabs, show the dock that holds ``widget``."""
-    parent = widget.parentWidget()
-    while parent is not None and not isinstance(parent, QDockWidget):
-        parent = parent.parentWidget()
-    if parent is not None:
-        parent.raise_()
 
 
 def set_problem(widget: QWidget, problem: str | None) -> None:

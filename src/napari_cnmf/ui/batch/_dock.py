@@ -14,6 +14,7 @@ from superqt import QFlowLayout
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_later, connect_while_alive, hint_label
 from napari_cnmf.ui.batch._actions import Scene
@@ -42,7 +43,7 @@ _MOST_IN_DETAIL = 6
 _NARROW_PX = 720
 
 
-class BatchWidget(QWidget):
+class BatchWidget(Dock):
     """Table of items with their state; starts, cancels, and opens what is done."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

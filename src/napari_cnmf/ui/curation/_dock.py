@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.settings import Settings, read_settings
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._loading import LoadedResult, load_again
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import Session, ShownResult, session_of
-from napari_cnmf.ui._theme import bring_to_front, call_soon, connect_while_alive, follow_theme
+from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, actions
 from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._comparing import Comparing
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import napari
 
 
-class CurationWidget(QWidget):
+class CurationWidget(Dock):
     """Table, thresholds, decisions, edits and history of the result on screen.
 
     Every action has a method of its name, a key and, mostly, a button.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_cnmf.ui._docks import bring_to_front, open_dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.exporting._dock import ExportWidget
-from napari_cnmf.ui.exporting._open import open_dock
 
 if TYPE_CHECKING:
     import napari
@@ -44,6 +44,7 @@ class ResultButtons(QWidget):
     def open_export(self) -> ExportWidget:
         """Show the export dock."""
         widget: ExportWidget = open_dock(self._session.viewer, ExportWidget, "Export", area="right")
+        bring_to_front(widget)
         return widget
 
     def open_project(self) -> Any:
@@ -53,6 +54,7 @@ class ResultButtons(QWidget):
         widget: ProjectWidget = open_dock(
             self._session.viewer, ProjectWidget, "Project", area="bottom"
         )
+        bring_to_front(widget)
         widget.start_adding()
         return widget
 

@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.io.exports import EXPORTERS, Exporter
 from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import make_primary
 from napari_cnmf.ui.exporting._session_form import SessionForm
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _NO_RESULT = "Open a result to export it: double-click a completed item of the batch."
 
 
-class ExportWidget(QWidget):
+class ExportWidget(Dock):
     """Format, what to write, and where; the writing happens in the background."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

@@ -25,11 +25,11 @@ from napari_cnmf.params import (
     unused_parameters,
 )
 from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import (
     ERROR_COLOR,
     WARNING_COLOR,
-    bring_to_front,
     call_soon,
     make_primary,
     set_problem,
@@ -65,7 +65,7 @@ ONE_PHOTON_ALONE = (
 _NO_RATE = "data.fr is needed: the movie does not say its frame rate. Enter it in Hz."
 
 
-class ParametersWidget(QWidget):
+class ParametersWidget(Dock):
     """The form of one item.
 
     Everything is checked while typing, against the movie as well once it is known; the buttons

@@ -10,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
@@ -27,7 +28,7 @@ _SCATTER_HINT = "Drag: lasso. Shift adds. Wheel zooms, middle button moves."
 _HEAT_HINT = "Each trace to its own peak, in the order of the table. Click selects. Wheel zooms."
 
 
-class PlotsWidget(QWidget):
+class PlotsWidget(Dock):
     """Scatter of any two metrics with a lasso; heat map of all traces."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

@@ -29,6 +29,7 @@ from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.projects import Project, Sample, matching_rows
 from napari_cnmf.io.projects.project import PROJECT_FILE
 from napari_cnmf.ui._background import call_in_background, run_in_background
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._loading import LoadedResult, load_file
 from napari_cnmf.ui._session import session_of
@@ -45,7 +46,7 @@ _NO_PROJECT = "Make a new project, or open one: a project is a folder of samples
 _LOOK_EVERY_MS = 2000
 
 
-class ProjectWidget(QWidget):
+class ProjectWidget(Dock):
     """Table of samples or ROIs; adds, updates, removes, opens."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

@@ -32,6 +32,7 @@ from napari_cnmf.io.matching import (
     write_matches_csv,
 )
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_soon, make_primary
@@ -48,7 +49,7 @@ _KINDS = "Results (*.hdf5 *.h5 *.nwb *.npy);;All files (*)"
 _Shown = tuple[MatchedSessions, list[NDArray[np.int32]], Any]
 
 
-class SessionsWidget(QWidget):
+class SessionsWidget(Dock):
     """Results of one field in order, their matches as a table, and edits of them."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

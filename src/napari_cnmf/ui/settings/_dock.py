@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
+from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.settings._installation import InstallationPanel
 from napari_cnmf.ui.settings._interpreter import InterpreterPanel
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import napari
 
 
-class SettingsWidget(QWidget):
+class SettingsWidget(Dock):
     """CaImAn's interpreter and its installation; what is chosen holds for every batch."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

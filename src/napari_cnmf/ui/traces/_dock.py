@@ -10,15 +10,14 @@ from qtpy.QtWidgets import (
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
     SteadyLabel,
-    bring_to_front,
     call_soon,
     connect_while_alive,
     follow_theme,
@@ -51,7 +50,7 @@ _NO_RESULT = "Open a result to see its traces: double-click a completed item of 
 _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds another one."
 
 
-class TracesWidget(QWidget):
+class TracesWidget(Dock):
     """Raw, denoised, spikes, residual and dF/F of the selection; a cursor tied to the slider."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:

@@ -1,0 +1,83 @@
+"""How our docks are opened, and that they share the room at the window's edge as tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_cnmf.ui._theme import call_soon
+
+if TYPE_CHECKING:
+    import napari
+
+_DISPLAY_NAME = "CNMF"
+
+
+class Dock(QWidget):
+    """The root of a dock.
+
+    napari puts docks that are opened from its menu below each other, where each has a third of the
+    height it needs. When first shown, ours become tabs of one stack at their edge; whoever wants
+    two side by side drags one out.
+    """
+
+    _has_place = False
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        if not self._has_place:
+            # napari puts the dock into the window after it has shown the widget.
+            call_soon(self, self.take_place).start()
+
+    def take_place(self) -> None:
+        """Become a tab of the stack at this edge, once."""
+        dock = dock_of(self)
+        window = None if dock is None else dock.parentWidget()
+        if dock is None or not isinstance(window, QMainWindow) or self._has_place:
+            return
+        self._has_place = True
+        area = window.dockWidgetArea(dock)
+        for other in window.findChildren(QDockWidget):
+            if other is dock or other.findChild(Dock) is None:
+                continue
+            # Qt reports the area of a closed dock too.
+            if other.isVisible() and window.dockWidgetArea(other) == area:
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                return
+
+
+def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str) -> Any:
+    """Show a dock, the one that is there or a new one.
+
+    Returns
+    -------
+    Dock
+        Of the class ``make``.
+    """
+    for widget in viewer.window.dock_widgets.values():
+        if type(widget) is make:
+            if (dock := dock_of(widget)) is not None:
+                dock.show()
+            return widget
+    widget = make(viewer)
+    # The name that docks of a plugin get from the menu: it finds ours instead of making another.
+    viewer.window.add_dock_widget(widget, name=f"{title} ({_DISPLAY_NAME})", area=area)
+    widget.take_place()
+    return widget
+
+
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """The dock that holds a widget."""
+    parent = widget.parentWidget()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
+
+
+def bring_to_front(widget: QWidget) -> None:
+    """In a stack of tabs, show the dock that holds ``widget``."""
+    if (dock := dock_of(widget)) is not None:
+        dock.raise_()

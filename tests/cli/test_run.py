@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_run_returns_a_completed_duplicate_and_reruns_when_told(cli, movie_path:
     assert result.name == "result.hdf5"
     assert read_caiman(result).n_components == 2
     assert "2 found, 1 accepted" in first.stderr
+    assert (result.parent / "result.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     batch = Batch.open(result.parents[2])
     assert [item.algorithm.value for item in batch] == ["mcorr", "cnmf"]
     assert {item.name for item in batch} == {"a movie"}
@@ -165,3 +167,11 @@ def test_a_movie_without_cells_is_a_result_or_a_clear_error(cli, tmp_path: Path,
         assert item.status.error is not None
         assert item.status.error.kind.endswith("Error")
         assert "The log has the traceback" not in str(item.error), item.error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a screen")
+def test_view_without_a_screen_is_refused_before_anything_is_done(cli, movie_path: Path) -> None:
+    done = cli("run", movie_path, "--batch", "b", "--view", DISPLAY="", WAYLAND_DISPLAY="")
+    assert done.returncode == 2
+    assert "--view needs a screen" in done.stderr
+    assert not list(movie_path.parent.rglob("batch.json"))

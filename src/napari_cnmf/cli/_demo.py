@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -40,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.batch import Batch, State
     from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
     from napari_cnmf.cli._picture import draw_result
+    from napari_cnmf.cli._view import has_screen, open_viewer
     from napari_cnmf.params import CNMFParams
     from napari_cnmf.testing import demo_recording
 
@@ -121,15 +120,3 @@ def print_table(figures: dict[str, Any]) -> None:
     for name, value in figures.items():
         shown = f"{value:.3f}" if isinstance(value, float) else value
         print(f"{labels.get(name, name):>18}  {shown}")
-
-
-def has_screen() -> bool:
-    """Whether a window can be opened: on Linux a display server must be named."""
-    named = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return sys.platform != "linux" or bool(named)
-
-
-def open_viewer(path: Path) -> int:
-    """Open a batch or a result in napari, as a child process; its exit code."""
-    command = [sys.executable, "-P", "-m", "napari_cnmf.ui", str(path)]
-    return subprocess.run(command, check=False).returncode

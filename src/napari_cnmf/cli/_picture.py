@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf._atomic import replacing
+from napari_cnmf.model.contours import contours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
 
 _N_TRACES = 8
+_LEVEL = 0.2
+"""Share of a footprint's peak that its outline runs at: the whole cell, not its core."""
 _ACCEPTED, _REJECTED = "#2ecc71", "#e74c3c"
 
 
@@ -55,22 +58,12 @@ def show_image(axes: Axes, image: NDArray[Any], title: str) -> None:
 
 
 def draw_contours(axes: Axes, components: Components) -> None:
-    """The outline of every footprint at a fifth of its peak; accepted green, rejected red."""
-    from skimage.measure import find_contours
-
+    """The outline of every footprint; accepted green, rejected red; of a volume, every plane's."""
     accepted = _accepted(components)
     for index in range(components.n_components):
-        footprint = components.A[:, [index]].toarray().reshape(components.dims)
-        image = footprint if footprint.ndim == 2 else footprint.max(axis=0)
-        if image.max() <= 0:
-            continue
-        # A rim of zeros closes the outline of a cell at the border of the field.
-        outlines: list[NDArray[Any]] = find_contours(np.pad(image, 1), 0.2 * image.max())  # type: ignore[no-untyped-call]
-        # Inner rims (a nucleus without dye) and specks would hide the cells.
-        longest = max(len(outline) for outline in outlines)
-        for outline in (outline for outline in outlines if len(outline) > 0.5 * longest):
-            color = _ACCEPTED if accepted[index] else _REJECTED
-            axes.plot(outline[:, 1] - 1, outline[:, 0] - 1, color=color, linewidth=1.0)
+        color = _ACCEPTED if accepted[index] else _REJECTED
+        for line in contours(components.A, index, components.dims, level=_LEVEL):
+            axes.plot(line[:, -1], line[:, -2], color=color, linewidth=1.0)
 
 
 def draw_traces(axes: Axes, components: Components) -> None:

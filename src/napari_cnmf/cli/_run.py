@@ -15,6 +15,9 @@ from napari_cnmf.cli._options import (
     open_or_create,
     read_parameters,
 )
+from napari_cnmf.cli._view import open_viewer, require_screen
+
+PICTURE = "result.png"
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch, Item
@@ -28,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "run",
         help="find the cells of a movie",
         description="Find the cells of a movie. Several files are one session, in the order given. "
-        "The last line of stdout is the path of the result.",
+        "A picture of it lies beside the result, whose path is the last line of stdout.",
     )
     parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
     parser.add_argument("--batch", required=True, type=Path, metavar="DIR", help="made if need be")
@@ -36,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--again", action="store_true", help="run it even when the batch has the same already"
     )
+    parser.add_argument("--view", action="store_true", help="open napari with the result")
     add_item_options(parser)
     parser.set_defaults(run_command=run)
 
@@ -47,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.inputs import to_movie
     from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
 
+    if args.view:
+        require_screen("--view")
     params = read_parameters(args)
     # Before the batch is made: a wrong path must leave nothing behind.
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
@@ -61,9 +67,23 @@ def run(args: argparse.Namespace) -> int:
         print(f"{item.name} is {status.state}: {reason}", file=sys.stderr)
         return EXIT_NOT_COMPLETED
     if status.n_components is not None:
-        print(f"{status.n_components} found, {status.n_accepted} accepted", file=sys.stderr)
-    print(item.result_path)
-    return EXIT_OK
+        report(item)
+    print(item.result_path, flush=True)
+    return open_viewer(item.folder) if args.view else EXIT_OK
+
+
+def report(item: Item) -> None:
+    """What was found, how long it took, and a picture of it in the item's folder."""
+    from napari_cnmf.cli._picture import draw_result
+
+    status = item.status
+    picture = item.folder / PICTURE
+    draw_result(item, picture)
+    print(
+        f"{status.n_components} found, {status.n_accepted} accepted in {status.seconds:.1f} s; "
+        f"picture: {picture}",
+        file=sys.stderr,
+    )
 
 
 def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:

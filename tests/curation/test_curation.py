@@ -64,6 +64,9 @@ class SumEstimator:
     def redraw(self, components, row, pixels):
         return self.add(components, pixels)
 
+    def find(self, components, pixels):
+        return [self.add(components, half) for half in np.array_split(pixels, 2)]
+
 
 def open_in(folder: Path) -> Curation:
     return Curation(
@@ -82,7 +85,6 @@ def picture(cur: Curation) -> tuple:
         cur.ids.tolist(),
         cur.decisions.tolist(),
         cur.accepted.tolist(),
-        cur.seen.tolist(),
         [(sorted(cur.tags(i)), cur.note_of(i)) for i in cur.ids.tolist()],
         cur.quality.min_SNR,
         components.A.sum(axis=0).round(4).tolist(),
@@ -92,7 +94,10 @@ def picture(cur: Curation) -> tuple:
 
 
 class CurationWalk(RuleBasedStateMachine):
-    """The plain model is a list of pictures: undo must show the one before, redo the one after."""
+    """The plain model is a list of pictures: undo must show the one before, redo the one after.
+
+    Every picture is also kept by the number of its edit, which any other place must lead back to.
+    """
 
     @initialize(folder=st.just(None))
     def start(self, folder):
@@ -102,14 +107,20 @@ class CurationWalk(RuleBasedStateMachine):
         self.folder = Path(self.temporary.name)
         self.cur = open_in(self.folder)
         self.pictures = [picture(self.cur)]
-        self.at = 0
+        self.numbers, self.at = [0], 0
+        self.by_number = {0: self.pictures[0]}
+        self.used = set(range(N))
+        self.looked_at = set()
 
     def teardown(self):
         self.temporary.cleanup()
 
     def _edited(self):
-        del self.pictures[self.at + 1 :]
+        del self.pictures[self.at + 1 :], self.numbers[self.at + 1 :]
         self.pictures.append(picture(self.cur))
+        self.numbers.append(self.cur.here)
+        self.by_number[self.cur.here] = self.pictures[-1]
+        self.used.update(self.cur.ids.tolist())
         self.at += 1
 
     def _some(self, data, n=1):
@@ -163,6 +174,60 @@ class CurationWalk(RuleBasedStateMachine):
         self.cur.redraw(self._some(data)[0], np.array([1, 2, 3]))
         self._edited()
 
+    @rule(data=st.data(), pixels=st.sets(st.integers(0, 53), min_size=1, max_size=6))
+    def add(self, data, pixels):
+        new = self.cur.add(np.array(sorted(pixels)))
+        assert new == max(self.used) + 1, "no id is used twice"
+        self._edited()
+
+    @rule()
+    def find(self):
+        assert len(self.cur.find(np.arange(20))) == 2
+        self._edited()
+
+    @rule(data=st.data())
+    def trim(self, data):
+        id_ = self._some(data)[0]
+        mine = self.cur.components.A[:, [self.cur.row_of(id_)]].indices
+        if mine.size > 1:
+            self.cur.trim(id_, mine[:1])
+            assert self.cur.components.A[:, [self.cur.row_of(id_)]].nnz == mine.size - 1
+            self._edited()
+
+    @rule(data=st.data())
+    def restore(self, data):
+        if self.cur.deleted:
+            id_ = data.draw(st.sampled_from(self.cur.deleted))
+            self.cur.restore(id_)
+            assert id_ in self.cur.ids
+            self._edited()
+
+    @rule(data=st.data())
+    def untag(self, data):
+        self.cur.untag(self._some(data), "red")
+        self._edited()
+
+    @rule(data=st.data())
+    def look(self, data):
+        """No edit: it changes no picture, and neither undo nor reopening forgets it."""
+        ids = self._some(data)
+        self.cur.mark_seen(ids)
+        self.looked_at.update(ids)
+
+    @rule(data=st.data())
+    def go_to(self, data):
+        number = data.draw(st.sampled_from([0, *(e.number for e in self.cur.history)]))
+        self.cur.go_to(number)
+        assert self.cur.here == number
+        assert picture(self.cur) == self.by_number[number]
+        way = [0, *(e.number for e in self.cur.applied)]
+        if number in self.numbers:
+            # on the way that undo and redo walk: it is as if it was walked
+            self.at = self.numbers.index(number)
+        else:
+            self.numbers, self.at = way, len(way) - 1
+        self.pictures = [self.by_number[n] for n in self.numbers]
+
     @rule()
     def undo(self):
         assert self.cur.undo() is (self.at > 0)
@@ -182,9 +247,11 @@ class CurationWalk(RuleBasedStateMachine):
     def shows_what_the_model_says(self):
         if hasattr(self, "pictures"):
             assert picture(self.cur) == self.pictures[self.at]
+            seen = set(self.cur.ids[self.cur.seen].tolist())
+            assert seen == self.looked_at & set(self.cur.ids.tolist())
 
 
-CurationWalk.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+CurationWalk.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 TestCurationWalk = CurationWalk.TestCase
 
 
@@ -259,6 +326,40 @@ def test_two_windows_on_one_result_do_not_mix_their_histories(tmp_path):
         two.reject(0)
     assert len((tmp_path / "c.jsonl").read_text().splitlines()) == 1
     assert two.decisions[0] == Decision.AUTO
+
+
+def test_a_line_that_is_cut_anywhere_is_passed_over(tmp_path):
+    cur = open_in(tmp_path)
+    cur.note(0, 'a "quoted" {brace and \\ more')
+    cur.set_thresholds(min_SNR=3.0, SNR_lowest=0.5)
+    path = tmp_path / "c.jsonl"
+    lines = path.read_bytes().splitlines()
+    for line in lines:
+        for cut in range(2, len(line)):
+            path.write_bytes(lines[0] + b"\n" + line[:cut] + b"\n")
+            assert len(FileJournal(path).lines()) == 1, line[:cut]
+
+
+def test_a_window_that_is_behind_leaves_the_arrays_of_the_other_alone(tmp_path):
+    one, two = open_in(tmp_path), open_in(tmp_path)
+    one.merge([0, 1])
+    drawn = picture(one)
+    with pytest.raises(CurationError, match="another window"):
+        two.redraw(3, np.array([1, 2]))
+    assert picture(open_in(tmp_path)) == drawn
+
+
+def test_arrays_go_on_in_another_file_where_one_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_cnmf.io.curation.arrays._FULL_BYTES", 10_000)
+    cur = open_in(tmp_path)
+    for i in range(12):
+        cur.redraw(i % N, np.array([i, i + 1]))
+    assert (tmp_path / "c.part2.h5").exists()
+    again = open_in(tmp_path)
+    assert picture(again) == picture(cur)
+    while again.undo():
+        pass
+    assert picture(again) == picture(Curation(make_components()))
 
 
 def test_every_line_is_plain_json_with_who_when_what(tmp_path):

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation import EditedComponent
 
+_FULL_BYTES = 4 * 2**20
+"""A part of this size is never written to again: replacing it stays a matter of milliseconds."""
+
 
 class FileArrayStore:
-    """One group an edit, one group a component in it. Groups are added, never changed."""
+    """One group an edit, one group a component in it. Groups are added, never changed.
+
+    A process that is killed while it writes into an HDF5 file may take all that is in it along.
+    So a write replaces the file by a longer copy, and once that is large the next edits go into
+    a part of their own: ``curation.h5``, ``curation.part2.h5``, …
+
+    Parameters
+    ----------
+    path
+        Of the first part.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,28 +44,56 @@ class FileArrayStore:
             When the file or the edit's group is not there.
         """
         try:
-            with h5py.File(self.path, "r") as file:
-                group = file[str(number)]
-                return [_read_component(group[str(i)]) for i in range(len(group))]
+            # the last one that was written counts: an earlier one belongs to no line
+            for part in reversed(list(self._parts())):
+                with h5py.File(part, "r") as file:
+                    if str(number) in file:
+                        group = file[str(number)]
+                        return [_read_component(group[str(i)]) for i in range(len(group))]
         except (OSError, KeyError) as error:
-            raise CurationError(
-                f"The arrays of edit {number} must be in {self.path}, and are not: {error}. "
-                "Copy the file from where the curation was made; it belongs to the journal."
-            ) from error
+            raise self._missing(number, str(error)) from error
+        raise self._missing(number, f"there is no {self.path.name} with this edit")
 
     def write(self, number: int, components: Sequence[EditedComponent]) -> None:
+        """Keep the components of an edit; what a crash left under its number is replaced."""
+        parts = list(self._parts())
+        part = parts[-1] if parts else self.path
         try:
-            with h5py.File(self.path, "a") as file:
-                # left by a crash between this and the journal's line, which was never written
-                if str(number) in file:
-                    del file[str(number)]
-                group = file.create_group(str(number))
-                for i, component in enumerate(components):
-                    _write_component(group.create_group(str(i)), component)
+            if parts and part.stat().st_size >= _FULL_BYTES:
+                part = self._part(len(parts) + 1)
+            with replacing(part) as beside:
+                if part.exists():
+                    shutil.copyfile(part, beside)
+                with h5py.File(beside, "a") as file:
+                    # left by a crash between this and the journal's line, which was never written
+                    if str(number) in file:
+                        del file[str(number)]
+                    group = file.create_group(str(number))
+                    for i, component in enumerate(components):
+                        _write_component(group.create_group(str(i)), component)
         except OSError as error:
             raise CurationError(
-                f"{self.path} must be writable: {error}. The edit was not made."
+                f"{part} must be writable: {error}. The edit was not made."
             ) from error
+
+    def _part(self, number: int) -> Path:
+        """The file of the ``number``-th part, counted from 1."""
+        if number == 1:
+            return self.path
+        return self.path.with_name(f"{self.path.stem}.part{number}{self.path.suffix}")
+
+    def _parts(self) -> Iterator[Path]:
+        for number in count(1):
+            part = self._part(number)
+            if not part.exists():
+                return
+            yield part
+
+    def _missing(self, number: int, why: str) -> CurationError:
+        return CurationError(
+            f"The arrays of edit {number} must be in {self.path}, and are not: {why}. "
+            "Copy the file from where the curation was made; it belongs to the journal."
+        )
 
 
 def _write_component(group: h5py.Group, component: EditedComponent) -> None:

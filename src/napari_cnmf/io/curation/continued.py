@@ -18,6 +18,9 @@ class ContinuedJournal:
     def lines(self) -> Sequence[dict[str, Any]]:
         return [*self._saved, *self._since.lines()]
 
+    def require_current(self) -> None:
+        self._since.require_current()
+
     def append(self, line: dict[str, Any]) -> None:
         self._since.append(line)
 

@@ -56,16 +56,28 @@ class FileJournal:
             parsed.append(line)
         return parsed
 
+    def require_current(self) -> None:
+        """Refuse to go on where another window or program has written since this one read.
+
+        Raises
+        ------
+        CurationError
+            When the file is another than the one that was read.
+        """
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        if size != self._known_size:
+            raise self._changed_elsewhere()
+
     def append(self, line: dict[str, Any]) -> None:
         text = json.dumps(line, ensure_ascii=False, allow_nan=False, default=_plain)
         try:
             with self.path.open("ab+", buffering=0) as file:
                 size = file.seek(0, 2)
                 if size != self._known_size:
-                    raise CurationError(
-                        f"{self.path} was changed by another window or program since it was read. "
-                        "Open the result again to go on from there."
-                    )
+                    raise self._changed_elsewhere()
                 if size:
                     file.seek(-1, 2)
                     if file.read(1) != b"\n":
@@ -78,10 +90,27 @@ class FileJournal:
                 "The edit was not made; free space or check the permissions, then try again."
             ) from error
 
+    def _changed_elsewhere(self) -> CurationError:
+        return CurationError(
+            f"{self.path} was changed by another window or program since it was read. "
+            "Open the result again to go on from there."
+        )
+
 
 def _is_torn(raw: bytes) -> bool:
-    """A write that was cut off and then followed by a new line starts an object, never ends it."""
-    return raw.lstrip().startswith(b"{") and not raw.rstrip().endswith(b"}")
+    """Whether a line is the beginning of an object: a write that was cut off, wherever it was."""
+    depth, is_text, is_escaped = 0, False, False
+    for character in raw.decode(errors="replace").strip():
+        if is_text:
+            is_text = is_escaped or character != '"'
+            is_escaped = not is_escaped and character == "\\"
+        elif character == '"':
+            is_text = True
+        elif character in "{[":
+            depth += 1
+        elif character in "}]":
+            depth -= 1
+    return raw.lstrip().startswith(b"{") and (is_text or depth > 0)
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,10 @@ from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 from napari_cnmf.model.curation.comparing import Comparison, compare
-from napari_cnmf.model.curation.edits import (
-    CHANGES_COMPONENTS,
-    SHAPE_EDITS,
-    Decision,
-    Edit,
-    EditKind,
-)
+from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
-from napari_cnmf.model.curation.history import EditTree
+from napari_cnmf.model.curation.log import EditLog
 from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
-from napari_cnmf.model.curation.state import CuratedState, TakeBack
 from napari_cnmf.model.curation.stored import (
     ArrayStore,
     EditedComponent,
@@ -99,17 +91,15 @@ class Curation:
         self.who = who if who is not None else _user_name()
         self.base_quality = _quality_of(original)
         self.accepted_classes = ACCEPTED_CLASSES
-        self._journal: Journal = journal if journal is not None else MemoryJournal()
-        self._arrays: ArrayStore = arrays if arrays is not None else MemoryArrayStore()
-        self._tree = EditTree()
-        self._state = CuratedState(original.n_components)
-        self._take_back: dict[int, TakeBack] = {}
-        self._seen: set[int] = set()
-        self._shape_version = 0
-        self._components: Components | None = original
-        self._auto: NDArray[np.bool_] | None = None
-        self._listeners: list[Callable[[], None]] = []
-        self._replay()
+        self._log = EditLog(
+            original.n_components,
+            journal if journal is not None else MemoryJournal(),
+            arrays if arrays is not None else MemoryArrayStore(),
+            self.who,
+        )
+        self._tree, self._state = self._log.tree, self._log.state
+        self._assembled: tuple[int, Components] | None = None
+        self._judged: tuple[int, NDArray[np.bool_]] | None = None
 
     # -- what stands now
 
@@ -121,14 +111,15 @@ class Curation:
     @property
     def shape_version(self) -> int:
         """Another number whenever :attr:`components` or :attr:`ids` are others."""
-        return self._shape_version
+        return self._log.shape_version
 
     @property
     def components(self) -> Components:
         """The components as curated so far; row ``i`` has id ``ids[i]``."""
-        if self._components is None:
-            self._components = assemble(self.original, self._state.rows())
-        return self._components
+        version = self.shape_version
+        if self._assembled is None or self._assembled[0] != version:
+            self._assembled = version, assemble(self.original, self._state.rows())
+        return self._assembled[1]
 
     @property
     def decisions(self) -> NDArray[np.uint8]:
@@ -143,9 +134,10 @@ class Curation:
     @property
     def auto_accepted(self) -> NDArray[np.bool_]:
         """What the thresholds alone accept, ``(n_components,)``."""
-        if self._auto is None:
-            self._auto = self.preview_thresholds()
-        return self._auto
+        version = self._log.verdict_version
+        if self._judged is None or self._judged[0] != version:
+            self._judged = version, self.preview_thresholds()
+        return self._judged[1]
 
     @property
     def accepted(self) -> NDArray[np.bool_]:
@@ -193,7 +185,7 @@ class Curation:
     @property
     def seen(self) -> NDArray[np.bool_]:
         """What the curator has looked at, ``(n_components,)``; no undo changes it."""
-        return np.isin(self.ids, list(self._seen))
+        return np.isin(self.ids, list(self._log.seen))
 
     def contours(
         self, ids: Ids | None = None, *, level: float = CONTOUR_LEVEL
@@ -233,19 +225,19 @@ class Curation:
 
     def accept(self, ids: Ids) -> None:
         """Accept by hand."""
-        self._decide(EditKind.ACCEPT, ids)
+        self._edit(EditKind.ACCEPT, ids)
 
     def reject(self, ids: Ids) -> None:
         """Reject by hand."""
-        self._decide(EditKind.REJECT, ids)
+        self._edit(EditKind.REJECT, ids)
 
     def unsure(self, ids: Ids) -> None:
         """Mark for another look; the thresholds' side is kept."""
-        self._decide(EditKind.UNSURE, ids)
+        self._edit(EditKind.UNSURE, ids)
 
     def auto(self, ids: Ids) -> None:
         """Leave it to the thresholds again."""
-        self._decide(EditKind.AUTO, ids)
+        self._edit(EditKind.AUTO, ids)
 
     def mark_seen(self, ids: Ids) -> None:
         """Remember that these were looked at.
@@ -253,10 +245,7 @@ class Curation:
         Looking is no edit: it is written to the journal, but no step of the history, and
         listeners are not called.
         """
-        fresh = [i for i in self._state.require(_listed(ids)).tolist() if i not in self._seen]
-        if fresh:
-            self._journal.append({"seen": fresh, "who": self.who, "time": _now()})
-            self._seen.update(fresh)
+        self._log.mark_seen(self._state.require(_listed(ids)).tolist())
 
     def set_thresholds(self, **thresholds: Any) -> None:
         """Set evaluation parameters by CaImAn's names; changes only what is ``AUTO``.
@@ -267,22 +256,22 @@ class Curation:
             When a name is unknown or a value out of bounds.
         """
         QualityParams.model_validate(self.quality.model_dump() | thresholds)
-        self._commit(EditKind.SET_THRESHOLDS, value=thresholds)
+        self._log.commit(EditKind.SET_THRESHOLDS, value=thresholds)
 
     def tag(self, ids: Ids, tag: str) -> None:
         """Give a tag."""
-        self._commit(EditKind.TAG, self._state.require(_listed(ids)).tolist(), _said(tag, "tag"))
+        self._edit(EditKind.TAG, ids, _said(tag, "tag"))
 
     def untag(self, ids: Ids, tag: str) -> None:
         """Take a tag away."""
-        self._commit(EditKind.UNTAG, self._state.require(_listed(ids)).tolist(), _said(tag, "tag"))
+        self._edit(EditKind.UNTAG, ids, _said(tag, "tag"))
 
     def note(self, ids: Ids, text: str) -> None:
         """Write a note; an empty one removes it."""
-        self._commit(EditKind.NOTE, self._state.require(_listed(ids)).tolist(), text)
+        self._edit(EditKind.NOTE, ids, text)
 
-    def _decide(self, kind: EditKind, ids: Ids) -> None:
-        self._commit(kind, self._state.require(_listed(ids)).tolist())
+    def _edit(self, kind: EditKind, ids: Ids, value: Any = None) -> None:
+        self._log.commit(kind, self._state.require(_listed(ids)).tolist(), value)
 
     # -- shapes
 
@@ -303,15 +292,11 @@ class Curation:
             When what it changes is not there any more.
         """
         self._state.require(prepared.ids)
-        ids = list(prepared.ids)
+        ids, made = list(prepared.ids), prepared.made
         if prepared.kind is EditKind.REDRAW:
-            self._commit(EditKind.REDRAW, ids, arrays=prepared.made)
+            self._log.commit(EditKind.REDRAW, ids, arrays=made)
             return ids
-        taken = (i for edit in self._tree.edits.values() for i in edit.new_ids)
-        first = max([self._state.n_base - 1, *taken]) + 1
-        new_ids = list(range(first, first + len(prepared.made)))
-        self._commit(prepared.kind, ids, new_ids=new_ids, arrays=prepared.made)
-        return new_ids
+        return list(self._log.commit(prepared.kind, ids, n_new=len(made), arrays=made))
 
     def merge(self, ids: Ids) -> int:
         """Make one component of several; returns its id."""
@@ -367,7 +352,7 @@ class Curation:
 
     def delete(self, ids: Ids) -> None:
         """Take components out of the result; :meth:`restore` and :meth:`undo` bring them back."""
-        self._decide(EditKind.DELETE, ids)
+        self._edit(EditKind.DELETE, ids)
 
     @property
     def deleted(self) -> list[int]:
@@ -386,7 +371,7 @@ class Curation:
                 f"Only deleted components can be restored; not deleted: {bad}. "
                 "Undo brings back what was merged or split."
             )
-        self._commit(EditKind.RESTORE, index)
+        self._log.commit(EditKind.RESTORE, index)
 
     def compare(self, other: Curation) -> Comparison:
         """Where another curation of the same result agrees with this one, and where not.
@@ -425,107 +410,27 @@ class Curation:
 
     def undo(self) -> bool:
         """Take the last edit back; False at the engine's result."""
-        return self._move(self._tree.undo_target)
+        return self._log.move(self._tree.undo_target)
 
     def redo(self) -> bool:
         """Make the edit again that was undone last; False when there is none."""
-        return self._move(self._tree.redo_target)
+        return self._log.move(self._tree.redo_target)
 
     def go_to(self, number: int) -> None:
         """Go to any point of the history; 0 is the engine's result."""
-        self._tree.path(number)
-        self._move(number)
+        self._log.move(number)
 
     def journal_lines(self) -> list[dict[str, Any]]:
         """The journal as it stands, line by line."""
-        return list(self._journal.lines())
+        return self._log.lines()
 
     def arrays_of(self, number: int) -> list[EditedComponent]:
         """The components that edit ``number`` made or redrew; empty for other edits."""
-        edit = self._tree.edits[number]
-        return list(self._arrays.read(number)) if edit.kind in SHAPE_EDITS else []
+        return self._log.arrays_of(number)
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every edit, undo and redo; returns what disconnects it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    def _move(self, target: int | None) -> bool:
-        if target is None or target == self._tree.here:
-            return False
-        self._journal.append({"move": target, "who": self.who, "time": _now()})
-        self._walk(target)
-        self._changed()
-        return True
-
-    def _walk(self, target: int) -> None:
-        back, forth = self._tree.route(target)
-        for number in back:
-            self._take_back.pop(number)()
-        for number in forth:
-            self._apply(self._tree.edits[number])
-        self._tree.stand_on(target)
-        if {self._tree.edits[number].kind for number in (*back, *forth)} & CHANGES_COMPONENTS:
-            self._forget_assembled()
-        else:
-            self._auto = None
-
-    def _commit(
-        self,
-        kind: EditKind,
-        ids: Sequence[int] = (),
-        value: Any = None,
-        *,
-        new_ids: Sequence[int] = (),
-        arrays: Sequence[EditedComponent] = (),
-    ) -> None:
-        edit = Edit(
-            number=self._tree.next_number,
-            parent=self._tree.here,
-            kind=kind,
-            ids=tuple(ids),
-            value=value,
-            new_ids=tuple(new_ids),
-            who=self.who,
-            time=_now(),
-        )
-        if arrays:
-            self._arrays.write(edit.number, arrays)
-        self._journal.append(edit.to_line())
-        self._tree.add(edit)
-        self._take_back[edit.number] = self._state.apply(edit, arrays)
-        if kind in CHANGES_COMPONENTS:
-            self._forget_assembled()
-        elif kind is EditKind.SET_THRESHOLDS:
-            self._auto = None
-        self._changed()
-
-    def _apply(self, edit: Edit) -> None:
-        arrays = self._arrays.read(edit.number) if edit.kind in SHAPE_EDITS else ()
-        self._take_back[edit.number] = self._state.apply(edit, arrays)
-
-    def _replay(self) -> None:
-        for line in self._journal.lines():
-            if "seen" in line:
-                self._seen.update(int(i) for i in line["seen"])
-            elif "move" in line:
-                self._tree.path(int(line["move"]))
-                self._tree.stand_on(int(line["move"]))
-            else:
-                self._tree.add(Edit.from_line(line))
-        for number in self._tree.path(self._tree.here):
-            self._apply(self._tree.edits[number])
-        self._forget_assembled()
-
-    def _forget_assembled(self) -> None:
-        untouched = not self._state.edited and bool(self._state.alive.all())
-        self._components = self.original if untouched else None
-        self._shape_version += 1
-        self._auto = None
-
-    def _changed(self) -> None:
-        for listener in list(self._listeners):
-            listener()
+        return self._log.on_change(listener)
 
 
 def _quality_of(components: Components) -> QualityParams:
@@ -543,10 +448,6 @@ def _said(text: str, what: str) -> str:
     if not text.strip():
         raise CurationError(f"A {what} must have a name, got {text!r}.")
     return text.strip()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _user_name() -> str:

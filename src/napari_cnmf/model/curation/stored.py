@@ -63,6 +63,10 @@ class Journal(Protocol):
 
     def lines(self) -> Sequence[dict[str, Any]]: ...
 
+    def require_current(self) -> None:
+        """Raise ``CurationError`` where somebody else has appended since the lines were read."""
+        ...
+
     def append(self, line: dict[str, Any]) -> None:
         """Write one line so that a crash right after it does not lose it."""
         ...
@@ -84,6 +88,9 @@ class MemoryJournal:
 
     def lines(self) -> Sequence[dict[str, Any]]:
         return list(self._lines)
+
+    def require_current(self) -> None:
+        """Nobody else can write here."""
 
     def append(self, line: dict[str, Any]) -> None:
         self._lines.append(line)

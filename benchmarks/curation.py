@@ -157,7 +157,7 @@ class Bench:
         say("select to everything drawn", median_ms(select), "150")
 
         def step(_i: int) -> None:
-            self.dock.next()
+            self.dock.decide.next()
             drawn()
 
         say("next component, key held down", median_ms(step, 20), "100")

@@ -79,6 +79,9 @@ class Settings(BaseModel):
     advance: bool = Field(
         True, title="Then next", description="After a decision go on to the next component."
     )
+    follow: bool = Field(
+        True, title="Follow", description="Move the view to what is selected in table and plots."
+    )
     keys: dict[str, str] = Field(
         default_factory=dict,
         title="Keys",

@@ -436,3 +436,68 @@ def test_a_result_without_cells_or_scores_is_curated_without_complaint(
     desk.press("J")
     desk.press("A")
     assert desk.cur.accepted[0]
+
+
+def test_keys_of_tags_are_changed_like_any_other(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    keys = desk.panel.preferences.keys
+    keys["tag_3"].setKeySequence(QKeySequence("H"))
+    keys["tag_3"].editingFinished.emit()
+    desk.press("J")
+    desk.press("3")
+    assert desk.cur.tags(0) == frozenset()
+    desk.press("H")
+    assert desk.cur.tags(0) == {"tag 3"}
+    assert desk.panel.tags[2].toolTip() == "tag 3 (H)"
+    desk.panel.preferences.reset.click()
+    desk.press("3")
+    assert desk.cur.tags(0) == frozenset()
+
+
+def test_the_view_moves_to_what_is_out_of_sight(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    desk.viewer.reset_view()
+    camera = desk.viewer.scene.camera
+    overview = camera.center
+    desk.session.select((4,))
+    assert camera.center == overview, "what is in view moves nothing"
+    camera.center, camera.zoom = (0, 8, 10), 40.0
+    desk.session.select((0,))
+    assert camera.center == (0, 8, 10)
+    desk.session.select((4,))
+    np.testing.assert_allclose(camera.center[-2:], (30, 40), atol=0.6)
+    assert camera.zoom == 40.0
+    desk.dock.view.follow.click()
+    desk.session.select((1,))
+    np.testing.assert_allclose(camera.center[-2:], (30, 40), atol=0.6)
+    desk.qtbot.waitUntil(lambda: not read_settings().follow)
+
+
+def test_the_plane_moves_to_what_is_selected(
+    desk: Desk, result_of: Callable[..., Components]
+) -> None:
+    deep = result_of((16, 28, 40), [(1.0, 8.0, 10.0), (14.0, 20.0, 22.0), (4.0, 9.0, 30.0)])
+    desk.show(finish(load_components(deep.replace(images={}))))
+    dims = desk.viewer.dims
+    planes = []
+    for row in (0, 2, 1):
+        desk.session.select((row,))
+        planes.append(dims.current_step[1])
+    assert planes == [1, 1, 14], "a plane that the cell reaches is left alone"
+    desk.session.select((0, 1))
+    assert dims.current_step[1] == 14
+
+
+def test_columns_without_scores_make_room(desk: Desk, curable: Components) -> None:
+    desk.show(finish(load_components(curable)))
+    assert desk.panel.table.isColumnHidden(Column.CNN)
+    assert desk.panel.table.isColumnHidden(Column.CLASS)
+    classes = np.array(["soma", "process", "soma", "soma", "fragment"])
+    scored = curable.replace(classes=classes, cnn_preds=np.linspace(0, 1, 5), ecc=np.arange(5.0))
+    desk.show(finish(load_components(scored)))
+    assert not desk.panel.table.isColumnHidden(Column.CNN)
+    assert not desk.panel.table.isColumnHidden(Column.CLASS)
+    desk.panel.filter.setText("elongation>=2 soma")
+    assert desk.panel.model.order.tolist() == [2, 3]
+    desk.panel.filter.setText("snr>3..5")
+    assert "number" in desk.panel.status.text()

@@ -18,6 +18,7 @@ from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
+from napari_cnmf.ui.curation._following import Following
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._overview import Overview
 from napari_cnmf.ui.layers import KIND, ResultLayers, add_result_layers
@@ -85,6 +86,7 @@ class Session:
         self._docks = 0
         self.overview = Overview(self)
         self.timeline = Timeline(self)
+        self.following = Following(self)
         viewer.layers.events.inserted.connect(self._adopt)
         self._adopt()
         viewer.mouse_drag_callbacks.append(ClickToSelect(self))

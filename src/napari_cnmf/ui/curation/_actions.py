@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from napari_cnmf.ui.curation._tags import N_TAGS
+
 
 @dataclass(frozen=True)
 class Action:
@@ -24,6 +26,12 @@ class Action:
     key: str
     text: str
     tooltip: str
+
+    @property
+    def tag(self) -> int | None:
+        """Which tag it gives, counted from 1; ``None`` where it is no tag's."""
+        number = self.name.removeprefix("tag_")
+        return int(number) if number.isdigit() else None
 
 
 _BUILT_IN = (
@@ -51,9 +59,15 @@ _BUILT_IN = (
     Action("peak", "G", "Peak", "Go to the largest event of the selected component"),
     Action("play", "P", "Play", "Play what is around the largest event; again stops it"),
     Action("unseen", "N", "Next unseen", "Next component that was not looked at yet"),
+    *(
+        Action(
+            f"tag_{i}", str(i), f"Tag {i}", "Give the tag to the selected components, or take it"
+        )
+        for i in range(1, N_TAGS + 1)
+    ),
 )
 
 
 def actions(changed: Mapping[str, str]) -> tuple[Action, ...]:
-    """All actions but the tags, with the keys of the user's settings (``{action: key}``)."""
+    """All actions, with the keys of the user's settings (``{action: key}``)."""
     return tuple(replace(a, key=changed.get(a.name, a.key)) for a in _BUILT_IN)

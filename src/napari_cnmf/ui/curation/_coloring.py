@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.model.clusters import cluster_traces
-from napari_cnmf.model.figures import areas, event_counts
+from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._tags import Tag, color_of
 from napari_cnmf.ui.layers._coloring import figure_range, figure_rgba, group_rgba
 
@@ -28,6 +28,8 @@ class ColorBy(StrEnum):
     CNN = "CNN"
     AREA = "area"
     EVENTS = "events"
+    ELONGATION = "elongation"
+    NOISE = "noise"
     CLASS = "class"
     TAG = "tag"
     CLUSTER = "cluster"
@@ -61,7 +63,7 @@ def colors_by(
         rgba, legend = group_rgba(groups, chosen if what is ColorBy.TAG else None)
         named = " ".join(f"<span style='color:{c}'>■</span> {n}" for n, c in legend.items())
         return rgba, named or f"no component has a {what}"
-    values = _figures(what, components)
+    values = Figures.of(components, ids).metrics.get(what, np.full(len(ids), np.nan))
     low, high = figure_range(values)
     if not np.isfinite(values).any():
         return figure_rgba(values), f"the result has no {what}"
@@ -78,20 +80,3 @@ def _groups(
         return [str(c) for c in components.classes] if components.classes is not None else [""] * n
     clusters = cluster_traces(components.C, _N_CLUSTERS)
     return [str(c + 1) if c >= 0 else "" for c in clusters.tolist()]
-
-
-def _figures(what: ColorBy, components: Components) -> NDArray[np.float64]:
-    n = components.n_components
-    values = {
-        ColorBy.SNR: components.snr,
-        ColorBy.R: components.r_values,
-        ColorBy.CNN: components.cnn_preds,
-    }
-    if what is ColorBy.AREA:
-        return areas(components).astype(float)
-    if what is ColorBy.EVENTS:
-        return event_counts(components).astype(float)
-    known = values[what]
-    if known is None or known.size != n:
-        return np.full(n, np.nan)
-    return np.asarray(known, float)

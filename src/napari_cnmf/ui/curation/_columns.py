@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -69,11 +69,14 @@ class Figures:
         For each numeric column, ``(n,)`` float64, NaN where unknown.
     classes
         ``(n,)``; empty strings without classes.
+    others
+        Figures that have no column, by name, ``(n,)``.
     """
 
     ids: NDArray[np.intp]
     numbers: dict[Column, NDArray[np.float64]]
     classes: NDArray[np.str_]
+    others: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, components: Components, ids: NDArray[np.intp]) -> Figures:
@@ -93,8 +96,21 @@ class Figures:
             Column.AREA: areas(components).astype(np.float64),
             Column.EVENTS: event_counts(components).astype(np.float64),
         }
+        others = {"elongation": known(components.ecc), "noise": known(components.neurons_sn)}
         classes = components.classes if components.classes is not None else np.full(n, "")
-        return cls(ids, numbers, classes)
+        return cls(ids, numbers, classes, others)
+
+    def has(self, column: Column) -> bool:
+        """Whether there is anything to show in a column of scores or classes."""
+        if column is Column.CLASS:
+            return bool((self.classes != "").any())
+        return column not in self.numbers or bool(np.isfinite(self.numbers[column]).any())
+
+    @property
+    def metrics(self) -> dict[str, NDArray[np.float64]]:
+        """All figures by title, ``(n,)``, of those that are known of any component."""
+        values = {TITLES[column]: numbers for column, numbers in self.numbers.items()}
+        return {t: v for t, v in {**values, **self.others}.items() if np.isfinite(v).any()}
 
     @classmethod
     def empty(cls) -> Figures:
@@ -137,12 +153,19 @@ def filter_rows(
 
 
 def _in_range(name: str, sign: str, limit: str, figures: Figures) -> NDArray[np.bool_]:
-    if name not in _NUMBERS:
+    known = {key: figures.numbers[column] for key, column in _NUMBERS.items()} | figures.others
+    if name not in known:
         raise CurationError(
-            f"A range must be one of {', '.join(_NUMBERS)}, got {name!r}. For example snr>3."
+            f"A range must be one of {', '.join(known)}, got {name!r}. For example snr>3."
         )
+    try:
+        number = float(limit)
+    except ValueError as error:
+        raise CurationError(
+            f"A range must end in a number, got {limit!r}. For example snr>3."
+        ) from error
     with np.errstate(invalid="ignore"):
-        return _COMPARE[sign](figures.numbers[_NUMBERS[name]], float(limit))
+        return _COMPARE[sign](known[name], number)
 
 
 def _mentions(

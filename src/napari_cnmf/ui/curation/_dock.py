@@ -24,12 +24,13 @@ from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, actions
 from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._comparing import Comparing
+from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
-from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
+from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.exporting._buttons import ResultButtons
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 class CurationWidget(Dock):
     """Table, thresholds, decisions, edits and history of the result on screen.
 
-    Every action has a method of its name, a key and, mostly, a button.
+    Every action is a method of that name of ``decide`` or ``edits``, with a key and, mostly, a
+    button.
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
@@ -53,9 +55,12 @@ class CurationWidget(Dock):
         self.panel = CurationPanel(self.bindings, self.run, curator=self._settings.curator)
         self.panel.set_advances(self._settings.advance)
         self.view = ViewPanel(self._session)
+        self.view.set_follows(self._settings.follow)
+        self._session.following.is_on = self._settings.follow
         self.panel.tabs.insertTab(1, self.view, "View")
         self.edit_panel = EditPanel(self.panel.buttons)
         self.panel.tabs.insertTab(1, self.edit_panel, "Edit")
+        self.decide = DecideActions(self._session, self.panel)
         self.edits = EditActions(self._session, self.edit_panel, self.panel.show_busy, self)
         self.whole = WholeRuns(self._session, self.edit_panel, self)
         layout = QVBoxLayout(self)
@@ -67,8 +72,6 @@ class CurationWidget(Dock):
         self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
         self._shortcuts = {a.name: self._bind(a.key, partial(self.run, a)) for a in self.bindings}
-        for number in range(1, N_TAGS + 1):
-            self._bind(str(number), partial(self.toggle_tag, number))
         self._bind("Escape", self.edits.tool.cancel)
         self.comparing = Comparing(self)
         self._connect()
@@ -95,16 +98,19 @@ class CurationWidget(Dock):
         )
         panel.table.chosen.connect(session.select)
         panel.model.reordered.connect(self._on_reordered)
-        panel.model.note_written.connect(self._write_note)
+        panel.model.note_written.connect(
+            lambda id_, text: self._try(partial(self.decide.write_note, id_, text))
+        )
         panel.thresholds.moved.connect(self._preview_thresholds)
         panel.thresholds.settled.connect(self._set_thresholds)
-        panel.history.wanted.connect(self._go_to)
+        panel.history.wanted.connect(lambda number: self._try(partial(self.decide.go_to, number)))
         panel.filter_changed.connect(self._filter)
         panel.shown_changed.connect(self._show_states)
         panel.save_wanted.connect(self._ask_where_to_save)
         panel.read_again_wanted.connect(self.read_again)
-        panel.tag_wanted.connect(self.toggle_tag)
+        panel.tag_wanted.connect(lambda number: self._try(partial(self.decide.toggle_tag, number)))
         panel.advance_changed.connect(lambda on: self.remember(advance=on))
+        self.view.follow_changed.connect(self._set_follows)
         panel.preferences.keys_changed.connect(self._set_keys)
         panel.preferences.tags_changed.connect(self._set_tags)
 
@@ -115,6 +121,10 @@ class CurationWidget(Dock):
         self._settings = self._settings.replace(**changes)
         remember(**changes)
 
+    def _set_follows(self, follows: bool) -> None:
+        self._session.following.is_on = follows
+        self.remember(follow=follows)
+
     def _set_keys(self, keys: dict[str, str]) -> None:
         built_in = {a.name: a.key for a in actions({})}
         changed = {name: key for name, key in keys.items() if key != built_in[name]}
@@ -123,6 +133,7 @@ class CurationWidget(Dock):
             self._shortcuts[action.name].setKey(QKeySequence(action.key))
             if action.name in self.panel.buttons:
                 set_key_tip(self.panel.buttons[action.name], action)
+        self.panel.set_tag_keys(self.bindings)
         self.remember(keys=changed)
 
     def _set_tags(self, tags: tuple[Tag, ...]) -> None:
@@ -148,110 +159,13 @@ class CurationWidget(Dock):
     def curation(self) -> Curation | None:
         return None if self.link is None else self.link.curation
 
-    def selected_ids(self) -> list[int]:
-        """Ids of the selected components, in the order they were selected."""
-        result = self._session.result
-        return [] if result is None else result.ids[list(self._session.selection)].tolist()
-
     def run(self, action: Action) -> None:
         """Do what an action says; what cannot be done is said in a notification."""
-        try:
-            owner = self.edits if hasattr(self.edits, action.name) else self
-            getattr(owner, action.name)()
-        except CnmfError as error:
-            report(error)
-
-    # -- walking
-
-    def next(self) -> None:
-        """Select the next component in the filter and order of the table."""
-        self._step(1)
-
-    def previous(self) -> None:
-        """Select the one before."""
-        self._step(-1)
-
-    def unseen(self) -> None:
-        """Select the next one that was not looked at yet."""
-        if self.curation is not None:
-            seen = set(self.curation.ids[self.curation.seen].tolist())
-            self._step(1, lambda id_: id_ not in seen)
-
-    def _step(self, by: int, wanted: Callable[[int], bool] = lambda _id: True) -> None:
-        model, selection = self.panel.model, self._session.selection
-        n = len(model.order)
-        position = model.position_of(selection[-1] if by > 0 else selection[0]) if selection else -1
-        position = n if position < 0 and by < 0 else position
-        while 0 <= (position := position + by) < n:
-            row = int(model.order[position])
-            if wanted(int(model.figures.ids[row])):
-                self._session.select((row,))
-                return
-
-    # -- deciding
-
-    def accept(self) -> None:
-        self._decide("accept")
-
-    def reject(self) -> None:
-        self._decide("reject")
-
-    def unsure(self) -> None:
-        self._decide("unsure")
-
-    def auto(self) -> None:
-        self._decide("auto")
-
-    def _decide(self, how: str) -> None:
-        ids = self.selected_ids()
-        if self.curation is None or not ids:
+        if action.tag is not None:
+            self._try(partial(self.decide.toggle_tag, action.tag))
             return
-        getattr(self.curation, how)(ids)
-        if self.panel.advances and len(ids) == 1:
-            self.next()
-
-    def toggle_tag(self, number: int) -> None:
-        """Give the selected components the tag of a digit, or take it if all have it."""
-        cur, ids = self.curation, self.selected_ids()
-        if cur is None or not ids:
-            return
-        tag = self.panel.tag_name(number)
-        have_it = all(tag in cur.tags(i) for i in ids)
-        self._try(partial(cur.untag if have_it else cur.tag, ids, tag))
-
-    def note(self) -> None:
-        """Edit the note of the selected component in the table."""
-        selection = self._session.selection
-        if selection:
-            self.panel.table.edit_note(selection[0])
-
-    def _write_note(self, id_: int, text: str) -> None:
-        if self.curation is not None and text != self.curation.note_of(id_):
-            self._try(partial(self.curation.note, id_, text))
-
-    # -- history
-
-    def undo(self) -> None:
-        """Take the last edit back."""
-        if self.curation is not None:
-            self.curation.undo()
-
-    def redo(self) -> None:
-        """Make it again."""
-        if self.curation is not None:
-            self.curation.redo()
-
-    def _go_to(self, number: int) -> None:
-        if self.curation is not None:
-            self._try(partial(self.curation.go_to, number))
-
-    def peak(self) -> None:
-        """Move the time slider to the largest event of the selected component."""
-        self._session.timeline.go_to_peak()
-
-    def play(self) -> None:
-        """Play what is around that event; again stops it."""
-        self._session.timeline.play_peak()
+        owner = self.edits if hasattr(self.edits, action.name) else self.decide
+        self._try(getattr(owner, action.name))
 
     # -- thresholds
 
@@ -351,7 +265,7 @@ class CurationWidget(Dock):
 
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
         self._select_in_table()
-        ids = self.selected_ids()
+        ids = self.decide.selected_ids()
         link = self.link
         if link is None or not ids or link.is_redrawing:
             return

@@ -90,8 +90,9 @@ class CurationPanel(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: snr>3 area<200 soma unseen tag …")
         self.filter.setToolTip(
-            "Words that all have to fit: ranges of id, snr, r, cnn, area, events (snr>3), seen, "
-            "unseen, and any text of decision, class, tags and note. Return applies it again."
+            "Words that all have to fit: ranges of id, snr, r, cnn, area, events, elongation and "
+            "noise (snr>3), seen, unseen, and any text of decision, class, tags and note. Return "
+            "applies it again."
         )
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.filter_changed)
@@ -103,7 +104,8 @@ class CurationPanel(QWidget):
         self.advance.setChecked(True)
         self.advance.toggled.connect(self.advance_changed)
         self.switches = {name: self._switch(name) for name in _SWITCHES}
-        self.buttons = {a.name: _button(a, run) for a in actions}
+        self.buttons = {a.name: _button(a, run) for a in actions if a.tag is None}
+        self._tag_keys = _keys_of_tags(actions)
         self.save = QPushButton("Save…")
         self.save.setToolTip("Write a CaImAn file with these decisions. The journal saves itself.")
         make_primary(self.save)
@@ -235,18 +237,23 @@ class CurationPanel(QWidget):
         return sorted(verdict.value for verdict in origins & kinds)
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
-        """What the keys 1 to 9 give."""
+        """What the nine tag keys give."""
         self._tags = tags
         self.preferences.set_tags(tags)
         self.model.set_tags(tags)
         for number, (tag, button) in enumerate(zip(tags, self.tags, strict=True), start=1):
-            button.setToolTip(f"{tag.name} ({number})")
+            button.setToolTip(f"{tag.name} ({self._tag_keys[number]})")
             button.setStyleSheet(
                 f"background: {tag.color}; color: black; padding: 1px 4px; border-radius: 3px;"
             )
 
+    def set_tag_keys(self, actions: Sequence[Action]) -> None:
+        """Say which keys give the tags."""
+        self._tag_keys = _keys_of_tags(actions)
+        self.set_tags(self._tags)
+
     def tag_name(self, number: int) -> str:
-        """The tag of a digit."""
+        """The ``number``-th tag."""
         return self._tags[number - 1].name
 
     def set_background(self, background: str) -> None:
@@ -267,6 +274,10 @@ def _button(action: Action, run: Callable[[Action], None]) -> QPushButton:
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     button.clicked.connect(lambda _=False: run(action))
     return button
+
+
+def _keys_of_tags(actions: Sequence[Action]) -> dict[int, str]:
+    return {action.tag: action.key for action in actions if action.tag is not None}
 
 
 def set_key_tip(button: QPushButton, action: Action) -> None:

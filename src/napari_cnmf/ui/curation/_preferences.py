@@ -23,7 +23,7 @@ from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.curation._actions import Action
 from napari_cnmf.ui.curation._tags import N_TAGS, Tag
 
-_RESERVED = {*(str(i) for i in range(1, N_TAGS + 1)), "Esc"}
+_RESERVED = {"Esc": "Stop drawing"}
 
 
 class PreferencesPage(QScrollArea):
@@ -56,18 +56,20 @@ class PreferencesPage(QScrollArea):
         layout.setContentsMargins(6, 6, 6, 6)
         keys = QGridLayout()
         keys.setVerticalSpacing(2)
-        for row, action in enumerate(self._actions):
+        listed = [action for action in self._actions if action.tag is None]
+        for row, action in enumerate(listed):
             name = QLabel(action.text)
             name.setToolTip(action.tooltip)
             keys.addWidget(self.keys[action.name], row, 0)
             keys.addWidget(name, row, 1)
-        keys.addWidget(QLabel("<b>Esc</b>"), len(self._actions), 0)
-        keys.addWidget(QLabel("Stop drawing"), len(self._actions), 1)
+        for key, what in _RESERVED.items():
+            keys.addWidget(QLabel(f"<b>{key}</b>"), len(listed), 0)
+            keys.addWidget(QLabel(what), len(listed), 1)
         keys.setColumnStretch(1, 1)
         tags = QGridLayout()
         tags.setVerticalSpacing(2)
         for i in range(N_TAGS):
-            tags.addWidget(QLabel(f"<b>{i + 1}</b>"), i, 0)
+            tags.addWidget(self.keys[f"tag_{i + 1}"], i, 0)
             tags.addWidget(self.names[i], i, 1)
             tags.addWidget(self.colors[i], i, 2)
         layout.addWidget(QLabel("<b>Keys</b>: click one, then press another"))
@@ -109,7 +111,8 @@ class PreferencesPage(QScrollArea):
         key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
         others = {k: name for name, k in self._keys.items() if name != action.name}
         if not key or key in _RESERVED or key in others:
-            owner = next((a.text for a in self._actions if a.name == others.get(key)), "tags")
+            owner = next((a.text for a in self._actions if a.name == others.get(key)), None)
+            owner = owner or _RESERVED.get(key, "")
             if key:
                 self._show_problem(f"{key} is the key of {owner}: choose another one.")
             edit.setKeySequence(QKeySequence(self._keys[action.name]))

@@ -39,6 +39,7 @@ class CurationTable(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self._style_headers()
+        model.modelReset.connect(self._hide_empty)
         self.setSortingEnabled(True)
         self.sortByColumn(Column.ID, Qt.SortOrder.AscendingOrder)
         selection = self.selectionModel()
@@ -56,6 +57,11 @@ class CurationTable(QTableView):
             horizontal.setStretchLastSection(True)
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
+
+    def _hide_empty(self) -> None:
+        """Give the room of scores that a result does not have to tags and notes."""
+        for column in (Column.CLASS, Column.CNN):
+            self.setColumnHidden(column, not self._rows.figures.has(column))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         if event is None:

@@ -31,6 +31,7 @@ class ViewForm(QWidget):
     numbers_changed = Signal()
     contours_changed = Signal()
     images_wanted = Signal()
+    follow_changed = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,6 +50,12 @@ class ViewForm(QWidget):
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self.numbers = QCheckBox("numbers")
         self.numbers.setToolTip("Write its id at each component")
+        self.follow = QCheckBox("moves to what is selected")
+        self.follow.setToolTip(
+            "What is selected in the table, in the plots or by a key, and is out of sight, is "
+            "brought into view"
+        )
+        self.follow.setChecked(True)
         self.contours = QCheckBox("contours as shapes")
         self.contours.setToolTip(
             "Smooth contours of all components, the overlapping ones whole; thousands of them take "
@@ -72,6 +79,7 @@ class ViewForm(QWidget):
         form.addRow("drawn down to", _row(self.level_slider, self._level_text))
         form.addRow("colour by", self.color_box)
         form.addRow("", self._legend)
+        form.addRow("view", self.follow)
         form.addRow("", self.find_button)
 
     def _connect(self) -> None:
@@ -84,6 +92,7 @@ class ViewForm(QWidget):
         self.color_box.currentIndexChanged.connect(lambda _=0: self.coloring_changed.emit())
         self.numbers.toggled.connect(lambda _=False: self.numbers_changed.emit())
         self.contours.toggled.connect(lambda _=False: self.contours_changed.emit())
+        self.follow.toggled.connect(self.follow_changed)
         self.find_button.clicked.connect(lambda _=False: self.images_wanted.emit())
 
     # -- what is chosen
@@ -129,6 +138,11 @@ class ViewForm(QWidget):
         with QSignalBlocker(self.arrangement_box):
             self.arrangement_box.setCurrentIndex(0)
         self.find_button.setEnabled(has_movie)
+
+    def set_follows(self, follows: bool) -> None:
+        """Show the setting without telling anyone."""
+        with QSignalBlocker(self.follow):
+            self.follow.setChecked(follows)
 
     def set_filled(self, filled: bool) -> None:
         with QSignalBlocker(self.style_box):

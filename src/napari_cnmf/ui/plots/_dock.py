@@ -15,7 +15,7 @@ from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 from napari_cnmf.ui.plots._heatmap import HeatMap
-from napari_cnmf.ui.plots._metrics import metrics, thresholds_of
+from napari_cnmf.ui.plots._metrics import thresholds_of
 from napari_cnmf.ui.plots._pooling import picture_of_traces
 from napari_cnmf.ui.plots._scatter import ScatterPlot
 
@@ -109,7 +109,7 @@ class PlotsWidget(Dock):
 
     def _on_figures(self) -> None:
         result, figures = self._session.result, self._overview.figures
-        known = {} if result is None else metrics(figures, result.components)
+        known = {} if result is None else figures.metrics
         for box, first in ((self.x_axis, _FIRST_AXES[0]), (self.y_axis, _FIRST_AXES[1])):
             wanted = box.currentText() if box.currentText() in known else first
             with QSignalBlocker(box):
@@ -124,7 +124,7 @@ class PlotsWidget(Dock):
         if result is None or len(figures) != result.components.n_components:
             self.scatter.set_points(np.zeros(0), np.zeros(0), ("", ""))
             return
-        known = metrics(figures, result.components)
+        known = figures.metrics
         unknown = np.full(len(figures), np.nan)
         titles = (self.x_axis.currentText(), self.y_axis.currentText())
         x, y = (known.get(title, unknown) for title in titles)

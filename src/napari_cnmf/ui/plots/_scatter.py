@@ -66,6 +66,9 @@ class ScatterPlot(QWidget):
         self._item = self._plot.getPlotItem()
         self._item.hideButtons()
         self._item.showGrid(x=True, y=True, alpha=0.12)
+        for name in ("left", "bottom"):
+            # a correlation of 0.9 is not 900 thousandths
+            self._item.getAxis(name).enableAutoSIPrefix(False)
         self._points = pg.ScatterPlotItem(pen=None, size=6, pxMode=True)
         self._item.addItem(self._points)
         self._groups = np.zeros(0, "<U1")

@@ -1,0 +1,132 @@
+"""Walking and deciding: every method is an action of that name, with a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from napari_cnmf.model.curation import Curation
+
+if TYPE_CHECKING:
+    from napari_cnmf.ui._session import Session
+    from napari_cnmf.ui.curation._panel import CurationPanel
+
+
+class DecideActions:
+    """Goes through the components of the result on screen and decides about them.
+
+    Parameters
+    ----------
+    session
+        Whose result and selection.
+    panel
+        Its table says what comes next, its tags what the digits give.
+    """
+
+    def __init__(self, session: Session, panel: CurationPanel) -> None:
+        self._session = session
+        self._panel = panel
+
+    @property
+    def _cur(self) -> Curation | None:
+        result = self._session.result
+        return None if result is None else result.curation
+
+    def selected_ids(self) -> list[int]:
+        """Ids of the selected components, in the order they were selected."""
+        result = self._session.result
+        return [] if result is None else result.ids[list(self._session.selection)].tolist()
+
+    # -- walking
+
+    def next(self) -> None:
+        """Select the next component in the filter and order of the table."""
+        self._step(1)
+
+    def previous(self) -> None:
+        """Select the one before."""
+        self._step(-1)
+
+    def unseen(self) -> None:
+        """Select the next one that was not looked at yet."""
+        if self._cur is not None:
+            seen = set(self._cur.ids[self._cur.seen].tolist())
+            self._step(1, lambda id_: id_ not in seen)
+
+    def _step(self, by: int, wanted: Callable[[int], bool] = lambda _id: True) -> None:
+        model, selection = self._panel.model, self._session.selection
+        n = len(model.order)
+        position = model.position_of(selection[-1] if by > 0 else selection[0]) if selection else -1
+        position = n if position < 0 and by < 0 else position
+        while 0 <= (position := position + by) < n:
+            row = int(model.order[position])
+            if wanted(int(model.figures.ids[row])):
+                self._session.select((row,))
+                return
+
+    def peak(self) -> None:
+        """Move the time slider to the largest event of the selected component."""
+        self._session.timeline.go_to_peak()
+
+    def play(self) -> None:
+        """Play what is around that event; again stops it."""
+        self._session.timeline.play_peak()
+
+    # -- deciding
+
+    def accept(self) -> None:
+        self._decide("accept")
+
+    def reject(self) -> None:
+        self._decide("reject")
+
+    def unsure(self) -> None:
+        self._decide("unsure")
+
+    def auto(self) -> None:
+        self._decide("auto")
+
+    def _decide(self, how: str) -> None:
+        ids = self.selected_ids()
+        if self._cur is None or not ids:
+            return
+        getattr(self._cur, how)(ids)
+        if self._panel.advances and len(ids) == 1:
+            self.next()
+
+    def toggle_tag(self, number: int) -> None:
+        """Give the selected components the ``number``-th tag, or take it if all have it."""
+        cur, ids = self._cur, self.selected_ids()
+        if cur is None or not ids:
+            return
+        tag = self._panel.tag_name(number)
+        have_it = all(tag in cur.tags(i) for i in ids)
+        (cur.untag if have_it else cur.tag)(ids, tag)
+
+    def note(self) -> None:
+        """Edit the note of the selected component in the table."""
+        selection = self._session.selection
+        if selection:
+            self._panel.table.edit_note(selection[0])
+
+    def write_note(self, id_: int, text: str) -> None:
+        """Keep what was typed."""
+        if self._cur is not None and text != self._cur.note_of(id_):
+            self._cur.note(id_, text)
+
+    # -- history
+
+    def undo(self) -> None:
+        """Take the last edit back."""
+        if self._cur is not None:
+            self._cur.undo()
+
+    def redo(self) -> None:
+        """Make it again."""
+        if self._cur is not None:
+            self._cur.redo()
+
+    def go_to(self, number: int) -> None:
+        """Go to any point of the history."""
+        if self._cur is not None:
+            self._cur.go_to(number)

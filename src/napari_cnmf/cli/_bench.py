@@ -9,7 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from napari_cnmf.cli._bench_measure import Measured, RunFailed, as_json, measure
+from napari_cnmf.cli import _bench_suite2p as suite2p
+from napari_cnmf.cli._bench_measure import Measured, RunFailed, as_json, kept, measure
 from napari_cnmf.cli._bench_rows import GROUPS, Row, rows_of
 
 _HEADER = (
@@ -25,19 +26,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="measure the engines on simulated recordings",
         description="Run each engine in its own process on simulated recordings whose truth is "
         "known: CPU seconds (imports included), peak memory, accuracy. CaImAn takes part where its "
-        "interpreter is found. The table goes to stdout, or to --out as markdown.",
+        f"interpreter is found, suite2p where {suite2p.PYTHON_VARIABLE} names one or it is "
+        "installed here. The table goes to stdout, or to --out as markdown.",
     )
     parser.add_argument(
         "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)}; default: table"
     )
     parser.add_argument(
-        "--engines", default="auto", help="builtin, caiman or both with a comma; auto: those found"
+        "--engines",
+        default="auto",
+        help="of builtin, caiman, suite2p, with commas; auto: those found",
     )
     parser.add_argument("--rows", nargs="*", type=int, help="only these rows of each group, from 0")
     parser.add_argument(
         "--repeat", type=int, default=2, help="runs of the built-in engine; the cheapest counts"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table to this file")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="write the figures of each run to this file, and take those that lie there already",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a run instead")
     parser.set_defaults(run_command=run)
 
@@ -61,9 +71,16 @@ def run(args: argparse.Namespace) -> int:
         print(_HEADER, flush=True)
     with tempfile.TemporaryDirectory(prefix="napari-cnmf-bench-") as name:
         folder = Path(name)
-        _warm_up(folder)
+        before = kept(args.keep)
+        if "builtin" in engines:
+            _warm_up(folder)
         for row in rows:
-            results = _run_row(row, engines, folder, args.repeat)
+            there = {e: m for (*key, e), m in before.items() if key == [row.group, row.name]}
+            missing = [engine for engine in engines if engine not in there]
+            new = _run_row(row, missing, folder, args.repeat) if missing else {}
+            _append(args.keep, [as_json(row, *pair) for pair in new.items()])
+            both = there | new
+            results = {engine: both[engine] for engine in (*engines, *there) if engine in both}
             for engine, measured in results.items():
                 complete &= not isinstance(measured, str)
                 line = table_line(row, engine, measured, results.get("builtin"))
@@ -75,6 +92,13 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK if complete else EXIT_NOT_COMPLETED
 
 
+def _append(path: Path | None, lines: list[str]) -> None:
+    if path is not None and lines:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+
 def chosen(rows: list[int] | None, i: int) -> bool:
     """Whether row ``i`` of a group was asked for."""
     return rows is None or i in rows
@@ -83,19 +107,23 @@ def chosen(rows: list[int] | None, i: int) -> bool:
 def choose_engines(asked: str) -> list[str]:
     """Names of the engines that run; for ``auto`` those that are there."""
     from napari_cnmf.engines import get_engine
-    from napari_cnmf.errors import EngineError
+    from napari_cnmf.errors import EngineError, ParameterError
 
-    if asked == "auto":
-        caiman = get_engine("caiman").unavailable_reason()
-        if caiman is not None:
-            print(f"CaImAn does not take part: {caiman}", file=sys.stderr)
-        return ["builtin"] if caiman is not None else ["builtin", "caiman"]
-    names = [name.strip() for name in asked.split(",")]
+    everyone = {
+        "builtin": None,
+        "caiman": get_engine("caiman").unavailable_reason(),
+        "suite2p": suite2p.unavailable_reason(),
+    }
+    names = list(everyone) if asked == "auto" else [name.strip() for name in asked.split(",")]
     for name in names:
-        reason = get_engine(name).unavailable_reason()
-        if reason is not None:
+        if name not in everyone:
+            raise ParameterError(f"--engines takes {', '.join(everyone)}, got {name!r}.")
+        reason = everyone[name]
+        if reason is not None and asked != "auto":
             raise EngineError(reason)
-    return names
+        if reason is not None:
+            print(f"{name} does not take part: {reason}", file=sys.stderr)
+    return [name for name in names if everyone[name] is None]
 
 
 def _warm_up(folder: Path) -> None:
@@ -110,8 +138,8 @@ def _run_row(row: Row, engines: list[str], folder: Path, repeat: int) -> dict[st
     recording = row.simulate(path)
     results: dict[str, Measured | str] = {}
     for engine in engines:
-        if engine == "caiman" and (row.cold or row.memory_gb or row.n_processes):
-            # These rows turn knobs that CaImAn does not have.
+        if engine != "builtin" and (row.cold or row.memory_gb or row.n_processes):
+            # These rows turn knobs that the others do not have.
             continue
         n = repeat if engine == "builtin" and not row.cold else 1
         try:
@@ -146,7 +174,6 @@ def document(groups: list[str], lines: list[str]) -> str:
         "CPU seconds are user + system of the worker process and its children, imports and the "
         "writing of the result included, kernels cached; memory is theirs together, sampled. F1 by "
         "footprint cosine >= 0.6, one to one; found counts all components, accepted those that the "
-        "two-photon preset accepts; all cells of the truth count, silent ones too.\n\n"
-        + "\n".join(lines)
-        + "\n"
+        "two-photon preset accepts, of suite2p what its classifier calls a cell; all cells of the "
+        "truth count, silent ones too.\n\n" + "\n".join(lines) + "\n"
     )

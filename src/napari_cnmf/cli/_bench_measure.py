@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf.cli import _bench_suite2p as suite2p
 from napari_cnmf.cli._bench_rows import Row, parameters
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_cnmf.testing import Recording
+    from napari_cnmf.testing.scoring import Result
 
 _SAMPLE_S = 0.02
 
@@ -61,12 +66,37 @@ def measure(row: Row, engine: str, recording: Recording, folder: Path) -> Measur
     RunFailed
         With the item's error.
     """
-    from napari_cnmf.batch import Batch, State
-    from napari_cnmf.io.caiman import read_caiman
     from napari_cnmf.testing import score
 
-    batch = Batch.create(Path(tempfile.mkdtemp(dir=folder)) / "batch")
-    run = {"n_processes": row.n_processes, "memory_gb": row.memory_gb}
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    prepare = _prepare_suite2p if engine == "suite2p" else _prepare_item
+    run = prepare(row, engine, recording, scratch)
+    with _cache(folder if row.cold else None), _peak_of_children() as peak:
+        before, began = _cpu_of_children(), time.perf_counter()
+        outcome = run()
+        wall_s, cpu_s = time.perf_counter() - began, _cpu_of_children() - before
+    result, accepted = outcome()
+    shutil.rmtree(scratch, ignore_errors=True)
+    found = score(result, recording.truth)
+    good = score(result, recording.truth, subset=accepted)
+    return Measured(
+        cpu_s, wall_s, peak[0] / 1e9, found.f1, found.trace_correlation,
+        good.f1, good.precision, good.recall,
+    )  # fmt: skip
+
+
+_Outcome = Callable[[], tuple["Result", "NDArray[Any] | None"]]
+
+
+def _prepare_item(
+    row: Row, engine: str, recording: Recording, scratch: Path
+) -> Callable[[], _Outcome]:
+    """An item of a batch for one of our engines; what is given back runs it."""
+    from napari_cnmf.batch import Batch, State
+    from napari_cnmf.io.caiman import read_caiman
+
+    batch = Batch.create(scratch / "batch")
+    asked = {"n_processes": row.n_processes, "memory_gb": row.memory_gb}
     item = batch.add(
         "cnmf",
         Path(str(recording.movie)),
@@ -74,21 +104,35 @@ def measure(row: Row, engine: str, recording: Recording, folder: Path) -> Measur
         refit=engine == "caiman",
         engine=engine,
         name="bench",
-        run={name: value for name, value in run.items() if value is not None},
+        run={name: value for name, value in asked.items() if value is not None},
     )
-    with _cache(folder if row.cold else None), _peak_of_children() as peak:
-        before, began = _cpu_of_children(), time.perf_counter()
+
+    def read() -> tuple[Result, NDArray[Any] | None]:
+        components = read_caiman(item.result_path)
+        return components, components.accepted
+
+    def run() -> _Outcome:
         batch.run([item])
-        wall_s, cpu_s = time.perf_counter() - began, _cpu_of_children() - before
-    if item.state is not State.COMPLETED:
-        raise RunFailed(f"{item.state}: {item.error}")
-    components = read_caiman(item.result_path)
-    found = score(components, recording.truth)
-    good = score(components, recording.truth, subset=components.accepted)
-    return Measured(
-        cpu_s, wall_s, peak[0] / 1e9, found.f1, found.trace_correlation,
-        good.f1, good.precision, good.recall,
-    )  # fmt: skip
+        if item.state is not State.COMPLETED:
+            raise RunFailed(f"{item.state}: {item.error}")
+        return read
+
+    return run
+
+
+def _prepare_suite2p(
+    row: Row, engine: str, recording: Recording, scratch: Path
+) -> Callable[[], _Outcome]:
+    """suite2p's input file, made before the clock runs."""
+    job = suite2p.write_job(recording, scratch)
+
+    def run() -> _Outcome:
+        failure = suite2p.run_job(job)
+        if failure is not None:
+            raise RunFailed(f"failed: {failure}")
+        return lambda: suite2p.read_outcome(job, recording.truth.dims)
+
+    return run
 
 
 def _cpu_of_children() -> float:
@@ -143,8 +187,20 @@ def _cache(folder: Path | None) -> Iterator[None]:
 
 
 def as_json(row: Row, engine: str, measured: Measured | str) -> str:
-    """One line for scripts."""
+    """One line for scripts, and for ``kept``."""
     figures: dict[str, Any] = (
         {"error": measured} if isinstance(measured, str) else vars(measured).copy()
     )
     return json.dumps({"group": row.group, "movie": row.name, "engine": engine, **figures})
+
+
+def kept(path: Path | None) -> dict[tuple[str, str, str], Measured | str]:
+    """Figures of runs that lie in a file of such lines, by group, movie and engine."""
+    if path is None or not path.exists():
+        return {}
+    runs: dict[tuple[str, str, str], Measured | str] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        run = json.loads(line)
+        key = run.pop("group"), run.pop("movie"), run.pop("engine")
+        runs[key] = run["error"] if "error" in run else Measured(**run)
+    return runs

@@ -71,7 +71,7 @@ _TWO_PHOTON = Preset(
         PresetValue("patch.rf", 40, _RF),
         PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("motion.max_shifts", (10, 10), "Awake animals move by more than 6 px."),
-        PresetValue("quality.min_SNR", 1.5, _WEAK),
+        PresetValue("quality.min_SNR", 1.2, _WEAK),
         PresetValue("quality.rval_thr", 0.6, _WEAK),
     ),
 )

@@ -1,0 +1,72 @@
+"""The rule on drawn footprints: what is one cell, a piece of one, a process, a punctum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_cnmf.core.activity import Activity
+from napari_cnmf.core.classify import classify
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.shape import measure_shapes
+
+SIZE = 120
+G_SIG = 5.0
+
+
+def disc(y: float, x: float, radius: float, stretch: float = 1.0) -> np.ndarray:
+    yy, xx = np.mgrid[:SIZE, :SIZE]
+    return (np.hypot((yy - y) * stretch, xx - x) <= radius).astype(np.float32)
+
+
+def judged(drawn: list[np.ndarray], traces: np.ndarray | None = None):
+    """Class and reasons of each; the first is the strongest. Five plain cells set the size."""
+    cells = [disc(15, 15 + 20 * i, 5) for i in range(5)]
+    foot = np.stack(drawn + cells)[:, None]
+    n = len(foot)
+    rng = np.random.default_rng(0)
+    C = rng.standard_normal((n, 300)).astype(np.float32)
+    for k in range(n):
+        C[k, rng.permutation(300)[:15]] += 20
+    if traces is not None:
+        C[: len(traces)] = traces
+    factors = Factors(np.zeros((n, 3), np.int64), foot, C)
+    energy = np.linspace(2, 1, n)
+    activity = Activity(np.full(n, 30.0), np.zeros(n), np.ones(n), energy)
+    shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
+    classes = classify(factors, shapes, activity, G_SIG)
+    return classes.names[: len(drawn)].tolist(), classes.reasons[: len(drawn)]
+
+
+def test_a_cell_found_twice_is_one_soma() -> None:
+    names, reasons = judged([disc(60, 60, 5), disc(61, 60, 5)])
+    assert names == ["soma", "fragment"]
+    assert reasons[1] == ("on the same pixels as component 0",)
+
+
+def test_cells_that_overlap_stay_two() -> None:
+    names, _ = judged([disc(60, 60, 5), disc(60, 66, 5)])
+    assert names == ["soma", "soma"]
+
+
+def test_a_small_piece_that_is_active_with_the_cell_is_a_fragment() -> None:
+    rng = np.random.default_rng(1)
+    trace = rng.standard_normal((1, 300)) + 20 * (rng.random((1, 300)) < 0.05)
+    traces = np.concatenate([trace, trace + 0.3 * rng.standard_normal((1, 300))])
+    names, reasons = judged([disc(60, 60, 5), disc(63, 60, 2)], traces.astype(np.float32))
+    assert names == ["soma", "fragment"]
+    assert "part of component 0, active with it" in reasons[1]
+
+
+def test_puncta_and_processes_are_no_somata() -> None:
+    names, reasons = judged([disc(60, 60, 1.6), disc(90, 60, 12, stretch=6)])
+    assert names == ["process", "process"]
+    assert "narrower than a cell" in reasons[0]
+    assert "elongated" in reasons[1]
+
+
+def test_a_cell_cut_by_the_border_is_a_soma_and_a_process_at_the_border_is_not() -> None:
+    names, reasons = judged([disc(SIZE - 1, 60, 6), disc(60, SIZE - 1, 14, stretch=1 / 6)])
+    assert names[0] == "soma"
+    assert names[1] == "process"
+    assert "elongated" in reasons[1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         import_mesmerize,
     )
     from napari_cnmf.batch.exporting import export
+    from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.caiman import read_caiman, write_caiman
@@ -65,6 +66,7 @@ _WHERE = {
     "open_import": "napari_cnmf.io.imports",
     "open_movie": "napari_cnmf.io",
     "read_caiman": "napari_cnmf.io.caiman",
+    "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.caiman",
     "write_correlation": "napari_cnmf.io.exports",
@@ -100,6 +102,7 @@ __all__ = [
     "open_import",
     "open_movie",
     "read_caiman",
+    "suggest",
     "view",
     "write_caiman",
     "write_correlation",

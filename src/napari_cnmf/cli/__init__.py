@@ -21,8 +21,8 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS = (
-    "demo", "run", "batch", "curate", "export", "import", "project", "match", "params", "view",
-    "doctor", "bench",
+    "demo", "run", "batch", "curate", "export", "import", "project", "match", "params", "suggest",
+    "view", "doctor", "bench",
 )  # fmt: skip
 
 

@@ -54,10 +54,15 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out", metavar="FILE", type=Path, help="leave this region out (npy, tif, png, zip)"
     )
+    add_open_options(parser)
+    add_parameter_options(parser)
+
+
+def add_open_options(parser: argparse.ArgumentParser) -> None:
+    """What has to be said to open some movies."""
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
     parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
-    add_parameter_options(parser)
 
 
 def open_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -113,6 +113,23 @@ def free_memory_gb() -> float:
     return float(0.7 * psutil.virtual_memory().available / 1e9)
 
 
+def memory_wanted_gb(
+    shape: tuple[int, ...], itemsize: int, params: CNMFParams, frame_rate_hz: float
+) -> float:
+    """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed in one piece.
+
+    With less it is analysed tile by tile, out of core.
+    """
+    field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0])
+    block = max(32 << 20, per_bin * field.n_pixels * itemsize)
+    return _fixed_gb(field, 3 * block) + tile_gb(field, shape[0] // per_bin)
+
+
+def _fixed_gb(field: Field, block_bytes: int) -> float:
+    return _BASE_GB + block_bytes * 1e-9 + 60e-9 * field.n_pixels
+
+
 def tile_gb(field: Field, n_bins: int) -> float:
     """Memory that detection in a tile takes: its bins, the filtered sites, the footprints."""
     sites = np.prod(Lattice.over(field).shape)
@@ -125,7 +142,7 @@ def choose_tiles(
 ) -> tuple[TilePlan, ...]:
     """The whole field if it fits into the budget, else tiles of the largest side that does."""
     whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
-    fixed = _BASE_GB + block_bytes * 1e-9 + 60e-9 * field.n_pixels
+    fixed = _fixed_gb(field, block_bytes)
     if fixed + tile_gb(field, n_bins) <= budget_gb:
         return (TilePlan(whole, whole),)
     # Out of core one block of bins is held besides.

@@ -56,3 +56,44 @@ WarningCallback = Callable[[str], None]
 
 StopCallback = Callable[[], bool]
 """True when the user asked to stop; polled at block boundaries, at least once a second."""
+
+
+class WindowSource(Protocol):
+    """A movie of which boxes can be read alone."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(T, [Z], Y, X)``."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        """Frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
+        ...
+
+
+class ArraySource:
+    """A movie that is in memory; both a ``FrameSource`` and a ``WindowSource``."""
+
+    def __init__(self, frames: NDArray[Any]) -> None:
+        self._frames = frames
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(T, [Z], Y, X)``."""
+        return self._frames.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._frames.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return self._frames[start:stop].copy()
+        out[...] = self._frames[start:stop]
+        return out
+
+    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        return self._frames[(slice(start, stop), *window)]

@@ -20,6 +20,7 @@ N_BINS = 500
 def summary_images(
     source: FrameSource,
     *,
+    frames_per_bin: int | None = None,
     n_threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
     should_stop: StopCallback = never_stop,
@@ -30,6 +31,8 @@ def summary_images(
     ----------
     source
         ``(T, [Z], Y, X)``.
+    frames_per_bin
+        That the correlation image is made from means of; by default so that 500 bins remain.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def summary_images(
     report = Report(on_progress=on_progress, should_stop=should_stop)
     n_frames, dims = source.shape[0], tuple(source.shape[1:])
     shape = (1, dims[0], dims[1]) if len(dims) == 2 else (dims[0], dims[1], dims[2])
-    per_bin = max(1, n_frames // N_BINS)
+    per_bin = frames_per_bin or max(1, n_frames // N_BINS)
     store = MemoryStore(shape, n_frames // per_bin)
     everything: Region = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
     with Workers(n_threads) as workers:

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core.source import WindowSource
 from napari_cnmf.errors import CurationError, ResultError
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 
 _BLOCK_BYTES = 64 << 20
 _STATIC_PERCENTILE = 20.0
-
-
-class WindowSource(Protocol):
-    """A movie of which boxes can be read alone."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
-        """Frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,10 @@ from napari_cnmf.core.deconvolve import RISE_S, deconvolve
 from napari_cnmf.core.evaluate import elongation
 from napari_cnmf.core.reestimate._factorise import demix, fit_one, fit_two, without_floor
 from napari_cnmf.core.reestimate._finding import box_around, footprints_in
-from napari_cnmf.core.reestimate._local import Local, WindowSource, local_light, read_pixels
+from napari_cnmf.core.reestimate._local import Local, local_light, read_pixels
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.snr import trace_snr
+from napari_cnmf.core.source import WindowSource
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import EditedComponent

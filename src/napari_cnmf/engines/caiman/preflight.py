@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import psutil
 from napari_cnmf.engines.base import Algorithm, Job, Reporter
 from napari_cnmf.errors import EngineError
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
 
 _BYTES = 4
 """CaImAn computes in float32."""
@@ -47,20 +49,18 @@ def estimate_needs(job: Job, movie: Movie, n_processes: int, *, input_is_there: 
     input_is_there
         The memory map was kept by another item and needs no further room.
     """
-    n_frames, *dims = movie.shape
     movie_gb = math.prod(movie.shape) * _BYTES / 1e9
     if job.algorithm is Algorithm.MCORR:
-        pieces = max(1, math.ceil(n_frames / max(job.params.motion.num_frames_split, 1)))
-        working_gb = _SPLITS_OF_MOTION * movie_gb * min(n_processes, pieces) / pieces
         # its input, its corrected memory map, and ours in the movie's own type
         disk_gb = 2 * movie_gb + math.prod(movie.shape) * movie.dtype.itemsize / 1e9
     else:
-        share = 1.0 if job.ain_path is not None else _share_in_memory(job, dims, n_processes)
-        working_gb = _copies(job, len(dims)) * movie_gb * share
         disk_gb = movie_gb
+    memory_gb = estimate_memory_gb(
+        job.params, job.algorithm, movie.shape, n_processes, has_seeds=job.ain_path is not None
+    )
     memory = psutil.virtual_memory()
     return Needs(
-        memory_gb=_IMPORTED_GB + _FORKED_GB * (n_processes - 1) + working_gb,
+        memory_gb=memory_gb,
         memory_free_gb=memory.available / 1e9,
         memory_total_gb=(memory.total + psutil.swap_memory().total) / 1e9,
         disk_gb=disk_gb - (movie_gb if input_is_there else 0.0),
@@ -68,21 +68,51 @@ def estimate_needs(job: Job, movie: Movie, n_processes: int, *, input_is_there: 
     )
 
 
-def _copies(job: Job, ndim: int) -> float:
+def estimate_memory_gb(
+    params: CNMFParams,
+    algorithm: Algorithm,
+    shape: tuple[int, ...],
+    n_processes: int,
+    *,
+    has_seeds: bool = False,
+) -> float:
+    """Decimal gigabytes that CaImAn's processes take for a movie of ``shape (T, [Z], Y, X)``.
+
+    Parameters
+    ----------
+    n_processes
+        How many patches, or pieces in time, are in memory at once.
+    has_seeds
+        Components are given: CaImAn works on the whole field then.
+    """
+    n_frames, *dims = shape
+    movie_gb = math.prod(shape) * _BYTES / 1e9
+    if algorithm is Algorithm.MCORR:
+        pieces = max(1, math.ceil(n_frames / max(params.motion.num_frames_split, 1)))
+        working_gb = _SPLITS_OF_MOTION * movie_gb * min(n_processes, pieces) / pieces
+    else:
+        whole = has_seeds or algorithm is Algorithm.EVALUATE
+        share = 1.0 if whole else _share_in_memory(params.patch.rf, dims, n_processes)
+        working_gb = _copies(params, algorithm, len(dims), has_seeds) * movie_gb * share
+    return _IMPORTED_GB + _FORKED_GB * (n_processes - 1) + working_gb
+
+
+def _copies(params: CNMFParams, algorithm: Algorithm, ndim: int, has_seeds: bool) -> float:
     """Copies of the movie, or of its patches, in memory at the peak."""
-    copies = _COPIES[job.algorithm]
-    if job.algorithm is not Algorithm.CNMF or job.ain_path is not None:
+    copies = _COPIES[algorithm]
+    if algorithm is not Algorithm.CNMF or has_seeds:
         return copies
-    init, patch = job.params.init, job.params.patch
+    init, patch = params.init, params.patch
     whole = patch.rf is None
     ssub, tsub = (init.ssub, init.tsub) if whole else (patch.p_ssub, patch.p_tsub)
     return copies + _COPIES_TO_INITIALISE / float(ssub**ndim * tsub)
 
 
-def _share_in_memory(job: Job, dims: list[int], n_processes: int) -> float:
+def _share_in_memory(
+    rf: int | tuple[int, ...] | None, dims: Sequence[int], n_processes: int
+) -> float:
     """Share of the field that is worked on at once: patches, or all of it."""
-    rf = job.params.patch.rf
-    if rf is None or job.algorithm is Algorithm.EVALUATE:
+    if rf is None:
         return 1.0
     radii = rf if isinstance(rf, tuple) else (rf,) * len(dims)
     patch = math.prod(min(2 * r + 1, n) for r, n in zip(radii, dims, strict=False))

@@ -1,0 +1,143 @@
+"""Parameters that a movie itself suggests: the parameter lab without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_cnmf.batch.inputs import MovieLike, to_movie
+from napari_cnmf.batch.item import Item
+from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
+from napari_cnmf.core.lab.decay import Decay, estimate_decay
+from napari_cnmf.core.lab.sample import Sample, take_sample
+from napari_cnmf.core.source import ProgressCallback, StopCallback
+from napari_cnmf.io.movies import MovieWindow
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.params.cell_size import CellSize, size_of_half_height
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """What a sample of a movie says about its parameters.
+
+    Attributes
+    ----------
+    size
+        gSig and gSiz; ``None`` where too few clear cells were found.
+    radius_px
+        Half-width of the typical cell at half height.
+    n_cells
+        Cells that it rests on.
+    frame_rate_hz
+        From the movie's metadata or from ``params``; ``None`` where neither says.
+    decay_time_s
+        Measured; ``None`` where it cannot be told or the frame rate is not known.
+    decay_frames
+        The same in frames.
+    """
+
+    size: CellSize | None
+    radius_px: float | None
+    n_cells: int
+    frame_rate_hz: float | None
+    decay_time_s: float | None
+    decay_frames: float | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``{"init.gSig": (4, 4), ...}`` of what could be told."""
+        found: dict[str, Any] = {}
+        if self.size is not None:
+            found |= {"init.gSig": self.size.gSig, "init.gSiz": self.size.gSiz}
+        if self.frame_rate_hz is not None:
+            found["data.fr"] = self.frame_rate_hz
+        if self.decay_time_s is not None:
+            found["data.decay_time"] = round(self.decay_time_s, 2)
+        return found
+
+    def applied_to(self, params: CNMFParams) -> CNMFParams:
+        """These parameters with what could be told."""
+        for name, value in self.settings.items():
+            params = params.set(name, value)
+        return params
+
+
+def suggest(
+    movie: MovieLike | Item,
+    *,
+    one_photon: bool = False,
+    params: CNMFParams | Mapping[str, Any] | None = None,
+    open_with: Mapping[str, Any] | None = None,
+) -> Suggestion:
+    """Measure cell size and decay time on a sample of a movie.
+
+    Parameters
+    ----------
+    movie
+        As for `Batch.add`; a motion correction gives its corrected movie. Motion blurs cells:
+        correct it first.
+    one_photon
+        gSig as one-photon methods understand it.
+    params
+        Whose ``data.fr`` counts where it is set.
+
+    Raises
+    ------
+    MovieError
+        It cannot be opened.
+    """
+    opened = movie.movie() if isinstance(movie, Item) else to_movie(movie, **(open_with or {}))
+    given = params if isinstance(params, CNMFParams) else CNMFParams.from_dict(params or {})
+    rate = given.data.fr or opened.frame_rate_hz
+    sample = sample_of(opened)
+    cells = measure_cells(sample)
+    return suggestion_from(
+        cells, estimate_decay(cells, sample, rate), rate, one_photon=one_photon,
+        n_axes=len(opened.dims),
+    )  # fmt: skip
+
+
+def sample_of(
+    movie: Movie,
+    *,
+    plane: int | None = None,
+    on_progress: ProgressCallback | None = None,
+    should_stop: StopCallback | None = None,
+) -> Sample:
+    """A sample of a movie; of a volume one plane, the middle one if none is given."""
+    from napari_cnmf.core._report import Report, never_stop, no_progress
+
+    report = Report(on_progress=on_progress or no_progress, should_stop=should_stop or never_stop)
+    return take_sample(MovieWindow(movie), plane=plane, report=report)
+
+
+def suggestion_from(
+    cells: MeasuredCells,
+    decay: Decay,
+    frame_rate_hz: float | None,
+    *,
+    one_photon: bool,
+    n_axes: int = 2,
+) -> Suggestion:
+    """The suggestion that measurements come to.
+
+    Parameters
+    ----------
+    n_axes
+        Of the field: in a volume a cell is taken to be as deep as it is wide, which anisotropic
+        voxels make wrong: then it is left to the user, and no size is suggested.
+    """
+    radius = cells.typical_radius_px
+    size = None
+    if radius is not None and n_axes == 2:
+        size = size_of_half_height(radius, one_photon=one_photon)
+    return Suggestion(
+        size=size,
+        radius_px=radius,
+        n_cells=len(cells.radius_px),
+        frame_rate_hz=frame_rate_hz,
+        decay_time_s=None if frame_rate_hz is None else decay.seconds(frame_rate_hz),
+        decay_frames=decay.frames,
+    )

@@ -1,0 +1,69 @@
+"""``napari-cnmf suggest``: parameters that a movie itself suggests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from napari_cnmf.cli._options import add_json_option, add_open_options, open_options
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "suggest",
+        help="cell size, decay time and frame rate of a movie",
+        description="Measure cell size and decay time on a sample of a movie that was motion "
+        "corrected. The last line of stdout can be pasted behind `napari-cnmf run`.",
+    )
+    parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
+    parser.add_argument(
+        "--one-photon", action="store_true", help="gSig and gSiz as one-photon methods take them"
+    )
+    parser.add_argument("--fr", type=float, metavar="HZ", help="frame rate, if the movie has none")
+    add_open_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, explain, print."""
+    from napari_cnmf.batch.suggesting import suggest
+    from napari_cnmf.cli import EXIT_OK
+
+    movies = args.movies if len(args.movies) > 1 else args.movies[0]
+    params = {} if args.fr is None else {"data": {"fr": args.fr}}
+    found = suggest(movies, one_photon=args.one_photon, params=params, open_with=open_options(args))
+    if args.json:
+        print(json.dumps({
+            "settings": found.settings, "radius_px": found.radius_px, "n_cells": found.n_cells,
+            "decay_frames": found.decay_frames,
+        }))  # fmt: skip
+        return EXIT_OK
+    for sentence in _sentences(found):
+        print(sentence, file=sys.stderr)
+    print(" ".join(f"--set {name}={_shown(value)}" for name, value in found.settings.items()))
+    return EXIT_OK
+
+
+def _sentences(found: Any) -> list[str]:
+    if found.radius_px is None:
+        lines = [f"{found.n_cells} clear cells: too few to measure their size."]
+    else:
+        lines = [
+            f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide at half height."
+        ]
+    if found.decay_frames is not None:
+        lines.append(f"Their transients decay within {found.decay_frames:.1f} frames.")
+    else:
+        lines.append("The decay time cannot be told.")
+    if found.frame_rate_hz is None:
+        lines.append("The movie does not say its frame rate: give it with --fr.")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"

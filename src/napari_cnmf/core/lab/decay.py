@@ -1,0 +1,148 @@
+"""How fast transients decay, from the autocorrelation of bright pixels and from isolated events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.kinetics import MIN_EVENTS, estimate_kinetics
+from napari_cnmf.core.lab.cells import MIN_CELLS, MeasuredCells
+from napari_cnmf.core.lab.sample import Sample
+
+_LONGEST = 0.5
+"""Of a run: lags beyond rest on too few pairs."""
+_FIT_TO = 3.0
+"""Decay times that the fit looks at."""
+_CLEAREST = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Decay:
+    """A decay time, and what it was read off.
+
+    Attributes
+    ----------
+    frames
+        Time constant in frames; ``None`` where too few cells or frames are there to tell.
+    n_events
+        Isolated events that it was read off; 0 where they were too few and the autocorrelation
+        alone says it.
+    correlation
+        Mean autocorrelation at lags 1, 2, ... relative to lag 1 ``(n_lags,)``.
+    fitted
+        The exponential through it ``(n_lags,)``.
+    n_cells
+        So many bright places were averaged.
+    """
+
+    frames: float | None
+    correlation: NDArray[np.float64]
+    fitted: NDArray[np.float64]
+    n_cells: int
+    n_events: int = 0
+
+    def seconds(self, frame_rate_hz: float) -> float | None:
+        """The decay time at a frame rate."""
+        return None if self.frames is None else self.frames / frame_rate_hz
+
+    def frame_rate_hz(self, decay_time_s: float) -> float | None:
+        """The frame rate at which an indicator of this decay time would look so."""
+        return None if self.frames is None else self.frames / decay_time_s
+
+
+def estimate_decay(
+    cells: MeasuredCells, sample: Sample, frame_rate_hz: float | None = None
+) -> Decay:
+    """Fit ``a exp(-lag / tau) + c`` to the mean autocorrelation of the clearest cells.
+
+    Parameters
+    ----------
+    frame_rate_hz
+        With it, isolated events have the last word where there are twenty or more: a background
+        that moves lengthens the autocorrelation of one-photon recordings.
+
+    Notes
+    -----
+    Lag 0 is left out: it holds the photon noise. ``c`` takes what the mean of a short run and slow
+    changes add.
+    """
+    found = _from_correlation(cells, sample)
+    if found.frames is None or frame_rate_hz is None:
+        return found
+    tau_s, n_events = found.frames / frame_rate_hz, 0
+    with Workers() as workers:
+        for _ in range(2):
+            kinetics = estimate_kinetics(cells.traces, frame_rate_hz, tau_s, 1, workers)
+            if kinetics.n_events < MIN_EVENTS:
+                break
+            tau_s, n_events = float(np.median(kinetics.decay_s)), kinetics.n_events
+    if not n_events:
+        return found
+    return replace(found, frames=tau_s * frame_rate_hz, n_events=n_events)
+
+
+def _from_correlation(cells: MeasuredCells, sample: Sample) -> Decay:
+    chosen = np.argsort(-cells.weight, kind="stable")[:_CLEAREST]
+    nothing = np.zeros(0)
+    longest = min(run.stop - run.start for run in sample.runs)
+    if len(chosen) < MIN_CELLS or longest < 20:
+        return Decay(None, nothing, nothing, len(chosen))
+    n_lags = int(_LONGEST * longest)
+    curves = [_autocorrelation(cells.traces[k], sample, n_lags) for k in chosen]
+    # Relative to all variance, noise included: what is mostly noise says little.
+    curve = np.mean([c / c[0] for c in curves if c[0] > 0] or [np.zeros(n_lags + 1)], axis=0)
+    tau = _fit(curve)
+    if tau is None:
+        return Decay(None, curve[1:], nothing, len(chosen))
+    # Again over lags that the transient has, so that the tail does not outweigh it.
+    for _ in range(3):
+        last = int(np.clip(np.ceil(_FIT_TO * tau), 4, n_lags))
+        again = _fit(curve[: last + 1])
+        tau = again if again is not None else tau
+    last = int(np.clip(np.ceil(_FIT_TO * tau), 4, n_lags))
+    shown = curve[1 : last + 1]
+    return Decay(tau, shown, _exponential(shown, tau), len(chosen))
+
+
+def _autocorrelation(
+    trace: NDArray[np.float32], sample: Sample, n_lags: int
+) -> NDArray[np.float64]:
+    """Autocovariance ``(n_lags + 1,)``, averaged over pairs within runs."""
+    total, pairs = np.zeros(n_lags + 1), np.zeros(n_lags + 1)
+    mean = float(trace.mean())
+    for run in sample.runs:
+        x = trace[run].astype(np.float64) - mean
+        size = scipy.fft.next_fast_len(2 * len(x), real=True)
+        power = np.abs(scipy.fft.rfft(x, size)) ** 2
+        total += scipy.fft.irfft(power, size)[: n_lags + 1]
+        pairs += len(x) - np.arange(n_lags + 1)
+    return np.asarray(total / pairs, np.float64)
+
+
+def _fit(curve: NDArray[np.float64]) -> float | None:
+    """Time constant of the exponential that is nearest to lags 1 and on."""
+    y = curve[1:]
+    lags = np.arange(1, len(curve))
+    candidates = np.geomspace(0.4, max(1.0, len(y) / 1.5), 120)
+    best: tuple[float, float] | None = None
+    for tau in candidates.tolist():
+        wave = np.exp(-lags / tau)
+        design = np.stack([wave, np.ones_like(wave)], axis=1)
+        solution, *_ = np.linalg.lstsq(design, y, rcond=None)
+        if solution[0] <= 0:
+            continue
+        error = float(((design @ solution - y) ** 2).sum())
+        if best is None or error < best[0]:
+            best = (error, tau)
+    return None if best is None else best[1]
+
+
+def _exponential(y: NDArray[np.float64], tau: float) -> NDArray[np.float64]:
+    wave = np.exp(-np.arange(1, len(y) + 1) / tau)
+    design = np.stack([wave, np.ones_like(wave)], axis=1)
+    solution, *_ = np.linalg.lstsq(design, y, rcond=None)
+    return np.asarray(design @ solution, np.float64)

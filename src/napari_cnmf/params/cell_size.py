@@ -1,0 +1,76 @@
+"""From the circle around a cell to gSig and gSiz, in the two conventions there are.
+
+Two-photon: gSig is the half-width of a cell, gSiz its width, ``2 gSig + 1``. One-photon: a cell is
+a blurred spot; gSig is the standard deviation of its brightness, half of the radius at which it
+ends, and gSiz the width of the whole spot, ``4 gSig + 1``. The circle that a person draws is the
+same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_HALF_HEIGHT = math.sqrt(2 * math.log(2))
+"""Half-width at half height of a Gaussian, in its standard deviations."""
+_SOFT_EDGE = 1.07
+"""What a person takes for the edge of a cell lies so far outside of half height."""
+
+TWO_PHOTON = (
+    "Two-photon: gSig is half the width of a cell, gSiz = 2 gSig + 1 the square that holds it."
+)
+ONE_PHOTON = (
+    "One-photon: gSig is the standard deviation of the blurred cell, half the circle's radius; "
+    "gSiz = 4 gSig + 1 is the square that holds all of it."
+)
+
+
+@dataclass(frozen=True)
+class CellSize:
+    """A cell's size as parameters.
+
+    Attributes
+    ----------
+    gSig, gSiz
+        Along (y, x) or (z, y, x), whole pixels.
+    """
+
+    gSig: tuple[int, ...]
+    gSiz: tuple[int, ...]
+
+
+def size_of_circle(radius_px: float, *, one_photon: bool) -> CellSize:
+    """Parameters for cells around which a circle of this radius was drawn."""
+    g = max(1, round(radius_px / 2 if one_photon else radius_px))
+    return _square(g, one_photon)
+
+
+def size_of_half_height(radius_px: float, *, one_photon: bool) -> CellSize:
+    """Parameters for cells whose brightness falls to half at this radius.
+
+    See Also
+    --------
+    napari_cnmf.core.lab.cells.measure_cells : measures it.
+    """
+    g = radius_px / _HALF_HEIGHT if one_photon else radius_px * _SOFT_EDGE
+    return _square(max(1, round(g)), one_photon)
+
+
+def circle_radius(gSig: tuple[int, ...], *, one_photon: bool) -> float:
+    """The inverse of `size_of_circle`: radius of the circle around a cell, pixels."""
+    g = math.sqrt(gSig[-2] * gSig[-1])
+    return 2 * g if one_photon else g
+
+
+def with_depth(size: CellSize, gSig: tuple[int, ...]) -> CellSize:
+    """The same in a volume, with the depth of ``gSig`` (z, y, x); as it is in a plane."""
+    if len(gSig) == 2:
+        return size
+    z = gSig[0]
+    depth = z * (size.gSiz[0] - 1) // size.gSig[0] + 1
+    return CellSize((z, *size.gSig), (depth, *size.gSiz))
+
+
+def _square(g: int, one_photon: bool) -> CellSize:
+    width = (4 if one_photon else 2) * g + 1
+    return CellSize((g, g), (width, width))

@@ -98,10 +98,10 @@ def _prepare_item(
     batch = Batch.create(scratch / "batch")
     asked = {"n_processes": row.n_processes, "memory_gb": row.memory_gb}
     item = batch.add(
-        "cnmf",
+        row.algorithm,
         Path(str(recording.movie)),
-        params=parameters(engine, recording).replace(data={"fr": recording.frame_rate_hz}),
-        refit=engine == "caiman",
+        params=parameters(row, engine, recording).replace(data={"fr": recording.frame_rate_hz}),
+        refit=engine == "caiman" and row.algorithm == "cnmf",
         engine=engine,
         name="bench",
         run={name: value for name, value in asked.items() if value is not None},

@@ -29,11 +29,13 @@ def assemble(
     found: Found,
     traced: Traced,
     images: dict[str, NDArray[np.float32]],
+    *,
+    one_photon: bool,
 ) -> tuple[Components, dict[str, float]]:
     """Components of unit norm footprints; ``A C + b f`` is the movie without its noise.
 
     The baseline of each trace is moved into the static background, so that ``C`` rests at
-    zero and ``bl`` is 0.
+    zero and ``bl`` is 0. ``one_photon`` says that the background is no baseline for dF/F.
     """
     sn = np.where(np.isfinite(traced.sn), traced.sn, 0).astype(np.float32)
     A = (sp.diags(sn) @ traced.A).tocsc().astype(np.float32)
@@ -68,6 +70,7 @@ def assemble(
         attributes={
             "decay_time_s": traced.kinetics.decay_s.tolist(),
             "rise_time_s": traced.kinetics.rise_s.tolist(),
+            "one_photon": one_photon,
             "candidates": candidate_table(found.candidates, len(plan.dims)),
         },
     )

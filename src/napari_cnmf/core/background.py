@@ -155,22 +155,35 @@ def estimate_background(
         ``(gz, gy, gx, n_bins)`` float32, in units of ``1 / inverse_sn``.
     """
     q = pixel_weights(inside, inverse_sn)
+    sums = weighted_sums(R, q, grid, workers)
+    weight = cell_weights(q * inverse_sn, grid)
+    return np.ascontiguousarray(smooth_cells(sums) / weight[..., None], dtype=np.float32)
+
+
+def weighted_sums(
+    R: NDArray[np.float32], q: NDArray[np.float32], grid: Grid, workers: Workers
+) -> NDArray[np.float32]:
+    """``n``: sums of ``q R`` over the pixels of each cell ``(gz, gy, gx, n_bins)``."""
     sums = np.empty((*grid.shape, R.shape[-1]), np.float32)
     workers.ranges(
         lambda a, b: _sum_cells(R, q, *grid.edges, sums, a, b),
         grid.shape[0] * grid.shape[1],
         1,
     )
-    weight = cell_weights(q * inverse_sn, grid)
-    return np.ascontiguousarray(smooth_cells(sums) / weight[..., None], dtype=np.float32)
+    return sums
+
+
+def cell_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
+    """Sum of ``(Z, Y, X)`` over the pixels of each cell ``(gz, gy, gx)``."""
+    total: NDArray[np.float64] = values.astype(np.float64)
+    for axis, edge in enumerate(grid.edges):
+        total = np.add.reduceat(total, edge[:-1], axis=axis)
+    return total
 
 
 def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     """``S d`` of each cell, kept above zero where no pixel counts."""
-    total: NDArray[np.float64] = q.astype(np.float64)
-    for axis, edge in enumerate(grid.edges):
-        total = np.add.reduceat(total, edge[:-1], axis=axis)
-    smooth = smooth_cells(total)
+    smooth = smooth_cells(cell_sums(q, grid))
     floor = 1e-6 * max(float(smooth.max(initial=0.0)), 1e-12)
     return np.asarray(np.maximum(smooth, floor), np.float32)
 

@@ -105,14 +105,18 @@ class Tile:
         return np.asarray(self.gain > 0)
 
     @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Pixels inside footprints ``(Z, Y, X)``."""
+        return self.factors.inside(self.field.shape, INSIDE)
+
+    @property
     def min_area(self) -> int:
         return max(3, round(MIN_AREA * self.field.cell_area))
 
     def renew_background(self) -> None:
         """Estimate what background is left in R and take it out."""
         self.check()
-        inside = self.factors.inside(self.field.shape, INSIDE)
-        bg = estimate_background(self.R, self.gain, inside, self.field.grid, self.workers)
+        bg = estimate_background(self.R, self.gain, self.inside, self.field.grid, self.workers)
         subtract_background(self.R, self.gain, bg, self.field.grid, self.workers)
         self.background += bg
 

@@ -29,10 +29,13 @@ class Field:
         ``(Z, Y, X)`` in pixels.
     g_sig
         Half-width of a cell along each axis in pixels; 0 along Z of a plane.
+    grid_cell
+        Side of the background's cells in gSig.
     """
 
     shape: tuple[int, int, int]
     g_sig: tuple[float, float, float]
+    grid_cell: float = GRID_CELL
 
     @classmethod
     def of_movie(cls, dims: tuple[int, ...], g_sig: tuple[float, ...]) -> Field:
@@ -115,7 +118,7 @@ class Grid:
     def over(cls, field: Field) -> Grid:
         counts, edges, lower, share = [], [], [], []
         for extent, g in zip(field.shape, field.g_sig, strict=True):
-            n = max(1, round(extent / (GRID_CELL * g))) if g > 0 else 1
+            n = max(1, round(extent / (field.grid_cell * g))) if g > 0 else 1
             edge = np.round(np.linspace(0, extent, n + 1)).astype(np.int64)
             centre = (edge[1:] + edge[:-1] - 1) / 2
             pixel = np.arange(extent)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.project import cell_sum_matrix, interpolation_matrix
 
+ONE_PHOTON_RANK = 16
+
 
 @dataclass(frozen=True, eq=False)
 class BackgroundModes:
@@ -29,6 +31,17 @@ class BackgroundModes:
 
     readout: NDArray[np.float64]
     patterns: NDArray[np.float32]
+
+
+def background_rank(nb: int, *, one_photon: bool) -> int:
+    """Rank of the background that is written, for ``init.nb``.
+
+    0 and below ask for CNMF-E's ring, which the built-in engine has none of: a one-photon
+    background, which moves, is written with ``ONE_PHOTON_RANK`` patterns then, any other with one.
+    """
+    if nb > 0:
+        return nb
+    return ONE_PHOTON_RANK if one_photon else 1
 
 
 def find_modes(

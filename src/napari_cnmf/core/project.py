@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import cell_weights, pixel_weights
+from napari_cnmf.core.background import cell_sums, cell_weights, pixel_weights
 from napari_cnmf.core.binning import frame_blocks, read_blocks
 from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.kriging import Covariance, predict_from_sums
 from napari_cnmf.core.source import FrameSource
 
 _AT_ONCE = 16
@@ -173,6 +174,7 @@ class Demixer:
         sn: NDArray[np.float32],
         inside: NDArray[np.bool_],
         gain: NDArray[np.float32],
+        covariance: Covariance | None = None,
     ) -> Demixer:
         """Set up for whitened footprints ``A (n_pixels, n)``.
 
@@ -184,13 +186,19 @@ class Demixer:
             Pixels inside footprints ``(Z, Y, X)``.
         gain
             Weight of the background in each pixel ``(Z, Y, X)``.
+        covariance
+            Of the background between cells of the grid: then it is predicted by kriging rather
+            than smoothed.
         """
         grid = field.grid
         one_over = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32)
         q = pixel_weights(inside, gain)
         flat_q = q.ravel()
-        weight = cell_weights(q * gain, grid)
-        H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ smoothing_matrix(grid)
+        if covariance is None:
+            weight = cell_weights(q * gain, grid)
+            H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ smoothing_matrix(grid)
+        else:
+            H = predict_from_sums(covariance, cell_sums(q * gain, grid).ravel(), field)
         P = interpolation_matrix(grid, field.shape)
         AP = (A.T @ sp.diags(gain.ravel()) @ P).tocsr()
         N = (cell_sum_matrix(grid, field.shape) @ sp.diags(flat_q) @ A).tocsr()

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,7 +36,8 @@ from napari_cnmf.core.evaluate import score_components
 from napari_cnmf.core.gain import background_gain
 from napari_cnmf.core.images import frame_images
 from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
-from napari_cnmf.core.modes import BackgroundModes, find_modes
+from napari_cnmf.core.kriging import finer, foresee_background
+from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes
 from napari_cnmf.core.plan import Plan, make_plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.result import CNMFResult
@@ -50,7 +52,7 @@ from napari_cnmf.core.source import (
 )
 from napari_cnmf.core.stillness import stillness_warning
 from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
-from napari_cnmf.core.usable import usable_pixels
+from napari_cnmf.core.usable import saturated_pixels, usable_pixels
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams
 
@@ -130,7 +132,9 @@ def run_cnmf(
         if ain is None:
             found = _bounded(found, params, plan)
         traced = _trace(source, params, plan, binned, found, sn, gain, workers, report)
-        components, figures = assemble(plan, params, binned, found, traced, images)
+        components, figures = assemble(
+            plan, params, binned, found, traced, images, one_photon=one_photon
+        )
         components, wref = score_components(
             source, components, params, plan, found, workers, report
         )
@@ -197,9 +201,12 @@ def _detect(
         )  # fmt: skip
         border = border_px + params.patch.border_pix
         usable = usable_pixels(binned, plan.dims, border, mask, source.dtype)
+        if one_photon:
+            usable &= ~_saturated(binned, source.dtype, report).reshape(plan.dims)
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
-        found = search(store, binned, sn, gain, plan, steps, given, workers, report)
+        grid = finer(plan.field).grid if one_photon else None
+        found = search(store, binned, sn, gain, plan, steps, given, grid, workers, report)
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     moving = stillness_warning(found.shifts)
@@ -211,6 +218,16 @@ def _detect(
             "and their traces interpolated."
         )
     return binned, found, sn, gain
+
+
+def _saturated(binned: Binned, dtype: np.dtype[Any], report: Report) -> NDArray[np.bool_]:
+    full = saturated_pixels(binned, dtype)
+    if full.any():
+        report.warn(
+            f"{int(full.sum())} pixels are saturated most of the time and were left out. Turn the "
+            "light down in the next recording."
+        )
+    return full
 
 
 def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
@@ -265,9 +282,15 @@ def _trace(
     """Pass 2, then deconvolution."""
     A = found.factors.matrix(plan.field.shape)
     inside = found.factors.inside(plan.field.shape, INSIDE)
-    demixer = Demixer.build(plan.field, A, binned.mean, sn, inside, gain.reshape(plan.field.shape))
+    ahead = foresee_background(
+        found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
+    )
+    demixer = Demixer.build(
+        ahead.field, A, binned.mean, sn, inside, gain.reshape(plan.field.shape), ahead.covariance
+    )
     unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
-    modes = find_modes(found.background, binned.mean, unit, plan.field, max(1, params.init.nb))
+    rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
+    modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank)
     traces = extract_traces(
         source, demixer, modes.readout, binned.lost, workers,
         block_bytes=plan.block_bytes,

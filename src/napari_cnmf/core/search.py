@@ -18,6 +18,7 @@ from napari_cnmf.core.detect import Detection, Steps, Tile, detect, fit_given
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.images import bin_images
+from napari_cnmf.core.kriging import background_means, finer
 from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
@@ -47,6 +48,8 @@ class Found:
         Whether a slow trend was taken out.
     shifts
         Motion left in each bin ``(n_bins, 2)``, pixels.
+    fine_background
+        Like ``background`` on the finer grid that kriging takes, not smoothed; one-photon alone.
     """
 
     factors: Factors
@@ -57,6 +60,7 @@ class Found:
     pnr: NDArray[np.float32]
     detrended: bool
     shifts: NDArray[np.float64]
+    fine_background: NDArray[np.float32] | None = None
 
     def take(self, ids: NDArray[np.int64]) -> Found:
         """Some of the components."""
@@ -72,6 +76,7 @@ def search(
     plan: Plan,
     steps: Steps,
     given: sp.csc_matrix | None,
+    traces_grid: Grid | None,
     workers: Workers,
     report: Report,
 ) -> Found:
@@ -85,11 +90,14 @@ def search(
         Weight of the background in each pixel ``(n_pixels,)``.
     given
         Footprints in units of the movie, ``(n_pixels, n)``; then nothing is searched.
+    traces_grid
+        Of the background by kriging; ``None`` where traces take the smoothed one.
     """
     trend = find_trend(binned.brightness)
     shape = plan.field.shape
     correlation, pnr = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     background = np.zeros((plan.field.grid.n_cells, binned.n_bins), np.float32)
+    fine = None if traces_grid is None else np.zeros((traces_grid.n_cells, binned.n_bins), "f4")
     parts: list[tuple[Factors, Activity]] = []
     candidates: list[Candidates] = []
     own_noise = binned.sn.reshape(shape)
@@ -115,7 +123,14 @@ def search(
         else:
             detection = fit_given(tile, _cut_out(given, sn, shape, tile_plan), on_step)
         scale = 1 / np.sqrt(binned.frames_per_bin)
-        _place_background(background, detection, tile.field, tile_plan, plan.field.grid, scale)
+        _place_background(
+            background, detection.background, tile.field.grid, tile_plan, plan.field.grid, scale
+        )
+        if fine is not None and traces_grid is not None:
+            local = finer(tile.field)
+            _place_background(
+                fine, background_means(tile), local.grid, tile_plan, traces_grid, scale
+            )
         parts.append(_owned(tile, detection, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))
     factors, activity = _joined(parts, by_energy=given is None)
@@ -123,7 +138,7 @@ def search(
         factors, activity = _without_twins(factors, activity)
     return Found(
         factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
-        len(trend) > 0, shifts,
+        len(trend) > 0, shifts, fine,
     )  # fmt: skip
 
 
@@ -198,14 +213,13 @@ def _without_twins(factors: Factors, activity: Activity) -> tuple[Factors, Activ
 
 def _place_background(
     out: NDArray[np.float32],
-    detection: Detection,
-    field: Field,
+    background: NDArray[np.float32],
+    local: Grid,
     tile: TilePlan,
     grid: Grid,
     scale: float,
 ) -> None:
     """Copy the tile's background to the cells of the field's grid whose centres it owns."""
-    local = field.grid
     index = []
     for axis in range(3):
         edge = grid.edges[axis]
@@ -214,7 +228,7 @@ def _place_background(
         mine = np.flatnonzero((centre >= core.start) & (centre < core.stop))
         inside = np.searchsorted(local.edges[axis], centre[mine] - region.start, side="right") - 1
         index.append((mine, np.clip(inside, 0, local.shape[axis] - 1)))
-    block = detection.background[np.ix_(*(i for _, i in index))]
+    block = background[np.ix_(*(i for _, i in index))]
     whole = out.reshape(*grid.shape, -1)
     whole[np.ix_(*(m for m, _ in index))] = block * scale
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.errors import MovieError, ParameterError
 
+MIN_SATURATED = 4
+"""So many pixels share the highest value of a movie that is cut off there."""
+
 
 def usable_pixels(
     binned: Binned,
@@ -58,3 +61,22 @@ def usable_pixels(
             f"field {dims}. Make the border smaller or the mask larger."
         )
     return usable
+
+
+def saturated_pixels(binned: Binned, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
+    """Pixels of an integer movie that sit at the camera's highest value ``(n_pixels,)``.
+
+    A pixel that is cut off has little noise, so that whitening would trust it most, and its
+    fluctuations are those of nothing. One that only a transient takes there is kept.
+    """
+    none = np.zeros(len(binned.sn), np.bool_)
+    used = np.isfinite(binned.sn)
+    if dtype.kind not in "ui" or not used.any():
+        return none
+    top = float(binned.peak[used].max())
+    at_top = used & (binned.peak >= top)
+    # The highest of a movie that is not cut off is reached by a single pixel.
+    if at_top.sum() < MIN_SATURATED:
+        return none
+    noise = float(np.median(binned.sn[used]))
+    return np.asarray(at_top & (binned.mean > top - noise), np.bool_)

@@ -41,10 +41,11 @@ def compute_dff(
 
     Notes
     -----
-    Without a low-rank background (one-photon results with a ring model, whose background is no
-    baseline) there is nothing to divide by: traces are **detrended only**, ``F - F0``, in the
-    units of the movie, as CaImAn's ``detrend_only`` does. The percentile is the one given, where
-    CaImAn by default estimates one for each trace.
+    For one-photon results, whose background light is no baseline (those of the built-in engine,
+    and all without a low-rank background, such as CaImAn's with a ring model), there is nothing to
+    divide by: traces are **detrended only**, ``F - F0``, in the units of the movie, as CaImAn's
+    ``detrend_only`` does. The percentile is the one given, where CaImAn by default estimates one
+    for each trace.
 
     References
     ----------
@@ -77,6 +78,8 @@ def is_detrended_only(components: Components) -> bool:
 
 def _low_rank_background(components: Components) -> tuple[Any, Any] | None:
     b, f = components.b, components.f
+    if components.attributes.get("one_photon"):
+        return None
     return None if b is None or f is None or b.shape[1] == 0 else (b, f)
 
 

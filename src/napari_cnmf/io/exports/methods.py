@@ -16,6 +16,7 @@ from napari_cnmf.io.exports.selection import as_curation
 from napari_cnmf.io.exports.writing import PathLike, new_file
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.dff import is_detrended_only
 from napari_cnmf.params import CNMFParams
 
 _CITATIONS = {
@@ -183,8 +184,7 @@ def _decisions(cur: Curation) -> str:
 
 
 def _traces(cur: Curation) -> str:
-    b = cur.components.b
-    if b is not None and b.shape[1]:
+    if not is_detrended_only(cur.components):
         return (
             "dF/F is (F - F0) / (F0 + B): F the demixed raw trace, F0 its running 8th percentile "
             "over 500 frames, B that of the background under the footprint."

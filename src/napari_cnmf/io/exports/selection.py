@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
-from napari_cnmf.model.dff import compute_dff
+from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.model.figures import areas, centres, event_counts
 
 _SCORES = {
@@ -56,8 +56,7 @@ class Selected:
     @property
     def has_dff(self) -> bool:
         """False where there is no baseline to divide by, and traces are detrended alone."""
-        b = self.components.b
-        return b is not None and b.shape[1] > 0
+        return not is_detrended_only(self.components)
 
     @cached_property
     def traces(self) -> dict[str, NDArray[np.float32]]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter
 
 from napari_cnmf.model.components import Components
 
@@ -93,5 +92,7 @@ def _running_percentile(
     if window >= n_frames:
         whole = np.percentile(traces, percentile, axis=1, keepdims=True)
         return np.broadcast_to(whole, traces.shape).copy()
+    from scipy.ndimage import percentile_filter
+
     rows = [percentile_filter(row, percentile, size=window, mode="reflect") for row in traces]
     return np.asarray(rows, dtype=np.float64)

@@ -233,3 +233,16 @@ def test_importing_io_loads_no_format() -> None:
     ).stdout.split("\n")[:2]
     assert at_import == ""
     assert set(when_used.split()) <= {"tifffile", "numpy"}
+
+
+def test_an_engine_reads_frames_without_dask(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(60, dtype=np.uint16).reshape(5, 3, 4))
+    code = (
+        "import sys, napari_cnmf.io as io\n"
+        f"movie = io.open_movie({str(tmp_path / 'a.npy')!r}).with_frame_rate(30)\n"
+        "source = io.frame_source(movie)\n"
+        "print(movie.shape, movie.dtype, source.read(4, 5).max(), 'dask' in sys.modules)\n"
+        "print(movie.data[4].max().compute(), io.frame_source(movie) is source)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout.split("\n")[:2] == ["(5, 3, 4) uint16 59 False", "59 True"]

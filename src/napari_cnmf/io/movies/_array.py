@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
-from napari_cnmf.io.movies._lazy import lazy_array
+from napari_cnmf.io.movies._lazy import LazyFrames
 from napari_cnmf.io.movies._recording import Request, checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore
 
@@ -35,7 +35,7 @@ def is_array(value: object) -> bool:
     return all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__"))
 
 
-def array_movie_data(array: Any, request: Request) -> da.Array:
+def array_movie_data(array: Any, request: Request) -> da.Array | LazyFrames:
     """A lazy ``(T, [Z], Y, X)`` of any array.
 
     Raises
@@ -54,4 +54,4 @@ def array_movie_data(array: Any, request: Request) -> da.Array:
         lazy: da.Array = array[layout.select(0, layout.shape[0])]
         arranged: da.Array = lazy.transpose(layout.order)
         return arranged
-    return lazy_array(MemoryFrames(array, layout))
+    return LazyFrames(MemoryFrames(array, layout))

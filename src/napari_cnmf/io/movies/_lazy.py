@@ -36,6 +36,22 @@ class LazyFrames:
         self.dtype = store.dtype
         self.ndim = len(store.shape)
 
+    def as_dask(self) -> da.Array:
+        """A dask array of these frames, one frame a chunk."""
+        import dask.array as da
+
+        name = f"movie-{secrets.token_hex(8)}"
+        _STORES[name] = self.store
+        data: da.Array = da.from_array(
+            self,
+            chunks=(1, *self.shape[1:]),
+            name=name,
+            asarray=False,
+            fancy=False,
+            meta=np.empty((0,) * self.ndim, self.dtype),
+        )
+        return data
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -88,23 +104,6 @@ def _takes_all(rest: tuple[Any, ...]) -> bool:
     return all(isinstance(part, slice) and part == slice(None) for part in rest)
 
 
-def lazy_array(store: FrameStore) -> da.Array:
-    """``store`` as a dask array, one frame a chunk."""
-    import dask.array as da
-
-    name = f"movie-{secrets.token_hex(8)}"
-    _STORES[name] = store
-    data: da.Array = da.from_array(
-        LazyFrames(store),
-        chunks=(1, *store.shape[1:]),
-        name=name,
-        asarray=False,
-        fancy=False,
-        meta=np.empty((0,) * len(store.shape), store.dtype),
-    )
-    return data
-
-
 def array_for_display(movie: Movie) -> da.Array | LazyFrames:
     """The frames for a viewer that asks for them one at a time.
 
@@ -130,7 +129,8 @@ class DaskFrames(FrameStore):
 
 def store_of(movie: Movie) -> FrameStore | None:
     """The files behind ``movie.data``, or ``None`` when it was computed or cropped."""
-    return _STORES.get(movie.data.name)
+    frames = movie.deferred
+    return frames.store if isinstance(frames, LazyFrames) else _STORES.get(movie.data.name)
 
 
 def frame_source(movie: Movie) -> FrameSource:

@@ -16,7 +16,7 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import told_as_damage
 from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
-from napari_cnmf.io.movies._lazy import lazy_array
+from napari_cnmf.io.movies._lazy import LazyFrames
 from napari_cnmf.io.movies._recording import Recording, Request
 from napari_cnmf.io.movies._session import join, join_volumes
 from napari_cnmf.model.movie import Movie
@@ -83,7 +83,7 @@ def open_movie(
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from error
     return Movie(
-        data=lazy_array(recording.store),
+        data=LazyFrames(recording.store),
         paths=tuple(files),
         frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
         pixel_size_um=recording.pixel_size_um,

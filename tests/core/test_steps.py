@@ -28,7 +28,7 @@ from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import filled_cores
 from napari_cnmf.core.geometry import Field, colour_groups
 from napari_cnmf.core.kinetics import Library, estimate_kinetics
-from napari_cnmf.core.oasis import oasis_ar1, oasis_ar2
+from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import (
     Demixer,
@@ -226,7 +226,7 @@ def simulated_trace(g: NDArray[np.float64], n: int = 150) -> NDArray[np.float64]
 def test_oasis_ar1_is_the_convex_solution(lam: float) -> None:
     y = simulated_trace(np.array([0.9]))
     c, s = np.empty_like(y), np.empty_like(y)
-    oasis_ar1(y, 0.9, lam, 0.0, c, s)
+    oasis(y, 0.9, 0.0, lam, 0.0, c, s)
     expected = convex_deconvolution(y, lambda n: 0.9 ** np.arange(n), lam)
     np.testing.assert_allclose(c, expected, atol=1e-6)
     assert (s >= 0).all()
@@ -236,7 +236,7 @@ def test_oasis_ar2_is_near_the_convex_solution() -> None:
     d, r = 0.92, 0.4
     y = simulated_trace(np.array([d + r, -d * r]))
     c, s = np.empty_like(y), np.empty_like(y)
-    oasis_ar2(y, d + r, -d * r, 0.0, 0.0, c, s)
+    oasis(y, d + r, -d * r, 0.0, 0.0, c, s)
     powers = np.arange(len(y) + 1)
     response = (d ** powers[1:] - r ** powers[1:]) / (d - r)
     expected = convex_deconvolution(y, lambda n: response[:n], 0.0)

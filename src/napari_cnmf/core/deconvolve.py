@@ -8,7 +8,8 @@ that it means the same at any frame rate (Friedrich et al. 2017, eq. 3, in units
 
 Quantiles of a trace overestimate its baseline, the more the busier the cell; so it is taken
 again from the frames in which a first deconvolution sees no calcium, twice. A tenth of the
-noise too high costs more than all else here: small events fall below it.
+noise too high costs more than all else here: small events fall below it. What the penalty
+takes from events is half given back at the end (:mod:`napari_cnmf.core.relax`).
 """
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.oasis import oasis_ar1, oasis_ar2
+from napari_cnmf.core.oasis import oasis
+from napari_cnmf.core.relax import STANDS_OUT, relax_rows
 
 PENALTY = 2.0
 """lam in units of the noise of the matched filter."""
@@ -83,10 +85,7 @@ def _deconvolve_rows(
     for k in range(start, stop):
         for t in range(n):
             y[t] = raw[k, t] - baseline[k, t if baseline.shape[1] > 1 else 0]
-        if g.shape[1] == 1:
-            oasis_ar1(y, g[k, 0], lam[k], s_min, c, s)
-        else:
-            oasis_ar2(y, g[k, 0], g[k, 1], lam[k], s_min, c, s)
+        oasis(y, g[k, 0], g[k, 1] if g.shape[1] > 1 else 0.0, lam[k], s_min, c, s)
         for t in range(n):
             C[k, t] = c[t]
             S[k, t] = s[t]
@@ -216,6 +215,7 @@ def deconvolve(
     p: int,
     s_min: float,
     workers: Workers,
+    relaxed: bool = True,
 ) -> Deconvolved:
     """Calcium and spikes of demixed traces.
 
@@ -229,6 +229,8 @@ def deconvolve(
         Order of the AR model; 0 keeps the trace above its baseline.
     s_min
         Smallest spike: in units of the trace if positive, of its noise if negative.
+    relaxed
+        Take half the penalty's bias from the events.
     """
     n, n_frames = raw.shape
     noise = estimate_trace_noise(raw)
@@ -242,7 +244,9 @@ def deconvolve(
             above, np.zeros_like(above), level, noise, np.zeros((n, 0), np.float32), zero
         )
     g = np.ascontiguousarray(ar_coefficients(decay_s, rise_s, frame_rate_hz, p))
-    lam = PENALTY * noise.astype(np.float64) * response_norm(g)
+    norm = response_norm(g)
+    lam = PENALTY * noise.astype(np.float64) * norm
+    least = STANDS_OUT * noise / norm
     C = np.zeros((n, n_frames), np.float32)
     S = np.zeros((n, n_frames), np.float32)
     rows = np.ascontiguousarray(raw, np.float32)
@@ -256,6 +260,8 @@ def deconvolve(
                 _deconvolve_rows(rows, refined, g, lam, float(smallest[k]), C, S, k, k + 1)
             if not last:
                 refined[at] += quiet_level(rows[at], refined[at], C[at], noise[at], window)
+        if relaxed:
+            relax_rows(rows, refined, g, least, C, S, start, stop)
 
     workers.ranges(work, n, 8)
     return Deconvolved(C, S, refined.mean(1), noise, g.astype(np.float32), lam.astype(np.float32))

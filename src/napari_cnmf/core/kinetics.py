@@ -64,7 +64,9 @@ def estimate_kinetics(
     decay, rise = np.full(n, decay_time_s), np.full(n, min(RISE_S, 0.5 * decay_time_s))
     if n == 0 or p == 0:
         return Kinetics(decay, rise, 0)
-    first = deconvolve(raw, decay, rise, frame_rate_hz, p=1, s_min=0.0, workers=workers)
+    first = deconvolve(
+        raw, decay, rise, frame_rate_hz, p=1, s_min=0.0, workers=workers, relaxed=False
+    )
     length = max(6, round(2.5 * decay_time_s * frame_rate_hz))
     sums = np.zeros((n, length + 3))
     counts = np.zeros(n, np.int64)

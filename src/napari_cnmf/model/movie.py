@@ -74,12 +74,14 @@ class Movie:
         if self.frame_rate_hz is not None and not self.frame_rate_hz > 0:
             raise MovieError(f"Frame rate must be above 0 Hz, got {self.frame_rate_hz}.")
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "data" and self.deferred is not None:
-            data = self.deferred.as_dask()
-            object.__setattr__(self, "data", data)
-            return data
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # else every misspelt attribute would pass for Any
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "data" and self.deferred is not None:
+                data = self.deferred.as_dask()
+                object.__setattr__(self, "data", data)
+                return data
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def deferred(self) -> Deferred | None:

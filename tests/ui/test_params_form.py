@@ -155,3 +155,11 @@ def test_keyword_arguments_win(qtbot: Any, text: str) -> None:
     box.set_text("gSigg=4")
     with pytest.raises(ParameterError, match="gSig"):
         box.applied_to(CNMFParams())
+
+
+def test_a_click_at_automatic_starts_editing(form: ParamsForm) -> None:
+    row = form.row("data.fr")
+    assert form.value().data.fr is None
+    row._automatic.click()
+    type_into(form, "data.fr", "30")
+    assert form.value().data.fr == 30

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_cnmf.params import ParameterField
 from napari_cnmf.ui._theme import ERROR_COLOR, set_problem
@@ -15,7 +15,7 @@ from napari_cnmf.ui.forms._editors import make_editor
 _EDITOR_WIDTH = 104
 _UNIT_WIDTH = 56
 _SPACING = 6
-_AUTOMATIC = "color: {}; padding-left: 4px;"
+_AUTOMATIC = "color: {}; padding-left: 4px; text-align: left; background: transparent;"
 
 
 class ParameterRow(QWidget):
@@ -36,7 +36,10 @@ class ParameterRow(QWidget):
         self._label = QLabel(field.title)
         self._label.setWordWrap(True)
         self._tick = self._make_tick() if field.optional else None
-        self._automatic = QLabel("automatic")
+        self._automatic = QPushButton("automatic")
+        self._automatic.setFlat(True)
+        self._automatic.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._automatic.clicked.connect(lambda _=False: self._start_editing())
         self._unit = QLabel(field.unit or "")
         self._unit.setStyleSheet("color: gray;")
         self._lay_out()
@@ -107,6 +110,12 @@ class ParameterRow(QWidget):
     def _on_ticked(self, ticked: bool) -> None:
         self._show_editor(ticked)
         self._on_changed()
+
+    def _start_editing(self) -> None:
+        """Who clicks at "automatic" wants to set a value."""
+        if self._tick is not None:
+            self._tick.setChecked(True)
+            self._editor.native.setFocus()
 
     def _on_changed(self) -> None:
         self._mark_changed()

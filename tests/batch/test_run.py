@@ -111,6 +111,17 @@ def test_a_worker_that_is_killed_leaves_its_item_interrupted_and_retriable(
     assert item.status.attempts == 2
 
 
+def test_warnings_stay_with_the_item_until_it_runs_again(batch: Batch, movie_path: Path) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy", comment="warn and fail")
+    batch.run(progress=False)
+    assert item.status.warnings == ("The toy should rest, and it moved. Hold it.",)
+    item.set_comment("")
+    item.retry()
+    batch.run(progress=False)
+    assert item.state is State.COMPLETED
+    assert item.status.warnings == ()
+
+
 def test_a_completed_item_is_not_run_again(batch: Batch, movie_path: Path) -> None:
     item = batch.add("cnmf", movie_path, engine="toy")
     batch.run(progress=False)

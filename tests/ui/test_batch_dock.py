@@ -53,6 +53,14 @@ def test_the_table_says_what_an_item_is(qtbot: Any) -> None:
     assert color == STATE_COLORS[State.COMPLETED]
 
 
+def test_warnings_are_seen_in_the_table(qtbot: Any) -> None:
+    model = BatchTableModel()
+    model.set_rows([row(1, State.COMPLETED, warnings=("The movie still moves: 0.8 px.",))])
+    assert text(model, 0, Column.STATE) == "completed ⚠"
+    tooltip = model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert "⚠ The movie still moves: 0.8 px." in tooltip
+
+
 def test_states_have_the_colours_users_know() -> None:
     wanted = {State.COMPLETED: "green", State.FAILED: "red", State.RUNNING: "yellow"}
     hues = {"green": (90, 160), "red": (-10, 15), "yellow": (40, 65), "orange": (25, 40)}

@@ -18,6 +18,8 @@ logger = logging.getLogger("napari_cnmf")
 
 PROGRESS_SECONDS = 0.2
 """Progress is written this often at most; a new stage and the end of one always."""
+MAX_WARNINGS = 20
+"""The status is rewritten at each beat and stays small; the events keep all."""
 STOP_SECONDS = 0.1
 """A network share is asked for the ``cancel`` file this often at most."""
 
@@ -68,7 +70,10 @@ class FileReporter:
 
     def warning(self, message: str) -> None:
         logger.warning("%s", message)
-        self._say(EventKind.WARNING, message=message)
+        with self._lock:
+            self._say(EventKind.WARNING, message=message)
+            if len(self.status.warnings) < MAX_WARNINGS:
+                self.update(warnings=(*self.status.warnings, message))
 
     def _say(self, kind: EventKind, **values: Any) -> None:
         with self._lock:

@@ -142,6 +142,8 @@ class Status(_Model):
     process: ProcessInfo | None = None
     progress: Progress | None = None
     error: ErrorInfo | None = None
+    warnings: tuple[str, ...] = ()
+    """What the user should know of the result, or while it is made."""
     engine: str | None = None
     engine_version: str | None = None
     engine_reason: str | None = None
@@ -180,10 +182,10 @@ class Status(_Model):
         update: dict[str, Any] = {"state": state, "updated": now}
         if state is State.RUNNING:
             update |= {"started": now, "ended": None, "error": None, "progress": None}
-            update |= {"attempts": self.attempts + 1}
+            update |= {"warnings": (), "attempts": self.attempts + 1}
         elif state in (State.QUEUED, State.WAITING):
             update |= {"started": None, "ended": None, "error": None, "progress": None}
-            update |= {"process": None}
+            update |= {"process": None, "warnings": ()}
         else:
             update |= {"ended": now}
         return self.model_copy(update=update | changes)

@@ -141,7 +141,8 @@ class _Run:
         )
         reporter.log(f"Engine {engine.name} {engine.version()}: {reason}")
         for field, why in engine.unused_parameters(job.algorithm, job.params).items():
-            reporter.warning(f"{field} is set and has no effect here: {why}")
+            # Presets set such values too: worth a line in the log, not the user's attention.
+            reporter.log(f"{field} is set and has no effect here: {why}")
         for warning in check_space(job):
             reporter.warning(warning)
         outcome = engine.run(job, reporter)

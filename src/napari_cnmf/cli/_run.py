@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         reason = status.error.message if status.error is not None else "no more is known."
         print(f"{item.name} is {status.state}: {reason}", file=sys.stderr)
         return EXIT_NOT_COMPLETED
+    for warning in status.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
     if status.n_components is not None:
         report(item)
     print(item.result_path, flush=True)

@@ -221,10 +221,11 @@ def _announce(before: ItemRow, row: ItemRow) -> None:
         found = "" if row.n_components is None else f": {row.n_components} components found"
         if row.n_accepted is not None:
             found += f", {row.n_accepted} accepted"
-        show_info(
-            f"{row.name} completed{found} ({format_duration(row.seconds)}). "
-            "Double-click it in the batch to open it."
-        )
+        said = f"{row.name} completed{found} ({format_duration(row.seconds)}). "
+        if row.warnings:
+            show_warning(said + " ".join(row.warnings))
+        else:
+            show_info(said + "Double-click it in the batch to open it.")
     elif row.state is State.FAILED:
         show_error(f"{row.name} failed. {row.error}")
     elif row.state is State.INTERRUPTED:

@@ -86,6 +86,11 @@ class ToyEngine:
     def fail(self, job, reporter):
         raise EngineError("The toy must work, and it broke. Try another one.")
 
+    def warn(self, job, reporter):
+        reporter.warning("The toy should rest, and it moved. Hold it.")
+        if "and fail" in json.loads((job.folder / "item.json").read_text())["comment"]:
+            self.fail(job, reporter)
+
     def bug(self, job, reporter):
         raise ZeroDivisionError("a bug of the toy")
 

@@ -64,7 +64,10 @@ def read_details(batch: Batch, uuids: Sequence[str]) -> Generator[str, None, tup
 
 def _read(item: Item) -> Details:
     status = item.status
-    facts = {"state": status.state.value, "folder": str(item.folder)}
+    facts = {"state": status.state.value}
+    if status.warnings:
+        facts["warnings"] = " ".join(status.warnings)
+    facts["folder"] = str(item.folder)
     parameters: Values = {}
     motion: MotionRecord | None = None
     try:

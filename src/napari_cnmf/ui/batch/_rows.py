@@ -36,6 +36,8 @@ class ItemRow:
         The movie's file, or the name of the item that makes it.
     error
         One sentence, or empty.
+    warnings
+        What the engine warned of.
     """
 
     uuid: str
@@ -51,6 +53,7 @@ class ItemRow:
     n_components: int | None = None
     n_accepted: int | None = None
     error: str = ""
+    warnings: tuple[str, ...] = ()
     comment: str = ""
 
     def duration(self, now: datetime | None = None) -> float | None:
@@ -85,6 +88,7 @@ def read_row(item: Item) -> ItemRow:
         n_components=status.n_components,
         n_accepted=status.n_accepted,
         error=status.error.message if status.error is not None else "",
+        warnings=status.warnings,
         comment=comment,
     )
 

@@ -184,7 +184,7 @@ def _text(row: ItemRow, column: Column) -> str:
         case Column.NAME:
             return row.name
         case Column.STATE:
-            return row.state.value
+            return f"{row.state.value} ⚠" if row.warnings else row.state.value
         case Column.CELLS:
             return _cells(row)
         case Column.TIME:
@@ -220,5 +220,6 @@ def _tooltip(row: ItemRow) -> str:
         parts.append(f"{row.stage}, {row.fraction:.0%}")
     if row.error:
         parts.append(row.error)
+    parts += [f"⚠ {warning}" for warning in row.warnings]
     parts.append("Double-click opens the result." if row.state.value == "completed" else "")
     return "\n".join(part for part in parts if part)

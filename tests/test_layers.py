@@ -9,12 +9,12 @@ _IMPORT_ALL = """
 import importlib, pkgutil, sys
 import napari_cnmf
 
-THE_GUI, THE_SCRIPT_FOR_CAIMANS_OWN_INTERPRETER = "napari_cnmf.ui", "_caiman_worker"
+THE_GUI = "napari_cnmf.ui"
 names = [
     module.name
     for module in pkgutil.walk_packages(napari_cnmf.__path__, "napari_cnmf.")
     if not module.name.startswith(THE_GUI)
-    and not module.name.endswith((THE_SCRIPT_FOR_CAIMANS_OWN_INTERPRETER, "__main__"))
+    and not module.name.endswith("__main__")
 ]
 for name in names:
     importlib.import_module(name)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
-from napari_cnmf.batch.events import Event, read_events
+from napari_cnmf.batch.events import Event, EventKind, read_events
 from napari_cnmf.batch.history import history_trace
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, write_spec
@@ -237,6 +237,14 @@ class Item:
     def events(self) -> list[Event]:
         """Everything it said so far."""
         return read_events(self.folder)[0]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What it warned of since it last began, each sentence once."""
+        started = self.status.started
+        began = "" if started is None else started.isoformat()
+        said = [e for e in self.events() if e.event is EventKind.WARNING and e.time >= began]
+        return list(dict.fromkeys(event.message for event in said))
 
     def log_text(self) -> str:
         """What its process printed, the last 200 kB of it."""

@@ -152,6 +152,8 @@ class Status(_Model):
     n_accepted: int | None = None
     outputs: tuple[str, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
+    used_parameters: dict[str, Any] = Field(default_factory=dict)
+    """``{"group.key": value}`` where the engine computed with another value than was asked for."""
     attempts: int = 0
 
     @property

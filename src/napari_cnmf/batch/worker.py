@@ -153,6 +153,7 @@ class _Run:
             n_accepted=outcome.n_accepted,
             outputs=outcome.outputs,
             figures=outcome.figures,
+            used_parameters=outcome.used_parameters,
         )
 
     def _stopped(self) -> Status:

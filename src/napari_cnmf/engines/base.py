@@ -114,12 +114,16 @@ class Outcome:
         ``None`` for motion correction.
     figures
         Plain numbers worth showing: ``border_px``, ``max_shift_px``, ...
+    used_parameters
+        ``{"group.key": value}`` where the engine computed with another value than the job asked
+        for: chosen by it, or the only one that works. Plain values, as JSON has them.
     """
 
     outputs: tuple[str, ...]
     n_components: int | None = None
     n_accepted: int | None = None
     figures: dict[str, float] = field(default_factory=dict)
+    used_parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class Engine(Protocol):

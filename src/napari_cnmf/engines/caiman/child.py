@@ -36,6 +36,8 @@ class Answer:
 
     values: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    changed: dict[str, Any] = field(default_factory=dict)
+    """``{"group.key": value}`` of what CaImAn's consistency check made of what it was asked for."""
 
 
 def run_worker(
@@ -155,12 +157,26 @@ def _hear(line: bytes, answer: Answer, reporter: Reporter) -> None:
     elif kind == "warning":
         answer.warnings.append(str(event["message"]))
         reporter.warning(str(event["message"]))
+    elif kind == "changed":
+        _note_change(event, answer, reporter)
     elif kind == "log":
         reporter.log(str(event["message"]))
     elif kind == "error":
         raise EngineError(_explain(event))
     elif kind == "result":
         answer.values = event
+
+
+def _note_change(event: dict[str, Any], answer: Answer, reporter: Reporter) -> None:
+    """What CaImAn made of a parameter; a choice that was left to it is no warning."""
+    name, asked, used = str(event["parameter"]), event["asked"], event["used"]
+    answer.changed[name] = used
+    if asked is None:
+        reporter.log(f"CaImAn chose {name} = {used}.")
+        return
+    message = f"CaImAn's own check changed {name} from {asked} to {used}."
+    answer.warnings.append(message)
+    reporter.warning(message)
 
 
 def _explain(event: dict[str, Any]) -> str:

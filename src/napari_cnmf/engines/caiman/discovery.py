@@ -19,7 +19,7 @@ from napari_cnmf.errors import EngineError
 from napari_cnmf.settings import read_settings, settings_path, update_settings
 
 VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
-WORKER = Path(__file__).parents[1] / "_caiman_worker.py"
+WORKER = Path(__file__).parents[1] / "_caiman_worker"
 OLDEST = (1, 10, 6)
 INSTALL_HINT = (
     "Run 'napari-cnmf doctor --install-caiman', or name an interpreter that has it with "

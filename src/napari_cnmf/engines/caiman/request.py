@@ -13,6 +13,7 @@ from napari_cnmf.engines.base import Algorithm, Job, Reporter
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
+from napari_cnmf.params._plain import to_plain
 
 _ONE_PHOTON = {"method_init": "corr_pnr", "center_psf": True}
 
@@ -37,6 +38,25 @@ def make_request(
     if job.ain_path is not None:
         request["seeds"] = str(_write_seeds(job.ain_path, movie.dims, scratch))
     return request
+
+
+def used_parameters(job: Job, request: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
+    """``{"group.key": value}`` where CaImAn computed with another value than the job asked for.
+
+    Parameters
+    ----------
+    changed
+        What CaImAn's own consistency check made of what it was sent.
+    """
+    asked = to_plain(job.params.to_dict())
+    used = {}
+    for group, values in to_plain(request["params"]).items():
+        for key in asked.get(group, {}).keys() & values.keys():
+            name = f"{group}.{key}"
+            value = changed.get(name, values[key])
+            if value != asked[group][key]:
+                used[name] = value
+    return dict(sorted(used.items()))
 
 
 def processes_of(job: Job) -> int:

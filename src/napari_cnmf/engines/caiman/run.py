@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from napari_cnmf.engines.base import Algorithm, Job, Outcome, Reporter
@@ -15,7 +16,7 @@ from napari_cnmf.engines.caiman.memmap import (
 )
 from napari_cnmf.engines.caiman.outputs import collect_components, collect_motion
 from napari_cnmf.engines.caiman.preflight import check_needs, estimate_needs
-from napari_cnmf.engines.caiman.request import make_request, processes_of
+from napari_cnmf.engines.caiman.request import make_request, processes_of, used_parameters
 from napari_cnmf.errors import EngineError
 
 
@@ -52,8 +53,10 @@ def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -
         request["result"] = str(_result_to_score(job, scratch))
     answer = run_worker(caiman, request, scratch, reporter)
     if is_motion:
-        return collect_motion(job, movie, answer, scratch, reporter)
-    return collect_components(job, movie, answer, reporter)
+        outcome = collect_motion(job, movie, answer, scratch, reporter)
+    else:
+        outcome = collect_components(job, movie, answer, reporter)
+    return replace(outcome, used_parameters=used_parameters(job, request, answer.changed))
 
 
 def _result_to_score(job: Job, scratch: Path) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_cnmf.ui._theme import WARNING_COLOR
 from napari_cnmf.ui.batch._read_details import Details
 
 _N_COMPARED = 6
@@ -18,7 +20,7 @@ class FactsTree(QTreeWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setUniformRowHeights(True)
+        self.setWordWrap(True)
         self.setIndentation(12)
         self._shown: tuple[Any, ...] = ()
 
@@ -30,7 +32,7 @@ class FactsTree(QTreeWidget):
 
     def show_details(self, details: Sequence[Details]) -> None:
         """Show items; nothing happens when all of it is shown already."""
-        wanted = tuple((each.uuid, each.facts, each.parameters) for each in details)
+        wanted = tuple((d.uuid, d.facts, d.parameters, d.used, d.warnings) for d in details)
         if wanted == self._shown:
             return
         self.clear_details()
@@ -51,6 +53,7 @@ class FactsTree(QTreeWidget):
     def _show_one(self, details: Details) -> None:
         for name, value in details.facts.items():
             self._add(name, value)
+        self._show_warnings(details.warnings)
         groups: dict[str, dict[str, Any]] = {}
         for name, value in details.parameters.items():
             group, _, key = name.rpartition(".")
@@ -64,10 +67,23 @@ class FactsTree(QTreeWidget):
                 leaf = QTreeWidgetItem([key, _shown(values[key]), _shown(defaults[key])])
                 if key in changed:
                     _make_bold(leaf, 1)
+                if prefix + key in details.used:
+                    _show_used(leaf, values[key], details.used[prefix + key])
                 node.addChild(leaf)
             node.setExpanded(bool(changed))
         if details.parameters:
             self.setToolTip(_HINT)
+
+    def _show_warnings(self, warnings: Sequence[str]) -> None:
+        if not warnings:
+            return
+        node = self._add("warnings", str(len(warnings)))
+        for text in warnings:
+            leaf = QTreeWidgetItem(["", text])
+            leaf.setToolTip(1, text)
+            leaf.setForeground(1, QBrush(QColor(WARNING_COLOR)))
+            node.addChild(leaf)
+        node.setExpanded(True)
 
     def _show_difference(self, details: Sequence[Details]) -> None:
         """A column an item, and a row for everything that is not the same in all."""
@@ -96,6 +112,17 @@ class FactsTree(QTreeWidget):
         rows = [self.topLevelItem(i) for i in range(self.topLevelItemCount())]
         columns = range(1, self.columnCount())
         return {row.text(0): tuple(row.text(c) for c in columns) for row in rows if row is not None}
+
+
+def _show_used(item: QTreeWidgetItem, asked: Any, used: Any) -> None:
+    """The value that the engine computed with, beside what was asked for."""
+    if asked is None:
+        item.setText(1, f"{_shown(asked)}: {_shown(used)}")
+        item.setToolTip(1, "What the engine took")
+        return
+    item.setText(1, f"{_shown(asked)} → {_shown(used)}")
+    item.setForeground(1, QBrush(QColor(WARNING_COLOR)))
+    item.setToolTip(1, "What was asked for, and what the engine computed with")
 
 
 def _make_bold(item: QTreeWidgetItem, column: int) -> None:

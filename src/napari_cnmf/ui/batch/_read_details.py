@@ -33,6 +33,10 @@ class Details:
         Plain facts by name.
     parameters, defaults
         Every parameter by ``group.key``; empty for an item that is damaged.
+    used
+        ``{"group.key": value}`` where the engine computed with another value.
+    warnings
+        What it warned of, a sentence each.
     log, error, traceback
         Text; empty where there is none.
     is_running
@@ -46,6 +50,8 @@ class Details:
     facts: dict[str, str] = field(default_factory=dict)
     parameters: Values = field(default_factory=dict)
     defaults: Values = field(default_factory=dict)
+    used: Values = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     log: str = ""
     error: str = ""
     traceback: str = ""
@@ -88,6 +94,8 @@ def _read(item: Item) -> Details:
         facts=facts,
         parameters=parameters,
         defaults=_flat(CNMFParams()) if parameters else {},
+        used=dict(status.used_parameters),
+        warnings=tuple(item.warnings),
         log=item.log_text(),
         error="" if error_info is None else error_info.message,
         traceback="" if error_info is None else error_info.traceback.strip(),

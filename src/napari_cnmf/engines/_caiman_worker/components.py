@@ -1,0 +1,103 @@
+"""CNMF, CNMF-E, refit, evaluation."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+from .parameters import make_params, plain
+from .pool import CountedPool
+from .voice import Voice
+
+
+def load_images(path: str) -> Any:
+    """``(T, [Z], Y, X)`` view of a memory map; CaImAn wants its pixels in Fortran order."""
+    import numpy as np
+    from caiman.mmapping import load_memmap
+
+    pixels, dims, n_frames = load_memmap(path)
+    return np.reshape(pixels.T, [n_frames, *dims], order="F")
+
+
+def find_components(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
+    """CNMF or CNMF-E, refit where asked, evaluation."""
+    from caiman.source_extraction.cnmf.cnmf import CNMF
+
+    params = make_params(request, voice)
+    images = load_images(request["movie"])
+    n_processes = request["n_processes"]
+    pool = CountedPool(n_processes, voice)
+    try:
+        model = CNMF(n_processes, params=params, dview=pool, Ain=load_seeds(request))
+        # fit returns None since 1.12, and the model before
+        model = model.fit(images) or model
+        if request["refit"] and model.estimates.C.shape[0]:
+            voice.say("progress", stage="refit", done=0, total=1)
+            model = model.refit(images, dview=pool)
+        if model.estimates.C.shape[0]:
+            evaluate(model, images, request, voice, pool)
+    finally:
+        pool.close()
+    return save(model, request)
+
+
+def load_seeds(request: dict[str, Any]) -> Any:
+    """``Ain``: bool ``(n_pixels, n)``, pixels in Fortran order."""
+    import numpy as np
+
+    if request.get("seeds") is None:
+        return None
+    with np.load(request["seeds"]) as stored:
+        seeds = np.zeros(tuple(stored["shape"]), dtype=bool)
+        seeds[stored["rows"], stored["columns"]] = True
+    return seeds
+
+
+def score(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
+    """Evaluate a given result again."""
+    from caiman.source_extraction.cnmf.cnmf import load_CNMF
+
+    pool = CountedPool(request["n_processes"], voice)
+    try:
+        model = load_CNMF(request["result"], n_processes=request["n_processes"], dview=None)
+        model.params = make_params(request, voice)
+        images = load_images(request["movie"])
+        if model.estimates.C.shape[0]:
+            evaluate(model, images, request, voice, pool)
+    finally:
+        pool.close()
+    return save(model, request)
+
+
+def evaluate(
+    model: Any, images: Any, request: dict[str, Any], voice: Voice, pool: CountedPool
+) -> None:
+    """CaImAn's scores and rule; without its network where that cannot run."""
+    wanted = request["use_cnn"]
+    voice.say("progress", stage="evaluation", done=0, total=1)
+    if wanted is not False and len(request["dims"]) == 2:
+        model.params.quality["use_cnn"] = True
+        try:
+            model.estimates.evaluate_components(images, model.params, dview=pool)
+            return
+        # TensorFlow, Keras and missing weights each fail in their own way
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            voice.say(
+                "warning" if wanted else "log",
+                message="CaImAn's classifier cannot run here, so components are evaluated without "
+                f"it ({type(error).__name__}: {str(error)[:200]}). Its interpreter needs "
+                "TensorFlow and the models that 'caimanmanager install' puts in place.",
+            )
+    elif wanted:
+        voice.say("warning", message="CaImAn's classifier knows planes only; it is off.")
+    model.params.quality["use_cnn"] = False
+    model.estimates.evaluate_components(images, model.params, dview=pool)
+
+
+def save(model: Any, request: dict[str, Any]) -> dict[str, Any]:
+    path = str(Path(request["scratch"]) / "from-caiman.hdf5")
+    model.dview = None
+    model.save(path)
+    return {"result": path, "params": plain(model.params.to_dict())}

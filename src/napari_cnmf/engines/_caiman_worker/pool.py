@@ -1,0 +1,110 @@
+"""What CaImAn takes for its pool of processes: counts what is done, notices who died."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from .voice import EXIT_POOL_DIED, Voice, end_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_STAGE_OF_TASK = {
+    "tile_and_correct_wrapper": "motion",
+    "cnmf_patches": "patches",
+    "fft_psd_multithreading": "noise",
+    "regression_ipyparallel": "footprints",
+    "threshold_components_parallel": "footprints",
+    "construct_ellipse_parallel": "footprints",
+    "construct_dilate_parallel": "footprints",
+    "constrained_foopsi_parallel": "traces",
+    "dot_place_holder": "traces",
+    "merge_iter": "merging",
+    "evaluate_components_placeholder": "evaluation",
+}
+
+
+class CountedPool:
+    """What CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
+
+    With one process the tasks run here, one after the other, and are counted all the same.
+    """
+
+    # CaImAn looks for this word in the type's name.
+    __module__ = "multiprocessing.counted"
+
+    def __init__(self, n_processes: int, voice: Voice) -> None:
+        import multiprocessing
+
+        self._voice = voice
+        self._pool: Any = multiprocessing.Pool(n_processes) if n_processes > 1 else None
+        self._closing = False
+        if self._pool is not None:
+            processes = list(multiprocessing.active_children())
+            threading.Thread(target=self._watch, args=(processes,), daemon=True).start()
+
+    def _watch(self, processes: list[Any]) -> None:
+        """A pool replaces a dead process and waits for ever for the task it had."""
+        while not self._closing:
+            dead = [process.pid for process in processes if process.exitcode is not None]
+            if dead and not self._closing:
+                self._voice.say("pool-died", pids=dead)
+                end_now(EXIT_POOL_DIED)
+            time.sleep(0.5)
+
+    def map_async(self, function: Callable[..., Any], tasks: Iterable[Any], *_: Any) -> _Pending:
+        arguments = list(tasks)
+        count = _Count(self._voice, getattr(function, "__name__", ""), len(arguments))
+        if self._pool is None:
+            self._voice.counting = True
+            try:
+                return _Pending([_Done(count.of(function(argument))) for argument in arguments])
+            finally:
+                self._voice.counting = False
+        return _Pending(
+            [self._pool.apply_async(function, (one,), callback=count.of) for one in arguments]
+        )
+
+    def map(
+        self, function: Callable[..., Any], tasks: Iterable[Any], chunksize: int | None = None
+    ) -> list[Any]:
+        return self.map_async(function, tasks, chunksize).get()
+
+    def close(self) -> None:
+        self._closing = True
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool.join()
+
+    terminate = close
+
+
+class _Count:
+    """Says how many of the tasks of one call are done."""
+
+    def __init__(self, voice: Voice, task: str, total: int) -> None:
+        self._voice, self._total, self._done = voice, total, 0
+        self._stage = _STAGE_OF_TASK.get(task, task.strip("_") or "computing")
+
+    def of(self, result: Any) -> Any:
+        self._done += 1
+        self._voice.say("progress", stage=self._stage, done=self._done, total=self._total)
+        return result
+
+
+class _Done:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def get(self, timeout: float | None = None) -> Any:
+        return self._value
+
+
+class _Pending:
+    def __init__(self, results: list[Any]) -> None:
+        self._results = results
+
+    def get(self, timeout: float | None = None) -> list[Any]:
+        return [result.get(timeout) for result in self._results]

@@ -10,6 +10,12 @@ from .parameters import make_params, plain
 from .pool import CountedPool
 from .voice import Voice
 
+_WITHOUT_CNN = (
+    "CaImAn's classifier cannot run here, so components are evaluated without it: {problem}. It "
+    "needs TensorFlow in CaImAn's environment, and the models that 'caimanmanager install' puts in "
+    "place."
+)
+
 
 def load_images(path: str) -> Any:
     """``(T, [Z], Y, X)`` view of a memory map; CaImAn wants its pixels in Fortran order."""
@@ -33,7 +39,7 @@ def find_components(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
         # fit returns None since 1.12, and the model before
         model = model.fit(images) or model
         if request["refit"] and model.estimates.C.shape[0]:
-            voice.say("progress", stage="refit", done=0, total=1)
+            voice.progress("refit", 0, 1)
             model = model.refit(images, dview=pool)
         if model.estimates.C.shape[0]:
             evaluate(model, images, request, voice, pool)
@@ -75,23 +81,21 @@ def evaluate(
 ) -> None:
     """CaImAn's scores and rule; without its network where that cannot run."""
     wanted = request["use_cnn"]
-    voice.say("progress", stage="evaluation", done=0, total=1)
-    if wanted is not False and len(request["dims"]) == 2:
-        model.params.quality["use_cnn"] = True
-        try:
-            model.estimates.evaluate_components(images, model.params, dview=pool)
-            return
-        # TensorFlow, Keras and missing weights each fail in their own way
-        except Exception as error:  # noqa: BLE001
-            traceback.print_exc()
-            voice.say(
-                "warning" if wanted else "log",
-                message="CaImAn's classifier cannot run here, so components are evaluated without "
-                f"it ({type(error).__name__}: {str(error)[:200]}). Its interpreter needs "
-                "TensorFlow and the models that 'caimanmanager install' puts in place.",
-            )
-    elif wanted:
-        voice.say("warning", message="CaImAn's classifier knows planes only; it is off.")
+    voice.progress("evaluation", 0, 1)
+    if wanted is not False:
+        problem = "" if len(request["dims"]) == 2 else "it knows planes only"
+        problem = problem or request["no_cnn_because"]
+        if not problem:
+            model.params.quality["use_cnn"] = True
+            try:
+                model.estimates.evaluate_components(images, model.params, dview=pool)
+                return
+            # TensorFlow, Keras and missing weights each fail in their own way
+            except Exception as error:  # noqa: BLE001
+                traceback.print_exc()
+                problem = f"{type(error).__name__}: {str(error)[:200]}"
+        # nobody asked for it, so being without is no warning
+        voice.say("warning" if wanted else "log", message=_WITHOUT_CNN.format(problem=problem))
     model.params.quality["use_cnn"] = False
     model.estimates.evaluate_components(images, model.params, dview=pool)
 

@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 from .components import find_components, score
-from .log import LogToVoice
+from .log import LogToVoice, rounds_of
 from .motion import correct_motion
 from .probe import version_of
+from .tensorflow import do_without_if_need_be
 from .voice import EXIT_FAILED, Voice, end_with_parent
 
 JOBS = {"mcorr": correct_motion, "cnmf": find_components, "cnmfe": find_components}
@@ -27,12 +28,13 @@ def run(path: str, voice: Voice) -> int:
     os.chdir(request["scratch"])
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        voice.say("progress", stage="starting CaImAn", done=0, total=1)
+        voice.progress("starting CaImAn", 0, 1)
+        request["no_cnn_because"] = do_without_if_need_be()
         import_module("caiman.source_extraction.cnmf")
         import_module("numpy").random.seed(request["seed"])
         root = logging.getLogger()
         root.setLevel(logging.INFO)
-        root.addHandler(LogToVoice(voice))
+        root.addHandler(LogToVoice(voice, rounds_of(request)))
         logging.getLogger("caiman").setLevel(logging.INFO)
         result = JOBS[request["algorithm"]](request, voice)
     # the process boundary: the parent makes the error of the item out of it

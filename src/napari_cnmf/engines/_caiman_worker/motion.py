@@ -20,7 +20,7 @@ def correct_motion(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
     try:
         options = params.get_group("motion")
         movie = MotionCorrect([request["movie"]], dview=pool, **options)
-        voice.say("progress", stage="motion template", done=0, total=1)
+        voice.progress("motion template", 0, 1)
         movie.motion_correct(save_movie=True)
     finally:
         pool.close()

@@ -11,16 +11,16 @@ from .voice import EXIT_POOL_DIED, Voice, end_now
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+_SAID_BY_THE_LOG = ("constrained_foopsi_parallel", "dot_place_holder")
+"""Of traces CaImAn's log says how many are done; each call here has a few of them only."""
 _STAGE_OF_TASK = {
     "tile_and_correct_wrapper": "motion",
     "cnmf_patches": "patches",
     "fft_psd_multithreading": "noise",
     "regression_ipyparallel": "footprints",
-    "threshold_components_parallel": "footprints",
-    "construct_ellipse_parallel": "footprints",
-    "construct_dilate_parallel": "footprints",
-    "constrained_foopsi_parallel": "traces",
-    "dot_place_holder": "traces",
+    "threshold_components_parallel": "footprint thresholds",
+    "construct_ellipse_parallel": "footprint supports",
+    "construct_dilate_parallel": "footprint supports",
     "merge_iter": "merging",
     "evaluate_components_placeholder": "evaluation",
 }
@@ -87,10 +87,12 @@ class _Count:
     def __init__(self, voice: Voice, task: str, total: int) -> None:
         self._voice, self._total, self._done = voice, total, 0
         self._stage = _STAGE_OF_TASK.get(task, task.strip("_") or "computing")
+        self._is_silent = task in _SAID_BY_THE_LOG
 
     def of(self, result: Any) -> Any:
         self._done += 1
-        self._voice.say("progress", stage=self._stage, done=self._done, total=self._total)
+        if not self._is_silent:
+            self._voice.progress(self._stage, self._done, self._total)
         return result
 
 

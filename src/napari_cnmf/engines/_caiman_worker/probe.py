@@ -8,6 +8,7 @@ from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import Any
 
+from .tensorflow import do_without_if_need_be
 from .voice import Voice
 
 
@@ -31,6 +32,7 @@ def probe(voice: Voice) -> None:
         return
     facts["package"] = str(folders[0])
     try:
+        facts["without"] = do_without_if_need_be()
         import_module("caiman.source_extraction.cnmf")
         facts.update(version=version_of("caiman"), scipy=version_of("scipy"))
     # whatever an import of a broken environment raises is the answer

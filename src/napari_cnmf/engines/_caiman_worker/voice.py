@@ -12,14 +12,32 @@ EXIT_POOL_DIED = 75
 EXIT_ORPHANED = 76
 
 
+_REPEATED = ("footprints", "footprint supports", "footprint thresholds", "traces", "merging")
+"""Stages that come again with each round of updates."""
+
+
 class Voice:
-    """Lines to the parent; nothing else can get between them."""
+    """Lines to the parent; nothing else can get between them.
+
+    Attributes
+    ----------
+    counting
+        Whether tasks are being counted in this process, so that what they log is no stage.
+    suffix
+        Which round of updates this is, in words.
+    """
 
     def __init__(self) -> None:
         self._stream = os.fdopen(os.dup(1), "wb", buffering=0)
         os.dup2(2, 1)
         self._lock = threading.Lock()
         self.counting = False
+        self.suffix = ""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Say how far a stage is."""
+        name = stage + self.suffix if stage in _REPEATED else stage
+        self.say("progress", stage=name, done=done, total=total)
 
     def say(self, event: str, **values: Any) -> None:
         line = json.dumps({"event": event, **values}, default=str) + "\n"

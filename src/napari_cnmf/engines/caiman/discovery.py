@@ -42,6 +42,8 @@ class CaimanFound:
         CaImAn's, such as ``1.12.1``.
     source
         Where it was found: ``settings``, the variable, ``this interpreter``, or the environment.
+    without
+        What it has to do without and why, such as TensorFlow; empty when nothing is missing.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class CaimanFound:
     source: str
     scipy: str = ""
     package: Path | None = None
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,9 +184,10 @@ def probe(path: Path, source: str, *, timeout_s: float = _PROBE_SECONDS) -> Caim
     return found
 
 
-def _details(answer: dict[str, Any]) -> tuple[str, Path | None]:
+def _details(answer: dict[str, Any]) -> tuple[str, Path | None, str]:
     package = answer.get("package")
-    return str(answer.get("scipy", "")), Path(package) if package else None
+    where = Path(package) if package else None
+    return str(answer.get("scipy", "")), where, str(answer.get("without") or "")
 
 
 def _ask(path: Path, timeout_s: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params._plain import to_plain
 
+_TASKS = 16
+"""Tasks of each process in a stage that goes over all pixels."""
+_LEAST_PIXELS = 256
+"""Of a task; one costs some milliseconds of its own."""
 _ONE_PHOTON = {"method_init": "corr_pnr", "center_psf": True}
 
 
@@ -83,6 +88,8 @@ def caiman_params(
             reporter.log(f"{group}.{key} is {value} for CaImAn: {why}.")
         nested[group][key] = value
     nested["patch"]["n_processes"] = n_processes
+    if "preprocess" in nested:
+        nested["preprocess"]["n_pixels_per_process"] = _pixels_per_task(dims, n_processes)
     if is_motion:
         # with the file's name CaImAn derives how it splits the movie
         data = nested["data"] | {"fnames": [str(movie_path)]}
@@ -92,6 +99,16 @@ def caiman_params(
     nested["data"]["dims"] = list(dims)
     del nested["motion"]
     return nested
+
+
+def _pixels_per_task(dims: tuple[int, ...], n_processes: int) -> int:
+    """Pixels of one task of noise and footprints: one by one, so it changes no result.
+
+    Many tasks a process: progress is as fine, and the processes end at the same time. CaImAn's own
+    choice is one task a process.
+    """
+    n_pixels = math.prod(dims)
+    return min(n_pixels, max(_LEAST_PIXELS, math.ceil(n_pixels / (n_processes * _TASKS))))
 
 
 def _one_photon(params: CNMFParams) -> CNMFParams:

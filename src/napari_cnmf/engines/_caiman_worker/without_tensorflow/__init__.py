@@ -1,0 +1,1 @@
+"""For the path of an interpreter whose TensorFlow is missing or broken."""

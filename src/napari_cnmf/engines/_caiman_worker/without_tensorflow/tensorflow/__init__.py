@@ -1,0 +1,61 @@
+"""Stands in for TensorFlow: can be imported, and used for nothing.
+
+CaImAn imports TensorFlow at its top for a classifier that one may do without. This lies on the
+path of its process, and of those of its pool, where the real one cannot be imported. Every name in
+it and in every module below it is a class: CaImAn derives from some and makes defaults of others.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+_NOT_HERE = "TensorFlow cannot be imported in CaImAn's environment."
+
+
+class _Meta(type):
+    def __getattr__(cls, name: str) -> Any:
+        return _named(name)
+
+
+class Absent(metaclass=_Meta):
+    """Whatever was asked for; of no use once it is made."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        return
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ImportError(_NOT_HERE)
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise ImportError(_NOT_HERE)
+
+
+def _named(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Absent
+
+
+class _Loader:
+    """Empty modules below this one, as many as are asked for."""
+
+    def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        if not name.startswith(f"{__name__}."):
+            return None
+        return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__getattr__ = _named  # type: ignore[method-assign]
+
+
+__getattr__ = _named
+__version__ = "0"
+sys.meta_path.insert(0, _Loader())

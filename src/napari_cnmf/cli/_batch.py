@@ -16,6 +16,7 @@ from napari_cnmf.cli._options import (
     open_options,
     open_or_create,
     read_parameters,
+    run_options,
 )
 from napari_cnmf.errors import BatchError, ParameterError
 
@@ -314,6 +315,7 @@ def _options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
         "engine": args.engine,
         "name": args.name,
         "refit": args.refit,
+        "run": run_options(args),
     }
 
 

@@ -54,6 +54,17 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out", metavar="FILE", type=Path, help="leave this region out (npy, tif, png, zip)"
     )
+    parser.add_argument(
+        "--n-processes", metavar="N", type=int, help="threads or processes; default: what is free"
+    )
+    parser.add_argument(
+        "--memory-gb", metavar="GB", type=float, help="memory to use; default: what is free"
+    )
+    parser.add_argument(
+        "--keep-memmap",
+        action="store_true",
+        help="keep CaImAn's copy of the movie in the item, for the next item on the same movie",
+    )
     add_open_options(parser)
     add_parameter_options(parser)
 
@@ -69,6 +80,13 @@ def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `open_movie` has to be told beside the paths."""
     told = {"axes": args.axes, "dataset": args.dataset, "channel": args.channel}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def run_options(args: argparse.Namespace) -> dict[str, Any]:
+    """How an item runs; never changes what comes out."""
+    told = {"n_processes": args.n_processes, "memory_gb": args.memory_gb}
+    given = {name: value for name, value in told.items() if value is not None}
+    return given | {"keep_memmap": args.keep_memmap}
 
 
 def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:

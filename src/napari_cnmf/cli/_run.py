@@ -14,6 +14,7 @@ from napari_cnmf.cli._options import (
     open_options,
     open_or_create,
     read_parameters,
+    run_options,
 )
 from napari_cnmf.cli._view import open_viewer, require_screen
 
@@ -91,7 +92,11 @@ def report(item: Item) -> None:
 def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:
     """The item asked for, behind a motion correction where that is asked for too."""
     source: Movie | Item = movie
-    options: dict[str, object] = {"engine": args.engine, "name": args.name}
+    options: dict[str, object] = {
+        "engine": args.engine,
+        "name": args.name,
+        "run": run_options(args),
+    }
     if args.motion and args.algorithm != "mcorr":
         source = reuse_or_add(batch, "mcorr", movie, params, again=args.again, **options)
     options |= given_options(args, batch)
@@ -113,7 +118,8 @@ def reuse_or_add(
     from napari_cnmf.batch import DuplicateItemWarning, State
 
     if not again:
-        same = batch.find_same(algorithm, source, params=params, **options)
+        asked = {name: value for name, value in options.items() if name != "run"}
+        same = batch.find_same(algorithm, source, params=params, **asked)
         if same is not None:
             if same.state.ended and same.state is not State.COMPLETED:
                 same.retry()

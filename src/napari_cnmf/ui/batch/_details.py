@@ -16,10 +16,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.io.motion import MotionRecord
+from napari_cnmf.ui._theme import WARNING_COLOR
 from napari_cnmf.ui.batch._facts import FactsTree
 from napari_cnmf.ui.batch._motion_view import MotionView
 from napari_cnmf.ui.batch._pictures import PicturesView
 from napari_cnmf.ui.batch._read_details import Details, Pictures
+
+_N_WARNINGS = 4
 
 
 class DetailsPanel(QTabWidget):
@@ -32,7 +35,8 @@ class DetailsPanel(QTabWidget):
         self.motion = MotionView()
         self._log = _text_view()
         self.problem = ErrorView()
-        self.addTab(self.tree, "Item")
+        self.warnings = WarningsLabel()
+        self.addTab(_above(self.warnings, self.tree), "Item")
         self.addTab(self.pictures, "Images")
         self.addTab(self.motion, "Motion")
         self.addTab(self._log, "Log")
@@ -45,6 +49,7 @@ class DetailsPanel(QTabWidget):
         """Show nothing."""
         self._uuids = ()
         self.tree.clear_details()
+        self.warnings.show_warnings(())
         self.pictures.clear_pictures()
         self._show_motion(None)
         self._log.clear()
@@ -65,6 +70,7 @@ class DetailsPanel(QTabWidget):
         is_same = uuids == self._uuids
         self._uuids = uuids
         self.tree.show_details(details)
+        self.warnings.show_warnings(details[0].warnings if len(details) == 1 else ())
         if len(details) != 1:
             self._show_motion(None)
             self._show_tabs(one=False, error=False)
@@ -131,6 +137,36 @@ class ErrorView(QWidget):
     def _show_fold(self, is_open: bool) -> None:
         self.fold.setText("▾  Traceback" if is_open else "▸  Traceback")
         self.traceback.setVisible(is_open)
+
+
+class WarningsLabel(QLabel):
+    """What an item warned of, a sentence each; nothing where it did not."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setMargin(6)
+        self.setStyleSheet(f"color: {WARNING_COLOR};")
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def show_warnings(self, warnings: Sequence[str]) -> None:
+        """Show them; the log has those beyond the first few."""
+        shown = [f"⚠ {text}" for text in warnings[:_N_WARNINGS]]
+        if len(warnings) > _N_WARNINGS:
+            shown.append(f"{len(warnings) - _N_WARNINGS} more are in the log.")
+        self.setText("\n".join(shown))
+        self.setToolTip("\n".join(warnings))
+        self.setVisible(bool(warnings))
+
+
+def _above(top: QWidget, bottom: QWidget) -> QWidget:
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    layout.addWidget(top)
+    layout.addWidget(bottom, 1)
+    return page
 
 
 def _text_view() -> QPlainTextEdit:

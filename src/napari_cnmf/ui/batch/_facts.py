@@ -20,7 +20,7 @@ class FactsTree(QTreeWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWordWrap(True)
+        self.setUniformRowHeights(True)
         self.setIndentation(12)
         self._shown: tuple[Any, ...] = ()
 
@@ -32,7 +32,7 @@ class FactsTree(QTreeWidget):
 
     def show_details(self, details: Sequence[Details]) -> None:
         """Show items; nothing happens when all of it is shown already."""
-        wanted = tuple((d.uuid, d.facts, d.parameters, d.used, d.warnings) for d in details)
+        wanted = tuple((d.uuid, d.facts, d.parameters, d.used) for d in details)
         if wanted == self._shown:
             return
         self.clear_details()
@@ -53,7 +53,6 @@ class FactsTree(QTreeWidget):
     def _show_one(self, details: Details) -> None:
         for name, value in details.facts.items():
             self._add(name, value)
-        self._show_warnings(details.warnings)
         groups: dict[str, dict[str, Any]] = {}
         for name, value in details.parameters.items():
             group, _, key = name.rpartition(".")
@@ -73,17 +72,6 @@ class FactsTree(QTreeWidget):
             node.setExpanded(bool(changed))
         if details.parameters:
             self.setToolTip(_HINT)
-
-    def _show_warnings(self, warnings: Sequence[str]) -> None:
-        if not warnings:
-            return
-        node = self._add("warnings", str(len(warnings)))
-        for text in warnings:
-            leaf = QTreeWidgetItem(["", text])
-            leaf.setToolTip(1, text)
-            leaf.setForeground(1, QBrush(QColor(WARNING_COLOR)))
-            node.addChild(leaf)
-        node.setExpanded(True)
 
     def _show_difference(self, details: Sequence[Details]) -> None:
         """A column an item, and a row for everything that is not the same in all."""

@@ -191,6 +191,7 @@ class ParametersWidget(Dock):
             name=self.header.item_name,
             refit=self.header.refit,
             engine=self.header.engine,
+            run=self.header.run,
         )
 
     def request(self) -> Request | None:
@@ -205,6 +206,7 @@ class ParametersWidget(Dock):
             name=self.header.item_name or chosen.name,
             refit=self.header.refit,
             engine=self.header.engine,
+            run=self.header.run,
         )
         copied = self._copied
         if copied is None or copied.input != chosen:

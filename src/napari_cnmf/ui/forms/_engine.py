@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import QLabel
 
@@ -15,9 +17,16 @@ _HELP = "Automatic: CaImAn where it is found when the item starts, else the buil
 
 
 class EngineChoice:
-    """A choice of engine; finding CaImAn starts its interpreter, so that is asked in a thread."""
+    """A choice of engine; finding CaImAn starts its interpreter, so that is asked in a thread.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    on_resolved
+        Takes the name of the engine that the choice comes to; empty where none can run.
+    """
+
+    def __init__(self, on_resolved: Callable[[str], None]) -> None:
+        self._on_resolved = on_resolved
         self.combo = ComboBox(choices=_choices())
         self.combo.native.setToolTip(_HELP)
         self.note = QLabel()
@@ -30,17 +39,19 @@ class EngineChoice:
         self._asked = asked = (name, algorithm)
         self._say("looking for engines…", is_problem=False)
 
-        def ask() -> tuple[str, bool]:
+        def ask() -> tuple[str, str]:
             try:
                 engine, reason = resolve(name, Algorithm(algorithm))
             except CnmfError as error:
-                return str(error), True
+                return "", str(error)
             version = engine.version() or ""
-            return f"{engine.title} {version}: {reason}", False
+            return engine.name, f"{engine.title} {version}: {reason}"
 
-        def show(answer: tuple[str, bool]) -> None:
+        def show(answer: tuple[str, str]) -> None:
             if asked == self._asked:
-                self._say(answer[0], is_problem=answer[1])
+                engine, text = answer
+                self._say(text, is_problem=not engine)
+                self._on_resolved(engine)
 
         call_in_background(ask, done=show)
 

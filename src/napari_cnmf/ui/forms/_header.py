@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
 from superqt import QToggleSwitch
 
+from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.params import PRESETS
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
@@ -45,7 +46,7 @@ class HeaderForm(QWidget):
         self.algorithm_combo = ComboBox(
             choices=[(title, key) for key, title in ALGORITHM_TITLES.items()], value="cnmf"
         )
-        self.engine_choice = EngineChoice()
+        self.engine_choice = EngineChoice(self._on_engine)
         self.engine_combo = self.engine_choice.combo
         self.preset_combo = ComboBox(choices=[(_DEFAULTS, ""), *((n, n) for n in PRESETS)])
         if PRESETS:
@@ -54,6 +55,13 @@ class HeaderForm(QWidget):
         self.refit_box.native.setToolTip(
             "Run CNMF a second time on the whole field, from the components of the first"
         )
+        self.keep_box = CheckBox(text="Keep memmap", value=False)
+        self.keep_box.native.setVisible(False)
+        self.keep_box.native.setToolTip(
+            "CaImAn works on a copy of the movie, 4 bytes a pixel. Kept, the next item on the same "
+            "movie begins at once; it goes when the item is removed."
+        )
+        self._run = RunSpec()
         self.advanced_switch = QToggleSwitch("Advanced")
         self.advanced_switch.setToolTip("Show what is seldom needed as well")
         self._lay_out()
@@ -69,7 +77,7 @@ class HeaderForm(QWidget):
         form.addRow("", self._facts)
         form.addRow("Name", self.name_edit.native)
         form.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
-        form.addRow("Engine", self.engine_combo.native)
+        form.addRow("Engine", _side_by_side(self.engine_combo.native, self.keep_box.native))
         form.addRow("", self.engine_choice.note)
         form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
@@ -111,6 +119,12 @@ class HeaderForm(QWidget):
         """Whether to refit; never for a method that fits nothing."""
         return bool(self.refit_box.value) and self.algorithm in ("cnmf", "cnmfe")
 
+    @property
+    def run(self) -> RunSpec:
+        """How it is to run, with what a copied item asked for."""
+        is_kept = bool(self.keep_box.value) and not self.keep_box.native.isHidden()
+        return self._run.model_copy(update={"keep_memmap": is_kept})
+
     def look_for_engines(self) -> None:
         """Say below the engine which one it comes to."""
         self.engine_choice.look(self.algorithm)
@@ -133,6 +147,8 @@ class HeaderForm(QWidget):
         self.name_edit.value = request.name
         self.engine_combo.value = request.engine
         self.refit_box.value = request.refit
+        self.keep_box.value = request.run.keep_memmap
+        self._run = request.run
 
     def _on_input(self) -> None:
         chosen = self.input.value()
@@ -144,6 +160,9 @@ class HeaderForm(QWidget):
         self.list_items(self._rows)
         self.look_for_engines()
         self.algorithm_changed.emit()
+
+    def _on_engine(self, name: str) -> None:
+        self.keep_box.native.setVisible(name == "caiman")
 
     def _on_preset(self) -> None:
         preset = PRESETS.get(self.preset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.batch import DuplicateItemWarning
 from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.errors import MovieError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -33,6 +34,8 @@ class Request:
     ain, mask, result
         Of an item that is added once more: its footprints to start from, where to look, and the
         result file to score.
+    run
+        How to run it; never changes the result.
     """
 
     algorithm: str
@@ -44,6 +47,7 @@ class Request:
     ain: Any = None
     mask: Any = None
     result: Path | None = None
+    run: RunSpec = field(default_factory=RunSpec)
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,7 @@ def request_of(item: Item) -> Request:
         ain=None if spec.ain is None else sp.load_npz(item.folder / spec.ain),
         mask=None if spec.mask is None else np.load(item.folder / spec.mask, allow_pickle=False),
         result=None if spec.result is None else item.folder / spec.result,
+        run=spec.run,
     )
 
 
@@ -185,6 +190,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             ain=request.ain,
             mask=request.mask,
             result=request.result,
+            run=request.run,
         )
     duplicate = item.duplicate_of
     return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)

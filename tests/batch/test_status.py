@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_cnmf.batch import State, Status
+from napari_cnmf.batch import Batch, State, Status
 from napari_cnmf.batch import claims as claims_module
 from napari_cnmf.batch.claims import LOCK_FILE, is_alive
 from napari_cnmf.batch.events import Event, EventKind, append_event, read_events
@@ -114,3 +114,13 @@ def test_waiting_looks_at_the_clock() -> None:
 
     wait_for(datetime(2026, 3, 1, 12, 0, 0, 20_000), now=clock)
     assert len(moments) == 3
+
+
+def test_warnings_are_those_since_it_last_began(batch: Batch, movie_path: Path) -> None:
+    item = batch.add("mcorr", movie_path)
+    append_event(item.folder, Event(EventKind.WARNING, "of the first try"))
+    write_status(item.folder, item.status.to(State.RUNNING, process=ProcessInfo.current()))
+    for message in ("gSiz was changed", "gSiz was changed", "no CNN"):
+        append_event(item.folder, Event(EventKind.WARNING, message))
+    append_event(item.folder, Event(EventKind.LOG, "no warning"))
+    assert item.warnings == ["gSiz was changed", "no CNN"]

@@ -62,6 +62,19 @@ def test_items_are_added_listed_changed_and_removed(
     assert len(batch) == 0
 
 
+def test_how_an_item_runs_is_asked_for_with_it(
+    folder: Path, movie_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(
+        capsys, folder, "add", movie_path, "--n-processes", "3", "--memory-gb", "1.5",
+        "--keep-memmap",
+    )  # fmt: skip
+    answer(capsys, folder, "add", movie_path, "--algorithm", "mcorr")
+    asked, usual = [item.spec.run.model_dump() for item in Batch.open(folder)]
+    assert asked == {"n_processes": 3, "memory_gb": 1.5, "keep_memmap": True}
+    assert usual == {"n_processes": None, "memory_gb": None, "keep_memmap": False}
+
+
 def test_start_runs_items_at_a_time_of_day(
     folder: Path, movie_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

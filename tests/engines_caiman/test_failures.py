@@ -24,6 +24,9 @@ class CNMFParams:
     def to_dict(self): return {"init": {"K": 1, "gSig": None}}
     def change_params(self, values): pass
 """
+CHECK = """
+        self.to_dict = lambda: {"init": {"K": 3, "gSig": (3, 3)}}
+"""
 MMAPPING = """
 import numpy as np
 def load_memmap(path): return np.zeros((120, 40), 'f4'), (12, 10), 40
@@ -49,10 +52,12 @@ def no_surviving_children() -> Iterator[None]:
 def run(fake: Any, make_job: Callable[..., Job], recorder: type) -> Callable[..., tuple[Any, Path]]:
     """Run a job with a CaImAn whose ``fit`` is ``body``; returns reporter and folder."""
 
-    def run_with(body: str, *, reporter: Any = None, **changes: Any) -> tuple[Any, Path]:
+    def run_with(
+        body: str, *, reporter: Any = None, params_source: str = PARAMS, **changes: Any
+    ) -> tuple[Any, Path]:
         fake.install(
             mmapping=MMAPPING,
-            source_extraction__cnmf__params=PARAMS,
+            source_extraction__cnmf__params=params_source,
             source_extraction__cnmf__cnmf=MODEL.format(body=body.replace("\n", "\n        ")),
         )
         reporter = reporter or recorder()
@@ -209,3 +214,12 @@ def test_a_request_reaches_the_process_whole(fake: Any, tmp_path: Path, recorder
     with pytest.raises(EngineError, match=r"ValueError: x{500}\."):
         run_worker(CaimanFound(fake.python, "1", ""), request, scratch, recorder())
     assert time.monotonic() - started < 60
+
+
+def test_what_caiman_changes_is_said(run: Any, fake: Any, recorder: type) -> None:
+    """A stand-in whose check makes gSig odd."""
+    reporter = recorder()
+    checking = PARAMS.replace("pass", CHECK)
+    with pytest.raises(EngineError, match="enough"):
+        run("raise ValueError('enough')", reporter=reporter, params_source=checking)
+    assert reporter.warnings == ["CaImAn's own check changed init.gSig from [2, 2] to [3, 3]."]

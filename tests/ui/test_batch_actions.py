@@ -17,7 +17,9 @@ from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui.batch._details import DetailsPanel
 from napari_cnmf.ui.batch._drop import dropped_paths
+from napari_cnmf.ui.batch._read_details import Details
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.grid import GridDialog
 
@@ -149,8 +151,9 @@ def test_the_form_opens_with_an_item(
     params = {"data": {"fr": 10}, "init": {"gSig": (3, 4)}, "quality": {"min_SNR": 1.25}}
     seeds = np.eye(32 * 44, 2, dtype=np.float32)
     item = batch.add(
-        "cnmf", movie_file, params=params, engine="builtin", name="mine", refit=True, ain=seeds
-    )
+        "cnmf", movie_file, params=params, engine="builtin", name="mine", refit=True, ain=seeds,
+        run={"n_processes": 1},
+    )  # fmt: skip
     choose(dock, qtbot, item)
     dock.menus.actions["duplicate"].trigger()
     qtbot.waitUntil(lambda: form.header.item_name == "mine")
@@ -162,9 +165,30 @@ def test_the_form_opens_with_an_item(
     QTest.mouseClick(form.add_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(batch) == 2)
     added = batch["changed"]
+    assert added.spec.run == item.spec.run
     assert set(added.params.diff(item.params)) == {"quality.min_SNR"}
     assert added.spec.ain is not None
     assert added.spec.refit
+
+
+def test_details_say_what_the_engine_made_of_the_parameters(qtbot: Any) -> None:
+    panel = DetailsPanel()
+    qtbot.addWidget(panel)
+    asked = {"init.gSiz": [12, 12], "init.K": None, "init.nb": 2}
+    sentence = "CaImAn's own check changed init.gSiz from [12, 12] to [13, 13]."
+    one = Details(
+        "a", "a", parameters=asked, defaults=asked, warnings=(sentence,),
+        used={"init.gSiz": [13, 13], "init.K": 9},
+    )  # fmt: skip
+    panel.show_details([one])
+    assert sentence in panel.warnings.text()
+    assert not panel.warnings.isHidden()
+    init = panel.tree.topLevelItem(0)
+    assert init is not None
+    shown = {init.child(i).text(0): init.child(i).text(1) for i in range(3)}
+    assert shown == {"gSiz": "12, 12 → 13, 13", "K": "automatic: 9", "nb": "2"}
+    panel.show_details([Details("b", "b", parameters=asked, defaults=asked)])
+    assert panel.warnings.isHidden()
 
 
 def test_details_say_what_differs_and_what_went_wrong(

@@ -64,7 +64,8 @@ def _state(engine: dict[str, Any]) -> str:
     if not engine["ready"]:
         return str(engine["reason"])
     where = f", {engine['path']} ({engine['source']})" if "path" in engine else ""
-    return f"ready, version {engine['version']}{where}"
+    without = f"; {engine['without']}" if "without" in engine else ""
+    return f"ready, version {engine['version']}{where}{without}"
 
 
 def set_caiman(path: str) -> None:
@@ -138,6 +139,8 @@ def _search_of(engine: CaimanEngine) -> dict[str, Any]:
     facts: dict[str, Any] = {"tried": [list(entry) for entry in search.tried]}
     if search.found is not None:
         facts |= {"path": str(search.found.path), "source": search.found.source}
+        if search.found.without:
+            facts["without"] = search.found.without
     return facts
 
 

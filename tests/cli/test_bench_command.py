@@ -8,7 +8,7 @@ import pytest
 
 from napari_cnmf.cli import main
 from napari_cnmf.cli._bench_rows import GROUPS, parameters, rows_of
-from napari_cnmf.testing import base_regime, simulate
+from napari_cnmf.testing import base_regime, simulate, simulate_one_photon
 
 
 def test_a_small_recording_is_measured(tmp_path, capfd):
@@ -41,13 +41,24 @@ def test_rows_have_different_names():
 
 def test_caiman_is_told_what_it_asks_for():
     recording = simulate(base_regime(n_frames=60, size=64, n_cells=20))
-    own, theirs = (parameters(name, recording) for name in ("builtin", "caiman"))
+    row = rows_of("table")[0]
+    own, theirs = (parameters(row, name, recording) for name in ("builtin", "caiman"))
     assert own.init.K is None
     assert own.temporal.p == 2
     # Half again the density of the cells on patches of 44 px: 20 / 64**2 * 44**2 * 1.5 = 14.2.
     assert theirs.patch.rf == 22
     assert theirs.init.K == 15
     assert theirs.temporal.p == 1
+
+
+def test_one_photon_rows_are_told_of_the_ring():
+    recording = simulate_one_photon(n_frames=40, size=(64, 64), n_cells=5)
+    row = rows_of("one-photon")[0]
+    assert row.algorithm == "cnmfe"
+    theirs = parameters(row, "caiman", recording)
+    assert theirs.init.center_psf
+    assert theirs.init.gSig == (5, 5)
+    assert theirs.patch.rf == 50
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["smoke", "--repeat", "0"]])

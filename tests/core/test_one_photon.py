@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
 from napari_cnmf.core import CNMFResult, run_cnmf
 from napari_cnmf.io import frame_source, open_movie
@@ -65,3 +66,24 @@ def test_background_movie_follows_what_moves(rough: Recording, result: CNMFResul
     noise = components.sn.reshape(-1)
     assert np.median(left.std(0) / noise) < 1.1
     assert np.median(movie.std(0) / noise) > 1.3
+
+
+def test_chosen_thresholds_close_what_is_below_them(rough: Recording) -> None:
+    params = params_for(rough, min_corr=0.8, min_pnr=11.0)
+    movie = frame_source(open_movie(rough.array(), frame_rate_hz=20.0))
+    fewer = run_cnmf(movie, params, frame_rate_hz=20.0, one_photon=True)
+    pnr = fewer.images["pnr"]
+    open_now = binary_dilation((fewer.images["correlation"] >= 0.8) & (pnr >= 11), np.ones((5, 5)))
+    table = fewer.components.attributes["candidates"]
+    assert fewer.components.n_components > 0
+    assert all(open_now[y, x] for y, x in table["at"])
+
+
+def test_no_seed_is_a_result_with_the_images_that_show_why(rough: Recording) -> None:
+    said: list[str] = []
+    params = params_for(rough, min_pnr=500.0)
+    movie = frame_source(open_movie(rough.array(), frame_rate_hz=20.0))
+    none = run_cnmf(movie, params, frame_rate_hz=20.0, one_photon=True, on_warning=said.append)
+    assert none.components.n_components == 0
+    highest = float(none.images["pnr"].max())
+    assert any(f"highest peak-to-noise ratio {highest:.1f}" in text for text in said)

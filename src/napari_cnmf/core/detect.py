@@ -73,6 +73,8 @@ class Tile:
         Whitened residual ``(Z, Y, X, n_bins)``.
     gain
         Weight of the background in each pixel ``(Z, Y, X)``; 0 where left out.
+    may_start
+        Pixels at which components may start ``(Z, Y, X)``; ``None``: anywhere.
     """
 
     field: Field
@@ -82,6 +84,7 @@ class Tile:
     factors: Factors
     background: NDArray[np.float32]
     check: Callable[[], None]
+    may_start: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -166,7 +169,9 @@ def detect(
     for i in range(steps.detections):
         on_step((0.1, 0.6)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, explained)
-        found, tried = peel(tile.R, energy, tile.field, tile.workers, check=tile.check)
+        found, tried = peel(
+            tile.R, energy, tile.field, tile.workers, may_start=tile.may_start, check=tile.check
+        )
         explained = energy.explained.copy()
         del energy
         candidates.append(tried)

@@ -254,6 +254,7 @@ def peel(
     field: Field,
     workers: Workers,
     *,
+    may_start: NDArray[np.bool_] | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> tuple[Factors, Candidates]:
     """Take components out of the whitened residual until the map holds none.
@@ -264,6 +265,8 @@ def peel(
         ``(Z, Y, X, n_bins)``, changed in place.
     energy
         Map of R, changed in place.
+    may_start
+        Pixels at which a component may start ``(Z, Y, X)``; ``None``: anywhere.
     check
         Called between rounds; may raise to stop.
 
@@ -279,6 +282,8 @@ def peel(
     limit = energy_threshold(energy.n_bins)
     near = np.maximum(np.array(field.reach(0.5, at_least=1)), 0)
     tries = np.zeros(len(pixel), np.int64)
+    if may_start is not None:
+        tries[~may_start[tuple(pixel.T)]] = _ATTEMPTS
     found = [_empty_boxes(field, energy.n_bins)]
     tried: list[Candidates] = []
     while True:

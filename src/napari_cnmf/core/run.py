@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ from napari_cnmf.core.plan import Plan, make_plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.scratch import default_scratch
-from napari_cnmf.core.search import Found, search
+from napari_cnmf.core.search import Found, OnePhoton, search
+from napari_cnmf.core.seeds import Seeds, find_open_sites
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,
@@ -205,8 +206,11 @@ def _detect(
             usable &= ~_saturated(binned, source.dtype, report).reshape(plan.dims)
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
-        grid = finer(plan.field).grid if one_photon else None
-        found = search(store, binned, sn, gain, plan, steps, given, grid, workers, report)
+        seeds = find_open_sites(source, params, report) if one_photon and ain is None else None
+        extra = _one_photon_extra(plan, seeds) if one_photon else None
+        found = search(store, binned, sn, gain, plan, steps, given, extra, workers, report)
+    if seeds is not None:
+        found = replace(found, correlation=seeds.correlation, pnr=seeds.pnr)
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     moving = stillness_warning(found.shifts)
@@ -218,6 +222,10 @@ def _detect(
             "and their traces interpolated."
         )
     return binned, found, sn, gain
+
+
+def _one_photon_extra(plan: Plan, seeds: Seeds | None) -> OnePhoton:
+    return OnePhoton(finer(plan.field).grid, None if seeds is None else seeds.open)
 
 
 def _saturated(binned: Binned, dtype: np.dtype[Any], report: Report) -> NDArray[np.bool_]:

@@ -68,6 +68,26 @@ class Found:
         return replace(self, factors=self.factors.take(ids), activity=Activity(*values))
 
 
+@dataclass(frozen=True, eq=False)
+class OnePhoton:
+    """What a one-photon recording needs besides.
+
+    Attributes
+    ----------
+    grid
+        Of the background by kriging.
+    may_start
+        Pixels at which components may start ``(Z, Y, X)``; ``None``: anywhere.
+    """
+
+    grid: Grid
+    may_start: NDArray[np.bool_] | None
+
+    def no_background(self, n_bins: int) -> NDArray[np.float32]:
+        """Of zeros, on the grid."""
+        return np.zeros((self.grid.n_cells, n_bins), np.float32)
+
+
 def search(
     store: BinStore,
     binned: Binned,
@@ -76,7 +96,7 @@ def search(
     plan: Plan,
     steps: Steps,
     given: sp.csc_matrix | None,
-    traces_grid: Grid | None,
+    one_photon: OnePhoton | None,
     workers: Workers,
     report: Report,
 ) -> Found:
@@ -90,14 +110,14 @@ def search(
         Weight of the background in each pixel ``(n_pixels,)``.
     given
         Footprints in units of the movie, ``(n_pixels, n)``; then nothing is searched.
-    traces_grid
-        Of the background by kriging; ``None`` where traces take the smoothed one.
+    one_photon
+        What such a recording needs besides.
     """
     trend = find_trend(binned.brightness)
     shape = plan.field.shape
     correlation, pnr = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     background = np.zeros((plan.field.grid.n_cells, binned.n_bins), np.float32)
-    fine = None if traces_grid is None else np.zeros((traces_grid.n_cells, binned.n_bins), "f4")
+    fine = None if one_photon is None else one_photon.no_background(binned.n_bins)
     parts: list[tuple[Factors, Activity]] = []
     candidates: list[Candidates] = []
     own_noise = binned.sn.reshape(shape)
@@ -115,6 +135,9 @@ def search(
             report,
         )  # fmt: skip
 
+        if one_photon is not None and one_photon.may_start is not None:
+            tile.may_start = one_photon.may_start[region]
+
         def on_step(share: float, i: int = i) -> None:
             report.progress("finding components", i + share, len(plan.tiles))
 
@@ -126,10 +149,10 @@ def search(
         _place_background(
             background, detection.background, tile.field.grid, tile_plan, plan.field.grid, scale
         )
-        if fine is not None and traces_grid is not None:
+        if fine is not None and one_photon is not None:
             local = finer(tile.field)
             _place_background(
-                fine, background_means(tile), local.grid, tile_plan, traces_grid, scale
+                fine, background_means(tile), local.grid, tile_plan, one_photon.grid, scale
             )
         parts.append(_owned(tile, detection, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))

@@ -23,7 +23,7 @@ from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
 from napari_cnmf.params.preprocess import PreprocessParams
-from napari_cnmf.params.presets import PRESETS, Preset, PresetValue
+from napari_cnmf.params.presets import PRESETS, Preset, PresetValue, are_chosen_seed_thresholds
 from napari_cnmf.params.quality import QualityParams
 from napari_cnmf.params.spatial import SpatialParams
 from napari_cnmf.params.temporal import TemporalParams
@@ -45,6 +45,7 @@ __all__ = [
     "QualityParams",
     "SpatialParams",
     "TemporalParams",
+    "are_chosen_seed_thresholds",
     "check_for_movie",
     "from_json",
     "from_toml",

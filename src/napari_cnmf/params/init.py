@@ -14,8 +14,7 @@ MethodInit = Literal[
 ]
 Smoothing = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=3, max_length=4)]
 
-_ENERGY = "Seeds are peaks of its energy map, measured against the noise."
-_NO_RING = "Its one-photon background follows the mean image and needs no ring."
+_NO_RING = "Its one-photon background is predicted by kriging over the field and needs no ring."
 _NO_NMF = "It finds components by peeling an energy map, with no factorisation of the movie."
 
 
@@ -83,9 +82,10 @@ class InitParams(ParameterGroup):
         le=1,
         description=(
             "One-photon: a pixel starts a component only where the local correlation exceeds this. "
-            "It depends on the recording, so choose it on the correlation image."
+            "It depends on the recording, so choose it on the correlation image. The built-in "
+            "engine looks everywhere until this or min_pnr differs from CaImAn's default and the "
+            "preset."
         ),
-        builtin_ignores=_ENERGY,
     )
     min_pnr: float = parameter(
         20,
@@ -94,9 +94,8 @@ class InitParams(ParameterGroup):
         description=(
             "One-photon: a pixel starts a component only where the peak-to-noise ratio exceeds "
             "this. CaImAn's 20 is far too strict for most recordings: choose it on the PNR image, "
-            "often 5 to 10."
+            "often 5 to 10. For the built-in engine as min_corr."
         ),
-        builtin_ignores=_ENERGY,
     )
     ring_size_factor: float | None = parameter(
         1.5,

@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._problems import shown, unknown_name
+from napari_cnmf.params.init import InitParams
 
 
 @dataclass(frozen=True)
@@ -166,3 +167,18 @@ def find_preset(name: str) -> Preset:
         raise ParameterError(
             f"{unknown_name(name, PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
         ) from None
+
+
+def are_chosen_seed_thresholds(min_corr: float, min_pnr: float) -> bool:
+    """Whether somebody chose these.
+
+    CaImAn's defaults and the one-photon preset's starting values are nobody's choice: the built-in
+    engine then looks for components everywhere.
+    """
+    fields = InitParams.model_fields
+    start = find_preset("one-photon").as_dict()["init"]
+    unchosen = (
+        (fields["min_corr"].default, fields["min_pnr"].default),
+        (start["min_corr"], start["min_pnr"]),
+    )
+    return (min_corr, min_pnr) not in unchosen

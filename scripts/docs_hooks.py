@@ -6,6 +6,7 @@ import argparse
 import html
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -15,11 +16,19 @@ from napari_cnmf.cli import build_parser
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\[([](.*?)\\[)\]]</\1>', re.DOTALL)
 _TAG = re.compile(r"\\tag\{(\d+)\}")
 _HERE = re.compile(r"^<!-- help of every command -->$", re.MULTILINE)
+_FILE = re.compile(r"^<!-- file ([A-Z]+\.md) of the repository -->$", re.MULTILINE)
+_ROOT = Path(__file__).parents[1]
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the help of every command where a page asks for it."""
+    """Put the help of every command, or a page of the repository, where a page asks for it."""
+    markdown = _FILE.sub(lambda found: _page_of_repository(found[1]), markdown)
     return _HERE.sub(lambda _: "\n\n".join(_describe_commands()), markdown)
+
+
+def _page_of_repository(name: str) -> str:
+    """Links into ``docs/`` lead to the site's own pages."""
+    return (_ROOT / name).read_text("utf-8").replace("](docs/", "](")
 
 
 def on_page_content(content: str, **_: Any) -> str:

@@ -1,13 +1,15 @@
 """Make the pictures of the documentation from the real plugin.
 
 ``python scripts/screenshots.py [MOVIE] [--frame-rate HZ] [--gsig PX]`` runs the demo recording (and
-a movie of yours, motion-corrected) through the docks and photographs them into ``docs/images``.
+a movie of yours, motion-corrected) through the docks and photographs them into ``docs/images``:
+the whole window here, each dock in ``screenshots_docks.py``. Pictures are kept light: 256 colours.
 Without a screen: ``xvfb-run -a -s "-screen 0 1920x1200x24" python scripts/screenshots.py``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+from qtpy.QtGui import QImage
+from screenshots_docks import photograph_docks, photograph_sessions, photograph_volume
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1600, 1000)
@@ -29,11 +34,18 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=IMAGES)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="cnmf-pictures-") as folder:
+    with tempfile.TemporaryDirectory(prefix="recordings-") as folder:
+        # Settings of nobody: what this machine knows of its user is in no picture.
+        os.environ["NAPARI_CNMF_CONFIG"] = str(Path(folder) / "settings.toml")
+        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        os.environ.pop("NAPARI_CNMF_CAIMAN_PYTHON", None)
         studio = Studio(Path(folder), args.out)
         studio.photograph_demo()
+        photograph_docks(studio)
         if args.movie is not None:
             studio.photograph_movie(args.movie, args.frame_rate, args.gsig)
+        photograph_volume(studio)
+        photograph_sessions(studio)
         studio.close()
     return 0
 
@@ -142,6 +154,25 @@ class Studio:
         if parent is not None:
             parent.raise_()
 
+    def open_dock(self, name: str, size: tuple[int, int] | None = None) -> Any:
+        """Another dock of the plugin, from napari's own menu of widgets.
+
+        Parameters
+        ----------
+        size
+            Width and height of a window of its own; without it the dock stays in the viewer.
+        """
+        dock, self.docks[name] = self.viewer.window.add_plugin_dock_widget("napari-cnmf", name)
+        if size is not None:
+            dock.setFloating(True)
+            dock.resize(*size)
+        self.settle(0.5)
+        return self.docks[name]
+
+    def close_dock(self, name: str) -> None:
+        """Away with a dock that is photographed."""
+        self.viewer.window.remove_dock_widget(self.docks.pop(name))
+
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = 900) -> None:
         from qtpy.QtWidgets import QApplication
 
@@ -164,8 +195,23 @@ class Studio:
             if type(widget).__name__ == "NapariQtNotification":
                 widget.close()
         self.settle(0.3)
-        self.viewer.window.screenshot(str(self.out / name), canvas_only=False, flash=False)
-        print(self.out / name)
+        self.save(self.viewer.window.screenshot(canvas_only=False, flash=False), name)
+
+    def shoot_widget(self, widget: Any, name: str) -> None:
+        """One dock or dialog alone, as it stands on the screen."""
+        self.settle(0.3)
+        image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+        pixels = np.frombuffer(image.constBits().asstring(image.sizeInBytes()), np.uint8)
+        rows = pixels.reshape(image.height(), image.bytesPerLine())
+        width = 3 * image.width()
+        self.save(rows[:, :width].reshape(image.height(), image.width(), 3), name)
+
+    def save(self, pixels: Any, name: str) -> None:
+        """As PNG of 256 colours: a third of the bytes, and nobody sees it."""
+        picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+        palette = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette.save(self.out / name, optimize=True)
+        print(f"{self.out / name}  {(self.out / name).stat().st_size / 1000:.0f} kB")
 
     def close(self) -> None:
         self.session.set_batch(None)

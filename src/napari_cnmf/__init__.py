@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.caiman import read_caiman, write_caiman
     from napari_cnmf.io.exports import (
+        Session,
         write_correlation,
         write_csv,
         write_imagej,
@@ -57,6 +58,7 @@ _WHERE = {
     "Movie": "napari_cnmf.model.movie",
     "Project": "napari_cnmf.io.projects",
     "Queue": "napari_cnmf.batch",
+    "Session": "napari_cnmf.io.exports",
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
     "export": "napari_cnmf.batch.exporting",
@@ -93,6 +95,7 @@ __all__ = [
     "Movie",
     "Project",
     "Queue",
+    "Session",
     "State",
     "current_batch",
     "export",

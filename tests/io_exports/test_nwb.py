@@ -77,7 +77,7 @@ def test_components_traces_and_images(
 def test_session_plane_and_provenance(curated, tmp_path: Path) -> None:
     session = Session(
         start=datetime(2026, 3, 1, 14, 30, tzinfo=UTC), subject_id="m1", species="Mus musculus",
-        sex="F", age="P90D", indicator="GCaMP6f", location="CA1", excitation_nm=920.0,
+        sex="F", age="P90D", indicator="GCaMP6f", location="CA1", excitation_nm=920,
         emission_nm=525.0, experimenter=("Müller, A.",),
     )  # fmt: skip
     movie = nc.open_movie(np.zeros((300, 48, 64), np.uint16), frame_rate_hz=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -124,6 +125,19 @@ def test_files_with_their_ids_and_decisions(days: Sessions, results: list[Path])
     first, second = matched.labels(0), matched.labels(1)
     both = (first > 0) & (second > 0)
     assert (first[both] == second[both]).mean() > 0.85, "one number over all days"
+
+
+def test_results_in_a_batch_are_called_as_their_items(results: list[Path], tmp_path: Path) -> None:
+    folders = []
+    for number, path in enumerate(results[:2]):
+        folder = tmp_path / f"20260301-1200{number}-x-abcdef"
+        folder.mkdir()
+        (folder / "item.json").write_text(f'{{"name": "Tag {number}"}}', "utf-8")
+        shutil.copy(path, folder / "result.hdf5")
+        folders.append(folder)
+    matched = match_sessions([folders[0], folders[1] / "result.hdf5"])
+    assert matched.matches.sessions == ("Tag 0", "Tag 1")
+    assert [source.path for source in matched.sources] == [f / "result.hdf5" for f in folders]
 
 
 def test_no_cells_on_a_day(days: Sessions) -> None:

@@ -39,6 +39,7 @@ def dock(viewer: Any, qtbot: Any, results: list[Path]) -> Any:
     viewer.window.add_dock_widget(widget, area="bottom")
     assert not widget.buttons["match"].isEnabled()
     widget.add_results(results)
+    assert [widget.results.item(i).text() for i in range(3)] == ["day 1", "day 2", "day 3"]
     click(widget, "match")
     qtbot.waitUntil(lambda: widget.matched is not None)
     return widget

@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "curated in napari, and the last line is where."
         ),
     )
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT")
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT_OR_ITEM")
     parser.add_argument("--out", type=Path, metavar="MATCHES.json", help="keep the matches")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to a file")
     parser.add_argument("--rejected", action="store_true", help="match rejected components too")

@@ -6,6 +6,7 @@ from napari_cnmf.io.matching.matched import (
     SessionSource,
     match_sessions,
     matches_table,
+    name_of,
 )
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "SessionSource",
     "match_sessions",
     "matches_table",
+    "name_of",
     "read_matches",
     "write_matches",
     "write_matches_csv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -125,9 +126,10 @@ def match_sessions(
     Parameters
     ----------
     sources
-        Two or more results, the reference first: paths (of CaImAn HDF5, NWB or suite2p), or opened.
+        Two or more results, the reference first: paths (of CaImAn HDF5, NWB, suite2p, or the folder
+        of an item), or opened.
     names
-        Of the sessions; by default of the files.
+        Of the sessions; by default of the items of a batch, or of the files.
     include_rejected
         Match rejected components too.
     max_distance_px
@@ -212,10 +214,16 @@ def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
     """Components that take part, their ids, and where they come from."""
-    path = Path(source) if isinstance(source, str | Path) else None
-    cur = _opened(source)
+    path = _result_path(Path(source)) if isinstance(source, str | Path) else None
+    cur = _opened(source if path is None else path)
     rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
     return cur.components.take(rows), cur.ids[rows], path if path is not None else cur.path
+
+
+def _result_path(path: Path) -> Path:
+    """The result's file where the folder of an item is named."""
+    inside = path / "result.hdf5"
+    return inside if (path / "item.json").is_file() and inside.is_file() else path
 
 
 def _opened(source: Source) -> Curation:
@@ -241,9 +249,18 @@ def _match(row: Any, scores: Any, ids: Sequence[NDArray[np.intp]]) -> Match:
     )
 
 
+def name_of(path: Path) -> str:
+    """What a user calls a result: the name of its item where it lies in a batch, else its own."""
+    try:
+        item = json.loads((path.absolute().parent / "item.json").read_text(encoding="utf-8"))
+        return str(item["name"]) or path.stem
+    except (OSError, ValueError, KeyError, TypeError):
+        return path.stem
+
+
 def _names(paths: Sequence[Path | None]) -> list[str]:
-    """Of the files; of their folders too where that tells them apart; numbered at the last."""
-    stems = [f"session {i + 1}" if p is None else p.stem for i, p in enumerate(paths)]
+    """As users call them; with their folders where that tells them apart; numbered at the last."""
+    stems = [f"session {i + 1}" if p is None else name_of(p) for i, p in enumerate(paths)]
     if len(set(stems)) < len(stems):
         stems = [
             stem if path is None else f"{path.absolute().parent.name}/{stem}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.utils.notifications import show_info
 from numpy.typing import NDArray
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListWidget,
+    QListWidgetItem,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -27,6 +29,7 @@ from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.io.matching import (
     MatchedSessions,
     match_sessions,
+    name_of,
     read_matches,
     write_matches,
     write_matches_csv,
@@ -144,7 +147,11 @@ class SessionsWidget(Dock):
 
     def add_results(self, paths: list[Path]) -> None:
         """Put results at the end of the list."""
-        self.results.addItems([str(path) for path in paths])
+        for path in paths:
+            item = QListWidgetItem(name_of(path))
+            item.setData(Qt.ItemDataRole.UserRole, str(path))
+            item.setToolTip(str(path))
+            self.results.addItem(item)
         self._show_possible()
 
     def add_shown(self) -> None:
@@ -164,7 +171,7 @@ class SessionsWidget(Dock):
     def paths(self) -> list[Path]:
         """Results in order."""
         items = (self.results.item(i) for i in range(self.results.count()))
-        return [Path(item.text()) for item in items if item is not None]
+        return [Path(item.data(Qt.ItemDataRole.UserRole)) for item in items if item is not None]
 
     # -- matches
 
@@ -296,7 +303,7 @@ class SessionsWidget(Dock):
         self.matched = matched
         self._stop = matched.matches.on_change(self._on_edit)
         self.results.clear()
-        self.results.addItems([str(source.path) for source in matched.sources])
+        self.add_results([source.path for source in matched.sources if source.path is not None])
         self._layers.show(matched, labels, image)
         self._show_table()
 

@@ -144,5 +144,5 @@ def _history(chosen: Selected, context: Context) -> list[dict[str, Any]]:
 
 
 def _wavelength(given: float | None) -> float:
-    """NWB demands a number; NaN claims nothing."""
-    return _UNKNOWN if given is None else given
+    """NWB demands a float; NaN claims nothing."""
+    return _UNKNOWN if given is None else float(given)

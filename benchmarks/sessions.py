@@ -2,10 +2,10 @@
 
     python benchmarks/sessions.py > benchmarks/results/sessions.md
 
-Each row is three days of one field of 128 x 160 pixels with 60 cells in it: *truth* matches the true
-footprints, *engine* what the built-in engine accepts in 800 frames a day, where a day's errors are part
-of the task. A pair is right when both components are the same true cell; *could be* counts the pairs
-that both days hold at all (for *engine*: that the engine found on both days).
+Each row is three days of one field of 128 x 160 pixels with 60 cells in it: *truth* matches the
+true footprints, *engine* what the built-in engine accepts in 800 frames a day, where a day's errors
+are part of the task. A pair is right when both components are the same true cell; *could be* counts
+the pairs that both days hold at all (for *engine*: that the engine found on both days).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from engine_accuracy import ArraySource
-
 from napari_cnmf.core import run_cnmf
 from napari_cnmf.core.matching import match_fields
 from napari_cnmf.params import CNMFParams

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from qtpy.QtGui import QImage
+
 from screenshots_docks import photograph_docks, photograph_sessions, photograph_volume
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

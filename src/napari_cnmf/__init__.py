@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from napari_cnmf.io.projects import Project
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.movie import Movie
+    from napari_cnmf.model.why import explain_place
     from napari_cnmf.params import CNMFParams
     from napari_cnmf.ui import view
 
@@ -61,6 +62,7 @@ _WHERE = {
     "Session": "napari_cnmf.io.exports",
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
+    "explain_place": "napari_cnmf.model.why",
     "export": "napari_cnmf.batch.exporting",
     "import_mesmerize": "napari_cnmf.batch",
     "import_result": "napari_cnmf.io.imports",
@@ -98,6 +100,7 @@ __all__ = [
     "Session",
     "State",
     "current_batch",
+    "explain_place",
     "export",
     "import_mesmerize",
     "import_result",

@@ -88,7 +88,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print the differences to another curation of this result, and the agreement: a "
         "curator's name, a journal, or a saved file",
     )
-    parser.add_argument("--json", action="store_true", help="--compare and --list as JSON")
+    parser.add_argument(
+        "--why",
+        metavar="[Z,]Y,X",
+        help="say why there is a cell at this pixel, or none: what was met there, its scores, and "
+        "the rule that dropped it",
+    )
+    parser.add_argument("--json", action="store_true", help="--compare, --list, --why as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
     parser.set_defaults(run_command=run, edits=[])
 
@@ -102,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
         _print_history(cur)
     if args.list:
         _print_components(cur, as_json=args.json)
+    if args.why is not None:
+        _print_why(cur, args.why, as_json=args.json)
     if args.save is not None:
         from napari_cnmf.io.curation import save_curated
 
@@ -235,3 +243,14 @@ def _print_comparison(cur: Curation, other: str, *, as_json: bool) -> None:
     for difference in found.differences:
         print(difference)
     print(found.summary())
+
+
+def _print_why(cur: Curation, text: str, *, as_json: bool) -> None:
+    from napari_cnmf.model.why import explain_place
+
+    try:
+        place = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.") from error
+    found = explain_place(cur, place)
+    print(json.dumps(found.to_dict()) if as_json else found)

@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.binning import Binned
+from napari_cnmf.core.energy import energy_threshold
 from napari_cnmf.core.modes import background_factors
-from napari_cnmf.core.peel import VERDICTS, Candidates
+from napari_cnmf.core.peel import VERDICTS, Candidates, least_area
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.search import Found
 from napari_cnmf.model.components import Components
@@ -71,20 +72,26 @@ def assemble(
             "decay_time_s": traced.kinetics.decay_s.tolist(),
             "rise_time_s": traced.kinetics.rise_s.tolist(),
             "one_photon": one_photon,
-            "candidates": candidate_table(found.candidates, len(plan.dims)),
+            "candidates": candidate_table(found.candidates, plan),
         },
     )
     return components, {"n_candidates": float(len(found.candidates.score))}
 
 
-def candidate_table(candidates: Candidates, n_axes: int) -> dict[str, list[Any]]:
+def candidate_table(candidates: Candidates, plan: Plan) -> dict[str, Any]:
     """Every site that was tried, as plain columns: why is there no cell here?
 
     ``at`` in pixels of the frame, ``score`` of the energy map, ``energy`` and ``area`` of the
-    candidate, ``verdict`` in words.
+    candidate, ``verdict`` in words; ``least_energy`` and ``least_area`` are what it needed.
+
+    See Also
+    --------
+    napari_cnmf.model.why.explain_place : reads it.
     """
     return {
-        "at": candidates.at[:, 3 - n_axes :].tolist(),
+        "least_energy": round(energy_threshold(plan.n_bins), 1),
+        "least_area": least_area(plan.field),
+        "at": candidates.at[:, 3 - len(plan.dims) :].tolist(),
         "score": candidates.score.round(1).tolist(),
         "energy": candidates.energy.round(1).tolist(),
         "area": candidates.area.tolist(),

@@ -16,7 +16,7 @@ from napari_cnmf.core.energy import Lattice, map_energy
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.merge import absorb_halos, clip_box, merge_components
-from napari_cnmf.core.peel import MIN_AREA, Candidates, box_reach, peel
+from napari_cnmf.core.peel import Candidates, box_reach, least_area, peel
 
 INSIDE = 0.2
 """Share of the peak above which a pixel counts as inside a footprint for the background."""
@@ -56,11 +56,14 @@ class Detection:
         Sum of all backgrounds taken out ``(gz, gy, gx, n_bins)``.
     candidates
         Every site tried.
+    energy
+        Energy map before anything was taken out, at each pixel ``(Z, Y, X)``.
     """
 
     factors: Factors
     background: NDArray[np.float32]
     candidates: Candidates
+    energy: NDArray[np.float32]
 
 
 @dataclass(eq=False)
@@ -114,7 +117,7 @@ class Tile:
 
     @property
     def min_area(self) -> int:
-        return max(3, round(MIN_AREA * self.field.cell_area))
+        return least_area(self.field)
 
     def renew_background(self) -> None:
         """Estimate what background is left in R and take it out."""
@@ -165,10 +168,13 @@ def detect(
     lattice = Lattice.over(tile.field)
     explained: NDArray[np.float32] | None = None
     candidates = []
+    first = np.zeros(tile.field.shape, np.float32)
     tile.renew_background()
     for i in range(steps.detections):
         on_step((0.1, 0.6)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, explained)
+        if i == 0:
+            first = lattice.to_pixels(energy.score(), tile.field.shape)
         found, tried = peel(
             tile.R, energy, tile.field, tile.workers, may_start=tile.may_start, check=tile.check
         )
@@ -184,7 +190,7 @@ def detect(
             tile.absorb()
     tile.least_squares(steps.rounds[2])
     on_step(1.0)
-    return Detection(tile.factors, tile.background, Candidates.concatenate(candidates))
+    return Detection(tile.factors, tile.background, Candidates.concatenate(candidates), first)
 
 
 def fit_given(
@@ -219,7 +225,8 @@ def fit_given(
         hals.update(tile.R, usable, tile.factors, 0, tile.workers)
         on_step(done)
     on_step(1.0)
-    return Detection(tile.factors, tile.background, Candidates.concatenate([]))
+    nothing = np.zeros(tile.field.shape, np.float32)
+    return Detection(tile.factors, tile.background, Candidates.concatenate([]), nothing)
 
 
 def reach_of_columns(footprints: sp.csc_matrix, field: Field) -> tuple[int, int, int]:

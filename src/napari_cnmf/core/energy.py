@@ -64,6 +64,15 @@ class Lattice:
         h = [len(tap) // 2 for tap in self.taps]
         return h[0], h[1], h[2]
 
+    def to_pixels(
+        self, values: NDArray[np.float32], shape: tuple[int, int, int]
+    ) -> NDArray[np.float32]:
+        """Values of the sites, repeated over the pixels of a field of ``shape``."""
+        image = values.reshape(self.shape)
+        for axis, step in enumerate(self.step):
+            image = np.repeat(image, step, axis)
+        return np.ascontiguousarray(image[: shape[0], : shape[1], : shape[2]])
+
 
 @kernel(
     "void(float32[:, :, :, ::1], float32[:, :, :, ::1], int64, int64, int64, float32[::1], "

@@ -309,6 +309,11 @@ def peel(
     return factors, Candidates.concatenate(tried)
 
 
+def least_area(field: Field) -> int:
+    """Pixels of the smallest footprint."""
+    return max(3, round(MIN_AREA * field.cell_area))
+
+
 def box_reach(field: Field) -> tuple[int, int, int]:
     """Half-width of the boxes that hold footprints: search box and room to grow."""
     r = field.reach(BOX)
@@ -340,7 +345,7 @@ def _peel_round(
     verdict = np.zeros(n, np.int8)
     lattice = energy.lattice
     layout = np.array([lattice.shape, lattice.step])
-    min_area = max(3, round(MIN_AREA * field.cell_area))
+    min_area = least_area(field)
     min_energy = np.float32(energy_threshold(n_bins))
 
     def work(start: int, stop: int) -> None:

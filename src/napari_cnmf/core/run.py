@@ -131,6 +131,8 @@ def run_cnmf(
         images["correlation"] = found.correlation.reshape(plan.dims)
         images["pnr"] = found.pnr.reshape(plan.dims)
         if ain is None:
+            images["energy"] = found.energy.reshape(plan.dims)
+        if ain is None:
             found = _bounded(found, params, plan)
         traced = _trace(source, params, plan, binned, found, sn, gain, workers, report)
         components, figures = assemble(

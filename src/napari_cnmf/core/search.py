@@ -42,8 +42,8 @@ class Found:
         the movie.
     candidates
         Every site tried.
-    correlation, pnr
-        Images ``(Z, Y, X)``.
+    correlation, pnr, energy
+        Images ``(Z, Y, X)``; the last is the energy map that the search began with.
     detrended
         Whether a slow trend was taken out.
     shifts
@@ -58,6 +58,7 @@ class Found:
     candidates: Candidates
     correlation: NDArray[np.float32]
     pnr: NDArray[np.float32]
+    energy: NDArray[np.float32]
     detrended: bool
     shifts: NDArray[np.float64]
     fine_background: NDArray[np.float32] | None = None
@@ -115,7 +116,7 @@ def search(
     """
     trend = find_trend(binned.brightness)
     shape = plan.field.shape
-    correlation, pnr = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    correlation, pnr, energy = np.zeros((3, *shape), np.float32)
     background = np.zeros((plan.field.grid.n_cells, binned.n_bins), np.float32)
     fine = None if one_photon is None else one_photon.no_background(binned.n_bins)
     parts: list[tuple[Factors, Activity]] = []
@@ -145,6 +146,7 @@ def search(
             detection = detect(tile, steps, on_step)
         else:
             detection = fit_given(tile, _cut_out(given, sn, shape, tile_plan), on_step)
+        energy[tile_plan.core] = detection.energy[core]
         scale = 1 / np.sqrt(binned.frames_per_bin)
         _place_background(
             background, detection.background, tile.field.grid, tile_plan, plan.field.grid, scale
@@ -161,7 +163,7 @@ def search(
         factors, activity = _without_twins(factors, activity)
     return Found(
         factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
-        len(trend) > 0, shifts, fine,
+        energy, len(trend) > 0, shifts, fine,
     )  # fmt: skip
 
 

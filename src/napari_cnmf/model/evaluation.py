@@ -59,3 +59,42 @@ def passes_thresholds(
     if components.classes is not None:
         passed &= np.isin(components.classes, accepted_classes)
     return passed
+
+
+def failed_rules(components: Components, k: int, quality: QualityParams) -> tuple[str, ...]:
+    """Which terms of the rule component ``k`` fails, in words; empty where it passes them all.
+
+    See Also
+    --------
+    passes_thresholds : the rule.
+    """
+    failed = []
+    if components.snr is not None and components.r_values is not None:
+        snr = float(np.nan_to_num(components.snr[k], nan=0.0, posinf=np.inf))
+        r = float(np.nan_to_num(components.r_values[k], nan=-1.0))
+        cnn = _classifier_score(components, k, quality)
+        if not (r >= quality.rval_thr or snr > quality.min_SNR) and not (
+            cnn is not None and cnn >= quality.min_cnn_thr
+        ):
+            said = f"SNR {snr:.2f} <= min_SNR {quality.min_SNR:g} and r {r:.2f} < rval_thr "
+            said += f"{quality.rval_thr:g}"
+            if cnn is not None:
+                said += f" and classifier {cnn:.2f} < min_cnn_thr {quality.min_cnn_thr:g}"
+            failed.append(said)
+        if not snr > quality.SNR_lowest:
+            failed.append(f"SNR {snr:.2f} <= SNR_lowest {quality.SNR_lowest:g}")
+        if not r > quality.rval_lowest:
+            failed.append(f"r {r:.2f} <= rval_lowest {quality.rval_lowest:g}")
+        if cnn is not None and cnn <= quality.cnn_lowest:
+            failed.append(f"classifier {cnn:.2f} <= cnn_lowest {quality.cnn_lowest:g}")
+    if quality.use_ecc and components.ecc is not None and components.ecc[k] > quality.max_ecc:
+        failed.append(f"elongation {components.ecc[k]:.1f} > max_ecc {quality.max_ecc:g}")
+    return tuple(failed)
+
+
+def _classifier_score(components: Components, k: int, quality: QualityParams) -> float | None:
+    """Of component ``k`` where the classifier takes part in the rule."""
+    cnn = components.cnn_preds
+    if cnn is None or cnn.size != components.n_components or quality.use_cnn is False:
+        return None
+    return None if np.isnan(cnn[k]) else float(cnn[k])

@@ -58,6 +58,7 @@ _BUILT_IN = (
     Action("redo", "Ctrl+Shift+Z", "Redo", "Make the edit again that was taken back"),
     Action("peak", "G", "Peak", "Go to the largest event of the selected component"),
     Action("play", "P", "Play", "Play what is around the largest event; again stops it"),
+    Action("why", "H", "Why here", "Why there is a cell at the cursor, or none"),
     Action("unseen", "N", "Next unseen", "Next component that was not looked at yet"),
     *(
         Action(

@@ -33,6 +33,7 @@ from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.curation._whole_runs import WholeRuns
+from napari_cnmf.ui.curation._why import WhyHere
 from napari_cnmf.ui.exporting._buttons import ResultButtons
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class CurationWidget(Dock):
         self.decide = DecideActions(self._session, self.panel)
         self.edits = EditActions(self._session, self.edit_panel, self.panel.show_busy, self)
         self.whole = WholeRuns(self._session, self.edit_panel, self)
+        self.places = WhyHere(self, next(a.key for a in self.bindings if a.name == "why"))
+        self.panel.tabs.addTab(self.places.page, "Why")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
@@ -164,7 +167,8 @@ class CurationWidget(Dock):
         if action.tag is not None:
             self._try(partial(self.decide.toggle_tag, action.tag))
             return
-        owner = self.edits if hasattr(self.edits, action.name) else self.decide
+        owners = (self.edits, self.decide, self.places)
+        owner = next(o for o in owners if hasattr(o, action.name))
         self._try(getattr(owner, action.name))
 
     # -- thresholds

@@ -258,7 +258,6 @@ class ResultLayers:
 
         On a volume seen in 3D it is the one that the ray meets first.
         """
-        n_axes = len(self.components.dims)
         if len(event.dims_displayed) == 3:
             label = self.labels.get_value(
                 event.position,
@@ -267,9 +266,14 @@ class ResultLayers:
                 world=True,
             )
             return [int(label) - 1] if label else []
-        fine = np.asarray(self.labels.world_to_data(event.position[-n_axes:]))
+        return self.drawing.components_at(self.pixel_at(event.position))
+
+    def pixel_at(self, position: Sequence[float]) -> tuple[int, ...]:
+        """Pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
+        n_axes = len(self.components.dims)
+        fine = np.asarray(self.labels.world_to_data(position[-n_axes:]))
         field = self.tiles.fold(fine * self.drawing.scale + self.drawing.offset)
-        return self.drawing.components_at(tuple(int(p) for p in np.round(field)))
+        return tuple(int(p) for p in np.round(field))
 
     def close(self) -> None:
         """Take the layers out of the viewer and let go of the result."""

@@ -14,7 +14,7 @@ from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.evaluation import failed_rules
 
 _IMAGES = ("correlation", "pnr", "energy")
-_REACH_GSIG = 1.5
+_REACH_GSIG = 1.0
 """How far from a place a site still counts as tried there, in gSig."""
 _REACH_PX = 6.0
 """The same where the result does not say its gSig."""
@@ -156,7 +156,7 @@ def explain_place(
     at
         Pixel ``([z], y, x)``.
     reach_px
-        How far away a tried site counts; by default 1.5 gSig.
+        How far away a tried site counts; by default gSig.
 
     Raises
     ------

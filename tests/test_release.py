@@ -1,0 +1,60 @@
+"""What is said in several files is said alike."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def loaded(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text("utf-8"))
+
+
+def test_the_citation_is_of_this_version_and_these_methods() -> None:
+    citation = loaded("CITATION.cff")
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    from napari_cnmf.io.exports import methods
+
+    source = Path(methods.__file__).read_text("utf-8")
+    for reference in citation["references"]:
+        assert reference["doi"].lower() in source.lower(), "the methods paragraph cites it too"
+
+
+def test_the_hub_finds_it() -> None:
+    assert "Framework :: napari" in PROJECT["classifiers"]
+    manifest = loaded("src/napari_cnmf/napari.yaml")
+    assert manifest["display_name"] == "CNMF"
+    assert manifest["categories"]
+    assert (ROOT / "src" / "napari_cnmf" / manifest["icon"].split(":")[1]).is_file()
+    assert loaded(".napari-hub/config.yml")["labels"]["terms"]
+    assert len((ROOT / ".napari-hub" / "DESCRIPTION.md").read_text("utf-8")) > 400
+
+
+@pytest.mark.parametrize("name", ["tests.yml", "release.yml"])
+def test_workflows_run_what_is_there(name: str) -> None:
+    text = (ROOT / ".github" / "workflows" / name).read_text("utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"run: make (\w+)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    for script in re.findall(r"python (scripts/\S+)", text):
+        assert (ROOT / script).is_file()
+    for job in jobs.values():
+        needs = job.get("needs", [])
+        assert set([needs] if isinstance(needs, str) else needs) <= set(jobs)
+
+
+def test_lowest_and_newest_are_tried_on_every_system() -> None:
+    matrix = loaded(".github/workflows/tests.yml")["jobs"]["test"]["strategy"]["matrix"]
+    assert {row["os"] for row in matrix["include"] if row["dependencies"] == "lowest"} == set(
+        matrix["os"]
+    )

@@ -32,9 +32,6 @@ from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import (
     Demixer,
-    cell_sum_matrix,
-    interpolation_matrix,
-    smoothing_matrix,
 )
 from napari_cnmf.core.rvalues import find_peaks
 from napari_cnmf.core.shape import measure_shapes
@@ -169,7 +166,7 @@ def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field)
     inside = rng.random(field.shape) < 0.3
     bg = estimate_background(R, gain, inside, field.grid, WORKERS)
     np.testing.assert_allclose(bg, slow_background(R, gain, inside, field), rtol=1e-3, atol=1e-5)
-    P = interpolation_matrix(field.grid, field.shape)
+    P = field.grid.interpolation
     np.testing.assert_allclose(np.asarray(P.sum(1)), 1, rtol=1e-6)
     expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_cells, -1)).reshape(R.shape)
     subtract_background(R, gain, bg, field.grid, WORKERS)
@@ -181,9 +178,9 @@ def test_matrices_of_the_grid() -> None:
     values = np.random.default_rng(0).random((*field.grid.shape, 3))
     flat = values.reshape(field.grid.n_cells, 3)
     np.testing.assert_allclose(
-        smoothing_matrix(field.grid) @ flat, smooth_cells(values).reshape(flat.shape)
+        field.grid.smoothing @ flat, smooth_cells(values).reshape(flat.shape)
     )
-    assert cell_sum_matrix(field.grid, field.shape).sum() == 23 * 31
+    assert field.grid.cells.sum() == 23 * 31
 
 
 @pytest.mark.parametrize(
@@ -280,7 +277,7 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     shapes = [np.where(s > 0.1, s, 0) for s in shapes]
     A = sp.csc_matrix(np.stack([s.ravel() for s in shapes], axis=1).astype(np.float32))
     C = rng.gamma(1, 1, (3, 40))
-    P = interpolation_matrix(field.grid, field.shape)
+    P = field.grid.interpolation
     smooth = np.ones((field.grid.n_cells, 1)) * rng.standard_normal(40)
     mean = np.full(720, 100, np.float32)
     sn = np.ones(720, np.float32)

@@ -5,8 +5,6 @@ everything that is active with it. A cell's map ends where its footprint ends an
 for any half of its events; a piece of a process goes on outside, noise repeats nowhere.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -14,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import SUPPORT, dilate
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import soft_threshold
+from napari_cnmf.core.rank_one import Place, soft_threshold
+from napari_cnmf.core.rows import dot_rows, flat_rows
 
 _AWAY_PX = 2
 """Pixels between a footprint and what counts as away from it: blur and motion fill them."""
@@ -53,57 +51,37 @@ class Activity:
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], "
-    "float32[:, :, :, :, ::1], float32[:, ::1], int64, int64)"
-)
+def _halves(h: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The even and the odd events of a thresholded trace, ``(2, n_bins)``."""
+    active = h > 0
+    ends = np.zeros(len(h), np.int64)
+    ends[1:] = active[:-1] & ~active[1:]
+    odd = np.cumsum(ends) % 2
+    return np.asarray(np.stack([h * (odd == 0), h * (odd == 1)]), np.float32)
+
+
 def _map_halves(
     R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    foot: NDArray[np.float32],
-    C: NDArray[np.float32],
+    factors: Factors,
+    k: int,
     maps: NDArray[np.float32],
     figures: NDArray[np.float32],
-    start: int,
-    stop: int,
 ) -> None:
-    """Maps of the even and odd events ``(n, 2, bz, by, bx)``, NaN outside the field.
+    """Fill the maps of the even and odd events of component ``k``, NaN outside the field.
 
-    ``figures (n, 4)``: <c, h> of each half, then |h|^2 of each half.
+    ``maps (n, 2, bz, by, bx)``; ``figures (n, 4)``: <c, h> of each half, then |h|^2 of each.
     """
-    n_z, n_y, n_x, n_bins = R.shape
-    bz, by, bx = foot.shape[1:]
-    sparse = np.empty(n_bins, np.float32)
-    half = np.zeros((2, n_bins), np.float32)
-    work = np.empty(min(128, n_bins), np.float32)
-    for n in range(start, stop):
-        c, at = C[n], corner[n]
-        soft_threshold(c, sparse, work)
-        half[:] = 0.0
-        event = 0
-        figures[n] = 0.0
-        for t in range(n_bins):
-            if sparse[t] > 0.0:
-                side = event % 2
-                half[side, t] = sparse[t]
-                figures[n, side] += sparse[t] * c[t]
-                figures[n, 2 + side] += sparse[t] * sparse[t]
-            elif t > 0 and sparse[t - 1] > 0.0:
-                event += 1
-        maps[n] = np.nan
-        for side in range(2):
-            h = half[side]
-            scale = figures[n, side]
-            if not scale > 0.0:
-                continue
-            for z in range(max(0, -at[0]), min(bz, n_z - at[0])):
-                for y in range(max(0, -at[1]), min(by, n_y - at[1])):
-                    for x in range(max(0, -at[2]), min(bx, n_x - at[2])):
-                        r = R[at[0] + z, at[1] + y, at[2] + x]
-                        dot = np.float32(0.0)
-                        for t in range(n_bins):
-                            dot += r[t] * h[t]
-                        maps[n, side, z, y, x] = foot[n, z, y, x] + dot / scale
+    c, foot = factors.C[k], factors.foot[k]
+    place = Place.of(factors.corner[k], foot.shape, R.shape[:3])
+    h = np.empty_like(c)
+    soft_threshold(c, h)
+    maps[k] = np.nan
+    for side, half in enumerate(_halves(h)):
+        scale = float(half @ c)
+        figures[k, side], figures[k, 2 + side] = scale, half @ half
+        if scale > 0:
+            dot = dot_rows(flat_rows(R), place.pixels.ravel(), half).reshape(place.pixels.shape)
+            maps[(k, side, *place.local)] = foot[place.local] + dot / np.float32(scale)
 
 
 def measure_activity(
@@ -113,11 +91,7 @@ def measure_activity(
     n = len(factors)
     maps = np.empty((n, 2, *factors.foot.shape[1:]), np.float32)
     figures = np.zeros((n, 4), np.float32)
-    workers.ranges(
-        lambda a, b: _map_halves(R, factors.corner, factors.foot, factors.C, maps, figures, a, b),
-        n,
-        8,
-    )
+    workers.map(lambda k: _map_halves(R, factors, k, maps, figures), range(n))
     norm = np.sqrt((factors.foot**2).sum((1, 2, 3), dtype=np.float64))
     top = np.sort(factors.C, axis=1)[:, -3:].mean(1) if n else np.zeros(0)
     level = np.median(factors.C, axis=1) if n else np.zeros(0)

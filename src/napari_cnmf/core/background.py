@@ -10,100 +10,18 @@ convolution), so that a cell covered by neurons borrows from those around it:
 with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolation.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.geometry import Grid
+from napari_cnmf.core.rows import add_matrix_product, flat_rows
 
 INSIDE_WEIGHT = 0.05
 """Weight of pixels inside a footprint: they say little about the background."""
-
-
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, :, ::1], int64[::1], int64[::1], int64[::1], "
-    "float32[:, :, :, ::1], int64, int64)"
-)
-def _sum_cells(
-    R: NDArray[np.float32],
-    q: NDArray[np.float32],
-    edge_z: NDArray[np.int64],
-    edge_y: NDArray[np.int64],
-    edge_x: NDArray[np.int64],
-    sums: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """``sums[gz, gy, gx] = sum q R`` over the pixels of cells, rows of cells start to stop."""
-    n_gy, n_gx, n_bins = sums.shape[1:]
-    for row in range(start, stop):
-        gz, gy = row // n_gy, row % n_gy
-        for gx in range(n_gx):
-            total = sums[gz, gy, gx]
-            total[:] = 0.0
-            for z in range(edge_z[gz], edge_z[gz + 1]):
-                for y in range(edge_y[gy], edge_y[gy + 1]):
-                    for x in range(edge_x[gx], edge_x[gx + 1]):
-                        weight = q[z, y, x]
-                        if weight != 0.0:
-                            r = R[z, y, x]
-                            for t in range(n_bins):
-                                total[t] += weight * r[t]
-
-
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, :, ::1], float32[:, :, :, ::1], int64[::1], "
-    "int64[::1], int64[::1], float32[::1], float32[::1], float32[::1], int64, int64)"
-)
-def _subtract_interpolated(
-    R: NDArray[np.float32],
-    inverse_sn: NDArray[np.float32],
-    bg: NDArray[np.float32],
-    low_z: NDArray[np.int64],
-    low_y: NDArray[np.int64],
-    low_x: NDArray[np.int64],
-    share_z: NDArray[np.float32],
-    share_y: NDArray[np.float32],
-    share_x: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """Take the interpolated background from rows ``start`` to ``stop`` (over Z and Y) of R."""
-    n_y, n_x, n_bins = R.shape[1:]
-    n_gz, n_gy, n_gx = bg.shape[:3]
-    line = np.empty((n_gx, n_bins), np.float32)
-    for row in range(start, stop):
-        z, y = row // n_y, row % n_y
-        line[:] = 0.0
-        for dz in range(2):
-            for dy in range(2):
-                wz = share_z[z] if dz else np.float32(1.0) - share_z[z]
-                wy = share_y[y] if dy else np.float32(1.0) - share_y[y]
-                weight = wz * wy
-                gz, gy = low_z[z] + dz, low_y[y] + dy
-                if weight == 0.0 or gz >= n_gz or gy >= n_gy:
-                    continue
-                for gx in range(n_gx):
-                    source = bg[gz, gy, gx]
-                    target = line[gx]
-                    for t in range(n_bins):
-                        target[t] += weight * source[t]
-        for x in range(n_x):
-            s = inverse_sn[z, y, x]
-            if s == 0.0:
-                continue
-            left = line[low_x[x]]
-            right = line[min(low_x[x] + 1, n_gx - 1)]
-            b = share_x[x] * s
-            a = s - b
-            r = R[z, y, x]
-            for t in range(n_bins):
-                r[t] -= a * left[t] + b * right[t]
 
 
 def smooth_cells(values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -164,12 +82,9 @@ def weighted_sums(
     R: NDArray[np.float32], q: NDArray[np.float32], grid: Grid, workers: Workers
 ) -> NDArray[np.float32]:
     """``n``: sums of ``q R`` over the pixels of each cell ``(gz, gy, gx, n_bins)``."""
-    sums = np.empty((*grid.shape, R.shape[-1]), np.float32)
-    workers.ranges(
-        lambda a, b: _sum_cells(R, q, *grid.edges, sums, a, b),
-        grid.shape[0] * grid.shape[1],
-        1,
-    )
+    sums = np.zeros((*grid.shape, R.shape[-1]), np.float32)
+    matrix = grid.cells @ sp.diags(q.ravel())
+    add_matrix_product(matrix.tocsr(), flat_rows(R), flat_rows(sums), workers)
     return sums
 
 
@@ -196,9 +111,5 @@ def subtract_background(
     workers: Workers,
 ) -> None:
     """``R -= bg / sn`` interpolated to pixels, in place."""
-    rows = R.shape[0] * R.shape[1]
-    workers.ranges(
-        lambda a, b: _subtract_interpolated(R, inverse_sn, bg, *grid.lower, *grid.share, a, b),
-        rows,
-        max(1, rows // 64),
-    )
+    matrix = sp.diags(-inverse_sn.ravel()) @ grid.interpolation
+    add_matrix_product(matrix.tocsr(), flat_rows(bg), flat_rows(R), workers)

@@ -12,8 +12,6 @@ noise too high costs more than all else here: small events fall below it. What t
 takes from events is half given back at the end (:mod:`napari_cnmf.core.relax`).
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -22,15 +20,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.oasis import oasis
-from napari_cnmf.core.relax import STANDS_OUT, relax_rows
+from napari_cnmf.core.relax import STANDS_OUT, relax
 
 PENALTY = 2.0
 """lam in units of the noise of the matched filter."""
 REFINEMENTS = 2
 """How often the baseline is taken again from quiet frames."""
+_AT_ONCE = 8
+"""Traces that a thread works on together: no copy of all of them is made on the way."""
 RISE_S = 0.06
 """Rise time assumed where too few isolated events are there to measure it, in seconds."""
 
@@ -61,34 +60,6 @@ class Deconvolved:
     noise: NDArray[np.float32]
     g: NDArray[np.float32]
     lam: NDArray[np.float32]
-
-
-@kernel(
-    "void(float32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], float64, "
-    "float32[:, ::1], float32[:, ::1], int64, int64)"
-)
-def _deconvolve_rows(
-    raw: NDArray[np.float32],
-    baseline: NDArray[np.float32],
-    g: NDArray[np.float64],
-    lam: NDArray[np.float64],
-    s_min: float,
-    C: NDArray[np.float32],
-    S: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    n = raw.shape[1]
-    y = np.empty(n)
-    c = np.empty(n)
-    s = np.empty(n)
-    for k in range(start, stop):
-        for t in range(n):
-            y[t] = raw[k, t] - baseline[k, t if baseline.shape[1] > 1 else 0]
-        oasis(y, g[k, 0], g[k, 1] if g.shape[1] > 1 else 0.0, lam[k], s_min, c, s)
-        for t in range(n):
-            C[k, t] = c[t]
-            S[k, t] = s[t]
 
 
 def estimate_trace_noise(raw: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -190,6 +161,8 @@ def ar_coefficients(
     Events that begin within a frame are two successive spikes of this AR(2), exactly.
     """
     d = np.exp(-1 / (decay_s * frame_rate_hz))
+    if p == 0:
+        return np.zeros((len(d), 0))
     if p == 1:
         return d[:, None]
     # (1 - exp(-t / rise)) exp(-t / decay): the second exponential decays at both rates.
@@ -199,6 +172,8 @@ def ar_coefficients(
 
 def response_norm(g: NDArray[np.float64]) -> NDArray[np.float64]:
     """Euclidean norm of the AR response of each row of ``g (n, p)``."""
+    if g.shape[1] == 0:
+        return np.ones(len(g))
     if g.shape[1] == 1:
         return np.asarray(1 / np.sqrt(1 - g[:, 0] ** 2))
     # Sum of squares of an AR(2) response: its variance under white noise of variance 1.
@@ -233,35 +208,52 @@ def deconvolve(
         Take half the penalty's bias from the events.
     """
     n, n_frames = raw.shape
-    noise = estimate_trace_noise(raw)
     window = max(200, round(20 * float(np.median(decay_s)) * frame_rate_hz)) if n else 200
-    baseline = slow_baseline(raw, noise, window)
-    level = baseline.mean(1)
-    if p == 0:
-        above = np.maximum(raw - baseline, 0).astype(np.float32)
-        zero = np.zeros(n, np.float32)
-        return Deconvolved(
-            above, np.zeros_like(above), level, noise, np.zeros((n, 0), np.float32), zero
-        )
-    g = np.ascontiguousarray(ar_coefficients(decay_s, rise_s, frame_rate_hz, p))
+    level, noise = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    C, S = np.zeros((n, n_frames), np.float32), np.zeros((n, n_frames), np.float32)
+    g = ar_coefficients(decay_s, rise_s, frame_rate_hz, p)
     norm = response_norm(g)
-    lam = PENALTY * noise.astype(np.float64) * norm
-    least = STANDS_OUT * noise / norm
-    C = np.zeros((n, n_frames), np.float32)
-    S = np.zeros((n, n_frames), np.float32)
-    rows = np.ascontiguousarray(raw, np.float32)
-    smallest = -s_min * noise if s_min < 0 else np.full(n, s_min)
-    refined = np.array(np.broadcast_to(baseline, (n, baseline.shape[1])), np.float32)
+
+    def fit(ids: NDArray[np.int64], baseline: NDArray[np.float32]) -> None:
+        """Traces that share the shape of their baseline, ``(len(ids), n_frames or 1)``."""
+        for last in (False,) * REFINEMENTS + (True,):
+            y = raw[ids].astype(np.float64) - baseline
+            for row, k in zip(y, ids.tolist(), strict=True):
+                smallest = -s_min * noise[k] if s_min < 0 else s_min
+                c, s = penalised(row, g[k], PENALTY * noise[k] * norm[k], smallest)
+                if last and relaxed:
+                    relax(row, *_two(g[k]), STANDS_OUT * noise[k] / norm[k], c, s)
+                C[k], S[k] = c, s
+            if not last:
+                baseline = baseline + quiet_level(raw[ids], baseline, C[ids], noise[ids], window)
+        level[ids] = baseline.mean(1)
 
     def work(start: int, stop: int) -> None:
-        at = slice(start, stop)
-        for last in (False,) * REFINEMENTS + (True,):
-            for k in range(start, stop):
-                _deconvolve_rows(rows, refined, g, lam, float(smallest[k]), C, S, k, k + 1)
-            if not last:
-                refined[at] += quiet_level(rows[at], refined[at], C[at], noise[at], window)
-        if relaxed:
-            relax_rows(rows, refined, g, least, C, S, start, stop)
+        at = np.arange(start, stop)
+        noise[at] = estimate_trace_noise(raw[at])
+        baseline = slow_baseline(raw[at], noise[at], window)
+        level[at] = baseline.mean(1)
+        if p == 0:
+            C[at] = np.maximum(raw[at] - baseline, 0)
+            return
+        drifts = np.ptp(baseline, axis=1) > 0
+        fit(at[~drifts], baseline[~drifts, :1])
+        fit(at[drifts], baseline[drifts])
 
-    workers.ranges(work, n, 8)
-    return Deconvolved(C, S, refined.mean(1), noise, g.astype(np.float32), lam.astype(np.float32))
+    workers.ranges(work, n, _AT_ONCE)
+    lam = (PENALTY * noise * norm).astype(np.float32) if p else np.zeros(n, np.float32)
+    return Deconvolved(C, S, level, noise, g.astype(np.float32), lam)
+
+
+def _two(g: NDArray[np.float64]) -> tuple[float, float]:
+    """Both coefficients of an AR(1) or AR(2)."""
+    return float(g[0]), float(g[1]) if len(g) > 1 else 0.0
+
+
+def penalised(
+    y: NDArray[np.float64], g: NDArray[np.float64], lam: float, s_min: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Calcium and spikes of one trace ``y (n_frames,)`` without baseline."""
+    c, s = np.empty_like(y), np.empty_like(y)
+    oasis(y, *_two(g), float(lam), float(s_min), c, s)
+    return c, s

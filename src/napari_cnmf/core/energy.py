@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.rows import take_product
 
 THRESHOLD_Z = 2.5
 SMOOTHING = 0.5
@@ -72,6 +73,26 @@ class Lattice:
         for axis, step in enumerate(self.step):
             image = np.repeat(image, step, axis)
         return np.ascontiguousarray(image[: shape[0], : shape[1], : shape[2]])
+
+    def filter_footprint(
+        self, corner: NDArray[np.int64], a: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Sites that see a footprint in the box ``a (bz, by, bx)`` at ``corner``, and how much."""
+        sites, weight = np.zeros((1, 1, 1), np.int32), a
+        for axis in range(3):
+            step, h, box = self.step[axis], self.half[axis], a.shape[axis]
+            first = max(0, (int(corner[axis]) - h) // step)
+            last = min(self.shape[axis], (int(corner[axis]) + box + h) // step + 1)
+            at = np.arange(first, max(first, last), dtype=np.int32)
+            tap = np.arange(box) + int(corner[axis]) + h - step * at[:, None]
+            inside = (tap >= 0) & (tap <= 2 * h)
+            matrix = np.where(inside, self.taps[axis][np.where(inside, tap, 0)], np.float32(0))
+            weight = np.moveaxis(np.tensordot(matrix, weight, (1, axis)), 0, axis)
+            view = [1, 1, 1]
+            view[axis] = -1
+            sites = sites * np.int32(self.shape[axis]) + at.reshape(view)
+        seen = weight != 0
+        return sites[seen], np.ascontiguousarray(weight[seen], np.float32)
 
 
 @kernel(
@@ -183,23 +204,6 @@ def lower_side_scale(
     return mid + np.float32(0.2533) * sigma, sigma
 
 
-@inline_kernel()
-def one_sided_energy(
-    values: NDArray[np.float32], centre: np.float32, sigma: np.float32
-) -> tuple[np.float32, np.float32]:
-    """``E+`` and ``E-`` of one trace."""
-    up = np.float32(0.0)
-    down = np.float32(0.0)
-    inverse = np.float32(1.0) / sigma
-    for t in range(values.shape[0]):
-        z = (values[t] - centre) * inverse
-        a = max(z - np.float32(2.5), np.float32(0.0))
-        b = max(-z - np.float32(2.5), np.float32(0.0))
-        up += a * a
-        down += b * b
-    return up, down
-
-
 @kernel("void(float32[:, ::1], float32[::1], float32[::1], int64, int64)")
 def _measure_sites(
     F: NDArray[np.float32],
@@ -214,10 +218,12 @@ def _measure_sites(
 
 
 @kernel(
-    "void(float32[:, ::1], float32[::1], float32[::1], float32[::1], float32[::1], int64, int64)"
+    "void(float32[:, ::1], int32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
+    "int64, int64)"
 )
 def _energy_sites(
     F: NDArray[np.float32],
+    sites: NDArray[np.int32],
     centre: NDArray[np.float32],
     sigma: NDArray[np.float32],
     up: NDArray[np.float32],
@@ -225,12 +231,30 @@ def _energy_sites(
     start: int,
     stop: int,
 ) -> None:
-    for s in range(start, stop):
+    """``E+`` and ``E-`` of ``sites[start:stop]``, everything indexed by site."""
+    for i in range(start, stop):
+        s = sites[i]
+        high, low = np.float32(0.0), np.float32(0.0)
         if sigma[s] > 0.0:
-            up[s], down[s] = one_sided_energy(F[s], centre[s], sigma[s])
-        else:
-            up[s] = 0.0
-            down[s] = 0.0
+            inverse = np.float32(1.0) / sigma[s]
+            f, middle = F[s], centre[s]
+            for t in range(len(f)):
+                z = (f[t] - middle) * inverse
+                over = max(z - np.float32(2.5), np.float32(0.0))
+                under = max(-z - np.float32(2.5), np.float32(0.0))
+                high += over * over
+                low += under * under
+        up[s], down[s] = high, low
+
+
+def trace_energy(c: NDArray[np.float32], least_sigma: float) -> tuple[float, float]:
+    """``E+`` and ``E-`` of one trace, its noise taken for ``least_sigma`` at least."""
+    state = np.zeros((4, 1), np.float32)
+    row = c[None]
+    _measure_sites(row, state[0], state[1], 0, 1)
+    state[1] = np.maximum(state[1], np.float32(least_sigma))
+    _energy_sites(row, np.zeros(1, np.int32), *state, 0, 1)
+    return float(state[2, 0]), float(state[3, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +282,18 @@ class EnergyMap:
     def explained(self) -> NDArray[np.float32]:
         """Energy explained so far at each site ``(n_sites,)``."""
         return np.asarray(self.state[4], np.float32)
+
+    def take_out(
+        self, corner: NDArray[np.int64], a: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> None:
+        """Take ``a c`` out of the map: the filter is linear, a site sees its filtered footprint."""
+        sites, weight = self.lattice.filter_footprint(corner, a)
+        alive = self.state[1, sites] > 0
+        sites, weight = sites[alive], weight[alive]
+        before = self.state[2, sites]
+        take_product(self.F, sites, weight, c)
+        _energy_sites(self.F, sites, *self.state[:4], 0, len(sites))
+        self.state[4, sites] += np.maximum(before - self.state[2, sites], 0)
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -296,7 +332,8 @@ def map_energy(
     step = max(256, n // 64)
     workers.ranges(lambda a, b: _measure_sites(F, state[0], state[1], a, b), n, step)
     state[1] = steady_sigma(state[1], lattice)
-    workers.ranges(lambda a, b: _energy_sites(F, *state[:4], a, b), n, step)
+    sites = np.arange(n, dtype=np.int32)
+    workers.ranges(lambda a, b: _energy_sites(F, sites, *state[:4], a, b), n, step)
     return EnergyMap(lattice, F, state)
 
 

@@ -1,4 +1,4 @@
-"""Operations on one footprint in its box: connected part, smoothing, median, filled core.
+"""Operations on footprints in their boxes: connected part, smoothing, median, filled core.
 
 Boxes are small dense arrays ``(bz, by, bx)``; neighbours touch along faces.
 """
@@ -8,22 +8,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import inline_kernel, kernel
+from napari_cnmf.core._jit import kernel
 
 SUPPORT = 0.2
 """A footprint's core: pixels above this share of its peak."""
 
 
-@inline_kernel()
-def keep_connected(
-    a: NDArray[np.float32], level: np.float32, label: NDArray[np.int32], stack: NDArray[np.int32]
-) -> int:
-    """Zero all but the connected part above ``level`` that has the most energy; its size.
-
-    ``label`` has the shape of ``a``, ``stack`` as many entries; both are overwritten.
-    """
+@kernel("int64(float32[:, :, ::1], float32)")
+def keep_connected(a: NDArray[np.float32], level: float) -> int:
+    """Zero all but the connected part above ``level`` that has the most energy; its size."""
     bz, by, bx = a.shape
-    label[:] = 0
+    label = np.zeros(a.shape, np.int32)
+    stack = np.empty(a.size, np.int32)
     best, best_energy, best_size, n = 0, np.float32(0.0), 0, 0
     for z0 in range(bz):
         for y0 in range(by):
@@ -60,18 +56,7 @@ def keep_connected(
     return best_size
 
 
-@inline_kernel()
-def peak_of(a: NDArray[np.float32]) -> np.float32:
-    """Largest value."""
-    top = np.float32(0.0)
-    for z in range(a.shape[0]):
-        for y in range(a.shape[1]):
-            for x in range(a.shape[2]):
-                top = max(top, a[z, y, x])
-    return top
-
-
-@inline_kernel()
+@kernel("void(float32[:, :, ::1], float32[:, :, ::1])")
 def median3(a: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Median of 3 x 3 pixels of each plane, zeros outside the box."""
     bz, by, bx = a.shape
@@ -95,56 +80,26 @@ def median3(a: NDArray[np.float32], out: NDArray[np.float32]) -> None:
                 out[z, y, x] = nine[4]
 
 
-@inline_kernel()
-def smooth3(a: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """(1, 2, 1) x (1, 2, 1) / 16 in each plane, zeros outside the box."""
-    bz, by, bx = a.shape
-    for z in range(bz):
-        for y in range(by):
-            for x in range(bx):
-                total = np.float32(0.0)
-                for dy in range(-1, 2):
-                    for dx in range(-1, 2):
-                        yy, xx = y + dy, x + dx
-                        if yy >= 0 and xx >= 0 and yy < by and xx < bx:
-                            weight = np.float32((2 - abs(dy)) * (2 - abs(dx)))
-                            total += weight * a[z, yy, xx]
-                out[z, y, x] = total / np.float32(16.0)
+def smooth3(a: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, 2, 1) x (1, 2, 1) / 16 in each plane of ``(..., Y, X)``, zeros outside."""
+    rows = 2 * a
+    rows[..., 1:, :] += a[..., :-1, :]
+    rows[..., :-1, :] += a[..., 1:, :]
+    out = 2 * rows
+    out[..., 1:] += rows[..., :-1]
+    out[..., :-1] += rows[..., 1:]
+    return np.asarray(out / np.float32(16), np.float32)
 
 
-@kernel("void(float32[:, :, :, ::1], float32, uint8[:, :, :, ::1])")
-def _fill_cores(foot: NDArray[np.float32], level: np.float32, core: NDArray[np.uint8]) -> None:
-    n, bz, by, bx = foot.shape
-    stack = np.empty(by * bx, np.int32)
-    for k in range(n):
-        threshold = level * peak_of(foot[k])
-        for z in range(bz):
-            mask = core[k, z]
-            # 2: outside, reached from the edge of the box; what is neither 1 nor 2 is a hole.
-            for y in range(by):
-                for x in range(bx):
-                    mask[y, x] = 1 if foot[k, z, y, x] > threshold else 0
-            top = 0
-            for y in range(by):
-                for x in range(bx):
-                    edge = y == 0 or x == 0 or y == by - 1 or x == bx - 1
-                    if edge and mask[y, x] == 0:
-                        mask[y, x] = 2
-                        stack[top] = y * bx + x
-                        top += 1
-            while top > 0:
-                top -= 1
-                y, x = stack[top] // bx, stack[top] % bx
-                for side in range(4):
-                    yy = y + (side == 0) - (side == 1)
-                    xx = x + (side == 2) - (side == 3)
-                    if yy >= 0 and xx >= 0 and yy < by and xx < bx and mask[yy, xx] == 0:
-                        mask[yy, xx] = 2
-                        stack[top] = yy * bx + xx
-                        top += 1
-            for y in range(by):
-                for x in range(bx):
-                    mask[y, x] = 0 if mask[y, x] == 2 else 1
+def touching(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of the mask ``(Z, Y, X)`` and those that share a face with one."""
+    out = mask.copy()
+    for axis in range(3):
+        upper, lower = [slice(None)] * 3, [slice(None)] * 3
+        upper[axis], lower[axis] = slice(1, None), slice(None, -1)
+        out[tuple(upper)] |= mask[tuple(lower)]
+        out[tuple(lower)] |= mask[tuple(upper)]
+    return out
 
 
 def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[np.bool_]:
@@ -160,9 +115,24 @@ def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[n
     core
         Like ``foot``, bool.
     """
-    core = np.zeros(foot.shape, np.uint8)
-    _fill_cores(np.ascontiguousarray(foot, np.float32), np.float32(level), core)
-    return core.astype(np.bool_)
+    peak = foot.max((1, 2, 3), initial=0, keepdims=True)
+    free = ~(foot > np.float32(level) * peak)
+    # What is seen along a row or a column from outside, then what that touches, is no hole.
+    outside = np.zeros_like(free)
+    for axis in (2, 3):
+        outside |= np.logical_and.accumulate(free, axis)
+        flipped = np.flip(free, axis)
+        outside |= np.flip(np.logical_and.accumulate(flipped, axis), axis)
+    while True:
+        grown = outside.copy()
+        grown[..., 1:, :] |= outside[..., :-1, :]
+        grown[..., :-1, :] |= outside[..., 1:, :]
+        grown[..., 1:] |= outside[..., :-1]
+        grown[..., :-1] |= outside[..., 1:]
+        grown &= free
+        if np.array_equal(grown, outside):
+            return np.asarray(~outside, np.bool_)
+        outside = grown
 
 
 def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError
@@ -133,6 +134,49 @@ class Grid:
     @property
     def n_cells(self) -> int:
         return math.prod(self.shape)
+
+    @cached_property
+    def cells(self) -> sp.csr_matrix:
+        """``(n_cells, n_pixels)`` float32, ones where a pixel belongs to a cell."""
+        index = np.zeros((1, 1, 1), np.int32)
+        for axis, edge in enumerate(self.edges):
+            number = np.repeat(np.arange(self.shape[axis], dtype=np.int32), np.diff(edge))
+            view = [1, 1, 1]
+            view[axis] = -1
+            index = index * np.int32(self.shape[axis]) + number.reshape(view)
+        cell = index.ravel()
+        order = np.argsort(cell, kind="stable").astype(np.int32)
+        ends = np.searchsorted(cell[order], np.arange(self.n_cells + 1)).astype(np.int32)
+        ones = np.ones(cell.size, np.float32)
+        return sp.csr_matrix((ones, order, ends), shape=(self.n_cells, cell.size))
+
+    @cached_property
+    def interpolation(self) -> sp.csr_matrix:
+        """``P (n_pixels, n_cells)`` float32: bilinear (trilinear) from cells to pixels."""
+        out = sp.csr_matrix(np.ones((1, 1), np.float32))
+        for n, low, share in zip(self.shape, self.lower, self.share, strict=True):
+            extent = len(low)
+            high = np.minimum(low + 1, n - 1)
+            rows = np.tile(np.arange(extent), 2)
+            values = np.concatenate([1 - share, share]).astype(np.float32)
+            axis = sp.csr_matrix((values, (rows, np.concatenate([low, high]))), shape=(extent, n))
+            axis.eliminate_zeros()
+            out = sp.kron(out, axis, format="csr")
+        return out
+
+    @cached_property
+    def smoothing(self) -> sp.csr_matrix:
+        """``S (n_cells, n_cells)``: (1, 2, 1) / 4 along each axis of cells, edges repeated."""
+        out = sp.csr_matrix(np.ones((1, 1)))
+        for n in self.shape:
+            if n == 1:
+                continue
+            at = np.arange(n)
+            axis = sp.csr_matrix((np.full(n, 0.5), (at, at)), shape=(n, n))
+            for side in (np.maximum(at - 1, 0), np.minimum(at + 1, n - 1)):
+                axis = axis + sp.csr_matrix((np.full(n, 0.25), (at, side)), shape=(n, n))
+            out = sp.kron(out, axis, format="csr")
+        return out.tocsr()
 
 
 def colour_groups(

@@ -10,122 +10,81 @@ noise, so the noise in c does not shrink the footprint. Traces may go below zero
 only deconvolution, at the full rate, makes them non-negative.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3, peak_of
+from napari_cnmf.core.footprints import keep_connected, median3, touching
 from napari_cnmf.core.geometry import colour_groups
-from napari_cnmf.core.rank_one import project_trace, soft_threshold, subtract_product
+from napari_cnmf.core.rank_one import Place, project, soft_threshold
+from napari_cnmf.core.rows import dot_rows, flat_rows, take_product
 
 KEEP = 0.1
 """Pixels below this share of the peak leave the footprint."""
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], uint8[:, :, ::1], int64[:, ::1], float32[:, :, :, ::1], "
-    "float32[:, ::1], int64[::1], int64)"
-)
-def _update_boxes(
+def _update_component(
     R: NDArray[np.float32],
-    usable: NDArray[np.uint8],
-    corner: NDArray[np.int64],
-    foot: NDArray[np.float32],
-    C: NDArray[np.float32],
-    ids: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+    factors: Factors,
+    k: int,
     min_area: int,
 ) -> None:
-    """Footprint, then trace, of the components ``ids`` one after another.
+    """Footprint, then trace, of component ``k``, in place.
 
     A footprint that shrinks below ``min_area`` is given back to R and set to zero; with
     ``min_area`` 0, one that would vanish stays as it is.
     """
-    n_z, n_y, n_x, n_bins = R.shape
-    bz, by, bx = foot.shape[1:]
-    new = np.empty((bz, by, bx), np.float32)
-    middle = np.empty((bz, by, bx), np.float32)
-    label = np.empty((bz, by, bx), np.int32)
-    stack = np.empty(bz * by * bx, np.int32)
-    sparse = np.empty(n_bins, np.float32)
-    step = np.empty(n_bins, np.float32)
-    work = np.empty(min(128, n_bins), np.float32)
-    for k in ids:
-        a, c, at = foot[k], C[k], corner[k]
-        scale = soft_threshold(c, sparse, work)
-        new[:] = 0.0
-        if scale > 0.0:
-            for z in range(max(0, -at[0]), min(bz, n_z - at[0])):
-                for y in range(max(0, -at[1]), min(by, n_y - at[1])):
-                    for x in range(max(0, -at[2]), min(bx, n_x - at[2])):
-                        near = a[z, y, x] > 0.0
-                        near = near or (z > 0 and a[z - 1, y, x] > 0.0)
-                        near = near or (z < bz - 1 and a[z + 1, y, x] > 0.0)
-                        near = near or (y > 0 and a[z, y - 1, x] > 0.0)
-                        near = near or (y < by - 1 and a[z, y + 1, x] > 0.0)
-                        near = near or (x > 0 and a[z, y, x - 1] > 0.0)
-                        near = near or (x < bx - 1 and a[z, y, x + 1] > 0.0)
-                        if not near or usable[at[0] + z, at[1] + y, at[2] + x] == 0:
-                            continue
-                        r = R[at[0] + z, at[1] + y, at[2] + x]
-                        dot = np.float32(0.0)
-                        for t in range(n_bins):
-                            dot += r[t] * sparse[t]
-                        new[z, y, x] = max(a[z, y, x] + dot / scale, np.float32(0.0))
-        median3(new, middle)
-        size = keep_connected(middle, np.float32(KEEP) * peak_of(middle), label, stack)
-        if size == 0 and min_area == 0:
-            continue
-        for z in range(bz):
-            for y in range(by):
-                for x in range(bx):
-                    v = (
-                        new[z, y, x]
-                        if middle[z, y, x] > 0.0 and size >= min_area
-                        else np.float32(0)
-                    )
-                    new[z, y, x] = v - a[z, y, x]
-                    a[z, y, x] = v
-        subtract_product(R, at, new, c)
-        if size < min_area:
-            c[:] = 0.0
-            continue
-        project_trace(R, at, a, step)
-        for t in range(n_bins):
-            c[t] += step[t]
-        subtract_product(R, at, a, step)
+    rows, c = flat_rows(R), factors.C[k]
+    place = Place.of(factors.corner[k], factors.foot.shape[1:], R.shape[:3])
+    a = factors.foot[k][place.local]
+    h = np.empty_like(c)
+    scale = soft_threshold(c, h)
+    new = np.zeros(a.shape, np.float32)
+    if scale > 0:
+        near = touching(a > 0) & usable.ravel()[place.pixels]
+        gain = dot_rows(rows, place.pixels[near], h) / np.float32(scale)
+        new[near] = np.maximum(a[near] + gain, 0)
+    middle = np.empty_like(new)
+    median3(new, middle)
+    size = keep_connected(middle, KEEP * middle.max(initial=0))
+    if size == 0 and min_area == 0:
+        return
+    kept = np.where((middle > 0) & (size >= min_area), new, np.float32(0))
+    changed = kept != a
+    take_product(rows, place.pixels[changed], (kept - a)[changed], c)
+    a[...] = kept
+    if size < min_area:
+        c[:] = 0
+        return
+    _update_trace(rows, place, a, c)
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], int64[::1])"
-)
-def _update_traces(
-    R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    foot: NDArray[np.float32],
-    C: NDArray[np.float32],
-    ids: NDArray[np.int64],
+def _update_trace(
+    rows: NDArray[np.float32], place: Place, a: NDArray[np.float32], c: NDArray[np.float32]
 ) -> None:
-    """Traces of the components ``ids`` one after another, footprints as they are."""
-    step = np.empty(C.shape[1], np.float32)
-    for k in ids:
-        if project_trace(R, corner[k], foot[k], step) > 0.0:
-            for t in range(len(step)):
-                C[k, t] += step[t]
-            subtract_product(R, corner[k], foot[k], step)
+    """``c <- c + a'R / a'a`` in place."""
+    used = a != 0
+    if used.any():
+        step = project(rows, place.pixels, a)
+        c += step
+        take_product(rows, place.pixels[used], a[used], step)
 
 
 def update_traces(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
     """One round of ``c <- c + a'R / a'a`` over all components, in place."""
+    rows = flat_rows(R)
+
+    def work(ids: NDArray[np.int64]) -> None:
+        for k in ids.tolist():
+            place = Place.of(factors.corner[k], factors.foot.shape[1:], R.shape[:3])
+            _update_trace(rows, place, factors.foot[k][place.local], factors.C[k])
+
     for cells in colour_groups(factors.centres, factors.reach):
-        workers.map(
-            lambda ids: _update_traces(R, factors.corner, factors.foot, factors.C, ids), cells
-        )
+        workers.map(work, cells)
 
 
 def update(
@@ -153,14 +112,13 @@ def update(
     Factors
         Those that are left.
     """
-    flags = usable.astype(np.uint8)
+
+    def work(ids: NDArray[np.int64]) -> None:
+        for k in ids.tolist():
+            _update_component(R, usable, factors, k, min_area)
+
     for cells in colour_groups(factors.centres, factors.reach):
-        workers.map(
-            lambda ids: _update_boxes(
-                R, flags, factors.corner, factors.foot, factors.C, ids, min_area
-            ),
-            cells,
-        )
+        workers.map(work, cells)
     if min_area == 0:
         return factors
     alive = np.asarray(factors.foot.any(axis=(1, 2, 3)), np.bool_)

@@ -1,73 +1,58 @@
 """Summary images: what a user looks at to see cells, without running the engine."""
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+# ruff: noqa: PLR0917 (steps take their inputs by position)
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.binning import Binned
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, :, ::1], float32[:, :, ::1], float32[:, :, ::1], "
-    "int64, int64)"
-)
-def _correlate_rows(
+def _describe_plane(
     X: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    norm: NDArray[np.float32],
-    out: NDArray[np.float32],
+    alive: NDArray[np.bool_],
+    correlation: NDArray[np.float32],
+    peak: NDArray[np.float32],
     start: int,
     stop: int,
 ) -> None:
-    """Mean correlation of each pixel with its neighbours, rows (over Z and Y) start to stop."""
-    n_y, n_x, n_bins = X.shape[1:]
-    for row in range(start, stop):
-        z, y = row // n_y, row % n_y
-        for x in range(n_x):
-            total, count = np.float32(0.0), 0
-            if norm[z, y, x] > 0.0:
-                here = X[z, y, x]
-                for side in range(4):
-                    yy = y + (side == 0) - (side == 1)
-                    xx = x + (side == 2) - (side == 3)
-                    if yy < 0 or xx < 0 or yy >= n_y or xx >= n_x or not norm[z, yy, xx] > 0.0:
-                        continue
-                    there = X[z, yy, xx]
-                    m, mm = mean[z, y, x], mean[z, yy, xx]
-                    dot = np.float32(0.0)
-                    for t in range(n_bins):
-                        dot += (here[t] - m) * (there[t] - mm)
-                    total += dot / (norm[z, y, x] * norm[z, yy, xx])
-                    count += 1
-            out[z, y, x] = total / count if count > 0 else 0.0
+    """Fill rows ``start`` to ``stop`` of a plane ``X (Y, X, n_bins)``.
+
+    ``correlation (2, Y, X)`` takes that with the next pixel along Y and along X.
+    """
+    above: NDArray[np.float32] | None = None
+    for y in range(start, min(stop + 1, len(X))):
+        row = X[y] - X[y].mean(1, keepdims=True)
+        if y < stop:
+            peak[y] = row.max(1)
+        norm = np.sqrt(np.einsum("xt,xt->x", row, row))
+        row /= np.where(alive[y] & (norm > 0), norm, np.inf)[:, None]
+        if above is not None:
+            correlation[0, y - 1] = np.einsum("xt,xt->x", above, row)
+        if y < stop:
+            correlation[1, y, :-1] = np.einsum("xt,xt->x", row[:-1], row[1:])
+        above = row
 
 
-@kernel("void(float32[:, ::1], float32[::1], float32[::1], float32[::1], int64, int64)")
-def _describe_rows(
-    X: NDArray[np.float32],
-    mean: NDArray[np.float32],
-    norm: NDArray[np.float32],
-    top: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """Mean, norm of the deviations and maximum of each row."""
-    n_bins = X.shape[1]
-    for p in range(start, stop):
-        total, high = np.float32(0.0), np.float32(-np.inf)
-        for t in range(n_bins):
-            total += X[p, t]
-            high = max(high, X[p, t])
-        m = total / n_bins
-        square = np.float32(0.0)
-        for t in range(n_bins):
-            square += (X[p, t] - m) ** 2
-        mean[p], norm[p], top[p] = m, np.sqrt(square), high
+def _mean_of_neighbours(
+    correlation: NDArray[np.float32], alive: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Mean over the in-plane neighbours that are alive, of ``correlation (2, Z, Y, X)``."""
+    total = np.zeros(alive.shape, np.float32)
+    count = np.zeros(alive.shape, np.float32)
+    for along, axis in zip(correlation, (1, 2), strict=True):
+        lower, upper = [slice(None)] * 3, [slice(None)] * 3
+        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
+        here, there = tuple(lower), tuple(upper)
+        both = alive[here] & alive[there]
+        value = np.where(both, along[here], 0)
+        for side in (here, there):
+            total[side] += value
+            count[side] += both
+    return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
 def bin_images(
@@ -89,26 +74,21 @@ def bin_images(
     pnr
         Highest bin less the mean, over the noise of a bin ``(Z, Y, X)``.
     """
-    shape = X.shape[:3]
-    n_pixels = int(np.prod(shape))
-    flat = X.reshape(n_pixels, -1)
-    mean, norm, top = (np.zeros(n_pixels, np.float32) for _ in range(3))
-    step = max(1, n_pixels // 64)
-    workers.ranges(lambda a, b: _describe_rows(flat, mean, norm, top, a, b), n_pixels, step)
-    noise = sn.ravel()
-    alive = np.isfinite(noise) & np.isfinite(norm)
-    strength = np.where(alive, norm, 0).astype(np.float32).reshape(shape)
-    correlation = np.zeros(shape, np.float32)
-    rows = shape[0] * shape[1]
-    level = mean.reshape(shape)
-    workers.ranges(
-        lambda a, b: _correlate_rows(X, level, strength, correlation, a, b),
-        rows,
-        max(1, rows // 64),
-    )
-    of_bin = np.where(alive, noise, 1) / np.sqrt(frames_per_bin)
-    pnr = np.where(alive, (top - mean) / of_bin, 0).astype(np.float32)
-    return correlation, pnr.reshape(shape)
+    n_z, n_y = X.shape[:2]
+    alive = np.isfinite(sn)
+    # A pixel with NaN or infinity in it would spoil its neighbours.
+    alive &= np.isfinite(X.sum(-1))
+    correlation = np.zeros((2, *X.shape[:3]), np.float32)
+    peak = np.zeros(X.shape[:3], np.float32)
+    for z in range(n_z):
+        workers.ranges(
+            lambda a, b, z=z: _describe_plane(X[z], alive[z], correlation[:, z], peak[z], a, b),
+            n_y,
+            max(2, n_y // 32),
+        )
+    of_bin = np.where(alive, sn, 1) / np.sqrt(frames_per_bin)
+    pnr = np.where(alive, peak / of_bin, 0).astype(np.float32)
+    return _mean_of_neighbours(correlation, alive), pnr
 
 
 def frame_images(binned: Binned, dims: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:

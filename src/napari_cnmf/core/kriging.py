@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from napari_cnmf.core.background import cell_sums, pixel_weights, weighted_sums
 from napari_cnmf.core.detect import Tile
@@ -143,6 +142,9 @@ def learn_covariance(
     design = np.concatenate([design, np.ones((len(seen), 1))], axis=1)
     # Near pairs tell how the background varies below a neuron; there are few of them.
     trust = np.sqrt(np.minimum(count[seen], 2000.0)) / (1 + at_distance)
+    # Its import costs a two-photon run, which never comes here, a tenth of a second.
+    from scipy.optimize import nnls
+
     found, _ = nnls(design * trust[:, None], mean_of * trust)
     if not found.sum() > 0:
         return None

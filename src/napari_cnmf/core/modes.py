@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.project import cell_sum_matrix, interpolation_matrix
 
 ONE_PHOTON_RANK = 16
 
@@ -64,7 +63,7 @@ def find_modes(
     nb
         Rank wanted, at least 1.
     """
-    cells = cell_sum_matrix(field.grid, field.shape)
+    cells = field.grid.cells
     size = np.maximum(np.asarray(cells.sum(1)).ravel(), 1)
     used = unit > 0
     relative = np.where(used, mean / np.where(used, unit, 1), 0)
@@ -85,7 +84,7 @@ def find_modes(
     # A singular vector's sign is arbitrary: the larger half counts as positive.
     u *= np.where(u.sum(0) < 0, -1.0, 1.0)
     readout = np.vstack([first, u.T - np.outer(u.T @ image, first)])
-    patterns = unit[:, None] * (interpolation_matrix(field.grid, field.shape) @ u)
+    patterns = unit[:, None] * (field.grid.interpolation @ u)
     return BackgroundModes(readout, np.asarray(patterns, np.float32))
 
 

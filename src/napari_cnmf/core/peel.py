@@ -7,7 +7,7 @@ What is found is taken out of the residual and, since the filter is linear, out 
 map; nothing is filtered twice. Sites far enough apart are worked on at the same time.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+# ruff: noqa: PLR0917 (steps take their inputs by position)
 
 from __future__ import annotations
 
@@ -17,18 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import (
-    EnergyMap,
-    energy_threshold,
-    lower_side_scale,
-    one_sided_energy,
-)
+from napari_cnmf.core.energy import EnergyMap, energy_threshold, trace_energy
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
-from napari_cnmf.core.footprints import keep_connected, peak_of, smooth3
+from napari_cnmf.core.footprints import keep_connected, smooth3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import alternate, project_trace, subtract_product
+from napari_cnmf.core.rank_one import Place, project, soft_threshold
+from napari_cnmf.core.rows import dot_rows, flat_rows, take_product
 
 MIN_AREA = 0.5
 """Smallest footprint in units of the cell area gSig^2."""
@@ -72,129 +67,74 @@ class Candidates:
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, ::1], int64[:, ::1], float32[::1], float32[::1], "
-    "float32[::1], float32[:, ::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], "
-    "int8[::1], int64, int64)"
-)
-def _take_out(
-    R: NDArray[np.float32],
-    F: NDArray[np.float32],
-    lattice: NDArray[np.int64],
-    tap_z: NDArray[np.float32],
-    tap_y: NDArray[np.float32],
-    tap_x: NDArray[np.float32],
-    state: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    foot: NDArray[np.float32],
-    C: NDArray[np.float32],
-    verdict: NDArray[np.int8],
-    start: int,
-    stop: int,
-) -> None:
-    """Take components ``start`` to ``stop`` with verdict 0 out of R and of the map.
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What a component must have, and where it is looked for.
 
-    ``lattice`` holds shape and step; ``state (5, n_sites)`` centre, sigma, E+, E- and what is
-    explained. The filtered ``a c`` of a site is its filtered footprint times the trace.
+    Attributes
+    ----------
+    margins
+        Pixels left out at each side of the box at first, and later ``(2, 3)``.
+    min_area
+        Pixels of its footprint.
+    min_energy
+        Of its own trace.
     """
-    bz, by, bx = foot.shape[1:]
-    s_y, s_x = lattice[0, 1], lattice[0, 2]
-    hz, hy, hx = len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2
-    for n in range(start, stop):
-        if verdict[n] != 0:
-            continue
-        a, c = foot[n], C[n]
-        subtract_product(R, corner[n], a, c)
-        first = np.empty(3, np.int64)
-        last = np.empty(3, np.int64)
-        for axis in range(3):
-            low = corner[n, axis] - (hz, hy, hx)[axis]
-            high = corner[n, axis] + (bz, by, bx)[axis] + (hz, hy, hx)[axis]
-            first[axis] = max(0, low // lattice[1, axis])
-            last[axis] = min(lattice[0, axis], high // lattice[1, axis] + 1)
-        for k in range(first[0], last[0]):
-            for j in range(first[1], last[1]):
-                for i in range(first[2], last[2]):
-                    s = (k * s_y + j) * s_x + i
-                    z = k * lattice[1, 0] - corner[n, 0]
-                    y = j * lattice[1, 1] - corner[n, 1]
-                    x = i * lattice[1, 2] - corner[n, 2]
-                    weight = np.float32(0.0)
-                    for zz in range(max(0, z - hz), min(bz, z + hz + 1)):
-                        for yy in range(max(0, y - hy), min(by, y + hy + 1)):
-                            w = tap_z[zz - z + hz] * tap_y[yy - y + hy]
-                            for xx in range(max(0, x - hx), min(bx, x + hx + 1)):
-                                weight += w * tap_x[xx - x + hx] * a[zz, yy, xx]
-                    if weight == 0.0 or not state[1, s] > 0.0:
-                        continue
-                    f = F[s]
-                    for t in range(len(c)):
-                        f[t] -= weight * c[t]
-                    up, down = one_sided_energy(f, state[0, s], state[1, s])
-                    state[4, s] += max(state[2, s] - up, np.float32(0.0))
-                    state[2, s] = up
-                    state[3, s] = down
+
+    margins: NDArray[np.int64]
+    min_area: int
+    min_energy: float
 
 
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, ::1], int64[::1], int64[:, ::1], int64[:, ::1], int64, "
-    "float32, float32[:, :, :, ::1], float32[:, ::1], float32[::1], int64[::1], int8[::1], int64, "
-    "int64)"
-)
-def _fit_sites(
+@dataclass(frozen=True)
+class _Fit:
+    """What a box held."""
+
+    verdict: int
+    area: int = 0
+    energy: float = 0.0
+
+
+def _fit_site(
     R: NDArray[np.float32],
-    F: NDArray[np.float32],
-    sites: NDArray[np.int64],
     corner: NDArray[np.int64],
-    margins: NDArray[np.int64],
-    min_area: int,
-    min_energy: np.float32,
-    foot: NDArray[np.float32],
-    C: NDArray[np.float32],
-    energy: NDArray[np.float32],
-    area: NDArray[np.int64],
-    verdict: NDArray[np.int8],
-    start: int,
-    stop: int,
-) -> None:
-    """Fit a component at ``sites[start:stop]`` and judge it; nothing is taken out yet.
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+    limits: Limits,
+) -> _Fit:
+    """Fit a component in the box ``a (bz, by, bx)`` at ``corner``, and judge it.
 
-    The first two of four alternations see the box less ``margins[0]``, the others less
-    ``margins[1]``: a neighbour at the edge of the box must not win at the start.
+    ``c`` holds the trace to start with and takes the one found. The first two of four
+    alternations see the box less ``limits.margins[0]``, the others less ``limits.margins[1]``:
+    a neighbour at the edge of the box must not win at the start. Nothing is taken out yet.
     """
-    n_bins = R.shape[3]
-    shape = foot[0].shape
-    smooth = np.empty(shape, np.float32)
-    label = np.empty(shape, np.int32)
-    stack = np.empty(foot[0].size, np.int32)
-    sparse = np.empty(n_bins, np.float32)
-    work = np.empty(min(128, n_bins), np.float32)
-    for n in range(start, stop):
-        a, c, at = foot[n], C[n], corner[n]
-        for t in range(n_bins):
-            c[t] = F[sites[n], t]
-        found = True
-        for iteration in range(4):
-            found = found and alternate(R, at, margins[iteration // 2], a, c, sparse, work)
-        if not found:
-            verdict[n] = 1
-            continue
-        smooth3(a, smooth)
-        area[n] = keep_connected(smooth, np.float32(0.2) * peak_of(smooth), label, stack)
-        for k in range(a.shape[0]):
-            for j in range(a.shape[1]):
-                for i in range(a.shape[2]):
-                    # Smoothing spills over the edge of the field, where R has no row.
-                    a[k, j, i] = smooth[k, j, i] if a[k, j, i] > 0.0 else np.float32(0.0)
-        if area[n] < min_area:
-            verdict[n] = 2
-            continue
-        norm = project_trace(R, at, a, c)
-        mid, spread = lower_side_scale(c, work)
-        rise, fall = one_sided_energy(c, mid, max(spread, np.float32(0.8) / np.sqrt(norm)))
-        both_ways = max(fall - np.float32(2.0 + 0.005 * n_bins), np.float32(0.0))
-        energy[n] = rise - np.float32(10.0) * both_ways
-        verdict[n] = 0 if energy[n] >= min_energy else 3
+    rows, shape = flat_rows(R), R.shape[:3]
+    h = np.empty_like(c)
+    for margin in limits.margins[[0, 0, 1, 1]]:
+        box = tuple(np.array(a.shape) - 2 * margin)
+        place = Place.of(corner + margin, box, shape)
+        scale = soft_threshold(c, h)
+        if not scale > 0:
+            return _Fit(1)
+        found = np.maximum(dot_rows(rows, place.pixels.ravel(), h) / np.float32(scale), 0)
+        if not found.any():
+            return _Fit(1)
+        c[:] = project(rows, place.pixels, found.reshape(place.pixels.shape))
+    at = tuple(
+        slice(s.start + m, s.stop + m) for s, m in zip(place.local, margin.tolist(), strict=True)
+    )
+    a[at] = found.reshape(place.pixels.shape)
+    place = Place.of(corner, a.shape, shape)
+    foot = a[place.local]
+    part = smooth3(foot)
+    area = int(keep_connected(part, np.float32(0.2) * part.max(initial=0)))
+    foot[...] = np.where(foot > 0, part, 0)
+    if area < limits.min_area:
+        return _Fit(2, area)
+    c[:] = project(rows, place.pixels, foot)
+    up, down = trace_energy(c, 0.8 / np.sqrt(float((foot**2).sum())))
+    energy = up - 10 * max(down - (2 + 0.005 * len(c)), 0)
+    return _Fit(0 if energy >= limits.min_energy else 3, area, energy)
 
 
 def pick_apart(
@@ -339,24 +279,25 @@ def _peel_round(
         np.zeros((n, *(2 * r + 1 for r in reach)), np.float32),
         np.zeros((n, n_bins), np.float32),
     )
-    margins = np.array([reach, reach]) - np.array([field.reach(START), field.reach(BOX)])
+    limits = Limits(
+        margins=np.array([reach, reach]) - np.array([field.reach(START), field.reach(BOX)]),
+        min_area=least_area(field),
+        min_energy=energy_threshold(n_bins),
+    )
     own = np.zeros(n, np.float32)
     area = np.zeros(n, np.int64)
     verdict = np.zeros(n, np.int8)
-    lattice = energy.lattice
-    layout = np.array([lattice.shape, lattice.step])
-    min_area = least_area(field)
-    min_energy = np.float32(energy_threshold(n_bins))
 
-    def work(start: int, stop: int) -> None:
-        _fit_sites(
-            R, energy.F, sites, factors.corner, margins, min_area, min_energy,
-            factors.foot, factors.C, own, area, verdict, start, stop,
-        )  # fmt: skip
-        _take_out(
-            R, energy.F, layout, *lattice.taps, energy.state,
-            factors.corner, factors.foot, factors.C, verdict, start, stop,
-        )  # fmt: skip
+    def work(i: int) -> None:
+        corner, a, c = factors.corner[i], factors.foot[i], factors.C[i]
+        c[:] = energy.F[sites[i]]
+        fit = _fit_site(R, corner, a, c, limits)
+        own[i], area[i], verdict[i] = fit.energy, fit.area, fit.verdict
+        if fit.verdict == 0:
+            place = Place.of(corner, a.shape, R.shape[:3])
+            foot = a[place.local]
+            take_product(flat_rows(R), place.pixels[foot > 0], foot[foot > 0], c)
+            energy.take_out(corner, a, c)
 
-    workers.ranges(work, n, 4)
+    workers.map(work, range(n))
     return _Round(factors, own, area, verdict)

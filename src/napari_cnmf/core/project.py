@@ -26,7 +26,7 @@ from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import cell_sums, cell_weights, pixel_weights
 from napari_cnmf.core.binning import frame_blocks, read_blocks
-from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.kriging import Covariance, predict_from_sums
 from napari_cnmf.core.source import FrameSource
 
@@ -98,47 +98,6 @@ def _project_frames(
                 sums[t, band * n_gx + gx] = total
 
 
-def interpolation_matrix(grid: Grid, shape: tuple[int, int, int]) -> sp.csr_matrix:
-    """``P (n_pixels, n_cells)``: bilinear (trilinear) interpolation from cells to pixels."""
-    out = sp.csr_matrix(np.ones((1, 1), np.float32))
-    for extent, n, low, share in zip(shape, grid.shape, grid.lower, grid.share, strict=True):
-        high = np.minimum(low + 1, n - 1)
-        rows = np.tile(np.arange(extent), 2)
-        values = np.concatenate([1 - share, share])
-        axis = sp.csr_matrix((values, (rows, np.concatenate([low, high]))), shape=(extent, n))
-        out = sp.kron(out, axis, format="csr")
-    return out.astype(np.float32)
-
-
-def smoothing_matrix(grid: Grid) -> sp.csr_matrix:
-    """``S`` of the background as a matrix over cells ``(n_cells, n_cells)``."""
-    out = sp.csr_matrix(np.ones((1, 1)))
-    for n in grid.shape:
-        if n == 1:
-            continue
-        at = np.arange(n)
-        axis = sp.csr_matrix((np.full(n, 0.5), (at, at)), shape=(n, n))
-        for side in (np.maximum(at - 1, 0), np.minimum(at + 1, n - 1)):
-            axis = axis + sp.csr_matrix((np.full(n, 0.25), (at, side)), shape=(n, n))
-        out = sp.kron(out, axis, format="csr")
-    return out.tocsr()
-
-
-def cell_sum_matrix(grid: Grid, shape: tuple[int, int, int]) -> sp.csr_matrix:
-    """``(n_cells, n_pixels)`` of ones where a pixel belongs to a cell."""
-    index = np.zeros(shape, np.int64)
-    for axis, edge in enumerate(grid.edges):
-        number = np.repeat(np.arange(grid.shape[axis]), np.diff(edge))
-        view = [1, 1, 1]
-        view[axis] = -1
-        index = index * grid.shape[axis] + number.reshape(view)
-    cell = np.ascontiguousarray(index).ravel()
-    return sp.csr_matrix(
-        (np.ones(cell.size, np.float32), (cell, np.arange(cell.size))),
-        shape=(grid.n_cells, cell.size),
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Demixer:
     """Everything of pass 2 that does not depend on the frames.
@@ -196,12 +155,12 @@ class Demixer:
         flat_q = q.ravel()
         if covariance is None:
             weight = cell_weights(q * gain, grid)
-            H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ smoothing_matrix(grid)
+            H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ grid.smoothing
         else:
             H = predict_from_sums(covariance, cell_sums(q * gain, grid).ravel(), field)
-        P = interpolation_matrix(grid, field.shape)
+        P = grid.interpolation
         AP = (A.T @ sp.diags(gain.ravel()) @ P).tocsr()
-        N = (cell_sum_matrix(grid, field.shape) @ sp.diags(flat_q) @ A).tocsr()
+        N = (grid.cells @ sp.diags(flat_q) @ A).tocsr()
         D = (AP @ H).tocsr()
         system = (A.T @ A - D @ N).tocsc().astype(np.float64)
         weights = (sp.diags(one_over) @ A).tocsc().astype(np.float32)
@@ -209,7 +168,7 @@ class Demixer:
         weights.indptr = np.ascontiguousarray(weights.indptr, np.int32)
         weights.indices = np.ascontiguousarray(weights.indices, np.int32)
         raw_q = (flat_q * one_over).astype(np.float32)
-        sums = cell_sum_matrix(grid, field.shape) @ (raw_q * mean)
+        sums = grid.cells @ (raw_q * mean)
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),

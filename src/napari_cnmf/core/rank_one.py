@@ -1,119 +1,68 @@
-"""One component ``a c`` in its box: the compiled moves that peeling and least squares share."""
-
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+"""One component ``a c``: the moves that peeling, least squares and activity maps share."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import inline_kernel
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core.energy import lower_side_scale
+from napari_cnmf.core.rows import sum_rows
+
+_SAMPLES = 128
 
 
-@inline_kernel()
-def soft_threshold(
-    c: NDArray[np.float32], out: NDArray[np.float32], work: NDArray[np.float32]
-) -> np.float32:
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a box lies in the field: its part inside, and the pixels there.
+
+    Attributes
+    ----------
+    local
+        The part of the box inside the field.
+    pixels
+        Indices of its pixels, of the part's shape ``(bz, by, bx)``, int32.
+    """
+
+    local: tuple[slice, slice, slice]
+    pixels: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, corner: NDArray[np.int64], box: tuple[int, ...], shape: tuple[int, ...]) -> Place:
+        local, index = [], np.zeros((1, 1, 1), np.int32)
+        for axis in range(3):
+            first, extent = int(corner[axis]), shape[axis]
+            low = min(max(0, -first), box[axis])
+            high = max(low, min(box[axis], extent - first))
+            local.append(slice(low, high))
+            along = np.arange(first + low, first + high, dtype=np.int32)
+            view = [1, 1, 1]
+            view[axis] = -1
+            index = index * np.int32(extent) + along.reshape(view)
+        return cls((local[0], local[1], local[2]), index)
+
+
+@kernel("float32(float32[::1], float32[::1])")
+def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> float:
     """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``."""
+    work = np.empty(min(_SAMPLES, len(c)), np.float32)
     centre, sigma = lower_side_scale(c, work)
     level = centre + np.float32(2.0) * sigma
     total = np.float32(0.0)
-    for t in range(c.shape[0]):
+    for t in range(len(c)):
         v = max(c[t] - level, np.float32(0.0))
         out[t] = v
         total += v * c[t]
     return total
 
 
-@inline_kernel()
-def alternate(
-    R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    margin: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
-    sparse: NDArray[np.float32],
-    work: NDArray[np.float32],
-) -> bool:
-    """One alternation inside the box less ``margin``; False when nothing is left."""
-    n_z, n_y, n_x, n_bins = R.shape
-    bz, by, bx = a.shape
-    scale = soft_threshold(c, sparse, work)
-    if not scale > 0.0:
-        return False
-    norm = np.float32(0.0)
-    new = np.zeros(n_bins, np.float32)
-    a[:] = 0.0
-    for k in range(margin[0], bz - margin[0]):
-        z = corner[0] + k
-        if z < 0 or z >= n_z:
-            continue
-        for j in range(margin[1], by - margin[1]):
-            y = corner[1] + j
-            if y < 0 or y >= n_y:
-                continue
-            for i in range(margin[2], bx - margin[2]):
-                x = corner[2] + i
-                if x < 0 or x >= n_x:
-                    continue
-                r = R[z, y, x]
-                dot = np.float32(0.0)
-                for t in range(n_bins):
-                    dot += r[t] * sparse[t]
-                if dot > 0.0:
-                    v = dot / scale
-                    a[k, j, i] = v
-                    norm += v * v
-                    for t in range(n_bins):
-                        new[t] += v * r[t]
-    if not norm > 0.0:
-        return False
-    for t in range(n_bins):
-        c[t] = new[t] / norm
-    return True
-
-
-@inline_kernel()
-def project_trace(
-    R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
-) -> np.float32:
-    """``c = a'R / a'a`` over the box; returns ``a'a``."""
-    bz, by, bx = a.shape
-    norm = np.float32(0.0)
-    c[:] = 0.0
-    for k in range(bz):
-        for j in range(by):
-            for i in range(bx):
-                v = a[k, j, i]
-                if v != 0.0:
-                    r = R[corner[0] + k, corner[1] + j, corner[2] + i]
-                    norm += v * v
-                    for t in range(c.shape[0]):
-                        c[t] += v * r[t]
-    if norm > 0.0:
-        for t in range(c.shape[0]):
-            c[t] /= norm
-    return norm
-
-
-@inline_kernel()
-def subtract_product(
-    R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
-) -> None:
-    """``R -= a c`` over the box."""
-    bz, by, bx = a.shape
-    for k in range(bz):
-        for j in range(by):
-            for i in range(bx):
-                v = a[k, j, i]
-                if v != 0.0:
-                    r = R[corner[0] + k, corner[1] + j, corner[2] + i]
-                    for t in range(c.shape[0]):
-                        r[t] -= v * c[t]
+def project(
+    X: NDArray[np.float32], pixels: NDArray[np.int32], a: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``a'X / a'a`` over rows ``pixels``; ``a`` of their shape, its zeros left out."""
+    used = a != 0
+    values = a[used]
+    norm = float(values @ values)
+    return sum_rows(X, pixels[used], values / np.float32(norm if norm > 0 else 1.0))

@@ -28,75 +28,72 @@ _OVER = 1e-3
 """The response counts as over below this share of its peak; ``c`` itself is never cut off."""
 
 
-@kernel(
-    "void(float32[:, ::1], float32[:, ::1], float64[:, ::1], float64[::1], float32[:, ::1], "
-    "float32[:, ::1], int64, int64)"
-)
-def relax_rows(
-    raw: NDArray[np.float32],
-    baseline: NDArray[np.float32],
-    g: NDArray[np.float64],
-    least: NDArray[np.float64],
-    C: NDArray[np.float32],
-    S: NDArray[np.float32],
-    start: int,
-    stop: int,
+@kernel("void(float64[::1], float64, float64, float64, float64[::1], float64[::1])")
+def relax(
+    y: NDArray[np.float64],
+    g1: float,
+    g2: float,
+    least: float,
+    c: NDArray[np.float64],
+    s: NDArray[np.float64],
 ) -> None:
-    """Replace calcium and spikes of rows ``start`` to ``stop`` by their relaxed solution.
+    """Replace the penalised solution by the relaxed one.
 
     Parameters
     ----------
-    raw, C, S
-        ``(n, n_frames)``; C and S hold the penalised solution.
-    baseline
-        ``(n, n_frames)`` or ``(n, 1)``.
-    g
-        AR coefficients ``(n, p)``, p = 1 or 2.
+    y
+        A trace without its baseline ``(n_frames,)``.
+    g1, g2
+        AR coefficients; g2 is 0 for an AR(1).
     least
-        Size from which on an event stands out ``(n,)``.
+        Size from which on an event stands out.
+    c, s
+        Penalised calcium and spikes on entry, ``(n_frames,)``.
     """
-    n = raw.shape[1]
-    s, rest, h = np.empty(n), np.empty(n), np.empty(n)
+    n = len(y)
+    free, rest, h = np.empty(n), np.empty(n), np.empty(n)
     at = np.empty(n, np.int64)
-    for row in range(start, stop):
-        g1, g2 = g[row, 0], g[row, 1] if g.shape[1] > 1 else 0.0
-        reach, peak = 0, 0.0
-        for k in range(n):
-            h[k] = 1.0 if k == 0 else g1 * h[k - 1] + (g2 * h[k - 2] if k > 1 else 0.0)
-            peak = max(peak, h[k])
-            reach = k + 1
-            if h[k] < _OVER * peak:
-                break
-        m = 0
-        one, two = 0.0, 0.0
-        for t in range(n):
-            size = S[row, t] + (S[row, t - 1] if t > 0 else 0) + (S[row, t + 1] if t < n - 1 else 0)
-            s[t] = S[row, t] if size > least[row] else 0.0
-            if s[t] > 0.0:
-                at[m] = t
-                m += 1
-            c = s[t] + g1 * one + g2 * two
-            one, two = c, one
-            rest[t] = raw[row, t] - baseline[row, t if baseline.shape[1] > 1 else 0] - c
-        for _ in range(_SWEEPS):
-            largest, moved = 0.0, 0.0
-            for i in range(m):
-                t = at[i]
-                dot, square = 0.0, 0.0
-                for k in range(min(reach, n - t)):
-                    dot += h[k] * rest[t + k]
-                    square += h[k] * h[k]
-                new = max(s[t] + dot / square, 0.0)
-                step = new - s[t]
-                for k in range(min(reach, n - t)):
-                    rest[t + k] -= step * h[k]
-                s[t] = new
-                largest, moved = max(largest, new), max(moved, abs(step))
-            if moved <= _STILL * largest:
-                break
-        one, two = 0.0, 0.0
-        for t in range(n):
-            c = s[t] + g1 * one + g2 * two
-            one, two = c, one
-            C[row, t] = 0.5 * (C[row, t] + c)
-            S[row, t] = 0.5 * (S[row, t] + s[t])
+    reach, peak, one, two = 0, 0.0, 1.0, 0.0
+    while reach < n and one >= _OVER * peak:
+        h[reach] = one
+        peak = max(peak, one)
+        one, two = g1 * one + g2 * two, one
+        reach += 1
+    m = 0
+    one, two = 0.0, 0.0
+    for t in range(n):
+        size = s[t]
+        if t > 0:
+            size += s[t - 1]
+        if t < n - 1:
+            size += s[t + 1]
+        free[t] = 0.0
+        if size > least and s[t] > 0.0:
+            free[t] = s[t]
+            at[m] = t
+            m += 1
+        one, two = free[t] + g1 * one + g2 * two, one
+        rest[t] = y[t] - one
+    for _ in range(_SWEEPS):
+        largest, moved = 0.0, 0.0
+        for i in range(m):
+            t = at[i]
+            dot, square = 0.0, 0.0
+            stop = min(reach, n - t)
+            for k in range(stop):
+                dot += h[k] * rest[t + k]
+                square += h[k] * h[k]
+            new = max(free[t] + dot / square, 0.0)
+            step = new - free[t]
+            for k in range(stop):
+                rest[t + k] -= step * h[k]
+            free[t] = new
+            largest = max(largest, new)
+            moved = max(moved, abs(step))
+        if moved <= _STILL * largest:
+            break
+    one, two = 0.0, 0.0
+    for t in range(n):
+        one, two = free[t] + g1 * one + g2 * two, one
+        c[t] = 0.5 * (c[t] + one)
+        s[t] = 0.5 * (s[t] + free[t])

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 LIMIT_SD_PX = 0.25
 LIMIT_MAX_PX = 1.0
 _MAX_PIXELS = 4096
+_MAX_VALUES = 1 << 21
+"""Of the pixels' bins together: long movies need fewer pixels, and no copy of themselves."""
 
 
 def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -38,15 +40,17 @@ def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[
     ids = np.flatnonzero(inner.ravel())
     if len(ids) < 100:
         return np.zeros((X.shape[-1], 2))
-    ids = ids[:: max(1, len(ids) // _MAX_PIXELS)]
+    n_pixels = max(100, min(_MAX_PIXELS, _MAX_VALUES // X.shape[-1]))
+    ids = ids[:: max(1, len(ids) // n_pixels)]
     noise = sn.ravel()[ids]
     rows = X.reshape(-1, X.shape[-1])[ids]
-    rows = (rows - rows.mean(1, keepdims=True)) / noise[:, None]
+    rows -= rows.mean(1, keepdims=True)
+    rows /= noise[:, None]
     spread = rows.var(1)
     calm = spread <= np.quantile(spread, 0.9)
     G = -np.stack([gy.ravel()[ids], gx.ravel()[ids]], axis=1) / noise[:, None]
-    G, rows = G[calm].astype(np.float64), rows[calm]
-    normal = G.T @ G
+    G, rows = G[calm], rows[calm]
+    normal = (G.T @ G).astype(np.float64)
     if np.linalg.cond(normal) > 1e6:
         return np.zeros((X.shape[-1], 2))
     shifts = np.linalg.solve(normal, G.T @ rows).T

@@ -9,44 +9,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 
+_ROWS = 256
+"""Pixels at a time: they stay in the cache between the passes over them."""
 BLEACHING = 0.2
 """Share of brightness lost (or gained) from which on the movie is detrended."""
 
 
-@kernel("void(float32[:, ::1], float32[::1], float32[:, ::1], int64, int64)")
 def _whiten_rows(
-    X: NDArray[np.float32],
-    scale: NDArray[np.float32],
-    trend: NDArray[np.float32],
-    start: int,
-    stop: int,
+    X: NDArray[np.float32], scale: NDArray[np.float32], trend: NDArray[np.float32]
 ) -> None:
-    """Rows of ``X`` without mean and without the orthonormal ``trend (n, n_bins)``, scaled."""
-    n_bins = X.shape[1]
-    for p in range(start, stop):
-        row = X[p]
-        if scale[p] == 0.0:
-            row[:] = 0.0
-            continue
-        total = np.float32(0.0)
-        for t in range(n_bins):
-            total += row[t]
-        mean = total / np.float32(n_bins)
-        for t in range(n_bins):
-            row[t] -= mean
-        for k in range(trend.shape[0]):
-            v = trend[k]
-            dot = np.float32(0.0)
-            for t in range(n_bins):
-                dot += row[t] * v[t]
-            for t in range(n_bins):
-                row[t] -= dot * v[t]
-        s = scale[p]
-        for t in range(n_bins):
-            row[t] *= s
+    """Rows without mean and without the orthonormal ``trend (n, n_bins)``, scaled, in place."""
+    X -= X.mean(1, keepdims=True)
+    if len(trend):
+        X -= (X @ trend.T) @ trend
+    X *= scale[:, None]
+    X[scale == 0] = 0
 
 
 def whiten(
@@ -66,7 +45,7 @@ def whiten(
         Orthonormal time courses to take out of every pixel, ``(n, n_bins)``; n may be 0.
     """
     scale = (np.sqrt(frames_per_bin) / sn).astype(np.float32)
-    workers.ranges(lambda a, b: _whiten_rows(X, scale, trend, a, b), len(X), max(1, len(X) // 64))
+    workers.ranges(lambda a, b: _whiten_rows(X[a:b], scale[a:b], trend), len(X), _ROWS)
 
 
 def find_trend(mean_trace: NDArray[np.floating], offset: float = 0.0) -> NDArray[np.float32]:

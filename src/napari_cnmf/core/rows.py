@@ -1,0 +1,109 @@
+"""The compiled moves on rows: everything local that the engine does to pixels and sites.
+
+A row is the time course of a pixel (or a site of the energy map). Three moves suffice for
+peeling, least squares and background: inner products, an outer product taken away, and sums with
+weights. They are compiled once and put together in numpy; what they say in the engine's terms is
+``R h``, ``R -= a c`` and ``M R`` with M sparse.
+"""
+
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._threads import Workers
+
+
+@kernel("void(float32[:, ::1], int32[::1], float32[::1], float32[::1])")
+def _dot(
+    X: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    h: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    for i in range(len(rows)):
+        x = X[rows[i]]
+        total = np.float32(0.0)
+        for t in range(len(h)):
+            total += x[t] * h[t]
+        out[i] = total
+
+
+@kernel("void(float32[:, ::1], int32[::1], float32[::1], float32[::1])")
+def take_product(
+    X: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+) -> None:
+    """``X[rows] -= a c`` in place, ``a (n,)`` a weight for each row and ``c`` a time course."""
+    for i in range(len(rows)):
+        x = X[rows[i]]
+        v = a[i]
+        for t in range(len(c)):
+            x[t] -= v * c[t]
+
+
+@kernel(
+    "void(int32[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, ::1], int64, int64)"
+)
+def _add_sums(
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    X: NDArray[np.float32],
+    out: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> None:
+    for i in range(start, stop):
+        target = out[i]
+        last = indptr[i + 1]
+        # Two rows at a time: the target is read and written half as often.
+        for j in range(indptr[i], last, 2):
+            k = min(j + 1, last - 1)
+            v, w = weights[j], weights[k] if k > j else np.float32(0.0)
+            x, y = X[indices[j]], X[indices[k]]
+            for t in range(len(target)):
+                target[t] += v * x[t] + w * y[t]
+
+
+def dot_rows(
+    X: NDArray[np.float32], rows: NDArray[np.int32], h: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``X[rows] h``, ``(n,)``, for a time course ``h``."""
+    out = np.empty(len(rows), np.float32)
+    _dot(X, rows, h, out)
+    return out
+
+
+def sum_rows(
+    X: NDArray[np.float32], rows: NDArray[np.int32], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``weights X[rows]``, a time course."""
+    out = np.zeros((1, X.shape[1]), np.float32)
+    ends = np.array([0, len(rows)], np.int32)
+    _add_sums(ends, rows, np.ascontiguousarray(weights, np.float32), X, out, 0, 1)
+    return np.asarray(out[0])
+
+
+def add_matrix_product(
+    matrix: sp.csr_matrix, X: NDArray[np.float32], out: NDArray[np.float32], workers: Workers
+) -> None:
+    """``out += matrix X`` in place, rows of ``out`` on all threads."""
+    n = matrix.shape[0]
+    weights = np.ascontiguousarray(matrix.data, np.float32)
+    indptr = np.ascontiguousarray(matrix.indptr, np.int32)
+    indices = np.ascontiguousarray(matrix.indices, np.int32)
+    workers.ranges(
+        lambda a, b: _add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // 64)
+    )
+
+
+def flat_rows(R: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``R (Z, Y, X, n_bins)`` as rows ``(n_pixels, n_bins)``, the same memory."""
+    return R.reshape(-1, R.shape[-1])

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,11 +83,8 @@ def bin_images(
     correlation = np.zeros((2, *X.shape[:3]), np.float32)
     peak = np.zeros(X.shape[:3], np.float32)
     for z in range(n_z):
-        workers.ranges(
-            lambda a, b, z=z: _describe_plane(X[z], alive[z], correlation[:, z], peak[z], a, b),
-            n_y,
-            max(2, n_y // 32),
-        )
+        plane = partial(_describe_plane, X[z], alive[z], correlation[:, z], peak[z])
+        workers.ranges(plane, n_y, max(2, n_y // 32))
     of_bin = np.where(alive, sn, 1) / np.sqrt(frames_per_bin)
     pnr = np.where(alive, peak / of_bin, 0).astype(np.float32)
     return _mean_of_neighbours(correlation, alive), pnr

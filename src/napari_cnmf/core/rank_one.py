@@ -45,7 +45,7 @@ class Place:
 
 
 @kernel("float32(float32[::1], float32[::1])")
-def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> float:
+def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float32:
     """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``."""
     work = np.empty(min(_SAMPLES, len(c)), np.float32)
     centre, sigma = lower_side_scale(c, work)

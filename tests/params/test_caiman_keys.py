@@ -9,7 +9,7 @@ import pytest
 
 from napari_cnmf.params import GROUPS, CNMFParams, iter_fields
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
+from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, OUR_OWN, PASSED_ON, SET_BY_ENGINE
 
 CAIMAN = json.loads(
     (Path(__file__).parents[1] / "data" / "params-1.12.1.json").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def _names(tables) -> set[tuple[str, str]]:
     return {(group, key) for group, keys in tables.items() for key in keys}
 
 
-MODELLED = {(group, key) for group, model in GROUPS.items() for key in model.model_fields}
+MODELLED = {(group, key) for group, model in GROUPS.items() for key in model.model_fields} - OUR_OWN
 
 
 def test_each_of_the_189_keys_has_exactly_one_place():
@@ -95,6 +95,12 @@ def test_gsiz_is_written_out_odd_and_along_each_axis():
     assert sent["init"]["gSiz"] == (5, 11, 9)
     kept = CNMFParams().replace(init={"gSiz": (13, 13)}).to_caiman()
     assert kept["init"]["gSiz"] == (13, 13)
+
+
+def test_caiman_never_hears_of_our_own_keys():
+    sent = CNMFParams().replace(init={"plane_by_plane": True}).to_caiman()
+    assert OUR_OWN
+    assert all(key not in sent[group] for group, key in OUR_OWN)
 
 
 def test_an_unknown_frame_rate_is_absent_rather_than_none():

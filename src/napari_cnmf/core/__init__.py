@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_cnmf.core.evaluate import evaluate_result
+    from napari_cnmf.core.planes import run_plane_by_plane
     from napari_cnmf.core.result import CNMFResult
     from napari_cnmf.core.run import run_cnmf
     from napari_cnmf.core.summary import summary_images
 
-__all__ = ["CNMFResult", "evaluate_result", "run_cnmf", "summary_images"]
+__all__ = ["CNMFResult", "evaluate_result", "run_cnmf", "run_plane_by_plane", "summary_images"]
 
 _HOME = {
     "CNMFResult": "result",
     "evaluate_result": "evaluate",
     "run_cnmf": "run",
+    "run_plane_by_plane": "planes",
     "summary_images": "summary",
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +27,9 @@ from napari_cnmf.errors import EngineError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    from napari_cnmf.core import CNMFResult
 
 
 class BuiltinEngine:
@@ -60,11 +65,15 @@ class BuiltinEngine:
 
 
 def _find_cells(job: Job, reporter: Reporter) -> Outcome:
-    from napari_cnmf.core import run_cnmf
+    from napari_cnmf.core import run_cnmf, run_plane_by_plane
     from napari_cnmf.io import frame_source, scratch_factory, write_images
+    from napari_cnmf.io.movies._window import MovieWindow
 
     movie = job.open_movie()
-    result = run_cnmf(
+    run: Callable[..., CNMFResult] = run_cnmf
+    if job.params.init.plane_by_plane and len(movie.shape) == 4:
+        run = partial(run_plane_by_plane, windows=MovieWindow(movie))
+    result = run(
         frame_source(movie),
         job.params,
         frame_rate_hz=_rate(job),

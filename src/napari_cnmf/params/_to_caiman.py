@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.params._proposals import propose_K
+from napari_cnmf.params.caiman_keys import OUR_OWN
 from napari_cnmf.params.groups import GROUPS
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def to_caiman(
         patch["stride"] = tuple(radius * 2 // 10 for radius in patch["rf"])
     if init["K"] is None and dims is not None and not params.is_one_photon:
         init["K"] = propose_K(dims, init["gSig"], patch["rf"])
+    for group, key in OUR_OWN:
+        del nested[group][key]
     left_to_the_engine = [("data", "fr"), ("quality", "use_cnn")]
     if not params.is_one_photon:  # there, None means: as many as exceed the thresholds
         left_to_the_engine.append(("init", "K"))

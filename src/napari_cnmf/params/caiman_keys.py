@@ -122,3 +122,6 @@ SET_BY_ENGINE: dict[str, dict[str, str]] = {
 
 CAIMAN_GROUPS = frozenset(PASSED_ON) | frozenset(SET_BY_ENGINE) | {"merging", "quality"}
 """Every group that CaImAn has."""
+
+OUR_OWN = frozenset({("init", "plane_by_plane")})
+"""Modelled keys that CaImAn does not have: never sent there."""

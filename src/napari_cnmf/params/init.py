@@ -56,6 +56,13 @@ class InitParams(ParameterGroup):
         ),
         builtin_ignores="It takes a box of 2 gSig to each side.",
     )
+    plane_by_plane: bool = parameter(
+        False,
+        title="Plane by plane",
+        description="Volumes: look for cells in every plane by itself, then merge those that "
+        "neighbouring planes share. For planes further apart than a cell is high.",
+        caiman_ignores="It looks in the whole volume.",
+    )
     nb: int = parameter(
         1,
         title="Background components",

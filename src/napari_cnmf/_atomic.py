@@ -7,13 +7,15 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 _WINDOWS_ATTEMPTS = 50
 _WINDOWS_PAUSE_S = 0.02
+_FLUSHED_AT_ONCE = 16
 
 
 @contextmanager
@@ -42,7 +44,7 @@ def replacing(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> Ite
     beside = target.with_name(f".{target.name}.{token}{ending}")
     try:
         yield beside
-        _flush_to_disk(beside)
+        flush_to_disk(beside)
         replace_file(beside, target)
     except BaseException:
         with suppress(OSError):
@@ -69,7 +71,12 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     ValueError
         ``value`` holds NaN or infinity, which other readers of JSON refuse.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """``value`` as readable JSON; raises ``ValueError`` for NaN and infinity."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def replace_file(source: Path, target: Path) -> None:
@@ -89,7 +96,17 @@ def replace_file(source: Path, target: Path) -> None:
             return
 
 
-def _flush_to_disk(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Make sure that the bytes are there before the name is."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
+
+
+def flush_all(paths: Iterable[Path]) -> None:
+    """`flush_to_disk` of many files at once: a file system writes them out together.
+
+    One after the other each waits for a turn of the disk of its own, fifty times as long in all.
+    """
+    with ThreadPoolExecutor(_FLUSHED_AT_ONCE) as pool:
+        for _ in pool.map(flush_to_disk, paths):
+            pass

@@ -272,3 +272,23 @@ def test_what_a_file_needs_to_be_opened_stays_with_the_item(batch: Batch, tmp_pa
             prepare_job(item).open_movie().data.compute(), stack[:, channel]
         )
     assert opened.duplicate_of is None
+
+
+def test_a_grid_is_added_whole_or_not_at_all(batch: Batch, movie_path: Path) -> None:
+    with pytest.raises(ParameterError):
+        batch.add_grid("cnmf", movie_path, grid={"init.K": [3, -1]}, engine="toy")
+    assert len(batch) == 0
+    with pytest.warns(DuplicateItemWarning, match="which is queued"):
+        first, twin, other = batch.add_grid(
+            "cnmf", movie_path, grid={"init.K": [3, 3, 4]}, engine="toy"
+        )
+    assert (first.duplicate_of, twin.duplicate_of, other.duplicate_of) == (None, first, None)
+    assert list((batch.path / "items").glob(".*")) == []
+
+
+def test_a_grid_over_an_array_writes_it_once(batch: Batch) -> None:
+    frames = np.random.default_rng(0).integers(0, 99, (9, 24, 32), dtype=np.uint16)
+    movie = open_movie(frames, frame_rate_hz=10)
+    items = batch.add_grid("cnmf", movie, grid={"init.K": [3, 4, 5]}, engine="toy", name="m")
+    (stored,) = (batch.path / "inputs").iterdir()
+    assert {item.input_movie().paths for item in items} == {(stored,)}

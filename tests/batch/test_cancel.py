@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from napari_cnmf.batch import Batch, Queue, QueueEventKind, State, stopping
+from napari_cnmf.batch import Batch, Queue, QueueEventKind, State, settling, stopping
 from napari_cnmf.batch.processes import LocalHandle, start_worker
 from napari_cnmf.batch.running import cancel_and_wait
 
@@ -166,3 +166,34 @@ def test_cancel_without_a_queue(batch: Batch, movie_path: Path, wait_until) -> N
     assert (deaf.state, queued.state) == (State.CANCELLED, State.CANCELLED)
     worker.wait(5)
     assert not psutil.pid_exists(worker.pid)
+
+
+def test_the_queue_ends_a_deaf_worker_that_somebody_else_started(
+    batch: Batch, movie_path: Path, wait_until
+) -> None:
+    deaf = batch.add("cnmf", movie_path, engine="toy", comment="deaf")
+    other = batch.add("cnmf", movie_path, engine="toy", refit=True)
+    worker = start_worker(deaf.folder, deaf.uuid)
+    wait_until(lambda: stages(deaf)[-1:] and stages(deaf)[-1].startswith("deaf"))
+    queue = Queue(batch)
+    queue.cancel(deaf)
+    assert queue.wait(30)
+    worker.wait(5)
+    assert (deaf.state, other.state) == (State.CANCELLED, State.QUEUED)
+
+
+def test_what_is_queued_again_before_the_queue_has_looked_stays_queued(
+    batch: Batch, movie_path: Path
+) -> None:
+    """A retry may come between the end of a worker and the moment its starter sees it."""
+    item = batch.add("cnmf", movie_path, engine="toy", comment="fail")
+    worker = start_worker(item.folder, item.uuid)
+    code = worker.wait(60)
+    item.retry()
+    for verdict in (settling.Verdict(), settling.Verdict(cancelled=True)):
+        for before in (0, None):
+            settling.settle(item, verdict, code, attempts_before=before)
+            assert item.state is State.QUEUED
+    # One that never began is told from it.
+    settling.settle(item, settling.Verdict(), code, attempts_before=1)
+    assert "ended before it began" in str(item.error)

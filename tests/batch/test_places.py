@@ -226,6 +226,39 @@ def test_damaged_items_do_not_hide_the_others(batch: Batch, movie_path: Path) ->
     assert sorted(item.name for item in opened) == ["good", "n2"]
 
 
+def test_a_copy_of_an_items_folder_says_so_and_hides_nothing(
+    batch: Batch, movie_path: Path
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy", name="cells")
+    copied = item.folder.with_name(f"{item.folder.name} (copy)")
+    shutil.copytree(item.folder, copied)
+    opened = Batch.open(batch.path)
+    first, second = opened
+    assert (first, second.folder) == (item, copied)
+    assert (first.problem, opened["cells"], opened[item.uuid]) == (None, first, first)
+    assert f"is a copy of the item {item.folder.name}" in str(second.error)
+    assert opened.run(progress=False) == [item]
+    assert first.state is State.COMPLETED
+    opened.remove(first)
+    assert [one.problem for one in opened] == [None]
+
+
+def test_a_disk_that_fails_for_a_moment_damages_nothing(
+    batch: Batch, movie_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy")
+    opened = Batch.open(batch.path)
+    with monkeypatch.context() as patch:
+
+        def fail(*_args: object, **_options: object) -> str:
+            raise OSError(5, "Input/output error")
+
+        patch.setattr(Path, "read_text", fail)
+        assert "Input/output error" in str(opened[0].problem)
+        assert opened[0].state is State.FAILED
+    assert (opened[0].problem, opened[item.uuid].state) == (None, State.QUEUED)
+
+
 def test_a_python_file_in_the_working_folder_is_not_run(
     batch: Batch, movie_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_cnmf.batch import Batch, EventKind, Queue, QueueEventKind, State
+from napari_cnmf.batch.processes import start_worker
 from napari_cnmf.errors import BatchError, ResultError
 
 
@@ -149,3 +150,38 @@ def test_adding_while_the_queue_runs(
     wait_until(lambda: events[-1].kind is QueueEventKind.IDLE)
     ended = [event.item for event in events if event.kind is QueueEventKind.ENDED]
     assert ended == [first, late]
+
+
+def test_a_second_start_runs_what_it_was_asked_for_alone(batch: Batch, movie_path: Path) -> None:
+    queue = Queue(batch)
+    first = batch.add("cnmf", movie_path, engine="toy")
+    queue.start()
+    assert queue.wait(60)
+    left, wanted = (
+        batch.add("cnmf", movie_path, engine="toy", params={"init": {"K": k}}) for k in (1, 2)
+    )
+    queue.start(start=wanted)
+    assert queue.wait(60)
+    assert [item.state for item in (first, left, wanted)] == [
+        State.COMPLETED, State.QUEUED, State.COMPLETED,
+    ]  # fmt: skip
+
+
+def test_what_runs_already_takes_its_place(
+    batch: Batch, movie_path: Path, tmp_path: Path, wait_until
+) -> None:
+    """A viewer that was killed left a worker behind: the next one starts none beside it."""
+    queued = batch.add("cnmf", movie_path, engine="toy", refit=True)
+    running = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+    worker = start_worker(running.folder, running.uuid)
+    wait_until(lambda: running.state is State.RUNNING)
+    happened = []
+    queue = Queue(batch, on_event=lambda event: happened.append((event.kind, event.item)))
+    queue.start()
+    wait_until(lambda: (QueueEventKind.STARTED, running) in happened)
+    assert queue.running == [running]
+    assert queued.state is State.QUEUED
+    (tmp_path / "go").touch()
+    worker.wait(60)
+    assert queue.wait(60)
+    assert {item.state for item in batch} == {State.COMPLETED}

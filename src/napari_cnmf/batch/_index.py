@@ -31,8 +31,12 @@ class ItemIndex:
     def update(self, names: Iterable[str]) -> None:
         """Take in the folders ``names``, and forget the others."""
         present = set(names)
-        for name in self._by_folder.keys() - present:
+        gone = self._by_folder.keys() - present
+        for name in gone:
             self._forget(self._by_folder.pop(name))
+        for name, item in list(self._by_folder.items()) if gone else ():
+            if item.copy_of in gone:  # it stands for itself from now on
+                self._forget(self._by_folder.pop(name))
         # Sorted: items of one process appear in the order of their uuid-free time stamps, so that
         # two that share a moment keep an order that every process sees.
         for name in sorted(present - self._by_folder.keys()):
@@ -48,8 +52,11 @@ class ItemIndex:
             self._keys[name] = (_time_in_name(name), name)
         else:
             self._keys[name] = (spec.added, name)
-            self.by_uuid[spec.uuid] = item
-            self.by_identity[identity(spec)].append(item)
+            first = self.by_uuid.setdefault(spec.uuid, item)
+            if first is item:
+                self.by_identity[identity(spec)].append(item)
+            else:
+                item.copy_of = first.folder.name
         insort(self.order, item, key=lambda other: self._keys[other.folder.name])
 
     def _forget(self, item: Item) -> None:

@@ -152,13 +152,21 @@ def check(batch: Batch, request: Request) -> Checked:
     return Checked(spec, movie, fill)
 
 
-def with_files(batch: Batch, checked: Checked) -> Checked:
-    """The same with a file for a movie that had none."""
-    if checked.spec.movie is None or checked.movie.paths:
-        return checked
-    movie = inputs.store_array(batch.path, checked.movie, checked.spec.name)
-    described = inputs.describe_movie(batch.path, movie)
-    return replace(checked, movie=movie, spec=checked.spec.model_copy(update={"movie": described}))
+def with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
+    """The same with a file for each movie that had none: one, however many items take it."""
+    stored: dict[int, Movie] = {}
+    done = []
+    for each in checked:
+        if each.spec.movie is not None and not each.movie.paths:
+            key = id(each.movie.data)
+            if key not in stored:
+                stored[key] = inputs.store_array(batch.path, each.movie, each.spec.name)
+            described = inputs.describe_movie(batch.path, stored[key])
+            spec = each.spec.model_copy(update={"movie": described})
+            done.append(replace(each, movie=stored[key], spec=spec))
+        else:
+            done.append(each)
+    return done
 
 
 def _movie_of(batch: Batch, request: Request) -> Movie:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,8 @@ from napari_cnmf.batch.item import Item, claimed
 from napari_cnmf.batch.spec import ItemSpec, RunSpec, write_spec
 from napari_cnmf.batch.status import State, Status
 from napari_cnmf.batch.store import (
-    add_item_folder,
+    NewItem,
+    add_item_folders,
     check_batch_folder,
     create_batch_folder,
     item_folders,
@@ -235,22 +236,25 @@ class Batch:
             leave_out=leave_out,
             run=adding.parse_run(run),
         )
-        return self._add(adding.check(self, request))
+        return self._add([adding.check(self, request)])[0]
 
-    def _add(self, checked: adding.Checked) -> Item:
-        checked = adding.with_files(self, checked)
-        duplicate = self.find_duplicate(checked.spec)
-        spec = checked.spec.model_copy(update={"added": self._next_time()})
-        item = Item(self, add_item_folder(self.path, spec, self._first_status(spec), checked.fill))
-        item.duplicate_of = duplicate
-        if duplicate is not None:
-            warnings.warn(
-                f"{item.name!r} asks for the same as {duplicate.name!r} ({duplicate.uuid}), which "
-                f"is {duplicate.state}.",
-                DuplicateItemWarning,
-                stacklevel=3,
-            )
-        return item
+    def _add(self, checked: Sequence[adding.Checked]) -> list[Item]:
+        """Add items, all or none; says which ask for what is there already."""
+        new, same = [], []
+        self.refresh()
+        known: dict[Hashable, int] = {}
+        for position, each in enumerate(adding.with_files(self, checked)):
+            spec = each.spec.model_copy(update={"added": self._next_time()})
+            new.append(NewItem(spec, self._first_status(spec), each.fill))
+            twin = self.find_duplicate(spec, look=False)
+            same.append(known.get(identity(spec)) if twin is None else twin)
+            known.setdefault(identity(spec), position)
+        items = [Item(self, folder) for folder in add_item_folders(self.path, new)]
+        for item, found in zip(items, same, strict=True):
+            if found is not None:
+                item.duplicate_of = found if isinstance(found, Item) else items[found]
+                _warn_of_duplicate(item, item.duplicate_of)
+        return items
 
     def _first_status(self, spec: ItemSpec) -> Status:
         waits = spec.parent is not None and self[spec.parent].state is not State.COMPLETED
@@ -289,9 +293,15 @@ class Batch:
         Returns
         -------
         The new items; their names end in the values that differ.
+
+        Raises
+        ------
+        MovieError, ParameterError, BatchError
+            When one could never run, or the disk is full; nothing is added then.
         """
         variants = expand_grid(adding.parse_params(params), grid)
-        added = []
+        self.refresh()
+        checked = []
         for source in self._sources(movie, options.get("open_with", {})):
             for label, variant in variants:
                 request = adding.Request(
@@ -301,11 +311,10 @@ class Batch:
                     name=f"{name or source.name} {label}".strip(),
                     **options,
                 )
-                checked = adding.check(self, request)
-                if skip_duplicates and self.find_duplicate(checked.spec) is not None:
-                    continue
-                added.append(self._add(checked))
-        return added
+                one = adding.check(self, request)
+                if not (skip_duplicates and self.find_duplicate(one.spec, look=False)):
+                    checked.append(one)
+        return self._add(checked)
 
     @staticmethod
     def _sources(
@@ -330,9 +339,16 @@ class Batch:
         )
         return self.find_duplicate(adding.check(self, request).spec)
 
-    def find_duplicate(self, spec: ItemSpec) -> Item | None:
-        """The item of this batch that asks for the same as ``spec``, if there is one."""
-        self.refresh()
+    def find_duplicate(self, spec: ItemSpec, *, look: bool = True) -> Item | None:
+        """The item of this batch that asks for the same as ``spec``, if there is one.
+
+        Parameters
+        ----------
+        look
+            Look which items there are first; not needed for each of many in a row.
+        """
+        if look:
+            self.refresh()
         found = self._index.by_identity.get(identity(spec), [])
         return next((item for item in found if item.uuid != spec.uuid), None)
 
@@ -435,3 +451,11 @@ class Batch:
             progress=progress,
             on_event=on_event,
         )
+
+
+def _warn_of_duplicate(item: Item, twin: Item) -> None:
+    warnings.warn(
+        f"{item.name!r} asks for the same as {twin.name!r} ({twin.uuid}), which is {twin.state}.",
+        DuplicateItemWarning,
+        stacklevel=4,
+    )

@@ -74,6 +74,8 @@ class Item:
         self.folder = folder
         self.duplicate_of: Item | None = None
         """The item that asked for the same, as found when this one was added."""
+        self.copy_of: str | None = None
+        """The folder of which this one is a copy, made by hand; such an item is damaged."""
         self._uuid: str | None = None
         self._spec: tuple[_Stamp, ItemSpec | BatchError] | None = None
         self._status: tuple[_Stamp, Status] | None = None
@@ -92,11 +94,18 @@ class Item:
     @property
     def spec(self) -> ItemSpec:
         """What was asked; raises ``BatchError`` when ``item.json`` is damaged."""
+        if self.copy_of is not None:
+            raise BatchError(
+                f"{self.folder} is a copy of the item {self.copy_of}, with its uuid. "
+                "Remove it here; to run the same again, add it again."
+            )
         stamp = _stamp(self.folder / ITEM_FILE)
         if self._spec is None or self._spec[0] != stamp:
             try:
                 self._spec = (stamp, read_spec(self.folder))
             except BatchError as error:
+                if isinstance(error.__cause__, OSError):
+                    raise  # a share that is half away is no damage: read again at the next call
                 self._spec = (stamp, error)
         spec = self._spec[1]
         if isinstance(spec, BatchError):
@@ -116,7 +125,7 @@ class Item:
     @property
     def uuid(self) -> str:
         """Its uuid; the folder's name when ``item.json`` could never be read."""
-        if self._uuid is None:
+        if self._uuid is None or self.copy_of is not None:
             try:
                 self._uuid = self.spec.uuid
             except BatchError:
@@ -193,15 +202,16 @@ class Item:
     def _stored_status(self) -> Status:
         stamp = _stamp(self.folder / STATUS_FILE)
         if self._status is None or self._status[0] != stamp:
-            self._status = (stamp, self._read_status())
+            try:
+                _ = self.spec
+                status = read_status(self.folder)
+            except BatchError as error:
+                info = ErrorInfo(kind="Damaged", message=str(error))
+                status = Status(state=State.FAILED, error=info)
+                if isinstance(error.__cause__, OSError):
+                    return status  # not kept: it may be readable again in a moment
+            self._status = (stamp, status)
         return self._status[1]
-
-    def _read_status(self) -> Status:
-        try:
-            _ = self.spec
-            return read_status(self.folder)
-        except BatchError as error:
-            return Status(state=State.FAILED, error=ErrorInfo(kind="Damaged", message=str(error)))
 
     def _waits(self) -> bool:
         try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("napari_cnmf")
 
 POLL_SECONDS = 0.2
+_LOOK_PAUSE = 10.0
+"""Pause after a look at all items, in times of what it took: thousands of them, or a slow share,
+must not keep a core or the share busy."""
 _STARTS_LEFT_TO_OTHERS = 3
 
 
@@ -69,6 +73,7 @@ class _Running:
     item: Item
     handle: Handle
     watch: StallWatch
+    attempts_before: int | None = None
     status: Status | None = None
     verdict: settling.Verdict = field(default_factory=settling.Verdict)
 
@@ -121,6 +126,8 @@ class Queue:
         self._idle = threading.Event()
         self._idle.set()
         self._stopping = False
+        self._left = False
+        self._next_look = 0.0
         self._last_problem = ""
 
     # -- what its owner does
@@ -136,18 +143,27 @@ class Queue:
             This one and those added after it. With neither: everything.
         """
         with self._lock:
+            self._begin()
             self._selection.add(items, start)
             self._stopping = False
             self._given_up.clear()
             self._not_ours.clear()
-            if self._idle.is_set():
-                self._idle.clear()
-                threading.Thread(target=self._supervise, name="cnmf-queue", daemon=True).start()
         self._wake.set()
 
+    def _begin(self) -> None:
+        """Make sure that the thread runs; one that begins knows of no items yet."""
+        if self._idle.is_set():
+            self._idle.clear()
+            self._selection = Selection()
+            threading.Thread(target=self._supervise, name="cnmf-queue", daemon=True).start()
+
     def cancel(self, item: Item) -> None:
-        """Cancel an item, and make sure of it; returns at once."""
+        """Cancel an item, whoever started it, and make sure of it; returns at once."""
         item.cancel()
+        if item.state is State.RUNNING:
+            with self._lock:
+                self._begin()
+                self._selection.add([item], None)
         self._wake.set()
 
     def cancel_all(self) -> None:
@@ -167,6 +183,7 @@ class Queue:
         with self._lock:
             self._stopping = True
             self._running.clear()
+            self._selection = Selection()  # or it would find them running again
         self._wake.set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -188,19 +205,20 @@ class Queue:
 
     def _supervise(self) -> None:
         sweep_batch(self.batch.path)
+        is_woken = True
         while True:
             with self._lock:
-                if not self._turn_safely():
+                if not self._turn_safely(is_woken):
                     self._idle.set()
                     break
-            self._wake.wait(POLL_SECONDS)
+            is_woken = self._wake.wait(POLL_SECONDS)
             self._wake.clear()
         self._emit(QueueEvent(QueueEventKind.IDLE))
 
-    def _turn_safely(self) -> bool:
+    def _turn_safely(self, is_woken: bool) -> bool:
         """`_turn`, and the end of the queue in order whatever goes wrong in it."""
         try:
-            return self._turn()
+            return self._turn(is_woken)
         # The thread's boundary: without an end, whoever waits for the queue would wait for ever.
         except Exception as error:
             logger.exception("the queue ends; workers go on")
@@ -208,20 +226,27 @@ class Queue:
             self._running.clear()
             return False
 
-    def _turn(self) -> bool:
-        """One look at everything; false when nothing is left to do."""
+    def _turn(self, is_woken: bool) -> bool:
+        """Look at what runs, and when it is time at everything; false when nothing is left."""
         try:
-            self._look_after_running()
-            left = self._take_next()
+            has_ended = self._look_after_running()
+            if is_woken or has_ended or time.monotonic() >= self._next_look:
+                began = time.monotonic()
+                self._left = self._take_next()
+                now = time.monotonic()
+                self._next_look = now + _LOOK_PAUSE * (now - began)
         except CnmfError as error:
             # The share may come back; running workers do not depend on us.
             self._problem(None, str(error))
-            left = False
-        return bool(self._running) or left
+            self._left = False
+        return bool(self._running) or self._left
 
-    def _look_after_running(self) -> None:
+    def _look_after_running(self) -> bool:
+        """Settle what has ended, insist on what was cancelled; true when something has ended."""
+        has_ended = False
         for entry in list(self._running.values()):
             if entry.handle.ended():
+                has_ended = True
                 del self._running[entry.item.uuid]
                 self._settle(entry)
                 continue
@@ -235,6 +260,7 @@ class Queue:
             elif entry.watch.stalled(_events_size(entry.item), entry.handle.cpu_seconds()):
                 entry.verdict.stalled_s = self._stall_s
                 entry.handle.kill()
+        return has_ended
 
     def _settle(self, entry: _Running) -> None:
         """Its process has ended: make its status true, and say so."""
@@ -242,7 +268,12 @@ class Queue:
         if (problem := entry.handle.problem) is not None:
             entry.verdict.problem = problem
         try:
-            outcome = settling.settle(item, entry.verdict, entry.handle.exit_code)
+            outcome = settling.settle(
+                item,
+                entry.verdict,
+                entry.handle.exit_code,
+                attempts_before=entry.attempts_before,
+            )
         except (CnmfError, OSError) as error:
             self._given_up.add(item.uuid)
             self._problem(item, f"The state of {item.name!r} could not be written: {error}")
@@ -256,33 +287,43 @@ class Queue:
 
     def _take_next(self) -> bool:
         """Start what may start; false when nothing is or will be startable."""
+        queued: list[Item] = []
         left = False
+        # All of them first: what runs already takes the place of what could be started.
         for item in self._selection.of(self.batch):
-            if item.uuid in self._running or item.uuid in self._given_up:
-                continue
-            try:
-                left |= self._consider(item)
-            except (CnmfError, OSError) as error:
-                self._given_up.add(item.uuid)
-                self._problem(item, str(error))
-        return left
+            if item.uuid not in self._running and item.uuid not in self._given_up:
+                with self._giving_up(item):
+                    state = item.state
+                    if state is State.QUEUED and not self._stopping:
+                        queued.append(item)
+                    else:
+                        left |= self._sort_out(item, state)
+        for item in queued:
+            if len(self._running) >= self.n_workers:
+                break
+            with self._giving_up(item):
+                self._launch(item)
+        return left or bool(queued)
 
-    def _consider(self, item: Item) -> bool:
-        """Start, adopt, settle or leave one item; true when it still needs a look later."""
-        state = item.state
+    @contextmanager
+    def _giving_up(self, item: Item) -> Iterator[None]:
+        """Say what is wrong with an item, and leave it alone from then on."""
+        try:
+            yield
+        except (CnmfError, OSError) as error:
+            self._given_up.add(item.uuid)
+            self._problem(item, str(error))
+
+    def _sort_out(self, item: Item, state: State) -> bool:
+        """Adopt, settle or leave an item that is not queued; true when it still needs a look."""
         if state is State.RUNNING:
             self._adopt(item)
-            return item.uuid in self._running
-        if state is State.INTERRUPTED and not self._stopping:
-            settling.settle_dead(item)
-            return False
-        if state.ended or self._stopping:
-            return False
-        if state is State.WAITING:
-            return not settling.fail_with_parent(item, self._emit_ended)
-        if len(self._running) < self.n_workers:
-            self._launch(item)
-        return True
+        elif not self._stopping:
+            if state is State.WAITING:
+                return not settling.fail_with_parent(item, self._emit_ended)
+            if state is State.INTERRUPTED and item.stored_state is State.RUNNING:
+                settling.settle_dead(item)
+        return False
 
     def _adopt(self, item: Item) -> None:
         handle = adopt(item.status.process)
@@ -292,8 +333,9 @@ class Queue:
 
     def _launch(self, item: Item) -> None:
         n_threads, memory_gb = share_of_machine(self.n_workers)
+        attempts = item.status.attempts
         handle = self._launcher.launch(item, n_threads=n_threads, memory_gb=memory_gb)
-        self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s))
+        self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s), attempts)
         self._emit(QueueEvent(QueueEventKind.STARTED, item, item.status))
 
     def _emit_ended(self, item: Item) -> None:

@@ -63,6 +63,7 @@ def run_item(
             _outlast(item)
         elif status.attempts - attempts_before >= MAX_RUNS:
             settling.settle_dead(item)
+            break  # queued again meanwhile: whoever did that runs it
         else:
             exit_code = _run_once(item, n_threads)
             if exit_code == EXIT_NOT_OURS and not _stored_end(item):
@@ -76,9 +77,10 @@ def _stored_end(item: Item) -> bool:
 
 
 def _run_once(item: Item, n_threads: int) -> int | None:
+    attempts = item.status.attempts
     handle = LocalHandle(start_worker(item.folder, item.uuid, n_threads=n_threads))
     verdict = watch(item, handle)
-    settling.settle(item, verdict, handle.exit_code)
+    settling.settle(item, verdict, handle.exit_code, attempts_before=attempts)
     return handle.exit_code
 
 

@@ -46,8 +46,16 @@ class Outcome(Enum):
     """Another process has the item; this one's worker left it alone."""
 
 
-def settle(item: Item, verdict: Verdict, exit_code: int | None) -> Outcome:
+def settle(
+    item: Item, verdict: Verdict, exit_code: int | None, *, attempts_before: int | None = None
+) -> Outcome:
     """Write the state of an item whose worker has ended.
+
+    Parameters
+    ----------
+    attempts_before
+        How often it had begun when this worker was started; ``None`` for a worker that was seen
+        running. An item that has begun since and is queued was queued again: that stays.
 
     Raises
     ------
@@ -61,7 +69,8 @@ def settle(item: Item, verdict: Verdict, exit_code: int | None) -> Outcome:
             if stored.state in (State.QUEUED, State.WAITING):
                 if exit_code == EXIT_NOT_OURS:
                     return Outcome.NOT_OURS
-                write_status(folder, _never_began(stored, item, verdict, exit_code))
+                if stored.attempts == attempts_before:
+                    write_status(folder, _never_began(stored, item, verdict, exit_code))
             elif stored.state is State.RUNNING and not is_alive(folder, stored):
                 sweep_item(folder)  # first: what a killed writer left may have filled the disk
                 write_status(folder, _cut_off(stored, item, verdict, exit_code))

@@ -159,7 +159,12 @@ def _refuse_links(folder: Path) -> None:
 
 def write_spec(folder: Path, spec: ItemSpec) -> None:
     """Replace ``item.json`` atomically."""
-    write_json(folder / ITEM_FILE, spec.model_dump(mode="json", exclude_none=True))
+    write_json(folder / ITEM_FILE, spec_values(spec))
+
+
+def spec_values(spec: ItemSpec) -> dict[str, Any]:
+    """``item.json`` as plain values."""
+    return spec.model_dump(mode="json", exclude_none=True)
 
 
 def slug(name: str) -> str:

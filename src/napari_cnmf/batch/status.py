@@ -212,7 +212,12 @@ def read_status(folder: Path) -> Status:
 
 def write_status(folder: Path, status: Status) -> None:
     """Replace ``status.json`` atomically; only the owner of the item's lock may."""
-    write_json(folder / STATUS_FILE, status.model_dump(mode="json", exclude_none=True))
+    write_json(folder / STATUS_FILE, status_values(status))
+
+
+def status_values(status: Status) -> dict[str, Any]:
+    """``status.json`` as plain values."""
+    return status.model_dump(mode="json", exclude_none=True)
 
 
 def describe_validation(error: ValidationError) -> str:

@@ -7,14 +7,15 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from napari_cnmf._atomic import write_json
+from napari_cnmf._atomic import flush_all, json_text, write_json
 from napari_cnmf.batch._files import read_json
-from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, write_spec
-from napari_cnmf.batch.status import Status, write_status
+from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, spec_values, write_spec
+from napari_cnmf.batch.status import STATUS_FILE, Status, status_values
 from napari_cnmf.engines.base import SCRATCH
 from napari_cnmf.errors import BatchError
 
@@ -99,42 +100,79 @@ def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
         ) from error
 
 
+@dataclass(frozen=True)
+class NewItem:
+    """What the folder of a new item is to hold; ``fill`` puts further files into it."""
+
+    spec: ItemSpec
+    status: Status
+    fill: Callable[[Path], None] | None = None
+
+
 def add_item_folder(
     root: Path, spec: ItemSpec, status: Status, fill: Callable[[Path], None] | None = None
 ) -> Path:
-    """Make the folder of a new item; it appears complete or not at all.
+    """Make the folder of a new item; it appears complete or not at all."""
+    return add_item_folders(root, [NewItem(spec, status, fill)])[0]
 
-    ``fill`` puts further files into it first.
+
+def add_item_folders(root: Path, new: Sequence[NewItem]) -> list[Path]:
+    """Make the folders of new items; each appears complete or not at all.
+
+    None appears before all of them are on the disk: when it is full, nothing was added.
+
+    Raises
+    ------
+    BatchError
+        When they cannot be written.
     """
+    # A name of its own: the same item may be on its way in from another process too.
+    unfinished = [root / ITEMS / f"{_UNFINISHED}{uuid.uuid4()}" for _ in new]
+    try:
+        for folder, each in zip(unfinished, new, strict=True):
+            _fill_folder(folder, each)
+        flush_all(path for folder in unfinished for path in folder.iterdir() if path.is_file())
+        return [
+            _give_name(root, folder, each.spec)
+            for folder, each in zip(unfinished, new, strict=True)
+        ]
+    except OSError as error:
+        more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+        raise BatchError(
+            f"Item {new[0].spec.name!r}{more} could not be added to {root}: "
+            f"{error.strerror or error}. "
+            "Free some space or make the folder writable, then add it again."
+        ) from error
+    finally:
+        for folder in unfinished:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill_folder(folder: Path, new: NewItem) -> None:
+    folder.mkdir()
+    for name, values in (
+        (ITEM_FILE, spec_values(new.spec)),
+        (STATUS_FILE, status_values(new.status)),
+    ):
+        (folder / name).write_text(json_text(values), encoding="utf-8", newline="\n")
+    if new.fill is not None:
+        new.fill(folder)
+
+
+def _give_name(root: Path, unfinished: Path, spec: ItemSpec) -> Path:
+    """Let a folder appear as the item that it is."""
     while True:
         target = root / ITEMS / folder_name(spec)
         try:
-            _make_item_folder(target, spec, status, fill)
+            unfinished.rename(target)
         except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY) and target.exists():
-                # Six digits of a uuid may be there already; another uuid is as good.
-                spec = spec.model_copy(update={"uuid": str(uuid.uuid4())})
-                continue
-            raise BatchError(
-                f"Item {spec.name!r} could not be added to {root}: {error.strerror or error}. "
-                "Free some space or make the folder writable, then add it again."
-            ) from error
-        return target
-
-
-def _make_item_folder(
-    target: Path, spec: ItemSpec, status: Status, fill: Callable[[Path], None] | None
-) -> None:
-    unfinished = target.with_name(f"{_UNFINISHED}{spec.uuid}")
-    try:
-        unfinished.mkdir()
-        write_spec(unfinished, spec)
-        write_status(unfinished, status)
-        if fill is not None:
-            fill(unfinished)
-        unfinished.rename(target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not target.exists():
+                raise
+            # Six digits of a uuid may be there already; another uuid is as good.
+            spec = spec.model_copy(update={"uuid": str(uuid.uuid4())})
+            write_spec(unfinished, spec)
+        else:
+            return target
 
 
 def remove_item_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_cnmf.batch.status import State
 from napari_cnmf.batch.store import item_folders
+from napari_cnmf.errors import BatchError
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -47,13 +48,25 @@ class BatchWatcher:
         """State last seen of items whose state may change without a write to their folder."""
 
     def poll(self) -> Changes:
-        """What is different since the last call; at the first call every item is ``added``."""
+        """What is different since the last call; at the first call every item is ``added``.
+
+        Raises
+        ------
+        BatchError
+            When the disk or the share is away.
+        """
         stamps = {}
         for entry in item_folders(self._batch.path):
             try:
                 stamps[entry.name] = os.stat(entry.path).st_mtime_ns
             except FileNotFoundError:
                 continue  # removed between the listing and the look
+            except OSError as error:
+                # Not "removed": a share that is half away would seem to lose its items.
+                raise BatchError(
+                    f"{entry.path} must be readable: {error.strerror or error}. "
+                    "Is the disk or the network share there?"
+                ) from error
         removed = [name for name in self._stamps if name not in stamps]
         self._batch.refresh(stamps)
         added, changed = [], []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from napari_cnmf.ui.batch._rows import ItemRow, format_duration, read_row
 
 _POLL_SECONDS = 0.4
 _PROGRESS_STEPS = 1000
+_MOST_ANNOUNCED = 3
 
 
 @dataclass(frozen=True)
@@ -97,24 +99,34 @@ class BatchBridge(QObject):
                 queue.detach()
 
         self.queue_changed.emit(True)
-        call_in_background(start_queue, done=lambda _: self.look())
+        self._call(start_queue)
 
     def cancel(self, uuids: Iterable[str]) -> None:
         """Cancel items, running or not."""
         chosen = list(uuids)
-        call_in_background(
-            lambda: self._cancel(chosen),
-            done=lambda _: self.look(),
-        )
 
-    def _cancel(self, uuids: list[str]) -> None:
-        queue = self._open_queue()
-        for uuid in uuids:
-            queue.cancel(queue.batch[uuid])
+        def cancel_them() -> None:
+            queue = self._open_queue()
+            for uuid in chosen:
+                queue.cancel(queue.batch[uuid])
+
+        self._call(cancel_them)
 
     def cancel_all(self) -> None:
-        """Cancel everything that runs or waits."""
-        call_in_background(lambda: self._open_queue().cancel_all(), done=lambda _: self.look())
+        """Cancel everything that runs or waits, whoever started it."""
+
+        def cancel_them() -> None:
+            queue = self._open_queue()
+            queue.stop()  # nothing takes the place of what is cancelled
+            for item in queue.batch:
+                if not item.state.ended:
+                    queue.cancel(item)
+
+        self._call(cancel_them)
+
+    def _call(self, act: Callable[[], None]) -> None:
+        """Do something to the queue off the GUI thread, then look at what changed."""
+        call_in_background(act, done=lambda _: self.look())
 
     def _open_queue(self) -> Queue:
         """The queue, on a batch of its own; reads the folder, so never on the GUI thread."""
@@ -145,13 +157,14 @@ class BatchBridge(QObject):
         if changes.problem and changes.problem != self._problem:
             show_error(changes.problem)
         self._problem = changes.problem
-        is_first = not self._rows
+        turned = []
         for row in (*changes.added, *changes.changed):
             before = self._rows.get(row.uuid)
             self._rows[row.uuid] = row
             self._show_progress(row)
-            if before is not None and not is_first:
-                _announce(before, row)
+            if before is not None and before.state is not row.state:
+                turned.append(row)
+        _announce(turned)
         for uuid in changes.removed:
             self._rows.pop(uuid, None)
             self._close_bar(uuid)
@@ -195,9 +208,11 @@ def _watch(
     path: Path, stop: threading.Event, wake: threading.Event
 ) -> Generator[RowChanges, None, None]:
     """Look, wait, look again; yields at every beat so that the worker can be ended."""
-    watcher = BatchWatcher(Batch.open(path))
+    watcher: BatchWatcher | None = None
     while not stop.is_set():
+        began = time.monotonic()
         try:
+            watcher = watcher or BatchWatcher(Batch.open(path))
             changes = watcher.poll()
             settling.settle_interrupted((*changes.added, *changes.changed))
             seen = RowChanges(
@@ -205,18 +220,31 @@ def _watch(
                 tuple(read_row(item) for item in changes.changed),
                 changes.removed,
             )
-        except BatchError as error:
+        except (BatchError, OSError) as error:
             # A share that is away may come back.
             seen = RowChanges(problem=str(error))
         yield seen
-        wake.wait(_POLL_SECONDS)
+        # A slow share is not asked all the time.
+        wake.wait(max(_POLL_SECONDS, time.monotonic() - began))
         wake.clear()
 
 
-def _announce(before: ItemRow, row: ItemRow) -> None:
+def _announce(rows: Sequence[ItemRow]) -> None:
+    """Say which items have ended: one by one, or how many when many do at once."""
+    for state in (State.COMPLETED, State.FAILED, State.INTERRUPTED):
+        ended = [row for row in rows if row.state is state]
+        if len(ended) > _MOST_ANNOUNCED:
+            names = ", ".join(row.name for row in ended[:_MOST_ANNOUNCED])
+            more = f" and {len(ended) - _MOST_ANNOUNCED} more"
+            text = f"{len(ended)} items {state.value}: {names}{more}. {ended[0].error}".strip()
+            (show_info if state is State.COMPLETED else show_error)(text)
+        else:
+            for row in ended:
+                _announce_one(row)
+
+
+def _announce_one(row: ItemRow) -> None:
     """Say that an item has ended."""
-    if row.state is before.state:
-        return
     if row.state is State.COMPLETED:
         found = "" if row.n_components is None else f": {row.n_components} components found"
         if row.n_accepted is not None:
@@ -228,5 +256,5 @@ def _announce(before: ItemRow, row: ItemRow) -> None:
             show_info(said + "Double-click it in the batch to open it.")
     elif row.state is State.FAILED:
         show_error(f"{row.name} failed. {row.error}")
-    elif row.state is State.INTERRUPTED:
+    else:
         show_warning(f"{row.name} was interrupted. {row.error}")

@@ -98,8 +98,7 @@ class BatchCommands(QObject):
     def cancel_all(self) -> None:
         """Cancel everything that runs or is queued."""
         if self._bridge is not None:
-            rows = self._bridge.rows
-            self._bridge.cancel([row.uuid for row in rows if row.state in LIVE])
+            self._bridge.cancel_all()
 
     def retry(self) -> None:
         """Queue the selected items again and start them."""

@@ -97,7 +97,9 @@ class BatchWidget(Dock):
         self._splitter.addWidget(self.details)
         self.details.setMinimumWidth(200)
         self._splitter.setSizes([640, 340])
-        self._splitter.setStretchFactor(0, 1)
+        # Logs and tracebacks are wide; what the table does not need for names is theirs.
+        self._splitter.setStretchFactor(0, 3)
+        self._splitter.setStretchFactor(1, 2)
         self._pages.addWidget(hint_label(_NO_BATCH))
         self._pages.addWidget(self._splitter)
         layout = QVBoxLayout(self)

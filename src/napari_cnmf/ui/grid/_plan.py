@@ -69,6 +69,8 @@ def plan_grid(
     """Every item of the product, checked against its movie and the batch."""
     planned: list[PlannedItem] = []
     variants = expand_grid(request.base.params, request.grid)
+    if batch is not None:
+        batch.refresh()
     for chosen in request.inputs:
         yield chosen.name
         movie = _Movie(batch, chosen, request.base)
@@ -99,7 +101,7 @@ class _Movie:
             return PlannedItem(name, problem=self._broken)
         except CnmfError as error:
             return PlannedItem(name, problem=str(error))
-        same = self._batch.find_duplicate(spec)
+        same = self._batch.find_duplicate(spec, look=False)
         return PlannedItem(name, "" if same is None else f"{same.name} ({same.state.value})")
 
     def _spec(self, batch: Batch, params: CNMFParams) -> ItemSpec:

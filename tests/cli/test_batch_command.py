@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cnmf.batch import Batch, State
+from napari_cnmf.batch import Batch, State, scripts
 from napari_cnmf.cli import main
 from napari_cnmf.cli._export import FORMATS
 from napari_cnmf.io.caiman import read_caiman
@@ -117,8 +118,8 @@ def test_slurm_scripts_run_levels_in_order(
     batch = Batch.create(folder)
     motion = batch.add("mcorr", movie_path, engine="toy")
     batch.add_grid("cnmf", motion, engine="toy", grid={"init.gSig": [(3, 3), (4, 4)]})
-    scripts = tmp_path / "scripts"
-    assert cli("batch", folder, "scripts", "--kind", "slurm", "--to", scripts).returncode == 0
+    where = tmp_path / "scripts"
+    assert cli("batch", folder, "scripts", "--kind", "slurm", "--to", where).returncode == 0
     # Stands in for SLURM: runs the tasks of an array at once, and notes what it was asked.
     sbatch = tmp_path / "bin" / "sbatch"
     sbatch.parent.mkdir()
@@ -128,12 +129,12 @@ def test_slurm_scripts_run_levels_in_order(
         "for word; do case $word in --array=1-*) n=${word#--array=1-};; *.sh) task=$word;; esac;"
         " list=$word; done\n"
         'i=1; while [ $i -le $n ]; do SLURM_ARRAY_TASK_ID=$i sh "$task" "$list" >&2 || exit 1;'
-        " i=$((i + 1)); done\necho 77\n"
+        " i=$((i + 1)); done\necho '77;main'\n"
     )
     sbatch.chmod(0o755)
     path = f"{sbatch.parent}:/usr/bin:/bin"
     ran = subprocess.run(
-        [scripts / "submit.sh", "--mem=8G"], capture_output=True, text=True, check=False,
+        [where / "submit.sh", "--mem=8G"], capture_output=True, text=True, check=False,
         env={"PATH": path, "PYTHONPATH": os.environ["PYTHONPATH"]},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -143,6 +144,32 @@ def test_slurm_scripts_run_levels_in_order(
     assert asked[1] == (
         "--parsable --mem=8G --dependency=afterany:77 --array=1-2 task.sh items-1.txt"
     )
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+def test_slurm_arrays_are_no_longer_than_it_takes(
+    folder: Path, movie_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not here")
+    monkeypatch.setattr(scripts, "_ARRAY_SIZE", 2)
+    batch = Batch.create(folder)
+    motion = batch.add("mcorr", movie_path, engine="toy", name="'; touch owned; '")
+    cells = batch.add_grid("cnmf", motion, engine="toy", grid={"init.K": [1, 2, 3]})
+    written = scripts.write_scripts(batch, tmp_path / "it's $(touch owned)", kind="slurm")
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nwc -l < {tmp_path}/asked\n')
+    sbatch.chmod(0o755)
+    path = f"{sbatch.parent}:/usr/bin:/bin"
+    subprocess.run([shell, written], check=True, env={"PATH": path}, cwd=tmp_path)
+    asked = [line.partition(" --array")[2] for line in (tmp_path / "asked").read_text().split("\n")]
+    assert asked[:3] == [f"=1-{n} task.sh items-{i}.txt" for i, n in enumerate((1, 2, 1))]
+    text = (tmp_path / "asked").read_text()
+    assert text.count("--dependency=afterany:1 ") == 2
+    listed = "".join((written.parent / f"items-{i}.txt").read_text() for i in range(3))
+    assert listed.split() == [item.folder.name for item in (motion, *cells)]
+    assert not list(tmp_path.rglob("owned"))
 
 
 def test_export_takes_the_decisions_along(

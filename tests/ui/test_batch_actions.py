@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
 from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
+from napari_cnmf.ui import _bridge
 from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._notifier import notify_desktop
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._details import DetailsPanel
 from napari_cnmf.ui.batch._drop import dropped_paths
 from napari_cnmf.ui.batch._read_details import Details
+from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.grid import GridDialog
 
@@ -313,3 +318,30 @@ def test_counts_filter_by_state(docks: Any, batch: Batch, movie_file: Path, qtbo
     assert dock.table.n_shown == 1
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert dock.table.n_shown == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other desktops are told by Qt")
+def test_the_desktop_is_told_by_the_program_that_desktops_have(
+    viewer: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "notify-send"
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/said\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert notify_desktop("napari-cnmf", "--help; rm -rf ~")
+    qtbot.waitUntil((tmp_path / "said").exists)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert said[-3:] == ["--", "napari-cnmf", "--help; rm -rf ~"]
+
+
+def test_many_that_end_at_once_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    monkeypatch.setattr(_bridge, "show_error", said.append)
+    rows = [ItemRow(str(k), f"v{k}", State.FAILED, error="Its parent failed.") for k in range(9)]
+    _bridge._announce(rows[:2])
+    assert said == ["v0 failed. Its parent failed.", "v1 failed. Its parent failed."]
+    said.clear()
+    _bridge._announce(rows)
+    assert said == ["9 items failed: v0, v1, v2 and 6 more. Its parent failed."]

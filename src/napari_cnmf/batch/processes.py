@@ -29,6 +29,10 @@ _THREAD_VARIABLES = (
 )
 
 
+_children: list[subprocess.Popen[bytes]] = []
+"""Workers of this process, until they have ended and their exit code was collected."""
+
+
 class Handle(Protocol):
     """A worker that works on one item, wherever it runs."""
 
@@ -158,6 +162,9 @@ class LocalHandle(AdoptedHandle):
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         super().__init__(psutil.Process(popen.pid))
         self._popen = popen
+        # A queue that is let go of before a worker ends would leave a zombie.
+        _children[:] = [child for child in _children if child.poll() is None]
+        _children.append(popen)
 
     def ended(self) -> bool:
         self.exit_code = self._popen.poll()

@@ -51,10 +51,14 @@ after=
 {submissions}
 """
 
-_SLURM_LEVEL = (
-    'after=$(sbatch --parsable "$@" ${{after:+--dependency=afterany:$after}} '
-    "--array=1-{n} task.sh {list}) || exit 1"
+_SLURM_ARRAY = (
+    'job=$(sbatch --parsable "$@" ${{after:+--dependency=afterany$after}} '
+    "--array=1-{n} task.sh {list}) || exit 1\n"
+    "jobs=$jobs:${{job%%;*}}"
 )
+"""``--parsable`` gives ``id`` or, among several clusters, ``id;cluster``."""
+_ARRAY_SIZE = 1000
+"""Tasks of an array; as SLURM comes (``MaxArraySize`` 1001) it takes no more."""
 
 
 def write_scripts(
@@ -99,11 +103,17 @@ def write_scripts(
 
 def _write_slurm(folder: Path, items: list[Item], values: dict[str, str]) -> Path:
     submissions = []
-    for level, members in enumerate(_levels(items)):
-        listing = f"items-{level}.txt"
-        names = "".join(f"{item.folder.name}\n" for item in members)
-        atomic.write_text(folder / listing, names)
-        submissions.append(_SLURM_LEVEL.format(n=len(members), list=listing))
+    number = 0
+    for level in _levels(items):
+        submissions.append("jobs=")
+        for start in range(0, len(level), _ARRAY_SIZE):
+            members = level[start : start + _ARRAY_SIZE]
+            listing = f"items-{number}.txt"
+            number += 1
+            names = "".join(f"{item.folder.name}\n" for item in members)
+            atomic.write_text(folder / listing, names)
+            submissions.append(_SLURM_ARRAY.format(n=len(members), list=listing))
+        submissions.append("after=$jobs")
     _write(folder / "task.sh", _SLURM_TASK.format(**values))
     return _write(folder / "submit.sh", _SLURM_SUBMIT.format(submissions="\n".join(submissions)))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QProcess, QTimer
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QApplication, QMainWindow, QSystemTrayIcon
 
@@ -27,6 +29,11 @@ def notify_desktop(title: str, message: str) -> bool:
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
     for window in windows[:1]:
         QApplication.alert(window)
+    # GNOME has no tray, and Qt no other way to its messages; this program comes with most desktops.
+    program = shutil.which("notify-send") if sys.platform == "linux" else None
+    if program is not None:
+        words = ["--app-name=napari", "--icon=napari", "--", title, message]
+        return bool(QProcess.startDetached(program, words)[0])
     if not (QSystemTrayIcon.isSystemTrayAvailable() and QSystemTrayIcon.supportsMessages()):
         return False
     icon = windows[0].windowIcon() if windows else QIcon()

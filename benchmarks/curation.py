@@ -58,7 +58,7 @@ def make_result(n: int, n_frames: int, side: int, radius: float = 8.5) -> Compon
         A=A, C=C, S=S, YrA=YrA, dims=(side, side),
         b=np.full((side * side, 1), 50, np.float32), f=np.ones((1, n_frames), np.float32),
         snr=rng.gamma(3, 2, n), r_values=rng.beta(5, 2, n),
-        accepted=rng.random(n) > 0.4, frame_rate_hz=30.0,
+        accepted=rng.random(n) > 0.4, frame_rate_hz=30.0, attributes={"engine": "builtin"},
         params={"quality": {"min_SNR": 2.5, "rval_thr": 0.8}, "data": {"decay_time": 0.4}},
     )  # fmt: skip
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.reestimate._local import Local
+from napari_cnmf.core.reestimate._size import half_width
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.figures import areas
 from napari_cnmf.params import CNMFParams
 
 _MOST_BYTES = 2 << 30
@@ -34,17 +32,6 @@ class _Box:
             return self._frames[start:stop].copy()
         out[...] = self._frames[start:stop]
         return out
-
-
-def half_width(components: Components) -> tuple[int, int]:
-    """``gSig`` of a result: as it was run with, else from the size of its components."""
-    stored = components.params.get("init", {}).get("gSig")
-    if stored is not None and len(stored) >= 2:
-        return int(stored[-2]), int(stored[-1])
-    sizes = areas(components)
-    radius = math.sqrt(float(np.median(sizes)) / math.pi) if sizes.size else 7.0
-    width = max(2, round(radius / 1.8))
-    return width, width
 
 
 def box_around(

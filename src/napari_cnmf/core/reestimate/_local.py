@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core.reestimate._neuropil import explained, local_background, surroundings
+from napari_cnmf.core.reestimate._size import half_width
 from napari_cnmf.core.source import WindowSource
 from napari_cnmf.errors import CurationError, ResultError
 from napari_cnmf.model._ring import ring_grid, ring_step
@@ -14,6 +16,10 @@ from napari_cnmf.model.components import Components
 
 _BLOCK_BYTES = 64 << 20
 _STATIC_PERCENTILE = 20.0
+_BUILTIN = "builtin"
+"""The engine whose results have a local background beside ``b f``, as they say themselves."""
+_REACH_WIDTHS = 2.0
+"""Half-widths of a cell around an edit from which its background is taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +54,18 @@ def local_light(
     source: WindowSource | None,
     pixels: NDArray[np.int64],
     leaving: NDArray[np.intp],
+    *,
+    keep_local: bool = False,
 ) -> Local:
     """Take everything but the components ``leaving`` out of the movie at ``pixels``.
 
     Without a movie the light is what the leaving components' own traces say, ``A (C + YrA)``.
+
+    Parameters
+    ----------
+    keep_local
+        Leave in what ``b f`` misses of the background: the engine's search takes it out itself,
+        and in a large region one plane is no picture of it.
 
     Raises
     ------
@@ -75,7 +89,7 @@ def local_light(
             raw = raw + components.YrA[leaving]
         light = by_column[:, leaving].toarray().astype(np.float32) @ raw.astype(np.float32)
         return Local(pixels, light, None, others, A_others, C_others)
-    movie, background = _movie_and_background(components, source, pixels)
+    movie, background = _movie_and_background(components, source, pixels, keep_local)
     light = movie - background
     if others.size:
         light -= A_others @ C_others
@@ -83,18 +97,45 @@ def local_light(
 
 
 def _movie_and_background(
-    components: Components, source: WindowSource, pixels: NDArray[np.int64]
+    components: Components, source: WindowSource, pixels: NDArray[np.int64], keep_local: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Both ``(P, T)``."""
     dims = components.dims
     if components.W is not None and components.b0 is not None:
         return _ring_background(components, source, pixels)
-    movie = read_pixels(source, pixels, dims)
     if components.b is not None and components.f is not None and components.b.shape[1]:
-        background = components.b[pixels].astype(np.float32) @ components.f.astype(np.float32)
-        return movie, background
+        if not keep_local and components.attributes.get("engine") == _BUILTIN:
+            return _smooth_background(components, source, pixels)
+        movie = read_pixels(source, pixels, dims)
+        return movie, _low_rank(components, pixels)
+    movie = read_pixels(source, pixels, dims)
     static = np.percentile(movie, _STATIC_PERCENTILE, axis=1, keepdims=True)
     return movie, np.broadcast_to(static.astype(np.float32), movie.shape)
+
+
+def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """``b f`` at ``pixels``, ``(P, T)``."""
+    assert components.b is not None
+    assert components.f is not None
+    return np.asarray(
+        components.b[pixels].astype(np.float32) @ components.f.astype(np.float32), np.float32
+    )
+
+
+def _smooth_background(
+    components: Components, source: WindowSource, pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``b f`` and what of the local background it misses, from the pixels around."""
+    reach = _REACH_WIDTHS * max(half_width(components))
+    around = surroundings(pixels, components.dims, reach)
+    both = np.union1d(pixels, around)
+    movie = read_pixels(source, both, components.dims)
+    here, there = np.searchsorted(both, pixels), np.searchsorted(both, around)
+    A, rows = explained(components, around)
+    residual = movie[there] - _low_rank(components, around)
+    residual -= A @ components.C[rows].astype(np.float32)
+    missed = local_background(residual, around, pixels, components)
+    return movie[here], _low_rank(components, pixels) + missed
 
 
 def _ring_background(

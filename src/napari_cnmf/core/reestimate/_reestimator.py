@@ -150,7 +150,7 @@ class Reestimator:
         """
         region, nobody = np.unique(pixels), np.zeros(0, np.intp)
         box, around = box_around(region, components)
-        local = local_light(components, self.source, around, nobody)
+        local = local_light(components, self.source, around, nobody, keep_local=True)
         decay_time = self._params(components).data.decay_time
         found = footprints_in(
             local,
@@ -160,7 +160,9 @@ class Reestimator:
             frame_rate_hz=self._rate(components),
             decay_time=decay_time,
         )
-        return self._finish(components, local, found, nobody)
+        inside = np.flatnonzero(np.any(found, axis=0))
+        local = local_light(components, self.source, around[inside], nobody)
+        return self._finish(components, local, [a[inside] for a in found], nobody)
 
     def raw_trace(
         self, components: Components, pixels: NDArray[np.int64]

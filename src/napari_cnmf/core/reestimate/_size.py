@@ -1,0 +1,21 @@
+"""How large the cells of a result are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.figures import areas
+
+
+def half_width(components: Components) -> tuple[int, int]:
+    """``gSig`` of a result: as it was run with, else from the size of its components."""
+    stored = components.params.get("init", {}).get("gSig")
+    if stored is not None and len(stored) >= 2:
+        return int(stored[-2]), int(stored[-1])
+    sizes = areas(components)
+    radius = math.sqrt(float(np.median(sizes)) / math.pi) if sizes.size else 7.0
+    width = max(2, round(radius / 1.8))
+    return width, width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -43,10 +44,15 @@ class Dock(QWidget):
             if other is dock or other.findChild(Dock) is None:
                 continue
             # Qt reports the area of a closed dock too.
-            if other.isVisible() and window.dockWidgetArea(other) == area:
+            if not _is_closed(other) and window.dockWidgetArea(other) == area:
                 window.tabifyDockWidget(other, dock)
                 dock.raise_()
                 return
+
+
+def _is_closed(dock: QDockWidget) -> bool:
+    """Whether a user closed it; one that was just added is not visible yet either."""
+    return dock.isHidden() and dock.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
 
 
 def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str) -> Any:

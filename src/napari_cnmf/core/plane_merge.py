@@ -241,10 +241,18 @@ def _attributes(parts: list[Components], cells: list[_Cell]) -> dict[str, Any]:
     }
     found["planes"] = [[part.plane for part in cell.group] for cell in cells]
     found["one_photon"] = any(bool(p.attributes.get("one_photon")) for p in parts)
-    table: dict[str, list[Any]] = {}
-    for z, part in enumerate(parts):
-        for name, column in part.attributes["candidates"].items():
-            rows = [[z, *at] for at in column] if name == "at" else column
-            table.setdefault(name, []).extend(rows)
-    found["candidates"] = table
+    found["candidates"] = _all_candidates([part.attributes["candidates"] for part in parts])
     return found
+
+
+def _all_candidates(tables: list[dict[str, Any]]) -> dict[str, Any]:
+    """The planes' tables one below the other; what a candidate needed is the same in all."""
+    whole: dict[str, Any] = {}
+    for z, table in enumerate(tables):
+        for name, column in table.items():
+            if not isinstance(column, list):
+                whole[name] = column
+                continue
+            rows = [[z, *at] for at in column] if name == "at" else column
+            whole.setdefault(name, []).extend(rows)
+    return whole

@@ -36,7 +36,9 @@ def assemble(
     """Components of unit norm footprints; ``A C + b f`` is the movie without its noise.
 
     The baseline of each trace is moved into the static background, so that ``C`` rests at
-    zero and ``bl`` is 0. ``one_photon`` says that the background is no baseline for dF/F.
+    zero and ``bl`` is 0; a spike in the first frame is in ``S``, so that ``c1`` is 0. The traces
+    of ``traced`` become those of the result, in place. ``one_photon`` says that the background is
+    no baseline for dF/F.
     """
     sn = np.where(np.isfinite(traced.sn), traced.sn, 0).astype(np.float32)
     A = (sp.diags(sn) @ traced.A).tocsc().astype(np.float32)
@@ -46,8 +48,13 @@ def assemble(
     A.sort_indices()
     scale = norm[:, None].astype(np.float32)
     calcium = traced.calcium
-    raw = (traced.raw.raw - calcium.baseline[:, None]) * scale
-    C = calcium.C * scale
+    # In place: arrays of all traces are what grows with a recording, and there are enough of them.
+    C, S, rest = calcium.C, calcium.S, traced.raw.raw
+    C *= scale
+    S *= scale
+    rest -= calcium.baseline[:, None]
+    rest *= scale
+    rest -= C
     static = binned.mean + A @ (calcium.baseline * norm).astype(np.float32)
     b, f = background_factors(traced.modes, traced.raw.modes, static)
     n = len(norm)
@@ -55,14 +62,14 @@ def assemble(
         A=A,
         C=C,
         dims=plan.dims,
-        S=calcium.S * scale,
-        YrA=raw - C,
+        S=S,
+        YrA=rest,
         b=b,
         f=f,
         sn=np.where(np.isfinite(binned.sn), binned.sn, 0).astype(np.float32),
         g=calcium.g,
         bl=np.zeros(n, np.float32),
-        c1=C[:, 0] * 0,
+        c1=np.zeros(n, np.float32),
         neurons_sn=calcium.noise * scale[:, 0],
         lam=calcium.lam * scale[:, 0],
         frame_rate_hz=plan.frame_rate_hz,

@@ -122,8 +122,9 @@ def _with_scores(
     report: Report,
     block_bytes: int = 32 << 20,
 ) -> Components:
-    raw = components.C if components.YrA is None else components.C + components.YrA
-    snr = trace_snr(raw, frame_rate_hz, params.data.decay_time, workers)
+    snr = trace_snr(
+        components.C, frame_rate_hz, params.data.decay_time, workers, rest=components.YrA
+    )
     r = components.r_values
     if source is not None:
         n_frames = source.shape[0]

@@ -158,6 +158,8 @@ def search(
             )
         parts.append(_owned(tile, detection, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))
+        # The bins of one tile are let go before those of the next are read.
+        del X, tile, detection
     factors, activity = _joined(parts, by_energy=given is None)
     if given is None and len(plan.tiles) > 1:
         factors, activity = _without_twins(factors, activity)

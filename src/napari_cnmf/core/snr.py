@@ -20,6 +20,8 @@ from scipy.special import log_ndtr, ndtri
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 
+_VALUES = 200_000
+"""Of the traces that a thread works on together: half a dozen copies of them are made."""
 _SIGMAS = 3.0
 _BASELINE_PERCENTILE = 8.0
 
@@ -114,14 +116,19 @@ def noise_of_lower_side(
 
 
 def trace_snr(
-    traces: NDArray[np.floating], frame_rate_hz: float, decay_time_s: float, workers: Workers
+    traces: NDArray[np.floating],
+    frame_rate_hz: float,
+    decay_time_s: float,
+    workers: Workers,
+    *,
+    rest: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     """SNR of raw traces.
 
     Parameters
     ----------
     traces
-        ``C + YrA``, ``(n_components, n_frames)``.
+        ``C + YrA``, ``(n_components, n_frames)``; or ``C``, with ``YrA`` as ``rest``.
     frame_rate_hz, decay_time_s
         Give the number of frames a transient must stand out for.
 
@@ -134,7 +141,8 @@ def trace_snr(
     out = np.zeros(len(traces))
 
     def work(start: int, stop: int) -> None:
-        y = remove_slow_baseline(traces[start:stop])
+        part = traces[start:stop]
+        y = remove_slow_baseline(part if rest is None else part + rest[start:stop])
         mode, sigma = noise_of_lower_side(y)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (y - mode[:, None]) / (_SIGMAS * sigma[:, None])
@@ -143,5 +151,5 @@ def trace_snr(
             least = total.min(axis=1)
             out[start:stop] = -ndtri(np.exp(least / n_samples))
 
-    workers.ranges(work, len(traces), 32)
+    workers.ranges(work, len(traces), max(1, min(32, _VALUES // max(1, traces.shape[1]))))
     return np.nan_to_num(out, nan=0.0)

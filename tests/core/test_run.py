@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core import CNMFResult, run_cnmf
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, demo_recording, score
@@ -197,3 +199,37 @@ def test_a_volume_goes_the_same_way() -> None:
     assert (cosine.max(1) > 0.9).all()
     best = cosine.argmax(1)
     assert all(np.corrcoef(components.C[k], c)[0, 1] > 0.97 for k, c in zip(best, C, strict=True))
+
+
+def test_a_long_step_is_stopped_between_its_pieces() -> None:
+    done: list[int] = []
+
+    def stop() -> None:
+        raise CancelledByUser("stop")
+
+    def piece(start: int, end: int) -> None:
+        done.append(start)
+        threading.Event().wait(0.02)
+
+    for n_threads in (1, 2):
+        done.clear()
+        with pytest.raises(CancelledByUser), Workers(n_threads, stop) as workers:
+            workers.ranges(piece, 1000, 1)
+        assert 0 < len(done) < 100
+
+
+def test_what_makes_no_sense_is_said(demo: Recording) -> None:
+    said: list[str] = []
+    params = params_for(demo)
+    empty = sp.csc_matrix((demo.shape[1] * demo.shape[2], 2), dtype=np.float32)
+    short = ArraySource(demo.array()[:60])
+    result = run_cnmf(short, params, frame_rate_hz=0.01, ain=empty, on_warning=said.append)
+    assert result.components.n_components == 0
+    assert any("decay times: transients fall between frames" in line for line in said)
+    assert any("2 of 2 footprints of Ain are empty" in line for line in said)
+
+
+def test_a_line_is_a_movie_too() -> None:
+    movie = np.random.default_rng(0).poisson(200, (200, 1, 64)).astype(np.uint16)
+    params = CNMFParams().replace(init={"gSig": (4, 4)})
+    assert run_cnmf(ArraySource(movie), params, frame_rate_hz=15).components.n_components == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -13,16 +14,24 @@ from threadpoolctl import threadpool_limits
 T = TypeVar("T")
 U = TypeVar("U")
 
+_CHECK_EVERY_S = 0.1
+
 
 class Workers:
     """Runs independent pieces of one step on ``n_threads`` threads.
+
+    ``check`` is called between pieces, in the thread that waits for them, ten times a second
+    at most; it may raise to stop: what is running ends with its piece, the rest is dropped.
 
     Pieces write to places of their own and are cut without regard to the number
     of threads, so that results do not depend on it. Meanwhile linear algebra keeps to
     the thread that calls it: a second pool would wait spinning on the same cores.
     """
 
-    def __init__(self, n_threads: int | None = None) -> None:
+    def __init__(
+        self, n_threads: int | None = None, check: Callable[[], None] | None = None
+    ) -> None:
+        self._check, self._checked_at = check, time.monotonic()
         self.n_threads = max(1, n_threads or os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self.n_threads) if self.n_threads > 1 else None
 
@@ -42,9 +51,18 @@ class Workers:
 
     def map(self, work: Callable[[T], U], pieces: Iterable[T]) -> list[U]:
         """``[work(piece) for piece in pieces]``, on all threads."""
-        if self._pool is None:
-            return [work(piece) for piece in pieces]
-        return list(self._pool.map(work, pieces))
+        results = map(work, pieces) if self._pool is None else self._pool.map(work, pieces)
+        out = []
+        for result in results:
+            out.append(result)
+            self._look_up()
+        return out
+
+    def _look_up(self) -> None:
+        now = time.monotonic()
+        if self._check is not None and now - self._checked_at > _CHECK_EVERY_S:
+            self._checked_at = now
+            self._check()
 
     def ranges(self, work: Callable[[int, int], Any], n: int, step: int) -> None:
         """Call ``work(start, stop)`` on consecutive ranges of ``n``, each ``step`` long."""

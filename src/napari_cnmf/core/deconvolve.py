@@ -14,6 +14,7 @@ takes from events is half given back at the end (:mod:`napari_cnmf.core.relax`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -191,6 +192,7 @@ def deconvolve(
     s_min: float,
     workers: Workers,
     relaxed: bool = True,
+    on_rows: Callable[[int], None] = lambda done: None,
 ) -> Deconvolved:
     """Calcium and spikes of demixed traces.
 
@@ -206,6 +208,8 @@ def deconvolve(
         Smallest spike: in units of the trace if positive, of its noise if negative.
     relaxed
         Take half the penalty's bias from the events.
+    on_rows
+        Told the number of traces done; may raise to stop.
     """
     n, n_frames = raw.shape
     window = max(200, round(20 * float(np.median(decay_s)) * frame_rate_hz)) if n else 200
@@ -228,8 +232,7 @@ def deconvolve(
                 baseline = baseline + quiet_level(raw[ids], baseline, C[ids], noise[ids], window)
         level[ids] = baseline.mean(1)
 
-    def work(start: int, stop: int) -> None:
-        at = np.arange(start, stop)
+    def work(at: NDArray[np.int64]) -> None:
         noise[at] = estimate_trace_noise(raw[at])
         baseline = slow_baseline(raw[at], noise[at], window)
         level[at] = baseline.mean(1)
@@ -240,7 +243,11 @@ def deconvolve(
         fit(at[~drifts], baseline[~drifts, :1])
         fit(at[drifts], baseline[drifts])
 
-    workers.ranges(work, n, _AT_ONCE)
+    together = _AT_ONCE * 2 * workers.n_threads
+    for start in range(0, n, together):
+        ids = np.arange(start, min(start + together, n))
+        workers.map(work, [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)])
+        on_rows(start + len(ids))
     lam = (PENALTY * noise * norm).astype(np.float32) if p else np.zeros(n, np.float32)
     return Deconvolved(C, S, level, noise, g.astype(np.float32), lam)
 

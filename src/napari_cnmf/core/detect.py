@@ -171,7 +171,7 @@ def detect(
     first = np.zeros(tile.field.shape, np.float32)
     tile.renew_background()
     for i in range(steps.detections):
-        on_step((0.1, 0.6)[min(i, 1)])
+        on_step((0.15, 0.63)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, explained)
         if i == 0:
             first = lattice.to_pixels(energy.score(), tile.field.shape)
@@ -183,7 +183,7 @@ def detect(
         candidates.append(tried)
         tile.add(found)
         tile.renew_background()
-        on_step((0.4, 0.8)[min(i, 1)])
+        on_step((0.52, 0.89)[min(i, 1)])
         tile.least_squares(steps.rounds[min(i, 1)])
         tile.merge(steps.merge_correlation)
         if steps.absorb_halos:

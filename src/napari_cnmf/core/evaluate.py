@@ -104,7 +104,7 @@ def evaluate_result(
                 "Choose the movie that the result was made from."
             )
     report = Report(on_progress, on_warning, on_log, should_stop)
-    with Workers(n_threads) as workers:
+    with Workers(n_threads, report.check) as workers:
         scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
     # Whoever moves a threshold later starts from those that made this verdict.
     thresholds = {"quality": params.to_dict()["quality"]}

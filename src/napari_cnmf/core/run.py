@@ -123,7 +123,7 @@ def run_cnmf(
     plan = make_plan(source, params, frame_rate_hz, memory_gb)
     steps = steps or steps_for(params, refit, one_photon)
     _say_plan(plan, report)
-    with Workers(n_threads) as workers:
+    with Workers(n_threads, report.check) as workers:
         binned, found, sn, gain = _detect(
             source, params, plan, steps, border_px, mask, ain, one_photon, scratch, workers, report
         )
@@ -167,7 +167,13 @@ def _say_plan(plan: Plan, report: Report) -> None:
         f"{plan.n_frames} frames of {' x '.join(map(str, plan.dims))} pixels are analysed {where}, "
         f"in bins of {plan.frames_per_bin} frames."
     )
-    decays = plan.n_frames / (plan.decay_time_s * plan.frame_rate_hz)
+    frames = plan.decay_time_s * plan.frame_rate_hz
+    if frames < 0.5:
+        report.warn(
+            f"A frame lasts {1 / frames:.1f} decay times: transients fall between frames. Check "
+            f"data.fr ({plan.frame_rate_hz:g} Hz) and data.decay_time ({plan.decay_time_s:g} s)."
+        )
+    decays = plan.n_frames / frames
     if decays < 30:
         report.warn(
             f"The movie lasts {decays:.0f} decay times; cells that are active once or twice in so "
@@ -213,6 +219,14 @@ def _detect(
         found = search(store, binned, sn, gain, plan, steps, given, extra, workers, report)
     if seeds is not None:
         found = replace(found, correlation=seeds.correlation, pnr=seeds.pnr)
+    _say_findings(binned, found, plan, given, report)
+    return binned, found, sn, gain
+
+
+def _say_findings(
+    binned: Binned, found: Found, plan: Plan, given: sp.csc_matrix | None, report: Report
+) -> None:
+    """What the user should know of the movie, and of footprints that were given."""
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     moving = stillness_warning(found.shifts)
@@ -223,7 +237,12 @@ def _detect(
             f"{int(binned.lost.sum())} of {plan.n_frames} frames are empty; they were left out "
             "and their traces interpolated."
         )
-    return binned, found, sn, gain
+    n_given = len(found.factors) if given is None else given.shape[1]
+    if len(found.factors) < n_given:
+        report.warn(
+            f"{n_given - len(found.factors)} of {n_given} footprints of Ain are empty inside the "
+            "field, the mask and the border; they were left out, the others keep their order."
+        )
 
 
 def _one_photon_extra(plan: Plan, seeds: Seeds | None) -> OnePhoton:
@@ -307,15 +326,16 @@ def _trace(
         on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
     )  # fmt: skip
     p = params.temporal.p
-    report.progress("deconvolving", 0, 1)
+    n = A.shape[1]
+    report.progress("deconvolving", 0, n)
     kinetics = estimate_kinetics(traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers)
     _say_kinetics(kinetics, plan, report)
     s_min = params.temporal.s_min or 0.0
     calcium = deconvolve(
         traces.raw, kinetics.decay_s, kinetics.rise_s, plan.frame_rate_hz,
         p=p, s_min=s_min, workers=workers,
+        on_rows=lambda done: report.progress("deconvolving", done, n),
     )  # fmt: skip
-    report.progress("deconvolving", 1, 1)
     return Traced(A, sn, traces, calcium, modes, kinetics)
 
 

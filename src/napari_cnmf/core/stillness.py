@@ -34,6 +34,8 @@ def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[
     Active cells brighten without moving; the robust part of the regression is that pixels
     whose bins deviate most (the top tenth by variance over noise) are left out.
     """
+    if min(X.shape[1:3]) < 2:
+        return np.zeros((X.shape[-1], 2))
     mean = X.mean(-1)
     gy, gx = np.gradient(mean, axis=1), np.gradient(mean, axis=2)
     inner = np.isfinite(sn) & (np.abs(gy) + np.abs(gx) > 0)

@@ -89,6 +89,14 @@ def test_a_full_disk(run: Any) -> None:
         run("raise OSError(28, 'No space left on device')")
 
 
+def test_a_full_disk_that_ends_the_process(run: Any) -> None:
+    """As the library of HDF5 does: it says why, and takes its process along."""
+    body = "import os, sys\nsys.stderr.write('errno = 28, No space left on device\\n')\n"
+    body += "sys.stderr.flush(); os.abort()"
+    with pytest.raises(EngineError, match="disk with the batch is full"):
+        run(body)
+
+
 def test_a_process_that_dies(run: Any) -> None:
     with pytest.raises(EngineError, match=r"without a result \(exit code 3\).*last words: oh dear"):
         run("import os, sys\nsys.stderr.write('oh dear\\n'); sys.stderr.flush(); os._exit(3)")

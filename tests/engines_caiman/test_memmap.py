@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +85,30 @@ def test_kept_and_used_by_the_next_item(
     clear_scratch(second.folder)
     third = make_job("evaluate")
     assert prepared(third, recorder, "C").stat().st_nlink == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room is reserved on POSIX")
+def test_a_full_disk_is_an_error_before_the_first_frame(
+    make_job: Callable[..., Job], recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map that is written to beyond the disk's end would kill its process."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    job = make_job()
+    with pytest.raises(OSError, match="No space left"):
+        prepared(job, recorder, "C")
+    assert not list((job.folder / SCRATCH).iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room is reserved on POSIX")
+def test_a_share_that_reserves_nothing_is_written_to_all_the_same(
+    make_job: Callable[..., Job], recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(*_: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", cannot)
+    assert prepared(make_job(), recorder, "C").stat().st_size == 40 * 12 * 10 * 4

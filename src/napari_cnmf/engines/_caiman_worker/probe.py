@@ -31,6 +31,8 @@ def probe(voice: Voice) -> None:
         voice.say("probe", status="other", origin=str(spec.origin), **facts)
         return
     facts["package"] = str(folders[0])
+    # the last word of an import that takes its interpreter along
+    voice.say("probe", status="importing", **facts)
     try:
         facts["without"] = do_without_if_need_be()
         import_module("caiman.source_extraction.cnmf")

@@ -24,6 +24,11 @@ from napari_cnmf.errors import CancelledByUser, EngineError
 _POLL_S = 0.1
 _EXIT_POOL_DIED = 75
 _LONGEST_LINE = 2**20
+_DISK_IS_FULL = "The disk with the batch is full. Free some space, then retry the item."
+_USUAL_CAUSES = {
+    "signal SIGKILL": " When memory was short, the system did that.",
+    "signal SIGBUS": " Most often the disk with the batch is full: free some space, then retry.",
+}
 
 
 class PoolDied(Exception):
@@ -191,8 +196,8 @@ def _explain(event: dict[str, Any]) -> str:
         )
     if kind == "MemoryError":
         return text + "Use smaller patches (patch.rf) or fewer processes, then retry."
-    if "No space left" in message or "[Errno 28]" in message:
-        return "The disk with the batch is full. Free some space, then retry the item."
+    if _tells_of_a_full_disk(message):
+        return _DISK_IS_FULL
     return text + "The log has the traceback."
 
 
@@ -201,14 +206,21 @@ def _newer(version: str, limit: tuple[int, int]) -> bool:
     return all(p.isdigit() for p in parts) and tuple(map(int, parts)) >= limit
 
 
+def _tells_of_a_full_disk(text: str) -> bool:
+    return any(sign in text for sign in ("No space left", "[Errno 28]", "errno = 28"))
+
+
 def _how_it_ended(code: int | None, last_words: deque[str]) -> str:
+    # the library of HDF5 takes its process along when it cannot write
+    if any(map(_tells_of_a_full_disk, last_words)):
+        return _DISK_IS_FULL
     how = f"exit code {code}"
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             how = f"signal {signal.Signals(-code).name}"
-    memory = " When memory was short, the system did that." if how == "signal SIGKILL" else ""
+    cause = _USUAL_CAUSES.get(how, "")
     said = f" Its last words: {last_words[-1][:300]}" if last_words else ""
-    return f"CaImAn's process ended without a result ({how}).{memory}{said} The log has more."
+    return f"CaImAn's process ended without a result ({how}).{cause}{said} The log has more."
 
 
 def _end_tree(process: subprocess.Popen[bytes]) -> None:

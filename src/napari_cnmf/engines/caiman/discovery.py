@@ -218,12 +218,15 @@ def _ask(path: Path, timeout_s: float) -> dict[str, Any]:
     if status == "broken":
         raise Unusable(f"CaImAn is there and cannot be imported ({_short(str(answer['reason']))})")
     lines = done.stderr.decode(errors="replace").strip().splitlines()
-    last = _short(lines[-1]) if lines else "no output"
-    raise Unusable(f"it is no Python that works (exit code {done.returncode}, {last})")
+    how = f"exit code {done.returncode}, {_short(lines[-1]) if lines else 'no output'}"
+    if status == "importing":
+        raise Unusable(f"CaImAn is there, and importing it ends its Python ({how})")
+    raise Unusable(f"it is no Python that works ({how})")
 
 
 def _answer_in(output: bytes) -> dict[str, Any]:
-    for line in output.splitlines():
+    """The last that the probe said."""
+    for line in reversed(output.splitlines()):
         try:
             value = json.loads(line)
         except ValueError:

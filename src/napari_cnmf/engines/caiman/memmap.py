@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
@@ -109,7 +110,8 @@ def write_memmap(
     n_frames, *dims = source.shape
     n_pixels = math.prod(dims)
     shape = (n_pixels, n_frames) if order == "C" else (n_frames, n_pixels)
-    pixels: Any = np.memmap(path, dtype=_PIXELS, mode="w+", shape=shape)
+    _allocate(path, n_pixels * n_frames * _PIXELS.itemsize)
+    pixels: Any = np.memmap(path, dtype=_PIXELS, mode="r+", shape=shape)
     low, high = math.inf, -math.inf
     step = _frames_at_once(n_pixels, n_frames, memory_gb)
     try:
@@ -136,6 +138,24 @@ def write_memmap(
         pixels._mmap.close()
     if low == high:
         raise MovieError(f"A movie must vary, got {low:g} everywhere. Choose another movie.")
+
+
+def _allocate(path: Path, n_bytes: int) -> None:
+    """A file with room for all of it: a map written to beyond the disk's end kills its process.
+
+    Raises
+    ------
+    OSError
+        The disk is full.
+    """
+    with path.open("wb") as file:
+        file.truncate(n_bytes)
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some shares cannot
+                    raise
 
 
 def read_frames(pixels: NDArray[np.float32], dims: tuple[int, ...]) -> NDArray[np.float32]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from napari_cnmf.engines.caiman import CaimanEngine, discovery
-from napari_cnmf.engines.caiman.discovery import VARIABLE, Unusable, find_caiman, probe
+from napari_cnmf.engines.caiman import CaimanEngine, discovery, interpreter
+from napari_cnmf.engines.caiman.discovery import VARIABLE, find_caiman
 from napari_cnmf.engines.caiman.environments import environments, python_of
+from napari_cnmf.engines.caiman.interpreter import CaimanFound, Unusable, probe
 from napari_cnmf.settings import Settings, write_settings
 
 
@@ -36,7 +37,7 @@ def test_answer_is_remembered_until_something_changes(fake: Any) -> None:
 
 def test_remembered_answer_needs_no_process(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     probe(fake.install(), "here")
-    monkeypatch.setattr(discovery, "_ask", lambda *_: pytest.fail("it was asked again"))
+    monkeypatch.setattr(interpreter, "_ask", lambda *_: pytest.fail("it was asked again"))
     assert probe(fake.python, "there").source == "there"
 
 
@@ -144,3 +145,14 @@ def test_environments_of_conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     found = list(environments())
     assert root / "envs" / "with" in found
     assert root / "envs" / "without" not in found
+
+
+@pytest.mark.parametrize(
+    ("version", "scipy", "is_known"),
+    [("1.12.1", "1.17.1", True), ("1.12.1", "1.13.1", False), ("1.13.0", "1.18.0", False)],
+)
+def test_a_scipy_that_caiman_fails_with_is_said_beforehand(
+    version: str, scipy: str, is_known: bool
+) -> None:
+    problem = CaimanFound(Path("python"), version, "here", scipy).known_problem
+    assert ("scipy<1.14" in problem) == is_known

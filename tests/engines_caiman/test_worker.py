@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from napari_cnmf.engines._caiman_worker.log import LogToVoice, rounds_of
-from napari_cnmf.engines.caiman.discovery import WORKER, probe
+from napari_cnmf.engines.caiman.interpreter import WORKER, probe
 
 SOURCES = sorted(WORKER.rglob("*.py"))
 NEEDS_TENSORFLOW = """

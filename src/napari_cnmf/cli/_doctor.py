@@ -64,8 +64,8 @@ def _state(engine: dict[str, Any]) -> str:
     if not engine["ready"]:
         return str(engine["reason"])
     where = f", {engine['path']} ({engine['source']})" if "path" in engine else ""
-    without = f"; {engine['without']}" if "without" in engine else ""
-    return f"ready, version {engine['version']}{where}{without}"
+    remarks = "".join(f"; {remark}" for remark in engine.get("remarks", ()))
+    return f"ready, version {engine['version']}{where}{remarks}"
 
 
 def set_caiman(path: str) -> None:
@@ -139,8 +139,8 @@ def _search_of(engine: CaimanEngine) -> dict[str, Any]:
     facts: dict[str, Any] = {"tried": [list(entry) for entry in search.tried]}
     if search.found is not None:
         facts |= {"path": str(search.found.path), "source": search.found.source}
-        if search.found.without:
-            facts["without"] = search.found.without
+        remarks = [search.found.without, search.found.known_problem]
+        facts["remarks"] = [remark for remark in remarks if remark]
     return facts
 
 

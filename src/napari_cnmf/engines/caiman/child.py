@@ -18,7 +18,7 @@ from typing import IO, Any
 import psutil
 
 from napari_cnmf.engines.base import Reporter
-from napari_cnmf.engines.caiman.discovery import WORKER, CaimanFound, worker_environment
+from napari_cnmf.engines.caiman.interpreter import WORKER, CaimanFound, worker_environment
 from napari_cnmf.errors import CancelledByUser, EngineError
 
 _POLL_S = 0.1
@@ -191,8 +191,8 @@ def _explain(event: dict[str, Any]) -> str:
     text = f"CaImAn failed: {kind}: {message[:500]}. "
     if kind == "LinAlgError" and _newer(versions.get("scipy", ""), (1, 14)):
         return (
-            f"CaImAn {versions.get('caiman')} does not work with SciPy {versions['scipy']}: it "
-            "needs an earlier one than 1.14. Install 'scipy<1.14' in its environment, then retry."
+            f"CaImAn {versions.get('caiman')} does not work with SciPy {versions['scipy']}. "
+            "Install 'scipy<1.14' in its environment, then retry."
         )
     if kind == "MemoryError":
         return text + "Use smaller patches (patch.rf) or fewer processes, then retry."

@@ -18,13 +18,13 @@ from typing import IO
 
 import psutil
 
-from napari_cnmf.engines.caiman.discovery import CaimanFound, Unusable, probe
 from napari_cnmf.engines.caiman.environments import (
     TOOLS,
     find_tool,
     own_environment,
     python_of,
 )
+from napari_cnmf.engines.caiman.interpreter import CaimanFound, Unusable, probe
 from napari_cnmf.errors import CancelledByUser, EngineError
 
 PACKAGES = ("caiman", "scipy<1.14")

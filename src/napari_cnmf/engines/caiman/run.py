@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_cnmf.engines.base import Algorithm, Job, Outcome, Reporter
 from napari_cnmf.engines.caiman.child import run_worker
-from napari_cnmf.engines.caiman.discovery import CaimanFound
+from napari_cnmf.engines.caiman.interpreter import CaimanFound
 from napari_cnmf.engines.caiman.memmap import (
     clear_scratch,
     kept_input,
@@ -39,6 +39,8 @@ def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -
     movie = job.open_movie()
     check_movie(movie)
     reporter.log(f"CaImAn {caiman.version} in {caiman.path} ({caiman.source}).")
+    if caiman.known_problem and not is_motion:
+        reporter.warning(caiman.known_problem)
     order = "F" if is_motion else "C"
     needs = estimate_needs(
         job,

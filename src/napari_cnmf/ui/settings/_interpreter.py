@@ -117,6 +117,8 @@ class InterpreterPanel(QWidget):
         lines = [f"{path} ({source}): {why}." for path, source, why in search.tried]
         if found is not None:
             lines.insert(0, f"{found.path}\nfound in: {found.source}")
+            if found.known_problem:
+                lines.insert(1, found.known_problem)
             if found.without:
                 lines.insert(1, f"{found.without}: components are evaluated without CaImAn's CNN.")
         else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -69,6 +73,35 @@ def test_the_session_goes_into_nwb_and_rejected_ones_can_be_left_out(
         assert list(nwb.experimenter) == ["Doe, Jane", "Roe, Ann"]
         table = nwb.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
         assert table.id[:].tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("kind", ["1p", "3d"])
+def test_volumes_and_one_photon_with_and_without_rejected_ones(
+    viewer: Any, qtbot: Any, tmp_path: Path, kind: str
+) -> None:
+    data = Path(__file__).parents[1] / "data" / f"result-{kind}.hdf5"
+    path = Path(shutil.copy(data, tmp_path / "r.hdf5"))
+    session = session_of(viewer)
+    session.show(finish(load_file(path, None)))
+    cur = session.result.curation
+    cur.reject([int(cur.ids[cur.accepted][0])])
+    dock = _dock.ExportWidget(viewer)
+    viewer.window.add_dock_widget(dock, area="right")
+    for rejected in (True, False):
+        for name in ("csv", "labels"):
+            dock.choose(name)
+            dock.rejected.setChecked(rejected)
+            out = tmp_path / f"{name} {rejected}{EXPORTERS[name].suffix}"
+            dock.path.setText(str(out))
+            QTest.mouseClick(dock.write, Qt.MouseButton.LeftButton)
+            qtbot.waitUntil(dock.write.isEnabled)
+            assert dock.status.text() == f"Written: {out}"
+        ids = cur.ids if rejected else cur.ids[cur.accepted]
+        table = pd.read_csv(tmp_path / f"csv {rejected}" / "components.csv")
+        assert table["id"].tolist() == ids.tolist()
+        labels = tifffile.imread(tmp_path / f"labels {rejected}.tif")
+        assert labels.shape == cur.components.dims
+        assert set(np.unique(labels)) - {0} == set(ids + 1)
 
 
 def test_what_cannot_be_written_is_said(

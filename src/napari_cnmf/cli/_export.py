@@ -52,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="rejected components too, or not; by default where the format can mark them",
     )
     parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
+    parser.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     nwb = parser.add_argument_group("NWB", "what the format asks for and no result knows")
     nwb.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     nwb.add_argument("--start", metavar="TIME", help="ISO 8601, such as 2026-03-01T14:30+01:00")
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.exporting import export
     from napari_cnmf.io import open_movie
 
-    curation = read_curation(args.source)
+    curation = read_curation(args.source, args.curator)
     rate = curation.components.frame_rate_hz
     movie = None if args.movie is None else open_movie(args.movie, frame_rate_hz=rate)
     written = export(

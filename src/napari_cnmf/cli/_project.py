@@ -33,6 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add.add_argument("values", nargs="+", metavar="COLUMN=VALUE", help="AnimalID and TrialID too")
     add.add_argument("--stimuli", type=Path, metavar="CSV", help="start_time, stop_time in s, …")
     add.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
+    add.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     add.add_argument("--update", action="store_true", help="replace the sample that is there")
     add.set_defaults(run_command=run_add)
     update = actions.add_parser("update", help="change values of a sample")
@@ -78,7 +79,7 @@ def run_add(args: argparse.Namespace) -> int:
 
     there = (args.folder / PROJECT_FILE).is_file()
     project = Project.open(args.folder) if there else Project.create(args.folder)
-    curation = read_curation(args.source)
+    curation = read_curation(args.source, args.curator)
     sample = project.add(
         curation,
         _values(args.values),

@@ -1,11 +1,12 @@
-"""How quick the batch manager is: ``python benchmarks/batch.py [N_ITEMS]``.
+"""How quick the batch manager is: ``xvfb-run -a python benchmarks/batch.py [N_ITEMS] [FOLDER]``.
 
-Prints a table: opening and listing a long batch, polling it, adding a grid, what the queue adds to
-each item, and how long a cancel takes to end a process tree.
+Prints a table: opening, showing and polling a long batch, adding a grid, what the queue adds to
+each item, and how long a cancel takes to end a process tree. ``FOLDER`` is on the disk to measure.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ from napari_cnmf.batch.processes import LocalHandle
 from napari_cnmf.batch.settling import Verdict, settle
 from napari_cnmf.batch.spec import ItemSpec
 from napari_cnmf.batch.status import ProcessInfo, State, Status, write_status
-from napari_cnmf.batch.store import add_item_folder
+from napari_cnmf.batch.stopping import has_ended
+from napari_cnmf.batch.store import NewItem, add_item_folders
 
 
 def timed(what: Callable[[], object]) -> float:
@@ -47,9 +49,12 @@ def long_batch(folder: Path, movie: Path, n_items: int) -> Path:
     """A batch of ``n_items`` copies of one item."""
     batch = Batch.create(folder / "long")
     spec = batch.add("cnmf", movie).spec.model_dump()
-    for k in range(n_items - 1):
-        changes = {"uuid": f"{k:06x}00-0000-4000-8000-000000000000", "hash": str(k)}
-        add_item_folder(batch.path, ItemSpec.model_validate(spec | changes), Status())
+    changes = (
+        {"uuid": f"{k:06x}00-0000-4000-8000-000000000000", "hash": str(k), "name": f"gSig {k % 9}"}
+        for k in range(n_items - 1)
+    )
+    new = [NewItem(ItemSpec.model_validate(spec | change), Status()) for change in changes]
+    add_item_folders(batch.path, new)
     return batch.path
 
 
@@ -70,20 +75,97 @@ def adding(folder: Path, movie: Path) -> None:
     report("add a grid of 1,000 items", seconds)
 
 
-def overhead(folder: Path, movie: Path) -> None:
-    """A worker whose item it may not run ends at once: the rest is ours."""
+def overhead(folder: Path, movie: Path, n_items: int = 10) -> None:
+    """Items that the worker refuses at once, since they have ended: what remains is ours."""
     batch = Batch.create(folder / "queue")
-    item = batch.add("mcorr", movie, engine="builtin")
+    grid = {"init.K": list(range(1, n_items + 1))}
+    items = batch.add_grid("cnmf", movie, grid=grid, engine="builtin")
     whole = timed(lambda: batch.run(progress=False))
-    computing = item.status.seconds or 0.0
-    start = timed(lambda: subprocess.run([sys.executable, "-c", "import numpy"], check=True))
-    report("an item through the queue, process start included", whole - computing)
-    report("    of it, a bare interpreter with numpy", start)
+    computing = sum(item.status.seconds or 0.0 for item in items)
+    bare = timed(lambda: subprocess.run([sys.executable, "-c", "import numpy"], check=True))
+    report(
+        f"{n_items} items through the queue, beside their computing, each",
+        (whole - computing) / n_items,
+    )
+    report("    of it, a bare interpreter with numpy", bare)
+
+
+def long_queue(path: Path, n_items: int) -> None:
+    """What the queue's thread costs while one of many items runs."""
+    batch = Batch.open(path)
+    queue = Queue(batch)
+    queue._selection.add(None, None)
+    queue.n_workers = 0  # it looks at everything and may start nothing
+    queue._turn(is_woken=True)
+    report(f"queue: a look at {n_items} items", timed(lambda: queue._turn(is_woken=True)))
+    report("queue: a turn between two looks", timed(lambda: queue._turn(is_woken=False)))
+
+
+def showing(path: Path, n_items: int) -> None:
+    """The real table over the real watch; needs a screen (``xvfb-run``)."""
+    try:
+        from qtpy.QtCore import Qt
+        from qtpy.QtWidgets import QApplication
+    except ImportError:
+        return
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        print("no screen: the table was not shown")
+        return
+    from napari_cnmf.ui._bridge import BatchBridge
+    from napari_cnmf.ui.batch._table_model import BatchTableModel
+    from napari_cnmf.ui.batch._table_view import BatchTable
+
+    app = QApplication.instance() or QApplication([])
+    model = BatchTableModel()
+    table = BatchTable(model)
+    table.resize(1000, 500)
+    table.show()
+    app.processEvents()
+    began = time.perf_counter()
+    bridge = BatchBridge(Batch.open(path))
+    bridge.rows_changed.connect(lambda changes: model.add_rows(changes.added))
+    longest = 0.0
+    while table.n_shown < n_items:
+        turn = time.perf_counter()
+        app.processEvents()
+        longest = max(longest, time.perf_counter() - turn)
+        time.sleep(0.002)
+    table.grab()
+    report(f"table: {n_items} items opened and painted", time.perf_counter() - began)
+    report("    longest time that the GUI did not answer", longest)
+    report(
+        "table: sort by name", timed(lambda: table.sortByColumn(0, Qt.SortOrder.DescendingOrder))
+    )
+    report("table: filter", timed(lambda: (table.set_filter("gSig 7"), table.grab())))
+    bridge.close()
 
 
 def cancelling(folder: Path, movie: Path) -> None:
-    """From the request until the last process of a tree that ignores every signal is gone."""
+    """From the request until the last process of the tree is gone."""
     batch = Batch.create(folder / "cancel")
+    item = batch.add("cnmf", movie)
+    queue = Queue(batch)
+    report("cancel a queued item", timed(lambda: queue.cancel(item)))
+    long = folder / "long.tif"
+    frames = np.random.default_rng(0).integers(100, 200, (2000, 128, 128), dtype=np.uint16)
+    tifffile.imwrite(long, frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.1})
+    running = batch.add("mcorr", long, engine="builtin")
+    queue.start([running])
+    while running.progress <= 0:
+        time.sleep(0.01)
+    process = psutil.Process(running.status.process.pid)
+    began = time.perf_counter()
+    queue.cancel(running)
+    while not has_ended(process):
+        time.sleep(0.002)
+    report("cancel a running item: its process is gone", time.perf_counter() - began)
+    queue.wait()
+    report("    and the queue has seen it", time.perf_counter() - began)
+    deaf(batch, movie)
+
+
+def deaf(batch: Batch, movie: Path) -> None:
+    """A tree that hears no request and no signal is killed after 15 s; this is that kill."""
     item = batch.add("cnmf", movie)
     code = (
         "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -92,25 +174,23 @@ def cancelling(folder: Path, movie: Path) -> None:
     popen = subprocess.Popen([sys.executable, "-c", code])
     while not psutil.Process(popen.pid).children():
         time.sleep(0.01)
-    running = Status().to(State.RUNNING, process=ProcessInfo.of(popen.pid))
-    write_status(item.folder, running)
+    write_status(item.folder, Status().to(State.RUNNING, process=ProcessInfo.of(popen.pid)))
     handle = LocalHandle(popen)
-    report("kill a process tree and wait for it", timed(handle.kill))
-    report(
-        "make its status true",
-        timed(lambda: settle(item, Verdict(cancelled=True), None)),
-    )
-    queue = Queue(batch)
-    queued = batch.add("mcorr", movie)
-    report("cancel a queued item", timed(lambda: queue.cancel(queued)))
+    report("kill a tree that ignores every signal", timed(handle.kill))
+    report("make its status true", timed(lambda: settle(item, Verdict(cancelled=True), None)))
 
 
 def main() -> None:
     n_items = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    with tempfile.TemporaryDirectory() as name:
+    where = sys.argv[2] if len(sys.argv) > 2 else None
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
         movie = make_movie(folder)
-        opening(long_batch(folder, movie, n_items), n_items)
+        path = long_batch(folder, movie, n_items)
+        opening(path, n_items)
+        showing(path, n_items)
+        long_queue(path, n_items)
         adding(folder, movie)
         overhead(folder, movie)
         cancelling(folder, movie)

@@ -29,6 +29,7 @@ def test_an_item_runs_in_a_child_process_and_leaves_a_result(
     assert item.status.process is not None
     assert item.status.process.pid != os.getpid()
     assert item.status.engine == "toy"
+    assert item.log_text().count("Engine toy") == 1
     assert item.status.engine_version == "1.0"
     assert (item.status.n_components, item.status.n_accepted) == (2, 1)
     assert item.result_path == item.folder / "result.hdf5"

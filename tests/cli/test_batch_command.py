@@ -109,7 +109,11 @@ def test_scripts_run_a_chain_and_quote_every_name(
     assert ran.returncode == 0, ran.stderr
     assert [item.state for item in batch] == [State.COMPLETED] * 2
     assert motion.movie().shape == (20, 24, 32)
+    assert motion.log_text().count("Engine builtin") == 1
     assert not list(tmp_path.rglob("owned"))
+    shown = cli("batch", folder, "show", "0").stdout
+    assert "': completed" in shown
+    assert "Engine builtin" in shown
 
 
 def test_slurm_scripts_run_levels_in_order(

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 
 EVENTS_FILE = "events.jsonl"
+LOG_FILE = "worker.log"
+"""What the process printed."""
 
 
 class EventKind(StrEnum):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
-from napari_cnmf.batch.events import Event, EventKind, read_events
+from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, read_events
 from napari_cnmf.batch.history import history_trace
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, write_spec
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
     from napari_cnmf.model.curation import Curation
 
-LOG_FILE = "worker.log"
 INTERRUPTED_MESSAGE = (
     "Its process is gone without a word: killed, out of memory, or the machine went down. "
     "Look at the log, then retry it."

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import psutil
 
-from napari_cnmf.batch.item import LOG_FILE, Item
+from napari_cnmf.batch.events import LOG_FILE
+from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.status import ProcessInfo
 from napari_cnmf.batch.stopping import MARK, Insist, cpu_seconds, has_ended, kill_tree
 from napari_cnmf.errors import BatchError

@@ -14,7 +14,8 @@ from enum import Enum, auto
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
-from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, LOG_FILE, Item
+from napari_cnmf.batch.events import LOG_FILE
+from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, Item
 from napari_cnmf.batch.status import (
     PARENT_FAILED,
     RETRIABLE,

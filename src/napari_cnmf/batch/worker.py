@@ -9,16 +9,18 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch.claims import ClaimedError, beating, claim, is_alive
-from napari_cnmf.batch.events import Event, EventKind, append_event
+from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, append_event
 from napari_cnmf.batch.reporter import FileReporter
 from napari_cnmf.batch.spec import read_spec
 from napari_cnmf.batch.status import (
@@ -38,6 +40,8 @@ EXIT_FAILED = 1
 EXIT_NOT_OURS = 3
 """Another process has the item, or it is not queued any more: nothing was touched."""
 
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
 logger = logging.getLogger("napari_cnmf")
 
 
@@ -51,9 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--retry", action="store_true", help="run it too when it failed or was interrupted"
     )
     args = parser.parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     folder = args.folder.absolute()
     try:
         with claim(folder, timeout_s=5.0), beating(folder):
@@ -62,10 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
                 logger.info("not run: it is %s", status.state)
                 return EXIT_NOT_OURS
             sweep_item(folder)
+            _log_to(folder / LOG_FILE)
             return _Run(folder, status).execute(args.threads, args.memory_gb)
     except ClaimedError as error:
         logger.info("not run: %s", error)
         return EXIT_NOT_OURS
+
+
+def _log_to(path: Path) -> None:
+    """Log into the item too, where a script or a cluster has sent our stderr elsewhere."""
+    if path.is_symlink():
+        return  # it could lead out of the batch; reading the item says so
+    with suppress(OSError, ValueError):  # no stderr at all is elsewhere too
+        if os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat()):
+            return
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    logging.getLogger().addHandler(handler)
 
 
 def _may_run(folder: Path, status: Status, *, retry: bool) -> bool:

@@ -45,6 +45,10 @@ def _add_list(actions: _Actions) -> None:
     listing = actions.add_parser("list", help="every item, and where it stands")
     add_json_option(listing)
     listing.set_defaults(run_command=run_list)
+    show = actions.add_parser("show", help="one item: what was asked, how it came to be, its log")
+    show.add_argument("item", metavar="ITEM", help="position, name or uuid")
+    add_json_option(show)
+    show.set_defaults(run_command=run_show)
 
 
 def _add_adding(actions: _Actions) -> None:
@@ -124,10 +128,37 @@ def run_list(args: argparse.Namespace) -> int:
         print(_to_json(table))
         return 0
     shown = table[list(_LIST_COLUMNS)].astype(object)
+    shown["seconds"] = table["seconds"].round(1).astype(object)
+    running = table["state"] == "running"
+    shown.loc[running, "state"] += [f" {done:.0%}" for done in table.loc[running, "progress"]]
     print(shown.where(shown.notna(), "").to_string() if len(table) else "(no items)")
     for item in batch:
         if item.error:
             print(f"{item.name}: {item.error}")
+    return 0
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print what is known about one item."""
+    from napari_cnmf.params import CNMFParams
+
+    item = _open(args)[_key(args.item)]
+    status = item.status
+    trace = item.history_trace
+    if args.json:
+        print(json.dumps({"folder": str(item.folder), "history_trace": trace}, default=str))
+        return 0
+    print(f"{item.name}: {status.state}\nuuid: {item.uuid}\nfolder: {item.folder}")
+    if item.comment:
+        print(f"comment: {item.comment}")
+    for step in trace:
+        about = " ".join(str(step[key]) for key in ("engine", "version", "time") if step.get(key))
+        print(f"{step['step']} of {step.get('name', item.name)}: {about}")
+    for name, (value, default) in item.params.diff(CNMFParams()).items():
+        print(f"{name} = {value}  (default {default})")
+    if status.error is not None:
+        print(f"error: {status.error.message}", status.error.traceback, sep="\n")
+    print("log:", item.log_text().strip() or "(nothing yet)", sep="\n")
     return 0
 
 
@@ -184,6 +215,8 @@ def _default_of(key: str) -> Any:
 
 
 def _print_added(items: list[Item], *, as_json: bool) -> None:
+    if not items:
+        print("Nothing was added: the batch has all of it.", file=sys.stderr)
     if as_json:
         print(json.dumps([{"uuid": item.uuid, "name": item.name} for item in items]))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.batch.status import State
+from napari_cnmf.batch.status import State, Status
 from napari_cnmf.errors import BatchError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def item_row(item: Item) -> dict[str, Any]:
         "uuid": item.uuid,
         "name": item.name,
         "state": status.state.value,
-        "progress": _progress(item),
+        "progress": _progress(status),
         "started": status.started,
         "seconds": status.seconds,
         "n_components": status.n_components,
@@ -62,8 +62,7 @@ def item_row(item: Item) -> dict[str, Any]:
     }
 
 
-def _progress(item: Item) -> float:
-    status = item.status
+def _progress(status: Status) -> float:
     if status.state is State.COMPLETED:
         return 1.0
     return 0.0 if status.progress is None else status.progress.fraction

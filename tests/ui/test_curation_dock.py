@@ -501,3 +501,34 @@ def test_columns_without_scores_make_room(desk: Desk, curable: Components) -> No
     assert desk.panel.model.order.tolist() == [2, 3]
     desk.panel.filter.setText("snr>3..5")
     assert "number" in desk.panel.status.text()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"snr": None, "r_values": None, "accepted": None},
+        {"b": None, "f": None, "S": None, "YrA": None},
+        {"snr": np.array([np.inf, np.nan, -np.inf, 3, 4]), "r_values": np.full(5, np.nan)},
+    ],
+    ids=["no metrics", "no background and raw traces", "no numbers"],
+)
+def test_odd_results_are_decided_merged_and_saved(
+    desk: Desk, components: Components, odd: dict[str, Any], tmp_path: Path
+) -> None:
+    desk.show(finish(load_components(components.replace(images={}, **odd))))
+    for key in ("J", "A", "R", "G", "C", "1", "N", "Q"):
+        desk.press(key)
+    desk.panel.filter.setText("snr>3")
+    desk.panel.filter.clear()
+    desk.session.select((2, 3))
+    desk.press("M")
+    desk.wait_for_ids([0, 1, 4, 5])
+    desk.press("Delete")
+    desk.wait_for_ids([0, 1, 4])
+    desk.press("Delete", shift=True)
+    desk.wait_for_ids([0, 1, 4, 5])
+    desk.dock.save(tmp_path / "saved.hdf5")
+    desk.qtbot.waitUntil((tmp_path / "saved.hdf5").exists)
+    again = open_curation(tmp_path / "saved.hdf5")
+    assert again.ids.tolist() == [0, 1, 4, 5]
+    assert again.accepted.tolist() == desk.cur.accepted.tolist()

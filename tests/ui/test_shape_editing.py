@@ -238,6 +238,15 @@ def test_the_deleted_come_back_one_by_one(desk: Desk, components: Components) ->
     desk.wait_for_ids([0, 1, 2, 3, 4])
     desk.rest()
     assert desk.session.selection == (1,)
+    box = desk.panel.deleted_box
+    assert not box.isEnabled()
+    desk.session.select([0, 3])
+    desk.do("delete")
+    desk.wait_for_ids([1, 2, 4])
+    assert [box.itemText(i) for i in range(box.count())] == ["3", "0"]
+    box.setCurrentText("0")
+    desk.do("restore")
+    desk.wait_for_ids([0, 1, 2, 4])
 
 
 @pytest.mark.parametrize(

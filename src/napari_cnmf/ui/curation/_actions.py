@@ -50,7 +50,12 @@ _BUILT_IN = (
     Action("trim", "T", "Trim", "Draw over what does not belong to the selected component"),
     Action("find", "F", "Find new", "Draw a region: cells are looked for in its residual"),
     Action("delete", "Del", "Delete", "Take the selected components out; undo brings them back"),
-    Action("restore", "Shift+Del", "Restore", "Bring back what was deleted last"),
+    Action(
+        "restore",
+        "Shift+Del",
+        "Restore",
+        "Bring back what was deleted last, or is chosen in the Edit tab",
+    ),
     Action("suggest", "Q", "Suggest", "Go to the next pair that looks like one cell"),
     Action("merge_pair", "B", "Merge it", "Merge the suggested pair"),
     Action("skip", "X", "Skip", "The suggested pair is two cells: go to the next"),

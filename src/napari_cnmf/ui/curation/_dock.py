@@ -95,6 +95,7 @@ class CurationWidget(Dock):
             (session.overview.figures_changed, self._on_figures),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
+            (session.components_changed, self.edits.show_deleted),
         )
         follow_theme(
             self, self._viewer, lambda theme: panel.set_background(theme.background.as_hex())

@@ -92,14 +92,23 @@ class EditActions(QObject):
         ids = self._selected
         if ids:
             self._cur.delete(ids)
+            self.show_deleted()
 
     def restore(self) -> None:
-        """Bring back what was deleted last."""
+        """Bring back what is chosen of what was deleted: the last one, unless said otherwise."""
         deleted = self._cur.deleted
         if not deleted:
             raise CurationError("Nothing is deleted that could be restored.")
-        self._result.link.just_made = [deleted[-1]]
-        self._cur.restore(deleted[-1])
+        chosen = self._panel.to_restore
+        id_ = chosen if chosen in deleted else deleted[-1]
+        self._result.link.just_made = [id_]
+        self._cur.restore(id_)
+        self.show_deleted()
+
+    def show_deleted(self) -> None:
+        """Offer what can be restored."""
+        result = self._session.result
+        self._panel.show_deleted([] if result is None else result.curation.deleted)
 
     # -- suggestions
 
@@ -230,6 +239,7 @@ class EditActions(QObject):
         self.suggesting.forget()
         self._panel.show_raw_trace(None, None)
         result = self._session.result
+        self.show_deleted()
         self._panel.offer_planes(result is not None and len(result.components.dims) == 3)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -48,6 +48,9 @@ class EditPanel(QWidget):
         self.done_button.clicked.connect(lambda _=False: self.done_wanted.emit())
         self.below, self.above = _planes("below"), _planes("above")
         self._planes_row = _row(self.below, self.above)
+        self.deleted_box = QComboBox()
+        self.deleted_box.setToolTip("What was deleted, the last one first")
+        self.deleted_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._suggestion = QLabel()
         self._suggestion.setWordWrap(True)
         self._movie = QLabel()
@@ -68,6 +71,7 @@ class EditPanel(QWidget):
         self._lay_out(buttons)
         self.show_painting(False)
         self.offer_planes(False)
+        self.show_deleted([])
         self.show_suggestion("")
         self.show_raw_trace(None, None)
         self.show_movie("", is_missing=False)
@@ -77,7 +81,8 @@ class EditPanel(QWidget):
         form.addRow("draw with", _row(self.tool_box, self.done_button))
         form.addRow("planes too", self._planes_row)
         self._form = form
-        form.addRow("", _row(*(buttons[name] for name in ("trim", "find", "restore"))))
+        form.addRow("", _row(*(buttons[name] for name in ("trim", "find"))))
+        form.addRow("deleted", _row(self.deleted_box, buttons["restore"]))
         form.addRow("merges", _row(*(buttons[name] for name in ("suggest", "merge_pair", "skip"))))
         form.addRow("", self._suggestion)
         form.addRow("all", self.refine_button)
@@ -108,6 +113,18 @@ class EditPanel(QWidget):
         if not is_volume:
             self.below.setValue(0)
             self.above.setValue(0)
+
+    def show_deleted(self, ids: Sequence[int]) -> None:
+        """Offer what can be restored, the last one deleted last; that one is chosen."""
+        self.deleted_box.clear()
+        self.deleted_box.addItems([str(i) for i in reversed(ids)] or ["nothing"])
+        self.deleted_box.setEnabled(bool(ids))
+
+    @property
+    def to_restore(self) -> int | None:
+        """Id that was chosen to come back; ``None`` where nothing is deleted."""
+        text = self.deleted_box.currentText()
+        return int(text) if text.isdigit() else None
 
     def show_painting(self, is_painting: bool) -> None:
         self.done_button.setVisible(is_painting)

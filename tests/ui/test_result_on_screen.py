@@ -178,6 +178,23 @@ def test_removing_the_components_layer_closes_the_result(session: Session, viewe
     assert session.selection == ()
 
 
+def test_the_next_volume_frees_the_first(
+    viewer: Any,
+    components_3d: Components,
+    explained_movie: Callable[[Components], Movie],
+) -> None:
+    session = session_of(viewer)
+    session.show(load(components_3d, explained_movie(components_3d)))
+    session.select([0])
+    assert session.result is not None
+    layers = session.result.layers
+    freed = [weakref.ref(layers.drawing), weakref.ref(layers.labels.data)]
+    del layers
+    session.show(load(components_3d.take([0, 1]), name="other"))
+    gc.collect()
+    assert [ref() is None for ref in freed] == [True, True]
+
+
 def test_a_volume_is_picked_plane_by_plane(
     viewer: Any,
     components_3d: Components,

@@ -37,3 +37,18 @@ def test_no_room_below_the_gui_loads_it() -> None:
     n_modules, *loaded = done.stdout.split()
     assert int(n_modules) > 150
     assert loaded == []
+
+
+def test_a_two_photon_run_starts_without_what_it_does_not_use() -> None:
+    """Each of these costs the worker of a short recording a twentieth of its time or more."""
+    script = (
+        "import sys\n"
+        "import napari_cnmf.batch.worker, napari_cnmf.batch.item, napari_cnmf.batch.jobs\n"
+        "import napari_cnmf.engines.builtin, napari_cnmf.core.run, napari_cnmf.io.caiman\n"
+        "heavy = {'dask', 'pandas', 'zarr', 'scipy.ndimage', 'scipy.optimize', 'scipy.spatial'}\n"
+        "print(*sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""

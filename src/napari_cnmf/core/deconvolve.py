@@ -29,6 +29,10 @@ PENALTY = 2.0
 """lam in units of the noise of the matched filter."""
 REFINEMENTS = 2
 """How often the baseline is taken again from quiet frames."""
+DRIFT, DRIFT_OF_BLEACHED = 1.0, 0.2
+"""Change of a baseline, from the first to the last third of a recording, from which on it is
+followed, in units of a trace's noise. A baseline that follows everything takes a little of slow
+activity; where the movie as a whole bleaches, that is the smaller loss."""
 _AT_ONCE = 8
 """Traces that a thread works on together: no copy of all of them is made on the way."""
 RISE_S = 0.06
@@ -87,7 +91,7 @@ def estimate_level(raw: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def slow_baseline(
-    raw: NDArray[np.float32], noise: NDArray[np.float32], window: int
+    raw: NDArray[np.float32], noise: NDArray[np.float32], window: int, drift: float = DRIFT
 ) -> NDArray[np.float32]:
     """Baseline over time, only for traces whose level really drifts.
 
@@ -97,12 +101,14 @@ def slow_baseline(
         ``(n_components, n_frames)``.
     window
         Frames over which a level is taken; several transients long.
+    drift
+        Change that counts, in units of the noise.
 
     Returns
     -------
     baseline
-        ``(n_components, n_frames)``, constant for traces that do not drift by more than
-        three standard deviations of their noise; ``(n_components, 1)`` when none does.
+        ``(n_components, n_frames)``, constant for traces that do not drift;
+        ``(n_components, 1)`` when none does.
     """
     level = estimate_level(raw)[:, None]
     n_frames = raw.shape[1]
@@ -113,7 +119,7 @@ def slow_baseline(
     levels = np.stack([estimate_level(raw[:, a:b]) for a, b in pairwise(edges)], axis=1)
     third = max(1, n_windows // 3)
     change = np.median(levels[:, :third], axis=1) - np.median(levels[:, -third:], axis=1)
-    drifts = np.abs(change) > 3 * noise
+    drifts = np.abs(change) > drift * noise
     if not drifts.any():
         return level
     out = np.repeat(level, n_frames, axis=1)
@@ -192,6 +198,7 @@ def deconvolve(
     s_min: float,
     workers: Workers,
     relaxed: bool = True,
+    drift: float = DRIFT,
     on_rows: Callable[[int], None] = lambda done: None,
 ) -> Deconvolved:
     """Calcium and spikes of demixed traces.
@@ -208,6 +215,8 @@ def deconvolve(
         Smallest spike: in units of the trace if positive, of its noise if negative.
     relaxed
         Take half the penalty's bias from the events.
+    drift
+        Change of a baseline that counts, in units of the noise.
     on_rows
         Told the number of traces done; may raise to stop.
     """
@@ -234,7 +243,7 @@ def deconvolve(
 
     def work(at: NDArray[np.int64]) -> None:
         noise[at] = estimate_trace_noise(raw[at])
-        baseline = slow_baseline(raw[at], noise[at], window)
+        baseline = slow_baseline(raw[at], noise[at], window, drift)
         level[at] = baseline.mean(1)
         if p == 0:
             C[at] = np.maximum(raw[at] - baseline, 0)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.deconvolve import RISE_S, deconvolve
+from napari_cnmf.core.deconvolve import DRIFT, RISE_S, deconvolve
 
 MIN_EVENTS = 20
 BOUNDS = (0.4, 2.5)
@@ -48,6 +48,8 @@ def estimate_kinetics(
     decay_time_s: float,
     p: int,
     workers: Workers,
+    *,
+    drift: float = DRIFT,
 ) -> Kinetics:
     """Decay and rise time of each component.
 
@@ -59,14 +61,17 @@ def estimate_kinetics(
         The user's, the start and the fallback.
     p
         Order of the model; with 1 the rise is not used, with 0 nothing is estimated.
+    drift
+        Of baselines, see `napari_cnmf.core.deconvolve.deconvolve`.
     """
     n = len(raw)
     decay, rise = np.full(n, decay_time_s), np.full(n, min(RISE_S, 0.5 * decay_time_s))
     if n == 0 or p == 0:
         return Kinetics(decay, rise, 0)
     first = deconvolve(
-        raw, decay, rise, frame_rate_hz, p=1, s_min=0.0, workers=workers, relaxed=False
-    )
+        raw, decay, rise, frame_rate_hz,
+        p=1, s_min=0.0, workers=workers, relaxed=False, drift=drift,
+    )  # fmt: skip
     length = max(6, round(2.5 * decay_time_s * frame_rate_hz))
     sums = np.zeros((n, length + 3))
     counts = np.zeros(n, np.int64)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,7 +30,7 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.assemble import assemble
 from napari_cnmf.core.binning import Binned, bin_movie
 from napari_cnmf.core.bound import strongest_per_patch
-from napari_cnmf.core.deconvolve import Deconvolved, deconvolve
+from napari_cnmf.core.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
 from napari_cnmf.core.detect import INSIDE, Steps
 from napari_cnmf.core.evaluate import score_components
 from napari_cnmf.core.gain import background_gain
@@ -43,7 +43,6 @@ from napari_cnmf.core.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.scratch import default_scratch
 from napari_cnmf.core.search import Found, OnePhoton, search
-from napari_cnmf.core.seeds import Seeds, find_open_sites
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,
@@ -56,6 +55,9 @@ from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
 from napari_cnmf.core.usable import saturated_pixels, usable_pixels
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams
+
+if TYPE_CHECKING:
+    from napari_cnmf.core.seeds import Seeds
 
 
 def run_cnmf(
@@ -214,7 +216,7 @@ def _detect(
             usable &= ~_saturated(binned, source.dtype, report).reshape(plan.dims)
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
-        seeds = find_open_sites(source, params, report) if one_photon and ain is None else None
+        seeds = _seeds(source, params, report) if one_photon and ain is None else None
         extra = _one_photon_extra(plan, seeds) if one_photon else None
         found = search(store, binned, sn, gain, plan, steps, given, extra, workers, report)
     if seeds is not None:
@@ -243,6 +245,13 @@ def _say_findings(
             f"{n_given - len(found.factors)} of {n_given} footprints of Ain are empty inside the "
             "field, the mask and the border; they were left out, the others keep their order."
         )
+
+
+def _seeds(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | None:
+    # A two-photon run, which never comes here, need not load what seeds are made with.
+    from napari_cnmf.core.seeds import find_open_sites
+
+    return find_open_sites(source, params, report)
 
 
 def _one_photon_extra(plan: Plan, seeds: Seeds | None) -> OnePhoton:
@@ -328,12 +337,15 @@ def _trace(
     p = params.temporal.p
     n = A.shape[1]
     report.progress("deconvolving", 0, n)
-    kinetics = estimate_kinetics(traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers)
+    drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
+    kinetics = estimate_kinetics(
+        traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers, drift=drift
+    )
     _say_kinetics(kinetics, plan, report)
     s_min = params.temporal.s_min or 0.0
     calcium = deconvolve(
         traces.raw, kinetics.decay_s, kinetics.rise_s, plan.frame_rate_hz,
-        p=p, s_min=s_min, workers=workers,
+        p=p, s_min=s_min, workers=workers, drift=drift,
         on_rows=lambda done: report.progress("deconvolving", done, n),
     )  # fmt: skip
     return Traced(A, sn, traces, calcium, modes, kinetics)

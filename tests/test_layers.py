@@ -43,9 +43,9 @@ def test_a_two_photon_run_starts_without_what_it_does_not_use() -> None:
     """Each of these costs the worker of a short recording a twentieth of its time or more."""
     script = (
         "import sys\n"
-        "import napari_cnmf.batch.worker, napari_cnmf.batch.item, napari_cnmf.batch.jobs\n"
+        "import napari_cnmf.batch.worker, napari_cnmf.batch.batch, napari_cnmf.batch.jobs\n"
         "import napari_cnmf.engines.builtin, napari_cnmf.core.run, napari_cnmf.io.caiman\n"
-        "heavy = {'dask', 'pandas', 'zarr', 'scipy.ndimage', 'scipy.optimize', 'scipy.spatial'}\n"
+        "heavy = {'dask', 'pandas', 'scipy.ndimage', 'scipy.optimize', 'scipy.signal'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import label
 
 from napari_cnmf.errors import CurationError, ParameterError
 from napari_cnmf.model.outline import pixels_inside
@@ -54,6 +53,8 @@ def labels_to_footprints(labels: ArrayLike, dims: tuple[int, ...]) -> sp.csc_mat
     pixels = np.flatnonzero(flat > 0)
     values, columns = np.unique(flat[pixels], return_inverse=True)
     if len(values) == 1 and (image.dtype == np.bool_ or values[0] == _WHITE):
+        from scipy.ndimage import label
+
         parts = label(image > 0)[0].ravel()
         values, columns = np.unique(parts[pixels], return_inverse=True)
     if not len(pixels):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.imports.found import Imported, provenance
@@ -73,6 +72,9 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
     S = spikes * scale
     fs = float(ops["fs"])
     tau = float(ops.get("tau", _USUAL_TAU_S))
+    # Whoever starts a run comes past this module, and scipy.signal costs half a second.
+    from scipy.signal import lfilter
+
     C = lfilter([1.0], [1.0, -np.exp(-1.0 / (tau * fs))], S, axis=1) if n_frames else S
     bl = np.median(raw - C, axis=1) if n_frames else np.zeros(n)
     C = C + bl[:, np.newaxis]

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
-from skimage.draw import polygon2mask
 
 from napari_cnmf.errors import CurationError
 
@@ -68,6 +66,10 @@ def _plane_mask(vertices: NDArray[np.float64], plane: tuple[int, ...]) -> NDArra
     # In a box of its own, as far as it may reach out of the field.
     low, high = np.maximum(low, -limit).astype(int), np.minimum(high, 2 * limit).astype(int)
     shape = tuple(high - low + 1)
+    # Loaded where something is drawn: a worker comes past this module and draws nothing.
+    from scipy.ndimage import binary_fill_holes
+    from skimage.draw import polygon2mask
+
     drawn = polygon2mask(shape, vertices - low)  # type: ignore[no-untyped-call]
     # What a slip of the hand goes around twice counts as outside to the even-odd rule.
     box = np.asarray(binary_fill_holes(drawn), bool)

@@ -141,7 +141,7 @@ def test_cancelled_while_it_computes(
         movie_paths=(DATA / "movie-2d.tif",), params=PARAMS["2d"], run=RunOptions(n_processes=2)
     )
     with pytest.raises(CancelledByUser):
-        engine.run(job, recorder(stop_in="footprints"))
+        engine.run(job, recorder(stop_in="footprints (1 of 2)"))
     assert not list(job.folder.iterdir())
     children = psutil.Process().children(recursive=True)
     assert not [child for child in children if "_caiman_worker" in " ".join(child.cmdline())]
@@ -151,9 +151,12 @@ def test_a_killed_pool_process_costs_time_alone(
     engine: CaimanEngine, make_job: Callable[..., Job], recorder: Any
 ) -> None:
     class Killer(recorder):  # type: ignore[misc,valid-type]
+        has_killed = False
+
         def progress(self, stage: str, done: float, total: float) -> None:
             super().progress(stage, done, total)
-            if stage == "footprints" and not self.warnings:
+            if stage.startswith("footprints (") and not self.has_killed:
+                self.has_killed = True
                 psutil.Process().children(recursive=True)[-1].kill()
 
     reporter = Killer()
@@ -165,11 +168,16 @@ def test_a_killed_pool_process_costs_time_alone(
     assert outcome.n_components == 8
 
 
-def test_nothing_found_is_a_result(
+def test_nothing_found_is_a_result_and_what_caiman_changed_is_said(
     engine: CaimanEngine, make_job: Callable[..., Job], recorder: Any
 ) -> None:
-    params = PARAMS["1p"].replace(init={"min_corr": 0.9999, "min_pnr": 500})
+    params = PARAMS["1p"].replace(init={"min_corr": 0.9999, "min_pnr": 500, "gSiz": (12, 12)})
     job = make_job("cnmfe", movie_paths=(DATA / "movie-2d.tif",), params=params)
-    outcome = engine.run(job, recorder())
+    reporter = recorder()
+    outcome = engine.run(job, reporter)
+    used = outcome.used_parameters
+    assert used["init.gSiz"] == [13, 13]  # CaImAn's doing
+    assert used["init.nb"] == 0  # ours: a ring background
+    assert "CaImAn's own check changed init.gSiz from [12, 12] to [13, 13]." in reporter.warnings
     assert (outcome.n_components, outcome.n_accepted) == (0, 0)
     assert read_caiman(job.folder / "result.hdf5").A.shape == (48 * 64, 0)

@@ -16,9 +16,11 @@ def correct_motion(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
     from caiman.motion_correction import MotionCorrect
 
     params = make_params(request, voice)
-    pool = CountedPool(request["n_processes"], voice)
+    options = params.get_group("motion")
+    # a template from rigid rounds comes before the pieces
+    n_rounds = int(options["niter_rig"]) + int(options["pw_rigid"])
+    pool = CountedPool(request["n_processes"], voice, n_rounds if n_rounds > 1 else 0)
     try:
-        options = params.get_group("motion")
         movie = MotionCorrect([request["movie"]], dview=pool, **options)
         voice.progress("motion template", 0, 1)
         movie.motion_correct(save_movie=True)

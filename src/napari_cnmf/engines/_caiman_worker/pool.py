@@ -30,17 +30,23 @@ class CountedPool:
     """What CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
 
     With one process the tasks run here, one after the other, and are counted all the same.
+
+    Parameters
+    ----------
+    n_rounds
+        How often motion correction goes over the movie.
     """
 
     # CaImAn looks for this word in the type's name.
     __module__ = "multiprocessing.counted"
 
-    def __init__(self, n_processes: int, voice: Voice) -> None:
+    def __init__(self, n_processes: int, voice: Voice, n_rounds: int = 0) -> None:
         import multiprocessing
 
         self._voice = voice
         self._pool: Any = multiprocessing.Pool(n_processes) if n_processes > 1 else None
         self._closing = False
+        self._round, self._n_rounds = 0, n_rounds
         if self._pool is not None:
             processes = list(multiprocessing.active_children())
             threading.Thread(target=self._watch, args=(processes,), daemon=True).start()
@@ -57,6 +63,10 @@ class CountedPool:
     def map_async(self, function: Callable[..., Any], tasks: Iterable[Any], *_: Any) -> _Pending:
         arguments = list(tasks)
         count = _Count(self._voice, getattr(function, "__name__", ""), len(arguments))
+        if count.stage == "motion":
+            self._round += 1
+            if self._round <= self._n_rounds:
+                count.stage = f"motion ({self._round} of {self._n_rounds})"
         if self._pool is None:
             self._voice.counting = True
             try:
@@ -86,13 +96,13 @@ class _Count:
 
     def __init__(self, voice: Voice, task: str, total: int) -> None:
         self._voice, self._total, self._done = voice, total, 0
-        self._stage = _STAGE_OF_TASK.get(task, task.strip("_") or "computing")
+        self.stage = _STAGE_OF_TASK.get(task, task.strip("_") or "computing")
         self._is_silent = task in _SAID_BY_THE_LOG
 
     def of(self, result: Any) -> Any:
         self._done += 1
         if not self._is_silent:
-            self._voice.progress(self._stage, self._done, self._total)
+            self._voice.progress(self.stage, self._done, self._total)
         return result
 
 

@@ -113,7 +113,7 @@ def long_queue(path: Path, n_items: int) -> None:
 def showing(path: Path, n_items: int) -> None:
     """The real table over the real watch; needs a screen (``xvfb-run``)."""
     try:
-        from qtpy.QtCore import Qt
+        from qtpy.QtCore import Qt, QThreadPool
         from qtpy.QtWidgets import QApplication
     except ImportError:
         return
@@ -147,6 +147,8 @@ def showing(path: Path, n_items: int) -> None:
     )
     report("table: filter", timed(lambda: (table.set_filter("gSig 7"), table.grab())))
     bridge.close()
+    QThreadPool.globalInstance().waitForDone()
+    app.processEvents()
 
 
 def cancelling(folder: Path, movie: Path) -> None:

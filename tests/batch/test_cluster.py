@@ -13,6 +13,7 @@ from distributed import Client, LocalCluster
 
 from napari_cnmf.batch import Batch, Queue, State, stopping
 from napari_cnmf.batch.cluster import DaskLauncher, connect, make_cluster
+from napari_cnmf.batch.remote import run_item
 from napari_cnmf.errors import BatchError
 
 
@@ -69,7 +70,8 @@ def test_an_item_survives_the_death_of_its_dask_worker(
     batch: Batch, movie_path: Path, cluster: LocalCluster, wait_until, tmp_path: Path
 ) -> None:
     """Its machine dies: worker and item together. It is run once more, elsewhere."""
-    item = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+    item = batch.add("mcorr", movie_path, engine="toy", comment="gate go")
+    cells = batch.add("cnmf", item, engine="toy")
     with Client(cluster) as client:
         queue = Queue(batch, launcher=DaskLauncher(client))
         queue.start()
@@ -87,7 +89,19 @@ def test_an_item_survives_the_death_of_its_dask_worker(
         assert second.pid != first.pid
         (tmp_path / "go").touch()
         assert queue.wait(60)
-    assert item.state is State.COMPLETED
+    assert (item.state, cells.state) == (State.COMPLETED, State.COMPLETED)
+    assert (item.status.attempts, cells.status.attempts) == (2, 1)
+
+
+def test_a_viewer_that_notes_the_death_does_not_keep_it_from_running_again(
+    batch: Batch, movie_path: Path, wait_until
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy", comment="orphan")
+    batch.run(progress=False)
+    assert item.state is State.INTERRUPTED
+    item.set_comment("")
+    assert run_item(str(batch.path), item.folder.name, attempts_before=1) == "interrupted"
+    assert run_item(str(batch.path), item.folder.name, attempts_before=0) == "completed"
     assert item.status.attempts == 2
 
 

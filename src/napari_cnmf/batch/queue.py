@@ -320,7 +320,9 @@ class Queue:
             self._adopt(item)
         elif not self._stopping:
             if state is State.WAITING:
-                return not settling.fail_with_parent(item, self._emit_ended)
+                # A cluster may be about to run a parent again whose machine died.
+                is_open = item.spec.parent in self._running
+                return is_open or not settling.fail_with_parent(item, self._emit_ended)
             if state is State.INTERRUPTED and item.stored_state is State.RUNNING:
                 settling.settle_dead(item)
         return False

@@ -57,6 +57,9 @@ def run_item(
         )
     item = Item(Batch.open(root), root / "items" / folder_name)
     n_threads = max(1, n_usable_cores() // items_at_once)
+    status = item.status
+    if item.stored_state is State.INTERRUPTED and status.attempts > attempts_before:
+        item.retry()  # it began for us, its machine died, and somebody has written that down
     while not _stored_end(item):
         status = item.status
         if status.state is State.RUNNING:

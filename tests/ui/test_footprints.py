@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.ui.layers._footprints import (
     choose_oversampling,
     contours,
+    drawn_areas,
+    drop_fragments,
     fill_holes,
     label_image,
     outline,
@@ -153,3 +156,22 @@ def test_contours_of_a_volume_lie_in_its_planes(components_3d: Components) -> No
 )
 def test_small_fields_are_drawn_finer(dims: tuple[int, ...], factor: int) -> None:
     assert choose_oversampling(dims) == factor
+
+
+def test_two_footprints_of_one_cell_leave_no_crumbs_in_each_other() -> None:
+    rng = np.random.default_rng(3)
+    y, x = np.indices((30, 40))
+    cell = np.exp(-((y - 15) ** 2 + (x - 20) ** 2) / 40)
+    cell[cell < 0.3] = 0
+    twins = np.stack([(cell * rng.uniform(0.9, 1.1, cell.shape)).ravel() for _ in range(2)], axis=1)
+    far = np.zeros((30, 40))
+    far[2:4, 2:4] = far[20:28, 30:38] = 1
+    A = sp.csc_matrix(np.column_stack([twins, far.ravel()]).astype(np.float32))
+    labels = label_image(A, (30, 40), level=0.3)
+    before = [scipy.ndimage.label(labels == i)[1] for i in (1, 2, 3)]
+    assert min(before[:2]) > 3
+    calm = fill_holes(drop_fragments(labels, drawn_areas(A, 0.3)))
+    after = [scipy.ndimage.label(calm == i)[1] for i in (1, 2, 3)]
+    assert max(after[:2]) <= 2, "one part, or two large ones"
+    assert after[2] == 2, "a part that lies alone stays however small it is"
+    assert ((calm == 3) == (labels == 3)).all()

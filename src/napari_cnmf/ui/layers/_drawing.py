@@ -13,6 +13,8 @@ from napari_cnmf.ui.layers._footprints import (
     CONTOUR_LEVEL,
     choose_oversampling,
     contours,
+    drawn_areas,
+    drop_fragments,
     fill_holes,
     label_image,
     outline,
@@ -51,7 +53,8 @@ class Drawing:
             oversampling=self.oversampling,
             behind=None if self.components.accepted is None else ~self.components.accepted,
         )
-        return fill_holes(labels)
+        areas = drawn_areas(self.components.A, self.level) * self.oversampling**2
+        return fill_holes(drop_fragments(labels, areas))
 
     @cached_property
     def outlined(self) -> NDArray[np.uint16]:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.ndimage import generate_binary_structure, label
+from skimage.measure import label as label_regions
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
@@ -17,6 +18,9 @@ __all__ = [
     "CONTOUR_LEVEL",
     "choose_oversampling",
     "contours",
+    "drawn_areas",
+    "drop_fragments",
+    "fill_holes",
     "label_image",
     "outline",
     "relative_footprints",
@@ -153,6 +157,47 @@ def _interpolator(n: int, factor: int) -> sp.csr_matrix:
         shape=(n * factor, n),
         dtype=np.float32,
     )
+
+
+def drawn_areas(A: sp.csc_matrix, level: float) -> NDArray[np.intp]:
+    """Pixels of each footprint down to a level, whoever they are drawn as, ``(n_components,)``."""
+    relative = relative_footprints(A)
+    columns = np.repeat(np.arange(A.shape[1]), np.diff(relative.indptr))
+    return np.bincount(columns[relative.data >= level], minlength=A.shape[1])
+
+
+def drop_fragments(
+    labels: NDArray[np.uint16], areas: NDArray[np.integer], least: float = 0.2
+) -> NDArray[np.uint16]:
+    """Take away the crumbs that two footprints of about equal weight leave inside each other.
+
+    Parameters
+    ----------
+    labels
+        ``(..., Y, X)``; 0 is background.
+    areas
+        Label pixels that each component would have alone, ``(n_components,)``.
+    least
+        Parts of a label smaller than this share of that go where they touch another label. Parts
+        that lie alone, as those of a dendrite do, stay.
+    """
+    regions, n = label_regions(  # type: ignore[no-untyped-call]
+        labels, background=0, connectivity=1, return_num=True
+    )
+    sizes = np.bincount(regions.ravel(), minlength=n + 1)
+    whose = np.zeros(n + 1, labels.dtype)
+    whose[regions.ravel()] = labels.ravel()
+    is_crumb = sizes < least * np.concatenate([[0], areas])[whose]
+    is_crumb[0] = False
+    if not is_crumb.any():
+        return labels
+    touches = np.zeros(n + 1, bool)
+    for axis in (-2, -1):
+        ahead, behind = _along(axis, slice(1, None)), _along(axis, slice(None, -1))
+        differ = (labels[ahead] != labels[behind]) & (labels[ahead] != 0) & (labels[behind] != 0)
+        touches[regions[ahead][differ]] = True
+        touches[regions[behind][differ]] = True
+    return np.where((is_crumb & touches)[regions], np.uint16(0), labels)
 
 
 def fill_holes(labels: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 
 from screenshots_docks import photograph_docks, photograph_sessions, photograph_volume
@@ -155,18 +156,26 @@ class Studio:
         if parent is not None:
             parent.raise_()
 
-    def open_dock(self, name: str, size: tuple[int, int] | None = None) -> Any:
+    def open_dock(
+        self, name: str, size: tuple[int, int] | None = None, *, below: bool = False
+    ) -> Any:
         """Another dock of the plugin, from napari's own menu of widgets.
 
         Parameters
         ----------
         size
             Width and height of a window of its own; without it the dock stays in the viewer.
+        below
+            Of the canvas, where napari would put it on the right.
         """
         dock, self.docks[name] = self.viewer.window.add_plugin_dock_widget("napari-cnmf", name)
         if size is not None:
             dock.setFloating(True)
             dock.resize(*size)
+        elif below:
+            window = self.viewer.window._qt_window
+            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+            window.resizeDocks([dock], [320], Qt.Orientation.Vertical)
         self.settle(0.5)
         return self.docks[name]
 

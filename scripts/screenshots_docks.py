@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 _STUDY = (("m1", "day 1", "wt"), ("m1", "day 2", "wt"), ("m2", "day 1", "ko"))
 
 
@@ -60,8 +62,20 @@ def photograph_curation(studio: Any) -> None:
     for index in range(tabs.count()):
         tabs.setCurrentIndex(index)
         name = tabs.tabText(index).lower().replace(" ", "-")
+        if name == "why":
+            ask_why(studio, dock)
         studio.shoot_widget(dock, f"dock-curation-{name}.png")
     tabs.setCurrentIndex(0)
+
+
+def ask_why(studio: Any, dock: Any) -> None:
+    """At the first rejected component."""
+    components = studio.session.result.components
+    row = int(np.flatnonzero(~components.accepted)[0])
+    place = np.unravel_index(components.A[:, [row]].argmax(), components.dims)
+    page = dock.places.page
+    page.asked.emit(tuple(int(i) for i in place))
+    studio.wait_for(lambda: page.details.count() > 0)
 
 
 def photograph_plots(studio: Any) -> None:
@@ -146,11 +160,11 @@ def photograph_sessions(studio: Any) -> None:
     studio.settle(1.0)
     studio.shoot_widget(studio.table, "dock-batch.png")
     studio.session.close_result()
-    for name in ("Curation", "Plots", "Traces", "Batch manager"):
+    for name in ("Curation", "Plots", "Traces", "Batch manager", "CNMF parameters"):
         studio.close_dock(name)
     for layer in list(studio.viewer.layers):
         studio.viewer.layers.remove(layer)
-    dock = studio.open_dock("Same cells over sessions")
+    dock = studio.open_dock("Same cells over sessions", below=True)
     dock.add_results([studio.batch[uuid].result_path for uuid in uuids])
     dock.match()
     studio.wait_for(lambda: dock.matched is not None)

@@ -79,6 +79,8 @@ def classify(
     rule = rule or Rule()
     n = len(factors)
     wref = typical_width(shapes, activity.energy, rule.eccentricity, rule.solidity_large)
+    # Where cells differ much in size, the brightest and largest would set the limits for all.
+    scale = min(wref, 0.5 * (1 + wref))
     reasons: list[list[str]] = [[] for _ in range(n)]
     process = np.zeros(n, np.bool_)
 
@@ -87,19 +89,19 @@ def classify(
         for k in np.flatnonzero(which):
             reasons[k].append(why)
 
-    least = float(np.clip(rule.width * wref, *rule.width_bounds))
-    minor = rule.minor * float(np.clip(wref, 0.7, 1.6))
+    least = float(np.clip(rule.width * scale, *rule.width_bounds))
+    minor = rule.minor * float(np.clip(scale, 0.7, 1.6))
     # A cell cut by the border shows a part of its outline.
     whole = ~shapes.cut
     fail(shapes.width < np.where(whole, least, 0.8 * least), "narrower than a cell")
     longest = np.where(whole, rule.eccentricity, rule.eccentricity_cut)
     fail(shapes.eccentricity >= longest, "elongated")
     least_solid = np.where(activity.peak_snr > rule.clear, rule.solidity_clear, rule.solidity)
-    large = shapes.width > rule.large * wref
+    large = shapes.width > rule.large * scale
     least_solid = np.where(large, rule.solidity_large, least_solid)
     fail(shapes.solidity < least_solid, "ragged outline")
     fail((shapes.minor < minor) & whole, "short axis too short")
-    fail((shapes.area < rule.area * wref**2) & whole, "smaller than a cell")
+    fail((shapes.area < rule.area * scale**2) & whole, "smaller than a cell")
     fail(activity.peak_snr < rule.peak_snr, "peaks barely above noise")
     fail(activity.coactivity > rule.coactivity, "active beyond its outline")
     fragment = np.zeros(n, np.bool_)

@@ -18,6 +18,7 @@ from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.search import Found
 from napari_cnmf.core.shape import measure_shapes
 from napari_cnmf.core.snr import trace_snr
+from napari_cnmf.core.soma_score import USED_UNASKED, soma_scores
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,
@@ -136,9 +137,17 @@ def _with_scores(
     return components.replace(
         snr=snr,
         r_values=r,
-        cnn_preds=np.zeros(0),
+        cnn_preds=classifier_scores(components, params),
         ecc=elongation(components.A, components.dims),
     )
+
+
+def classifier_scores(components: Components, params: CNMFParams) -> NDArray[np.float64]:
+    """The soma score of each footprint where it is asked for; else of length 0, as in CaImAn."""
+    chosen = params.quality.use_cnn
+    if not (USED_UNASKED if chosen is None else chosen):
+        return np.zeros(0)
+    return soma_scores(components.A, components.dims, params.init.gSig, params.quality.gSig_range)
 
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:

@@ -112,7 +112,9 @@ class Explanation:
         if accepted:
             return f"There is a cell: component {accepted[0].id} is accepted."
         if self.components:
-            return f"What is here was rejected: {self.components[0]}."
+            first = self.components[0]
+            why = "; ".join(first.rules) or "its class is not accepted"
+            return f"Component {first.id} is here and was rejected: {why}."
         dropped = [c for c in self.candidates if c.verdict != "component"]
         if dropped:
             return f"Tried and dropped: {self._why_dropped(dropped[0])}."

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from napari_cnmf.params._group import ParameterGroup, parameter
 
-_NO_CLASSIFIER = "It has no such classifier; shape and activity decide instead."
-
 
 class QualityParams(ParameterGroup):
     """CaImAn's rule, which needs no movie once the scores are there.
@@ -54,10 +52,10 @@ class QualityParams(ParameterGroup):
         None,
         title="Classifier",
         description=(
-            "Score footprints with CaImAn's neural network, which was trained on two-photon "
-            "somata of about 5 px. Empty: on where the engine has it and it is known to help."
+            "Score footprints with a neural network: CaImAn's, trained on two-photon somata of "
+            "about 5 px, or the built-in engine's small one, which measured no better than its "
+            "shape rule. Empty: on in CaImAn where it has the network, off in the built-in engine."
         ),
-        builtin_ignores=_NO_CLASSIFIER,
     )
     min_cnn_thr: float = parameter(
         0.9,
@@ -65,7 +63,6 @@ class QualityParams(ParameterGroup):
         ge=0,
         le=1,
         description="A component with a higher score is accepted, whatever its other scores.",
-        builtin_ignores=_NO_CLASSIFIER,
     )
     cnn_lowest: float = parameter(
         0.1,
@@ -73,7 +70,6 @@ class QualityParams(ParameterGroup):
         ge=0,
         le=1,
         description="A component below is rejected. Lower it to 0 for anything but round somata.",
-        builtin_ignores=_NO_CLASSIFIER,
     )
     gSig_range: tuple[Annotated[int, Field(ge=1)], ...] | None = parameter(
         None,
@@ -81,7 +77,6 @@ class QualityParams(ParameterGroup):
         unit="px",
         advanced=True,
         description="Radii at which the classifier looks at a footprint; empty: gSig alone.",
-        builtin_ignores=_NO_CLASSIFIER,
     )
     use_ecc: bool = parameter(
         False,

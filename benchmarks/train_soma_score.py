@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.core import run_cnmf
-from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches
+from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches, trained_network
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
@@ -204,21 +204,18 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--report", type=Path, required=True)
     parser.add_argument("--movie", type=Path, help="the registered recording of the hand count")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1, help="of the recordings trained on")
+    parser.add_argument("--test-seeds", type=int, default=3, help="of those it is judged on")
+    parser.add_argument("--as-it-is", action="store_true", help="judge the weights that are there")
     arguments = parser.parse_args()
-    examples = [patches_of(f, SCALES) for f in first_simulator(range(100, 100 + arguments.seeds))]
-    examples.append(draw_examples(np.random.default_rng(0), 6000))
-    x = np.concatenate([patches for patches, _ in examples])
-    y = np.concatenate([labels for _, labels in examples])
-    network = train(x, y)
-    stored = {f"weights_{i}": w.astype(np.float16) for i, w in enumerate(network.weights)}
-    stored |= {f"biases_{i}": b.astype(np.float16) for i, b in enumerate(network.biases)}
-    np.savez_compressed(arguments.weights, **stored)
-    tests = list(second_simulator(range(200, 200 + 2 * arguments.seeds)))
-    lines = ["<!-- made by benchmarks/train_soma_score.py -->", ""]
-    lines += [f"Trained on {len(y)} footprints ({y.mean():.0%} somata) of the first simulator and "]
-    lines += ["drawn ones. On the second simulator:", "", *judge(network, tests), ""]
-    lines += ["Calibration there:", "", *calibration(network, tests)]
+    if arguments.as_it_is:
+        network, said = trained_network(), "As it comes with the package."
+    else:
+        network, said = train_and_store(arguments.weights, arguments.seeds)
+    tests = list(second_simulator(range(200, 200 + arguments.test_seeds)))
+    lines = ["<!-- made by benchmarks/train_soma_score.py -->", "", said]
+    lines += [f"On {len(tests)} recordings of the second simulator:", "", *judge(network, tests)]
+    lines += ["", "Calibration there:", "", *calibration(network, tests)]
     if arguments.movie is not None:
         import tifffile
 
@@ -226,6 +223,22 @@ def main() -> None:
         lines += judge_count(network, tifffile.imread(arguments.movie))
     arguments.report.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
+
+
+def train_and_store(path: Path, n_seeds: int) -> tuple[Network, str]:
+    """Train on the first simulator and drawn footprints; and what it was trained on."""
+    examples = [patches_of(f, SCALES) for f in first_simulator(range(100, 100 + n_seeds))]
+    examples.append(draw_examples(np.random.default_rng(0), 6000))
+    x = np.concatenate([patches for patches, _ in examples])
+    y = np.concatenate([labels for _, labels in examples])
+    network = train(x, y)
+    stored = {f"weights_{i}": w.astype(np.float16) for i, w in enumerate(network.weights)}
+    stored |= {f"biases_{i}": b.astype(np.float16) for i, b in enumerate(network.biases)}
+    np.savez_compressed(path, **stored)
+    said = (
+        f"Trained on {len(y)} footprints ({y.mean():.0%} somata) of the first simulator and drawn."
+    )
+    return network, said
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The small classifier: what it sees does not depend on pixel size, what it says not on the side."""
+"""The small classifier: what it sees is free of pixel size, what it says of the side it sees."""
 
 from __future__ import annotations
 

@@ -319,7 +319,6 @@ def test_shapes_of_discs_have_their_closed_forms() -> None:
     field = Field((1, 200, 200), (0, 5, 5))
     shapes = measure_shapes(discs([5, 8, 10]), field)
     np.testing.assert_allclose(shapes.width, np.array([5, 8, 10]) / 5, atol=0.15)
-    np.testing.assert_allclose(shapes.minor, np.array([5, 8, 10]) / 10, atol=0.05)
     np.testing.assert_allclose(shapes.area, np.pi * np.array([25, 64, 100]) / 25, rtol=0.08)
     assert (shapes.eccentricity < 0.1).all()
     assert (shapes.solidity > 0.9).all()

@@ -39,10 +39,8 @@ class Rule:
     solidity_clear: float = 0.78
     """Of one whose peaks reach ``clear``: noise no longer frays it."""
     clear: float = 20.0
-    minor: float = 0.29
     area: float = 1.8
     """Times the square of the movie's own cell size; a disc as wide as that has 3.1."""
-    peak_snr: float = 3.2
     coactivity: float = 0.26
     contained: float = 0.6
     concentric: float = 0.35
@@ -90,7 +88,6 @@ def classify(
             reasons[k].append(why)
 
     least = float(np.clip(rule.width * scale, *rule.width_bounds))
-    minor = rule.minor * float(np.clip(scale, 0.7, 1.6))
     # A cell cut by the border shows a part of its outline.
     whole = ~shapes.cut
     fail(shapes.width < np.where(whole, least, 0.8 * least), "narrower than a cell")
@@ -100,9 +97,7 @@ def classify(
     large = shapes.width > rule.large * scale
     least_solid = np.where(large, rule.solidity_large, least_solid)
     fail(shapes.solidity < least_solid, "ragged outline")
-    fail((shapes.minor < minor) & whole, "short axis too short")
     fail((shapes.area < rule.area * scale**2) & whole, "smaller than a cell")
-    fail(activity.peak_snr < rule.peak_snr, "peaks barely above noise")
     fail(activity.coactivity > rule.coactivity, "active beyond its outline")
     fragment = np.zeros(n, np.bool_)
     for k, why in find_fragments(factors, shapes, activity, rule, size):

@@ -27,10 +27,8 @@ class Shapes:
         Radius of the largest circle inside the smoothed footprint, closed by one pixel, in gSig.
         Noise frays the outline of a weak component: unclosed, one cell in ten of a noisy movie is
         narrower than it is.
-    minor
-        Standard deviation of the support along its short axis, in gSig (a disc of radius r: r/2).
     eccentricity
-        ``sqrt(1 - (short / long)^2)`` of the standard deviations.
+        ``sqrt(1 - (short / long)^2)`` of the standard deviations of the support along its axes.
     solidity
         Area over the area of the convex hull, of the smoothed footprint.
     area
@@ -40,7 +38,6 @@ class Shapes:
     """
 
     width: NDArray[np.float64]
-    minor: NDArray[np.float64]
     eccentricity: NDArray[np.float64]
     solidity: NDArray[np.float64]
     area: NDArray[np.float64]
@@ -153,7 +150,6 @@ def measure_shapes(factors: Factors, field: Field) -> Shapes:
         cut |= (used & edge).any(1)
     return Shapes(
         width=width,
-        minor=np.sqrt(small),
         eccentricity=np.sqrt(np.maximum(1 - small / large, 0)),
         solidity=smooth.sum((1, 2)) / np.maximum(hull, 1e-12),
         area=core.sum((1, 2)) / (unit_y * unit_x),

@@ -16,7 +16,6 @@ from importlib.resources import files
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 POINTS = 17
 """Points of the grid along each axis."""
@@ -101,10 +100,15 @@ def footprint_patches(
         energy /= energy.sum()
         cy = float(energy.sum(1) @ np.arange(box.shape[0]))
         cx = float(energy.sum(0) @ np.arange(box.shape[1]))
-        at = np.meshgrid(cy + offsets * gy, cx + offsets * gx, indexing="ij")
-        patch = map_coordinates(box, at, order=1, mode="constant")
+        across = _between(cy + offsets * gy, box.shape[0])
+        patch = across @ box @ _between(cx + offsets * gx, box.shape[1]).T
         out[k] = patch / max(float(patch.max()), 1e-12)
     return out
+
+
+def _between(at: NDArray[np.float64], n: int) -> NDArray[np.float32]:
+    """Weights ``(len(at), n)`` of linear interpolation at places of an axis; 0 outside of it."""
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(n)), 0).astype(np.float32)
 
 
 def soma_scores(

@@ -108,7 +108,7 @@ def footprint_patches(
 
 def _between(at: NDArray[np.float64], n: int) -> NDArray[np.float32]:
     """Weights ``(len(at), n)`` of linear interpolation at places of an axis; 0 outside of it."""
-    return np.maximum(1 - np.abs(at[:, None] - np.arange(n)), 0).astype(np.float32)
+    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(n)), 0), np.float32)
 
 
 def soma_scores(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cnmf.batch import Batch, State, Status
-from napari_cnmf.batch import claims as claims_module
-from napari_cnmf.batch.claims import LOCK_FILE, is_alive
+from napari_cnmf.batch.claims import BEAT_LIMIT_SECONDS, LOCK_FILE, is_alive
 from napari_cnmf.batch.events import Event, EventKind, append_event, read_events
 from napari_cnmf.batch.schedule import next_time, wait_for
 from napari_cnmf.batch.status import (
@@ -68,14 +68,16 @@ def test_a_process_is_told_from_a_later_one_with_its_number(tmp_path: Path) -> N
     assert here.model_copy(update={"pid": 2**22 - 3}).process() is None
 
 
-def test_a_worker_on_another_host_lives_while_its_beat_is_young(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_on_another_host_lives_while_its_beat_is_young(tmp_path: Path) -> None:
     elsewhere = ProcessInfo(pid=1, host="not-" + socket.gethostname(), created=0)
     status = Status().to(State.RUNNING, process=elsewhere)
-    (tmp_path / LOCK_FILE).touch()
+    lock = tmp_path / LOCK_FILE
+    lock.touch()
+    before = tmp_path.stat().st_mtime_ns
     assert is_alive(tmp_path, status)
-    monkeypatch.setattr(claims_module, "BEAT_LIMIT_SECONDS", -1.0)
+    assert tmp_path.stat().st_mtime_ns == before  # or every watch would see a change at each look
+    beat = lock.stat().st_mtime - BEAT_LIMIT_SECONDS - 5
+    os.utime(lock, (beat, beat))
     assert not is_alive(tmp_path, status)
     assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
 

@@ -1,0 +1,39 @@
+"""Scores by CaImAn's definitions, against the scores that CaImAn itself wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_cnmf.core import evaluate_result
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.snr import trace_snr
+from napari_cnmf.io import frame_source, open_movie
+from napari_cnmf.io.caiman import read_caiman
+from napari_cnmf.params import CNMFParams
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.mark.parametrize("name", ["result-2d", "result-3d", "result-1p"])
+def test_snr_is_that_of_caiman(name: str) -> None:
+    written = read_caiman(DATA / f"{name}.hdf5")
+    data = written.params["data"]
+    with Workers(2) as workers:
+        snr = trace_snr(
+            written.C, float(data["fr"]), float(data["decay_time"]), workers, rest=written.YrA
+        )
+    np.testing.assert_allclose(snr, written.snr, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "movie"), [("result-2d", "movie-2d"), ("result-3d", "movie-3d")])
+def test_spatial_correlation_is_that_of_caiman(name: str, movie: str) -> None:
+    written = read_caiman(DATA / f"{name}.hdf5")
+    data = written.params["data"]
+    axes = "TZYX" if len(written.dims) == 3 else "TYX"
+    source = frame_source(open_movie(DATA / f"{movie}.tif", axes=axes))
+    params = CNMFParams().replace(data={"decay_time": float(data["decay_time"])})
+    scored = evaluate_result(source, written, params, frame_rate_hz=float(data["fr"]))
+    np.testing.assert_allclose(scored.r_values, written.r_values, atol=1e-3)

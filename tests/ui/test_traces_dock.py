@@ -115,3 +115,14 @@ def test_one_frame_and_nothing(desk: Desk, result_of: Any) -> None:
     bare = one.replace(S=None, YrA=None, b=None, f=None)
     desk.show(bare, 0)
     assert desk.dock.plot.explained == ["Denoised"]
+
+
+def test_a_hidden_dock_draws_when_it_is_seen(desk: Desk, components: Components) -> None:
+    desk.show(components, 1)
+    assert desk.dock.plot.n_curves == 3
+    desk.dock.hide()
+    desk.session.select((0, 2))
+    QApplication.processEvents()
+    assert desk.dock.plot.n_curves == 3
+    desk.dock.show()
+    desk.qtbot.waitUntil(lambda: desk.dock.plot.n_curves == 6)

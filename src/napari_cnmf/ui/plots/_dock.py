@@ -143,6 +143,7 @@ class PlotsWidget(Dock):
         elif self.tabs.currentIndex() == 0:
             self._hint.setText(_SCATTER_HINT)
             self._recolour()
+            self.scatter.set_selection(self._session.selection)
         else:
             self._hint.setText(_HEAT_HINT)
             self._draw_heat_map(result)
@@ -184,8 +185,12 @@ class PlotsWidget(Dock):
             self.heat_map.set_selection(self._session.selection)
 
     def _on_selection(self, selection: tuple[int, ...]) -> None:
-        self.scatter.set_selection(selection)
-        self.heat_map.set_selection(selection)
+        if not self.isVisible():
+            return  # drawn when it is seen
+        if self.tabs.currentIndex() == 0:
+            self.scatter.set_selection(selection)
+        else:
+            self.heat_map.set_selection(selection)
 
     def _select(self, rows: tuple[int, ...], adds: bool) -> None:
         before = self._session.selection if adds else ()

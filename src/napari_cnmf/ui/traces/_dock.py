@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QStackedWidget,
@@ -173,7 +174,13 @@ class TracesWidget(Dock):
             ids = result.ids[list(selection[:_MOST])].tolist()
             self._title.setText(_describe(result, selection, ids))
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._redraw.start()
+
     def _draw(self) -> None:
+        if not self.isVisible():
+            return  # drawn when it is seen
         result, selection = self._session.result, self._session.selection
         if result is None or not selection:
             self._title.clear()

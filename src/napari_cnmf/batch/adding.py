@@ -67,6 +67,8 @@ class Checked:
     spec: ItemSpec
     movie: Movie
     fill: Callable[[Path], None]
+    arrays: tuple[Any, ...] = ()
+    """Ain and mask, as they count for the hash."""
 
 
 def parse_algorithm(name: str) -> Algorithm:
@@ -149,7 +151,7 @@ def check(batch: Batch, request: Request) -> Checked:
         if result is not None:
             shutil.copyfile(result, folder / INPUT_RESULT_FILE)
 
-    return Checked(spec, movie, fill)
+    return Checked(spec, movie, fill, (ain, mask))
 
 
 def with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_cnmf.batch import Batch
+    from napari_cnmf.ui.forms._dock import ParametersWidget
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,8 @@ class Session:
 
     engines_changed = Signal()
     """Engines were looked for again, and may be others than before."""
+    form_changed = Signal()
+    """The parameters dock was opened or closed."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
@@ -84,6 +87,7 @@ class Session:
         self._result: ShownResult | None = None
         self._selection: tuple[int, ...] = ()
         self._docks = 0
+        self._form: ParametersWidget | None = None
         self.overview = Overview(self)
         self.timeline = Timeline(self)
         self.following = Following(self)
@@ -119,6 +123,16 @@ class Session:
         if self._docks == 0 and self._bridge is not None:
             self._bridge.close()
             self._bridge = None
+
+    @property
+    def form(self) -> ParametersWidget | None:
+        """The dock whose parameters others show and change too."""
+        return self._form
+
+    def set_form(self, form: ParametersWidget | None) -> None:
+        """Tell that the parameters dock is there, or gone."""
+        self._form = form
+        self.form_changed.emit()
 
     @property
     def result(self) -> ShownResult | None:

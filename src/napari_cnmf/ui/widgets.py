@@ -4,6 +4,7 @@ from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.exporting._dock import ExportWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
+from napari_cnmf.ui.lab._dock import LabWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.projects._dock import ProjectWidget
 from napari_cnmf.ui.sessions._dock import SessionsWidget
@@ -14,6 +15,7 @@ __all__ = [
     "BatchWidget",
     "CurationWidget",
     "ExportWidget",
+    "LabWidget",
     "ParametersWidget",
     "PlotsWidget",
     "ProjectWidget",

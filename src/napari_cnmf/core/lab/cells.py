@@ -7,7 +7,7 @@ the decay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter, label
 
 from napari_cnmf.core._report import Report
 from napari_cnmf.core.lab.local import filtered_images, find_seeds
-from napari_cnmf.core.lab.sample import Sample
+from napari_cnmf.core.lab.sample import Sample, bin_pixels
 
 N_CELLS = 60
 """So many of the clearest seeds are looked at."""
@@ -26,13 +26,17 @@ _QUIET = 1.0
 _SMOOTH = 0.7
 _MIN_PNR = 5.0
 _MIN_CORR = 0.3
-_CROP_PX = 320
-_FWHM = float(2 * np.sqrt(2 * np.log(2)))
+_CROP_PX = 256
 _TRUE_TO_FILTER = 0.8
 """Of a cell's radius: the standard deviation of the filter that shows it best."""
-_START_PX = 4.0
-_ROUNDS = 4
-_CLOSE = 0.12
+_SCALES_PX = (2.1, 3.1, 4.6, 6.8, 10.0, 15.0, 22.0)
+"""Radii that are tried: each filter shows what is of its size, and puncta or clusters else."""
+_LARGEST = 1 / 10
+"""Of the field."""
+_CONSISTENT = 0.4
+"""A cell counts for a scale when the logarithm of its radius is so near."""
+_SEARCH_FRAMES = 500
+_SEARCH_PX = 160
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +62,24 @@ class MeasuredCells:
 
     @property
     def typical_radius_px(self) -> float | None:
-        """Weighted median of the radii; ``None`` with less than five cells."""
+        """Median of the radii weighted by clearness and size; ``None`` with less than five."""
         if len(self.radius_px) < MIN_CELLS:
             return None
         order = np.argsort(self.radius_px)
-        share = np.cumsum(self.weight[order]) / self.weight.sum()
-        return float(self.radius_px[order][np.searchsorted(share, 0.5)])
+        share = np.cumsum((self.weight * self.radius_px)[order])
+        return float(self.radius_px[order][np.searchsorted(share, 0.5 * share[-1])])
+
+    def near(self, radius_px: float) -> MeasuredCells:
+        """Those of about this size."""
+        keep = np.abs(np.log(self.radius_px / radius_px)) < _CONSISTENT
+        return MeasuredCells(
+            self.at[keep], self.radius_px[keep], self.weight[keep], self.traces[keep]
+        )
+
+    @property
+    def evidence(self) -> float:
+        """How much light stands behind these cells: many puncta weigh less than a few somata."""
+        return float((self.weight * self.radius_px).sum())
 
 
 def measure_cells(
@@ -74,8 +90,8 @@ def measure_cells(
     Parameters
     ----------
     start_px
-        A guess of the radius, pixels of the movie; the measured one is taken as the next
-        guess until both agree.
+        Their radius in pixels of the movie, where it is known about; else all sizes are tried and
+        the one that most light stands behind is taken.
 
     Returns
     -------
@@ -83,37 +99,48 @@ def measure_cells(
         Perhaps none.
     """
     report = report or Report()
-    crop, origin = _crop(sample)
-    guess = (start_px or _START_PX) / sample.binning
-    largest = min(crop.dims) / 8
-    best: MeasuredCells | None = None
-    for _ in range(_ROUNDS):
-        guess = float(np.clip(guess, 1.2, max(largest, 1.2)))
-        found = _measure(crop, origin, guess, report)
-        if best is None or found.typical_radius_px is not None:
-            best = found
+    guess = _search(sample, report) if start_px is None else start_px
+    crop, origin = _cut(sample, _CROP_PX, len(sample.frames))
+    for _ in range(2):
+        found = _measure(crop, origin, guess / sample.binning, report).near(guess)
         radius = found.typical_radius_px
-        if radius is None:
-            guess *= 1.6  # nothing of this size: look for larger ones
-            continue
-        radius /= sample.binning
-        if abs(np.log(radius / guess)) < _CLOSE:
+        if radius is None or abs(np.log(radius / guess)) < 0.12:
             break
         guess = radius
-    assert best is not None
+    return found
+
+
+def _search(sample: Sample, report: Report) -> float:
+    """The size in pixels of the movie that most light stands behind."""
+    best, most = _SCALES_PX[1] * sample.binning, 0.0
+    for scale in _SCALES_PX:
+        if scale > max(3.0, _LARGEST * min(sample.dims)):
+            break
+        k = max(1, int(scale / 3.0))
+        crop, origin = _cut(sample, _SEARCH_PX * k, _SEARCH_FRAMES)
+        coarse = _coarser(crop, k)
+        radius = scale * sample.binning
+        evidence = _measure(coarse, origin, scale / k, report).near(radius).evidence
+        if evidence > most:
+            best, most = radius, evidence
     return best
 
 
-def _crop(sample: Sample) -> tuple[Sample, tuple[int, int]]:
-    """The middle of a large field: enough cells, in a fraction of the time."""
-    (ny, nx), side = sample.dims, _CROP_PX
+def _cut(sample: Sample, side: int, n_frames: int) -> tuple[Sample, tuple[int, int]]:
+    """The middle of a large field, and the first runs of many."""
+    ny, nx = sample.dims
     y, x = max(0, (ny - side) // 2), max(0, (nx - side) // 2)
-    frames = sample.frames[:, y : y + side, x : x + side]
-    return (
-        Sample(frames, sample.starts, sample.first_frames, sample.binning, sample.plane,
-               sample.n_movie_frames),
-        (y, x),
-    )  # fmt: skip
+    frames = sample.frames[:n_frames, y : y + side, x : x + side]
+    starts = tuple(start for start in sample.starts if start < len(frames))
+    first = sample.first_frames[: len(starts)]
+    cut = replace(sample, frames=frames, starts=starts, first_frames=first)
+    return cut, (y * sample.binning, x * sample.binning)
+
+
+def _coarser(sample: Sample, k: int) -> Sample:
+    if k == 1:
+        return sample
+    return replace(sample, frames=bin_pixels(sample.frames, k), binning=sample.binning * k)
 
 
 def _measure(
@@ -134,13 +161,13 @@ def _measure(
         if cell is None:
             continue
         size, trace = cell
-        at.append((y + origin[0], x + origin[1]))
+        at.append((y, x))
         radii.append(size)
         weights.append(float(images.pnr[y, x] * images.correlation[y, x]))
         traces.append(trace)
     k = sample.binning
     return MeasuredCells(
-        (np.array(at, np.float64).reshape(-1, 2) + 0.5) * k - 0.5,
+        (np.array(at, np.float64).reshape(-1, 2) + 0.5) * k - 0.5 + np.array(origin),
         np.array(radii) * k,
         np.array(weights),
         np.array(traces, np.float32).reshape(len(traces), len(sample.frames)),

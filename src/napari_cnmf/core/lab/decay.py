@@ -13,10 +13,14 @@ from napari_cnmf.core.kinetics import MIN_EVENTS, estimate_kinetics
 from napari_cnmf.core.lab.cells import MIN_CELLS, MeasuredCells
 from napari_cnmf.core.lab.sample import Sample
 
+SLOWEST_S = 2.5
+"""No indicator decays more slowly."""
 _LONGEST = 0.5
 """Of a run: lags beyond rest on too few pairs."""
 _FIT_TO = 3.0
 """Decay times that the fit looks at."""
+_FIRST_LAGS = 6
+_GROWTHS = 12
 _CLEAREST = 30
 
 
@@ -44,6 +48,8 @@ class Decay:
     fitted: NDArray[np.float64]
     n_cells: int
     n_events: int = 0
+    is_too_slow: bool = False
+    """It falls more slowly than any indicator: bursts, drift or motion are what it shows."""
 
     def seconds(self, frame_rate_hz: float) -> float | None:
         """The decay time at a frame rate."""
@@ -80,6 +86,8 @@ def estimate_decay(
             if kinetics.n_events < MIN_EVENTS:
                 break
             tau_s, n_events = float(np.median(kinetics.decay_s)), kinetics.n_events
+    if not n_events and found.frames > SLOWEST_S * frame_rate_hz:
+        return replace(found, frames=None, is_too_slow=True)
     if not n_events:
         return found
     return replace(found, frames=tau_s * frame_rate_hz, n_events=n_events)
@@ -95,17 +103,28 @@ def _from_correlation(cells: MeasuredCells, sample: Sample) -> Decay:
     curves = [_autocorrelation(cells.traces[k], sample, n_lags) for k in chosen]
     # Relative to all variance, noise included: what is mostly noise says little.
     curve = np.mean([c / c[0] for c in curves if c[0] > 0] or [np.zeros(n_lags + 1)], axis=0)
-    tau = _fit(curve)
+    tau, last = _from_short_lags(curve)
     if tau is None:
         return Decay(None, curve[1:], nothing, len(chosen))
-    # Again over lags that the transient has, so that the tail does not outweigh it.
-    for _ in range(3):
-        last = int(np.clip(np.ceil(_FIT_TO * tau), 4, n_lags))
-        again = _fit(curve[: last + 1])
-        tau = again if again is not None else tau
-    last = int(np.clip(np.ceil(_FIT_TO * tau), 4, n_lags))
     shown = curve[1 : last + 1]
     return Decay(tau, shown, _exponential(shown, tau), len(chosen))
+
+
+def _from_short_lags(curve: NDArray[np.float64]) -> tuple[float | None, int]:
+    """Time constant and last lag of the fit.
+
+    The lags grow until the exponential bends within them: what is slower than transients (drift, a
+    background) is a constant there, and would win over all lags.
+    """
+    longest = len(curve) - 1
+    last, tau = min(_FIRST_LAGS, longest), None
+    for _ in range(_GROWTHS):
+        tau = _fit(curve[: last + 1])
+        wanted = longest if tau is None else int(np.ceil(_FIT_TO * tau))
+        if wanted <= last or last == longest:
+            break
+        last = int(np.clip(wanted, last + 1, min(longest, 2 * last)))
+    return tau, last
 
 
 def _autocorrelation(
@@ -127,7 +146,7 @@ def _fit(curve: NDArray[np.float64]) -> float | None:
     """Time constant of the exponential that is nearest to lags 1 and on."""
     y = curve[1:]
     lags = np.arange(1, len(curve))
-    candidates = np.geomspace(0.4, max(1.0, len(y) / 1.5), 120)
+    candidates = np.geomspace(0.4, max(1.0, len(y)), 120)
     best: tuple[float, float] | None = None
     for tau in candidates.tolist():
         wave = np.exp(-lags / tau)

@@ -120,7 +120,7 @@ def take_sample(
         for a in range(start, start + length, step):
             b = min(a + step, start + length)
             block = source.read_window(a, b, (*depth, *window)).reshape(b - a, height, width)
-            frames[at : at + b - a] = _binned(block, binning)
+            frames[at : at + b - a] = bin_pixels(block, binning)
             at += b - a
             report.progress("reading a sample", at, len(frames))
     starts = tuple(int(n) for n in np.cumsum([0, *lengths[:-1]]))
@@ -156,9 +156,11 @@ def _runs(n_frames: int, wanted: int) -> tuple[list[int], list[int]]:
     return starts, lengths
 
 
-def _binned(frames: NDArray[Any], k: int) -> NDArray[Any]:
+def bin_pixels(frames: NDArray[Any], k: int) -> NDArray[Any]:
+    """Means over squares of ``k x k`` pixels of ``(n, Y, X)``; what is left at the edge is cut."""
     if k == 1:
         return frames
     n, height, width = frames.shape
-    blocks = frames.reshape(n, height // k, k, width // k, k)
+    height, width = height // k * k, width // k * k
+    blocks = frames[:, :height, :width].reshape(n, height // k, k, width // k, k)
     return np.asarray(blocks.mean(axis=(2, 4), dtype=np.float32))

@@ -35,6 +35,7 @@ from napari_cnmf.ui._theme import (
     set_problem,
 )
 from napari_cnmf.ui.batch._choosing import ask_for_new_batch
+from napari_cnmf.ui.forms._given import GivenForm
 from napari_cnmf.ui.forms._groups import GROUPS_OF
 from napari_cnmf.ui.forms._header import HeaderForm
 from napari_cnmf.ui.forms._input import FileInput
@@ -76,14 +77,19 @@ class ParametersWidget(Dock):
         super().__init__()
         self._session = session_of(napari_viewer)
         self._session.attach(self)
+        self._session.set_form(self)
+        self.destroyed.connect(lambda: self._session.set_form(None))
         self._facts: MovieFacts | None = None
         self._params: CNMFParams | None = None
         self._inspected: Any = None
         self._copied: Request | None = None
         self._is_adding = False
+        self._given: dict[str, Any] = {}
         self.header = HeaderForm(napari_viewer)
         self.form = ParamsForm()
         self.cnmf_kwargs = KwargsBox("CNMF", "gSig=(4, 4), merge_thr=0.7")
+        self.given = GivenForm(napari_viewer)
+        self.given_box = FoldingBox("Cells and region", [self.given])
         self.eval_kwargs = KwargsBox("Evaluation", "min_SNR=3, rval_thr=0.85")
         self.status = QLabel()
         self.status.setWordWrap(True)
@@ -112,6 +118,7 @@ class ParametersWidget(Dock):
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(2)
         column.addWidget(self.form)
+        column.addWidget(self.given_box)
         column.addWidget(kwargs)
         column.addStretch(1)
         scroll = QScrollArea()
@@ -139,6 +146,7 @@ class ParametersWidget(Dock):
         header.advanced_toggled.connect(self.form.show_advanced)
         header.changed.connect(self._check_soon.start)
         self.form.changed.connect(self._check_soon.start)
+        self.given.changed.connect(self._check_soon.start)
         for box in (self.cnmf_kwargs, self.eval_kwargs):
             box.changed.connect(self._check_soon.start)
         self.add_button.clicked.connect(lambda: self.add(run=False))
@@ -209,10 +217,10 @@ class ParametersWidget(Dock):
             run=self.header.run,
         )
         copied = self._copied
-        if copied is None or copied.input != chosen:
-            return request
-        # Seeds and mask belong to that movie; there are no fields for them in the form.
-        return replace(request, ain=copied.ain, mask=copied.mask, result=copied.result)
+        if copied is not None and copied.input == chosen:
+            # Cells and mask belong to that movie; what is chosen in the form counts more.
+            request = replace(request, ain=copied.ain, mask=copied.mask, result=copied.result)
+        return replace(request, **self._given)
 
     # -- reactions
 
@@ -226,6 +234,7 @@ class ParametersWidget(Dock):
         algorithm = self.header.algorithm
         hidden = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
         self.form.show_groups(GROUPS_OF[algorithm], hidden=hidden)
+        self.given_box.setVisible(algorithm in ("cnmf", "cnmfe"))
         self._check_soon.start()
 
     def _on_batch(self, bridge: BatchBridge | None) -> None:
@@ -237,6 +246,7 @@ class ParametersWidget(Dock):
         """Offer what items of the batch make: their movies, or results to evaluate again."""
         if bridge is self._session.bridge:
             self.header.list_items(bridge.rows)
+            self.given.list_items(bridge.rows)
 
     def _on_input(self) -> None:
         chosen = self.header.input.value()
@@ -273,6 +283,7 @@ class ParametersWidget(Dock):
         try:
             params = self._apply_kwargs()
             warnings = self._check_against_movie(params)
+            self._given = self._read_given(len(params.init.gSig))
             self._params = params
         except InvalidParametersError as error:
             problems |= error.problems
@@ -315,6 +326,12 @@ class ParametersWidget(Dock):
         if facts.shape is None:
             return notes
         return notes + check_for_movie(params, facts.shape, rate, algorithm=self.header.algorithm)
+
+    def _read_given(self, n_axes: int) -> dict[str, Any]:
+        """Cells and region that are chosen; raises for a layer that holds nothing."""
+        if self.header.algorithm not in ("cnmf", "cnmfe"):
+            return {}
+        return self.given.values(n_axes)
 
     def _unused(self, params: CNMFParams) -> list[str]:
         """What the user set and the chosen engine does not use; the preset's values are silent."""

@@ -31,9 +31,10 @@ class Request:
     ----------
     input
         ``None`` in a draft alone.
-    ain, mask, result
-        Of an item that is added once more: its footprints to start from, where to look, and the
-        result file to score.
+    ain, mask, leave_out
+        Cells to start from and regions, as `Batch.add` takes them; an item as ``ItemInput``.
+    result
+        Of an item that is added once more: the result file to score.
     run
         How to run it; never changes the result.
     """
@@ -46,6 +47,7 @@ class Request:
     engine: str = "auto"
     ain: Any = None
     mask: Any = None
+    leave_out: Any = None
     result: Path | None = None
     run: RunSpec = field(default_factory=RunSpec)
 
@@ -187,10 +189,15 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             name=request.name,
             refit=request.refit,
             engine=request.engine,
-            ain=request.ain,
-            mask=request.mask,
+            **given_of(batch, request),
             result=request.result,
             run=request.run,
         )
     duplicate = item.duplicate_of
     return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)
+
+
+def given_of(batch: Batch, request: Request) -> dict[str, Any]:
+    """Cells and regions as `Batch.add` takes them."""
+    ain = batch[request.ain.uuid] if isinstance(request.ain, ItemInput) else request.ain
+    return {"ain": ain, "mask": request.mask, "leave_out": request.leave_out}

@@ -31,6 +31,7 @@ class ParameterRow(QWidget):
         super().__init__(parent)
         self.field = field
         self._reference = field.default
+        self._problem: str | None = ""
         first = field.default if field.default is not None else _first_value(field)
         self._editor = make_editor(field, first)
         self._label = QLabel(field.title)
@@ -137,6 +138,9 @@ class ParameterRow(QWidget):
 
     def show_problem(self, problem: str | None) -> None:
         """Red border and the sentence as tooltip, or the parameter's help without."""
+        if problem == self._problem:
+            return  # styling again costs a layout of the window, for each of a hundred rows
+        self._problem = problem
         tooltip = problem or self._help()
         set_problem(self._editor.native, problem)
         self._automatic.setStyleSheet(_AUTOMATIC.format(ERROR_COLOR if problem else "gray"))

@@ -53,7 +53,9 @@ class FoldingBox(QCollapsible):
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""
         color = f"color: {ERROR_COLOR};" if has_problem else ""
-        self.toggleButton().setStyleSheet(_HEADER.format(color=color))
+        style = _HEADER.format(color=color)
+        if self.toggleButton().styleSheet() != style:
+            self.toggleButton().setStyleSheet(style)
 
 
 class Section(FoldingBox):

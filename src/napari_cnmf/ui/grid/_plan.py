@@ -13,7 +13,7 @@ from napari_cnmf.batch.spec import ItemSpec
 from napari_cnmf.errors import BatchError, CnmfError, MovieError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput
-from napari_cnmf.ui.forms._request import Request, open_input
+from napari_cnmf.ui.forms._request import Request, given_of, open_input
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Batch
@@ -114,8 +114,7 @@ class _Movie:
                 params=params,
                 refit=base.refit,
                 engine=base.engine,
-                ain=base.ain,
-                mask=base.mask,
+                **given_of(batch, base),
                 result=base.result,
             )
             self._checked = adding.check(batch, request)
@@ -126,7 +125,7 @@ class _Movie:
             algorithm,
             params,
             refit=base.refit,
-            arrays=(base.ain, base.mask),
+            arrays=checked.arrays,
             files=(base.result,),
         )
         changes = {"params": params.to_dict(), "hash": hashed}
@@ -162,8 +161,7 @@ def add_grid(
                     name=chosen.name,
                     refit=base.refit,
                     engine=base.engine,
-                    ain=base.ain,
-                    mask=base.mask,
+                    **given_of(batch, base),
                     result=base.result,
                     skip_duplicates=skip_duplicates,
                 )

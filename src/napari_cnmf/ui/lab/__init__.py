@@ -1,0 +1,1 @@
+"""A dock where the picture tells the parameters."""

@@ -1,0 +1,203 @@
+"""Dock where the picture tells the parameters: draw on it, slide, look, and the form follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QTabWidget, QVBoxLayout
+
+from napari_cnmf.errors import CnmfError
+from napari_cnmf.ui._docks import Dock, bring_to_front
+from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import call_soon, connect_while_alive, hint_label
+from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.lab._link import FormLink
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._patches_panel import PatchesPanel
+from napari_cnmf.ui.lab._preview_panel import PreviewPanel
+from napari_cnmf.ui.lab._recording import Recording, look_at
+from napari_cnmf.ui.lab._seeds_panel import SeedsPanel
+from napari_cnmf.ui.lab._size_panel import SizePanel
+from napari_cnmf.ui.lab._stage import Stage, is_movie
+from napari_cnmf.ui.lab._task import LatestTask, ShouldStop
+from napari_cnmf.ui.lab._time_panel import TimePanel
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+_EMPTY = (
+    "Open a movie and choose it here: cell size, seeds, patches and times are drawn over it, and "
+    "what you choose goes into the CNMF parameters dock at once."
+)
+
+
+class LabWidget(Dock):
+    """Pages over one movie layer; only the page that is seen draws."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self._session.attach(self)
+        self.stage = Stage(self._session.viewer)
+        self.link = FormLink(self._session, self)
+        self.task = LatestTask(self)
+        self.recording: Recording | None = None
+        self._plane: int | None = None
+        self.layer_combo = ComboBox(choices=self._choices, nullable=True)
+        keep_wheel_for_scrolling(self.layer_combo.native)
+        self.status = text_label(gray=True)
+        self.cell_size = SizePanel(self.link, self.stage)
+        self.seeds = SeedsPanel(self.link, self.stage)
+        self.patches = PatchesPanel(self.link, self.stage)
+        self.time = TimePanel(self.link, self.stage)
+        self.preview = PreviewPanel(self.link, self.stage)
+        self.tabs = QTabWidget()
+        self._hint = hint_label(_EMPTY)
+        self._lay_out()
+        self._connect()
+        self._open_form = call_soon(self, self._ensure_form)
+        self._open_form.start()
+        self._on_layers()
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return (self.cell_size, self.seeds, self.patches, self.time, self.preview)
+
+    def _lay_out(self) -> None:
+        titles = ("Cell size", "Seeds", "Patches", "Time", "Preview")
+        for title, panel in zip(titles, self.panels, strict=True):
+            scroll = QScrollArea()
+            scroll.setWidgetResizable(True)
+            scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+            scroll.setWidget(panel)
+            self.tabs.addTab(scroll, title)
+        top = QHBoxLayout()
+        top.addWidget(QLabel("Movie"))
+        top.addWidget(self.layer_combo.native, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(6)
+        layout.addLayout(top)
+        layout.addWidget(self.status)
+        layout.addWidget(self._hint)
+        layout.addWidget(self.tabs, 1)
+        self.setMinimumWidth(350)
+
+    def _connect(self) -> None:
+        events = self._session.viewer.layers.events
+        connect_while_alive(
+            self,
+            (events.inserted, self._on_layers),
+            (events.removed, self._on_layers),
+            (self._session.viewer.dims.events.current_step, self._on_step),
+        )
+        stage, panels = self.stage, self.panels
+        self.destroyed.connect(lambda: _leave(stage, panels))
+        self.layer_combo.changed.connect(lambda _: self._on_layer())
+        self.tabs.currentChanged.connect(lambda _: self._show_page())
+
+    def _ensure_form(self) -> None:
+        """The rows here are the form's: without it there is nothing to change."""
+        if self._session.form is None:
+            _ = self.link.form
+            bring_to_front(self)
+
+    # -- the movie
+
+    def _choices(self, _widget: Any = None) -> list[tuple[str, Image]]:
+        layers = reversed(self._session.viewer.layers)
+        return [(str(layer.name), layer) for layer in layers if is_movie(layer)]
+
+    def _on_layers(self, _event: Any = None) -> None:
+        before = self.layer_combo.value
+        self.layer_combo.reset_choices()
+        choices = self.layer_combo.choices
+        if before is None or before not in choices:
+            active = self._session.viewer.layers.selection.active
+            movies = [one for one in choices if one is not None]
+            self.layer_combo.value = active if active in movies else next(iter(movies), None)
+        if self.layer_combo.value is not self.stage.layer:
+            self._on_layer()
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        has_movie = self.stage.layer is not None
+        self._hint.setVisible(not has_movie)
+        self.tabs.setVisible(has_movie)
+
+    def _on_layer(self) -> None:
+        layer = self.layer_combo.value
+        if layer is self.stage.layer:
+            return
+        self.stage.remove()
+        self.stage.layer = layer
+        self._show_hint()
+        self._load()
+
+    def _on_step(self, _event: Any = None) -> None:
+        """In a volume the sample is of the plane that is seen."""
+        if self.stage.plane != self._plane:
+            self._load()
+
+    def _load(self) -> None:
+        layer = self.stage.layer
+        self._set_recording(None)
+        self._plane = plane = self.stage.plane
+        if layer is None:
+            self.task.cancel()
+            show_sentence(self.status, "")
+            return
+        params = self.link.params()
+        rate = None if params is None else params.data.fr
+
+        def work(should_stop: ShouldStop) -> Recording:
+            return look_at(layer, plane, rate, should_stop)
+
+        def done(recording: Recording) -> None:
+            self._set_recording(recording)
+            show_sentence(self.status, _describe(recording))
+
+        def failed(error: CnmfError) -> None:
+            show_sentence(self.status, str(error), kind="error")
+
+        show_sentence(self.status, "reading a sample and measuring its cells…")
+        self.task.start(work, done, failed, title="Parameter lab: a sample of the movie")
+
+    def _set_recording(self, recording: Recording | None) -> None:
+        self.recording = recording
+        for panel in self.panels:
+            panel.set_recording(recording)
+        self._show_page()
+
+    def _show_page(self) -> None:
+        current = self.tabs.currentIndex() if self.stage.layer is not None else -1
+        # Leave before entering: both may draw a layer of the same name.
+        for index, panel in enumerate(self.panels):
+            if index != current:
+                panel.set_shown(False)
+        for index, panel in enumerate(self.panels):
+            if index == current:
+                panel.set_shown(True)
+
+
+def _leave(stage: Stage, panels: tuple[Panel, ...]) -> None:
+    """Take the lab's layers and mouse callbacks out of the viewer."""
+    viewer = stage.viewer
+    for callbacks in (viewer.mouse_drag_callbacks, viewer.mouse_move_callbacks):
+        for callback in list(callbacks):
+            if getattr(callback, "__self__", None) in panels:
+                callbacks.remove(callback)
+    stage.remove()
+
+
+def _describe(recording: Recording) -> str:
+    sample = recording.sample
+    n, of = len(sample.frames), sample.n_movie_frames
+    parts = [f"sample of {n:,} of {of:,} frames" if n < of else f"all {n:,} frames"]
+    if sample.binning > 1:
+        parts.append(f"{sample.binning} × {sample.binning} px binned")
+    if sample.plane is not None:
+        parts.append(f"plane {sample.plane}")
+    return " · ".join(parts)

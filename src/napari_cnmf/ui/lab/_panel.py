@@ -1,0 +1,75 @@
+"""What every page of the lab has: its dock's movie, form and stage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR
+
+if TYPE_CHECKING:
+    from napari_cnmf.ui.lab._link import FormLink
+    from napari_cnmf.ui.lab._recording import Recording
+    from napari_cnmf.ui.lab._stage import Stage
+
+
+class Panel(QWidget):
+    """A page; it draws on the canvas while it is the one that is seen."""
+
+    def __init__(self, link: FormLink, stage: Stage) -> None:
+        super().__init__()
+        self.link, self.stage = link, stage
+        self.recording: Recording | None = None
+        self.is_shown = False
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(6, 6, 6, 6)
+        self.column.setSpacing(6)
+        link.changed.connect(self._on_link)
+
+    def set_recording(self, recording: Recording | None) -> None:
+        """Another movie, or none."""
+        self.recording = recording
+        self.on_recording()
+        if self.is_shown:
+            self.refresh()
+
+    def set_shown(self, is_shown: bool) -> None:
+        """It is the page that is seen, or not any more."""
+        if is_shown == self.is_shown:
+            return
+        self.is_shown = is_shown
+        if is_shown:
+            self.refresh()
+        else:
+            self.clear()
+
+    def _on_link(self) -> None:
+        if self.is_shown:
+            self.refresh()
+
+    def on_recording(self) -> None:
+        """Forget what belongs to another movie."""
+
+    def refresh(self) -> None:
+        """Draw again; called when the parameters, the movie or the page changed."""
+
+    def clear(self) -> None:
+        """Take away what was drawn."""
+
+
+def text_label(text: str = "", *, gray: bool = False) -> QLabel:
+    """A label of several lines."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    if gray:
+        label.setStyleSheet("color: gray;")
+    return label
+
+
+def show_sentence(label: QLabel, text: str, *, kind: str = "") -> None:
+    """Show a sentence: ``warning``, ``error``, or plain; an empty one hides the label."""
+    color = {"error": ERROR_COLOR, "warning": WARNING_COLOR}.get(kind, "")
+    label.setText(text)
+    label.setStyleSheet(f"color: {color};" if color else "")
+    label.setVisible(bool(text))

@@ -1,0 +1,234 @@
+"""Cell size: drag circles over cells, or take what was measured."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton
+
+from napari_cnmf.params.cell_size import (
+    ONE_PHOTON,
+    TWO_PHOTON,
+    CellSize,
+    circle_radius,
+    size_of_circle,
+    with_depth,
+)
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._stage import circles
+
+if TYPE_CHECKING:
+    from napari_cnmf.ui.lab._link import FormLink
+    from napari_cnmf.ui.lab._stage import Stage
+
+_RINGS = "cell size"
+_N_RINGS = 16
+_SET, _DRAWN = "#ffd54f", "#ffffff"
+_COMPARED = ("#4fc3f7", "#ff8a65", "#ba68c8", "#aed581")
+_SMALLEST_PX = 1.0
+
+
+class SizePanel(Panel):
+    """gSig and gSiz, from circles on the canvas or from the data."""
+
+    def __init__(self, link: FormLink, stage: Stage) -> None:
+        super().__init__(link, stage)
+        self.drawn: list[tuple[NDArray[np.float64], float]] = []
+        self._dragged: tuple[NDArray[np.float64], float] | None = None
+        self.measure_button = QPushButton("Measure cells")
+        self.measure_button.setCheckable(True)
+        self.measure_button.setToolTip(
+            "Press on the middle of a cell and drag to its edge; several cells give their median"
+        )
+        self.clear_button = QPushButton("Clear circles")
+        self.take_button = QPushButton("Take it")
+        self.rings_box = QCheckBox("Rings of gSig on clear cells")
+        self.rings_box.setChecked(True)
+        self.compare_edit = QLineEdit()
+        self.compare_edit.setPlaceholderText("radii to compare, px: 4, 6, 8")
+        self.explanation, self.facts = text_label(gray=True), text_label()
+        self.measured = text_label()
+        self._lay_out()
+        self.measure_button.toggled.connect(self._on_measuring)
+        self.clear_button.clicked.connect(lambda _=False: self.clear_circles())
+        self.take_button.clicked.connect(lambda _=False: self.take_suggestion())
+        self.rings_box.toggled.connect(lambda _: self.refresh())
+        self.compare_edit.textChanged.connect(lambda _: self.refresh())
+
+    def _lay_out(self) -> None:
+        self.column.addWidget(self.link.row("init.gSig"))
+        self.column.addWidget(self.link.row("init.gSiz"))
+        self.column.addWidget(self.explanation)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.measure_button, 1)
+        buttons.addWidget(self.clear_button, 1)
+        self.column.addLayout(buttons)
+        self.column.addWidget(self.measured)
+        found = QHBoxLayout()
+        found.addWidget(self.facts, 1)
+        found.addWidget(self.take_button)
+        self.column.addLayout(found)
+        self.column.addWidget(self.rings_box)
+        self.column.addWidget(self.compare_edit)
+        self.column.addStretch(1)
+
+    # -- values
+
+    def suggestion(self) -> CellSize | None:
+        """The size that was measured in the data."""
+        if self.recording is None:
+            return None
+        found = self.recording.suggestion(None, one_photon=self.link.is_one_photon)
+        return found.size
+
+    def take_suggestion(self) -> None:
+        """Put the measured size into the form."""
+        size = self.suggestion()
+        if size is not None:
+            self._set(size)
+
+    def add_circle(self, centre: NDArray[np.float64], radius: float) -> None:
+        """A circle that the user drew; the median of all goes into the form."""
+        self.drawn.append((centre, radius))
+        self._set_radius(float(np.median([r for _, r in self.drawn])))
+
+    def clear_circles(self) -> None:
+        self.drawn.clear()
+        self.refresh()
+
+    def _set_radius(self, radius: float) -> None:
+        self._set(size_of_circle(radius, one_photon=self.link.is_one_photon))
+
+    def _set(self, size: CellSize) -> None:
+        params = self.link.params()
+        if params is not None:
+            size = with_depth(size, params.init.gSig)
+        self.link.set("init.gSig", size.gSig)
+        self.link.set("init.gSiz", size.gSiz)
+        self.refresh()
+
+    # -- the mouse
+
+    def _on_measuring(self, is_on: bool) -> None:
+        callbacks = self.stage.viewer.mouse_drag_callbacks
+        if is_on and self._on_drag not in callbacks:
+            callbacks.append(self._on_drag)
+        elif not is_on and self._on_drag in callbacks:
+            callbacks.remove(self._on_drag)
+        self.measure_button.setText("Drag over a cell…" if is_on else "Measure cells")
+
+    def _on_drag(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
+        if self.stage.layer is None or event.button != 1:
+            return
+        layers = self.stage.viewer.layers.selection
+        panning = [(layer, layer.mouse_pan) for layer in layers]
+        for layer, _ in panning:
+            layer.mouse_pan = False
+        centre = self.stage.to_pixels(event.position)
+        yield
+        while event.type == "mouse_move":
+            radius = float(np.hypot(*(self.stage.to_pixels(event.position) - centre)))
+            self._dragged = (centre, radius)
+            if radius >= _SMALLEST_PX:
+                self._set_radius(radius)  # the form follows while the mouse moves
+            yield
+        for layer, pan in panning:
+            layer.mouse_pan = pan
+        dragged, self._dragged = self._dragged, None
+        if dragged is not None and dragged[1] >= _SMALLEST_PX:
+            self.add_circle(*dragged)
+
+    # -- drawing
+
+    def on_recording(self) -> None:
+        self.drawn.clear()
+
+    def refresh(self) -> None:
+        one_photon = self.link.is_one_photon
+        self.explanation.setText(
+            f"<b>{ONE_PHOTON if one_photon else TWO_PHOTON}</b> "
+            f"{TWO_PHOTON if one_photon else ONE_PHOTON}"
+        )
+        self._show_facts()
+        if self.drawn:
+            radii = ", ".join(f"{radius:.1f}" for _, radius in self.drawn)
+            show_sentence(self.measured, f"{len(self.drawn)} circles of {radii} px; their median")
+        else:
+            show_sentence(self.measured, "")
+        self.clear_button.setEnabled(bool(self.drawn))
+        if self.is_shown:
+            self._draw()
+
+    def _show_facts(self) -> None:
+        size = self.suggestion()
+        self.take_button.setVisible(size is not None)
+        if self.recording is None:
+            show_sentence(self.facts, "")
+            return
+        cells = self.recording.cells
+        radius = cells.typical_radius_px
+        if radius is None:
+            text = f"{len(cells.radius_px)} clear cells in the sample: too few to measure."
+            show_sentence(self.facts, text, kind="warning")
+            return
+        text = f"{len(cells.radius_px)} clear cells are {2 * radius:.1f} px wide at half height"
+        if size is None:
+            text += ". Set their depth in planes by hand."
+        else:
+            text += f": gSig {size.gSig[0]}, gSiz {size.gSiz[0]}"
+        show_sentence(self.facts, text)
+
+    def _draw(self) -> None:
+        if self.stage.layer is None:
+            return
+        shapes = self.rings()
+        layer = self.stage.shapes(_RINGS, face_color="transparent", edge_width=0.4)
+        if shapes:
+            layer.add(
+                [corners for corners, _ in shapes], shape_type="ellipse",
+                edge_color=[color for _, color in shapes], face_color="transparent",
+                edge_width=0.4,
+            )  # fmt: skip
+
+    def rings(self) -> list[tuple[NDArray[np.float64], str]]:
+        """Corners and colour of every ring."""
+        params = self.link.params()
+        places = self._places()
+        found: list[tuple[NDArray[np.float64], str]] = []
+        if params is not None and self.rings_box.isChecked():
+            radius = circle_radius(params.init.gSig, one_photon=self.link.is_one_photon)
+            found += [(ring, _SET) for ring in circles(places, radius)]
+        for radius, color in zip(self.compared(), _COMPARED, strict=False):
+            found += [(ring, color) for ring in circles(places, radius)]
+        drawn = [*self.drawn, *([self._dragged] if self._dragged is not None else [])]
+        for centre, radius in drawn:
+            found += [(ring, _DRAWN) for ring in circles(centre[None], radius)]
+        return found
+
+    def compared(self) -> list[float]:
+        """Radii that were typed to be compared, up to four."""
+        text = self.compare_edit.text().strip().rstrip(",")
+        try:
+            values = ast.literal_eval(f"[{text}]") if text else []
+            radii = [float(value) for value in values]
+        except (ValueError, SyntaxError, TypeError):
+            return []
+        return [radius for radius in radii if radius > 0][: len(_COMPARED)]
+
+    def _places(self) -> NDArray[np.float64]:
+        """Centres of clear cells, spread over the field by taking the clearest."""
+        if self.recording is None:
+            return np.zeros((0, 2))
+        return self.recording.cells.at[:_N_RINGS]
+
+    def set_shown(self, is_shown: bool) -> None:
+        if not is_shown:
+            self.measure_button.setChecked(False)
+        super().set_shown(is_shown)
+
+    def clear(self) -> None:
+        self.stage.remove(_RINGS)

@@ -1,0 +1,162 @@
+"""The movie layer the lab looks at, and the layers it draws over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui.forms._given import SCRATCH
+from napari_cnmf.ui.forms._input import FileInput, input_of_layer, movie_of_layer
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image, Layer, Shapes
+
+PREFIX = "lab · "
+
+
+def is_movie(layer: Layer) -> bool:
+    """An image over time, also one of a result."""
+    from napari.layers import Image
+
+    return (
+        isinstance(layer, Image)
+        and layer.ndim in (3, 4)
+        and not layer.rgb
+        and SCRATCH not in layer.metadata
+    )
+
+
+def open_layer(layer: Image) -> Movie:
+    """The movie of a layer, by its file where it has one of the same shape.
+
+    Raises
+    ------
+    MovieError
+        The file cannot be opened.
+    """
+    chosen = input_of_layer(layer)
+    if isinstance(chosen, FileInput):
+        try:
+            movie = chosen.open()
+        except MovieError:
+            return movie_of_layer(layer)
+        if movie.shape == tuple(layer.data.shape):
+            return movie
+    return movie_of_layer(layer)
+
+
+class Stage:
+    """Adds, replaces and removes the lab's layers over one movie layer."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self.layer: Image | None = None
+
+    @property
+    def viewer(self) -> napari.Viewer:
+        return self._viewer
+
+    @property
+    def pixel_axes(self) -> int:
+        """Axes of the field, 2 or 3."""
+        return 2 if self.layer is None else self.layer.ndim - 1
+
+    @property
+    def plane(self) -> int | None:
+        """The plane of a volume that is on screen."""
+        if self.layer is None or self.layer.ndim != 4:
+            return None
+        step = self._viewer.dims.current_step
+        return int(step[len(step) - 3])
+
+    @property
+    def frame(self) -> int:
+        """The frame that is on screen."""
+        step = self._viewer.dims.current_step
+        return int(step[0]) if self.layer is not None and len(step) >= self.layer.ndim else 0
+
+    def to_pixels(self, position: Any) -> NDArray[np.float64]:
+        """``(y, x)`` in pixels of the movie of a place on the canvas."""
+        assert self.layer is not None, "a movie is chosen"
+        data = self.layer.world_to_data(np.asarray(position)[-self.layer.ndim :])
+        return np.asarray(data[-2:], np.float64)
+
+    def find(self, name: str) -> Any:
+        """The lab's layer of that name, or ``None``."""
+        full = PREFIX + name
+        return next((one for one in self._viewer.layers if one.name == full), None)
+
+    def shapes(self, name: str, **look: Any) -> Shapes:
+        """The Shapes layer of that name, emptied; in the plane of the field."""
+        layer = self.find(name)
+        if layer is None:
+            layer = self._keep_active(
+                lambda: self._viewer.add_shapes(**self._keywords(name, 1), ndim=2, **look)
+            )
+        else:
+            layer.data = []
+        return layer
+
+    def points(self, name: str, at: NDArray[Any], **look: Any) -> Any:
+        """A Points layer of that name with these places ``(n, 2)``, pixels of the movie."""
+        layer = self.find(name)
+        if layer is None:
+            return self._keep_active(
+                lambda: self._viewer.add_points(at, ndim=2, **self._keywords(name, 1), **look)
+            )
+        layer.data = at
+        return layer
+
+    def image(self, name: str, data: NDArray[Any], binning: int, **look: Any) -> Any:
+        """An image of the field, of pixels ``binning`` times as large."""
+        layer = self.find(name)
+        low, high = (float(v) for v in np.nanquantile(data, [0.01, 0.998]))
+        limits = (low, high if high > low else low + 1)
+        if layer is not None:
+            layer.data = data
+            layer.contrast_limits_range = (min(low, float(data.min())), float(data.max()) or 1.0)
+            layer.contrast_limits = limits
+            return layer
+        return self._keep_active(
+            lambda: self._viewer.add_image(
+                data, contrast_limits=limits, **self._keywords(name, binning), **look
+            )
+        )
+
+    def _keep_active(self, add: Any) -> Any:
+        """Add a layer and leave the movie selected, so that tools of the user go on."""
+        active = self._viewer.layers.selection.active
+        layer = add()
+        if active in self._viewer.layers:
+            self._viewer.layers.selection.active = active
+        return layer
+
+    def _keywords(self, name: str, binning: int) -> dict[str, Any]:
+        assert self.layer is not None, "a movie is chosen"
+        scale = np.asarray(self.layer.scale[-2:])
+        return {
+            "name": PREFIX + name,
+            "scale": scale * binning,
+            "translate": np.asarray(self.layer.translate[-2:]) + scale * (binning - 1) / 2,
+            "units": self.layer.units[-2:],
+            "axis_labels": self.layer.axis_labels[-2:],
+            "metadata": {SCRATCH: True},
+        }
+
+    def remove(self, *names: str) -> None:
+        """Take layers of the lab away; all of them when none is named."""
+        for layer in list(self._viewer.layers):
+            is_ours = SCRATCH in layer.metadata and layer.name.startswith(PREFIX)
+            if is_ours and (not names or layer.name.removeprefix(PREFIX) in names):
+                self._viewer.layers.remove(layer)
+
+
+def circles(at: NDArray[np.float64], radius: float) -> list[NDArray[np.float64]]:
+    """Corners of ellipses around places ``(n, 2)``."""
+    square = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]], float) * radius
+    return [place + square for place in at]

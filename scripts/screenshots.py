@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--frame-rate", type=float, default=30.0)
     parser.add_argument("--gsig", type=int, default=4)
     parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("--only-lab", action="store_true", help="the pictures of the lab alone")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recordings-") as folder:
@@ -42,6 +43,10 @@ def main() -> int:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         os.environ.pop("NAPARI_CNMF_CAIMAN_PYTHON", None)
         studio = Studio(Path(folder), args.out)
+        studio.photograph_lab()
+        if args.only_lab:
+            studio.close()
+            return 0
         studio.photograph_demo()
         photograph_docks(studio)
         if args.movie is not None:
@@ -70,6 +75,50 @@ class Studio:
         self.session.set_batch(self.batch)
         self.viewer.window.resize(*SIZE)
         self.settle(1.0)
+
+    def photograph_lab(self) -> None:
+        """Seeds of a one-photon recording, and a preview of the demo's."""
+        from napari_cnmf.testing import demo_recording, simulate_one_photon
+        from napari_cnmf.ui._docks import open_dock
+        from napari_cnmf.ui.lab._dock import LabWidget
+
+        form = self.docks["CNMF parameters"]
+        simulate_one_photon(n_frames=1000).write(self.folder / "miniscope.tif")
+        form.header.algorithm_combo.value = "cnmfe"
+        self.show_movie("miniscope.tif")
+        lab = self.docks["Parameter lab"] = open_dock(
+            self.viewer, LabWidget, "Parameter lab", area="right"
+        )
+        self.wait_for(lambda: lab.recording is not None)
+        lab.cell_size.take_suggestion()
+        lab.tabs.setCurrentIndex(1)
+        self.wait_for(lambda: lab.seeds.images is not None)
+        lab.link.set("init.min_corr", 0.8)
+        lab.link.set("init.min_pnr", 10.0)
+        self.raise_dock("Parameter lab")
+        self.settle(2.0)
+        self.shoot("lab-seeds.png")
+        recording = demo_recording().write(self.folder / "lab.tif")
+        form.header.algorithm_combo.value = "cnmf"
+        form.header.preset_combo.value = "two-photon somata"
+        self.viewer.layers.clear()
+        self.show_movie("lab.tif")
+        self.wait_for(lambda: lab.recording is not None)
+        lab.cell_size.take_suggestion()
+        lab.link.set("data.decay_time", round(recording.decay_time_s, 2))
+        lab.tabs.setCurrentIndex(4)
+        lab.preview.look_at(*(n / 2 for n in recording.truth.dims))
+        self.wait_for(lambda: lab.preview.found is not None)
+        self.settle(3.0)
+        self.shoot("lab-preview.png")
+        lab.parentWidget().close()
+        self.viewer.layers.clear()
+
+    def show_movie(self, name: str) -> None:
+        from napari_cnmf.ui._loading import finish, movie_steps
+
+        self.session.show_movie(finish(movie_steps(self.folder / name)))
+        self.viewer.reset_view()
 
     def photograph_demo(self) -> None:
         """Form and batch, then the result of the demo recording with its traces."""

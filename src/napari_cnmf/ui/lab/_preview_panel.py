@@ -63,7 +63,7 @@ class PreviewPanel(Panel):
         self._item.getAxis("left").setStyle(showValues=False)
         self._item.getAxis("bottom").setLabel("time (s)")
         self._item.setDownsampling(auto=True, mode="peak")
-        self.plot.setMinimumHeight(220)
+        self.plot.setMinimumHeight(170)
         self._lay_out()
         self._run_later = call_later(self, self._run, _DELAY_MS)
         self._rested = call_later(self, self._on_rest, _REST_MS)

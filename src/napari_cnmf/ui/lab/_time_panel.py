@@ -35,7 +35,7 @@ class TimePanel(Panel):
         self._item.addLegend(offset=(-4, 1), labelTextSize="8pt")
         self._item.getAxis("bottom").setLabel("lag (s)")
         self._item.getAxis("left").setLabel("autocorrelation")
-        self.plot.setMinimumHeight(170)
+        self.plot.setMinimumHeight(140)
         self.column.addWidget(link.row("data.fr"))
         self.column.addWidget(self.rate_facts)
         self.column.addWidget(link.row("data.decay_time"))

@@ -134,6 +134,11 @@ class Session:
         self._form = form
         self.form_changed.emit()
 
+    def form_closed(self, form: ParametersWidget) -> None:
+        """That dock is gone; another may be there already."""
+        if self._form is form:
+            self.set_form(None)
+
     @property
     def result(self) -> ShownResult | None:
         return self._result

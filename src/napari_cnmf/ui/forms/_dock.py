@@ -77,8 +77,6 @@ class ParametersWidget(Dock):
         super().__init__()
         self._session = session_of(napari_viewer)
         self._session.attach(self)
-        self._session.set_form(self)
-        self.destroyed.connect(lambda: self._session.set_form(None))
         self._facts: MovieFacts | None = None
         self._params: CNMFParams | None = None
         self._inspected: Any = None
@@ -110,6 +108,9 @@ class ParametersWidget(Dock):
         self._on_batch(self._session.bridge)
         self.header.input.refresh()
         self._on_input()
+        session = self._session
+        self.destroyed.connect(lambda: session.form_closed(self))
+        session.set_form(self)
 
     def _lay_out(self) -> None:
         kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])

@@ -182,24 +182,23 @@ class PatchesPanel(Panel):
     def _draw(self, grid: PatchGrid | None) -> None:
         if self.stage.layer is None:
             return
-        layer = self.stage.shapes(GRID, face_color="transparent")
-        if grid is None:
-            return
-        boxes = sorted({box[-2:] for box in grid.boxes})
+        boxes = [] if grid is None else sorted({box[-2:] for box in grid.boxes})
         if len(boxes) > _MOST_DRAWN:
             text = f"{len(boxes)} patches are too many to draw, and to compute."
             show_sentence(self.problem, text, kind="warning")
-            return
+            boxes = []
         color = _COLORS[self.kind]
-        width = max(self._dims() or (1,)) / 400
-        layer.add(
+        self.stage.draw(
+            GRID,
             [
                 np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]) - 0.5
                 for (y0, y1), (x0, x1) in boxes
             ],
-            shape_type="rectangle", edge_color=color, edge_width=width,
+            shape_type="rectangle",
+            edge_color=color,
+            edge_width=max(self._dims() or (1,)) / 400,
             face_color=f"{color}18",
-        )  # fmt: skip
+        )
 
     def clear(self) -> None:
         self.stage.remove(GRID)

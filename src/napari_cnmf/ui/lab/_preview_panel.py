@@ -210,21 +210,18 @@ class PreviewPanel(Panel):
         self, found: Preview, shown: NDArray[np.intp], colors: dict[int, str]
     ) -> None:
         origin = np.array(found.window.origin[-2:], float)
-        box = self.stage.shapes(BOX, face_color="transparent", edge_color="#ffffff")
         low, high = origin - 0.5, origin + np.array(found.window.dims[-2:]) - 0.5
         corners = np.array([[low[0], low[1]], [low[0], high[1]], high, [high[0], low[1]]])
-        box.add(
-            [corners], shape_type="rectangle", edge_width=0.4, edge_color="#ffffff",
+        self.stage.draw(
+            BOX, [corners], shape_type="rectangle", edge_width=0.4, edge_color="#ffffff",
             face_color="transparent",
         )  # fmt: skip
-        layer = self.stage.shapes(PREVIEW, face_color="transparent")
         paths, edge = [], []
         for k in shown.tolist():
             for outline in contours(found.components.A, k, found.components.dims):
                 paths.append(outline[:, -2:] + origin)
                 edge.append(colors[k])
-        if paths:
-            layer.add(paths, shape_type="path", edge_color=edge, edge_width=0.4)
+        self.stage.draw(PREVIEW, paths, shape_type="path", edge_color=edge, edge_width=0.4)
 
     def _draw_traces(self, found: Preview, shown: NDArray[np.intp], colors: dict[int, str]) -> None:
         self._item.clear()

@@ -186,13 +186,14 @@ class SizePanel(Panel):
         if self.stage.layer is None:
             return
         shapes = self.rings()
-        layer = self.stage.shapes(_RINGS, face_color="transparent", edge_width=0.4)
-        if shapes:
-            layer.add(
-                [corners for corners, _ in shapes], shape_type="ellipse",
-                edge_color=[color for _, color in shapes], face_color="transparent",
-                edge_width=0.4,
-            )  # fmt: skip
+        self.stage.draw(
+            _RINGS,
+            [corners for corners, _ in shapes],
+            shape_type="ellipse",
+            edge_color=[color for _, color in shapes],
+            face_color="transparent",
+            edge_width=0.4,
+        )
 
     def rings(self) -> list[tuple[NDArray[np.float64], str]]:
         """Corners and colour of every ring."""

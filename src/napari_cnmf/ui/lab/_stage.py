@@ -91,15 +91,27 @@ class Stage:
         full = PREFIX + name
         return next((one for one in self._viewer.layers if one.name == full), None)
 
-    def shapes(self, name: str, **look: Any) -> Shapes:
-        """The Shapes layer of that name, emptied; in the plane of the field."""
+    def draw(self, name: str, shapes: list[NDArray[np.float64]], **look: Any) -> Shapes:
+        """The Shapes layer of that name with these shapes ``(n, 2)`` alone, in the field's plane.
+
+        Parameters
+        ----------
+        look
+            ``shape_type``, ``edge_color`` and so on, as ``Shapes.add`` takes them.
+        """
         layer = self.find(name)
         if layer is None:
             layer = self._keep_active(
-                lambda: self._viewer.add_shapes(**self._keywords(name, 1), ndim=2, **look)
+                lambda: self._viewer.add_shapes(**self._keywords(name, 1), ndim=2)
             )
-        else:
+        events = layer.events
+        # What was just added is selected; the highlight of shapes that are gone crashes OpenGL.
+        with events.highlight.blocker(), layer.block_thumbnail_update():
+            layer.selected_data = set()
             layer.data = []
+            if shapes:
+                layer.add(shapes, **look)
+                layer.selected_data = set()
         return layer
 
     def points(self, name: str, at: NDArray[Any], **look: Any) -> Any:

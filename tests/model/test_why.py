@@ -26,6 +26,7 @@ def result() -> Components:
         A[y - 2 : y + 3, x - 2 : x + 3, k] = 1
     energy = np.zeros(DIMS, np.float32)
     energy[22, 30] = 19.0
+    energy[14, 8] = 300.0
     return Components(
         A=sp.csc_matrix(A.reshape(-1, 3)),
         C=np.ones((3, 50), np.float32),
@@ -63,7 +64,8 @@ def test_each_place_has_its_answer(result: Components) -> None:
     assert "has 3.2 and needs 16.5" in dropped.summary
     nothing = explain_place(result, (2, 20))
     assert nothing.candidates == ()
-    assert "reaches 0.0, a cell needs 16.5" in nothing.summary
+    assert "spills over" in explain_place(result, (14, 8)).summary
+    assert "has 0.0, a cell needs 16.5" in nothing.summary
 
 
 def test_decisions_and_thresholds_of_the_curator_count(result: Components) -> None:

@@ -92,8 +92,8 @@ class Explanation:
     candidates
         Sites that the search tried near it, nearest first.
     images
-        ``correlation``, ``pnr`` and ``energy`` (highest of the energy map within reach) there,
-        where the result has them.
+        ``correlation``, ``pnr`` and ``energy`` (of the map that the search began with) there, where
+        the result has them.
     least_energy, least_area_px
         What a candidate needs; ``None`` where the result does not say.
     """
@@ -121,9 +121,12 @@ class Explanation:
         if self.candidates:
             return "A component was begun near here and lies beside this place, or was merged."
         if "energy" in self.images and self.least_energy is not None:
+            energy, least = self.images["energy"], self.least_energy
+            if energy > least:
+                return "What lights up here spills over from a component beside it."
             return (
-                f"Nothing lights up here: the energy map reaches {self.images['energy']:.1f}, a "
-                f"cell needs {self.least_energy:.1f}. Silent cells are not found."
+                f"Nothing lights up here: the energy map has {max(energy, 0):.1f}, a cell needs "
+                f"{least:.1f}. Silent cells are not found."
             )
         return "No component covers this place; the result does not tell what was tried here."
 
@@ -176,7 +179,7 @@ def explain_place(
         at=place,
         components=_components_at(cur, place),
         candidates=_candidates_near(table, place, reach),
-        images=_image_values(cur.original, place, reach),
+        images=_image_values(cur.original, place),
         least_energy=table.get("least_energy"),
         least_area_px=table.get("least_area"),
     )
@@ -238,18 +241,10 @@ def _candidates_near(
     )
 
 
-def _image_values(
-    components: Components, place: tuple[int, ...], reach_px: float
-) -> dict[str, float]:
+def _image_values(components: Components, place: tuple[int, ...]) -> dict[str, float]:
     values = {}
     for name in _IMAGES:
         image = components.images.get(name)
-        if image is None or image.shape != components.dims:
-            continue
-        if name == "energy":
-            r = int(reach_px)
-            around = tuple(slice(max(0, i - r), i + r + 1) for i in place)
-            values[name] = float(image[around].max())
-        else:
+        if image is not None and image.shape == components.dims:
             values[name] = float(image[place])
     return values

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,22 @@ def test_scipy_that_is_too_new(run: Any) -> None:
 def test_a_full_disk(run: Any) -> None:
     with pytest.raises(EngineError, match="disk with the batch is full"):
         run("raise OSError(28, 'No space left on device')")
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes of POSIX")
+def test_what_its_process_leaves_running_is_ended(run: Any) -> None:
+    """A pool may start a process at the very moment at which its own ends."""
+    body = "import os, subprocess, sys\n"
+    body += "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    body += "sys.stderr.write(f'left {left.pid}\\n'); sys.stderr.flush(); os._exit(3)"
+    with pytest.raises(EngineError, match=r"left \d+") as failure:
+        run(body)
+    left = re.search(r"left (\d+)", str(failure.value))
+    assert left is not None
+    with suppress(psutil.NoSuchProcess):
+        orphan = psutil.Process(int(left[1]))
+        psutil.wait_procs([orphan], timeout=10)
+        assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_full_disk_that_ends_the_process(run: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -81,6 +82,7 @@ def _run_once(
         stderr=subprocess.PIPE,
         env=worker_environment(caiman.path, CAIMAN_TEMP=str(scratch)),
         cwd=scratch,
+        process_group=0 if os.name == "posix" else None,
     )
     answer, last_words = Answer(), deque[str](maxlen=20)
     try:
@@ -234,6 +236,10 @@ def _end_tree(process: subprocess.Popen[bytes]) -> None:
             member.kill()
     if process.poll() is None:
         process.kill()
+    if sys.platform != "win32":
+        # a pool replaces its dead at any moment, also while its own process ends
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     psutil.wait_procs(members, timeout=5)
     if process.stdin is not None:

@@ -56,6 +56,7 @@ class LabWidget(Dock):
         self.tabs = QTabWidget()
         self._hint = hint_label(_EMPTY)
         self._lay_out()
+        self._layers_soon = call_soon(self, self._on_layers)
         self._connect()
         self._open_form = call_soon(self, self._ensure_form)
         self._open_form.start()
@@ -89,8 +90,8 @@ class LabWidget(Dock):
         events = self._session.viewer.layers.events
         connect_while_alive(
             self,
-            (events.inserted, self._on_layers),
-            (events.removed, self._on_layers),
+            (events.inserted, self._on_layers_event),
+            (events.removed, self._on_layers_event),
             (self._session.viewer.dims.events.current_step, self._on_step),
         )
         stage, panels = self.stage, self.panels
@@ -110,7 +111,11 @@ class LabWidget(Dock):
         layers = reversed(self._session.viewer.layers)
         return [(str(layer.name), layer) for layer in layers if is_movie(layer)]
 
-    def _on_layers(self, _event: Any = None) -> None:
+    def _on_layers_event(self, _event: Any = None) -> None:
+        """After the list has settled: layers must not come or go while it is being emptied."""
+        self._layers_soon.start()
+
+    def _on_layers(self) -> None:
         before = self.layer_combo.value
         self.layer_combo.reset_choices()
         choices = self.layer_combo.choices

@@ -55,7 +55,7 @@ class Panel(QWidget):
         """Draw again; called when the parameters, the movie or the page changed."""
 
     def clear(self) -> None:
-        """Take away what was drawn."""
+        """Hide what was drawn."""
 
 
 def text_label(text: str = "", *, gray: bool = False) -> QLabel:

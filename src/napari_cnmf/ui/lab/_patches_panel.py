@@ -111,6 +111,10 @@ class PatchesPanel(Panel):
         self._motion_rows.setVisible(not is_cnmf)
         self.take_k_button.setVisible(is_cnmf and self.expected_cells() is not None)
         params, dims = self.link.params(), self._dims()
+        if params is None:
+            groups = ("patch.", "init.") if is_cnmf else ("motion.",)
+            wrong = [v for k, v in self.link.problems.items() if k.startswith(groups)]
+            show_sentence(self.problem, wrong[0] if wrong else "", kind="error")
         if params is None or dims is None:
             return
         show_sentence(self.problem, self._problem(params), kind="warning")
@@ -201,7 +205,7 @@ class PatchesPanel(Panel):
         )
 
     def clear(self) -> None:
-        self.stage.remove(GRID)
+        self.stage.hide(GRID)
 
 
 def _fits(value: int | tuple[int, ...] | None, dims: tuple[int, ...]) -> bool:

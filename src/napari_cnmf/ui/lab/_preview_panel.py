@@ -247,7 +247,7 @@ class PreviewPanel(Panel):
 
     def clear(self) -> None:
         self.task.cancel()
-        self.stage.remove(PREVIEW, BOX)
+        self.stage.hide(PREVIEW, BOX)
 
 
 def _window_for(

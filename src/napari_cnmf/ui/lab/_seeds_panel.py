@@ -195,7 +195,7 @@ class SeedsPanel(Panel):
 
     def clear(self) -> None:
         self.task.cancel()
-        self.stage.remove(CORRELATION, PNR, SEEDS)
+        self.stage.hide(CORRELATION, PNR, SEEDS)
 
 
 def _g_sig(params: CNMFParams, recording: Recording) -> tuple[float, float]:

@@ -232,4 +232,4 @@ class SizePanel(Panel):
         super().set_shown(is_shown)
 
     def clear(self) -> None:
-        self.stage.remove(_RINGS)
+        self.stage.hide(_RINGS)

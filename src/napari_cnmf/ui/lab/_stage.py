@@ -112,6 +112,7 @@ class Stage:
             if shapes:
                 layer.add(shapes, **look)
                 layer.selected_data = set()
+        layer.visible = True
         return layer
 
     def points(self, name: str, at: NDArray[Any], **look: Any) -> Any:
@@ -122,6 +123,7 @@ class Stage:
                 lambda: self._viewer.add_points(at, ndim=2, **self._keywords(name, 1), **look)
             )
         layer.data = at
+        layer.visible = True
         return layer
 
     def image(self, name: str, data: NDArray[Any], binning: int, **look: Any) -> Any:
@@ -159,6 +161,16 @@ class Stage:
             "axis_labels": self.layer.axis_labels[-2:],
             "metadata": {SCRATCH: True},
         }
+
+    def hide(self, *names: str) -> None:
+        """Put layers of the lab out of sight while another page is seen.
+
+        They are kept: taking layers away with every page crashed software OpenGL.
+        """
+        for name in names:
+            layer = self.find(name)
+            if layer is not None:
+                layer.visible = False
 
     def remove(self, *names: str) -> None:
         """Take layers of the lab away; all of them when none is named."""

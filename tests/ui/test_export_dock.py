@@ -14,6 +14,7 @@ import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_cnmf.io import open_movie
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.exports import EXPORTERS
 from napari_cnmf.model.components import Components
@@ -82,20 +83,23 @@ def test_volumes_and_one_photon_with_and_without_rejected_ones(
     data = Path(__file__).parents[1] / "data" / f"result-{kind}.hdf5"
     path = Path(shutil.copy(data, tmp_path / "r.hdf5"))
     session = session_of(viewer)
-    session.show(finish(load_file(path, None)))
+    movie = open_movie(data.with_name("movie-3d.tif" if kind == "3d" else "movie-2d.tif"))
+    session.show(finish(load_file(path, movie)))
     cur = session.result.curation
     cur.reject([int(cur.ids[cur.accepted][0])])
     dock = _dock.ExportWidget(viewer)
     viewer.window.add_dock_widget(dock, area="right")
     for rejected in (True, False):
-        for name in ("csv", "labels"):
+        # The movie is drawn frame by frame, the same for all kinds: once is long enough.
+        for name, exporter in EXPORTERS.items() - {("mp4", EXPORTERS["mp4"])}:
             dock.choose(name)
             dock.rejected.setChecked(rejected)
-            out = tmp_path / f"{name} {rejected}{EXPORTERS[name].suffix}"
+            out = tmp_path / f"{name} {rejected}{exporter.suffix}"
             dock.path.setText(str(out))
             QTest.mouseClick(dock.write, Qt.MouseButton.LeftButton)
             qtbot.waitUntil(dock.write.isEnabled)
             assert dock.status.text() == f"Written: {out}"
+            assert out.is_dir() if exporter.is_folder else out.stat().st_size > 0
         ids = cur.ids if rejected else cur.ids[cur.accepted]
         table = pd.read_csv(tmp_path / f"csv {rejected}" / "components.csv")
         assert table["id"].tolist() == ids.tolist()

@@ -179,10 +179,10 @@ def _run(
         if process.stdout is not None and not reader.is_alive():
             process.stdout.close()
     if process.returncode != 0:
-        said = " ".join(line.strip() for line in last if line.strip())
+        said = "; ".join(line.strip() for line in last if line.strip())
         raise EngineError(
-            f"{Path(command[0]).name} failed with exit code {process.returncode}: {said[:500]} "
-            "The log above has the rest."
+            f"{Path(command[0]).name} failed with exit code {process.returncode}: "
+            f"{said[:500].rstrip('.')}. The log above has the rest."
         )
 
 

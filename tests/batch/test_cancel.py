@@ -14,6 +14,7 @@ import pytest
 from napari_cnmf.batch import Batch, Queue, QueueEventKind, State, settling, stopping
 from napari_cnmf.batch.processes import LocalHandle, start_worker
 from napari_cnmf.batch.running import cancel_and_wait
+from napari_cnmf.batch.status import RETRIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,22 @@ def test_a_polite_worker_stops_at_its_next_block(
     item.retry()
     batch.run(progress=False)
     assert item.state is State.COMPLETED
+
+
+@pytest.mark.parametrize("end", ["polite", "deaf", "fail", "crash"])
+def test_half_a_result_is_none(batch: Batch, movie_path: Path, wait_until, end: str) -> None:
+    """However a run ends that has written an output already."""
+    item = batch.add("mcorr", movie_path, engine="toy", comment=f"half {end}")
+    queue = Queue(batch)
+    queue.start()
+    if end in ("polite", "deaf"):
+        wait_until(lambda: stages(item)[-1:] and stages(item)[-1].startswith(end))
+        assert (item.folder / "corrected.tif").exists()
+        queue.cancel(item)
+    assert queue.wait(30)
+    assert item.state in RETRIABLE
+    left = {path.name for path in item.folder.iterdir()}
+    assert left - {"item.lock"} == {"item.json", "status.json", "events.jsonl", "worker.log"}
 
 
 def test_a_deaf_worker_is_killed_with_its_whole_tree(

@@ -65,7 +65,9 @@ def test_installed(put_tool: Any, tmp_path: Path, fake: Any) -> None:
 def test_the_tool_fails(put_tool: Any, tmp_path: Path) -> None:
     body = "prefix.mkdir(parents=True)\nprint('nothing provides caiman')\nsys.exit(4)"
     put_tool("conda", body)
-    with pytest.raises(EngineError, match=r"exit code 4: Solving; nothing provides caiman\. The log"):
+    with pytest.raises(
+        EngineError, match=r"exit code 4: Solving; nothing provides caiman\. The log"
+    ):
         install_caiman(lambda line: None, never)
     assert not (tmp_path / "data" / "caiman env").exists()
 

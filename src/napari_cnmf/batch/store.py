@@ -16,7 +16,7 @@ from napari_cnmf._atomic import flush_all, json_text, write_json
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, spec_values, write_spec
 from napari_cnmf.batch.status import STATUS_FILE, Status, status_values
-from napari_cnmf.engines.base import SCRATCH
+from napari_cnmf.engines.base import OUTPUT_FILES, SCRATCH
 from napari_cnmf.errors import BatchError
 
 BATCH_FILE = "batch.json"
@@ -189,15 +189,23 @@ def remove_item_folder(folder: Path) -> None:
 
 
 def sweep_item(folder: Path) -> None:
-    """Remove what writers that were killed left in an item's folder.
+    """Remove what writers that were killed left in the folder of an item that has no result.
 
     For the holder of its lock alone: nobody else writes there but ``item.json``.
     """
+    remove_outputs(folder)
     for path in folder.glob(".*.tmp*"):
         if not path.name.startswith(f".{ITEM_FILE}."):
             path.unlink(missing_ok=True)
     # Gigabytes; Windows lets go of a memory map a moment after its process has ended.
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+def remove_outputs(folder: Path) -> None:
+    """Remove the outputs of a run that did not come to its end: half a result is none."""
+    for name in OUTPUT_FILES:
+        with suppress(OSError):  # Windows, while somebody has it open: a retry replaces it
+            (folder / name).unlink(missing_ok=True)
 
 
 def sweep_batch(root: Path) -> None:

@@ -33,7 +33,7 @@ from napari_cnmf.batch.status import (
     read_status,
     write_status,
 )
-from napari_cnmf.batch.store import find_item_folder, sweep_item
+from napari_cnmf.batch.store import find_item_folder, remove_outputs, sweep_item
 from napari_cnmf.errors import CancelledByUser, CnmfError
 
 EXIT_ENDED = 0
@@ -128,6 +128,8 @@ class _Run:
         # The process boundary: whatever an engine raises is the item's error, told in its status.
         except BaseException as error:  # noqa: BLE001
             final = self._failed(error)
+        if final.state is not State.COMPLETED:
+            remove_outputs(self.folder)  # before the status: they may be what fills the disk
         write_status(self.folder, final)
         stopping.forget_cancel(self.folder)
         return EXIT_ENDED if final.state is State.COMPLETED else EXIT_FAILED

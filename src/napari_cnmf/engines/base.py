@@ -17,6 +17,7 @@ RESULT_FILE = "result.hdf5"
 CORRECTED_FILE = "corrected.tif"
 MOTION_FILE = "motion.h5"
 IMAGES_FILE = "images.npz"
+OUTPUT_FILES = (RESULT_FILE, CORRECTED_FILE, MOTION_FILE, IMAGES_FILE)
 """Names of the outputs in an item's folder."""
 SCRATCH = "caiman"
 """Folder in an item's for what CaImAn works with; never an output, gone when the item has ended."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_cnmf.testing import simulate
+from napari_cnmf.testing import simulate, simulate_volume
 
 ROOT = Path(__file__).parents[2]
 MESMERIZE = ROOT / "tests" / "batch" / "data" / "mesmerize-core-0.6.0.pickle"
@@ -38,10 +38,12 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with a movie, and a batch of mesmerize-core, in it."""
+    """A user's folder with a movie, a volume, and a batch of mesmerize-core, in it."""
     (tmp_path / "mesmerize").mkdir()
     shutil.copy(MESMERIZE, tmp_path / "mesmerize" / "batch.pickle")
     simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3).write(tmp_path / "movie.tif")
+    volume = simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3)
+    volume.write(tmp_path / "stack.tif")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -441,14 +441,14 @@ def test_a_result_without_cells_or_scores_is_curated_without_complaint(
 def test_keys_of_tags_are_changed_like_any_other(desk: Desk, curable: Components) -> None:
     desk.show(finish(load_components(curable)))
     keys = desk.panel.preferences.keys
-    keys["tag_3"].setKeySequence(QKeySequence("H"))
+    keys["tag_3"].setKeySequence(QKeySequence("Y"))
     keys["tag_3"].editingFinished.emit()
     desk.press("J")
     desk.press("3")
     assert desk.cur.tags(0) == frozenset()
-    desk.press("H")
+    desk.press("Y")
     assert desk.cur.tags(0) == {"tag 3"}
-    assert desk.panel.tags[2].toolTip() == "tag 3 (H)"
+    assert desk.panel.tags[2].toolTip() == "tag 3 (Y)"
     desk.panel.preferences.reset.click()
     desk.press("3")
     assert desk.cur.tags(0) == frozenset()

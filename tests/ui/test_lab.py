@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_cnmf.testing import Recording, simulate_one_photon
-from napari_cnmf.ui._docks import open_dock
+from napari_cnmf.ui._docks import dock_of, open_dock
 from napari_cnmf.ui._loading import finish, movie_steps
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._dock import ParametersWidget
@@ -216,3 +216,20 @@ def test_nothing_of_the_lab_stays_when_its_movie_goes(lab: LabWidget, qtbot: Any
     assert "too few" in lab.cell_size.facts.text()
     viewer.dims.set_current_step(1, 2)
     qtbot.waitUntil(lambda: lab.recording is not None and lab.recording.sample.plane == 2)
+
+
+def test_closing_the_dock_takes_the_lab_out_of_the_viewer(
+    viewer: Any, movie_path: Path, qtbot: Any
+) -> None:
+    session_of(viewer).show_movie(finish(movie_steps(movie_path)))
+    callbacks = list(viewer.mouse_drag_callbacks)
+    lab = open_dock(viewer, LabWidget, "Parameter lab", area="right")
+    qtbot.waitUntil(lambda: lab.recording is not None and session_of(viewer).form is not None)
+    lab.cell_size.measure_button.click()
+    assert len(viewer.layers) == 2
+    for widget in (lab, lab.link.form):
+        dock_of(widget).titleBarWidget().close_button.click()
+    qtbot.waitUntil(lambda: session_of(viewer).form is None)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    assert viewer.mouse_drag_callbacks == callbacks
+    viewer.dims.set_current_step(0, 7)  # the movie goes on

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -31,6 +31,16 @@ class Dock(QWidget):
         if not self._has_place:
             # napari puts the dock into the window after it has shown the widget.
             call_soon(self, self.take_place).start()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Go when the dock is closed: napari deletes the dock and lets go of what was in it.
+
+        Left to Python's collector it would watch and draw on, and never say that it is gone.
+        """
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self._has_place and self.parentWidget() is None:
+                self.deleteLater()
 
     def take_place(self) -> None:
         """Become a tab of the stack at this edge, once."""

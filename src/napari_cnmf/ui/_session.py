@@ -16,6 +16,7 @@ from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
+from napari_cnmf.ui._canvas import make_removal_safe
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._following import Following
@@ -91,6 +92,7 @@ class Session:
         self.overview = Overview(self)
         self.timeline = Timeline(self)
         self.following = Following(self)
+        make_removal_safe(viewer)
         viewer.layers.events.inserted.connect(self._adopt)
         self._adopt()
         viewer.mouse_drag_callbacks.append(ClickToSelect(self))

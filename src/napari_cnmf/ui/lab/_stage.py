@@ -105,7 +105,7 @@ class Stage:
                 lambda: self._viewer.add_shapes(**self._keywords(name, 1), ndim=2)
             )
         events = layer.events
-        # What was just added is selected; the highlight of shapes that are gone crashes OpenGL.
+        # What was just added is selected, and would be highlighted.
         with events.highlight.blocker(), layer.block_thumbnail_update():
             layer.selected_data = set()
             layer.data = []
@@ -165,7 +165,7 @@ class Stage:
     def hide(self, *names: str) -> None:
         """Put layers of the lab out of sight while another page is seen.
 
-        They are kept: taking layers away with every page crashed software OpenGL.
+        They are kept: napari takes up to a second to remove them with every page.
         """
         for name in names:
             layer = self.find(name)

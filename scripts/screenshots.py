@@ -102,6 +102,7 @@ class Studio:
         form.header.algorithm_combo.value = "cnmf"
         form.header.preset_combo.value = "two-photon somata"
         self.viewer.layers.clear()
+        self.wait_for(lambda: lab.recording is None)
         self.show_movie("lab.tif")
         self.wait_for(lambda: lab.recording is not None)
         lab.cell_size.take_suggestion()

@@ -30,16 +30,16 @@ from napari_cnmf.params.patches import cnmf_patches, motion_patches
 from napari_cnmf.testing import Recording, score, simulate, simulate_one_photon
 
 
-def two_photon(radius: float) -> Recording:
+def two_photon(radius: float, size: tuple[int, int] = (96, 112)) -> Recording:
     return simulate(
-        n_frames=600, size=(96, 112), n_cells=round(450 / radius**2), radius_px=radius,
+        n_frames=600, size=size, n_cells=round(np.prod(size) / 24 / radius**2), radius_px=radius,
         min_distance_px=1.3 * radius, seed=1,
     )  # fmt: skip
 
 
 @cache
-def one_photon() -> Recording:
-    return simulate_one_photon(n_frames=600, size=(96, 112), n_cells=22, seed=1)
+def one_photon(n_frames: int = 600) -> Recording:
+    return simulate_one_photon(n_frames=n_frames, size=(96, 112), n_cells=22, seed=1)
 
 
 # -- sample
@@ -139,7 +139,7 @@ def test_a_seed_is_the_highest_of_its_square() -> None:
 
 @pytest.mark.parametrize("radius", [3.0, 5.0, 9.0])
 def test_cell_size_of_a_two_photon_movie(radius: float) -> None:
-    recording = two_photon(radius)
+    recording = two_photon(radius, (96, 112) if radius < 9 else (160, 176))  # a dozen cells
     cells = measure_cells(take_sample(ArraySource(recording.array())))
     assert cells.typical_radius_px is not None
     size = size_of_half_height(cells.typical_radius_px, one_photon=False)
@@ -149,7 +149,7 @@ def test_cell_size_of_a_two_photon_movie(radius: float) -> None:
 
 
 def test_cell_size_and_decay_of_a_one_photon_movie() -> None:
-    recording = one_photon()
+    recording = one_photon(n_frames=1200)  # some fifty isolated events
     sample = take_sample(ArraySource(recording.array()))
     cells = measure_cells(sample)
     assert cells.typical_radius_px is not None

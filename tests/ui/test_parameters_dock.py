@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_cnmf.batch import Batch
+from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.forms._input import FileInput, ItemInput, LayerInput
@@ -53,6 +54,19 @@ def test_without_a_movie_nothing_can_be_added(dock: ParametersWidget, qtbot: Any
     qtbot.waitUntil(lambda: "Choose a movie" in dock.status.text())
     assert not dock.add_button.isEnabled()
     assert not dock.run_button.isEnabled()
+
+
+def test_a_low_dock_shows_all_of_what_is_said_of_the_engine(
+    dock: ParametersWidget, qtbot: Any
+) -> None:
+    frame = dock_of(dock)
+    frame.setFloating(True)
+    note = dock.header.engine_choice.note
+    qtbot.waitUntil(lambda: "looking" not in note.text())
+    note.setText("CaImAn was not found, and what is to be done about it takes more than a line.")
+    frame.resize(360, 300)
+    one_line = note.fontMetrics().height()
+    qtbot.waitUntil(lambda: note.height() >= note.heightForWidth(note.width()) > one_line)
 
 
 def test_an_unknown_frame_rate_is_asked_for(

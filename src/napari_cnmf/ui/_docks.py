@@ -38,9 +38,9 @@ class Dock(QWidget):
         Left to Python's collector it would watch and draw on, and never say that it is gone.
         """
         super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.ParentChange:
-            if self._has_place and self.parentWidget() is None:
-                self.deleteLater()
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self._has_place and self.parentWidget() is None:
+            self.deleteLater()
 
     def take_place(self) -> None:
         """Become a tab of the stack at this edge, once."""

@@ -54,6 +54,25 @@ def readable_on(background: str, color: str) -> str:
     return QColor(color).darker(165).name() if is_light else color
 
 
+class WholeLabel(QLabel):
+    """A label of several lines, all of which are seen also where a layout is short of room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+
+    def setText(self, text: str | None) -> None:
+        super().setText(text)
+        self._keep_height()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        super().resizeEvent(event)
+        self._keep_height()
+
+    def _keep_height(self) -> None:
+        self.setMinimumHeight(self.heightForWidth(self.width()))
+
+
 def hint_label(text: str) -> QLabel:
     """What an empty dock says to do next."""
     label = QLabel(text)

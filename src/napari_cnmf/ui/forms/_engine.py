@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QLabel
 
 from napari_cnmf.engines import engine_names, get_engine, resolve
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import CnmfError, EngineError
 from napari_cnmf.ui._background import call_in_background
-from napari_cnmf.ui._theme import WARNING_COLOR
+from napari_cnmf.ui._theme import WARNING_COLOR, WholeLabel
 
 _HELP = "Automatic: CaImAn where it is found when the item starts, else the built-in engine."
 
@@ -29,8 +28,7 @@ class EngineChoice:
         self._on_resolved = on_resolved
         self.combo = ComboBox(choices=_choices())
         self.combo.native.setToolTip(_HELP)
-        self.note = QLabel()
-        self.note.setWordWrap(True)
+        self.note = WholeLabel()
         self._asked: tuple[str, str] = ("", "")
 
     def look(self, algorithm: str) -> None:

@@ -78,6 +78,12 @@ def caiman_params(
         params = _one_photon(job.params)
         for name, (value, was) in params.diff(job.params).items():
             reporter.log(f"{name} is {value} for CaImAn, not {was}: CNMF-E has a ring background.")
+        if job.ain_path is not None:
+            # Seen in 1.12.1: what it then finds is that of CNMF to the last bit.
+            reporter.log(
+                "From cells that are given CaImAn makes no ring background: this is CNMF with one "
+                "of low rank."
+            )
     nested = params.to_caiman(frame_rate_hz=job.frame_rate_hz, dims=dims)
     is_motion = job.algorithm is Algorithm.MCORR
     forced = {} if job.algorithm is Algorithm.EVALUATE else _forced(job, params, dims)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_cnmf.core.activity import Activity
-from napari_cnmf.core.classify import classify
+from napari_cnmf.core.classify import ONE_PHOTON_RULE, Rule, classify
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.shape import measure_shapes
@@ -19,9 +19,14 @@ def disc(y: float, x: float, radius: float, stretch: float = 1.0) -> np.ndarray:
     return (np.hypot((yy - y) * stretch, xx - x) <= radius).astype(np.float32)
 
 
-def judged(drawn: list[np.ndarray], traces: np.ndarray | None = None):
+def judged(
+    drawn: list[np.ndarray],
+    traces: np.ndarray | None = None,
+    rule: Rule | None = None,
+    n_plain: int = 5,
+):
     """Class and reasons of each; the first is the strongest. Five plain cells set the size."""
-    cells = [disc(15, 15 + 20 * i, 5) for i in range(5)]
+    cells = [disc(15, 15 + 20 * i, 5) for i in range(n_plain)]
     foot = np.stack(drawn + cells)[:, None]
     n = len(foot)
     rng = np.random.default_rng(0)
@@ -34,7 +39,7 @@ def judged(drawn: list[np.ndarray], traces: np.ndarray | None = None):
     energy = np.linspace(2, 1, n)
     activity = Activity(np.full(n, 30.0), np.zeros(n), np.ones(n), energy)
     shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
-    classes = classify(factors, shapes, activity, G_SIG)
+    classes = classify(factors, shapes, activity, G_SIG, rule)
     return classes.names[: len(drawn)].tolist(), classes.reasons[: len(drawn)]
 
 
@@ -70,3 +75,17 @@ def test_a_cell_cut_by_the_border_is_a_soma_and_a_process_at_the_border_is_not()
     assert names[0] == "soma"
     assert names[1] == "process"
     assert "elongated" in reasons[1]
+
+
+def test_cells_out_of_focus_are_wide_and_only_one_photon_light_shows_them() -> None:
+    wide, ragged = disc(60, 60, 9), disc(60, 60, 8)
+    ragged[52:59, 58:63] = 0  # a notch: less solid than a cell in focus
+    for drawn in (wide, ragged):
+        assert judged([drawn])[0] == ["soma"]
+        names, reasons = judged([drawn], rule=ONE_PHOTON_RULE)
+        assert names == ["process"]
+        assert reasons[0] == ("as wide as a cell out of focus",)
+    large = disc(60, 60, 6.5)
+    assert judged([large], rule=ONE_PHOTON_RULE)[0] == ["soma"]
+    # Without cells enough to know their size nothing is wide.
+    assert judged([wide], rule=ONE_PHOTON_RULE, n_plain=2)[0] == ["soma"]

@@ -145,6 +145,7 @@ def _one_photon_parameters(engine: str, recording: Recording) -> CNMFParams:
     lies further away than the background reaches (hippocampus: F1 .806, traces .671; with these
     .927, .880). ``min_corr`` 0.8 and ``min_pnr`` 8 of CaImAn's own images leave about as many seeds
     as there are cells, and 95 % of these; 10 loses more, 6 makes up to four times as many seeds.
+    It has no rule of shapes: its own default thresholds decide, and what it found counts as well.
     """
     from napari_cnmf.params import CNMFParams
 
@@ -162,6 +163,7 @@ def _one_photon_parameters(engine: str, recording: Recording) -> CNMFParams:
             "min_pnr": 8,
         },
         patch={"rf": 10 * max(radius), "stride": 4 * max(radius)},
+        quality={"min_SNR": 2.5, "rval_thr": 0.8},
     )
 
 

@@ -49,6 +49,18 @@ class Rule:
     """Contained in each other by so much: one cell twice, most often by motion."""
     weak_contained: float = 0.5
     weak_snr: float = 4.0
+    wide: float = float("inf")
+    """Times the square of the movie's own cell size: an area above it is that of a cell out of
+    focus, unless ..."""
+    solidity_wide: float = 0.88
+    """... its outline is as solid as that of a cell in focus, ..."""
+    widest: float = float("inf")
+    """... and never above this."""
+
+
+ONE_PHOTON_RULE = Rule(wide=5.5, widest=7.5)
+"""Cells above and below the focus are wide, smooth and weak, and two-photon light sees none of
+them: 5.5 is the area that one cell in ten exceeds, 7.5 one in five hundred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +88,8 @@ def classify(
     """Class of each component and why; ``size`` is gSig in pixels."""
     rule = rule or Rule()
     n = len(factors)
-    wref = typical_width(shapes, activity.energy, rule.eccentricity, rule.solidity_large)
+    measured = typical_width(shapes, activity.energy, rule.eccentricity, rule.solidity_large)
+    wref = 1.0 if measured is None else measured
     # Where cells differ much in size, the brightest and largest would set the limits for all.
     scale = min(wref, 0.5 * (1 + wref))
     reasons: list[list[str]] = [[] for _ in range(n)]
@@ -99,6 +112,9 @@ def classify(
     fail(shapes.solidity < least_solid, "ragged outline")
     fail((shapes.area < rule.area * scale**2) & whole, "smaller than a cell")
     fail(activity.coactivity > rule.coactivity, "active beyond its outline")
+    if measured is not None:
+        wide = (shapes.area > rule.wide * wref**2) & (shapes.solidity < rule.solidity_wide)
+        fail(wide | (shapes.area > rule.widest * wref**2), "as wide as a cell out of focus")
     fragment = np.zeros(n, np.bool_)
     for k, why in find_fragments(factors, shapes, activity, rule, size):
         fragment[k] = True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._report import Report, logger, never_stop, no_progress
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.classify import classify
+from napari_cnmf.core.classify import ONE_PHOTON_RULE, classify
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.search import Found
@@ -52,7 +52,8 @@ def score_components(
         source, components, params, plan.frame_rate_hz, workers, report, plan.block_bytes
     )
     shapes = measure_shapes(found.factors, plan.field)
-    classes = classify(found.factors, shapes, found.activity, plan.field.size)
+    rule = ONE_PHOTON_RULE if found.fine_background is not None else None
+    classes = classify(found.factors, shapes, found.activity, plan.field.size, rule)
     scored = scored.replace(
         classes=classes.names,
         attributes=scored.attributes

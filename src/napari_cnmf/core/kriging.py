@@ -178,20 +178,21 @@ def kriging_matrix(
     """
     shape = field.grid.shape
     reach = REACH if field.is_plane else REACH_3D
-    at = cell_positions(field)
+    along = _along_axes(covariance, field)
     index = np.arange(field.grid.n_cells).reshape(shape)
     floor = FLOOR * covariance.variance
     rows, columns, values = [], [], []
     for g, place in enumerate(np.ndindex(*shape)):
         near = tuple(slice(max(0, p - r), p + r + 1) for p, r in zip(place, reach, strict=True))
         ids = index[near].ravel()
-        ids = ids[np.isfinite(noise[ids])]
-        if len(ids) == 0:
+        system = _of_box(along, near) + covariance.common
+        towards = system[np.searchsorted(ids, g)].copy()
+        known = np.isfinite(noise[ids])
+        if not known.any():
             continue
-        between = np.sqrt(((at[ids][:, None] - at[ids][None]) ** 2).sum(-1))
-        system = covariance(between)
-        system[np.diag_indices_from(system)] += noise[ids] + floor
-        towards = covariance(np.sqrt(((at[ids] - at[g]) ** 2).sum(-1)))
+        if not known.all():
+            ids, towards, system = ids[known], towards[known], system[np.ix_(known, known)]
+        system.flat[:: len(ids) + 1] += noise[ids] + floor
         solved = np.linalg.solve(system, towards)
         rows.append(np.full(len(ids), g))
         columns.append(ids)
@@ -202,6 +203,27 @@ def kriging_matrix(
     return sp.csr_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)
     )
+
+
+def _along_axes(covariance: Covariance, field: Field) -> list[NDArray[np.float64]]:
+    """Factors of the covariance along each axis ``(n_lengths, n, n)``: a Gaussian of the distance
+    is the product of those of its components. The weights are with the first."""
+    at = cell_positions(field).reshape(*field.grid.shape, 3)
+    axes = (at[:, 0, 0, 0], at[0, :, 0, 1], at[0, 0, :, 2])
+    lengths = np.asarray(LENGTHS)[:, None, None]
+    z, y, x = (np.exp(-0.5 * ((a[:, None] - a) / lengths) ** 2) for a in axes)
+    return [covariance.weights[:, None, None] * z, y, x]
+
+
+def _of_box(along: list[NDArray[np.float64]], box: tuple[slice, ...]) -> NDArray[np.float64]:
+    """Covariance between all cells of a box of the grid ``(n, n)``, without what all share."""
+    z, y, x = (factor[:, s, s] for factor, s in zip(along, box, strict=True))
+    planes = z[:, :, None, :, None] * y[:, None, :, None, :]
+    n_lengths, n_rows, n_columns = len(x), z.shape[1] * y.shape[1], x.shape[1]
+    # One matrix product over the lengths; exponentials of all pairs would be a third of a run.
+    pairs = planes.reshape(n_lengths, -1).T @ x.reshape(n_lengths, -1)
+    pairs = pairs.reshape(n_rows, n_rows, n_columns, n_columns).transpose(0, 2, 1, 3)
+    return pairs.reshape(n_rows * n_columns, n_rows * n_columns)
 
 
 @dataclass(frozen=True, eq=False)

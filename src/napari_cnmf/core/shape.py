@@ -179,15 +179,15 @@ def smooth_planes(foot: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def typical_width(
     shapes: Shapes, energy: NDArray[np.floating], eccentricity: float, solidity: float
-) -> float:
+) -> float | None:
     """``wref``: the movie's own cell size in gSig, energy-weighted median of round components.
 
-    1 when there are fewer than five to go by.
+    ``None`` when there are fewer than five to go by.
     """
     good = (shapes.eccentricity < eccentricity) & (shapes.solidity >= solidity) & ~shapes.cut
     good &= shapes.width > 0.3
     if good.sum() < 5:
-        return 1.0
+        return None
     width = shapes.width[good]
     weight = np.maximum(energy[good], 0)
     order = np.argsort(width)

@@ -100,6 +100,8 @@ _ONE_PHOTON = Preset(
         PresetValue("patch.rf", 40, _RF),
         PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("merging.merge_thr", 0.7, "Background left over lowers correlations."),
+        PresetValue("quality.min_SNR", 1.5, _WEAK),
+        PresetValue("quality.rval_thr", 0.6, _WEAK),
         PresetValue("quality.use_cnn", False, _NO_CNN),
         PresetValue(
             "motion.gSig_filt", (4, 4), "Smooth background holds unfiltered shifts at zero."

@@ -87,7 +87,7 @@ def test_what_caiman_sends_back_is_what_was_sent():
         init={"gSig": (4, 3), "SC_nnn": 7}, online={"epochs": 2}
     )
     again = CNMFParams.from_any(to_plain(params.to_caiman(frame_rate_hz=20)))
-    assert again == params.replace(data={"fr": 20}, init={"gSiz": (9, 7)})
+    assert again == params.replace(data={"fr": 20}, init={"gSiz": (9, 7), "nb": 0})
 
 
 def test_gsiz_is_written_out_odd_and_along_each_axis():
@@ -116,6 +116,13 @@ def test_caiman_gets_a_k_from_the_field_or_none_where_seeds_decide():
     one_photon = CNMFParams.preset("one-photon").to_caiman(dims=(128, 128))
     assert one_photon["init"]["K"] is None
     assert CNMFParams().replace(init={"K": 5}).to_caiman(dims=(128, 128))["init"]["K"] == 5
+
+
+def test_a_rank_that_nobody_chose_is_a_ring_in_caiman():
+    preset = CNMFParams.preset("one-photon")
+    assert preset.to_caiman()["init"]["nb"] == 0
+    assert preset.replace(init={"nb": 2}).to_caiman()["init"]["nb"] == 2
+    assert CNMFParams().to_caiman()["init"]["nb"] == 1
 
 
 def test_an_rf_for_each_axis_gets_the_overlap_caiman_cannot_compute():

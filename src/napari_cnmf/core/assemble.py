@@ -35,6 +35,8 @@ def assemble(
 ) -> tuple[Components, dict[str, float]]:
     """Components of unit norm footprints; ``A C + b f`` is the movie without its noise.
 
+    Where a ring was asked for, the background is ``b0 + W (Y - A C - b0)`` instead.
+
     The baseline of each trace is moved into the static background, so that ``C`` rests at
     zero and ``bl`` is 0; a spike in the first frame is in ``S``, so that ``c1`` is 0. The traces
     of ``traced`` become those of the result, in place. ``one_photon`` says that the background is
@@ -56,7 +58,12 @@ def assemble(
     rest *= scale
     rest -= C
     static = binned.mean + A @ (calcium.baseline * norm).astype(np.float32)
-    b, f = background_factors(traced.modes, traced.raw.modes, static)
+    behind: dict[str, Any]
+    if found.ring is not None:
+        behind = {"W": found.ring.W, "b0": static.astype(np.float32)}
+    else:
+        b, f = background_factors(traced.modes, traced.raw.modes, static)
+        behind = {"b": b, "f": f}
     n = len(norm)
     components = Components(
         A=A,
@@ -64,8 +71,7 @@ def assemble(
         dims=plan.dims,
         S=S,
         YrA=rest,
-        b=b,
-        f=f,
+        **behind,
         sn=np.where(np.isfinite(binned.sn), binned.sn, 0).astype(np.float32),
         g=calcium.g,
         bl=np.zeros(n, np.float32),

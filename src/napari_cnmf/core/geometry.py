@@ -32,11 +32,14 @@ class Field:
         Half-width of a cell along each axis in pixels; 0 along Z of a plane.
     grid_cell
         Side of the background's cells in gSig.
+    block_px
+        Of a plane: cells of exactly so many pixels instead, between which nothing is interpolated.
     """
 
     shape: tuple[int, int, int]
     g_sig: tuple[float, float, float]
     grid_cell: float = GRID_CELL
+    block_px: int | None = None
 
     @classmethod
     def of_movie(cls, dims: tuple[int, ...], g_sig: tuple[float, ...]) -> Field:
@@ -91,7 +94,7 @@ class Field:
     @cached_property
     def grid(self) -> Grid:
         """The background's cells over this field."""
-        return Grid.over(self)
+        return Grid.over(self) if self.block_px is None else Grid.of_blocks(self)
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,31 @@ class Grid:
             lower.append(i.astype(np.int64))
             share.append(np.clip((pixel - centre[i]) / step, 0, 1).astype(np.float32))
         return cls((counts[0], counts[1], counts[2]), tuple(edges), tuple(lower), tuple(share))
+
+    @classmethod
+    def of_blocks(cls, field: Field) -> Grid:
+        """Blocks of ``block_px`` pixels along y and x, an incomplete one at the end."""
+        edges = []
+        for extent, g in zip(field.shape, field.g_sig, strict=True):
+            step = (field.block_px or 1) if g > 0 else extent
+            edges.append(np.append(np.arange(0, extent, step), extent).astype(np.int64))
+        return cls._without_slopes(edges)
+
+    @classmethod
+    def _without_slopes(cls, edges: list[NDArray[np.int64]]) -> Grid:
+        """Every pixel takes the value of its cell."""
+        sizes = [np.diff(edge) for edge in edges]
+        counts = [len(size) for size in sizes]
+        lower = tuple(np.repeat(np.arange(len(size)), size) for size in sizes)
+        flat = tuple(np.zeros(edge[-1], np.float32) for edge in edges)
+        return cls((counts[0], counts[1], counts[2]), tuple(edges), lower, flat)
+
+    def within(self, region: tuple[slice, slice, slice]) -> Grid:
+        """Blocks cut to a region of the field, in its coordinates."""
+        edges = []
+        for edge, s in zip(self.edges, region, strict=True):
+            edges.append(np.unique(np.clip(edge, s.start, s.stop)) - s.start)
+        return self._without_slopes(edges)
 
     @property
     def n_cells(self) -> int:

@@ -235,14 +235,20 @@ class Foreseen:
     field
         With the grid that ``background`` is on.
     background
-        Time courses of the grid's cells ``(n_cells, n_bins)``.
-    covariance
-        Of kriging; ``None``: the background is smoothed over neighbouring cells.
+        Time courses of the grid's cells ``(n_cells, n_bins)``; ``None`` where the result has no
+        low rank form of it.
+    from_sums
+        From weighted sums over the grid's cells to the background ``(n_cells, n_cells)``;
+        ``None``: it is smoothed over neighbouring cells.
+    inside, gain
+        Pixels that say little about it, and its weight in each ``(Z, Y, X)``.
     """
 
     field: Field
-    background: NDArray[np.float32]
-    covariance: Covariance | None
+    background: NDArray[np.float32] | None
+    from_sums: sp.csr_matrix | None
+    inside: NDArray[np.bool_]
+    gain: NDArray[np.float32]
 
 
 def foresee_background(
@@ -263,12 +269,14 @@ def foresee_background(
     inside, gain
         Pixels inside footprints, weight of the background ``(Z, Y, X)``.
     """
+    as_found = Foreseen(field, smoothed, None, inside, gain)
     if means is None:
-        return Foreseen(field, smoothed, None)
+        return as_found
     fine = finer(field)
     weight = cell_sums(pixel_weights(inside, gain) * gain, fine.grid).ravel()
     covariance = learn_covariance(means, weight, fine)
     if covariance is None:
-        return Foreseen(field, smoothed, None)
-    predicted = predict_from_sums(covariance, weight, fine) @ (means * weight[:, None])
-    return Foreseen(fine, np.asarray(predicted, np.float32), covariance)
+        return as_found
+    from_sums = predict_from_sums(covariance, weight, fine)
+    predicted = from_sums @ (means * weight[:, None])
+    return Foreseen(fine, np.asarray(predicted, np.float32), from_sums, inside, gain)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.params.init import InitParams
 
 ONE_PHOTON_RANK = 16
 
@@ -35,12 +36,18 @@ class BackgroundModes:
 def background_rank(nb: int, *, one_photon: bool) -> int:
     """Rank of the background that is written, for ``init.nb``.
 
-    0 and below ask for CNMF-E's ring, which the built-in engine has none of: a one-photon
-    background, which moves, is written with ``ONE_PHOTON_RANK`` patterns then, any other with one.
+    A one-photon background moves: where nobody chose a rank, or a ring cannot be had, it is written
+    with ``ONE_PHOTON_RANK`` patterns.
     """
-    if nb > 0:
-        return nb
-    return ONE_PHOTON_RANK if one_photon else 1
+    unchosen = nb <= InitParams.model_fields["nb"].default
+    return ONE_PHOTON_RANK if one_photon and unchosen else max(1, nb)
+
+
+def no_modes(field: Field) -> BackgroundModes:
+    """Of a background that has no low rank form."""
+    return BackgroundModes(
+        np.zeros((0, field.grid.n_cells)), np.zeros((field.n_pixels, 0), np.float32)
+    )
 
 
 def find_modes(

@@ -108,6 +108,10 @@ def run_plane_by_plane(
         )
     n_planes = source.shape[1]
     flat = flat_params(params)
+    if one_photon and flat.init.nb <= 0:
+        # What is merged across planes has one background, which rings of planes are not.
+        report.note("Plane by plane the background is the engine's own, not init.nb's ring.")
+        flat = flat.replace(init={"nb": 1})
     results: list[CNMFResult] = []
     said: dict[str, list[tuple[int, str]]] = {}
     for z in range(n_planes):

@@ -24,10 +24,9 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import cell_sums, cell_weights, pixel_weights
+from napari_cnmf.core.background import cell_weights, pixel_weights
 from napari_cnmf.core.binning import frame_blocks, read_blocks
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.kriging import Covariance, predict_from_sums
 from napari_cnmf.core.source import FrameSource
 
 _AT_ONCE = 16
@@ -133,7 +132,7 @@ class Demixer:
         sn: NDArray[np.float32],
         inside: NDArray[np.bool_],
         gain: NDArray[np.float32],
-        covariance: Covariance | None = None,
+        from_sums: sp.csr_matrix | None = None,
     ) -> Demixer:
         """Set up for whitened footprints ``A (n_pixels, n)``.
 
@@ -145,19 +144,18 @@ class Demixer:
             Pixels inside footprints ``(Z, Y, X)``.
         gain
             Weight of the background in each pixel ``(Z, Y, X)``.
-        covariance
-            Of the background between cells of the grid: then it is predicted by kriging rather
-            than smoothed.
+        from_sums
+            H as kriging has it ``(n_cells, n_cells)``; by default the background is smoothed.
         """
         grid = field.grid
         one_over = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32)
         q = pixel_weights(inside, gain)
         flat_q = q.ravel()
-        if covariance is None:
+        if from_sums is None:
             weight = cell_weights(q * gain, grid)
             H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ grid.smoothing
         else:
-            H = predict_from_sums(covariance, cell_sums(q * gain, grid).ravel(), field)
+            H = from_sums
         P = grid.interpolation
         AP = (A.T @ sp.diags(gain.ravel()) @ P).tocsr()
         N = (grid.cells @ sp.diags(flat_q) @ A).tocsr()

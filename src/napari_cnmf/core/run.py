@@ -37,10 +37,11 @@ from napari_cnmf.core.gain import background_gain
 from napari_cnmf.core.images import frame_images
 from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
 from napari_cnmf.core.kriging import finer, foresee_background
-from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes
+from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes, no_modes
 from napari_cnmf.core.plan import Plan, make_plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.ring import RingShape
 from napari_cnmf.core.scratch import default_scratch
 from napari_cnmf.core.search import Found, OnePhoton, search
 from napari_cnmf.core.source import (
@@ -217,7 +218,7 @@ def _detect(
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
         seeds = _seeds(source, params, report) if one_photon and ain is None else None
-        extra = _one_photon_extra(plan, seeds) if one_photon else None
+        extra = _one_photon_extra(plan, params, seeds, report) if one_photon else None
         found = search(store, binned, sn, gain, plan, steps, given, extra, workers, report)
     if seeds is not None:
         found = replace(found, correlation=seeds.correlation, pnr=seeds.pnr)
@@ -254,8 +255,22 @@ def _seeds(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | N
     return find_open_sites(source, params, report)
 
 
-def _one_photon_extra(plan: Plan, seeds: Seeds | None) -> OnePhoton:
-    return OnePhoton(finer(plan.field).grid, None if seeds is None else seeds.open)
+def _one_photon_extra(
+    plan: Plan, params: CNMFParams, seeds: Seeds | None, report: Report
+) -> OnePhoton:
+    ring = RingShape.wanted(params, plan.field)
+    if ring is not None:
+        report.note(
+            f"init.nb is {params.init.nb}: traces and result have CNMF-E's ring background, of "
+            f"{len(ring.offsets)} blocks of {ring.field.block_px} px around each. With init.nb = 1 "
+            "they have the engine's own, which moves more freely."
+        )
+    elif params.init.nb <= 0:
+        report.warn(
+            f"init.nb is {params.init.nb}, which asks for a ring background; it is for planes. "
+            "This volume has the engine's own background."
+        )
+    return OnePhoton(finer(plan.field).grid, None if seeds is None else seeds.open, ring)
 
 
 def _saturated(binned: Binned, dtype: np.dtype[Any], report: Report) -> NDArray[np.bool_]:
@@ -320,15 +335,20 @@ def _trace(
     """Pass 2, then deconvolution."""
     A = found.factors.matrix(plan.field.shape)
     inside = found.factors.inside(plan.field.shape, INSIDE)
-    ahead = foresee_background(
-        found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
-    )
+    if found.ring is not None:
+        ahead = found.ring.foresee(sn)
+    else:
+        ahead = foresee_background(
+            found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
+        )
     demixer = Demixer.build(
-        ahead.field, A, binned.mean, sn, inside, gain.reshape(plan.field.shape), ahead.covariance
+        ahead.field, A, binned.mean, sn, ahead.inside, ahead.gain, ahead.from_sums
     )
-    unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
-    rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
-    modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank)
+    modes = no_modes(ahead.field)
+    if ahead.background is not None:
+        unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
+        rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
+        modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank)
     traces = extract_traces(
         source, demixer, modes.readout, binned.lost, workers,
         block_bytes=plan.block_bytes,

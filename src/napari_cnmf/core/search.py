@@ -22,6 +22,7 @@ from napari_cnmf.core.kriging import background_means, finer
 from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
+from napari_cnmf.core.ring import RingModel, RingShape, learn_ring
 from napari_cnmf.core.stillness import residual_shifts
 from napari_cnmf.core.store import BinStore, Region
 from napari_cnmf.core.whiten import find_trend, whiten
@@ -50,6 +51,8 @@ class Found:
         Motion left in each bin ``(n_bins, 2)``, pixels.
     fine_background
         Like ``background`` on the finer grid that kriging takes, not smoothed; one-photon alone.
+    ring
+        The ring background where it is asked for.
     """
 
     factors: Factors
@@ -62,6 +65,7 @@ class Found:
     detrended: bool
     shifts: NDArray[np.float64]
     fine_background: NDArray[np.float32] | None = None
+    ring: RingModel | None = None
 
     def take(self, ids: NDArray[np.int64]) -> Found:
         """Some of the components."""
@@ -79,10 +83,13 @@ class OnePhoton:
         Of the background by kriging.
     may_start
         Pixels at which components may start ``(Z, Y, X)``; ``None``: anywhere.
+    ring
+        CNMF-E's ring background where it is asked for.
     """
 
     grid: Grid
     may_start: NDArray[np.bool_] | None
+    ring: RingShape | None = None
 
     def no_background(self, n_bins: int) -> NDArray[np.float32]:
         """Of zeros, on the grid."""
@@ -121,6 +128,7 @@ def search(
     fine = None if one_photon is None else one_photon.no_background(binned.n_bins)
     parts: list[tuple[Factors, Activity]] = []
     candidates: list[Candidates] = []
+    rings: list[sp.csr_matrix] = []
     own_noise = binned.sn.reshape(shape)
     shifts = np.zeros((binned.n_bins, 2))
     for i, tile_plan in enumerate(plan.tiles):
@@ -156,6 +164,10 @@ def search(
             _place_background(
                 fine, background_means(tile), local.grid, tile_plan, one_photon.grid, scale
             )
+        if one_photon is not None and one_photon.ring is not None:
+            rings.append(
+                learn_ring(tile, sn.reshape(shape)[region], one_photon.ring, region, tile_plan.core)
+            )
         parts.append(_owned(tile, detection, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))
         # The bins of one tile are let go before those of the next are read.
@@ -165,8 +177,15 @@ def search(
         factors, activity = _without_twins(factors, activity)
     return Found(
         factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
-        energy, len(trend) > 0, shifts, fine,
+        energy, len(trend) > 0, shifts, fine, _whole_ring(rings, one_photon),
     )  # fmt: skip
+
+
+def _whole_ring(parts: list[sp.csr_matrix], one_photon: OnePhoton | None) -> RingModel | None:
+    """Of all tiles' nodes, each in the tile that owns it."""
+    if one_photon is None or one_photon.ring is None:
+        return None
+    return RingModel(sp.csr_matrix(sum(parts[1:], start=parts[0])), one_photon.ring.field)
 
 
 def repair_empty_bins(X: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:

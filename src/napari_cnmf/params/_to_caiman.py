@@ -30,6 +30,9 @@ def to_caiman(
         patch["stride"] = tuple(radius * 2 // 10 for radius in patch["rf"])
     if init["K"] is None and dims is not None and not params.is_one_photon:
         init["K"] = propose_K(dims, init["gSig"], patch["rf"])
+    if params.is_one_photon and init["nb"] == 1 and patch["nb_patch"] <= 0:
+        # 1 is nobody's choice: patches with a ring belong to a field with one.
+        init["nb"] = 0
     for group, key in OUR_OWN:
         del nested[group][key]
     left_to_the_engine = [("data", "fr"), ("quality", "use_cnn")]

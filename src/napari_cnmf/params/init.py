@@ -14,7 +14,6 @@ MethodInit = Literal[
 ]
 Smoothing = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=3, max_length=4)]
 
-_NO_RING = "Its one-photon background is predicted by kriging over the field and needs no ring."
 _NO_NMF = "It finds components by peeling an energy map, with no factorisation of the movie."
 
 
@@ -52,9 +51,9 @@ class InitParams(ParameterGroup):
         description=(
             "Full width of the box that holds one cell when it is initialised, made odd by "
             "CaImAn, whose documentation calls it a half-size. Empty: 2 gSig + 1; one-photon "
-            "recordings are often given 4 gSig + 1."
+            "recordings are often given 4 gSig + 1. The built-in engine takes it for the ring "
+            "alone, its boxes reach 2 gSig to each side."
         ),
-        builtin_ignores="It takes a box of 2 gSig to each side.",
     )
     plane_by_plane: bool = parameter(
         False,
@@ -68,9 +67,12 @@ class InitParams(ParameterGroup):
         title="Background components",
         ge=-2,
         description=(
-            "Rank of the global background. 0 or below chooses CNMF-E's ring background: 0 returns "
-            "it as ring weights, -1 as a full movie, -2 not at all. The built-in engine writes "
-            "a background of rank 1 or more; whether it is one-photon says the algorithm."
+            "Rank of the global background. 0 or below chooses CNMF-E's ring background: in CaImAn "
+            "0 returns it as ring weights, -1 as a full movie, -2 not at all; the built-in engine "
+            "returns ring weights each time, for the algorithm cnmfe in planes. 1 is taken as not "
+            "chosen there: CaImAn takes the ring, the built-in engine its own background, which "
+            "follows what moves better and is written with 16 patterns, or as many as a higher "
+            "number says."
         ),
     )
     method_init: MethodInit = parameter(
@@ -110,16 +112,16 @@ class InitParams(ParameterGroup):
         unit="gSiz",
         gt=0,
         description="One-photon: radius of the ring that predicts the background of a pixel, in "
-        "units of the cell's window. Empty in CaImAn: no ring.",
-        builtin_ignores=_NO_RING,
+        "units of the cell's window. Empty in CaImAn: no ring. In the built-in engine it counts "
+        "where init.nb asks for a ring.",
     )
     ssub_B: int = parameter(
         2,
         title="Background downsampling",
         ge=1,
         advanced=True,
-        description="One-photon: spatial downsampling of the background; 2 costs little accuracy.",
-        builtin_ignores=_NO_RING,
+        description="One-photon: spatial downsampling of the ring background; 2 costs little "
+        "accuracy. In the built-in engine it counts where init.nb asks for a ring.",
     )
     center_psf: bool = parameter(
         False,

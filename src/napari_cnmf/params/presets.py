@@ -86,7 +86,6 @@ _ONE_PHOTON = Preset(
         PresetValue("temporal.p", 1, _P),
         PresetValue("init.method_init", "corr_pnr", "greedy_roi follows the bright background."),
         PresetValue("init.center_psf", True, "Without it the background hides the cells."),
-        PresetValue("init.nb", 0, "The ring background replaces a low rank."),
         PresetValue("init.normalize_init", False, "CaImAn turns it off for the ring anyway."),
         PresetValue("init.min_corr", 0.8, "A start; choose it on the correlation image."),
         PresetValue(

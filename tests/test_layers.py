@@ -46,6 +46,7 @@ def test_a_two_photon_run_starts_without_what_it_does_not_use() -> None:
         "import napari_cnmf.batch.worker, napari_cnmf.batch.batch, napari_cnmf.batch.jobs\n"
         "import napari_cnmf.engines.builtin, napari_cnmf.core.run, napari_cnmf.io.caiman\n"
         "heavy = {'dask', 'pandas', 'scipy.ndimage', 'scipy.optimize', 'scipy.signal'}\n"
+        "heavy |= {'napari_cnmf.io.regions', 'napari_cnmf.io.imports', 'napari_cnmf.core.planes'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

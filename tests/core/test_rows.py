@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import scipy.ndimage as ndi
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
+from napari_cnmf.core import hals
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import EnergyMap, Lattice, filter_residual, map_energy, trace_energy
-from napari_cnmf.core.footprints import keep_connected, median3, smooth3, touching
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.footprints import keep_connected, median3, smooth3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import Place, project, soft_threshold
+from napari_cnmf.core.rank_one import Place, alternate, project, soft_threshold
 from napari_cnmf.core.rows import add_matrix_product, dot_rows, flat_rows, sum_rows, take_product
 
 RNG = np.random.default_rng(0)
@@ -73,14 +76,13 @@ def test_the_thresholded_trace_keeps_events_alone() -> None:
     assert np.count_nonzero(h) < 40 + 0.05 * 4000
 
 
-def test_median_smoothing_and_neighbours_are_scipys() -> None:
+def test_median_and_smoothing_are_scipys() -> None:
     a = np.maximum(RNG.standard_normal((2, 13, 17)), 0).astype(np.float32)
     out = np.empty_like(a)
     median3(a, out)
     np.testing.assert_array_equal(out, ndi.median_filter(a, (1, 3, 3), mode="constant"))
     taps = np.outer([1, 2, 1], [1, 2, 1])[None] / 16
     np.testing.assert_allclose(smooth3(a), ndi.convolve(a, taps, mode="constant"), atol=1e-6)
-    np.testing.assert_array_equal(touching(a > 1), ndi.binary_dilation(a > 1))
 
 
 def test_the_part_with_the_most_energy_stays() -> None:
@@ -123,3 +125,115 @@ def test_a_component_taken_out_of_the_map_is_one_taken_out_of_the_residual(
         energy.take_out(corner, a, c)
         again = filter_residual(R, lattice, workers)
     np.testing.assert_allclose(energy.F, again.reshape(energy.F.shape), atol=1e-4)
+
+
+def sparse_residual(shape: tuple[int, int, int], n_bins: int = 300) -> NDArray[np.float32]:
+    return RNG.standard_normal((*shape, n_bins)).astype(np.float32)
+
+
+def slow_alternation(
+    R: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    box: tuple[int, int, int],
+    margins: NDArray[np.int64],
+    c: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Footprint in the box and trace, by least squares of plain arrays."""
+    h = np.empty_like(c)
+    for margin in margins:
+        place = Place.of(corner + margin, tuple(np.array(box) - 2 * margin), R.shape[:3])
+        rows = R.reshape(-1, R.shape[-1])[place.pixels]
+        scale = soft_threshold(c, h)
+        found = np.maximum(rows @ h / scale, 0)
+        c = np.tensordot(found, rows, 3) / (found**2).sum()
+        a = np.zeros(box, np.float32)
+        local = tuple(
+            slice(s.start + m, s.stop + m) for s, m in zip(place.local, margin, strict=True)
+        )
+        a[local] = found
+    return a, c
+
+
+@pytest.mark.parametrize("corner", [(0, 3, 4), (-1, -2, 12)])
+def test_alternation_is_that_of_plain_arrays(corner: tuple[int, int, int]) -> None:
+    R = sparse_residual((2, 17, 20))
+    at, box = np.array(corner), (3, 9, 11)
+    start = np.maximum(RNG.standard_normal(R.shape[-1]) - 1.5, 0).astype(np.float32)
+    R[0:2, 4:8, 13:17] += 5 * start
+    margins = np.array([[1, 2, 2], [0, 1, 0], [0, 0, 0]])
+    expected = slow_alternation(R, at, box, margins, start)
+    a, c = np.zeros(box, np.float32), start.copy()
+    before = R.copy()
+    shape = np.array(R.shape[:3])
+    room = np.empty_like(c), np.empty((4, a.size), np.int32)
+    assert alternate(flat_rows(R), shape, at, margins, a, c, *room) == 1
+    np.testing.assert_allclose(a, expected[0], atol=1e-3)
+    np.testing.assert_allclose(c, expected[1], atol=1e-3)
+    np.testing.assert_array_equal(R, before)
+    silent = np.zeros_like(start)
+    assert alternate(flat_rows(R), shape, at, margins, np.zeros_like(a), silent, *room) == 0
+
+
+def slow_update(
+    R: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    corner: NDArray[np.int64],
+    foot: NDArray[np.float32],
+    c: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Footprint and trace after one round, ``R`` changed in place, of plain arrays."""
+    place = Place.of(corner, foot.shape, R.shape[:3])
+    rows = R.reshape(-1, R.shape[-1])
+    a, at = foot[place.local], place.pixels
+    h = np.empty_like(c)
+    scale = soft_threshold(c, h)
+    near = ndi.binary_dilation(a > 0) & usable.ravel()[at]
+    new = np.where(near, np.maximum(a + rows[at] @ h / scale, 0), 0)
+    middle = ndi.median_filter(new, (1, 3, 3), mode="constant").astype(np.float32)
+    keep_connected(middle, hals.KEEP * middle.max())
+    kept = np.where(middle > 0, new, 0)
+    rows[at] -= (kept - a)[..., None] * c
+    step = np.tensordot(kept, rows[at], 3) / (kept**2).sum()
+    rows[at] -= kept[..., None] * step
+    out = np.zeros_like(foot)
+    out[place.local] = kept
+    return out, c + step
+
+
+@pytest.mark.parametrize("corner", [(0, 3, 4), (-1, -2, 12)])
+def test_a_round_of_least_squares_is_that_of_plain_arrays(corner: tuple[int, int, int]) -> None:
+    R = sparse_residual((2, 17, 20))
+    at, box = np.array(corner), (3, 9, 11)
+    c = (4 * np.maximum(RNG.standard_normal(R.shape[-1]) - 1.2, 0)).astype(np.float32)
+    R[0:2, 3:9, 12:18] += c
+    usable = RNG.random(R.shape[:3]) > 0.1
+    foot = np.zeros((1, *box), np.float32)
+    lit = np.zeros(R.shape[:3], np.float32)
+    lit[0:2, 4:8, 13:17] = 0.5
+    place = Place.of(at, box, R.shape[:3])
+    foot[(0, *place.local)] = lit.ravel()[place.pixels]
+    expected_R = R.copy()
+    expected = slow_update(expected_R, usable, at, foot[0], c)
+    factors = Factors(at[None], foot, c[None].copy())
+    with Workers(1) as workers:
+        left = hals.update(R, usable, factors, 3, workers)
+    assert len(left) == 1
+    np.testing.assert_allclose(left.foot[0], expected[0], atol=1e-3)
+    np.testing.assert_allclose(left.C[0], expected[1], atol=2e-3)
+    np.testing.assert_allclose(R, expected_R, atol=5e-3)
+
+
+def test_a_footprint_too_small_is_given_back_unless_it_was_given() -> None:
+    R = sparse_residual((1, 9, 9))
+    c = (4 * np.maximum(RNG.standard_normal(R.shape[-1]) - 1.2, 0)).astype(np.float32)
+    foot = np.zeros((1, 1, 5, 5), np.float32)
+    foot[0, 0, 2, 2] = 0.3
+    usable = np.ones(R.shape[:3], np.bool_)
+    with Workers(1) as workers:
+        for least, n_left in ((8, 0), (0, 1)):
+            factors = Factors(np.array([[0, 2, 2]]), foot.copy(), c[None].copy())
+            residual = R.copy()
+            residual[0, 4, 4] -= 0.3 * c
+            assert len(hals.update(residual, usable, factors, least, workers)) == n_left
+            if least:
+                np.testing.assert_allclose(residual, R, atol=1e-5)

@@ -21,6 +21,7 @@ from napari_cnmf.core.deconvolve import (
     ar_coefficients,
     deconvolve,
     estimate_level,
+    lower_quantiles,
     response_norm,
 )
 from napari_cnmf.core.energy import Lattice, filter_residual
@@ -28,6 +29,7 @@ from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import filled_cores
 from napari_cnmf.core.geometry import Field, colour_groups
 from napari_cnmf.core.kinetics import Library, estimate_kinetics
+from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import (
@@ -40,6 +42,7 @@ from napari_cnmf.core.stillness import residual_shifts, stillness_warning
 from napari_cnmf.core.store import MemoryStore, ScratchStore
 from napari_cnmf.core.whiten import find_trend, whiten
 from napari_cnmf.errors import ParameterError
+from napari_cnmf.params import PatchParams
 
 WORKERS = Workers(2)
 
@@ -288,6 +291,10 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     c, bg = demixer.solve(*demixer.project(np.ascontiguousarray(frames)), readout)
     np.testing.assert_allclose(c, C, atol=2e-3)
     np.testing.assert_allclose(bg, smooth, atol=2e-3)
+    rest = np.arange(1, A.shape[1] + 1) * [(-1) ** k for k in range(A.shape[1])]
+    darker = (mean + A @ rest).astype(np.float32)
+    of_mean = Demixer.build(field, A, darker, sn, inside, np.ones(field.shape, np.float32))
+    np.testing.assert_allclose(of_mean.level_in_mean(), rest, atol=2e-3)
 
 
 def test_peaks_of_plateaus_lie_in_their_middle() -> None:
@@ -382,9 +389,34 @@ def test_K_bounds_the_components_of_each_patch() -> None:
     corner = np.array([[0, 0, 0], [0, 5, 5], [0, 100, 100], [0, 2, 120]])
     factors = Factors(corner, factors.foot, factors.C)
     energy = np.array([1.0, 3.0, 2.0, 0.5])
-    assert strongest_per_patch(factors, energy, None, None, (200, 200)).tolist() == [0, 1, 2, 3]
-    assert strongest_per_patch(factors, energy, 2, None, (200, 200)).tolist() == [1, 2]
-    assert strongest_per_patch(factors, energy, 1, 50, (200, 200)).tolist() == [1, 2, 3]
+    dims = (200, 200)
+
+    def kept(K: int | None, **patch: int) -> list[int]:
+        return strongest_per_patch(factors, energy, K, PatchParams(**patch), dims).tolist()
+
+    assert kept(None) == [0, 1, 2, 3]
+    assert kept(2) == [1, 2]
+    assert kept(1, rf=50) == [1, 2, 3]
+
+
+def test_K_counts_in_patches_that_overlap_as_asked() -> None:
+    factors = discs([3] * 3, size=21)
+    # Centres at x = 30, 60 and 90 of a strip, the middle one weaker than either side.
+    corner = np.array([[0, 0, 20], [0, 0, 50], [0, 0, 80]])
+    factors = Factors(corner, factors.foot, factors.C)
+    energy, dims = np.array([3.0, 1.0, 2.0]), (21, 121)
+
+    def kept(stride: int) -> list[int]:
+        patch = PatchParams(rf=(10, 20), stride=(0, stride))
+        return strongest_per_patch(factors, energy, 1, patch, dims).tolist()
+
+    # Of 41 pixels every 40: 0-40, 40-80, 80-120; each has one.
+    assert kept(0) == [0, 1, 2]
+    # Every 10: 30-70 has the middle one alone, 20-60 and 60-100 do not.
+    assert kept(30) == [0, 1, 2]
+    wide = PatchParams(rf=(10, 35), stride=(0, 0))
+    # Of 71 every 70: 0-70 and 50-120; the middle one is second in both.
+    assert strongest_per_patch(factors, energy, 1, wide, dims).tolist() == [0, 2]
 
 
 def test_a_moving_movie_is_noticed_and_a_still_one_is_not() -> None:
@@ -427,3 +459,21 @@ def test_ar_coefficients_are_of_the_indicator_as_it_is_defined() -> None:
     wave = (1 - np.exp(-t / rise)) * np.exp(-t / decay)
     ((g1, g2),) = ar_coefficients(np.array([decay]), np.array([rise]), rate, 2)
     np.testing.assert_allclose(wave[2:], g1 * wave[1:-1] + g2 * wave[:-2], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 11, 400])
+def test_quantiles_are_numpys(n: int) -> None:
+    rows = np.random.default_rng(n).standard_normal((5, n)).astype(np.float32)
+    np.testing.assert_allclose(lower_quantiles(rows), np.quantile(rows, [0.1, 0.4], 1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(40, 500), (300, 200), (200, 300)])
+def test_leading_patterns_are_those_of_the_singular_values(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    left, _ = np.linalg.qr(rng.standard_normal((shape[0], 4)))
+    right, _ = np.linalg.qr(rng.standard_normal((shape[1], 4)))
+    rows = left * [90, 70, 50, 40] @ right.T + 0.3 * rng.standard_normal(shape)
+    found = leading_patterns(rows, 3)
+    exact = np.linalg.svd(rows)[0][:, :3]
+    np.testing.assert_allclose(np.abs((found * exact).sum(0)), 1, atol=1e-6)
+    np.testing.assert_allclose(found.T @ found, np.eye(3), atol=1e-10)

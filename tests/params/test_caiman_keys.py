@@ -20,9 +20,15 @@ OURS = {
     ("data", "fr"): (None, 30),
     ("init", "K"): (None, 30),
     ("init", "gSiz"): (None, [11, 11]),
+    ("init", "ssub"): (None, 2),
+    ("init", "tsub"): (None, 2),
     ("quality", "use_cnn"): (None, True),
+    ("temporal", "fudge_factor"): (None, 0.96),
 }
 """The stated exceptions: our default and CaImAn's."""
+
+LEFT_TO_CAIMAN = set(OURS) - {("data", "fr"), ("init", "gSiz")}
+"""What is not sent where nothing is asked for, so that CaImAn's own default holds."""
 
 
 def _names(tables) -> set[tuple[str, str]]:
@@ -69,7 +75,10 @@ def test_a_dump_of_caimans_defaults_reads_as_its_few_differences_from_ours():
     assert read.diff(CNMFParams()) == {
         "data.fr": (30.0, None),
         "init.K": (30, None),
+        "init.ssub": (2, None),
+        "init.tsub": (2, None),
         "quality.use_cnn": (True, None),
+        "temporal.fudge_factor": (0.96, None),
     }
 
 
@@ -79,7 +88,10 @@ def test_what_we_send_for_the_defaults_are_caimans_defaults():
         for key, value in keys.items():
             assert value == CAIMAN[group][key], f"{group}.{key}"
     missing = {(g, k) for g, k in MODELLED if k not in sent[g]}
-    assert missing == {("init", "K"), ("quality", "use_cnn")}
+    assert missing == LEFT_TO_CAIMAN
+    asked = {"init": {"ssub": 3, "tsub": 4}, "temporal": {"fudge_factor": 0.9}}
+    sent = CNMFParams().replace(**asked).to_caiman()
+    assert {g: {k: sent[g][k] for k in keys} for g, keys in asked.items()} == asked
 
 
 def test_what_caiman_sends_back_is_what_was_sent():

@@ -69,14 +69,27 @@ def test_optional_means_that_none_is_taken():
 def test_label_and_help():
     assert FIELDS["init.gSig"].label == "Cell radius (px)"
     assert FIELDS["init.K"].label == "Components"
-    assert "Ignored by the built-in engine: " in FIELDS["init.ssub"].help
+    assert "Ignored by the built-in engine: " in FIELDS["init.nIter"].help
 
 
 def test_unused_parameters_are_those_that_were_set():
-    params = CNMFParams.from_any({"ssub": 1, "gSig": (4, 4), "SC_nnn": 3})
-    assert set(unused_parameters(params, "builtin")) == {"init.ssub", "init.SC_nnn"}
+    params = CNMFParams.from_any({"nIter": 1, "gSig": (4, 4), "SC_nnn": 3})
+    assert set(unused_parameters(params, "builtin")) == {"init.nIter", "init.SC_nnn"}
     assert unused_parameters(params, "caiman") == {}
     assert unused_parameters(CNMFParams(), "builtin") == {}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "ssub=3", "tsub=3", "bas_nonneg=true", "fudge_factor=0.9", "stride=9", "rf=20", "p=1",
+        "nb=2", "K=5", "border_pix=2", "s_min=1", "merge_thr=0.9", "gSig=4,5", "min_SNR=3",
+        "rval_thr=0.7", "use_cnn=true", "min_cnn_thr=0.8", "cnn_lowest=0.2",
+    ],
+)  # fmt: skip
+def test_what_the_built_in_engine_honours(setting):
+    unused = unused_parameters(CNMFParams().with_settings([setting]), "builtin")
+    assert set(unused) <= {"preprocess.p"}
 
 
 def test_the_page_in_the_docs_is_up_to_date():

@@ -119,7 +119,7 @@ def test_what_caiman_gets_reads_back(params):
     sent = params.to_caiman()
     sent["data"]["caiman_version"] = "1.13"  # as in CaImAn's own dump; it may know more keys
     again = CNMFParams.from_any(sent)
-    left_to_us = {"random_seed", "init.gSiz", "patch.stride"}
+    left_to_us = {"random_seed", "init.gSiz", "init.plane_by_plane", "patch.stride"}
     assert set(params.diff(again)) <= left_to_us
 
 

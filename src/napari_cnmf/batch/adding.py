@@ -22,7 +22,6 @@ from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch.events import Event, EventKind, append_event
-from napari_cnmf.batch.given import to_footprints, to_mask
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ItemSpec, RunSpec
 from napari_cnmf.batch.status import describe_validation
@@ -112,6 +111,9 @@ def check(batch: Batch, request: Request) -> Checked:
     if parent is not None and (rate := parent.frame_rate_hz) is not None:
         movie = movie.with_frame_rate(rate)
     warnings = check_input(movie, request.params, request.algorithm)
+    # A worker, which adds nothing, does without all that reads regions of other programs.
+    from napari_cnmf.batch.given import to_footprints, to_mask
+
     ain = to_footprints(request.ain, movie.dims)
     mask = to_mask(request.mask, request.leave_out, movie.dims)
     result = None if request.result is None else _check_result(Path(request.result))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,11 +16,9 @@ from napari_cnmf.core.modes import background_factors
 from napari_cnmf.core.peel import VERDICTS, Candidates, least_area
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.search import Found
+from napari_cnmf.core.tracing import Traced, footprint_norms
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
-
-if TYPE_CHECKING:
-    from napari_cnmf.core.run import Traced
 
 
 def assemble(
@@ -43,10 +41,8 @@ def assemble(
     no baseline for dF/F.
     """
     sn = np.where(np.isfinite(traced.sn), traced.sn, 0).astype(np.float32)
-    A = (sp.diags(sn) @ traced.A).tocsc().astype(np.float32)
-    norm = np.sqrt(np.asarray(A.multiply(A).sum(0), np.float64)).ravel()
-    norm = np.where(norm > 0, norm, 1.0)
-    A = (A @ sp.diags(1 / norm)).tocsc().astype(np.float32)
+    norm = footprint_norms(traced.A, traced.sn)
+    A = (sp.diags(sn) @ traced.A @ sp.diags(1 / norm)).tocsc().astype(np.float32)
     A.sort_indices()
     scale = norm[:, None].astype(np.float32)
     calcium = traced.calcium
@@ -79,7 +75,7 @@ def assemble(
         neurons_sn=calcium.noise * scale[:, 0],
         lam=calcium.lam * scale[:, 0],
         frame_rate_hz=plan.frame_rate_hz,
-        params=params.to_dict(),
+        params=as_used(params, plan.frames_per_bin).to_dict(),
         images=dict(images),
         attributes={
             "decay_time_s": traced.kinetics.decay_s.tolist(),
@@ -89,6 +85,15 @@ def assemble(
         },
     )
     return components, {"n_candidates": float(len(found.candidates.score))}
+
+
+def as_used(params: CNMFParams, frames_per_bin: int) -> CNMFParams:
+    """The same with the values that were left to the engine: a result holds what made it."""
+    init, temporal = params.init, params.temporal
+    return params.replace(
+        init={"ssub": init.ssub or 1, "tsub": init.tsub or frames_per_bin},
+        temporal={"fudge_factor": temporal.fudge_factor or 1.0},
+    )
 
 
 def candidate_table(candidates: Candidates, plan: Plan) -> dict[str, Any]:

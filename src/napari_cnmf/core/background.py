@@ -13,15 +13,16 @@ with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolati
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.geometry import Grid
-from napari_cnmf.core.rows import add_matrix_product, flat_rows
+from napari_cnmf.core.rows import add_matrix_product, flat_rows, weighted
 
 INSIDE_WEIGHT = 0.05
 """Weight of pixels inside a footprint: they say little about the background."""
+_BINS = 128
+"""Of the grid's time courses that a thread smooths together."""
 
 
 def smooth_cells(values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -74,8 +75,14 @@ def estimate_background(
     """
     q = pixel_weights(inside, inverse_sn)
     sums = weighted_sums(R, q, grid, workers)
-    weight = cell_weights(q * inverse_sn, grid)
-    return np.ascontiguousarray(smooth_cells(sums) / weight[..., None], dtype=np.float32)
+    weight = cell_weights(q * inverse_sn, grid)[..., None]
+    bg = np.empty_like(sums)
+
+    def smooth(start: int, stop: int) -> None:
+        bg[..., start:stop] = smooth_cells(sums[..., start:stop]) / weight
+
+    workers.ranges(smooth, sums.shape[-1], _BINS)
+    return bg
 
 
 def weighted_sums(
@@ -83,8 +90,8 @@ def weighted_sums(
 ) -> NDArray[np.float32]:
     """``n``: sums of ``q R`` over the pixels of each cell ``(gz, gy, gx, n_bins)``."""
     sums = np.zeros((*grid.shape, R.shape[-1]), np.float32)
-    matrix = grid.cells @ sp.diags(q.ravel())
-    add_matrix_product(matrix.tocsr(), flat_rows(R), flat_rows(sums), workers)
+    matrix = weighted(grid.cells, columns=q.ravel())
+    add_matrix_product(matrix, flat_rows(R), flat_rows(sums), workers)
     return sums
 
 
@@ -111,5 +118,5 @@ def subtract_background(
     workers: Workers,
 ) -> None:
     """``R -= bg / sn`` interpolated to pixels, in place."""
-    matrix = sp.diags(-inverse_sn.ravel()) @ grid.interpolation
-    add_matrix_product(matrix.tocsr(), flat_rows(bg), flat_rows(R), workers)
+    matrix = weighted(grid.interpolation, rows=-inverse_sn.ravel())
+    add_matrix_product(matrix, flat_rows(bg), flat_rows(R), workers)

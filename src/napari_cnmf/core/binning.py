@@ -23,7 +23,11 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import BinStore
 
+FEWEST_BINS = 30
+"""However many frames a bin is asked to have: with fewer nothing can be told from noise."""
 _BLOCK = 1024
+_AT_ONCE = 64
+"""Frames that a thread looks through together for empty ones."""
 _SAMPLE_LOST = 512
 """So many pixels are looked at to tell an empty frame."""
 
@@ -140,10 +144,15 @@ def _bin_block(
             moments[2, first + i] += rough[i]
 
 
-def choose_bin(frame_rate_hz: float, decay_time_s: float, n_frames: int, tsub: int = 1) -> int:
-    """Frames per bin: half a decay time, fewer in short movies so that 100 bins remain."""
-    wanted = max(1, round(0.5 * decay_time_s * frame_rate_hz), tsub)
-    return int(max(1, min(wanted, n_frames // 100)))
+def choose_bin(
+    frame_rate_hz: float, decay_time_s: float, n_frames: int, tsub: int | None = None
+) -> int:
+    """Frames per bin: half a decay time, fewer in short movies so that 100 bins remain.
+
+    ``tsub`` asks for as many at least, as long as ``FEWEST_BINS`` remain.
+    """
+    wanted = min(max(1, round(0.5 * decay_time_s * frame_rate_hz)), n_frames // 100)
+    return int(max(1, wanted, min(tsub or 1, n_frames // FEWEST_BINS)))
 
 
 def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int) -> list[int]:
@@ -185,6 +194,12 @@ def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(low >= high, np.bool_)
 
 
+def _find_lost(frames: NDArray[Any], workers: Workers) -> NDArray[np.bool_]:
+    """``find_lost`` on all threads: what it looks at lies far apart."""
+    parts = range(0, len(frames), _AT_ONCE)
+    return np.concatenate(workers.map(lambda i: find_lost(frames[i : i + _AT_ONCE]), parts))
+
+
 def bin_movie(
     source: FrameSource,
     per_bin: int,
@@ -222,7 +237,7 @@ def bin_movie(
     edges = frame_blocks(n_frames, frame_bytes, per_bin, block_bytes)
     for start, frames in read_blocks(source, edges, workers):
         stop = start + len(frames)
-        lost[start:stop] = find_lost(frames)
+        lost[start:stop] = _find_lost(frames, workers)
         good = (~lost[start:stop]).astype(np.uint8)
         n_rough += int((good[2:] & good[1:-1] & good[:-2]).sum())
         first, last = start // per_bin, min(stop // per_bin, n_bins)

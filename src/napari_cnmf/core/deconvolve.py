@@ -86,8 +86,26 @@ def estimate_level(raw: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if raw.size == 0:
         return np.zeros(len(raw), np.float32)
-    low, mid = np.quantile(raw, [0.1, 0.4], axis=1)
+    low, mid = lower_quantiles(raw)
     return np.asarray(mid + 0.2533 * (mid - low) / 1.0283, np.float32)
+
+
+def lower_quantiles(
+    raw: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The quantiles 0.1 and 0.4 of each row ``(n,)``, as `numpy.quantile` interpolates them.
+
+    It is called for every window of every trace, and numpy's takes longer than the sorting.
+    """
+    at = [q * (raw.shape[1] - 1) for q in (0.1, 0.4)]
+    below = [int(x) for x in at]
+    above = [min(i + 1, raw.shape[1] - 1) for i in below]
+    ordered = np.partition(raw, sorted({*below, *above}), axis=1)
+    low, mid = (
+        ordered[:, i] + np.float32(x - i) * (ordered[:, j] - ordered[:, i])
+        for x, i, j in zip(at, below, above, strict=True)
+    )
+    return low, mid
 
 
 def slow_baseline(
@@ -195,10 +213,11 @@ def deconvolve(
     frame_rate_hz: float,
     *,
     p: int,
-    s_min: float,
+    s_min: float | NDArray[np.floating],
     workers: Workers,
     relaxed: bool = True,
     drift: float = DRIFT,
+    least_baseline: NDArray[np.floating] | None = None,
     on_rows: Callable[[int], None] = lambda done: None,
 ) -> Deconvolved:
     """Calcium and spikes of demixed traces.
@@ -212,11 +231,14 @@ def deconvolve(
     p
         Order of the AR model; 0 keeps the trace above its baseline.
     s_min
-        Smallest spike: in units of the trace if positive, of its noise if negative.
+        Smallest spike of each trace, or of all: in its units if positive, of its noise if negative.
     relaxed
-        Take half the penalty's bias from the events.
+        Take half the penalty's bias from the events; not where a smallest spike is asked for,
+        below which a mean of two solutions would lead.
     drift
         Change of a baseline that counts, in units of the noise.
+    least_baseline
+        Of each trace, below which its baseline does not go ``(n_components,)``; by default none.
     on_rows
         Told the number of traces done; may raise to stop.
     """
@@ -226,24 +248,28 @@ def deconvolve(
     C, S = np.zeros((n, n_frames), np.float32), np.zeros((n, n_frames), np.float32)
     g = ar_coefficients(decay_s, rise_s, frame_rate_hz, p)
     norm = response_norm(g)
+    bound = np.broadcast_to(np.asarray(s_min, np.float64), n)
+    unbounded = np.full(n, -np.inf) if least_baseline is None else least_baseline
+    least = unbounded.astype(np.float32)[:, None]
 
     def fit(ids: NDArray[np.int64], baseline: NDArray[np.float32]) -> None:
         """Traces that share the shape of their baseline, ``(len(ids), n_frames or 1)``."""
         for last in (False,) * REFINEMENTS + (True,):
             y = raw[ids].astype(np.float64) - baseline
             for row, k in zip(y, ids.tolist(), strict=True):
-                smallest = -s_min * noise[k] if s_min < 0 else s_min
+                smallest = -bound[k] * noise[k] if bound[k] < 0 else bound[k]
                 c, s = penalised(row, g[k], PENALTY * noise[k] * norm[k], smallest)
-                if last and relaxed:
+                if last and relaxed and not smallest:
                     relax(row, *_two(g[k]), STANDS_OUT * noise[k] / norm[k], c, s)
                 C[k], S[k] = c, s
             if not last:
                 baseline = baseline + quiet_level(raw[ids], baseline, C[ids], noise[ids], window)
+                baseline = np.maximum(baseline, least[ids])
         level[ids] = baseline.mean(1)
 
     def work(at: NDArray[np.int64]) -> None:
         noise[at] = estimate_trace_noise(raw[at])
-        baseline = slow_baseline(raw[at], noise[at], window, drift)
+        baseline = np.maximum(slow_baseline(raw[at], noise[at], window, drift), least[at])
         level[at] = baseline.mean(1)
         if p == 0:
             C[at] = np.maximum(raw[at] - baseline, 0)

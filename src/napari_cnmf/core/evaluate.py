@@ -16,7 +16,7 @@ from napari_cnmf.core.classify import ONE_PHOTON_RULE, classify
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.search import Found
-from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.shape import Shapes, measure_shapes
 from napari_cnmf.core.snr import trace_snr
 from napari_cnmf.core.soma_score import USED_UNASKED, soma_scores
 from napari_cnmf.core.source import (
@@ -31,6 +31,8 @@ from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
 
 _STAGE = "scoring"
+_AT_ONCE = 32
+"""Components that a thread measures together."""
 
 
 def score_components(
@@ -51,7 +53,12 @@ def score_components(
     scored = _with_scores(
         source, components, params, plan.frame_rate_hz, workers, report, plan.block_bytes
     )
-    shapes = measure_shapes(found.factors, plan.field)
+    shapes = Shapes.concatenate(
+        workers.map(
+            lambda i: measure_shapes(found.factors.part(i, i + _AT_ONCE), plan.field),
+            range(0, max(1, len(found.factors)), _AT_ONCE),
+        )
+    )
     rule = ONE_PHOTON_RULE if found.fine_background is not None else None
     classes = classify(found.factors, shapes, found.activity, plan.field.size, rule)
     scored = scored.replace(

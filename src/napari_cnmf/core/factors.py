@@ -69,6 +69,10 @@ class Factors:
         """Some of the components, copied."""
         return Factors(self.corner[ids], self.foot[ids], self.C[ids])
 
+    def part(self, start: int, stop: int) -> Factors:
+        """Consecutive components, as views."""
+        return Factors(self.corner[start:stop], self.foot[start:stop], self.C[start:stop])
+
     def joined(self, other: Factors) -> Factors:
         """These components, then the others."""
         return Factors(

@@ -91,17 +91,6 @@ def smooth3(a: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(out / np.float32(16), np.float32)
 
 
-def touching(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of the mask ``(Z, Y, X)`` and those that share a face with one."""
-    out = mask.copy()
-    for axis in range(3):
-        upper, lower = [slice(None)] * 3, [slice(None)] * 3
-        upper[axis], lower[axis] = slice(1, None), slice(None, -1)
-        out[tuple(upper)] |= mask[tuple(lower)]
-        out[tuple(lower)] |= mask[tuple(upper)]
-    return out
-
-
 def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[np.bool_]:
     """Pixels above ``level`` of the peak, holes of each plane filled.
 

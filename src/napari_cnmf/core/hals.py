@@ -10,57 +10,116 @@ noise, so the noise in c does not shrink the footprint. Traces may go below zero
 only deconvolution, at the full rate, makes them non-negative.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position)
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3, touching
+from napari_cnmf.core.footprints import keep_connected, median3
 from napari_cnmf.core.geometry import colour_groups
-from napari_cnmf.core.rank_one import Place, project, soft_threshold
-from napari_cnmf.core.rows import dot_rows, flat_rows, take_product
+from napari_cnmf.core.rank_one import Place, pixels_of_box, project, soft_threshold
+from napari_cnmf.core.rows import flat_rows, take_product
 
 KEEP = 0.1
 """Pixels below this share of the peak leave the footprint."""
 
 
-def _update_component(
-    R: NDArray[np.float32],
-    usable: NDArray[np.bool_],
-    factors: Factors,
-    k: int,
-    min_area: int,
-) -> None:
-    """Footprint, then trace, of component ``k``, in place.
+_SIGNATURE = (
+    "void(float32[:, ::1], int64[::1], boolean[::1], int64[::1], int64[::1], float32[:, :, ::1], "
+    "float32[::1], int64, float32[::1], float32[:, :, :, ::1], int32[:, ::1])"
+)
 
-    A footprint that shrinks below ``min_area`` is given back to R and set to zero; with
-    ``min_area`` 0, one that would vanish stays as it is.
+
+@kernel(_SIGNATURE)
+def _update_component(
+    X: NDArray[np.float32],
+    shape: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+    corner: NDArray[np.int64],
+    margin: NDArray[np.int64],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+    min_area: int,
+    h: NDArray[np.float32],
+    boxes: NDArray[np.float32],
+    at: NDArray[np.int32],
+) -> None:
+    """Footprint, then trace, of one component, and the residual ``X`` with them, in place.
+
+    A footprint that shrinks below ``min_area`` is given back to X and set to zero; with
+    ``min_area`` 0, one that would vanish stays as it is. ``margin`` is left out at each side of the
+    box; ``h``, ``boxes (3, *a.shape)`` and ``at`` are room to work in. One kernel for all of it:
+    threads that put single moves together in numpy wait for each other.
     """
-    rows, c = flat_rows(R), factors.C[k]
-    place = Place.of(factors.corner[k], factors.foot.shape[1:], R.shape[:3])
-    a = factors.foot[k][place.local]
-    h = np.empty_like(c)
+    n_bins, (bz, by, bx) = len(c), a.shape
+    new, middle, part = boxes[0], boxes[1], boxes[2]
+    n = pixels_of_box(shape, corner, a.shape, margin, at)
+    for z in range(bz):
+        for y in range(by):
+            for x in range(bx):
+                new[z, y, x] = 0.0
+                part[z, y, x] = 0.0
     scale = soft_threshold(c, h)
-    new = np.zeros(a.shape, np.float32)
     if scale > 0:
-        near = touching(a > 0) & usable.ravel()[place.pixels]
-        gain = dot_rows(rows, place.pixels[near], h) / np.float32(scale)
-        new[near] = np.maximum(a[near] + gain, 0)
-    middle = np.empty_like(new)
+        for j in range(n):
+            z, y, x = at[1, j], at[2, j], at[3, j]
+            near = a[z, y, x] > 0
+            for side in range(-1, 2, 2):
+                near |= 0 <= z + side < bz and a[z + side, y, x] > 0
+                near |= 0 <= y + side < by and a[z, y + side, x] > 0
+                near |= 0 <= x + side < bx and a[z, y, x + side] > 0
+            if near and usable[at[0, j]]:
+                row = X[at[0, j]]
+                dot = np.float32(0.0)
+                for t in range(n_bins):
+                    dot += row[t] * h[t]
+                new[z, y, x] = max(a[z, y, x] + dot / scale, np.float32(0.0))
     median3(new, middle)
-    size = keep_connected(middle, KEEP * middle.max(initial=0))
+    peak = np.float32(0.0)
+    for j in range(n):
+        z, y, x = at[1, j], at[2, j], at[3, j]
+        # The median may be positive outside the field, too.
+        part[z, y, x] = middle[z, y, x]
+        peak = max(peak, middle[z, y, x])
+    size = keep_connected(part, np.float32(KEEP) * peak)
     if size == 0 and min_area == 0:
         return
-    kept = np.where((middle > 0) & (size >= min_area), new, np.float32(0))
-    changed = kept != a
-    take_product(rows, place.pixels[changed], (kept - a)[changed], c)
-    a[...] = kept
-    if size < min_area:
-        c[:] = 0
+    norm = np.float32(0.0)
+    for j in range(n):
+        z, y, x = at[1, j], at[2, j], at[3, j]
+        kept = new[z, y, x] if part[z, y, x] > 0 and size >= min_area else np.float32(0.0)
+        change = kept - a[z, y, x]
+        a[z, y, x] = kept
+        norm += kept * kept
+        if change != 0.0:
+            row = X[at[0, j]]
+            for t in range(n_bins):
+                row[t] -= change * c[t]
+    for t in range(n_bins):
+        h[t] = 0.0
+        if size < min_area:
+            c[t] = 0.0
+    if not norm > 0:
         return
-    _update_trace(rows, place, a, c)
+    for j in range(n):
+        weight = a[at[1, j], at[2, j], at[3, j]] / norm
+        if weight != 0.0:
+            row = X[at[0, j]]
+            for t in range(n_bins):
+                h[t] += weight * row[t]
+    for j in range(n):
+        weight = a[at[1, j], at[2, j], at[3, j]]
+        if weight != 0.0:
+            row = X[at[0, j]]
+            for t in range(n_bins):
+                row[t] -= weight * h[t]
+    for t in range(n_bins):
+        c[t] += h[t]
 
 
 def _update_trace(
@@ -113,9 +172,17 @@ def update(
         Those that are left.
     """
 
+    rows, shape = flat_rows(R), np.array(R.shape[:3])
+    flat = np.ascontiguousarray(usable).ravel()
+
+    box, none = factors.foot.shape[1:], np.zeros(3, np.int64)
+
     def work(ids: NDArray[np.int64]) -> None:
+        h, boxes = np.empty(rows.shape[1], np.float32), np.empty((3, *box), np.float32)
+        at = np.empty((4, boxes[0].size), np.int32)
         for k in ids.tolist():
-            _update_component(R, usable, factors, k, min_area)
+            corner, a, c = factors.corner[k], factors.foot[k], factors.C[k]
+            _update_component(rows, shape, flat, corner, none, a, c, min_area, h, boxes, at)
 
     for cells in colour_groups(factors.centres, factors.reach):
         workers.map(work, cells)

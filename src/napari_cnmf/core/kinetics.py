@@ -23,6 +23,8 @@ MIN_EVENTS = 20
 BOUNDS = (0.4, 2.5)
 """Of a measured decay time, in units of the user's."""
 _SIGMAS = 8.0
+_AT_ONCE = 16
+"""Traces of which a thread gathers the events together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,11 @@ class Kinetics:
     decay_s: NDArray[np.float64]
     rise_s: NDArray[np.float64]
     n_events: int
+
+    def shrunk(self, factor: float, frame_rate_hz: float) -> Kinetics:
+        """Both roots of the AR model times ``factor``: faster decays, the rise as it is."""
+        decay = 1 / (1 / self.decay_s - frame_rate_hz * np.log(factor))
+        return Kinetics(decay, self.rise_s, self.n_events)
 
 
 def estimate_kinetics(
@@ -75,12 +82,16 @@ def estimate_kinetics(
     length = max(6, round(2.5 * decay_time_s * frame_rate_hz))
     sums = np.zeros((n, length + 3))
     counts = np.zeros(n, np.int64)
-    for k in range(n):
-        if first.noise[k] > 0:
-            at = isolated_events(first.S[k], float(first.noise[k]), length)
-            counts[k] = len(at)
-            if len(at):
-                sums[k] = raw[k][at[:, None] + np.arange(-3, length)].sum(0) / first.noise[k]
+
+    def collect(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            if first.noise[k] > 0:
+                at = isolated_events(first.S[k], float(first.noise[k]), length)
+                counts[k] = len(at)
+                if len(at):
+                    sums[k] = raw[k][at[:, None] + np.arange(-3, length)].sum(0) / first.noise[k]
+
+    workers.ranges(collect, n, _AT_ONCE)
     total = int(counts.sum())
     if total < MIN_EVENTS:
         return Kinetics(decay, rise, total)
@@ -109,17 +120,19 @@ def isolated_events(s: NDArray[np.float32], noise: float, length: int) -> NDArra
     near[:-1] += s[1:]
     (peaks,) = np.nonzero((near > _SIGMAS * noise) & (s > 0))
     peaks = peaks[(peaks >= 6) & (peaks < n_frames - length)]
-    out = []
-    last = -length
+    peaks = peaks[(s[peaks] >= s[peaks - 1]) & (s[peaks] >= s[peaks + 1])]
+    # A slow rise spreads an onset, a decay time that is too short leaves a trail of small
+    # spikes: only what comes later, and the largest of it, makes an event not alone.
     skip = max(3, length // 4)
-    for t in peaks.tolist():
-        # A slow rise spreads an onset, a decay time that is too short leaves a trail of small
-        # spikes: only what comes later, and the largest of it, makes an event not alone.
-        others = max(near[max(0, t - length // 2) : t - 2].max(), near[t + skip : t + length].max())
-        alone = others < 0.25 * near[t]
-        if alone and s[t] >= s[t - 1 : t + 2].max() and t - last > 2:
-            out.append(int(t))
-            last = t
+    around = np.concatenate([np.arange(-(length // 2), -2), np.arange(skip, length)])
+    # Frames before the first one count as silent.
+    at = peaks[:, None] + around
+    others = np.where(at >= 0, near[at], 0).max(1, initial=0)
+    alone = others < 0.25 * near[peaks]
+    out: list[int] = []
+    for t in peaks[alone].tolist():
+        if not out or t - out[-1] > 2:
+            out.append(t)
     return np.array(out, dtype=np.int64)
 
 

@@ -15,6 +15,11 @@ from napari_cnmf.core.geometry import Field
 from napari_cnmf.params.init import InitParams
 
 ONE_PHOTON_RANK = 16
+_EXACT = 64
+"""Rows or columns up to which a full decomposition costs nothing."""
+_MORE = 12
+"""Columns that are carried along with those asked for."""
+_ITERATIONS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,23 +81,33 @@ def find_modes(
     relative = np.where(used, mean / np.where(used, unit, 1), 0)
     image = (cells @ relative.astype(np.float64)) / size
     first = image / max(float(image @ image), 1e-30)
-    rest = background - np.outer(image, first @ background)
-    n = min(nb - 1, *rest.shape)
+    n = min(nb - 1, *background.shape)
     if n <= 0:
         return BackgroundModes(first[None], np.zeros((len(mean), 0), np.float32))
-    # The smaller Gram matrix: its eigenvectors are the singular vectors.
-    if rest.shape[0] <= rest.shape[1]:
-        _, vectors = np.linalg.eigh(rest @ rest.T)
-        u = vectors[:, ::-1][:, :n]
-    else:
-        _, vectors = np.linalg.eigh(rest.T @ rest)
-        u = rest @ vectors[:, ::-1][:, :n]
-        u /= np.maximum(np.linalg.norm(u, axis=0), 1e-30)
+    u = leading_patterns(background - np.outer(image, first @ background), n)
     # A singular vector's sign is arbitrary: the larger half counts as positive.
     u *= np.where(u.sum(0) < 0, -1.0, 1.0)
     readout = np.vstack([first, u.T - np.outer(u.T @ image, first)])
     patterns = unit[:, None] * (field.grid.interpolation @ u)
     return BackgroundModes(readout, np.asarray(patterns, np.float32))
+
+
+def leading_patterns(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The ``n`` strongest left singular vectors of ``rows (n_rows, n_bins)``, as columns.
+
+    Larger matrices by a random range and subspace iteration (Halko, Martinsson and Tropp 2011,
+    SIAM Review 53, 217, algorithms 4.4 and 5.1): an eigendecomposition would grow with the square
+    of a recording's length, and with its cube.
+    """
+    if min(rows.shape) <= _EXACT:
+        return np.asarray(np.linalg.svd(rows, full_matrices=False)[0][:, :n])
+    start = np.random.default_rng(0).standard_normal((rows.shape[1], n + _MORE))
+    basis, _ = np.linalg.qr(rows @ start)
+    for _ in range(_ITERATIONS):
+        other, _ = np.linalg.qr(rows.T @ basis)
+        basis, _ = np.linalg.qr(rows @ other)
+    u = np.linalg.svd(basis.T @ rows, full_matrices=False)[0]
+    return np.asarray(basis @ u[:, :n])
 
 
 def background_factors(

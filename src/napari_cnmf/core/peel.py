@@ -22,8 +22,8 @@ from napari_cnmf.core.energy import EnergyMap, energy_threshold, trace_energy
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
 from napari_cnmf.core.footprints import keep_connected, smooth3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import Place, project, soft_threshold
-from napari_cnmf.core.rows import dot_rows, flat_rows, take_product
+from napari_cnmf.core.rank_one import Place, alternate, project
+from napari_cnmf.core.rows import flat_rows, take_product
 
 MIN_AREA = 0.5
 """Smallest footprint in units of the cell area gSig^2."""
@@ -109,21 +109,10 @@ def _fit_site(
     a neighbour at the edge of the box must not win at the start. Nothing is taken out yet.
     """
     rows, shape = flat_rows(R), R.shape[:3]
-    h = np.empty_like(c)
-    for margin in limits.margins[[0, 0, 1, 1]]:
-        box = tuple(np.array(a.shape) - 2 * margin)
-        place = Place.of(corner + margin, box, shape)
-        scale = soft_threshold(c, h)
-        if not scale > 0:
-            return _Fit(1)
-        found = np.maximum(dot_rows(rows, place.pixels.ravel(), h) / np.float32(scale), 0)
-        if not found.any():
-            return _Fit(1)
-        c[:] = project(rows, place.pixels, found.reshape(place.pixels.shape))
-    at = tuple(
-        slice(s.start + m, s.stop + m) for s, m in zip(place.local, margin.tolist(), strict=True)
-    )
-    a[at] = found.reshape(place.pixels.shape)
+    margins = np.ascontiguousarray(limits.margins[[0, 0, 1, 1]])
+    room = np.empty_like(c), np.empty((4, a.size), np.int32)
+    if not alternate(rows, np.array(shape), corner, margins, a, c, *room):
+        return _Fit(1)
     place = Place.of(corner, a.shape, shape)
     foot = a[place.local]
     part = smooth3(foot)
@@ -220,7 +209,7 @@ def peel(
     pixel = index * np.array(lattice.step)
     apart = 2 * (np.array(reach) + np.array(lattice.half)) + np.array(lattice.step) + 1
     limit = energy_threshold(energy.n_bins)
-    near = np.maximum(np.array(field.reach(0.5, at_least=1)), 0)
+    near = np.array(field.reach(0.5, at_least=1)) // np.array(lattice.step)
     tries = np.zeros(len(pixel), np.int64)
     if may_start is not None:
         tries[~may_start[tuple(pixel.T)]] = _ATTEMPTS
@@ -241,8 +230,9 @@ def peel(
             Candidates(pixel[sites], score[sites], result.energy, result.area, result.verdict)
         )
         tries[sites[good]] += 1
-        for failed in pixel[sites[~good]]:
-            tries[(np.abs(pixel - failed) <= near).all(1)] = _ATTEMPTS
+        for failed in index[sites[~good]]:
+            around = (slice(max(0, i - n), i + n + 1) for i, n in zip(failed, near, strict=True))
+            tries.reshape(lattice.shape)[tuple(around)] = _ATTEMPTS
     factors = found[0]
     for part in found[1:]:
         factors = factors.joined(part)

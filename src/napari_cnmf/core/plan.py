@@ -46,6 +46,8 @@ class Plan:
         One that holds the whole field when memory allows.
     block_bytes
         Size of a block of frames read at a time.
+    blocks
+        Pixels along (Z, Y, X) that are one while components are found.
     """
 
     field: Field
@@ -57,6 +59,7 @@ class Plan:
     n_bins: int
     tiles: tuple[TilePlan, ...]
     block_bytes: int
+    blocks: tuple[int, int, int] = (1, 1, 1)
 
     @property
     def in_memory(self) -> bool:
@@ -94,7 +97,7 @@ def make_plan(
             "Check that the first axis is time."
         )
     field = Field.of_movie(shape[1:], params.init.gSig)
-    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0])
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     n_bins = shape[0] // per_bin
     budget = memory_gb if memory_gb is not None else free_memory_gb()
     frame_bytes = field.n_pixels * source.dtype.itemsize
@@ -102,8 +105,14 @@ def make_plan(
     tiles = choose_tiles(field, n_bins, budget, 3 * max(block, per_bin * frame_bytes))
     return Plan(
         field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
-        per_bin, n_bins, tiles, block,
+        per_bin, n_bins, tiles, block, choose_blocks(field, params.init.ssub),
     )  # fmt: skip
+
+
+def choose_blocks(field: Field, ssub: int | None) -> tuple[int, int, int]:
+    """``ssub`` pixels along each axis, as long as gSig is a block at least."""
+    z, y, x = (max(1, min(ssub or 1, math.floor(g))) for g in field.g_sig)
+    return z, y, x
 
 
 def free_memory_gb() -> float:
@@ -121,7 +130,7 @@ def memory_wanted_gb(
     With less it is analysed tile by tile, out of core.
     """
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
-    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0])
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     block = max(32 << 20, per_bin * field.n_pixels * itemsize)
     return _fixed_gb(field, 3 * block) + tile_gb(field, shape[0] // per_bin)
 

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._report import Report, logger, never_stop, no_progress
+from napari_cnmf.core.assemble import as_used
 from napari_cnmf.core.evaluate import evaluate_result
 from napari_cnmf.core.plane_merge import groups_across_planes, stack_planes
 from napari_cnmf.core.result import CNMFResult
-from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.run import RunOptions, run_cnmf
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,
-    ScratchFactory,
     StopCallback,
     WarningCallback,
     WindowSource,
@@ -62,18 +62,13 @@ def run_plane_by_plane(
     *,
     frame_rate_hz: float,
     windows: WindowSource | None = None,
-    border_px: int = 0,
-    refit: bool = False,
     ain: sp.csc_matrix | None = None,
     mask: NDArray[np.bool_] | None = None,
-    one_photon: bool = False,
-    memory_gb: float | None = None,
-    n_threads: int | None = None,
-    scratch: ScratchFactory | None = None,
     on_progress: ProgressCallback = no_progress,
     on_warning: WarningCallback = logger.warning,
     on_log: Callable[[str], None] = logger.info,
     should_stop: StopCallback = never_stop,
+    **of_each: Unpack[RunOptions],
 ) -> CNMFResult:
     """Find cells in every plane of a volume, and merge those that several planes show.
 
@@ -85,6 +80,10 @@ def run_plane_by_plane(
         As for :func:`run_cnmf`; of ``init.gSig`` the last two values count.
     windows
         The same movie, where planes can be read alone.
+    ain, mask
+        Of the volume.
+    **of_each
+        What :func:`run_cnmf` is told besides, the same for every plane.
 
     Returns
     -------
@@ -108,7 +107,7 @@ def run_plane_by_plane(
         )
     n_planes = source.shape[1]
     flat = flat_params(params)
-    if one_photon and flat.init.nb <= 0:
+    if of_each.get("one_photon") and flat.init.nb <= 0:
         # What is merged across planes has one background, which rings of planes are not.
         report.note("Plane by plane the background is the engine's own, not init.nb's ring.")
         flat = flat.replace(init={"nb": 1})
@@ -127,11 +126,10 @@ def run_plane_by_plane(
         results.append(
             run_cnmf(
                 PlaneSource(windows if windows is not None else source, z), flat,
-                frame_rate_hz=frame_rate_hz, border_px=border_px, refit=refit,
+                frame_rate_hz=frame_rate_hz,
                 ain=None if ain is None else _nonempty(ain.tocsr()[plane].tocsc()),
                 mask=None if mask is None else mask[z],
-                one_photon=one_photon, memory_gb=memory_gb, n_threads=n_threads, scratch=scratch,
-                on_progress=on_plane, on_warning=tell, should_stop=should_stop,
+                on_progress=on_plane, on_warning=tell, should_stop=should_stop, **of_each,
             )
         )  # fmt: skip
     _pass_on(said, report)
@@ -144,14 +142,15 @@ def run_plane_by_plane(
         "that neighbouring planes share were merged."
     )
     merged = evaluate_result(
-        source, merged, params, frame_rate_hz=frame_rate_hz, n_threads=n_threads,
+        source, merged, params, frame_rate_hz=frame_rate_hz, n_threads=of_each.get("n_threads"),
         on_progress=on_progress, on_warning=on_warning, should_stop=should_stop,
     )  # fmt: skip
     images = {name: np.stack([r.images[name] for r in results]) for name in results[0].images}
+    used = as_used(params, round(results[0].figures["frames_per_bin"]))
     lost = max(r.figures["n_lost_frames"] for r in results)
     figures = {"n_planes": float(n_planes), "n_in_planes": float(found), "n_lost_frames": lost}
     return CNMFResult(
-        merged.replace(images=images, params=params.to_dict()), images, tuple(report.notes), figures
+        merged.replace(images=images, params=used.to_dict()), images, tuple(report.notes), figures
     )
 
 

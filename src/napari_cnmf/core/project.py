@@ -191,6 +191,14 @@ class Demixer:
         c = self.solver(onto - self.D @ sums)
         return c, readout.of_sums @ sums - readout.of_traces @ c
 
+    def level_in_mean(self) -> NDArray[np.float64]:
+        """How much of each component the mean image holds ``(n_components,)``, units of traces.
+
+        Its light at rest is in there, with that of its surroundings taken off as in every frame.
+        """
+        onto = self.offset_onto - self.D @ self.offset_sums
+        return np.asarray(self.solver(onto[:, None])[:, 0])
+
     def readout(self, modes: NDArray[np.float64]) -> Readout:
         """``modes bg`` without the background itself: ``bg = H (n(y) - N c)`` is never made."""
         of_sums = np.asarray((self.H.T @ modes.T).T)

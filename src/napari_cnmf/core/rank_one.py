@@ -1,5 +1,7 @@
 """One component ``a c``: the moves that peeling, least squares and activity maps share."""
 
+# ruff: noqa: PLR0917 (kernels take arrays by position)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
+from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.rows import sum_rows
 
@@ -56,6 +58,98 @@ def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float
         out[t] = v
         total += v * c[t]
     return total
+
+
+@inline_kernel()
+def pixels_of_box(
+    shape: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    box: tuple[int, int, int],
+    margin: NDArray[np.int64],
+    at: NDArray[np.int32],
+) -> int:
+    """Fill ``at (4, n)``: rows of a box's pixels inside the field, and (z, y, x) in the box; n."""
+    bz, by, bx = box
+    n = 0
+    for z in range(margin[0], bz - margin[0]):
+        for y in range(margin[1], by - margin[1]):
+            zz, yy = z + corner[0], y + corner[1]
+            if zz < 0 or zz >= shape[0] or yy < 0 or yy >= shape[1]:
+                continue
+            for x in range(margin[2], bx - margin[2]):
+                xx = x + corner[2]
+                if xx >= 0 and xx < shape[2]:
+                    at[0, n] = (zz * shape[1] + yy) * shape[2] + xx
+                    at[1, n], at[2, n], at[3, n] = z, y, x
+                    n += 1
+    return n
+
+
+_SIGNATURE = (
+    "int64(float32[:, ::1], int64[::1], int64[::1], int64[:, ::1], float32[:, :, ::1], "
+    "float32[::1], float32[::1], int32[:, ::1])"
+)
+
+
+@kernel(_SIGNATURE)
+def alternate(
+    X: NDArray[np.float32],
+    shape: NDArray[np.int64],
+    corner: NDArray[np.int64],
+    margins: NDArray[np.int64],
+    a: NDArray[np.float32],
+    c: NDArray[np.float32],
+    h: NDArray[np.float32],
+    at: NDArray[np.int32],
+) -> int:
+    """Footprint and trace of the component in a box, each from the other, once for each margin.
+
+    Parameters
+    ----------
+    X
+        Residual as rows ``(n_pixels, n_bins)``; nothing is taken out of it.
+    shape, corner
+        Of the field, and of the box in it, along (Z, Y, X).
+    margins
+        Pixels left out at each side of the box in each alternation ``(n, 3)``, ever fewer.
+    a
+        Takes the footprint ``(bz, by, bx)``; zeros on entry.
+    c
+        Trace to start with; takes the one found.
+    h, at
+        Room for the thresholded trace and for indices: ``(n_bins,)``, ``(4, a.size)``.
+
+    Returns
+    -------
+    int
+        1, or 0 when nothing lights up with the trace.
+    """
+    n_bins = len(c)
+    for i in range(len(margins)):
+        n = pixels_of_box(shape, corner, a.shape, margins[i], at)
+        scale = soft_threshold(c, h)
+        if not scale > 0:
+            return 0
+        norm = np.float32(0.0)
+        for j in range(n):
+            x = X[at[0, j]]
+            dot = np.float32(0.0)
+            for t in range(n_bins):
+                dot += x[t] * h[t]
+            v = max(dot / scale, np.float32(0.0))
+            a[at[1, j], at[2, j], at[3, j]] = v
+            norm += v * v
+        if not norm > 0:
+            return 0
+        for t in range(n_bins):
+            c[t] = 0.0
+        for j in range(n):
+            v = a[at[1, j], at[2, j], at[3, j]] / norm
+            if v > 0.0:
+                x = X[at[0, j]]
+                for t in range(n_bins):
+                    c[t] += v * x[t]
+    return 1
 
 
 def project(

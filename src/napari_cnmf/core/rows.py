@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 
+_PIECES = 32
+"""Pieces of a matrix product: enough for many cores, and each worth handing over."""
+
 
 @kernel("void(float32[:, ::1], int32[::1], float32[::1], float32[::1])")
 def _dot(
@@ -100,8 +103,23 @@ def add_matrix_product(
     indptr = np.ascontiguousarray(matrix.indptr, np.int32)
     indices = np.ascontiguousarray(matrix.indices, np.int32)
     workers.ranges(
-        lambda a, b: _add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // 64)
+        lambda a, b: _add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // _PIECES)
     )
+
+
+def weighted(
+    matrix: sp.csr_matrix,
+    *,
+    rows: NDArray[np.floating] | None = None,
+    columns: NDArray[np.floating] | None = None,
+) -> sp.csr_matrix:
+    """A sparse matrix with its rows or its columns multiplied, sharing its pattern."""
+    data = matrix.data
+    if rows is not None:
+        data = data * np.repeat(rows, np.diff(matrix.indptr))
+    if columns is not None:
+        data = data * columns[matrix.indices]
+    return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def flat_rows(R: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 1. pass 1 over the movie: bins, noise, summary images        (binning, images)
 2. whitening, detection, least squares, merging, per tile    (search, detect)
-3. pass 2: traces at the full rate, background alongside     (project)
+3. pass 2: traces at the full rate, background alongside     (tracing, project)
 4. baseline, time constants, deconvolution                   (kinetics, deconvolve)
 5. pass 3: scores; shape and activity: classes               (evaluate, classify)
 
@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,16 +30,12 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.assemble import assemble
 from napari_cnmf.core.binning import Binned, bin_movie
 from napari_cnmf.core.bound import strongest_per_patch
-from napari_cnmf.core.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
-from napari_cnmf.core.detect import INSIDE, Steps
+from napari_cnmf.core.detect import Steps
 from napari_cnmf.core.evaluate import score_components
 from napari_cnmf.core.gain import background_gain
 from napari_cnmf.core.images import frame_images
-from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
-from napari_cnmf.core.kriging import finer, foresee_background
-from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes, no_modes
+from napari_cnmf.core.kriging import finer
 from napari_cnmf.core.plan import Plan, make_plan
-from napari_cnmf.core.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.ring import RingShape
 from napari_cnmf.core.scratch import default_scratch
@@ -53,12 +49,24 @@ from napari_cnmf.core.source import (
 )
 from napari_cnmf.core.stillness import stillness_warning
 from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
+from napari_cnmf.core.tracing import trace
 from napari_cnmf.core.usable import saturated_pixels, usable_pixels
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
     from napari_cnmf.core.seeds import Seeds
+
+
+class RunOptions(TypedDict, total=False):
+    """Arguments of :func:`run_cnmf` that whoever calls it for parts of a movie passes on."""
+
+    border_px: int
+    refit: bool
+    one_photon: bool
+    memory_gb: float | None
+    n_threads: int | None
+    scratch: ScratchFactory | None
 
 
 def run_cnmf(
@@ -137,7 +145,7 @@ def run_cnmf(
             images["energy"] = found.energy.reshape(plan.dims)
         if ain is None:
             found = _bounded(found, params, plan)
-        traced = _trace(source, params, plan, binned, found, sn, gain, workers, report)
+        traced = trace(source, params, plan, binned, found, sn, gain, workers, report)
         components, figures = assemble(
             plan, params, binned, found, traced, images, one_photon=one_photon
         )
@@ -170,6 +178,11 @@ def _say_plan(plan: Plan, report: Report) -> None:
         f"{plan.n_frames} frames of {' x '.join(map(str, plan.dims))} pixels are analysed {where}, "
         f"in bins of {plan.frames_per_bin} frames."
     )
+    if max(plan.blocks) > 1:
+        blocks = " x ".join(map(str, plan.blocks[-len(plan.dims) :]))
+        report.note(
+            f"Components are found on blocks of {blocks} pixels (init.ssub), and fitted to all."
+        )
     frames = plan.decay_time_s * plan.frame_rate_hz
     if frames < 0.5:
         report.warn(
@@ -298,88 +311,9 @@ def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
 
 def _bounded(found: Found, params: CNMFParams, plan: Plan) -> Found:
     ids = strongest_per_patch(
-        found.factors, found.activity.energy, params.init.K, params.patch.rf, plan.dims
+        found.factors, found.activity.energy, params.init.K, params.patch, plan.dims
     )
     return found if len(ids) == len(found.factors) else found.take(ids)
-
-
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """Traces and background at the full rate, whitened footprints' units.
-
-    Attributes
-    ----------
-    A
-        Whitened footprints, CSC ``(n_pixels, n)``.
-    """
-
-    A: sp.csc_matrix
-    sn: NDArray[np.float32]
-    raw: Traces
-    calcium: Deconvolved
-    modes: BackgroundModes
-    kinetics: Kinetics
-
-
-def _trace(
-    source: FrameSource,
-    params: CNMFParams,
-    plan: Plan,
-    binned: Binned,
-    found: Found,
-    sn: NDArray[np.float32],
-    gain: NDArray[np.float32],
-    workers: Workers,
-    report: Report,
-) -> Traced:
-    """Pass 2, then deconvolution."""
-    A = found.factors.matrix(plan.field.shape)
-    inside = found.factors.inside(plan.field.shape, INSIDE)
-    if found.ring is not None:
-        ahead = found.ring.foresee(sn)
-    else:
-        ahead = foresee_background(
-            found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
-        )
-    demixer = Demixer.build(
-        ahead.field, A, binned.mean, sn, ahead.inside, ahead.gain, ahead.from_sums
-    )
-    modes = no_modes(ahead.field)
-    if ahead.background is not None:
-        unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
-        rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
-        modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank)
-    traces = extract_traces(
-        source, demixer, modes.readout, binned.lost, workers,
-        block_bytes=plan.block_bytes,
-        on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
-    )  # fmt: skip
-    p = params.temporal.p
-    n = A.shape[1]
-    report.progress("deconvolving", 0, n)
-    drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
-    kinetics = estimate_kinetics(
-        traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers, drift=drift
-    )
-    _say_kinetics(kinetics, plan, report)
-    s_min = params.temporal.s_min or 0.0
-    calcium = deconvolve(
-        traces.raw, kinetics.decay_s, kinetics.rise_s, plan.frame_rate_hz,
-        p=p, s_min=s_min, workers=workers, drift=drift,
-        on_rows=lambda done: report.progress("deconvolving", done, n),
-    )  # fmt: skip
-    return Traced(A, sn, traces, calcium, modes, kinetics)
-
-
-def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
-    if kinetics.n_events < MIN_EVENTS:
-        report.note(f"Too few isolated events to measure it: decay time {plan.decay_time_s} s.")
-        return
-    decay, rise = float(np.median(kinetics.decay_s)), float(np.median(kinetics.rise_s))
-    report.note(
-        f"{kinetics.n_events} isolated events decay within {decay:.2f} s and rise within "
-        f"{rise:.2f} s (data.decay_time: {plan.decay_time_s} s)."
-    )
 
 
 def _warn_about_size(wref: float, params: CNMFParams, report: Report) -> None:

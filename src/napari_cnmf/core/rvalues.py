@@ -40,16 +40,17 @@ def find_peaks(c: NDArray[np.floating], height: float = _HEIGHT) -> NDArray[np.i
     return np.asarray(starts[runs] + (length[runs] - 1) // 2, np.int64)
 
 
-def activity_frames(C: NDArray[np.floating], before: int, after: int) -> list[NDArray[np.int64]]:
+def activity_frames(
+    C: NDArray[np.floating], before: int, after: int, workers: Workers
+) -> list[NDArray[np.int64]]:
     """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
-    n_frames = C.shape[1]
-    out = []
-    for c in C:
+
+    def frames_of(c: NDArray[np.floating]) -> NDArray[np.int64]:
         peaks = find_peaks(c)
         best = peaks[np.argsort(c[peaks], kind="stable")[::-1][:N_PEAKS]]
-        frames = best[:, None] + np.arange(before, after)
-        out.append(np.unique(np.clip(frames, 0, n_frames - 1)))
-    return out
+        return np.unique(np.clip(best[:, None] + np.arange(before, after), 0, len(c) - 1))
+
+    return workers.map(frames_of, C)
 
 
 def own_frames(A: sp.csc_matrix, active: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
@@ -116,7 +117,7 @@ def spatial_correlation(
     A.sort_indices()
     before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
     after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames_of = own_frames(A, activity_frames(C, before, after))
+    frames_of = own_frames(A, activity_frames(C, before, after, workers))
     sums = np.zeros(A.nnz)
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]

@@ -14,6 +14,7 @@ from napari_cnmf.core._report import Report
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.activity import Activity, measure_activity
 from napari_cnmf.core.binning import Binned
+from napari_cnmf.core.coarse import detect_in_blocks
 from napari_cnmf.core.detect import Detection, Steps, Tile, detect, fit_given
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field, Grid
@@ -151,7 +152,11 @@ def search(
             report.progress("finding components", i + share, len(plan.tiles))
 
         if given is None:
-            detection = detect(tile, steps, on_step)
+            detection = (
+                detect(tile, steps, on_step)
+                if max(plan.blocks) == 1
+                else detect_in_blocks(tile, steps, plan.blocks, on_step)
+            )
         else:
             detection = fit_given(tile, _cut_out(given, sn, shape, tile_plan), on_step)
         energy[tile_plan.core] = detection.energy[core]

@@ -6,7 +6,7 @@ rings); of a volume's footprint on its projection along Z.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,11 @@ class Shapes:
     solidity: NDArray[np.float64]
     area: NDArray[np.float64]
     cut: NDArray[np.bool_]
+
+    @classmethod
+    def concatenate(cls, parts: list[Shapes]) -> Shapes:
+        """Those of several sets of components."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 @kernel("void(uint8[:, :, ::1], float64, float64, float64[::1])")

@@ -65,13 +65,15 @@ class BuiltinEngine:
 
 
 def _find_cells(job: Job, reporter: Reporter) -> Outcome:
-    from napari_cnmf.core import run_cnmf, run_plane_by_plane
+    from napari_cnmf.core import run_cnmf
     from napari_cnmf.io import frame_source, scratch_factory, write_images
     from napari_cnmf.io.movies._window import MovieWindow
 
     movie = job.open_movie()
     run: Callable[..., CNMFResult] = run_cnmf
     if job.params.init.plane_by_plane and len(movie.shape) == 4:
+        from napari_cnmf.core import run_plane_by_plane
+
         run = partial(run_plane_by_plane, windows=MovieWindow(movie))
     result = run(
         frame_source(movie),

@@ -35,7 +35,10 @@ def to_caiman(
         init["nb"] = 0
     for group, key in OUR_OWN:
         del nested[group][key]
-    left_to_the_engine = [("data", "fr"), ("quality", "use_cnn")]
+    left_to_the_engine = [
+        ("data", "fr"), ("init", "ssub"), ("init", "tsub"), ("quality", "use_cnn"),
+        ("temporal", "fudge_factor"),
+    ]  # fmt: skip
     if not params.is_one_photon:  # there, None means: as many as exceed the thresholds
         left_to_the_engine.append(("init", "K"))
     for group, key in left_to_the_engine:

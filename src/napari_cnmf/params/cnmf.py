@@ -66,7 +66,7 @@ class CNMFParams(ParameterModel):
         advanced=True,
         description="Start of every random number of a run: the same seed, movie and parameters "
         "give the same result.",
-        builtin_ignores="It uses no random numbers: the same input gives the same result.",
+        builtin_ignores="Without it, too, the same input gives the same result.",
     )
 
     @model_validator(mode="before")

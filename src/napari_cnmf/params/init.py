@@ -130,21 +130,23 @@ class InitParams(ParameterGroup):
         "Must be on for one-photon recordings.",
         builtin_ignores="The algorithm cnmfe turns it on.",
     )
-    ssub: int = parameter(
-        2,
+    ssub: int | None = parameter(
+        None,
         title="Spatial downsampling",
         ge=1,
-        description="Downsampling while components are found. CaImAn's 2 loses cells below 3 px "
-        "of radius: use 1 there. Within patches patch.p_ssub counts.",
-        builtin_ignores="It keeps the full resolution in space.",
+        description="Pixels along each axis that are one while components are found. Empty: 2 in "
+        "CaImAn, which loses cells below 3 px of radius (use 1 there), and none in the built-in "
+        "engine. That one fits what it found to all pixels, and takes no blocks larger than gSig. "
+        "Within patches CaImAn takes patch.p_ssub instead.",
     )
-    tsub: int = parameter(
-        2,
+    tsub: int | None = parameter(
+        None,
         title="Temporal downsampling",
         ge=1,
-        description="Downsampling while components are found. With less than 10 frames a "
-        "transient use 1. Within patches patch.p_tsub counts.",
-        builtin_ignores="It bins frames by the decay time.",
+        description="Frames that are one while components are found. Empty: 2 in CaImAn; half a "
+        "decay time in the built-in engine, which takes a number as the least it may take. "
+        "With less than 10 frames a transient use 1. Within patches CaImAn takes patch.p_tsub "
+        "instead.",
     )
     nIter: int = parameter(
         5,

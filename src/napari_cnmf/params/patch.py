@@ -32,10 +32,10 @@ class PatchParams(ParameterGroup):
         unit="px",
         description=(
             "Overlap of neighbouring patches, in spite of CaImAn's name for it. At least the "
-            "cell's diameter, or cells on a seam are cut. Empty: a tenth of the patch in CaImAn, "
-            "which is often too little."
+            "cell's diameter, or cells on a seam are cut in CaImAn. Empty: a tenth of the patch, "
+            "which is often too little there. The built-in engine looks at the whole field, and "
+            "counts K in patches that overlap like this."
         ),
-        builtin_ignores=f"{_NO_PATCHES}.",
     )
     border_pix: int = parameter(
         0,
@@ -84,7 +84,7 @@ class PatchParams(ParameterGroup):
         advanced=True,
         description="Overrides init.ssub while a patch is processed. With cells below 3 px of "
         "radius 2 is too coarse: use 1.",
-        builtin_ignores="It keeps the full resolution in space.",
+        builtin_ignores=f"{_NO_PATCHES}; init.ssub counts.",
     )
     p_tsub: int = parameter(
         2,
@@ -92,7 +92,7 @@ class PatchParams(ParameterGroup):
         ge=1,
         advanced=True,
         description="Overrides init.tsub while a patch is processed.",
-        builtin_ignores="It bins frames by the decay time.",
+        builtin_ignores=f"{_NO_PATCHES}; init.tsub counts.",
     )
     only_init: bool = parameter(
         True,

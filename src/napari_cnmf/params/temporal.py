@@ -34,25 +34,27 @@ class TemporalParams(ParameterGroup):
     bas_nonneg: bool = parameter(
         False,
         title="Baseline not negative",
-        description="Keep each trace's baseline at 0 or above; otherwise at the trace's minimum "
-        "or above.",
-        builtin_ignores="Its baseline is the level between events, whatever its sign.",
+        description="Keep each trace's baseline at 0 or above, so that no cell at rest is darker "
+        "than what is around it; otherwise at the trace's minimum or above. Baselines that would "
+        "be negative come from blood vessels and from movies whose mean was taken away: there "
+        "leave it off.",
     )
-    fudge_factor: float = parameter(
-        0.96,
+    fudge_factor: float | None = parameter(
+        None,
         title="Time constant correction",
         gt=0,
         le=1,
         advanced=True,
-        description="Shrinks time constants that noise makes too long; 1 leaves them.",
-        builtin_ignores="It fits time constants to isolated events, free of that bias.",
+        description="Multiplies the roots of each trace's autoregressive model, so that time "
+        "constants that noise makes too long get shorter. Empty: CaImAn's 0.96; 1 in the built-in "
+        "engine, whose time constants come from isolated events and have no such bias.",
     )
     s_min: float | None = parameter(
         None,
         title="Smallest event",
         unit="movie units",
         description="Events below it become none. Empty: sparsity decides. A negative value counts "
-        "in standard deviations of the trace's noise in CaImAn.",
+        "in standard deviations of the trace's noise, in CaImAn times the root of 1 - g.",
     )
     optimize_g: bool = parameter(
         False,

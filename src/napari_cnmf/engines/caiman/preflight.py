@@ -104,7 +104,10 @@ def _copies(params: CNMFParams, algorithm: Algorithm, ndim: int, has_seeds: bool
         return copies
     init, patch = params.init, params.patch
     whole = patch.rf is None
-    ssub, tsub = (init.ssub, init.tsub) if whole else (patch.p_ssub, patch.p_tsub)
+    unasked = 2  # in CaImAn
+    ssub, tsub = (init.ssub or unasked, init.tsub or unasked)
+    if not whole:
+        ssub, tsub = patch.p_ssub, patch.p_tsub
     return copies + _COPIES_TO_INITIALISE / float(ssub**ndim * tsub)
 
 

@@ -157,9 +157,9 @@ WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
     "E-: what goes down as far as up": ((("energy.EnergyMap.score", _upward),), {}),
     "threshold that grows with time": ((("peel.energy_threshold", lambda n: 12.0),), {}),
     "detrending": ((("search.find_trend", _no_trend),), {}),
-    "relaxed events": ((("run.deconvolve", partial(deconvolve, relaxed=False)),), {}),
+    "relaxed events": ((("tracing.deconvolve", partial(deconvolve, relaxed=False)),), {}),
     "(decay told twice too long)": ((), {"decay": 2.0}),
-    "estimation of that decay": ((("run.estimate_kinetics", _told),), {"decay": 2.0}),
+    "estimation of that decay": ((("tracing.estimate_kinetics", _told),), {"decay": 2.0}),
 }
 """Names replaced and arguments of ``analyse``, for each step that is left out."""
 

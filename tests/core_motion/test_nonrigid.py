@@ -111,7 +111,8 @@ def test_strides_beyond_the_field_are_an_error() -> None:
 
 
 def test_prior_finds_what_the_scores_were_drawn_from() -> None:
-    from napari_cnmf.core.motion._field_prior import pick_prior
+    from napari_cnmf.core.motion._field_prior import Evidence, pick_prior
+    from napari_cnmf.core.motion._field_time import PACES, Course
 
     rng = np.random.default_rng(5)
     positions = np.stack(np.meshgrid(*[np.arange(6) * 30.0] * 2, indexing="ij"), -1).reshape(-1, 2)
@@ -124,18 +125,68 @@ def test_prior_finds_what_the_scores_were_drawn_from() -> None:
     c = 0.8 * rng.standard_normal((2000, n)) @ root.T
     b = c @ H + np.sqrt(2.0) * rng.standard_normal((2000, n)) @ noise.T
     lengths = np.array([30.0, 60.0, 120.0])
-    prior = pick_prior(H, positions, b, lengths, 5.0)
+    course = Course((slice(0, 900), slice(900, 2000)), np.zeros(2000, np.bool_))
+    prior = pick_prior(Evidence(H, positions, b, course), lengths, 5.0)
+    assert prior.pace_frames == PACES[0]
     assert prior.modes.length_px == 60.0
     assert prior.strength_px == pytest.approx(0.8, rel=0.2)
     assert prior.noise == pytest.approx(2.0, rel=0.15)
     # the posterior mean by the textbook: (H / s + K^-1 / a^2)^-1 b / s
     s, a2 = prior.noise, prior.strength_px**2
     exact = np.linalg.solve(H / s + np.linalg.inv(a2 * K), b[:20].T / s).T
-    np.testing.assert_allclose(prior.estimate(b[:20]), exact, atol=0.02)
-    flat = pick_prior(
-        H, positions, np.sqrt(2) * rng.standard_normal((2000, n)) @ noise.T, lengths, 5.0
-    )
+    np.testing.assert_allclose(prior.estimate(b, course)[:20], exact, atol=0.02)
+    b = np.sqrt(2) * rng.standard_normal((2000, n)) @ noise.T
+    flat = pick_prior(Evidence(H, positions, b, course), lengths, 5.0)
     assert flat.strength_px < 0.03
+
+
+def test_a_course_that_is_smooth_in_time_is_seen_in_noise_that_hides_each_frame() -> None:
+    from napari_cnmf.core.motion._field_prior import Evidence, pick_prior
+    from napari_cnmf.core.motion._field_time import Course
+
+    rng = np.random.default_rng(6)
+    positions = np.stack(np.meshgrid(*[np.arange(4) * 30.0] * 2, indexing="ij"), -1).reshape(-1, 2)
+    n, T = 2 * len(positions), 1000
+    apart = ((positions[:, None] - positions[None]) ** 2).sum(axis=2)
+    K = np.kron(np.exp(-apart / (2 * 60.0**2)), np.eye(2)) + 1e-9 * np.eye(n)
+    c = ndimage.gaussian_filter1d(rng.standard_normal((T, n)), 8, axis=0)
+    c = 0.8 * c / c.std() @ np.linalg.cholesky(K).T
+    H = 0.5 * np.eye(n)
+    b = c @ H + np.sqrt(0.5) * rng.standard_normal((T, n))
+    lost = np.zeros(T, np.bool_)
+    lost[400:405] = True
+    b[lost] = 1e3
+    course = Course((slice(0, T),), lost)
+    prior = pick_prior(Evidence(H, positions, b, course), np.array([30.0, 60.0, 120.0]), 5.0)
+    assert prior.pace_frames > 4
+    error = prior.estimate(b, course) - c
+    assert np.sqrt(np.mean(error[~lost] ** 2)) < 0.35
+    assert np.sqrt(np.mean(error[lost] ** 2)) < 0.6
+
+
+def test_a_movie_that_is_fitted_in_parts_is_corrected_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_cnmf.core.motion import _field_estimate
+
+    movie, truth = bending_movie(1.0)
+    whole, _, _ = run(movie, strides=(16, 16))
+    monkeypatch.setattr(_field_estimate, "LEARN_FRAMES", 180)
+    monkeypatch.setattr(_field_estimate, "BURST_FRAMES", 30)
+    monkeypatch.setattr(_field_estimate, "OVERLAP_FRAMES", 20)
+    parts, _, _ = run(movie, strides=(16, 16))
+    assert whole.field is not None
+    assert parts.field is not None
+    assert len(truth) > 180
+
+    def error(result: MotionResult) -> float:
+        assert result.nodes is not None
+        assert result.field is not None
+        y, x = (np.rint(n).astype(int) for n in result.nodes)
+        d = result.field - truth[:, y][:, :, x]
+        return float(np.sqrt(np.mean((d - d.mean(axis=0))[:, 1:-1, 1:-1] ** 2)))
+
+    assert error(parts) < 1.3 * error(whole)
 
 
 def test_smoothed_series_is_the_gaussian_conditional_mean() -> None:

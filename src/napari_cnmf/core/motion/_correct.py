@@ -174,7 +174,7 @@ def _find_field(
         f"The field bends by {field.strength_px:.2f} px (rms) over {field.length_px:.0f} px; "
         + (
             f"smoothed over about {field.pace_frames:g} frames."
-            if field.pace_frames
+            if field.pace_frames >= 1
             else "each frame for itself."
         )
     )

@@ -43,7 +43,7 @@ def _sample_template(
 @njit(
     "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
     " float32[::1], int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32,"
-    " float32[:,:,:,::1], float32[::1], float32[:,:,::1])",
+    " float32, float32[:,:,:,::1], float32[::1], float32[:,:,::1])",
     nogil=True,
     cache=True,
     fastmath={"contract", "reassoc"},
@@ -60,6 +60,7 @@ def field_scores(
     part_x: F32,
     field: F32,
     bounds: I64,
+    margin: float,
     clip: float,
     scores: F32,
     kept: F32,
@@ -70,8 +71,9 @@ def field_scores(
     ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``; ``template
     (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with ``samples_per_px``;
     ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``bounds (n, 4)`` first and past the
-    last row and column to use; ``scores`` as the field; ``kept`` share of the information that is
-    not clipped; ``residuals`` as the frames, in their units.
+    last row and column to use; ``margin`` rim of the template not to use, in its samples;
+    ``scores`` as the field; ``kept`` share of the information that is not clipped; ``residuals`` as
+    the frames, in their units, 0 where nothing is compared.
     """
     n, X = frames.shape[0], frames.shape[2]
     gx = field.shape[2]
@@ -112,6 +114,11 @@ def field_scores(
                 difference = frame[x] - value[x]
                 residual[x] = difference
                 sharp = sharps[x]
+                outside = v[x] < margin or v[x] > last_row - margin
+                if outside or w[x] < margin or w[x] > last_column - margin:
+                    # the template's own rim is seen by few frames, and through their windows
+                    sharp = zero
+                    residual[x] = zero
                 pull = difference * sharp
                 energy = (ty[x] * ty[x] + tx[x] * tx[x]) * sharp * sharp
                 total += energy
@@ -130,72 +137,6 @@ def field_scores(
                     scores[i, ny, g, a] += (ONE - py) * line_scores[a, g]
                     scores[i, ny + 1, g, a] += py * line_scores[a, g]
         kept[i] = inside / total if total > 0 else ONE
-
-
-@njit(
-    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
-    " float32[::1], int64[::1], float32[::1], int64[:,::1], float32, float64[:,::1],"
-    " float64[:,::1], int64, int64, boolean, float32[:,:,:,::1], float64[:,::1],"
-    " float32[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
-)
-def fit_field(
-    frames: F32,
-    template: F32,
-    spacing_px: float,
-    samples_per_px: float,
-    precision: F32,
-    node_y: I64,
-    part_y: F32,
-    node_x: I64,
-    part_x: F32,
-    bounds: I64,
-    clip: float,
-    information: NDArray[np.float64],
-    posterior: NDArray[np.float64],
-    n_first: int,
-    n_next: int,
-    follow: bool,
-    field: F32,
-    b: NDArray[np.float64],
-    residuals: F32,
-) -> None:
-    """Steps of Gauss and Newton for each frame: ``b = H c + score``, ``c = posterior b``.
-
-    ``field (n, gy, gx, 2)`` holds the start and the result; with ``follow`` a frame starts from
-    the one before. ``b (n, 2 gy gx)``. Other arguments as for `field_scores`. The small products
-    are here because threads of a linear algebra library would cost more than they take.
-    """
-    n, gy, gx = field.shape[0], field.shape[1], field.shape[2]
-    m = b.shape[1]
-    scores = np.empty((1, gy, gx, 2), np.float32)
-    kept = np.empty(1, np.float32)
-    for i in range(n):
-        n_steps = n_first
-        if follow and i > 0:
-            field[i] = field[i - 1]
-            n_steps = n_next
-        one = slice(i, i + 1)
-        for _ in range(n_steps):
-            field_scores(
-                frames[one], template, spacing_px, samples_per_px, precision, node_y, part_y,
-                node_x, part_x, field[one], bounds[one], clip, scores, kept, residuals[one],
-            )  # fmt: skip
-            c = field[i].reshape(m)
-            s = scores.reshape(m)
-            scale = 1.0 / max(kept[0], np.float32(0.1))
-            for j in range(m):
-                total = 0.0
-                for k in range(m):
-                    total += information[j, k] * c[k]
-                b[i, j] = total + scale * s[j]
-            for j in range(m):
-                total = 0.0
-                for k in range(m):
-                    total += posterior[j, k] * b[i, k]
-                c[j] = np.float32(total)
 
 
 @njit(
@@ -301,7 +242,7 @@ def pull_back(
         for y in range(Y):
             ny, py = node_y[y], part_y[y]
             for x in range(X):
-                if top <= y < bottom and left <= x < right:
+                if top <= y < bottom and left <= x < right and residuals[i, y, x] != 0.0:
                     power[0, y, x] += residuals[i, y, x] * residuals[i, y, x]
                     power[1, y, x] += 1.0
                 nx, px = node_x[x], part_x[x]

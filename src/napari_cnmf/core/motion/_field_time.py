@@ -1,56 +1,63 @@
-"""How the modes of the field change over time: a stationary process of the evidence's pace."""
+"""How the modes of the field change over time: stationary processes of one pace.
+
+References
+----------
+Hartikainen & Sarkka, Kalman filtering for Gaussian process regression, MLSP 2010.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._field_prior import Prior
 from napari_cnmf.core.motion._state_space import smooth_series
 
 F64 = NDArray[np.float64]
 
-PACES = (1.0, 1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 22.0, 40.0, 80.0)
-MODES_THAT_TELL = 24
+PACES = (0.2, 1.0, 1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 22.0, 40.0, 80.0)
+"""Frames; with the first, each frame stands for itself."""
 
 
-def smooth_modes(prior: Prior, b: F64, lost: NDArray[np.bool_]) -> tuple[F64, float]:
-    """Displacements ``c (T, n_coefficients)`` from scores ``b``, smoothed over time.
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Which scores belong to consecutive frames.
 
-    Each mode is a Matern 3/2 process; one pace in frames for all of them, or none where white
-    noise is the likelier course. Returns the pace too, 0 for none.
-
-    References
+    Attributes
     ----------
-    Hartikainen & Sarkka, Kalman filtering for Gaussian process regression, MLSP 2010.
+    runs
+        Slices of the scores; each is a series of its own.
+    lost
+        ``(T,)`` bool: frames whose scores say nothing.
     """
-    w = np.ascontiguousarray((b @ prior.modes.project.T).T)
-    signal = prior.strength_px**2 * prior.modes.gain
-    r = np.where(lost, np.inf, prior.noise)
-    telling = np.argsort(-signal)[:MODES_THAT_TELL]
-    seen = ~lost
-    variance = signal[telling, None] + prior.noise
-    white = -0.5 * float(np.sum(np.log(variance) + w[telling][:, seen] ** 2 / variance))
-    best_pace, best = 0.0, white
-    for pace in PACES:
-        value = sum(_smooth(w[m], r, float(signal[m]), pace, None) for m in telling)
-        if value > best:
-            best_pace, best = pace, value
-    x = np.empty_like(w)
-    if best_pace == 0.0:
-        x = w * prior.shrinkage[:, None]
-        x[:, lost] = 0.0
-    else:
-        for m in range(w.shape[0]):
-            _smooth(w[m], r, float(signal[m]), best_pace, x[m])
-    return np.asarray((prior.modes.expand @ x).T), best_pace
 
+    runs: tuple[slice, ...]
+    lost: NDArray[np.bool_]
 
-def _smooth(z: F64, r: F64, variance: float, pace: float, out: F64 | None) -> float:
-    """Log-likelihood of one mode, and its course."""
-    rate = np.sqrt(3) / pace
-    F = np.exp(-rate) * np.array([[1 + rate, 1.0], [-(rate**2), 1 - rate]])
-    P = variance * np.diag([1.0, rate**2])
-    Q = P - F @ P @ F.T
-    into = out if out is not None else np.empty(0)
-    return float(smooth_series(z, r, F, Q, P, 0, out is not None, into, np.empty_like(into)))
+    def smooth(self, w: F64, signal: F64, noise: float, pace: float) -> F64:
+        """Signal part ``(n_modes, T)`` of the modes ``w``, whose variance is ``signal``."""
+        out = np.empty_like(w)
+        self._each(w, signal, noise, pace, out)
+        return out
+
+    def log_likelihood(self, w: F64, signal: F64, noise: float, pace: float) -> float:
+        """Of modes ``w (n_modes, T)``, constants left out."""
+        return self._each(w, signal, noise, pace, None)
+
+    def _each(self, w: F64, signal: F64, noise: float, pace: float, out: F64 | None) -> float:
+        """Matern 3/2 processes, mode by mode and run by run."""
+        r = np.where(self.lost, np.inf, noise)
+        rate = np.sqrt(3) / pace
+        F = np.exp(-rate) * np.array([[1 + rate, 1.0], [-(rate**2), 1 - rate]])
+        total = 0.0
+        nothing = np.empty(0)
+        for m, variance in enumerate(signal):
+            P = float(variance) * np.diag([1.0, rate**2])
+            Q = P - F @ P @ F.T
+            for run in self.runs:
+                into = nothing if out is None else out[m, run]
+                total += smooth_series(
+                    w[m, run], r[run], F, Q, P, 0, out is not None, into, np.empty_like(into)
+                )
+        return total

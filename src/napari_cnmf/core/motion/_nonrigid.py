@@ -1,4 +1,4 @@
-"""The non-rigid field: displacements at nodes, fitted to aligned and whitened frames.
+"""The non-rigid field's model: a template, and what frames say of displacements at nodes.
 
 References
 ----------
@@ -16,8 +16,7 @@ import scipy.fft
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._field_kernels import fit_field, pull_back
-from napari_cnmf.core.motion._field_prior import Prior, find_modes, pick_prior
+from napari_cnmf.core.motion._field_kernels import field_scores, pull_back
 from napari_cnmf.core.motion._spectrum import Band
 from napari_cnmf.core.motion._template import Template, Workers, split_rows
 
@@ -26,10 +25,8 @@ F64 = NDArray[np.float64]
 
 CLIP = 1.5
 """Whitened residuals beyond this are neurons that fire, not displacements."""
-ROUNDS = 4
-STEPS = 5
-FIRST_STEPS = 10
-FOLLOWING_STEPS = 4
+N_PARTS = 8
+"""Of the frames that are scored: fixed, as rounding must not depend on the machine's cores."""
 FINE_SAMPLES_PER_PX = 1
 EDGE_SAMPLES = 3
 MIN_NODES_APART_PX = 16.0
@@ -81,8 +78,19 @@ def plan_nodes(dims: tuple[int, int, int], strides: tuple[float, float, float]) 
     return Nodes(axes[0], axes[1])
 
 
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """Clipped residuals ``(Y, X)`` summed where the template sees them, how many; and ``(2, Y, X)``
+    the sum of squares and the number of those in the frames' own places.
+    """
+
+    total: F32
+    count: F32
+    power: F64
+
+
 class FieldModel:
-    """Template, precision and prior of the field; learnt from a sample, then applied to all."""
+    """Template and precision of aligned and whitened frames; better with every `update`."""
 
     def __init__(self, band: Band, template: Template, nodes: Nodes) -> None:
         self.band = band
@@ -108,8 +116,6 @@ class FieldModel:
         self.template = self._to_grid(spectrum[None])[0]
         self.precision = np.ones(shape, np.float32)
         self._refresh()
-        length = max(band.dims[1:]) / 5
-        self.prior = Prior(find_modes(self.H, nodes.positions, length), 1.0, 1.3, 0.0)
 
     def _to_grid(self, spectrum: NDArray[np.complexfloating]) -> F32:
         """Band-limited spectra ``(n, ny, nx)`` as images on the grid of samples."""
@@ -171,70 +177,55 @@ class FieldModel:
                 H[:, a, :, b] = H[:, b, :, a] = part.toarray()
         return H.reshape(2 * n, 2 * n)
 
-    def fit(
-        self,
-        frames: F32,
-        bounds: NDArray[np.int64],
-        field: F32,
-        n_steps: tuple[int, int],
-        *,
-        follow: bool,
-    ) -> FieldFit:
-        """Displacements of aligned frames, ``field`` being their start and their place."""
-        b = np.empty((len(frames), self.H.shape[0]))
-        residuals = np.empty_like(frames)
-        fit_field(
-            frames, self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
-            self.index_y, self.part_y, self.index_x, self.part_x, bounds, CLIP,
-            self.H, self.prior.posterior, *n_steps, follow, field, b, residuals,
-        )  # fmt: skip
-        return FieldFit(field, b, residuals)
+    def scores(
+        self, frames: F32, bounds: NDArray[np.int64], c: F64, workers: Workers, *, learn: bool
+    ) -> tuple[F64, Residuals | None]:
+        """Scores ``b (n, 2 gy gx)`` of aligned frames whose displacements are about ``c``.
 
-    def follow(self, frames: F32, bounds: NDArray[np.int64]) -> F64:
-        """Scores ``b`` of consecutive aligned frames, each started from the one before."""
-        field = np.zeros((len(frames), self.nodes.y.size, self.nodes.x.size, 2), np.float32)
-        return self.fit(frames, bounds, field, (FIRST_STEPS, FOLLOWING_STEPS), follow=True).b
+        One step of Gauss and Newton: ``b = H c + score``; with ``learn`` also what the frames say
+        of the template.
+        """
+        field = np.ascontiguousarray(
+            c.reshape(len(frames), self.nodes.y.size, self.nodes.x.size, 2), np.float32
+        )
+        b = c @ self.H
+        step = self.spacing_px * FINE_SAMPLES_PER_PX
 
-    def learn(
-        self, frames: F32, bounds: NDArray[np.int64], workers: Workers, max_strength_px: float
-    ) -> None:
-        """Template, precision and prior from a sample of aligned frames."""
-        parts = split_rows(np.arange(len(frames)), 8)
-        n = self.nodes.y.size, self.nodes.x.size
-        field = np.zeros((len(frames), *n, 2), np.float32)
-        b = np.zeros((len(frames), self.H.shape[0]))
-        apart = min(self.nodes.y[1] - self.nodes.y[0], self.nodes.x[1] - self.nodes.x[0])
-        lengths = np.geomspace(max(1.2 * apart, 24), 1.2 * max(self.band.dims), 7)
-        for _ in range(ROUNDS):
+        def work(part: NDArray[np.int64]) -> Residuals | None:
+            own = slice(int(part[0]), int(part[-1]) + 1)
+            scores = np.empty_like(field[own])
+            kept = np.empty(part.size, np.float32)
+            residuals = np.empty_like(frames[own])
+            places = (self.index_y, self.part_y, self.index_x, self.part_x, field[own], bounds[own])
+            field_scores(
+                frames[own], self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
+                *places, EDGE_SAMPLES * step, CLIP, scores, kept, residuals,
+            )  # fmt: skip
+            b[own] += scores.reshape(part.size, -1) / np.maximum(kept, 0.1)[:, None]
+            if not learn:
+                return None
+            sums = np.zeros((2, *self.shape), np.float32)
+            found = Residuals(sums[0], sums[1], np.zeros((2, *self.shape)))
+            pull_back(
+                residuals, self.precision, self.spacing_px, *places, CLIP,
+                found.total, found.count, found.power,
+            )  # fmt: skip
+            return found
 
-            def work(part: NDArray[np.int64]) -> tuple[F64, F64, F64]:
-                return self._refit(frames, bounds, slice(part[0], part[-1] + 1), field, b)
+        parts = split_rows(np.arange(len(frames)), N_PARTS)
+        found = [r for r in workers.pool.map(work, parts) if r is not None]
+        if not found:
+            return b, None
+        return b, Residuals(
+            *(np.sum([getattr(r, n) for r in found], axis=0) for n in ("total", "count", "power"))
+        )
 
-            results = list(workers.pool.map(work, parts))
-            total, count, power = (np.sum([r[i] for r in results], axis=0) for i in range(3))
-            self.prior = pick_prior(self.H, self.nodes.positions, b, lengths, max_strength_px)
-            self.template = (self.template + total / np.maximum(count, 1)).astype(np.float32)
-            self._set_precision(power)
-            self._refresh()
-            if self.prior.strength_px == 0:
-                return
-            modes = find_modes(self.H, self.nodes.positions, self.prior.modes.length_px)
-            self.prior = replace(self.prior, modes=modes)
-
-    def _refit(
-        self, frames: F32, bounds: NDArray[np.int64], part: slice, field: F32, b: F64
-    ) -> tuple[F64, F64, F64]:
-        """Fit some of the sample, in place; what their residuals say of template and noise."""
-        fit = self.fit(frames[part], bounds[part], field[part], (STEPS, STEPS), follow=False)
-        b[part] = fit.b
-        update, count = np.zeros((2, *self.shape), np.float32)
-        power = np.zeros((2, *self.shape))
-        pull_back(
-            fit.residuals, self.precision, self.spacing_px,
-            self.index_y, self.part_y, self.index_x, self.part_x, fit.field, bounds[part], CLIP,
-            update, count, power,
-        )  # fmt: skip
-        return update.astype(np.float64), count.astype(np.float64), power
+    def update(self, residuals: Residuals) -> None:
+        """A better template and precision, and the information that follows from them."""
+        step = residuals.total / np.maximum(residuals.count, 1)
+        self.template = (self.template + step).astype(np.float32)
+        self._set_precision(residuals.power)
+        self._refresh()
 
     def _set_precision(self, power: F64) -> None:
         """1 / sd of each sample's residual, not trusted below a fifth of the typical one."""
@@ -243,15 +234,6 @@ class FieldModel:
         typical = float(np.median(sd[seen])) if seen.any() else 0.0
         if typical > 0:
             self.precision = (seen / np.maximum(sd, 0.2 * typical)).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class FieldFit:
-    """Displacements ``field (n, gy, gx, 2)``, scores ``b`` and residuals of some frames."""
-
-    field: F32
-    b: F64
-    residuals: F32
 
 
 def _basis(index: NDArray[np.int64], part: F32, n_nodes: int) -> sp.csr_matrix:

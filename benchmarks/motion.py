@@ -2,7 +2,9 @@
 
     python benchmarks/motion.py                     every case, as a Markdown table
     python benchmarks/motion.py smooth bending      some of them
-    python benchmarks/motion.py --caiman PYTHON     CaImAn on the same files, in its interpreter
+    python benchmarks/motion.py --caiman PYTHON --suite2p PYTHON
+                                                    on the same files, in their interpreters
+    python benchmarks/motion.py --keep rows.json    rows that are there are not measured again
 
 Reading the TIFF and writing the corrected one are inside the wall time; starting Python, importing
 and loading compiled kernels are not. Errors are root mean square over frames and axes after the
@@ -32,7 +34,8 @@ from scipy import ndimage
 from napari_cnmf.core.motion import correct_motion
 from napari_cnmf.engines.caiman.outputs import field_of_patches
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import base_regime, simulate, simulate_volume
+from napari_cnmf.testing import base_regime, simulate, simulate_one_photon, simulate_volume
+from napari_cnmf.testing.one_photon import OnePhotonSimulation
 from napari_cnmf.testing.volume import VolumeSimulation
 
 BASE = {"n_frames": 1000, "size": 256, "n_cells": 180}
@@ -56,6 +59,11 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         BENDING,
         {"pw_rigid": True, "max_deviation_rigid": 6},
     ),
+    "bending on top of 2 px": (
+        {},
+        {**BENDING, **SMOOTH},
+        {"pw_rigid": True, "max_deviation_rigid": 6},
+    ),
     "512 x 512": ({"size": 512, "n_cells": 600, "n_frames": 500}, SMOOTH, {}),
     "smooth, lines 1.5 px beside": (
         {"n_frames": 500},
@@ -67,6 +75,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 }
 # as a user of CaImAn would set them: its defaults, piecewise with the usual 48 + 24 px
 CAIMAN = {"strides": (48, 48), "overlaps": (24, 24), "border_nan": "copy"}
+MINISCOPE = {"oscillation_rms_px": 1.5, "oscillation_hz": 7.0}
+"""One-photon, 1500 x 160 x 160 at 20 fps: the brain moves with the breath and the steps."""
+CAIMAN_FILTERS = (3, 5, 7)
+"""``gSig_filt`` of CaImAn for the miniscope: the best of the three is shown."""
+SUITE2P_BLOCKS = (128, 64)
+"""Its default, and one as large as what bends: the better is shown."""
 VOLUME = {"n_frames": 300, "rigid_motion_rms_px": 1.5, "axial_motion_rms_planes": 0.4}
 
 
@@ -113,11 +127,14 @@ class PeakMemory:
         return (self.peak - self._first) / 1e9
 
 
-def run_case(name: str, seed: int, caiman: str | None) -> list[dict[str, Any]]:
-    """Simulate, correct, score; a second row is CaImAn's."""
+def run_case(name: str, seed: int, caiman: str | None, suite2p: str | None) -> list[dict[str, Any]]:
+    """Simulate, correct, score; further rows are CaImAn's and suite2p's."""
     if name == "volume":
         recording = simulate_volume(VolumeSimulation(seed=seed, **VOLUME))
         motion: dict[str, Any] = {"max_shifts": (2, 12, 12)}
+    elif name == "miniscope":
+        recording = simulate_one_photon(OnePhotonSimulation.build(seed=seed, **MINISCOPE))
+        motion = {"max_shifts": (12, 12), "gSig_filt": (5, 5)}
     else:
         size, moves, motion = CASES[name]
         recording = simulate(base_regime(**{**BASE, **size}, seed=seed), **moves)
@@ -155,24 +172,79 @@ def run_case(name: str, seed: int, caiman: str | None) -> list[dict[str, Any]]:
             }
         ]
         if caiman:
-            case = f"{name}: CaImAn"
-            rows.append(about | {"case": case} | run_caiman(caiman, source_path, motion, recording))
+            filters = CAIMAN_FILTERS if "gSig_filt" in motion else (None,)
+            tries = [
+                run_caiman(
+                    caiman, source_path, motion | ({} if f is None else {"gSig_filt": (f, f)}),
+                    recording,
+                )
+                for f in filters
+            ]  # fmt: skip
+            rows.append(about | {"case": f"{name}: CaImAn"} | _best(tries))
+        if suite2p and len(shape) == 3:
+            pw_rigid = bool(motion.get("pw_rigid"))
+            blocks = SUITE2P_BLOCKS if pw_rigid else (None,)
+            tries = [
+                run_suite2p(
+                    suite2p, source_path, motion | ({} if n is None else {"block_size": (n, n)}),
+                    recording,
+                )
+                for n in blocks
+            ]  # fmt: skip
+            rows.append(about | {"case": f"{name}: suite2p"} | _best(tries))
     return rows
+
+
+def _best(tries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of several settings the one with the smallest error."""
+    return min(tries, key=lambda row: row["error_px"])
+
+
+def run_suite2p(python: str, path: Path, motion: dict[str, Any], recording: Any) -> dict[str, Any]:
+    """suite2p's error and seconds on the same file."""
+    arrays = _run_elsewhere(python, "motion_suite2p.py", path, motion)
+    found = SimpleNamespace(
+        shifts=arrays["shifts"], lost=bad_frames(recording.truth), field=None, nodes=None
+    )
+    if "field" in arrays:
+        found.field, found.nodes = arrays["field"], (arrays["y"], arrays["x"])
+    return _row_of(found, arrays, recording)
+
+
+def _run_elsewhere(
+    python: str, script: str, path: Path, options: dict[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """What another program found, run in its own interpreter."""
+    answer = path.with_name("answer.npz")
+    # what PYTHONPATH says holds for this interpreter, not for theirs
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    worker = Path(__file__).with_name(script)
+    done = subprocess.run(
+        [python, str(worker), str(path), str(answer), json.dumps(options)],
+        check=False, capture_output=True, text=True, env=clean,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{script} failed:\n{done.stderr[-2000:]}")
+    with np.load(answer) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _row_of(found: Any, arrays: dict[str, NDArray[Any]], recording: Any) -> dict[str, Any]:
+    """A row of the table for another program."""
+    return {
+        "error_px": error_px(found, recording.truth),
+        "stated_px": None,
+        "lost": "",
+        "wall_s": float(arrays["wall_s"]),
+        "cpu_s": float(arrays["cpu_s"]),
+        "memory_gb": None,
+    }
 
 
 def run_caiman(python: str, path: Path, motion: dict[str, Any], recording: Any) -> dict[str, Any]:
     """CaImAn's error and seconds on the same file."""
     options = CAIMAN | motion | {"dims": list(recording.truth.dims)}
-    answer = path.with_name("answer.npz")
-    script = Path(__file__).with_name("motion_caiman.py")
-    # what PYTHONPATH says holds for this interpreter, not for CaImAn's
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    subprocess.run(
-        [python, str(script), str(path), str(answer), json.dumps(options)],
-        check=True, capture_output=True, env=clean,
-    )  # fmt: skip
-    with np.load(answer) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = _run_elsewhere(python, "motion_caiman.py", path, options)
     truth = recording.truth
     n = len(arrays["shifts"])
     found = SimpleNamespace(
@@ -182,14 +254,7 @@ def run_caiman(python: str, path: Path, motion: dict[str, Any], recording: Any) 
         found.field, found.nodes = field_of_patches(arrays)
     # frames that show nothing count for neither of the two
     found.lost = bad_frames(truth)
-    return {
-        "error_px": error_px(found, truth),
-        "stated_px": None,
-        "lost": "",
-        "wall_s": float(arrays["wall_s"]),
-        "cpu_s": float(arrays["cpu_s"]),
-        "memory_gb": None,
-    }
+    return _row_of(found, arrays, recording)
 
 
 def warm_up(params: CNMFParams, n_axes: int) -> None:
@@ -279,24 +344,32 @@ def lost_frames(result: Any, bad: NDArray[np.bool_]) -> str:
 
 def main() -> None:
     """Run the cases asked for and print a table."""
-    names = [*CASES, "volume"]
+    names = [*CASES, "miniscope", "volume"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help="; ".join(names))
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--caiman", help="CaImAn's python, to run it on the same files")
+    parser.add_argument("--suite2p", help="suite2p's python, to run it on the same files")
+    parser.add_argument("--keep", type=Path, help="JSON of rows measured before; extended")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(run_case(given.cases[0], given.seed, given.caiman)))
+        print(json.dumps(run_case(given.cases[0], given.seed, given.caiman, given.suite2p)))
         return
     columns = ("recording", "frames", "error, px", "stated, px", "lost", "wall, s", "CPU, s", "GB")
     print(f"| {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
-    caiman = ["--caiman", given.caiman] if given.caiman else []
+    kept = json.loads(given.keep.read_text()) if given.keep and given.keep.exists() else {}
+    peers = [f"--{p}={python}" for p in ("caiman", "suite2p") if (python := getattr(given, p))]
     for name in given.cases or names:
-        command = [sys.executable, __file__, "--child", "--seed", str(given.seed), *caiman, name]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        for row in json.loads(done.stdout.splitlines()[-1]):
+        key = f"{name}, seed {given.seed}, " + " ".join(p.split("=")[0] for p in peers)
+        if key not in kept:
+            command = [sys.executable, __file__, "--child", "--seed", str(given.seed), *peers, name]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            kept[key] = json.loads(done.stdout.splitlines()[-1])
+            if given.keep:
+                given.keep.write_text(json.dumps(kept, indent=1))
+        for row in kept[key]:
             print(
                 f"| {row['case']} | {row['movie']} | {row['error_px']:.3f} "
                 f"| {_or_nothing(row['stated_px'], 3)} | {row['lost']} | {row['wall_s']:.2f} "

@@ -38,7 +38,6 @@ from napari_cnmf.core.project import (
 from napari_cnmf.core.rvalues import find_peaks
 from napari_cnmf.core.shape import measure_shapes
 from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
-from napari_cnmf.core.stillness import residual_shifts, stillness_warning
 from napari_cnmf.core.store import MemoryStore, ScratchStore
 from napari_cnmf.core.whiten import find_trend, whiten
 from napari_cnmf.errors import ParameterError
@@ -417,21 +416,6 @@ def test_K_counts_in_patches_that_overlap_as_asked() -> None:
     wide = PatchParams(rf=(10, 35), stride=(0, 0))
     # Of 71 every 70: 0-70 and 50-120; the middle one is second in both.
     assert strongest_per_patch(factors, energy, 1, wide, dims).tolist() == [0, 2]
-
-
-def test_a_moving_movie_is_noticed_and_a_still_one_is_not() -> None:
-    rng = np.random.default_rng(0)
-    scene = 200 + 100 * ndi.gaussian_filter(rng.standard_normal((64, 64)), 3) * 8
-    path = np.cumsum(rng.normal(0, 0.15, (120, 2)), axis=0)
-    moved = np.stack([ndi.shift(scene, d, order=3, mode="nearest") for d in path], axis=-1)
-    sn = np.full((1, 64, 64), 3.0, np.float32)
-    noise = rng.normal(0, 1, moved.shape)
-    shifts = residual_shifts((moved + noise)[None].astype(np.float32), sn)
-    expected = path - np.median(path, axis=0)
-    assert np.sqrt(((shifts - expected) ** 2).mean()) < 0.3 * expected.std()
-    assert "still moves" in (stillness_warning(shifts) or "")
-    still = np.repeat(scene[..., None], 120, axis=-1) + noise
-    assert stillness_warning(residual_shifts(still[None].astype(np.float32), sn)) is None
 
 
 def test_the_baseline_of_a_busy_cell_is_that_of_its_quiet_frames() -> None:

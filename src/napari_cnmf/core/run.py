@@ -245,7 +245,7 @@ def _say_findings(
     """What the user should know of the movie, and of footprints that were given."""
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
-    moving = stillness_warning(found.shifts)
+    moving = stillness_warning(found.shifts, plan.frames_per_bin)
     if moving is not None:
         report.warn(moving)
     if binned.lost.any():

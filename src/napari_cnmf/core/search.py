@@ -24,7 +24,7 @@ from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
 from napari_cnmf.core.ring import RingModel, RingShape, learn_ring
-from napari_cnmf.core.stillness import residual_shifts
+from napari_cnmf.core.stillness import residual_shifts, tiles_to_look_at
 from napari_cnmf.core.store import BinStore, Region
 from napari_cnmf.core.whiten import find_trend, whiten
 
@@ -49,7 +49,7 @@ class Found:
     detrended
         Whether a slow trend was taken out.
     shifts
-        Motion left in each bin ``(n_bins, 2)``, pixels.
+        Motion left in some bins ``(n, 2)``, pixels.
     fine_background
         Like ``background`` on the finer grid that kriging takes, not smoothed; one-photon alone.
     ring
@@ -131,7 +131,8 @@ def search(
     candidates: list[Candidates] = []
     rings: list[sp.csr_matrix] = []
     own_noise = binned.sn.reshape(shape)
-    shifts = np.zeros((binned.n_bins, 2))
+    moves: list[NDArray[np.float64]] = []
+    looked_at = tiles_to_look_at(len(plan.tiles))
     for i, tile_plan in enumerate(plan.tiles):
         X = store.tile(tile_plan.region)
         repair_empty_bins(X, binned.empty_bins)
@@ -139,7 +140,8 @@ def search(
         maps = bin_images(X, own_noise[region], binned.frames_per_bin, workers)
         for image, values in zip((correlation, pnr), maps, strict=True):
             image[tile_plan.core] = values[core]
-        shifts = shifts + residual_shifts(X, own_noise[region]) / len(plan.tiles)
+        if i in looked_at:
+            moves.append(residual_shifts(X, own_noise[region]))
         tile = _whitened_tile(
             X, sn.reshape(shape)[region], gain.reshape(shape)[region], binned, trend, plan, workers,
             report,
@@ -182,7 +184,7 @@ def search(
         factors, activity = _without_twins(factors, activity)
     return Found(
         factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
-        energy, len(trend) > 0, shifts, fine, _whole_ring(rings, one_photon),
+        energy, len(trend) > 0, max(moves, key=len), fine, _whole_ring(rings, one_photon),
     )  # fmt: skip
 
 

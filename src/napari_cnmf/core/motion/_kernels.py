@@ -128,6 +128,151 @@ def highpass_taper(
                 out[i, y, x] = (planes[i, y, x] - np.float32(mean)) * (edge * moved_x[x])
 
 
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+def _search_lags(
+    p_re: F32,
+    p_im: F32,
+    kz: F32,
+    ky: F32,
+    reach: NDArray[np.int64],
+    lag_x_re: F32,
+    lag_x_im: F32,
+    d: F64,
+) -> None:
+    """The whole lag ``d (3,)`` up to ``reach`` with the highest J, folded axis by axis."""
+    nz, ny, nx = p_re.shape
+    fold_re = np.empty((nz, nx), np.float32)
+    fold_im = np.empty((nz, nx), np.float32)
+    line_re = np.empty(nx, np.float32)
+    line_im = np.empty(nx, np.float32)
+    best = np.float32(-np.inf)
+    for ly in range(-reach[1], reach[1] + 1):
+        for z in range(nz):
+            for x in range(nx):
+                fold_re[z, x] = 0.0
+                fold_im[z, x] = 0.0
+            for y in range(ny):
+                c = np.float32(np.cos(ky[y] * ly))
+                s = np.float32(np.sin(ky[y] * ly))
+                for x in range(nx):
+                    fold_re[z, x] += p_re[z, y, x] * c - p_im[z, y, x] * s
+                    fold_im[z, x] += p_re[z, y, x] * s + p_im[z, y, x] * c
+        for lz in range(-reach[0], reach[0] + 1):
+            for x in range(nx):
+                line_re[x] = 0.0
+                line_im[x] = 0.0
+            for z in range(nz):
+                c = np.float32(np.cos(kz[z] * lz))
+                s = np.float32(np.sin(kz[z] * lz))
+                for x in range(nx):
+                    line_re[x] += fold_re[z, x] * c - fold_im[z, x] * s
+                    line_im[x] += fold_re[z, x] * s + fold_im[z, x] * c
+            for lx in range(-reach[2], reach[2] + 1):
+                value = np.float32(0.0)
+                for x in range(nx):
+                    value += line_re[x] * lag_x_re[lx + reach[2], x]
+                    value -= line_im[x] * lag_x_im[lx + reach[2], x]
+                if value > best:
+                    best = value
+                    d[0] = lz
+                    d[1] = ly
+                    d[2] = lx
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+def _derivatives(
+    p_re: F32,
+    p_im: F32,
+    kz: F32,
+    ky: F32,
+    kx: F32,
+    d: F64,
+    g: F64,
+    H: F64,
+) -> float:
+    """J at ``d``, its gradient ``g (3,)`` and minus its Hessian ``H (3, 3)``, upper triangle."""
+    nz, ny, nx = p_re.shape
+    ex_re = np.empty(nx, np.float32)
+    ex_im = np.empty(nx, np.float32)
+    gain = 0.0
+    g[:] = 0.0
+    H[:] = 0.0
+    for x in range(nx):
+        ex_re[x] = np.cos(kx[x] * d[2])
+        ex_im[x] = np.sin(kx[x] * d[2])
+    for z in range(nz):
+        for y in range(ny):
+            phase = kz[z] * d[0] + ky[y] * d[1]
+            c = np.float32(np.cos(phase))
+            s = np.float32(np.sin(phase))
+            r0 = np.float32(0.0)
+            i0 = np.float32(0.0)
+            r1 = np.float32(0.0)
+            i1 = np.float32(0.0)
+            r2 = np.float32(0.0)
+            for x in range(nx):
+                er = ex_re[x] * c - ex_im[x] * s
+                ei = ex_re[x] * s + ex_im[x] * c
+                re = p_re[z, y, x] * er - p_im[z, y, x] * ei
+                im = p_re[z, y, x] * ei + p_im[z, y, x] * er
+                r0 += re
+                i0 += im
+                r1 += kx[x] * re
+                i1 += kx[x] * im
+                r2 += kx[x] * kx[x] * re
+            gain += float(r0)
+            g[0] -= kz[z] * i0
+            g[1] -= ky[y] * i0
+            g[2] -= i1
+            H[0, 0] += kz[z] * kz[z] * r0
+            H[1, 1] += ky[y] * ky[y] * r0
+            H[0, 1] += kz[z] * ky[y] * r0
+            H[0, 2] += kz[z] * r1
+            H[1, 2] += ky[y] * r1
+            H[2, 2] += r2
+    return gain
+
+
+@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+def _newton_step(g: F64, H: F64, step: F64) -> float:
+    """Step to the maximum, at most a pixel long, and the length of its largest part."""
+    det = (
+        H[0, 0] * (H[1, 1] * H[2, 2] - H[1, 2] * H[1, 2])
+        - H[0, 1] * (H[0, 1] * H[2, 2] - H[1, 2] * H[0, 2])
+        + H[0, 2] * (H[0, 1] * H[1, 2] - H[1, 1] * H[0, 2])
+    )
+    minor = H[1, 1] * H[2, 2] - H[1, 2] * H[1, 2]
+    if H[2, 2] <= 0.0 or minor <= 0.0 or det <= 0.0:
+        # not near a maximum: a gradient step of half a pixel
+        size = np.sqrt(g[0] ** 2 + g[1] ** 2 + g[2] ** 2)
+        if size == 0.0:
+            step[:] = 0.0
+            return 0.0
+        for axis in range(3):
+            step[axis] = 0.5 * g[axis] / size
+    else:
+        step[0] = (
+            g[0] * minor
+            - g[1] * (H[0, 1] * H[2, 2] - H[0, 2] * H[1, 2])
+            + g[2] * (H[0, 1] * H[1, 2] - H[0, 2] * H[1, 1])
+        ) / det
+        step[1] = (
+            -g[0] * (H[0, 1] * H[2, 2] - H[0, 2] * H[1, 2])
+            + g[1] * (H[0, 0] * H[2, 2] - H[0, 2] * H[0, 2])
+            - g[2] * (H[0, 0] * H[1, 2] - H[0, 2] * H[0, 1])
+        ) / det
+        step[2] = (
+            g[0] * (H[0, 1] * H[1, 2] - H[0, 2] * H[1, 1])
+            - g[1] * (H[0, 0] * H[1, 2] - H[0, 1] * H[0, 2])
+            + g[2] * (H[0, 0] * H[1, 1] - H[0, 1] * H[0, 1])
+        ) / det
+    largest = max(abs(step[0]), abs(step[1]), abs(step[2]))
+    if largest > 1.0:
+        for axis in range(3):
+            step[axis] /= largest
+    return largest
+
+
 @njit(
     "void(float32[:,:,:,:,::1], int64[::1], float32[:,:,:,::1], float32[:,:,::1],"
     " float32[::1], float32[::1], float32[::1], int64[::1], float64[:,::1], boolean,"
@@ -161,12 +306,6 @@ def measure_shifts(
     nz, ny, nx = kz.size, ky.size, kx.size
     p_re = np.empty((nz, ny, nx), np.float32)
     p_im = np.empty((nz, ny, nx), np.float32)
-    fold_re = np.empty((nz, nx), np.float32)
-    fold_im = np.empty((nz, nx), np.float32)
-    line_re = np.empty(nx, np.float32)
-    line_im = np.empty(nx, np.float32)
-    ex_re = np.empty(nx, np.float32)
-    ex_im = np.empty(nx, np.float32)
     # tables of the phases on integer lags: cos and sin would cost more than the sums
     lag_x_re = np.empty((2 * reach[2] + 1, nx), np.float32)
     lag_x_im = np.empty((2 * reach[2] + 1, nx), np.float32)
@@ -202,38 +341,7 @@ def measure_shifts(
         scores[i, 2] = power
         scores[i, 3] = 0.0
         if search:
-            best = np.float32(-np.inf)
-            for ly in range(-reach[1], reach[1] + 1):
-                for z in range(nz):
-                    for x in range(nx):
-                        fold_re[z, x] = 0.0
-                        fold_im[z, x] = 0.0
-                    for y in range(ny):
-                        c = np.float32(np.cos(ky[y] * ly))
-                        s = np.float32(np.sin(ky[y] * ly))
-                        for x in range(nx):
-                            fold_re[z, x] += p_re[z, y, x] * c - p_im[z, y, x] * s
-                            fold_im[z, x] += p_re[z, y, x] * s + p_im[z, y, x] * c
-                for lz in range(-reach[0], reach[0] + 1):
-                    for x in range(nx):
-                        line_re[x] = 0.0
-                        line_im[x] = 0.0
-                    for z in range(nz):
-                        c = np.float32(np.cos(kz[z] * lz))
-                        s = np.float32(np.sin(kz[z] * lz))
-                        for x in range(nx):
-                            line_re[x] += fold_re[z, x] * c - fold_im[z, x] * s
-                            line_im[x] += fold_re[z, x] * s + fold_im[z, x] * c
-                    for lx in range(-reach[2], reach[2] + 1):
-                        value = np.float32(0.0)
-                        for x in range(nx):
-                            value += line_re[x] * lag_x_re[lx + reach[2], x]
-                            value -= line_im[x] * lag_x_im[lx + reach[2], x]
-                        if value > best:
-                            best = value
-                            d[0] = lz
-                            d[1] = ly
-                            d[2] = lx
+            _search_lags(p_re, p_im, kz, ky, reach, lag_x_re, lag_x_im, d)
             for axis in range(3):
                 if reach[axis] > 0 and abs(d[axis]) >= reach[axis]:
                     scores[i, 3] = 1.0
@@ -242,78 +350,11 @@ def measure_shifts(
                 d[axis] = initial[i, axis]
         gain = 0.0
         for _ in range(8):
-            gain = 0.0
-            g[:] = 0.0
-            H[:] = 0.0
-            for x in range(nx):
-                ex_re[x] = np.cos(kx[x] * d[2])
-                ex_im[x] = np.sin(kx[x] * d[2])
-            for z in range(nz):
-                for y in range(ny):
-                    phase = kz[z] * d[0] + ky[y] * d[1]
-                    c = np.float32(np.cos(phase))
-                    s = np.float32(np.sin(phase))
-                    r0 = np.float32(0.0)
-                    i0 = np.float32(0.0)
-                    r1 = np.float32(0.0)
-                    i1 = np.float32(0.0)
-                    r2 = np.float32(0.0)
-                    for x in range(nx):
-                        er = ex_re[x] * c - ex_im[x] * s
-                        ei = ex_re[x] * s + ex_im[x] * c
-                        re = p_re[z, y, x] * er - p_im[z, y, x] * ei
-                        im = p_re[z, y, x] * ei + p_im[z, y, x] * er
-                        r0 += re
-                        i0 += im
-                        r1 += kx[x] * re
-                        i1 += kx[x] * im
-                        r2 += kx[x] * kx[x] * re
-                    gain += float(r0)
-                    g[0] -= kz[z] * i0
-                    g[1] -= ky[y] * i0
-                    g[2] -= i1
-                    H[0, 0] += kz[z] * kz[z] * r0
-                    H[1, 1] += ky[y] * ky[y] * r0
-                    H[0, 1] += kz[z] * ky[y] * r0
-                    H[0, 2] += kz[z] * r1
-                    H[1, 2] += ky[y] * r1
-                    H[2, 2] += r2
+            gain = _derivatives(p_re, p_im, kz, ky, kx, d, g, H)
             if nz == 1:
                 H[0, 0] = 1.0
                 g[0] = 0.0
-            det = (
-                H[0, 0] * (H[1, 1] * H[2, 2] - H[1, 2] * H[1, 2])
-                - H[0, 1] * (H[0, 1] * H[2, 2] - H[1, 2] * H[0, 2])
-                + H[0, 2] * (H[0, 1] * H[1, 2] - H[1, 1] * H[0, 2])
-            )
-            minor = H[1, 1] * H[2, 2] - H[1, 2] * H[1, 2]
-            if H[2, 2] <= 0.0 or minor <= 0.0 or det <= 0.0:
-                # not near a maximum: a gradient step of half a pixel
-                size = np.sqrt(g[0] ** 2 + g[1] ** 2 + g[2] ** 2)
-                if size == 0.0:
-                    break
-                for axis in range(3):
-                    step[axis] = 0.5 * g[axis] / size
-            else:
-                step[0] = (
-                    g[0] * minor
-                    - g[1] * (H[0, 1] * H[2, 2] - H[0, 2] * H[1, 2])
-                    + g[2] * (H[0, 1] * H[1, 2] - H[0, 2] * H[1, 1])
-                ) / det
-                step[1] = (
-                    -g[0] * (H[0, 1] * H[2, 2] - H[0, 2] * H[1, 2])
-                    + g[1] * (H[0, 0] * H[2, 2] - H[0, 2] * H[0, 2])
-                    - g[2] * (H[0, 0] * H[1, 2] - H[0, 2] * H[0, 1])
-                ) / det
-                step[2] = (
-                    g[0] * (H[0, 1] * H[1, 2] - H[0, 2] * H[1, 1])
-                    - g[1] * (H[0, 0] * H[1, 2] - H[0, 1] * H[0, 2])
-                    + g[2] * (H[0, 0] * H[1, 1] - H[0, 1] * H[0, 1])
-                ) / det
-            largest = max(abs(step[0]), abs(step[1]), abs(step[2]))
-            if largest > 1.0:
-                for axis in range(3):
-                    step[axis] /= largest
+            largest = _newton_step(g, H, step)
             for axis in range(3):
                 d[axis] += step[axis]
             if largest < 2e-3:

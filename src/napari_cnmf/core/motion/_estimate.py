@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core.motion._continuity import follow_continuously, needs_neighbours
 from napari_cnmf.core.motion._rigid import build_template, is_lost, refine_template, shift_variance
 from napari_cnmf.core.motion._scratch import Scratch
 from napari_cnmf.core.motion._settings import Settings
@@ -107,6 +108,12 @@ class Estimator:
         template, found = build_template(
             self.band, spectra, self.settings.reach, workers=self.workers, check=self.check
         )
+        in_order = rows.size == T and self.settings.dims[0] == 1
+        if in_order and needs_neighbours(template, found):
+            template, found = follow_continuously(
+                self.band, spectra, template, self.settings.reach,
+                workers=self.workers, check=self.check,
+            )  # fmt: skip
         beyond = self._look_beyond(template, spectra, found)
         for _ in range(self.settings.n_passes):
             self.check()

@@ -100,7 +100,7 @@ def _log_likelihood(
         J = (to_y @ product @ to_x).real
         # the gain is the likeliest one, and light only adds
         frame[:] = np.maximum(J, 0) ** 2 / max(template.information, 1e-30)
-    return np.minimum(TRUST * out, MOST_TRUST)
+    return np.asarray(np.minimum(TRUST * out, MOST_TRUST))
 
 
 def _expected_path(likelihood: F32, lags: list[NDArray[np.int64]]) -> tuple[F64, F64]:

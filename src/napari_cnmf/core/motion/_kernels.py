@@ -270,7 +270,7 @@ def _newton_step(g: F64, H: F64, step: F64) -> float:
     if largest > 1.0:
         for axis in range(3):
             step[axis] /= largest
-    return largest
+    return float(largest)
 
 
 @njit(

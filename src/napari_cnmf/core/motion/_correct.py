@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from napari_cnmf.core.motion.result import MotionResult
 from napari_cnmf.core.source import (
@@ -166,7 +167,9 @@ def _find_field(
             "Set it to false, or choose the CaImAn engine."
         )
         return None
-    field = estimate_field(estimator, estimate.template, path.shifts, estimate.lost)
+    # small products: threads of the linear algebra library would cost twice what they save
+    with threadpool_limits(1, user_api="blas"):
+        field = estimate_field(estimator, estimate.template, path.shifts, estimate.lost)
     if field is None:
         log("The field does not bend by more than the noise: corrected rigidly.")
         return None

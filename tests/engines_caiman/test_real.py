@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import tifffile
 from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.engines.base import Job, RunOptions
@@ -92,6 +93,29 @@ def test_same_components_as_caiman_s_own_run(
     assert {"mean", "max", "std", "correlation", "pnr"} <= set(images)
     assert sorted(p.name for p in job.folder.iterdir()) == ["images.npz", "result.hdf5"]
     assert {"starting CaImAn", "noise", "evaluation"} <= set(reporter.stages)
+
+
+def test_one_of_two_channels_that_alternate(
+    engine: CaimanEngine, make_job: Callable[..., Job], recorder: Any, tmp_path: Path
+) -> None:
+    """CaImAn gets the frames of that channel, and finds what it finds in it alone."""
+    frames = tifffile.imread(DATA / "movie-2d.tif")
+    other = frames[::-1, ::-1]
+    both = np.stack([other, frames], axis=1).reshape(-1, *frames.shape[1:])
+    tifffile.imwrite(tmp_path / "both.tif", both, photometric="minisblack", metadata=None)
+    job = make_job(
+        "cnmf",
+        movie_paths=(tmp_path / "both.tif",),
+        open_with={"n_channels": 2, "channel": 1},
+        params=PARAMS["2d"],
+        refit=True,
+    )
+    engine.run(job, recorder())
+    cosine, traces = matched(
+        read_caiman(job.folder / "result.hdf5"), read_caiman(DATA / "result-2d.hdf5")
+    )
+    assert cosine[:6].min() > 0.99
+    assert traces[:6].min() > 0.98
 
 
 def test_rigid_motion_correction(

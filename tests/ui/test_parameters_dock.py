@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_cnmf.batch import Batch
+from napari_cnmf.testing import simulate
 from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._dock import ParametersWidget
@@ -180,3 +181,49 @@ def test_a_preset_fills_the_form(dock: ParametersWidget) -> None:
     assert dock.value().temporal.p == 2
     dock.header.preset_combo.value = "two-photon somata"
     assert dock.value().temporal.p == 1
+
+
+def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
+    dock: ParametersWidget, batch: Batch, tmp_path: Path, viewer: Any, qtbot: Any
+) -> None:
+    channels = [
+        simulate(n_frames=80, size=(48, 52), n_cells=6, seed=seed).array() for seed in (1, 2)
+    ]
+    both = np.stack(channels, axis=1).reshape(-1, 48, 52)
+    path = tmp_path / "both.tif"
+    tifffile.imwrite(path, both, photometric="minisblack", metadata=None)
+    dock.header.input.set_value(FileInput((path,)))
+    enter_frame_rate(dock, "15")
+    qtbot.waitUntil(lambda: "may be interleaved" in dock.status.text())
+    row = dock.header.input.channels
+    row.number_box.setFocus()
+    row.number_box.selectAll()
+    QTest.keyClicks(row.number_box, "2")
+    QTest.keyClick(row.number_box, Qt.Key.Key_Return)
+    assert row.channel_box.value() == 0  # one of them is always chosen
+    QTest.keyClick(row.channel_box, Qt.Key.Key_Up)
+    qtbot.waitUntil(lambda: "80 frames" in dock.header._facts.text())
+    qtbot.waitUntil(lambda: "interleaved" not in dock.status.text())
+    QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    assert viewer.layers[0].name == "both · channel 1"
+    np.testing.assert_array_equal(np.asarray(viewer.layers[0].data[3]), channels[1][3])
+    assert dict(dock.request().input.open_with) == {"channel": 1, "n_channels": 2}
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(batch) == 1)
+    np.testing.assert_array_equal(batch[0].movie().data[5].compute(), channels[1][5])
+    assert not any("interleaved" in sentence for sentence in batch[0].warnings)
+
+
+def test_a_channel_of_a_file_that_has_several_is_chosen_in_the_form(
+    dock: ParametersWidget, tmp_path: Path, qtbot: Any
+) -> None:
+    stack = np.random.default_rng(1).integers(0, 99, (40, 2, 24, 32), dtype=np.uint16)
+    path = tmp_path / "two.tif"
+    tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX", "finterval": 0.1})
+    dock.header.input.set_value(FileInput((path,)))
+    qtbot.waitUntil(lambda: "One channel must be chosen" in dock.header._facts.text())
+    QTest.keyClick(dock.header.input.channels.channel_box, Qt.Key.Key_Up)
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    assert "40 frames" in dock.header._facts.text()
+    assert dict(dock.request().input.open_with) == {"channel": 0}

@@ -29,6 +29,7 @@ from napari_cnmf.engines import AUTO, require_known
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError, ParameterError
 from napari_cnmf.io import check_movie
+from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
 
@@ -114,6 +115,8 @@ def check(batch: Batch, request: Request) -> Checked:
     # A worker, which adds nothing, does without all that reads regions of other programs.
     from napari_cnmf.batch.given import to_footprints, to_mask
 
+    if parent is None:
+        warnings += remarks_on(movie)
     ain = to_footprints(request.ain, movie.dims)
     mask = to_mask(request.mask, request.leave_out, movie.dims)
     result = None if request.result is None else _check_result(Path(request.result))

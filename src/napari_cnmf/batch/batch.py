@@ -196,7 +196,8 @@ class Batch:
             ``auto`` (CaImAn where it is found when the item starts), ``builtin``, ``caiman``.
         open_with
             What `open_movie` has to be told: ``{"axes": "TZYX"}``, ``{"channel": 1}``,
-            ``{"dataset": "mov"}``.
+            ``{"dataset": "mov"}``, ``{"n_channels": 2, "channel": 0}`` where two channels
+            alternate in a file that does not say so.
         result
             For ``evaluate`` on a movie: the result file to score; it is copied into the item.
         ain

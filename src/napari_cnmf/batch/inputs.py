@@ -25,7 +25,7 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
     Parameters
     ----------
     **options
-        ``axes, dataset, channel`` of `open_movie`.
+        ``axes, dataset, channel, n_channels`` of `open_movie`.
     """
     if isinstance(movie, Movie):
         return movie

@@ -61,6 +61,8 @@ class MovieInput(_Model):
     axes: str | None = None
     dataset: str | None = None
     channel: int | None = Field(None, ge=0)
+    n_channels: int | None = Field(None, ge=1)
+    """Channels whose frames alternate in files that do not say so."""
     fingerprint: str | None = None
     shape: tuple[int, ...] | None = None
     """``(T, [Z], Y, X)`` when it was added."""
@@ -68,7 +70,12 @@ class MovieInput(_Model):
     @property
     def open_with(self) -> dict[str, Any]:
         """What `open_movie` has to be told beside the paths."""
-        told = {"axes": self.axes, "dataset": self.dataset, "channel": self.channel}
+        told = {
+            "axes": self.axes,
+            "dataset": self.dataset,
+            "channel": self.channel,
+            "n_channels": self.n_channels,
+        }
         return {name: value for name, value in told.items() if value is not None}
 
 

@@ -74,11 +74,17 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
     parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
+    parser.add_argument(
+        "--n-channels",
+        metavar="N",
+        type=int,
+        help="so many channels alternate frame by frame in a file that does not say so",
+    )
 
 
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `open_movie` has to be told beside the paths."""
-    told = {"axes": args.axes, "dataset": args.dataset, "channel": args.channel}
+    told = {name: getattr(args, name) for name in ("axes", "dataset", "channel", "n_channels")}
     return {name: value for name, value in told.items() if value is not None}
 
 

@@ -56,7 +56,8 @@ class Job:
     movie_paths
         The files of the movie, in order.
     open_with
-        What `open_movie` has to be told beside the paths: ``axes, dataset, channel``.
+        What `open_movie` has to be told beside the paths: ``axes, dataset, channel,
+        n_channels``.
     frame_rate_hz
         From the parameters, the parent item or the movie's metadata; ``None`` only where the
         algorithm needs none.

@@ -44,8 +44,8 @@ class Movie:
     pixel_size_um
         ``([dz], dy, dx)`` in micrometres; ``None`` when unknown.
     opened_with
-        What `open_movie` had to be told beside the paths (``axes, dataset, channel``); needed to
-        open the files again.
+        What `open_movie` had to be told beside the paths (``axes, dataset, channel,
+        n_channels``); needed to open the files again.
     fingerprint
         Hash of size, head and tail of the files: the same movie under another path has the same.
     metadata

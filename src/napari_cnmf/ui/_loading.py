@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -205,14 +205,31 @@ def load_input(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
     return LoadedMovie(movie_to_layer(movie, name=f"input · {item.name}", metadata=metadata))
 
 
-def movie_steps(path: Path) -> Generator[str, None, LoadedMovie]:
-    """Open a movie file or folder."""
+def movie_steps(
+    path: Path | Sequence[Path], open_with: Mapping[str, Any] | None = None
+) -> Generator[str, None, LoadedMovie]:
+    """Open a movie file, the files of one, or a folder, and say what is odd about it.
+
+    Parameters
+    ----------
+    open_with
+        What `open_movie` has to be told beside the paths.
+    """
     from napari_cnmf.io import open_movie
+    from napari_cnmf.io.movies import remarks_on
 
     yield "opening the movie"
-    movie = open_movie(path)
-    paths = [str(p) for p in movie.paths]
-    return LoadedMovie(movie_to_layer(movie, name=movie.name, metadata={"paths": paths}))
+    movie = open_movie(path, **(open_with or {}))
+    metadata = {
+        "paths": [str(p) for p in movie.paths],
+        "opened_with": movie.opened_with,
+        "frame_rate_hz": movie.frame_rate_hz,
+    }
+    channel = movie.opened_with.get("channel")
+    name = movie.name if channel is None else f"{movie.name} · channel {channel}"
+    yield "looking for interleaved channels"
+    notes = tuple(remarks_on(movie))
+    return LoadedMovie(movie_to_layer(movie, name=name, metadata=metadata), notes=notes)
 
 
 def load_components(

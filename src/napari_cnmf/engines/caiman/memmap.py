@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import math
 import os
 import shutil
@@ -59,7 +60,9 @@ def prepare_input(job: Job, movie: Movie, reporter: Reporter, *, order: str) -> 
 
 def input_path(job: Job, movie: Movie, order: str) -> Path:
     """Where a job's memory map lies; its name says which movie it holds, and how."""
-    key = (movie.fingerprint or "movie").replace("_", "-")[:24]
+    # Channels of one file are different movies.
+    told = f"{movie.fingerprint} {sorted(movie.opened_with.items())}"
+    key = hashlib.sha256(told.encode()).hexdigest()[:24]
     name = layout_name(f"input-{key}", movie.dims, movie.n_frames, order)
     return job.folder / SCRATCH / name
 

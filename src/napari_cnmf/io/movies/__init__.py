@@ -7,6 +7,7 @@ from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
 from napari_cnmf.io.movies._open import check_movie, natural_key, open_movie
+from napari_cnmf.io.movies._remarks import remarks_on
 from napari_cnmf.io.movies._tiff_writer import TiffMovieWriter
 from napari_cnmf.io.movies._window import MovieWindow
 
@@ -22,5 +23,6 @@ __all__ = [
     "movie_suffixes",
     "natural_key",
     "open_movie",
+    "remarks_on",
     "store_of",
 ]

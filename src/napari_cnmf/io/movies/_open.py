@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._axes import ChannelUnknownError
 from napari_cnmf.io.movies._damage import told_as_damage
 from napari_cnmf.io.movies._fingerprint import fingerprint
 from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
+from napari_cnmf.io.movies._interleaved import Interleaved
 from napari_cnmf.io.movies._lazy import LazyFrames
 from napari_cnmf.io.movies._recording import Recording, Request
 from napari_cnmf.io.movies._session import join, join_volumes
@@ -32,6 +34,7 @@ def open_movie(
     axes: str | None = None,
     dataset: str | None = None,
     channel: int | None = None,
+    n_channels: int | None = None,
 ) -> Movie:
     """Open a recording; frames are read when they are asked for.
 
@@ -50,6 +53,10 @@ def open_movie(
         Name of the array inside an HDF5, NWB or zarr file with several.
     channel
         Which channel, counted from 0; needed when there are several.
+    n_channels
+        For files that do not know of their channels: so many alternate frame by frame (or plane
+        by plane, in files of one volume each). Their frame rate is then taken from
+        ``frame_rate_hz`` alone, as the rate of one channel.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def open_movie(
     (3, 4, 5)
     """
     rate = _checked_rate(frame_rate_hz)
-    request = Request(axes, dataset, channel)
+    request = Request(axes, dataset, channel, n_channels)
     paths = _paths_of(source)
     if paths is None:
         return _movie_of_array(source, request, rate)
@@ -117,6 +124,11 @@ def _movie_of_array(source: Any, request: Request, rate: float | None) -> Movie:
         raise MovieError(
             "A movie must be a path, a list of paths, a folder or an array, got "
             f"{type(source).__name__}."
+        )
+    if request.n_channels is not None:
+        raise MovieError(
+            f"n_channels must be left out for an array, got {request.n_channels}. Give every "
+            f"{request.n_channels}th frame: array[channel::{request.n_channels}]."
         )
     return Movie(data=array_movie_data(source, request), frame_rate_hz=rate)
 
@@ -198,22 +210,50 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 
 def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool) -> Recording:
+    if request.n_channels is None:
+        return _join_files(files, request, None, explicit_rate=explicit_rate)
+    chosen = Interleaved.checked(request.n_channels, request.channel)
+    without = replace(request, channel=None, n_channels=None)
+    try:
+        return _join_files(files, without, chosen, explicit_rate=explicit_rate)
+    except ChannelUnknownError as error:
+        raise MovieError(
+            f"n_channels must be left out for {files[0]}, got {chosen.n_channels}: the file says "
+            f"itself that it has {error.n_channels} channels. Give channel= alone."
+        ) from error
+
+
+def _join_files(
+    files: Sequence[Path], request: Request, chosen: Interleaved | None, *, explicit_rate: bool
+) -> Recording:
+    """Open files and put them one after the other; of frames that alternate those chosen."""
     if len(files) > 1 and all(path.suffix.lower() in _TIFF for path in files):
         from napari_cnmf.io.movies._tiff_folder import open_single_frames
 
         with told_as_damage(files[0].parent):
             frames = open_single_frames(files, request)
         if frames is not None:
-            return frames
+            return frames if chosen is None else chosen.of(frames, _folder(files), is_last=True)
     axes = request.axes.upper() if request.axes is not None else ""
     if len(files) > 1 and "Z" in axes and "T" not in axes:
         of_planes = replace(request, axes=axes.replace("Z", "T"))
-        return join_volumes([_open_one(path, of_planes) for path in files], files)
-    recordings = [_open_one(path, request) for path in files]
+        volumes = [_open_one(path, of_planes, chosen, is_last=False) for path in files]
+        return join_volumes(volumes, files)
+    recordings = [
+        _open_one(path, request, chosen, is_last=index == len(files) - 1)
+        for index, path in enumerate(files)
+    ]
     return join(recordings, files, explicit_rate=explicit_rate)
 
 
-def _open_one(path: Path, request: Request) -> Recording:
+def _folder(files: Sequence[Path]) -> str:
+    return str(files[0].parent)
+
+
+def _open_one(
+    path: Path, request: Request, chosen: Interleaved | None, *, is_last: bool
+) -> Recording:
     opener = opener_for(path)
     with told_as_damage(path):
-        return opener(path, request)
+        recording = opener(path, request)
+    return recording if chosen is None else chosen.of(recording, str(path), is_last=is_last)

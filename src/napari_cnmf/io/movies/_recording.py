@@ -24,11 +24,14 @@ class Request:
         Name of the array inside HDF5, NWB or zarr.
     channel
         Which channel, counted from 0.
+    n_channels
+        Channels whose frames alternate in a file that has no axis for them.
     """
 
     axes: str | None = None
     dataset: str | None = None
     channel: int | None = None
+    n_channels: int | None = None
 
     def told(self) -> dict[str, Any]:
         """What was said, by the names of `open_movie`."""

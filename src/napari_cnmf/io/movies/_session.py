@@ -43,6 +43,9 @@ def join(
             f"{max(rates):g} Hz. Say which is right with frame_rate_hz=."
         )
     metadata = first.metadata | {"frames_per_file": [r.store.shape[0] for r in recordings]}
+    remarks = [sentence for r in recordings for sentence in r.metadata.get("remarks", ())]
+    if remarks:
+        metadata["remarks"] = remarks
     rate = float(np.median(rates)) if rates else None
     store = ConcatFrames([recording.store for recording in recordings])
     return replace(first, store=store, frame_rate_hz=rate, metadata=metadata)

@@ -39,16 +39,17 @@ def open_tiff_movie(path: Path, request: Request) -> Recording:
         series = _movie_series(tiff, path)
         check_chain_is_whole(tiff, series, path)
         shape, axes = _shape_and_axes(series, facts)
+        left_out = _left_out(series, facts, path)
         layout = layout_of(
             shape, axes=request.axes, file_axes=axes, channel=request.channel, name=str(path)
         )
         checked_dtype(np.dtype(series.dtype), str(path))
-        store = _store(series, layout, path)
+        store = _store(series, layout, path, counted=not left_out)
     return Recording(
         store,
         facts.frame_rate_hz,
         facts.spacing_um,
-        facts.metadata | {"axes_in_file": axes, "channel": layout.channel},
+        facts.metadata | {"axes_in_file": axes, "channel": layout.channel} | left_out,
     )
 
 
@@ -77,8 +78,35 @@ def _shape_and_axes(
     return (*lead, *series.keyframe.shape), axes + str(series.keyframe.axes)
 
 
-def _store(series: tifffile.TiffPageSeries, layout: Layout, path: Path) -> FrameStore:
-    """Raw reads where the pixels lie as they are; decoding page by page elsewhere."""
+def _left_out(
+    series: tifffile.TiffPageSeries, facts: TiffFacts, path: Path
+) -> dict[str, list[str]]:
+    """A remark on pages at the end that make no whole frame: a recording that was stopped."""
+    if facts.page_axes is None:
+        return {}
+    n_pages = int(np.prod(series.shape)) // max(1, int(np.prod(series.keyframe.shape)))
+    extra = n_pages - int(np.prod(facts.page_shape))
+    if extra <= 0 or not facts.page_shape[0]:
+        return {}
+    per_frame = int(np.prod(facts.page_shape[1:]))
+    return {
+        "remarks": [
+            f"{path} holds {n_pages} images, no multiple of the {per_frame} of a frame (channels "
+            f"times planes): the last {extra} are left out."
+        ]
+    }
+
+
+def _store(
+    series: tifffile.TiffPageSeries, layout: Layout, path: Path, *, counted: bool
+) -> FrameStore:
+    """Raw reads where the pixels lie as they are; decoding page by page elsewhere.
+
+    Parameters
+    ----------
+    counted
+        The pages must be as many as the axes say.
+    """
     n_lead = len(layout.stored_shape) - len(series.keyframe.shape)
     within = layout.axes[n_lead:]
     if "T" in within or set("YX") - set(within):
@@ -88,7 +116,7 @@ def _store(series: tifffile.TiffPageSeries, layout: Layout, path: Path) -> Frame
         )
     pages = PageTable.of(series, path, interleaved=within not in ("YX", "XY"))
     named = int(np.prod(layout.stored_shape[:n_lead]))
-    if named != len(pages.offsets):
+    if named > len(pages.offsets) or (counted and named != len(pages.offsets)):
         raise MovieError(
             f"{path} must hold {named} images as its header says, got {len(pages.offsets)}: frames "
             f"are missing at its end. {COPY_AGAIN}, or save the frames there are as a new file."

@@ -321,6 +321,7 @@ class ParametersWidget(Dock):
         facts = self._facts
         if facts is None:
             return notes
+        notes = [*facts.remarks, *notes]
         rate = params.data.fr or facts.frame_rate_hz
         if rate is None:
             raise InvalidParametersError({"data.fr": _NO_RATE})

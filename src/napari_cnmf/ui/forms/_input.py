@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from napari_cnmf.batch.status import State
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import movie_suffixes, natural_key
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._loading import LoadedMovie, movie_steps
+from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
+from napari_cnmf.ui.forms._channels import ChannelRow
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.layers import KIND
 
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
 class FileInput:
     """Files of one movie, in order, and what has to be said to open them.
 
-    ``open_with`` holds ``axes``, ``dataset`` and ``channel`` as pairs, where needed.
+    ``open_with`` holds ``axes``, ``dataset``, ``channel`` and ``n_channels`` as pairs, where
+    needed.
     """
 
     paths: tuple[Path, ...]
@@ -42,6 +47,11 @@ class FileInput:
     @property
     def name(self) -> str:
         return self.paths[0].stem
+
+    def of_channel(self, told: dict[str, Any]) -> FileInput:
+        """The same files, another ``channel`` and ``n_channels``."""
+        rest = [pair for pair in self.open_with if pair[0] not in ("channel", "n_channels")]
+        return FileInput(self.paths, (*rest, *told.items()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +138,23 @@ class InputChooser(QWidget):
         self._combo.native.setToolTip(
             "A layer, a file, or the corrected movie of an item in the batch"
         )
-        self._combo.changed.connect(lambda _: self.changed.emit())
+        self._combo.changed.connect(lambda _: self._on_chosen())
+        self.channels = ChannelRow()
+        self.channels.hide()
+        self.channels.changed.connect(self.changed.emit)
+        self.channels.show_clicked.connect(self._show_channel)
         browse = QToolButton()
         browse.setText("File…")
         browse.setToolTip("Choose one file, or several that follow each other in one session")
         browse.clicked.connect(self._browse)
-        layout = QHBoxLayout(self)
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self._combo.native, 1)
+        line.addWidget(browse)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._combo.native, 1)
-        layout.addWidget(browse)
+        layout.addLayout(line)
+        layout.addWidget(self.channels)
         for event in (
             viewer.layers.events.inserted,
             viewer.layers.events.removed,
@@ -167,9 +185,33 @@ class InputChooser(QWidget):
         return self._combo
 
     def value(self) -> ChosenInput | None:
-        """What is chosen, or ``None``."""
+        """What is chosen, or ``None``; of a file the channel that is set."""
         chosen: ChosenInput | None = self._combo.value
+        if isinstance(chosen, FileInput):
+            return chosen.of_channel(self.channels.told())
         return chosen
+
+    def _on_chosen(self) -> None:
+        chosen = self._combo.value
+        is_file = isinstance(chosen, FileInput)
+        self.channels.setVisible(is_file)
+        self.channels.show_told(dict(chosen.open_with) if is_file else {})
+        self.changed.emit()
+
+    def _show_channel(self) -> None:
+        """Open what is set as a layer, which is then what is chosen."""
+        chosen = self.value()
+        if not isinstance(chosen, FileInput):
+            return
+        session = session_of(self._viewer)
+
+        def show(loaded: LoadedMovie) -> None:
+            session.show_movie(loaded)
+            self.set_value(chosen)
+
+        run_in_background(
+            lambda: movie_steps(chosen.paths, dict(chosen.open_with)), title="CNMF", done=show
+        )
 
     def set_value(self, chosen: ChosenInput | None) -> None:
         """Choose something; a file that is not listed yet is added to the list."""
@@ -179,6 +221,8 @@ class InputChooser(QWidget):
             self._items.append(chosen)
         self._combo.reset_choices()
         self._combo.value = chosen
+        if isinstance(chosen, FileInput):
+            self.channels.show_told(dict(chosen.open_with))
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Items of the batch that can be chosen."""
@@ -189,12 +233,14 @@ class InputChooser(QWidget):
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
-        before = self.value()
+        before, told = self._combo.value, self.channels.told()
         self._combo.reset_choices()
         if before is None and self._combo.choices[1:]:
             self._combo.value = self._combo.choices[1]
-        if self.value() != before:
-            self.changed.emit()
+        if self._combo.value != before:
+            self._on_chosen()
+        else:
+            self.channels.show_told(told)
 
     def _browse(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=movie_file_filter())
@@ -225,4 +271,5 @@ def movie_file_filter() -> str:
 
 def _file_title(chosen: FileInput) -> str:
     more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
-    return chosen.paths[0].name + more
+    channel = dict(chosen.open_with).get("channel")
+    return chosen.paths[0].name + more + ("" if channel is None else f" · channel {channel}")

@@ -15,6 +15,7 @@ from napari_cnmf.batch import DuplicateItemWarning
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
@@ -74,12 +75,15 @@ class MovieFacts:
         From its metadata; ``None`` when they do not say.
     n_bytes_to_copy
         What adding it writes into the batch: 0 when there is a file.
+    remarks
+        What is odd about its frames, in sentences.
     """
 
     shape: tuple[int, ...] | None
     dtype: str = ""
     frame_rate_hz: float | None = None
     n_bytes_to_copy: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -120,7 +124,9 @@ def inspect_input(chosen: ChosenInput, batch: Batch | None) -> Generator[str, No
 
 def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     n_bytes = int(movie.data.nbytes) if copied else 0
-    return MovieFacts(movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes)
+    return MovieFacts(
+        movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes, tuple(remarks_on(movie))
+    )
 
 
 def open_input(batch: Batch, chosen: ChosenInput | None) -> Item | Movie:

@@ -162,7 +162,8 @@ class LabWidget(Dock):
 
         def done(recording: Recording) -> None:
             self._set_recording(recording)
-            show_sentence(self.status, _describe(recording))
+            kind = "warning" if recording.remarks else ""
+            show_sentence(self.status, _describe(recording), kind=kind)
 
         def failed(error: CnmfError) -> None:
             show_sentence(self.status, str(error), kind="error")
@@ -205,4 +206,4 @@ def _describe(recording: Recording) -> str:
         parts.append(f"{sample.binning} × {sample.binning} px binned")
     if sample.plane is not None:
         parts.append(f"plane {sample.plane}")
-    return " · ".join(parts)
+    return "\n".join([" · ".join(parts), *recording.remarks])

@@ -10,6 +10,7 @@ from napari_cnmf.batch.suggesting import Suggestion, sample_of, suggestion_from
 from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
 from napari_cnmf.core.lab.sample import Sample
+from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.lab._stage import open_layer
 
@@ -25,12 +26,15 @@ class Recording:
     ----------
     frame_rate_hz
         Of the metadata; ``None`` when they do not say.
+    remarks
+        What is odd about the movie's frames, in sentences.
     """
 
     movie: Movie
     sample: Sample
     cells: MeasuredCells
     decay: Decay
+    remarks: tuple[str, ...] = ()
 
     @property
     def frame_rate_hz(self) -> float | None:
@@ -67,4 +71,4 @@ def look_at(
     sample = sample_of(movie, plane=plane, should_stop=should_stop)
     cells = measure_cells(sample, report=Report(should_stop=should_stop))
     decay = estimate_decay(cells, sample, rate_hz or movie.frame_rate_hz)
-    return Recording(movie, sample, cells, decay)
+    return Recording(movie, sample, cells, decay, tuple(remarks_on(movie)))

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 from scipy.ndimage import correlate
@@ -16,9 +17,11 @@ from napari_cnmf.core.lab.cells import measure_cells
 from napari_cnmf.core.lab.decay import estimate_decay
 from napari_cnmf.core.lab.local import Filter, LocalImages, filtered_images, find_seeds
 from napari_cnmf.core.lab.preview import preview, read_window, window_box
-from napari_cnmf.core.lab.sample import Sample, take_sample
+from napari_cnmf.core.lab.sample import Sample, take_sample, take_volume_sample
+from napari_cnmf.core.lab.volume import half_depth, measure_volume
 from napari_cnmf.core.source import ArraySource
 from napari_cnmf.errors import MovieError
+from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params.cell_size import (
     circle_radius,
@@ -27,7 +30,7 @@ from napari_cnmf.params.cell_size import (
     with_depth,
 )
 from napari_cnmf.params.patches import cnmf_patches, motion_patches
-from napari_cnmf.testing import Recording, score, simulate, simulate_one_photon
+from napari_cnmf.testing import Recording, score, simulate, simulate_one_photon, simulate_volume
 
 
 def two_photon(radius: float, size: tuple[int, int] = (96, 112)) -> Recording:
@@ -172,6 +175,43 @@ def test_decay_of_a_two_photon_movie(decay_s: float) -> None:
     assert decay.seconds(20.0) == pytest.approx(recording.decay_time_s, rel=0.25)
     assert decay.frame_rate_hz(decay_s) == pytest.approx(20, rel=0.25)
     assert len(decay.correlation) == len(decay.fitted)
+
+
+@pytest.mark.parametrize(("radius", "plane_px"), [(3.5, 1.5), (5.0, 5.0)])
+def test_cell_size_of_a_volume(radius: float, plane_px: float) -> None:
+    recording = simulate_volume(
+        n_frames=400, size=(10, round(12 * radius), round(14 * radius)), n_cells=16,
+        radius_px=radius, plane_distance_px=plane_px, min_distance_px=1.5 * radius, seed=1,
+    )  # fmt: skip
+    found = nc.suggest(Movie(da.from_array(recording.array()), frame_rate_hz=6.0))
+    truth = recording.truth.radius_px
+    assert found.radius_px == pytest.approx(np.median(truth), rel=0.15)
+    assert found.depth_px == pytest.approx(np.median(truth) / plane_px, rel=0.35)
+    assert found.size is not None
+    assert [abs(a - b) for a, b in zip(found.size.gSig, recording.gSig, strict=True)] <= [1, 1, 1]
+    assert found.size.gSiz == tuple(2 * g + 1 for g in found.size.gSig)
+    assert found.decay_time_s == pytest.approx(recording.decay_time_s, rel=0.35)
+
+
+def test_a_cell_is_measured_in_the_plane_where_it_is_brightest() -> None:
+    recording = simulate_volume(n_frames=400, size=(8, 56, 60), n_cells=12, seed=2)
+    volume = take_volume_sample(ArraySource(recording.array()))
+    np.testing.assert_array_equal(volume.planes[3].frames, recording.array()[:, 3])
+    cells = measure_volume(volume)
+    distance = (cells.at[:, None] - recording.truth.centers[None]) * [2.5, 1, 1]
+    nearest = np.linalg.norm(distance, axis=2).min(1)
+    assert len(nearest) >= 6
+    assert np.median(nearest) < 0.5 * 5
+    mine = np.linalg.norm(distance, axis=2).argmin(1)[nearest < 5]
+    assert len(np.unique(mine)) == len(mine)  # each once
+
+
+def test_half_depth_of_a_profile() -> None:
+    assert half_depth(np.array([0.0, 0.5, 1.0, 0.5, 0.0]), 2) == pytest.approx(1.0)
+    assert half_depth(np.array([0.0, 1.0, 1.0, 0.0]), 1) == pytest.approx(1.0)
+    assert half_depth(np.array([1.0, 0.25, 0.0]), 0) == pytest.approx(-2 / 3)  # one side is seen
+    assert np.isnan(half_depth(np.array([0.9, 1.0, 0.9]), 1))
+    assert half_depth(np.array([0.0, 1.0, 0.0]), 1) == 0.5  # one plane shows it
 
 
 def test_noise_has_neither_cells_nor_decay() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_cnmf.testing import Recording, simulate_one_photon
+from napari_cnmf.testing import Recording, simulate_one_photon, simulate_volume
 from napari_cnmf.ui._docks import dock_of, open_dock
 from napari_cnmf.ui._loading import finish, movie_steps
 from napari_cnmf.ui._session import session_of
@@ -233,3 +233,27 @@ def test_closing_the_dock_takes_the_lab_out_of_the_viewer(
     qtbot.waitUntil(lambda: len(viewer.layers) == 1)
     assert viewer.mouse_drag_callbacks == callbacks
     viewer.dims.set_current_step(0, 7)  # the movie goes on
+
+
+def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
+    recording = simulate_volume(
+        n_frames=300, size=(8, 56, 60), n_cells=14, radius_px=5.0, plane_distance_px=2.5, seed=1
+    )
+    recording.write(tmp_path / "volume.tif")
+    session_of(viewer).show_movie(finish(movie_steps(tmp_path / "volume.tif")))
+    dock = open_dock(viewer, LabWidget, "Parameter lab", area="right")
+    qtbot.waitUntil(lambda: dock.recording is not None)
+    assert "planes deep" in dock.cell_size.facts.text()
+    measured = dock.recording.volume
+    dock.cell_size.take_button.click()
+    assert form_of(dock).form.row("init.gSig").value == recording.gSig == (2, 5, 5)
+    assert form_of(dock).form.row("init.gSiz").value == (5, 11, 11)
+    # a drawn circle is of a plane: the depth stays
+    dock.cell_size.add_circle(np.array([20.0, 20.0]), 7.0)
+    assert form_of(dock).form.row("init.gSig").value == (2, 7, 7)
+    viewer.dims.set_current_step(1, 2)
+    qtbot.waitUntil(lambda: dock.recording is not None and dock.recording.sample.plane == 2)
+    assert dock.recording.volume is measured  # the cells are the same from any plane
+    dock.task.cancel()
+    for panel in dock.panels:
+        panel.set_shown(False)

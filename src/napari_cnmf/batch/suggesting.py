@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from napari_cnmf.batch.inputs import MovieLike, to_movie
 from napari_cnmf.batch.item import Item
 from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
-from napari_cnmf.core.lab.sample import Sample, take_sample
+from napari_cnmf.core.lab.sample import Sample, take_sample, take_volume_sample
+from napari_cnmf.core.lab.volume import measure_volume
 from napari_cnmf.core.source import ProgressCallback, StopCallback
-from napari_cnmf.io.movies import MovieWindow
+from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params.cell_size import CellSize, size_of_half_height
@@ -27,7 +28,9 @@ class Suggestion:
     size
         gSig and gSiz; ``None`` where too few clear cells were found.
     radius_px
-        Half-width of the typical cell at half height.
+        Half-width of the typical cell at half height, in a plane.
+    depth_px
+        The same along z, in planes; ``None`` in a plane, and where the volume does not show it.
     n_cells
         Cells that it rests on.
     frame_rate_hz
@@ -36,6 +39,8 @@ class Suggestion:
         Measured; ``None`` where it cannot be told or the frame rate is not known.
     decay_frames
         The same in frames.
+    remarks
+        What is odd about the movie's frames, in sentences.
     """
 
     size: CellSize | None
@@ -44,6 +49,8 @@ class Suggestion:
     frame_rate_hz: float | None
     decay_time_s: float | None
     decay_frames: float | None
+    depth_px: float | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def suggest(
     params: CNMFParams | Mapping[str, Any] | None = None,
     open_with: Mapping[str, Any] | None = None,
 ) -> Suggestion:
-    """Measure cell size and decay time on a sample of a movie.
+    """Measure cell size and decay time on a sample of a movie, a plane or a volume.
 
     Parameters
     ----------
@@ -91,12 +98,14 @@ def suggest(
     opened = movie.movie() if isinstance(movie, Item) else to_movie(movie, **(open_with or {}))
     given = params if isinstance(params, CNMFParams) else CNMFParams.from_dict(params or {})
     rate = given.data.fr or opened.frame_rate_hz
-    sample = sample_of(opened)
-    cells = measure_cells(sample)
-    return suggestion_from(
-        cells, estimate_decay(cells, sample, rate), rate, one_photon=one_photon,
-        n_axes=len(opened.dims),
-    )  # fmt: skip
+    if len(opened.dims) == 3:
+        volume = take_volume_sample(MovieWindow(opened))
+        cells, sample = measure_volume(volume), volume.planes[0]
+    else:
+        sample = sample_of(opened)
+        cells = measure_cells(sample)
+    found = suggestion_from(cells, estimate_decay(cells, sample, rate), rate, one_photon=one_photon)
+    return replace(found, remarks=tuple(remarks_on(opened)))
 
 
 def sample_of(
@@ -119,20 +128,15 @@ def suggestion_from(
     frame_rate_hz: float | None,
     *,
     one_photon: bool,
-    n_axes: int = 2,
 ) -> Suggestion:
     """The suggestion that measurements come to.
 
-    Parameters
-    ----------
-    n_axes
-        Of the field: in a volume a cell is taken to be as deep as it is wide, which anisotropic
-        voxels make wrong: then it is left to the user, and no size is suggested.
+    Of cells of a volume, no size is suggested where their depth cannot be told.
     """
-    radius = cells.typical_radius_px
+    radius, depth = cells.typical_radius_px, cells.typical_depth_px
     size = None
-    if radius is not None and n_axes == 2:
-        size = size_of_half_height(radius, one_photon=one_photon)
+    if radius is not None and (cells.depth_px is None or depth is not None):
+        size = size_of_half_height(radius, one_photon=one_photon, depth_px=depth)
     return Suggestion(
         size=size,
         radius_px=radius,
@@ -140,4 +144,5 @@ def suggestion_from(
         frame_rate_hz=frame_rate_hz,
         decay_time_s=None if frame_rate_hz is None else decay.seconds(frame_rate_hz),
         decay_frames=decay.frames,
+        depth_px=depth,
     )

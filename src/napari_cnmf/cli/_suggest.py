@@ -39,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
     found = suggest(movies, one_photon=args.one_photon, params=params, open_with=open_options(args))
     if args.json:
         print(json.dumps({
-            "settings": found.settings, "radius_px": found.radius_px, "n_cells": found.n_cells,
-            "decay_frames": found.decay_frames,
+            "settings": found.settings, "radius_px": found.radius_px, "depth_px": found.depth_px,
+            "n_cells": found.n_cells, "decay_frames": found.decay_frames, "remarks": found.remarks,
         }))  # fmt: skip
         return EXIT_OK
     for sentence in _sentences(found):
         print(sentence, file=sys.stderr)
+    for remark in found.remarks:
+        print(f"Warning: {remark}", file=sys.stderr)
     print(" ".join(f"--set {name}={_shown(value)}" for name, value in found.settings.items()))
     return EXIT_OK
 
@@ -53,9 +55,13 @@ def _sentences(found: Any) -> list[str]:
     if found.radius_px is None:
         lines = [f"{found.n_cells} clear cells: too few to measure their size."]
     else:
+        deep = "" if found.depth_px is None else f" and {2 * found.depth_px:.1f} planes deep"
         lines = [
-            f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide at half height."
+            f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide{deep} at half "
+            "height."
         ]
+        if found.size is None:
+            lines.append("The planes do not show how deep they are: set gSig (z, y, x) by hand.")
     if found.decay_frames is not None:
         lines.append(f"Their transients decay within {found.decay_frames:.1f} frames.")
     else:

@@ -45,15 +45,26 @@ def size_of_circle(radius_px: float, *, one_photon: bool) -> CellSize:
     return _square(g, one_photon)
 
 
-def size_of_half_height(radius_px: float, *, one_photon: bool) -> CellSize:
+def size_of_half_height(
+    radius_px: float, *, one_photon: bool, depth_px: float | None = None
+) -> CellSize:
     """Parameters for cells whose brightness falls to half at this radius.
+
+    Parameters
+    ----------
+    depth_px
+        In a volume, the same along z, in planes.
 
     See Also
     --------
     napari_cnmf.core.lab.cells.measure_cells : measures it.
     """
-    g = radius_px / _HALF_HEIGHT if one_photon else radius_px * _SOFT_EDGE
-    return _square(max(1, round(g)), one_photon)
+    factor = 1 / _HALF_HEIGHT if one_photon else _SOFT_EDGE
+    size = _square(max(1, round(radius_px * factor)), one_photon)
+    if depth_px is None:
+        return size
+    deep = _square(max(1, round(depth_px * factor)), one_photon)
+    return CellSize((deep.gSig[0], *size.gSig), (deep.gSiz[0], *size.gSiz))
 
 
 def circle_radius(gSig: tuple[int, ...], *, one_photon: bool) -> float:
@@ -64,7 +75,7 @@ def circle_radius(gSig: tuple[int, ...], *, one_photon: bool) -> float:
 
 def with_depth(size: CellSize, gSig: tuple[int, ...]) -> CellSize:
     """The same in a volume, with the depth of ``gSig`` (z, y, x); as it is in a plane."""
-    if len(gSig) == 2:
+    if len(gSig) == 2 or len(size.gSig) == 3:
         return size
     z = gSig[0]
     depth = z * (size.gSiz[0] - 1) // size.gSig[0] + 1

@@ -7,7 +7,9 @@ the decay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,40 +48,60 @@ class MeasuredCells:
     Attributes
     ----------
     at
-        ``(n, 2)`` as (y, x), pixels of the movie.
+        ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), pixels of the movie.
     radius_px
         Half-width at half height ``(n,)``, pixels of the movie.
     weight
         How clear each is ``(n,)``.
     traces
         Less their surround ``(n, n_frames)`` of the sample.
+    depth_px
+        Half-width at half height along z ``(n,)``, planes; NaN where the sample does not show
+        all of a cell. ``None`` in a plane.
     """
 
     at: NDArray[np.float64]
     radius_px: NDArray[np.float64]
     weight: NDArray[np.float64]
     traces: NDArray[np.float32]
+    depth_px: NDArray[np.float64] | None = None
 
     @property
     def typical_radius_px(self) -> float | None:
         """Median of the radii weighted by clearness and size; ``None`` with less than five."""
-        if len(self.radius_px) < MIN_CELLS:
+        return _typical(self.radius_px, self.weight * self.radius_px)
+
+    @property
+    def typical_depth_px(self) -> float | None:
+        """The same of the half-width along z."""
+        if self.depth_px is None:
             return None
-        order = np.argsort(self.radius_px)
-        share = np.cumsum((self.weight * self.radius_px)[order])
-        return float(self.radius_px[order][np.searchsorted(share, 0.5 * share[-1])])
+        known = np.isfinite(self.depth_px)
+        return _typical(self.depth_px[known], (self.weight * self.radius_px)[known])
 
     def near(self, radius_px: float) -> MeasuredCells:
         """Those of about this size."""
-        keep = np.abs(np.log(self.radius_px / radius_px)) < _CONSISTENT
+        return self.only(np.abs(np.log(self.radius_px / radius_px)) < _CONSISTENT)
+
+    def only(self, rows: NDArray[Any]) -> MeasuredCells:
+        """Some of them."""
+        depth = None if self.depth_px is None else self.depth_px[rows]
         return MeasuredCells(
-            self.at[keep], self.radius_px[keep], self.weight[keep], self.traces[keep]
+            self.at[rows], self.radius_px[rows], self.weight[rows], self.traces[rows], depth
         )
 
     @property
     def evidence(self) -> float:
         """How much light stands behind these cells: many puncta weigh less than a few somata."""
         return float((self.weight * self.radius_px).sum())
+
+
+def _typical(sizes: NDArray[np.float64], weight: NDArray[np.float64]) -> float | None:
+    if len(sizes) < MIN_CELLS:
+        return None
+    order = np.argsort(sizes)
+    share = np.cumsum(weight[order])
+    return float(sizes[order][np.searchsorted(share, 0.5 * share[-1])])
 
 
 def measure_cells(
@@ -99,10 +121,10 @@ def measure_cells(
         Perhaps none.
     """
     report = report or Report()
-    guess = _search(sample, report) if start_px is None else start_px
+    guess = search_size([sample], report) if start_px is None else start_px
     crop, origin = _cut(sample, _CROP_PX, len(sample.frames))
     for _ in range(2):
-        found = _measure(crop, origin, guess / sample.binning, report).near(guess)
+        found = measure_at(crop, origin, guess / sample.binning, report).near(guess)
         radius = found.typical_radius_px
         if radius is None or abs(np.log(radius / guess)) < 0.12:
             break
@@ -110,20 +132,25 @@ def measure_cells(
     return found
 
 
-def _search(sample: Sample, report: Report) -> float:
-    """The size in pixels of the movie that most light stands behind."""
-    best, most = _SCALES_PX[1] * sample.binning, 0.0
+def search_size(samples: Sequence[Sample], report: Report) -> float:
+    """The radius in pixels of the movie that most light stands behind, in all samples together."""
+    first = samples[0]
+    best, most = _SCALES_PX[1] * first.binning, 0.0
     for scale in _SCALES_PX:
-        if scale > max(3.0, _LARGEST * min(sample.dims)):
+        if scale > max(3.0, _LARGEST * min(first.dims)):
             break
-        k = max(1, int(scale / 3.0))
-        crop, origin = _cut(sample, _SEARCH_PX * k, _SEARCH_FRAMES)
-        coarse = _coarser(crop, k)
-        radius = scale * sample.binning
-        evidence = _measure(coarse, origin, scale / k, report).near(radius).evidence
+        radius = scale * first.binning
+        evidence = sum(_evidence(sample, scale, report) for sample in samples)
         if evidence > most:
             best, most = radius, evidence
     return best
+
+
+def _evidence(sample: Sample, scale: float, report: Report) -> float:
+    k = max(1, int(scale / 3.0))
+    crop, origin = _cut(sample, _SEARCH_PX * k, _SEARCH_FRAMES)
+    coarse = _coarser(crop, k)
+    return measure_at(coarse, origin, scale / k, report).near(scale * sample.binning).evidence
 
 
 def _cut(sample: Sample, side: int, n_frames: int) -> tuple[Sample, tuple[int, int]]:
@@ -143,28 +170,35 @@ def _coarser(sample: Sample, k: int) -> Sample:
     return replace(sample, frames=bin_pixels(sample.frames, k), binning=sample.binning * k)
 
 
-def _measure(
+def measure_at(
     sample: Sample, origin: tuple[int, int], radius: float, report: Report
 ) -> MeasuredCells:
+    """Cells of about one size.
+
+    Parameters
+    ----------
+    origin
+        Of the sample, pixels of the movie.
+    radius
+        Pixels of the sample.
+    """
     g = _TRUE_TO_FILTER * radius
     images = filtered_images(sample, (g, g), report)
-    reach = int(np.ceil(3.2 * radius)) + 2
     seeds = find_seeds(images, _MIN_CORR, _MIN_PNR, 2 * radius, border_px=2)[: 2 * N_CELLS]
-    at: list[tuple[int, int]] = []
+    at: list[tuple[float, float]] = []
     radii: list[float] = []
     weights: list[float] = []
     traces: list[NDArray[np.float32]] = []
     for y, x in seeds.tolist():
         if len(radii) == N_CELLS:
             break
-        cell = _look(sample, y, x, radius, reach)
+        cell = look_at(sample, y, x, radius)
         if cell is None:
             continue
-        size, trace = cell
-        at.append((y, x))
-        radii.append(size)
+        at.append(cell.centre)
+        radii.append(cell.radius)
         weights.append(float(images.pnr[y, x] * images.correlation[y, x]))
-        traces.append(trace)
+        traces.append(cell.trace)
     k = sample.binning
     return MeasuredCells(
         (np.array(at, np.float64).reshape(-1, 2) + 0.5) * k - 0.5 + np.array(origin),
@@ -174,19 +208,77 @@ def _measure(
     )
 
 
-def _look(
-    sample: Sample, y: int, x: int, radius: float, reach: int
-) -> tuple[float, NDArray[np.float32]] | None:
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is active at a seed.
+
+    Attributes
+    ----------
+    radius
+        Half-width at half height, pixels of the sample.
+    centre
+        Its middle (y, x), which the seed of a cell with a dark nucleus is not.
+    trace
+        ``(n_frames,)``.
+    weight
+        Of each frame in the picture of activity ``(n_frames,)``, sum 1.
+    quiet
+        Frames that are taken off ``(n_frames,)``.
+    """
+
+    radius: float
+    centre: tuple[float, float]
+    trace: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    quiet: NDArray[np.bool_]
+
+    def brightness(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Of activity, in frames ``(n_frames, ...)`` of this place."""
+        active = np.tensordot(self.weight, frames, 1)
+        return np.asarray(active - frames[self.quiet].mean(0), np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """The box around a place.
+
+    Attributes
+    ----------
+    box
+        Rows and columns of the sample.
+    distance
+        From the place ``(y, x)`` of the box.
+    core, ring
+        Pixels within the radius, and those beyond two radii.
+    """
+
+    box: tuple[slice, slice]
+    distance: NDArray[np.float64]
+    core: NDArray[np.bool_]
+    ring: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, dims: tuple[int, int], y: int, x: int, radius: float) -> Around:
+        reach = int(np.ceil(3.2 * radius)) + 2
+        rows, columns = (
+            slice(max(0, at - reach), min(n, at + reach + 1))
+            for at, n in zip((y, x), dims, strict=True)
+        )
+        yy, xx = np.ogrid[rows, columns]
+        distance = np.hypot(yy - y, xx - x)
+        return cls(
+            (rows, columns), distance, distance <= radius,
+            (distance > 2 * radius) & (distance <= reach),
+        )  # fmt: skip
+
+
+def look_at(sample: Sample, y: int, x: int, radius: float) -> Look | None:
     """Radius and trace of what is active at a seed, or ``None`` when it has no clear edge."""
-    ny, nx = sample.dims
-    rows, columns = slice(max(0, y - reach), y + reach + 1), slice(max(0, x - reach), x + reach + 1)
-    box = sample.frames[:, rows, columns].astype(np.float32)
-    yy, xx = np.ogrid[rows.start : min(rows.stop, ny), columns.start : min(columns.stop, nx)]
-    distance = np.hypot(yy - y, xx - x)
-    core, around = distance <= radius, (distance > 2 * radius) & (distance <= reach)
-    if around.sum() < 8:
+    around = Around.of(sample.dims, y, x, radius)
+    if around.ring.sum() < 8:
         return None
-    trace = box[:, core].mean(1) - box[:, around].mean(1)
+    box = sample.frames[:, around.box[0], around.box[1]].astype(np.float32)
+    trace = box[:, around.core].mean(1) - box[:, around.ring].mean(1)
     trace -= _slow(trace, sample)
     second = np.diff(trace, 2)
     noise = np.sqrt(np.median(second**2) / 0.4549 / 6)  # 0.4549: median of chi-squared
@@ -198,18 +290,25 @@ def _look(
     quiet = z < _QUIET
     if (weight > 0).sum() < 4 or quiet.sum() < 10:
         return None
-    picture = np.tensordot(weight, box, 1) / weight.sum() - box[quiet].mean(0)
-    picture -= np.median(picture[around])
-    return _radius_of(picture, distance, radius), trace
+    found = Look(0.0, (y, x), trace, weight / weight.sum(), quiet)
+    picture = found.brightness(box)
+    picture -= np.median(picture[around.ring])
+    size, (row, column) = _outline_of(picture, around.distance, radius)
+    corner = around.box[0].start, around.box[1].start
+    return replace(found, radius=size, centre=(corner[0] + row, corner[1] + column))
 
 
-def _radius_of(picture: NDArray[np.float32], distance: NDArray[np.float64], radius: float) -> float:
+def _outline_of(
+    picture: NDArray[np.float64], distance: NDArray[np.float64], radius: float
+) -> tuple[float, tuple[float, float]]:
+    """Half-width at half height, and the middle of what is that bright."""
     smooth = gaussian_filter(picture, _SMOOTH)
     near = distance <= max(1.5, radius)
-    centre = np.unravel_index(np.argmax(np.where(near, smooth, -np.inf)), smooth.shape)
-    parts, _ = label(smooth > 0.5 * smooth[centre])
-    inside = binary_fill_holes(parts == parts[centre])
-    return float(np.sqrt(inside.sum() / np.pi))
+    peak = np.unravel_index(np.argmax(np.where(near, smooth, -np.inf)), smooth.shape)
+    parts, _ = label(smooth > 0.5 * smooth[peak])
+    inside = binary_fill_holes(parts == parts[peak])
+    y, x = np.nonzero(inside)
+    return float(np.sqrt(inside.sum() / np.pi)), (float(y.mean()), float(x.mean()))
 
 
 def _slow(trace: NDArray[np.float32], sample: Sample) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ _RUN_FRAMES = 250
 _FIELD_PX = 768 * 768
 """Larger fields are binned in space."""
 _READ_BYTES = 32 << 20
+_MOST_PLANES = 16
+_VOLUME_FRAMES = 500
+_VOLUME_SIDE_PX = (96, 256)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,31 +103,99 @@ def take_sample(
         When the report says so.
     """
     report = report or Report()
-    shape = source.shape
-    if len(shape) not in (3, 4) or min(shape) < 1:
-        raise MovieError(f"A movie must have axes (T, [Z], Y, X), got shape {shape}.")
+    shape = _checked_shape(source)
     plane = _plane_of(shape, plane)
     height, width = shape[-2:]
     binning = max(1, round(np.sqrt(height * width / _FIELD_PX)))
     height, width = height // binning * binning, width // binning * binning
+    planes = slice(0, 1) if plane is None else slice(plane, plane + 1)
+    box = (planes, slice(0, height), slice(0, width))
+    (sample,) = _read_planes(source, box, binning, max_bytes, report)
+    return replace(sample, plane=plane)
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeSample:
+    """The same frames of neighbouring planes, of the middle of a volume.
+
+    Attributes
+    ----------
+    planes
+        A sample of each.
+    origin
+        ``(z, y, x)`` of the first pixel, in those of the movie.
+    """
+
+    planes: tuple[Sample, ...]
+    origin: tuple[int, int, int]
+
+
+def take_volume_sample(
+    source: WindowSource, *, max_bytes: int = SAMPLE_BYTES, report: Report | None = None
+) -> VolumeSample:
+    """Read runs of volumes spread evenly over a movie ``(T, Z, Y, X)``.
+
+    Large volumes are cut around their middle, so that hundreds of frames fit into ``max_bytes``.
+
+    Raises
+    ------
+    MovieError
+        It is no volume, or has no frames.
+    CancelledByUser
+        When the report says so.
+    """
+    report = report or Report()
+    shape = _checked_shape(source)
+    if len(shape) != 4:
+        raise MovieError(f"A volume must have axes (T, Z, Y, X), got shape {shape}.")
+    n_planes = min(shape[1], _MOST_PLANES)
+    pixels = max_bytes / (_VOLUME_FRAMES * n_planes * source.dtype.itemsize)
+    side = int(np.clip(np.sqrt(pixels), *_VOLUME_SIDE_PX))
+    box = tuple(
+        slice((n - m) // 2, (n - m) // 2 + m)
+        for n, m in zip(shape[1:], (n_planes, *(min(n, side) for n in shape[2:])), strict=True)
+    )
+    planes = _read_planes(source, box, 1, max_bytes, report)
+    return VolumeSample(planes, (box[0].start, box[1].start, box[2].start))
+
+
+def _checked_shape(source: WindowSource) -> tuple[int, ...]:
+    shape = source.shape
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        raise MovieError(f"A movie must have axes (T, [Z], Y, X), got shape {shape}.")
+    return shape
+
+
+def _read_planes(
+    source: WindowSource,
+    box: tuple[slice, ...],
+    binning: int,
+    max_bytes: int,
+    report: Report,
+) -> tuple[Sample, ...]:
+    """Samples of the planes of a box ``(z, y, x)``, each read once."""
+    n_planes, height, width = (part.stop - part.start for part in box)
     dtype = source.dtype if binning == 1 else np.dtype(np.float32)
-    frame_bytes = height * width // binning**2 * dtype.itemsize
+    frame_bytes = n_planes * (height * width // binning**2) * dtype.itemsize
     wanted = int(np.clip(max_bytes // frame_bytes, 30, _MAX_FRAMES))
-    first, lengths = _runs(shape[0], wanted)
-    frames = np.empty((sum(lengths), height // binning, width // binning), dtype)
-    window = (slice(0, height), slice(0, width))
-    depth = () if plane is None else (slice(plane, plane + 1),)
+    first, lengths = _runs(source.shape[0], wanted)
+    frames = np.empty((n_planes, sum(lengths), height // binning, width // binning), dtype)
+    window = box if len(source.shape) == 4 else box[1:]
+    step = max(1, _READ_BYTES // max(1, n_planes * height * width * source.dtype.itemsize))
     at = 0
     for start, length in zip(first, lengths, strict=True):
-        step = max(1, _READ_BYTES // max(1, height * width * source.dtype.itemsize))
         for a in range(start, start + length, step):
             b = min(a + step, start + length)
-            block = source.read_window(a, b, (*depth, *window)).reshape(b - a, height, width)
-            frames[at : at + b - a] = bin_pixels(block, binning)
+            block = source.read_window(a, b, window).reshape(b - a, n_planes, height, width)
+            for k in range(n_planes):
+                frames[k, at : at + b - a] = bin_pixels(block[:, k], binning)
             at += b - a
-            report.progress("reading a sample", at, len(frames))
+            report.progress("reading a sample", at, frames.shape[1])
     starts = tuple(int(n) for n in np.cumsum([0, *lengths[:-1]]))
-    return Sample(frames, starts, tuple(first), binning, plane, shape[0])
+    return tuple(
+        Sample(frames[k], starts, tuple(first), binning, box[0].start + k, source.shape[0])
+        for k in range(n_planes)
+    )
 
 
 def _plane_of(shape: tuple[int, ...], plane: int | None) -> int | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
+    from napari_cnmf.core.lab.cells import MeasuredCells
+
 _EMPTY = (
     "Open a movie and choose it here: cell size, seeds, patches and times are drawn over it, and "
     "what you choose goes into the CNMF parameters dock at once."
@@ -45,6 +47,7 @@ class LabWidget(Dock):
         self.task = LatestTask(self)
         self.recording: Recording | None = None
         self._plane: int | None = None
+        self._volume: MeasuredCells | None = None
         self.layer_combo = ComboBox(choices=self._choices, nullable=True)
         keep_wheel_for_scrolling(self.layer_combo.native)
         self.status = text_label(gray=True)
@@ -138,6 +141,7 @@ class LabWidget(Dock):
             return
         self.stage.remove()
         self.stage.layer = layer
+        self._volume = None
         self._show_hint()
         self._load()
 
@@ -157,10 +161,13 @@ class LabWidget(Dock):
         params = self.link.params()
         rate = None if params is None else params.data.fr
 
+        volume = self._volume
+
         def work(should_stop: ShouldStop) -> Recording:
-            return look_at(layer, plane, rate, should_stop)
+            return look_at(layer, plane, rate, should_stop, volume)
 
         def done(recording: Recording) -> None:
+            self._volume = recording.volume
             self._set_recording(recording)
             kind = "warning" if recording.remarks else ""
             show_sentence(self.status, _describe(recording), kind=kind)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from napari_cnmf.batch.suggesting import Suggestion, sample_of, suggestion_from
 from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
-from napari_cnmf.core.lab.sample import Sample
-from napari_cnmf.io.movies import remarks_on
+from napari_cnmf.core.lab.sample import Sample, take_volume_sample
+from napari_cnmf.core.lab.volume import measure_volume
+from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.lab._stage import open_layer
 
@@ -28,6 +29,9 @@ class Recording:
         Of the metadata; ``None`` when they do not say.
     remarks
         What is odd about the movie's frames, in sentences.
+    volume
+        The clearest cells of a volume, followed along z; ``cells`` are those of ``sample``, which
+        is of one plane.
     """
 
     movie: Movie
@@ -35,6 +39,7 @@ class Recording:
     cells: MeasuredCells
     decay: Decay
     remarks: tuple[str, ...] = ()
+    volume: MeasuredCells | None = None
 
     @property
     def frame_rate_hz(self) -> float | None:
@@ -42,14 +47,16 @@ class Recording:
 
     def suggestion(self, frame_rate_hz: float | None, *, one_photon: bool) -> Suggestion:
         """Parameters that it comes to at a frame rate."""
-        return suggestion_from(
-            self.cells, self.decay, frame_rate_hz, one_photon=one_photon,
-            n_axes=len(self.movie.dims),
-        )  # fmt: skip
+        cells = self.cells if self.volume is None else self.volume
+        return suggestion_from(cells, self.decay, frame_rate_hz, one_photon=one_photon)
 
 
 def look_at(
-    layer: Image, plane: int | None, rate_hz: float | None, should_stop: Callable[[], bool]
+    layer: Image,
+    plane: int | None,
+    rate_hz: float | None,
+    should_stop: Callable[[], bool],
+    volume: MeasuredCells | None = None,
 ) -> Recording:
     """Read a sample of a layer's movie and measure it; runs off the GUI thread.
 
@@ -57,6 +64,8 @@ def look_at(
     ----------
     rate_hz
         That was set; the movie's own where it was not.
+    volume
+        What was measured of the same volume before: its cells are the same in every plane.
 
     Raises
     ------
@@ -69,6 +78,9 @@ def look_at(
 
     movie = open_layer(layer)
     sample = sample_of(movie, plane=plane, should_stop=should_stop)
-    cells = measure_cells(sample, report=Report(should_stop=should_stop))
+    report = Report(should_stop=should_stop)
+    if len(movie.dims) == 3 and volume is None:
+        volume = measure_volume(take_volume_sample(MovieWindow(movie), report=report), report)
+    cells = measure_cells(sample, None if volume is None else volume.typical_radius_px, report)
     decay = estimate_decay(cells, sample, rate_hz or movie.frame_rate_hz)
-    return Recording(movie, sample, cells, decay, tuple(remarks_on(movie)))
+    return Recording(movie, sample, cells, decay, tuple(remarks_on(movie)), volume)

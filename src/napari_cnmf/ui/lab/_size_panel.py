@@ -164,22 +164,24 @@ class SizePanel(Panel):
             self._draw()
 
     def _show_facts(self) -> None:
-        size = self.suggestion()
-        self.take_button.setVisible(size is not None)
         if self.recording is None:
+            self.take_button.hide()
             show_sentence(self.facts, "")
             return
-        cells = self.recording.cells
-        radius = cells.typical_radius_px
-        if radius is None:
-            text = f"{len(cells.radius_px)} clear cells in the sample: too few to measure."
+        found = self.recording.suggestion(None, one_photon=self.link.is_one_photon)
+        self.take_button.setVisible(found.size is not None)
+        if found.radius_px is None:
+            text = f"{found.n_cells} clear cells in the sample: too few to measure."
             show_sentence(self.facts, text, kind="warning")
             return
-        text = f"{len(cells.radius_px)} clear cells are {2 * radius:.1f} px wide at half height"
-        if size is None:
-            text += ". Set their depth in planes by hand."
+        text = f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide"
+        if found.depth_px is not None:
+            text += f" and {2 * found.depth_px:.1f} planes deep"
+        text += " at half height"
+        if found.size is None:
+            text += ". The planes do not show how deep they are: set it by hand."
         else:
-            text += f": gSig {size.gSig[0]}, gSiz {size.gSiz[0]}"
+            text += f": gSig {_size(found.size.gSig)}, gSiz {_size(found.size.gSiz)}"
         show_sentence(self.facts, text)
 
     def _draw(self) -> None:
@@ -233,3 +235,8 @@ class SizePanel(Panel):
 
     def clear(self) -> None:
         self.stage.hide(_RINGS)
+
+
+def _size(axes: tuple[int, ...]) -> str:
+    """One number in a plane, all axes in a volume."""
+    return str(axes[0]) if len(axes) == 2 else " × ".join(map(str, axes))

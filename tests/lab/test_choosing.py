@@ -190,6 +190,11 @@ def test_cell_size_of_a_volume(radius: float, plane_px: float) -> None:
     assert found.size is not None
     assert [abs(a - b) for a, b in zip(found.size.gSig, recording.gSig, strict=True)] <= [1, 1, 1]
     assert found.size.gSiz == tuple(2 * g + 1 for g in found.size.gSig)
+    # what was chosen for a plane fits the volume then
+    flat = CNMFParams.preset("two-photon somata")
+    applied = found.applied_to(flat)
+    assert applied.init.gSig == found.size.gSig
+    assert applied.motion.max_shifts[1:] == flat.motion.max_shifts
     assert found.decay_time_s == pytest.approx(recording.decay_time_s, rel=0.35)
 
 
@@ -325,6 +330,20 @@ def test_suggested_parameters_from_python_and_from_the_command_line(
     assert main(["suggest", str(tmp_path / "movie.tif"), "--one-photon", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["settings"]["init.gSiz"][0] == 4 * told["settings"]["init.gSig"][0] + 1
+
+
+def test_what_is_suggested_for_a_volume_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = simulate_volume(n_frames=300, size=(8, 56, 60), n_cells=14, seed=1)
+    recording.write(tmp_path / "volume.tif")
+    assert main(["suggest", str(tmp_path / "volume.tif")]) == 0
+    said = capsys.readouterr()
+    assert "planes deep" in said.err
+    batch = ["batch", str(tmp_path / "batch"), "add", str(tmp_path / "volume.tif")]
+    assert main([*batch, *said.out.split()]) == 0
+    (item,) = nc.Batch.open(tmp_path / "batch")
+    assert item.params.init.gSig == recording.gSig
 
 
 def test_every_frame_of_a_sample_is_in_a_run() -> None:

@@ -248,6 +248,7 @@ def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, 
     dock.cell_size.take_button.click()
     assert form_of(dock).form.row("init.gSig").value == recording.gSig == (2, 5, 5)
     assert form_of(dock).form.row("init.gSiz").value == (5, 11, 11)
+    assert dock.link.params() is not None  # no size of a plane is left beside them
     # a drawn circle is of a plane: the depth stays
     dock.cell_size.add_circle(np.array([20.0, 20.0]), 7.0)
     assert form_of(dock).form.row("init.gSig").value == (2, 7, 7)

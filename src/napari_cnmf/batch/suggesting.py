@@ -17,6 +17,7 @@ from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params.cell_size import CellSize, size_of_half_height
+from napari_cnmf.params.volume_sizes import set_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +66,8 @@ class Suggestion:
         return found
 
     def applied_to(self, params: CNMFParams) -> CNMFParams:
-        """These parameters with what could be told."""
-        for name, value in self.settings.items():
-            params = params.set(name, value)
-        return params
+        """These parameters with what could be told; of a volume all sizes have three numbers."""
+        return set_all(params, self.settings)
 
 
 def suggest(

@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
         print(sentence, file=sys.stderr)
     for remark in found.remarks:
         print(f"Warning: {remark}", file=sys.stderr)
-    print(" ".join(f"--set {name}={_shown(value)}" for name, value in found.settings.items()))
+    told = [f"--set {name}={_shown(value)}" for name, value in found.settings.items()]
+    is_volume = found.size is not None and len(found.size.gSig) == 3
+    print(" ".join(["--preset volumetric", *told] if is_volume else told))
     return EXIT_OK
 
 

@@ -64,6 +64,11 @@ class FormLink(QObject):
         except ParameterError:
             return None
 
+    def values(self) -> dict[str, Any]:
+        """What stands in each row of the form, by parameter."""
+        rows = self.form.form
+        return {name: rows.row(name).value for name in _FIELDS}
+
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong in the form, by parameter."""

@@ -18,6 +18,7 @@ from napari_cnmf.params.cell_size import (
     size_of_circle,
     with_depth,
 )
+from napari_cnmf.params.volume_sizes import in_a_volume
 from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
 from napari_cnmf.ui.lab._stage import circles
 
@@ -107,6 +108,10 @@ class SizePanel(Panel):
         params = self.link.params()
         if params is not None:
             size = with_depth(size, params.init.gSig)
+        if len(size.gSig) == 3:
+            # Sizes of a plane beside those of a volume would be an error in the form.
+            for name, value in in_a_volume(self.link.values()).items():
+                self.link.set(name, value)
         self.link.set("init.gSig", size.gSig)
         self.link.set("init.gSiz", size.gSiz)
         self.refresh()

@@ -44,7 +44,7 @@ class Case:
         rate, decay_s = CLOCKS[self.seed % len(CLOCKS)]
         r = self.radius_px
         common = {
-            "n_frames": N_FRAMES, "radius_px": r, "noise": self.noise, "seed": 100 + self.seed,
+            "n_frames": N_FRAMES, "radius_px": r, "noise": self.noise, "seed": 300 + self.seed,
             "frame_rate_hz": rate, "decay_time_s": decay_s, "border_margin_px": 1.2 * r,
         }  # fmt: skip
         if self.kind == "two-photon":

@@ -343,7 +343,8 @@ def test_what_is_suggested_for_a_volume_can_be_pasted(
     batch = ["batch", str(tmp_path / "batch"), "add", str(tmp_path / "volume.tif")]
     assert main([*batch, *said.out.split()]) == 0
     (item,) = nc.Batch.open(tmp_path / "batch")
-    assert item.params.init.gSig == recording.gSig
+    off = np.subtract(item.params.init.gSig, recording.gSig)
+    assert np.abs(off).max() <= 1
 
 
 def test_every_frame_of_a_sample_is_in_a_run() -> None:

@@ -99,10 +99,10 @@ def suggest(
     rate = given.data.fr or opened.frame_rate_hz
     if len(opened.dims) == 3:
         volume = take_volume_sample(MovieWindow(opened))
-        cells, sample = measure_volume(volume), volume.planes[0]
+        cells, sample = measure_volume(volume, one_photon=one_photon), volume.planes[0]
     else:
         sample = sample_of(opened)
-        cells = measure_cells(sample)
+        cells = measure_cells(sample, one_photon=one_photon)
     found = suggestion_from(cells, estimate_decay(cells, sample, rate), rate, one_photon=one_photon)
     return replace(found, remarks=tuple(remarks_on(opened)))
 

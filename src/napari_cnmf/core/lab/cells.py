@@ -26,6 +26,12 @@ MIN_CELLS = 5
 _ACTIVE = 2.5
 _QUIET = 1.0
 _SMOOTH = 0.7
+_SMOOTH_SHARE = 0.15
+_LEAST_PIXELS = 9
+_PIXELS_SHARE = 0.12
+"""Of a cell's: pixels at about one distance from its middle that are averaged."""
+_FARTHEST_TOP = 1.6
+"""Of the radius: the rim of a cell with a dark nucleus is not farther from the middle."""
 _MIN_PNR = 5.0
 _MIN_CORR = 0.3
 _CROP_PX = 256
@@ -33,6 +39,7 @@ _TRUE_TO_FILTER = 0.8
 """Of a cell's radius: the standard deviation of the filter that shows it best."""
 _SCALES_PX = (2.1, 3.1, 4.6, 6.8, 10.0, 15.0, 22.0)
 """Radii that are tried: each filter shows what is of its size, and puncta or clusters else."""
+_POWER_1P, _SHARE_1P = 0.5, 0.35
 _LARGEST = 1 / 10
 """Of the field."""
 _CONSISTENT = 0.4
@@ -90,10 +97,9 @@ class MeasuredCells:
             self.at[rows], self.radius_px[rows], self.weight[rows], self.traces[rows], depth
         )
 
-    @property
-    def evidence(self) -> float:
-        """How much light stands behind these cells: many puncta weigh less than a few somata."""
-        return float((self.weight * self.radius_px).sum())
+    def evidence(self, power: float) -> float:
+        """How much stands behind these cells; 1 is light, and less counts small ones for more."""
+        return float((self.weight * self.radius_px**power).sum())
 
 
 def _typical(sizes: NDArray[np.float64], weight: NDArray[np.float64]) -> float | None:
@@ -105,15 +111,20 @@ def _typical(sizes: NDArray[np.float64], weight: NDArray[np.float64]) -> float |
 
 
 def measure_cells(
-    sample: Sample, start_px: float | None = None, report: Report | None = None
+    sample: Sample,
+    start_px: float | None = None,
+    report: Report | None = None,
+    *,
+    one_photon: bool = False,
 ) -> MeasuredCells:
     """Find the clearest cells and measure them.
 
     Parameters
     ----------
     start_px
-        Their radius in pixels of the movie, where it is known about; else all sizes are tried and
-        the one that most light stands behind is taken.
+        Their radius in pixels of the movie, where it is known about; else all sizes are tried.
+    one_photon
+        What is larger than cells may be brighter than they are.
 
     Returns
     -------
@@ -121,7 +132,7 @@ def measure_cells(
         Perhaps none.
     """
     report = report or Report()
-    guess = search_size([sample], report) if start_px is None else start_px
+    guess = search_size([sample], report, one_photon=one_photon) if start_px is None else start_px
     crop, origin = _cut(sample, _CROP_PX, len(sample.frames))
     for _ in range(2):
         found = measure_at(crop, origin, guess / sample.binning, report).near(guess)
@@ -132,25 +143,35 @@ def measure_cells(
     return found
 
 
-def search_size(samples: Sequence[Sample], report: Report) -> float:
-    """The radius in pixels of the movie that most light stands behind, in all samples together."""
+def search_size(samples: Sequence[Sample], report: Report, *, one_photon: bool = False) -> float:
+    """The radius in pixels of the movie that shows the cells, in all samples together.
+
+    Two-photon: the one that most light stands behind, since puncta are many and hold little.
+    One-photon: the smallest with a third of the most evidence, since cells of other depths and the
+    background that moves are larger than cells, and often hold more light.
+    """
     first = samples[0]
-    best, most = _SCALES_PX[1] * first.binning, 0.0
+    power, share = (_POWER_1P, _SHARE_1P) if one_photon else (1.0, 1.0)
+    evidence: dict[float, float] = {}
     for scale in _SCALES_PX:
         if scale > max(3.0, _LARGEST * min(first.dims)):
             break
         radius = scale * first.binning
-        evidence = sum(_evidence(sample, scale, report) for sample in samples)
-        if evidence > most:
-            best, most = radius, evidence
-    return best
+        found = [_cells_of_scale(sample, scale, report) for sample in samples]
+        if sum(len(cells.radius_px) for cells in found) >= MIN_CELLS:
+            evidence[radius] = sum(cells.evidence(power) for cells in found)
+    most = max(evidence.values(), default=0.0)
+    return next(
+        (radius for radius, value in evidence.items() if value >= share * most),
+        _SCALES_PX[1] * first.binning,
+    )
 
 
-def _evidence(sample: Sample, scale: float, report: Report) -> float:
+def _cells_of_scale(sample: Sample, scale: float, report: Report) -> MeasuredCells:
     k = max(1, int(scale / 3.0))
     crop, origin = _cut(sample, _SEARCH_PX * k, _SEARCH_FRAMES)
     coarse = _coarser(crop, k)
-    return measure_at(coarse, origin, scale / k, report).near(scale * sample.binning).evidence
+    return measure_at(coarse, origin, scale / k, report).near(scale * sample.binning)
 
 
 def _cut(sample: Sample, side: int, n_frames: int) -> tuple[Sample, tuple[int, int]]:
@@ -301,14 +322,30 @@ def look_at(sample: Sample, y: int, x: int, radius: float) -> Look | None:
 def _outline_of(
     picture: NDArray[np.float64], distance: NDArray[np.float64], radius: float
 ) -> tuple[float, tuple[float, float]]:
-    """Half-width at half height, and the middle of what is that bright."""
-    smooth = gaussian_filter(picture, _SMOOTH)
+    """Half-width at half height, and the middle of what is that bright.
+
+    The height is that of the brightest circle around the middle, not of the brightest pixel:
+    noise would lift that one, and the cell look narrower than it is.
+    """
+    smooth = gaussian_filter(picture, max(_SMOOTH, _SMOOTH_SHARE * radius))
     near = distance <= max(1.5, radius)
     peak = np.unravel_index(np.argmax(np.where(near, smooth, -np.inf)), smooth.shape)
     parts, _ = label(smooth > 0.5 * smooth[peak])
-    inside = binary_fill_holes(parts == parts[peak])
-    y, x = np.nonzero(inside)
-    return float(np.sqrt(inside.sum() / np.pi)), (float(y.mean()), float(x.mean()))
+    y, x = np.nonzero(binary_fill_holes(parts == parts[peak]))
+    middle = float(y.mean()), float(x.mean())
+    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    away = np.hypot(rows - middle[0], columns - middle[1]).ravel()
+    order = np.argsort(away, kind="stable")
+    n = int(max(_LEAST_PIXELS, _PIXELS_SHARE * np.pi * radius**2))
+    at, height = _moving_mean(away[order], n), _moving_mean(picture.ravel()[order], n)
+    top = int(np.argmax(np.where(at <= _FARTHEST_TOP * radius, height, -np.inf)))
+    outside = np.flatnonzero(height[top:] < 0.5 * height[top])
+    return float(at[top + outside[0]] if len(outside) else at[-1]), middle
+
+
+def _moving_mean(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray((total[n:] - total[:-n]) / n, np.float64)
 
 
 def _slow(trace: NDArray[np.float32], sample: Sample) -> NDArray[np.float32]:

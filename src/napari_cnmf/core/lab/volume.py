@@ -31,7 +31,9 @@ _ONE_PLANE = 0.5
 """Half-width of a cell that one plane alone shows."""
 
 
-def measure_volume(volume: VolumeSample, report: Report | None = None) -> MeasuredCells:
+def measure_volume(
+    volume: VolumeSample, report: Report | None = None, *, one_photon: bool = False
+) -> MeasuredCells:
     """Find the clearest cells of a volume and measure them.
 
     Returns
@@ -42,7 +44,8 @@ def measure_volume(volume: VolumeSample, report: Report | None = None) -> Measur
     report = report or Report()
     samples = volume.planes
     seeded = _spread(len(samples), _SEED_PLANES)
-    guess = search_size([samples[k] for k in _spread(len(samples), _SEARCH_PLANES)], report)
+    searched = [samples[k] for k in _spread(len(samples), _SEARCH_PLANES)]
+    guess = search_size(searched, report, one_photon=one_photon)
     found = _measure(volume, seeded, guess, report)
     radius = found.typical_radius_px
     if radius is not None and abs(np.log(radius / guess)) > 0.12:

@@ -48,6 +48,7 @@ class LabWidget(Dock):
         self.recording: Recording | None = None
         self._plane: int | None = None
         self._volume: MeasuredCells | None = None
+        self._is_one_photon = False
         self.layer_combo = ComboBox(choices=self._choices, nullable=True)
         keep_wheel_for_scrolling(self.layer_combo.native)
         self.status = text_label(gray=True)
@@ -100,6 +101,7 @@ class LabWidget(Dock):
         stage, panels = self.stage, self.panels
         self.destroyed.connect(lambda: _leave(stage, panels))
         self.layer_combo.changed.connect(lambda _: self._on_layer())
+        self.link.changed.connect(self._on_parameters)
         self.tabs.currentChanged.connect(lambda _: self._show_page())
 
     def _ensure_form(self) -> None:
@@ -150,9 +152,18 @@ class LabWidget(Dock):
         if self.stage.plane != self._plane:
             self._load()
 
-    def _load(self) -> None:
+    def _on_parameters(self) -> None:
+        """Cells are told from their surround in another way in one-photon recordings."""
+        if self.stage.layer is not None and self.link.is_one_photon != self._is_one_photon:
+            self._volume = None
+            self._load(again=True)
+
+    def _load(self, *, again: bool = False) -> None:
+        """Sample and measure the movie; ``again`` leaves what is drawn of the same movie."""
         layer = self.stage.layer
-        self._set_recording(None)
+        again = again and self.recording is not None
+        if not again:
+            self._set_recording(None)
         self._plane = plane = self.stage.plane
         if layer is None:
             self.task.cancel()
@@ -161,14 +172,15 @@ class LabWidget(Dock):
         params = self.link.params()
         rate = None if params is None else params.data.fr
 
-        volume = self._volume
+        volume, one_photon = self._volume, self.link.is_one_photon
+        self._is_one_photon = one_photon
 
         def work(should_stop: ShouldStop) -> Recording:
-            return look_at(layer, plane, rate, should_stop, volume)
+            return look_at(layer, plane, rate, should_stop, volume, one_photon=one_photon)
 
         def done(recording: Recording) -> None:
             self._volume = recording.volume
-            self._set_recording(recording)
+            self._set_recording(recording, again=again)
             kind = "warning" if recording.remarks else ""
             show_sentence(self.status, _describe(recording), kind=kind)
 
@@ -178,10 +190,10 @@ class LabWidget(Dock):
         show_sentence(self.status, "reading a sample and measuring its cells…")
         self.task.start(work, done, failed, title="Parameter lab: a sample of the movie")
 
-    def _set_recording(self, recording: Recording | None) -> None:
+    def _set_recording(self, recording: Recording | None, *, again: bool = False) -> None:
         self.recording = recording
         for panel in self.panels:
-            panel.set_recording(recording)
+            panel.set_recording(recording, again=again)
         self._show_page()
 
     def _show_page(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR
 
@@ -27,10 +27,11 @@ class Panel(QWidget):
         self.column.setSpacing(6)
         link.changed.connect(self._on_link)
 
-    def set_recording(self, recording: Recording | None) -> None:
-        """Another movie, or none."""
+    def set_recording(self, recording: Recording | None, *, again: bool = False) -> None:
+        """Another movie, or none; or ``again`` the same one, measured anew."""
         self.recording = recording
-        self.on_recording()
+        if not again:
+            self.on_recording()
         if self.is_shown:
             self.refresh()
 
@@ -65,6 +66,12 @@ def text_label(text: str = "", *, gray: bool = False) -> QLabel:
     if gray:
         label.setStyleSheet("color: gray;")
     return label
+
+
+def take_what_is_left(plot: QWidget, least_px: int) -> None:
+    """Let a plot fill its page: the height it asks for itself would have the page scroll."""
+    plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+    plot.setMinimumHeight(least_px)
 
 
 def show_sentence(label: QLabel, text: str, *, kind: str = "") -> None:

@@ -18,7 +18,7 @@ from napari_cnmf.io.movies import MovieWindow
 from napari_cnmf.model.contours import contours
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui._theme import call_later
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left, text_label
 from napari_cnmf.ui.lab._task import LatestTask, ShouldStop
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PREVIEW, BOX = "preview", "preview window"
 _DELAY_MS = 250
-_REST_MS = 500
+_REST_MS = 300
 _MOST_TRACES = 14
 _REJECTED = "#888888"
 
@@ -63,7 +63,7 @@ class PreviewPanel(Panel):
         self._item.getAxis("left").setStyle(showValues=False)
         self._item.getAxis("bottom").setLabel("time (s)")
         self._item.setDownsampling(auto=True, mode="peak")
-        self.plot.setMinimumHeight(170)
+        take_what_is_left(self.plot, 170)
         self._lay_out()
         self._run_later = call_later(self, self._run, _DELAY_MS)
         self._rested = call_later(self, self._on_rest, _REST_MS)
@@ -131,6 +131,8 @@ class PreviewPanel(Panel):
             if np.abs(at - np.array(self.place.centre)).max() < near:
                 return
         self.look_at(*at)
+        self._run_later.stop()
+        self._run()  # it has rested long enough
 
     def _is_inside(self, at: NDArray[np.float64]) -> bool:
         layer = self.stage.layer

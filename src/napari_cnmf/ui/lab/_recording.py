@@ -57,6 +57,8 @@ def look_at(
     rate_hz: float | None,
     should_stop: Callable[[], bool],
     volume: MeasuredCells | None = None,
+    *,
+    one_photon: bool = False,
 ) -> Recording:
     """Read a sample of a layer's movie and measure it; runs off the GUI thread.
 
@@ -66,6 +68,8 @@ def look_at(
         That was set; the movie's own where it was not.
     volume
         What was measured of the same volume before: its cells are the same in every plane.
+    one_photon
+        Whether what is larger than cells may be brighter than they are.
 
     Raises
     ------
@@ -80,7 +84,10 @@ def look_at(
     sample = sample_of(movie, plane=plane, should_stop=should_stop)
     report = Report(should_stop=should_stop)
     if len(movie.dims) == 3 and volume is None:
-        volume = measure_volume(take_volume_sample(MovieWindow(movie), report=report), report)
-    cells = measure_cells(sample, None if volume is None else volume.typical_radius_px, report)
+        volume = measure_volume(
+            take_volume_sample(MovieWindow(movie), report=report), report, one_photon=one_photon
+        )
+    start = None if volume is None else volume.typical_radius_px
+    cells = measure_cells(sample, start, report, one_photon=one_photon)
     decay = estimate_decay(cells, sample, rate_hz or movie.frame_rate_hz)
     return Recording(movie, sample, cells, decay, tuple(remarks_on(movie)), volume)

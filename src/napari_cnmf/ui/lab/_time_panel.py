@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QPushButton
 
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left, text_label
 
 if TYPE_CHECKING:
     from napari_cnmf.core.lab.decay import Decay
@@ -34,8 +34,10 @@ class TimePanel(Panel):
         self._item.setMouseEnabled(x=False, y=False)
         self._item.addLegend(offset=(-4, 1), labelTextSize="8pt")
         self._item.getAxis("bottom").setLabel("lag (s)")
-        self._item.getAxis("left").setLabel("autocorrelation")
-        self.plot.setMinimumHeight(140)
+        left = self._item.getAxis("left")
+        left.setLabel("autocorrelation")
+        left.enableAutoSIPrefix(False)  # of a number without a unit
+        take_what_is_left(self.plot, 140)
         self.column.addWidget(link.row("data.fr"))
         self.column.addWidget(self.rate_facts)
         self.column.addWidget(link.row("data.decay_time"))

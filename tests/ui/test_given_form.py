@@ -62,15 +62,13 @@ def test_a_drawn_region_is_the_mask_of_the_item(
     qtbot.waitUntil(lambda: "must hold a shape" in form.status.text())
     assert not form.add_button.isEnabled()
     layer.add([SQUARE], shape_type="polygon")
-    form._check_soon.start()
-    qtbot.waitUntil(form.add_button.isEnabled)
+    qtbot.waitUntil(form.add_button.isEnabled)  # the form hears of what is drawn
     item = added(form, qtbot)
     mask = np.load(item.folder / item.spec.mask)
     assert mask.shape == (30, 44)
     assert mask[10, 10]
     assert not mask[20, 30]
     form.given.leave_out.value = True
-    form._check_soon.start()
     qtbot.waitUntil(form.add_button.isEnabled)
     other = added(form, qtbot)
     np.testing.assert_array_equal(np.load(other.folder / other.spec.mask), ~mask)
@@ -91,7 +89,6 @@ def test_cells_from_labels_shapes_and_files(
     shapes = viewer.add_shapes([at], shape_type="polygon", ndim=3, name="drawn")
     shapes.add([np.column_stack([np.full(4, 7.0), SQUARE + 14])], shape_type="ellipse")
     form.given.cells.value = LayerGiven(shapes)
-    form._check_soon.start()
     qtbot.waitUntil(form.add_button.isEnabled)
     drawn = form_footprints(added(form, qtbot))
     assert drawn.shape == (30 * 44, 2)
@@ -130,3 +127,20 @@ def test_labels_of_another_field_are_refused_and_nothing_is_added(
     # for a motion correction they play no part
     form.header.algorithm_combo.value = "mcorr"
     assert form.given_box.isHidden()
+
+
+def test_what_is_painted_into_the_chosen_layer_counts(
+    form: ParametersWidget, viewer: Any, qtbot: Any
+) -> None:
+    layer = viewer.add_labels(np.zeros((30, 44), int), name="painted")
+    listeners = layer.events.paint.callbacks
+    form.given.cells.value = LayerGiven(layer)
+    qtbot.waitUntil(form.add_button.isEnabled)
+    layer.selected_label = 2
+    layer.paint((10, 12), 2)
+    qtbot.waitUntil(lambda: form.request() is not None and np.any(form.request().ain == 2))
+    other = viewer.add_labels(np.ones((30, 44), int), name="other")
+    form.given.cells.value = LayerGiven(other)
+    assert (
+        layer.events.paint.callbacks == listeners
+    )  # what is not chosen any more is not listened to

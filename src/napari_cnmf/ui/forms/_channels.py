@@ -23,12 +23,15 @@ class ChannelRow(QWidget):
         super().__init__(parent)
         self.channel_box, self.number_box = QSpinBox(), QSpinBox()
         self.channel_box.setRange(_UNSAID, _MOST - 1)
-        self.channel_box.setSpecialValueText("the only one")
-        self.channel_box.setToolTip("Which channel, counted from 0")
+        self.channel_box.setSpecialValueText("auto")
+        self.channel_box.setToolTip(
+            "Which channel, counted from 0; auto where the file has one alone"
+        )
         self.number_box.setRange(1, _MOST)
-        self.number_box.setSpecialValueText("as in the file")
+        self.number_box.setSpecialValueText("auto")
         self.number_box.setToolTip(
-            "For files that do not know of their channels: so many alternate frame by frame"
+            "auto: the file says how many. Some do not: so many channels alternate in them frame "
+            "by frame"
         )
         self.show_button = QToolButton()
         self.show_button.setText("Show")

@@ -100,6 +100,7 @@ class GivenForm(QWidget):
         self._viewer = viewer
         self._files: dict[str, list[FileGiven]] = {"cells": [], REGION: []}
         self._items: list[ItemInput] = []
+        self._watched: list[Any] = []
         self.cells = ComboBox(choices=self._cell_choices, nullable=False)
         self.region = ComboBox(choices=self._region_choices, nullable=False)
         self.leave_out = ComboBox(choices=[("analyse it", False), ("leave it out", True)])
@@ -108,6 +109,7 @@ class GivenForm(QWidget):
             keep_wheel_for_scrolling(combo.native)
             combo.changed.connect(lambda _: self._on_changed())
         events = viewer.layers.events
+        self.destroyed.connect(lambda _object=None: self._unwatch())
         connect_while_alive(
             self,
             (events.inserted, self.refresh),
@@ -138,6 +140,26 @@ class GivenForm(QWidget):
 
     def _on_changed(self) -> None:
         self.leave_out.native.setVisible(self.region.value is not None)
+        self._watch()
+        self.changed.emit()
+
+    def _watch(self) -> None:
+        """Hear of what is drawn into the layers that are chosen."""
+        self._unwatch()
+        for chosen in (self.cells.value, self.region.value):
+            if isinstance(chosen, LayerGiven):
+                events = chosen.layer.events
+                wanted = [getattr(events, name, None) for name in ("data", "paint")]
+                self._watched += [event for event in wanted if event is not None]
+        for event in self._watched:
+            event.connect(self._on_drawn)
+
+    def _unwatch(self) -> None:
+        for event in self._watched:
+            event.disconnect(self._on_drawn)
+        self._watched = []
+
+    def _on_drawn(self, _event: Any = None) -> None:
         self.changed.emit()
 
     # -- choices

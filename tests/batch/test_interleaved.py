@@ -56,6 +56,9 @@ def test_one_movie_of_both_is_warned_about(
     silent = batch.add("cnmf", both, params=PARAMS)
     (warning,) = silent.warnings
     assert "2 channels or planes may be interleaved" in warning
+    batch.run()
+    (*_, again) = [w for w in silent.warnings if "interleaved" in w]
+    assert again == warning  # said of what ran, too
     for movie, told in ((green, {}), (both, {"n_channels": 2, "channel": 0})):
         item = batch.add("cnmf", movie, params=PARAMS, open_with=told)
         assert item.warnings == []

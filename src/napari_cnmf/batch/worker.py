@@ -144,6 +144,7 @@ class _Run:
         from napari_cnmf.batch.jobs import prepare_job
         from napari_cnmf.batch.preflight import check_space
         from napari_cnmf.engines import resolve
+        from napari_cnmf.io.movies import remarks_on
 
         reporter = self._reporter
         if reporter.should_stop():
@@ -163,6 +164,9 @@ class _Run:
             reporter.log(f"{field} is set and has no effect here: {why}")
         for warning in check_space(job):
             reporter.warning(warning)
+        if item.spec.movie is not None:  # of a parent's movie the parent has told
+            for remark in remarks_on(job.open_movie()):
+                reporter.warning(remark)
         outcome = engine.run(job, reporter)
         append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
         return reporter.status.to(

@@ -86,7 +86,8 @@ def test_an_incomplete_set_at_the_end_is_left_out_and_told(
     movie = open_movie(write(tmp_path / "a.tif", pages[:11]), n_channels=3, channel=0)
     np.testing.assert_array_equal(read_all(movie), pages[:9:3])
     (remark,) = movie.metadata["remarks"]
-    assert "11 frames, no multiple of 3: the last 2" in remark
+    assert "11 frames, no multiple of 3" in remark
+    assert "(2 of 3 channels) is left out" in remark
     assert remark in remarks_on(movie)
     parts = [tmp_path / "a.tif", write(tmp_path / "b.tif", pages[:6])]
     with pytest.raises(MovieError, match=r"multiple of 3 frames .* got 11"):

@@ -91,8 +91,8 @@ class Interleaved:
         metadata["channel"] = self.channel
         if extra:
             metadata["remarks"] = [
-                f"{name} holds {n_frames} frames, no multiple of {n}: the incomplete set at its end "
-                f"({extra} of {n} channels) is left out."
+                f"{name} holds {n_frames} frames, no multiple of {n}: the incomplete set at its "
+                f"end ({extra} of {n} channels) is left out."
             ]
         # What the file notes as its rate counts the frames of all channels, or not: nobody knows.
         return replace(

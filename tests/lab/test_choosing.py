@@ -25,6 +25,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params.cell_size import (
     circle_radius,
+    is_usual,
     size_of_circle,
     size_of_half_height,
     with_depth,
@@ -237,6 +238,9 @@ def test_the_same_circle_in_both_conventions() -> None:
     assert size_of_circle(6, one_photon=True).gSiz == (13, 13)
     for way in (False, True):
         assert circle_radius(size_of_circle(8, one_photon=way).gSig, one_photon=way) == 8
+    assert is_usual((3, 3), size_of_circle(6, one_photon=True).gSiz)
+    assert is_usual((2, 5, 5), (5, 11, 11))
+    assert not is_usual((3, 3), (9, 9))
     deep = with_depth(size_of_circle(6, one_photon=False), (2, 4, 4))
     assert (deep.gSig, deep.gSiz) == ((2, 6, 6), (5, 13, 13))
 

@@ -73,6 +73,11 @@ def circle_radius(gSig: tuple[int, ...], *, one_photon: bool) -> float:
     return 2 * g if one_photon else g
 
 
+def is_usual(gSig: tuple[int, ...], gSiz: tuple[int, ...] | None) -> bool:
+    """Whether gSiz says no more than gSig does, in either convention."""
+    return gSiz is None or gSiz in tuple(tuple(n * g + 1 for g in gSig) for n in (2, 4))
+
+
 def with_depth(size: CellSize, gSig: tuple[int, ...]) -> CellSize:
     """The same in a volume, with the depth of ``gSig`` (z, y, x); as it is in a plane."""
     if len(gSig) == 2 or len(size.gSig) == 3:

@@ -24,6 +24,7 @@ from napari_cnmf.params import (
     propose_K,
     unused_parameters,
 )
+from napari_cnmf.params.cell_size import is_usual
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._session import session_of
@@ -345,6 +346,8 @@ class ParametersWidget(Dock):
             f"{name} is not used by this engine. {why}"
             for name, why in unused_parameters(params, engine).items()
             if name in by_hand
+            # The lab sets both sizes: that this one is not used says nothing then.
+            and not (name == "init.gSiz" and is_usual(params.init.gSig, params.init.gSiz))
         ]
 
     def _show_proposals(self) -> None:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 _HALF_HEIGHT = math.sqrt(2 * math.log(2))
 """Half-width at half height of a Gaussian, in its standard deviations."""
-_SOFT_EDGE = 1.07
-"""What a person takes for the edge of a cell lies so far outside of half height."""
 
 TWO_PHOTON = (
     "Two-photon: gSig is half the width of a cell, gSiz = 2 gSig + 1 the square that holds it."
@@ -59,7 +57,7 @@ def size_of_half_height(
     --------
     napari_cnmf.core.lab.cells.measure_cells : measures it.
     """
-    factor = 1 / _HALF_HEIGHT if one_photon else _SOFT_EDGE
+    factor = 1 / _HALF_HEIGHT if one_photon else 1.0
     size = _square(max(1, round(radius_px * factor)), one_photon)
     if depth_px is None:
         return size

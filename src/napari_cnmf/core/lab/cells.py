@@ -258,6 +258,18 @@ class Look:
         active = np.tensordot(self.weight, frames, 1)
         return np.asarray(active - frames[self.quiet].mean(0), np.float64)
 
+    def later(self) -> Look:
+        """The same of the frames that follow each.
+
+        Frames were chosen by their noise, too, and that lifts the very pixels they were chosen by.
+        One frame later a transient goes on, and the noise is another.
+        """
+        weight = np.concatenate([[0], self.weight[:-1]]).astype(np.float32)
+        quiet = np.concatenate([[False], self.quiet[:-1]])
+        if not weight.sum() > 0 or not quiet.any():
+            return self
+        return replace(self, weight=weight / weight.sum(), quiet=quiet)
+
 
 @dataclass(frozen=True, eq=False)
 class Around:

@@ -22,7 +22,7 @@ from napari_cnmf.core.lab.cells import (
 from napari_cnmf.core.lab.sample import Sample, VolumeSample
 
 _SEED_PLANES = 5
-_SEARCH_PLANES = 2
+_SEARCH_PLANES = 3
 _CORE = 0.7
 """Of the radius: what is averaged in each plane."""
 _ONE_CELL = 1.5
@@ -112,11 +112,11 @@ def _brightest(
         look = look_at(samples[k], y, x, radius)
         if look is None:
             return None
-        profile = np.empty(len(samples))
+        profile, seen = np.empty(len(samples)), look.later()
         for index, sample in enumerate(samples):
             box = sample.frames[:, around.box[0], around.box[1]].astype(np.float32)
             courses = np.stack([box[:, core].mean(1), box[:, around.ring].mean(1)], axis=1)
-            inside, outside = look.brightness(courses)
+            inside, outside = seen.brightness(courses)
             profile[index] = inside - outside
         brightest = int(np.argmax(profile))
         if brightest == k:

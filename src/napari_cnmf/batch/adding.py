@@ -112,11 +112,11 @@ def check(batch: Batch, request: Request) -> Checked:
     if parent is not None and (rate := parent.frame_rate_hz) is not None:
         movie = movie.with_frame_rate(rate)
     warnings = check_input(movie, request.params, request.algorithm)
+    if parent is None:
+        warnings += remarks_on(movie)
     # A worker, which adds nothing, does without all that reads regions of other programs.
     from napari_cnmf.batch.given import to_footprints, to_mask
 
-    if parent is None:
-        warnings += remarks_on(movie)
     ain = to_footprints(request.ain, movie.dims)
     mask = to_mask(request.mask, request.leave_out, movie.dims)
     result = None if request.result is None else _check_result(Path(request.result))

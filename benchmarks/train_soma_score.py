@@ -10,15 +10,14 @@ the registered recording of the hand count is given, on that count. Plain numpy,
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from hand_count import FRAME_RATE_HZ, count_params, stand
 from napari_cnmf.core import run_cnmf
 from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches, trained_network
 from napari_cnmf.model.components import Components
@@ -37,8 +36,6 @@ from soma_examples import (
 LAYERS = (POINTS * POINTS, 48, 16, 1)
 EPOCHS = 40
 BATCH = 128
-COUNT = Path(__file__).with_name("mouse2p_hand_count.csv")
-NEAR_PX = 5.0
 
 Rule = Callable[[Components, NDArray[np.float64]], NDArray[np.bool_]]
 
@@ -167,35 +164,19 @@ def calibration(network: Network, movies: list[Found]) -> list[str]:
 
 
 def judge_count(network: Network, movie: NDArray[np.generic]) -> list[str]:
-    """The hand count: sure and active somata must be accepted, nothing that is counted nowhere.
-
-    Doubtful, weak and silent ones may be accepted and need not; one accepted component each.
-    """
-    rows = [line for line in COUNT.read_text().splitlines() if not line.startswith("#")]
-    count = list(csv.DictReader(rows))
-    at = np.array([[float(r["y"]), float(r["x"])] for r in count])
-    must = np.array([r["sure"] == "1" and r["activity"] == "active" for r in count])
-    params = CNMFParams.preset("two-photon somata").replace(
-        init={"gSig": (4, 4)}, data={"decay_time": 0.4}
-    )
+    """The hand count: sure and active somata must be accepted, nothing that is counted nowhere."""
     c = run_cnmf(
-        ArraySource(movie), params, frame_rate_hz=30.0, on_warning=lambda sentence: None
-    ).components
+        ArraySource(movie), count_params(), frame_rate_hz=FRAME_RATE_HZ,
+        on_warning=lambda sentence: None,
+    ).components  # fmt: skip
     p = _scores(network, c, (4, 4))
-    pixels = np.indices(c.dims).reshape(2, -1)
-    energy = np.asarray(c.A.multiply(c.A).todense())
-    centre = (pixels @ energy / np.maximum(energy.sum(0), 1e-12)).T
     lines = ["| accepted by | accepted | of 9 sure and active | counted | counted nowhere | F1 |"]
     lines.append("|---|---|---|---|---|---|")
     for name, rule in rules().items():
-        yes = np.flatnonzero(rule(c, p))
-        away = np.linalg.norm(centre[yes][:, None] - at[None], axis=2)
-        cost = np.where(away <= NEAR_PX, away - 100 - 50 * must, 0)
-        pairs = [(i, j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j]]
-        hits = sum(bool(must[j]) for _, j in pairs)
-        false = len(yes) - len(pairs)
-        f1 = 2 * hits / (2 * hits + false + int(must.sum()) - hits)
-        lines.append(f"| {name} | {len(yes)} | {hits} | {len(pairs)} | {false} | {f1:.3f} |")
+        s = stand(c, rule(c, p))
+        lines.append(
+            f"| {name} | {s.accepted} | {s.sure} | {s.counted} | {s.nowhere} | {s.f1:.3f} |"
+        )
     return lines
 
 

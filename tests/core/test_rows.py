@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core import hals
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import EnergyMap, Lattice, filter_residual, map_energy, trace_energy
+from napari_cnmf.core.energy import (
+    DECAY,
+    EnergyMap,
+    Lattice,
+    filter_residual,
+    gather_decay,
+    map_energy,
+    trace_energy,
+)
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3, smooth3
+from napari_cnmf.core.footprints import keep_connected, median3, smooth3, touching
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.rank_one import Place, alternate, project, soft_threshold
 from napari_cnmf.core.rows import add_matrix_product, dot_rows, flat_rows, sum_rows, take_product
@@ -106,6 +114,13 @@ def test_energy_is_that_of_what_stands_out_on_either_side() -> None:
     assert trace_energy(-c, 2.0)[1] > 100
 
 
+def test_an_event_and_what_it_decays_to_are_gathered() -> None:
+    x = RNG.standard_normal((3, 40)).astype(np.float32)
+    expected = x + DECAY * np.concatenate([x[:, 1:], np.zeros((3, 1), np.float32)], axis=1)
+    gather_decay(x)
+    np.testing.assert_allclose(x, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("field", FIELDS, ids=["plane", "volume"])
 @pytest.mark.parametrize("where", [(0, 4, 5), (-1, -3, 20)])
 def test_a_component_taken_out_of_the_map_is_one_taken_out_of_the_residual(
@@ -124,6 +139,7 @@ def test_a_component_taken_out_of_the_map_is_one_taken_out_of_the_residual(
         take_product(flat_rows(R), place.pixels.ravel(), a[place.local].ravel(), c)
         energy.take_out(corner, a, c)
         again = filter_residual(R, lattice, workers)
+    gather_decay(again)
     np.testing.assert_allclose(energy.F, again.reshape(energy.F.shape), atol=1e-4)
 
 

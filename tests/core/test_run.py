@@ -15,7 +15,7 @@ from napari_cnmf.core import CNMFResult, run_cnmf
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import Recording, demo_recording, score
+from napari_cnmf.testing import Recording, base_regime, demo_recording, score, simulate
 
 
 @dataclass
@@ -122,6 +122,12 @@ def test_noise_gives_zero_components() -> None:
     assert result.components.n_components == 0
     assert result.components.A.shape == (64 * 80, 0)
     assert result.components.f.shape[1] == 600
+
+
+def test_neuropil_without_cells_gives_zero_components() -> None:
+    movie = simulate(base_regime(n_cells=0, seed=100)).array()
+    result = run_cnmf(ArraySource(movie), CNMFParams(), frame_rate_hz=15.0)
+    assert result.components.n_components == 0
 
 
 def test_stop_is_obeyed(demo: Recording) -> None:

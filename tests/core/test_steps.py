@@ -175,6 +175,24 @@ def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field)
     np.testing.assert_allclose(R, expected, atol=1e-5)
 
 
+def test_a_wide_estimate_takes_smooth_neuropil_and_spares_a_neuron() -> None:
+    field = Field((1, 96, 96), (0, 4, 4))
+    y, x = np.mgrid[:96, :96]
+    smooth = np.exp(-((y - 40) ** 2 + (x - 60) ** 2) / (2 * 24**2))
+    neuron = np.hypot(y - 30, x - 33) < 5
+    trace = np.random.default_rng(0).standard_normal(20)
+    gain, inside = np.ones(field.shape, np.float32), np.zeros(field.shape, np.bool_)
+
+    def left(image: np.ndarray, smoothings: int) -> float:
+        R = (image[None, ..., None] * trace).astype(np.float32)
+        bg = estimate_background(R, gain, inside, field.grid, WORKERS, smoothings)
+        subtract_background(R, gain, bg, field.grid, WORKERS)
+        return float(np.linalg.norm(R) / np.linalg.norm(image[..., None] * trace))
+
+    assert left(smooth, 3) < 0.1
+    assert left(neuron, 3) > left(neuron, 1) + 0.02
+
+
 def test_matrices_of_the_grid() -> None:
     field = Field((1, 23, 31), (0, 3, 4))
     values = np.random.default_rng(0).random((*field.grid.shape, 3))

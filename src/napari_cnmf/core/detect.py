@@ -21,6 +21,9 @@ from napari_cnmf.core.peel import Candidates, box_reach, least_area, peel
 INSIDE = 0.2
 """Share of the peak above which a pixel counts as inside a footprint for the background."""
 
+WIDE = 3
+"""How often the second estimate of the background is smoothed over cells of its grid."""
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:
@@ -119,10 +122,12 @@ class Tile:
     def min_area(self) -> int:
         return least_area(self.field)
 
-    def renew_background(self) -> None:
+    def renew_background(self, smoothings: int = 1) -> None:
         """Estimate what background is left in R and take it out."""
         self.check()
-        bg = estimate_background(self.R, self.gain, self.inside, self.field.grid, self.workers)
+        bg = estimate_background(
+            self.R, self.gain, self.inside, self.field.grid, self.workers, smoothings
+        )
         subtract_background(self.R, self.gain, bg, self.field.grid, self.workers)
         self.background += bg
 
@@ -170,6 +175,9 @@ def detect(
     candidates = []
     first = np.zeros(tile.field.shape, np.float32)
     tile.renew_background()
+    # One estimate leaves a tenth of the neuropil, more at the border, where it would be found as
+    # components. The second is a wide one: what it took of cells not found yet would be lost.
+    tile.renew_background(WIDE)
     for i in range(steps.detections):
         on_step((0.15, 0.63)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, explained)

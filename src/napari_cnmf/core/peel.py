@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import EnergyMap, energy_threshold, trace_energy
+from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trace_energy
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
 from napari_cnmf.core.footprints import keep_connected, smooth3
 from napari_cnmf.core.geometry import Field
@@ -122,7 +122,7 @@ def _fit_site(
         return _Fit(2, area)
     c[:] = project(rows, place.pixels, foot)
     up, down = trace_energy(c, 0.8 / np.sqrt(float((foot**2).sum())))
-    energy = up - 10 * max(down - (2 + 0.005 * len(c)), 0)
+    energy = up - float(both_ways(np.array(down, np.float32), len(c)))
     return _Fit(0 if energy >= limits.min_energy else 3, area, energy)
 
 

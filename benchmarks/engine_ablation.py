@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from engine_accuracy import ArraySource
 from hand_count import FRAME_RATE_HZ, Standing, count_params, stand
 from napari_cnmf.core import evaluate, run_cnmf
-from napari_cnmf.core.activity import Activity
 from napari_cnmf.core.classify import Rule, classify
 from napari_cnmf.core.deconvolve import deconvolve
 from napari_cnmf.core.detect import Steps, Tile
@@ -122,7 +121,6 @@ class Seen:
 
     factors: Factors
     shapes: Shapes
-    activity: Activity
     field: Field
     components: Components
 
@@ -157,9 +155,9 @@ def watch(
         seen["field"] = field
         return measure_shapes(factors, field)
 
-    def judge(factors: Factors, shapes: Shapes, activity: Activity, size: float, *rest: Any) -> Any:
-        seen.update(factors=factors, shapes=shapes, activity=activity)
-        return classify(factors, shapes, activity, size, *rest)
+    def judge(factors: Factors, shapes: Shapes, size: float, *rest: Any) -> Any:
+        seen.update(factors=factors, shapes=shapes)
+        return classify(factors, shapes, size, *rest)
 
     with (
         patch.object(evaluate, "classify", judge),
@@ -239,14 +237,10 @@ LOOSE: dict[str, dict[str, Any]] = {
     "the whole rule": {f.name: None for f in fields(Rule)},
     "width": {"width": 0.0, "width_bounds": (0.0, 0.0)},
     "eccentricity": {"eccentricity": 2.0, "eccentricity_cut": 2.0},
-    "solidity": {"solidity": 0.0, "solidity_large": 0.0, "solidity_clear": 0.0},
-    "solidity of large ones": {"solidity_large": 0.0},
-    "solidity of clear ones": {"solidity_clear": 0.0},
+    "solidity": {"solidity": 0.0},
     "area": {"area": 0.0},
-    "activity beyond the outline": {"coactivity": np.inf},
     "found twice": {"same": 2.0},
-    "contained in a stronger one": {"contained": 2.0},
-    "weak and contained": {"weak_snr": 0.0},
+    "part of a stronger one": {"together": 2.0},
 }
 """Limits of the rule that bind nothing, for each term that is left out."""
 
@@ -256,7 +250,7 @@ def judged(seen: Seen, rule: Rule | None, shapes: Shapes | None = None) -> Compo
     c = seen.components
     if rule is None:
         return c.replace(accepted=passes_thresholds(c.replace(classes=None), _quality()))
-    found = classify(seen.factors, shapes or seen.shapes, seen.activity, seen.field.size, rule)
+    found = classify(seen.factors, shapes or seen.shapes, seen.field.size, rule)
     c = c.replace(classes=found.names)
     return c.replace(accepted=passes_thresholds(c, _quality()))
 

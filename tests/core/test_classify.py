@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cnmf.core.activity import Activity
 from napari_cnmf.core.classify import ONE_PHOTON_RULE, Rule, classify
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
@@ -32,14 +31,12 @@ def judged(
     rng = np.random.default_rng(0)
     C = rng.standard_normal((n, 300)).astype(np.float32)
     for k in range(n):
-        C[k, rng.permutation(300)[:15]] += 20
+        C[k, rng.permutation(300)[:15]] += 30 - k
     if traces is not None:
         C[: len(traces)] = traces
     factors = Factors(np.zeros((n, 3), np.int64), foot, C)
-    energy = np.linspace(2, 1, n)
-    activity = Activity(np.full(n, 30.0), np.zeros(n), np.ones(n), energy)
     shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
-    classes = classify(factors, shapes, activity, G_SIG, rule)
+    classes = classify(factors, shapes, G_SIG, rule)
     return classes.names[: len(drawn)].tolist(), classes.reasons[: len(drawn)]
 
 

@@ -1,4 +1,4 @@
-"""Which components are cells: the rule on shape and activity, and the reasons it gives.
+"""Which components are cells: the rule on shape and neighbours, and the reasons it gives.
 
 Accepted is what CaImAn's rule accepts and this one calls a soma. What is not stays in the
 model, because its light has to go somewhere, with its class and the conditions it fails.
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.activity import Activity
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.merge import (
     active_part,
@@ -19,6 +18,7 @@ from napari_cnmf.core.merge import (
     correlation_of_pairs,
     neighbour_pairs,
 )
+from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.shape import Shapes, typical_width
 
 
@@ -32,23 +32,15 @@ class Rule:
     eccentricity: float = 0.88
     eccentricity_cut: float = 0.93
     """Of one that the border cuts: half a disc has 0.85."""
-    solidity: float = 0.65
-    solidity_large: float = 0.8
-    """Of one wider than ``large`` times the movie's own cell size: active neuropil is so."""
-    large: float = 1.3
-    solidity_clear: float = 0.78
-    """Of one whose peaks reach ``clear``: noise no longer frays it."""
-    clear: float = 20.0
-    area: float = 1.8
+    solidity: float = 0.73
+    area: float = 1.5
     """Times the square of the movie's own cell size; a disc as wide as that has 3.1."""
-    coactivity: float = 0.26
-    contained: float = 0.6
-    concentric: float = 0.35
-    """Distance of centroids over the stronger one's inscribed radius."""
     same: float = 0.75
     """Contained in each other by so much: one cell twice, most often by motion."""
-    weak_contained: float = 0.5
-    weak_snr: float = 4.0
+    contained: float = 0.6
+    """Share inside a stronger one from which on it is a part of it, if active with it."""
+    together: float = 0.4
+    """Correlation of their active traces."""
     wide: float = float("inf")
     """Times the square of the movie's own cell size: an area above it is that of a cell out of
     focus, unless ..."""
@@ -82,13 +74,12 @@ class Classes:
     typical_width: float
 
 
-def classify(
-    factors: Factors, shapes: Shapes, activity: Activity, size: float, rule: Rule | None = None
-) -> Classes:
+def classify(factors: Factors, shapes: Shapes, size: float, rule: Rule | None = None) -> Classes:
     """Class of each component and why; ``size`` is gSig in pixels."""
     rule = rule or Rule()
     n = len(factors)
-    measured = typical_width(shapes, activity.energy, rule.eccentricity, rule.solidity_large)
+    energy = active_energy(factors)
+    measured = typical_width(shapes, energy, rule.eccentricity)
     wref = 1.0 if measured is None else measured
     # Where cells differ much in size, the brightest and largest would set the limits for all.
     scale = min(wref, 0.5 * (1 + wref))
@@ -106,17 +97,13 @@ def classify(
     fail(shapes.width < np.where(whole, least, 0.8 * least), "narrower than a cell")
     longest = np.where(whole, rule.eccentricity, rule.eccentricity_cut)
     fail(shapes.eccentricity >= longest, "elongated")
-    least_solid = np.where(activity.peak_snr > rule.clear, rule.solidity_clear, rule.solidity)
-    large = shapes.width > rule.large * scale
-    least_solid = np.where(large, rule.solidity_large, least_solid)
-    fail(shapes.solidity < least_solid, "ragged outline")
+    fail(shapes.solidity < rule.solidity, "ragged outline")
     fail((shapes.area < rule.area * scale**2) & whole, "smaller than a cell")
-    fail(activity.coactivity > rule.coactivity, "active beyond its outline")
     if measured is not None:
         wide = (shapes.area > rule.wide * wref**2) & (shapes.solidity < rule.solidity_wide)
         fail(wide | (shapes.area > rule.widest * wref**2), "as wide as a cell out of focus")
     fragment = np.zeros(n, np.bool_)
-    for k, why in find_fragments(factors, shapes, activity, rule, size):
+    for k, why in find_fragments(factors, shapes, energy, rule, size):
         fragment[k] = True
         reasons[k].append(why)
     names = np.where(fragment, "fragment", np.where(process, "process", "soma"))
@@ -124,7 +111,7 @@ def classify(
 
 
 def find_fragments(
-    factors: Factors, shapes: Shapes, activity: Activity, rule: Rule, size: float
+    factors: Factors, shapes: Shapes, energy: NDArray[np.float64], rule: Rule, size: float
 ) -> list[tuple[int, str]]:
     """Components that are a part of a stronger one: ``(id, reason)``.
 
@@ -138,26 +125,18 @@ def find_fragments(
         return []
     share = containment(factors, pairs)
     correlation = correlation_of_pairs(active_part(factors.C), pairs)
-    full = correlation_of_pairs(factors.C.astype(np.float64), pairs)
     at = factors.centroids()
     out = []
     for n, pair in enumerate(pairs):
         for side in range(2):
             k, other = int(pair[side]), int(pair[1 - side])
-            if share[n, side] < rule.weak_contained or activity.energy[k] > activity.energy[other]:
+            if share[n, side] < rule.contained or energy[k] > energy[other]:
                 continue
             apart = float(np.linalg.norm((at[k] - at[other])[1:]))
             radius_px = shapes.width[other] * size
             small = shapes.area[k] < 0.5 * shapes.area[other]
             if share[n].min() >= rule.same and apart < 1.3 * radius_px:
                 out.append((k, f"on the same pixels as component {other}"))
-            elif share[n, side] >= rule.contained:
-                if apart < rule.concentric * radius_px:
-                    out.append((k, f"concentric with component {other}"))
-                elif full[n] < -0.3:
-                    out.append((k, f"goes down when component {other} goes up"))
-                elif correlation[n] > 0.4 and (small or apart < radius_px):
-                    out.append((k, f"part of component {other}, active with it"))
-            if activity.peak_snr[k] < rule.weak_snr:
-                out.append((k, f"weak, and inside component {other}"))
+            elif correlation[n] > rule.together and (small or apart < radius_px):
+                out.append((k, f"part of component {other}, active with it"))
     return out

@@ -44,7 +44,7 @@ def score_components(
     workers: Workers,
     report: Report,
 ) -> tuple[Components, float]:
-    """Scores by CaImAn's definitions, classes by shape and activity; and the cells' size in gSig.
+    """Scores by CaImAn's definitions, classes by shape; and the cells' size in gSig.
 
     See Also
     --------
@@ -60,7 +60,7 @@ def score_components(
         )
     )
     rule = ONE_PHOTON_RULE if found.fine_background is not None else None
-    classes = classify(found.factors, shapes, found.activity, plan.field.size, rule)
+    classes = classify(found.factors, shapes, plan.field.size, rule)
     scored = scored.replace(
         classes=classes.names,
         attributes=scored.attributes

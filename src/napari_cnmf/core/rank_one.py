@@ -1,4 +1,4 @@
-"""One component ``a c``: the moves that peeling, least squares and activity maps share."""
+"""One component ``a c``: the moves that peeling and least squares share."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position)
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core.energy import lower_side_scale
+from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.rows import sum_rows
 
 _SAMPLES = 128
@@ -160,3 +161,11 @@ def project(
     values = a[used]
     norm = float(values @ values)
     return sum_rows(X, pixels[used], values / np.float32(norm if norm > 0 else 1.0))
+
+
+def active_energy(factors: Factors) -> NDArray[np.float64]:
+    """Energy of each footprint times that of its trace's active part ``<c, h>``, ``(n,)``."""
+    h = np.empty(factors.C.shape[1], np.float32)
+    active = np.array([soft_threshold(c, h) for c in factors.C], np.float64)
+    norm = (factors.foot**2).sum((1, 2, 3), dtype=np.float64)
+    return np.asarray(norm * active.reshape(len(factors)), np.float64)

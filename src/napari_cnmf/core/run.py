@@ -4,7 +4,7 @@
 2. whitening, detection, least squares, merging, per tile    (search, detect)
 3. pass 2: traces at the full rate, background alongside     (tracing, project)
 4. baseline, time constants, deconvolution                   (kinetics, deconvolve)
-5. pass 3: scores; shape and activity: classes               (evaluate, classify)
+5. pass 3: scores; shape: classes               (evaluate, classify)
 
 References
 ----------
@@ -36,6 +36,7 @@ from napari_cnmf.core.gain import background_gain
 from napari_cnmf.core.images import frame_images
 from napari_cnmf.core.kriging import finer
 from napari_cnmf.core.plan import Plan, make_plan
+from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.ring import RingShape
 from napari_cnmf.core.scratch import default_scratch
@@ -311,7 +312,7 @@ def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
 
 def _bounded(found: Found, params: CNMFParams, plan: Plan) -> Found:
     ids = strongest_per_patch(
-        found.factors, found.activity.energy, params.init.K, params.patch, plan.dims
+        found.factors, active_energy(found.factors), params.init.K, params.patch, plan.dims
     )
     return found if len(ids) == len(found.factors) else found.take(ids)
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._report import Report
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.activity import Activity, measure_activity
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.coarse import detect_in_blocks
 from napari_cnmf.core.detect import Detection, Steps, Tile, detect, fit_given
@@ -23,6 +22,7 @@ from napari_cnmf.core.kriging import background_means, finer
 from napari_cnmf.core.merge import groups_to_merge
 from napari_cnmf.core.peel import Candidates
 from napari_cnmf.core.plan import Plan, TilePlan
+from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.ring import RingModel, RingShape, learn_ring
 from napari_cnmf.core.stillness import residual_shifts, tiles_to_look_at
 from napari_cnmf.core.store import BinStore, Region
@@ -37,8 +37,6 @@ class Found:
     ----------
     factors
         Boxes in coordinates of the field.
-    activity
-        Measured in the tile that owns each component.
     background
         Time courses of the field's grid cells ``(n_cells, n_bins)``; times ``gain sn`` in units of
         the movie.
@@ -57,7 +55,6 @@ class Found:
     """
 
     factors: Factors
-    activity: Activity
     background: NDArray[np.float32]
     candidates: Candidates
     correlation: NDArray[np.float32]
@@ -70,8 +67,7 @@ class Found:
 
     def take(self, ids: NDArray[np.int64]) -> Found:
         """Some of the components."""
-        values = (getattr(self.activity, f.name)[ids] for f in fields(Activity))
-        return replace(self, factors=self.factors.take(ids), activity=Activity(*values))
+        return replace(self, factors=self.factors.take(ids))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +123,7 @@ def search(
     correlation, pnr, energy = np.zeros((3, *shape), np.float32)
     background = np.zeros((plan.field.grid.n_cells, binned.n_bins), np.float32)
     fine = None if one_photon is None else one_photon.no_background(binned.n_bins)
-    parts: list[tuple[Factors, Activity]] = []
+    parts: list[Factors] = []
     candidates: list[Candidates] = []
     rings: list[sp.csr_matrix] = []
     own_noise = binned.sn.reshape(shape)
@@ -175,15 +171,15 @@ def search(
             rings.append(
                 learn_ring(tile, sn.reshape(shape)[region], one_photon.ring, region, tile_plan.core)
             )
-        parts.append(_owned(tile, detection, tile_plan))
+        parts.append(_owned(detection.factors, tile_plan))
         candidates.append(_shifted(detection.candidates, tile_plan))
         # The bins of one tile are let go before those of the next are read.
         del X, tile, detection
-    factors, activity = _joined(parts, by_energy=given is None)
+    factors = _joined(parts, by_energy=given is None)
     if given is None and len(plan.tiles) > 1:
-        factors, activity = _without_twins(factors, activity)
+        factors = _without_twins(factors)
     return Found(
-        factors, activity, background, Candidates.concatenate(candidates), correlation, pnr,
+        factors, background, Candidates.concatenate(candidates), correlation, pnr,
         energy, len(trend) > 0, max(moves, key=len), fine, _whole_ring(rings, one_photon),
     )  # fmt: skip
 
@@ -228,40 +224,32 @@ def _within(inner: Region, outer: Region) -> Region:
     return a, b, c
 
 
-def _owned(tile: Tile, detection: Detection, plan: TilePlan) -> tuple[Factors, Activity]:
+def _owned(factors: Factors, plan: TilePlan) -> Factors:
     """The components whose centroid lies in the tile's core, in the field's coordinates."""
-    factors = detection.factors
-    activity = measure_activity(tile.R, factors, tile.field, tile.workers)
     origin = np.array([s.start for s in plan.region])
     at = factors.centroids() + origin
     mine = np.asarray(factors.foot.any((1, 2, 3)), np.bool_)
     for axis, s in enumerate(plan.core):
         mine &= (at[:, axis] >= s.start - 0.5) & (at[:, axis] < s.stop - 0.5)
-    moved = Factors(factors.corner + origin, factors.foot, factors.C).take(mine)
-    values = (getattr(activity, f.name)[mine] for f in fields(Activity))
-    return moved, Activity(*values)
+    return Factors(factors.corner + origin, factors.foot, factors.C).take(mine)
 
 
-def _joined(parts: list[tuple[Factors, Activity]], *, by_energy: bool) -> tuple[Factors, Activity]:
+def _joined(parts: list[Factors], *, by_energy: bool) -> Factors:
     """All tiles' components, strongest first or as they come."""
-    factors = parts[0][0]
-    for part, _ in parts[1:]:
+    factors = parts[0]
+    for part in parts[1:]:
         factors = factors.joined(part)
-    activity = Activity.concatenate([a for _, a in parts])
     if not by_energy:
-        return factors, activity
-    order = np.argsort(-activity.energy, kind="stable")
-    values = (getattr(activity, f.name)[order] for f in fields(Activity))
-    return factors.take(order), Activity(*values)
+        return factors
+    return factors.take(np.argsort(-active_energy(factors), kind="stable"))
 
 
-def _without_twins(factors: Factors, activity: Activity) -> tuple[Factors, Activity]:
+def _without_twins(factors: Factors) -> Factors:
     """Of one cell found by two neighbouring tiles only the stronger component."""
     keep = np.ones(len(factors), np.bool_)
     for group in groups_to_merge(factors, 0.8):
         keep[group[1:]] = False
-    values = (getattr(activity, f.name)[keep] for f in fields(Activity))
-    return factors.take(keep), Activity(*values)
+    return factors.take(keep)
 
 
 def _place_background(

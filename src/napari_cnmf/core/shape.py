@@ -183,7 +183,7 @@ def smooth_planes(foot: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def typical_width(
-    shapes: Shapes, energy: NDArray[np.floating], eccentricity: float, solidity: float
+    shapes: Shapes, energy: NDArray[np.floating], eccentricity: float, solidity: float = 0.8
 ) -> float | None:
     """``wref``: the movie's own cell size in gSig, energy-weighted median of round components.
 

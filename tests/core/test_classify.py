@@ -60,6 +60,14 @@ def test_a_small_piece_that_is_active_with_the_cell_is_a_fragment() -> None:
     assert "part of component 0, active with it" in reasons[1]
 
 
+def test_a_small_piece_in_the_middle_is_a_fragment_and_one_beside_it_a_cell() -> None:
+    names, reasons = judged([disc(60, 60, 7), disc(62, 60, 4)])
+    assert names == ["soma", "fragment"]
+    assert reasons[1] == ("small and in the middle of component 0",)
+    names, _ = judged([disc(60, 60, 7), disc(70, 60, 4)])
+    assert names == ["soma", "soma"]
+
+
 def test_puncta_and_processes_are_no_somata() -> None:
     names, reasons = judged([disc(60, 60, 1.6), disc(90, 60, 12, stretch=6)])
     assert names == ["process", "process"]

@@ -39,9 +39,10 @@ def planes_of(result: CNMFResult) -> list[np.ndarray]:
 
 
 def test_a_cell_of_several_planes_is_one_component(volume: Recording, result: CNMFResult) -> None:
-    found = score(result.components, volume.truth)
+    cells = result.components
+    found = score(cells, volume.truth, subset=cells.accepted)
     assert found.recall >= 0.85
-    assert found.precision >= 0.8
+    assert found.precision >= 0.9
     assert found.trace_correlation >= 0.97
     spans = planes_of(result)
     assert max(len(s) for s in spans) >= 3

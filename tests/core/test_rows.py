@@ -20,7 +20,7 @@ from napari_cnmf.core.energy import (
     trace_energy,
 )
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3, smooth3, touching
+from napari_cnmf.core.footprints import keep_connected, median3, smooth3
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.rank_one import Place, alternate, project, soft_threshold
 from napari_cnmf.core.rows import add_matrix_product, dot_rows, flat_rows, sum_rows, take_product

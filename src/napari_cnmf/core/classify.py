@@ -32,7 +32,7 @@ class Rule:
     eccentricity: float = 0.88
     eccentricity_cut: float = 0.93
     """Of one that the border cuts: half a disc has 0.85."""
-    solidity: float = 0.73
+    solidity: float = 0.75
     area: float = 1.5
     """Times the square of the movie's own cell size; a disc as wide as that has 3.1."""
     same: float = 0.75
@@ -139,4 +139,6 @@ def find_fragments(
                 out.append((k, f"on the same pixels as component {other}"))
             elif correlation[n] > rule.together and (small or apart < radius_px):
                 out.append((k, f"part of component {other}, active with it"))
+            elif small and apart < radius_px:
+                out.append((k, f"small and in the middle of component {other}"))
     return out

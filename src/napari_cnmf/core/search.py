@@ -14,7 +14,7 @@ from napari_cnmf.core._report import Report
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.coarse import detect_in_blocks
-from napari_cnmf.core.detect import Detection, Steps, Tile, detect, fit_given
+from napari_cnmf.core.detect import Steps, Tile, detect, fit_given
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.images import bin_images

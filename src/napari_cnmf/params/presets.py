@@ -57,6 +57,7 @@ _RF = "Without patches CaImAn holds the whole field in memory, several times ove
 _STRIDE = "CaImAn's tenth of a patch is narrower than a cell, which is then cut at the seam."
 _SSUB = "Halving the resolution loses small cells."
 _WEAK = "2.5 drops weak cells; the built-in engine tells them from noise by shape and activity."
+_UNLIKE = "Below it the pixels do not follow the trace: what is strong enough is still no cell."
 _NO_CNN = "The classifier was trained on two-photon somata and rejects everything else."
 
 _TWO_PHOTON = Preset(
@@ -74,6 +75,7 @@ _TWO_PHOTON = Preset(
         PresetValue("motion.max_shifts", (10, 10), "Awake animals move by more than 6 px."),
         PresetValue("quality.min_SNR", 1.2, _WEAK),
         PresetValue("quality.rval_thr", 0.6, _WEAK),
+        PresetValue("quality.rval_lowest", 0.3, _UNLIKE),
     ),
 )
 

@@ -40,7 +40,6 @@ STAGES = {
     "peeling": ["detect.peel"],
     "least squares": ["detect.Tile.least_squares"],
     "merging": ["detect.Tile.merge"],
-    "activity": ["search.measure_activity"],
     "traces: setting up": [
         "tracing.foresee_background", "tracing.Demixer.build", "tracing.find_modes",
     ],

@@ -1,9 +1,10 @@
 """Does the movie still move? Register first: no rule replaces registration.
 
-Some bins of frames are registered as motion correction registers frames, on a part of the field:
-what would be corrected is what still moves. In noisy movies the template follows the noise; small
-motion is then read from the gradients of the mean image: a shift of d pixels changes a frame by
-``-d . grad(mean)``.
+Small motion is read from the gradients of the mean image: a shift of d pixels changes a frame by
+``-d . grad(mean)``. Of large motion that tells only that there is some: then some bins of frames
+are registered as motion correction registers frames, on a part of the field, and what would be
+corrected is what still moves. In noisy movies the template follows the noise, and the gradients
+count again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _MAX_PIXELS = 4096
 _MAX_SIDE = 128
 _MIN_SIDE = 24
 _MAX_SHIFT_PX = 12.0
+_STILL_SD_PX = 0.18
+_STILL_MAX_PX = 0.6
+"""Below both nothing is registered: still movies, most of them, need not load (or compile) it."""
 _TRUSTED_ERROR_PX = 0.15
 _LARGE_SD_PX = 0.7
 """Registered motion counts if its error bars are small, or it is larger than noise makes it."""
@@ -53,10 +57,13 @@ def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[
     frames, noise = _part_to_follow(X, sn)
     if len(frames) < 3 or min(frames.shape[2:]) < _MIN_SIDE:
         return np.zeros((1, 2))
+    regressed = _regressed(frames[:, 0], noise)
+    if regressed.std(axis=0).max() < _STILL_SD_PX and np.abs(regressed).max() < _STILL_MAX_PX:
+        return regressed
     registered, error_px = _registered(frames)
     if error_px < _TRUSTED_ERROR_PX or registered.std(axis=0).max() > _LARGE_SD_PX:
         return registered
-    return _regressed(frames[:, 0], noise)
+    return regressed
 
 
 def _registered(frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:

@@ -238,9 +238,8 @@ LOOSE: dict[str, dict[str, Any]] = {
     "width": {"width": 0.0, "width_bounds": (0.0, 0.0)},
     "eccentricity": {"eccentricity": 2.0, "eccentricity_cut": 2.0},
     "solidity": {"solidity": 0.0},
-    "area": {"area": 0.0},
     "found twice": {"same": 2.0},
-    "part of a stronger one": {"together": 2.0},
+    "small and in the middle of another": {"contained": 2.0},
 }
 """Limits of the rule that bind nothing, for each term that is left out."""
 

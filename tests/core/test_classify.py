@@ -51,15 +51,6 @@ def test_cells_that_overlap_stay_two() -> None:
     assert names == ["soma", "soma"]
 
 
-def test_a_small_piece_that_is_active_with_the_cell_is_a_fragment() -> None:
-    rng = np.random.default_rng(1)
-    trace = rng.standard_normal((1, 300)) + 20 * (rng.random((1, 300)) < 0.05)
-    traces = np.concatenate([trace, trace + 0.3 * rng.standard_normal((1, 300))])
-    names, reasons = judged([disc(60, 60, 5), disc(63, 60, 2)], traces.astype(np.float32))
-    assert names == ["soma", "fragment"]
-    assert "part of component 0, active with it" in reasons[1]
-
-
 def test_a_small_piece_in_the_middle_is_a_fragment_and_one_beside_it_a_cell() -> None:
     names, reasons = judged([disc(60, 60, 7), disc(62, 60, 4)])
     assert names == ["soma", "fragment"]

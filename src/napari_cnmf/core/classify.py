@@ -12,12 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.merge import (
-    active_part,
-    containment,
-    correlation_of_pairs,
-    neighbour_pairs,
-)
+from napari_cnmf.core.merge import containment, neighbour_pairs
 from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.shape import Shapes, typical_width
 
@@ -33,14 +28,10 @@ class Rule:
     eccentricity_cut: float = 0.93
     """Of one that the border cuts: half a disc has 0.85."""
     solidity: float = 0.75
-    area: float = 1.5
-    """Times the square of the movie's own cell size; a disc as wide as that has 3.1."""
     same: float = 0.75
     """Contained in each other by so much: one cell twice, most often by motion."""
     contained: float = 0.6
-    """Share inside a stronger one from which on it is a part of it, if active with it."""
-    together: float = 0.4
-    """Correlation of their active traces."""
+    """Share inside a stronger one from which on a small one in its middle is a part of it."""
     wide: float = float("inf")
     """Times the square of the movie's own cell size: an area above it is that of a cell out of
     focus, unless ..."""
@@ -98,7 +89,6 @@ def classify(factors: Factors, shapes: Shapes, size: float, rule: Rule | None = 
     longest = np.where(whole, rule.eccentricity, rule.eccentricity_cut)
     fail(shapes.eccentricity >= longest, "elongated")
     fail(shapes.solidity < rule.solidity, "ragged outline")
-    fail((shapes.area < rule.area * scale**2) & whole, "smaller than a cell")
     if measured is not None:
         wide = (shapes.area > rule.wide * wref**2) & (shapes.solidity < rule.solidity_wide)
         fail(wide | (shapes.area > rule.widest * wref**2), "as wide as a cell out of focus")
@@ -124,21 +114,18 @@ def find_fragments(
     if len(pairs) == 0:
         return []
     share = containment(factors, pairs)
-    correlation = correlation_of_pairs(active_part(factors.C), pairs)
     at = factors.centroids()
     out = []
     for n, pair in enumerate(pairs):
         for side in range(2):
             k, other = int(pair[side]), int(pair[1 - side])
-            if share[n, side] < rule.contained or energy[k] > energy[other]:
+            if energy[k] > energy[other]:
                 continue
             apart = float(np.linalg.norm((at[k] - at[other])[1:]))
             radius_px = shapes.width[other] * size
             small = shapes.area[k] < 0.5 * shapes.area[other]
             if share[n].min() >= rule.same and apart < 1.3 * radius_px:
                 out.append((k, f"on the same pixels as component {other}"))
-            elif correlation[n] > rule.together and (small or apart < radius_px):
-                out.append((k, f"part of component {other}, active with it"))
-            elif small and apart < radius_px:
+            elif share[n, side] >= rule.contained and small and apart < radius_px:
                 out.append((k, f"small and in the middle of component {other}"))
     return out

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core.background import cell_sums, pixel_weights, weighted_sums
 from napari_cnmf.core.detect import Tile
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.nonnegative import nonnegative_least_squares
 
 FAR = 3.2
 """Grid cells at least so many gSig apart share no neuron."""
@@ -142,10 +143,7 @@ def learn_covariance(
     design = np.concatenate([design, np.ones((len(seen), 1))], axis=1)
     # Near pairs tell how the background varies below a neuron; there are few of them.
     trust = np.sqrt(np.minimum(count[seen], 2000.0)) / (1 + at_distance)
-    # Its import costs a two-photon run, which never comes here, a tenth of a second.
-    from scipy.optimize import nnls
-
-    found, _ = nnls(design * trust[:, None], mean_of * trust)
+    found = nonnegative_least_squares(design * trust[:, None], mean_of * trust)
     if not found.sum() > 0:
         return None
     return Covariance(found[:-1], float(found[-1]))

@@ -53,14 +53,21 @@ def docks(viewer: Any, batch: Batch) -> Any:
 
 
 def choose(dock: Any, qtbot: Any, *items: Any) -> None:
-    """Select items, as clicks with the control key held do."""
-    qtbot.waitUntil(lambda: all(dock.model.row_of(item.uuid) for item in items))
+    """Select items, as clicks with the control key held do, once the table has settled."""
+    wanted = {item.uuid for item in items}
     flag = QItemSelectionModel.SelectionFlag
-    dock.table.choose(items[0].uuid)
-    for item in items[1:]:
-        index = dock.table.index_of(item.uuid)
-        dock.table.selectionModel().select(index, flag.Select | flag.Rows)
-    dock._update()
+
+    def chosen() -> bool:
+        if not all(dock.model.row_of(item.uuid) for item in items):
+            return False
+        dock.table.choose(items[0].uuid)
+        for item in items[1:]:
+            index = dock.table.index_of(item.uuid)
+            dock.table.selectionModel().select(index, flag.Select | flag.Rows)
+        dock._update()
+        return {row.uuid for row in dock.table.chosen_rows()} == wanted
+
+    qtbot.waitUntil(chosen)
 
 
 def windows(kind: type) -> list[Any]:

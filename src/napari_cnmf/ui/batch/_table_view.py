@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QModelIndex, QPoint, QSortFilterProxyModel, Qt, Signal
+from qtpy.QtCore import (
+    QEvent,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import QAction, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -122,8 +130,11 @@ class BatchTable(QTableView):
         model = self._filter.sourceModel()
         if isinstance(model, BatchTableModel):
             index = self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
-            if index.isValid():
-                self.selectRow(index.row())
+            selection = self.selectionModel()
+            if index.isValid() and selection is not None:
+                # Not selectRow: with the control key held it would take the selection away.
+                flag = QItemSelectionModel.SelectionFlag
+                selection.setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
                 self.scrollTo(index)
 
     def index_of(self, uuid: str) -> QModelIndex:

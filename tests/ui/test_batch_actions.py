@@ -234,7 +234,8 @@ def test_a_damaged_item_says_so_and_moved_movies_are_found(
     dock, session = docks["Batch manager"], docks["Traces"]._session
     batch, new_home = session.batch, movie_file.parent / "new home"
     item = batch.add("cnmf", movie_file, params=PARAMS, name="moved")
-    damaged = batch.add("cnmf", movie_file, params=PARAMS, name="damaged")
+    other = PARAMS | {"merging": {"merge_thr": 0.6}}
+    damaged = batch.add("cnmf", movie_file, params=other, name="damaged")
     (damaged.folder / "item.json").write_text("{ not json")
     new_home.mkdir()
     movie_file.rename(new_home / "movie.tif")

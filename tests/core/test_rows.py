@@ -17,12 +17,12 @@ from napari_cnmf.core.energy import (
     filter_residual,
     gather_decay,
     map_energy,
-    trace_energy,
+    trace_energies,
 )
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3, smooth3
+from napari_cnmf.core.footprints import keep_connected, median3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import Place, alternate, project, soft_threshold
+from napari_cnmf.core.rank_one import Place, fit_boxes, project, soft_threshold, take_boxes
 from napari_cnmf.core.rows import add_matrix_product, dot_rows, flat_rows, sum_rows, take_product
 
 RNG = np.random.default_rng(0)
@@ -84,13 +84,11 @@ def test_the_thresholded_trace_keeps_events_alone() -> None:
     assert np.count_nonzero(h) < 40 + 0.05 * 4000
 
 
-def test_median_and_smoothing_are_scipys() -> None:
+def test_the_median_is_scipys() -> None:
     a = np.maximum(RNG.standard_normal((2, 13, 17)), 0).astype(np.float32)
     out = np.empty_like(a)
     median3(a, out)
     np.testing.assert_array_equal(out, ndi.median_filter(a, (1, 3, 3), mode="constant"))
-    taps = np.outer([1, 2, 1], [1, 2, 1])[None] / 16
-    np.testing.assert_allclose(smooth3(a), ndi.convolve(a, taps, mode="constant"), atol=1e-6)
 
 
 def test_the_part_with_the_most_energy_stays() -> None:
@@ -108,10 +106,10 @@ def test_the_part_with_the_most_energy_stays() -> None:
 def test_energy_is_that_of_what_stands_out_on_either_side() -> None:
     c = RNG.standard_normal(128).astype(np.float32)
     c[5] = 30
-    up, down = trace_energy(c, 2.0)
-    assert 100 < up < ((30 + 1 - 5) / 2) ** 2
-    assert down < 5
-    assert trace_energy(-c, 2.0)[1] > 100
+    up, down = trace_energies(np.stack([c, -c]), np.array([2, 2], np.float32))
+    assert 100 < up[0] < ((30 + 1 - 5) / 2) ** 2
+    assert down[0] < 5
+    assert down[1] > 100
 
 
 def test_an_event_and_what_it_decays_to_are_gathered() -> None:
@@ -137,7 +135,7 @@ def test_a_component_taken_out_of_the_map_is_one_taken_out_of_the_residual(
     with Workers(1) as workers:
         energy: EnergyMap = map_energy(R, lattice, workers)
         take_product(flat_rows(R), place.pixels.ravel(), a[place.local].ravel(), c)
-        energy.take_out(corner, a, c)
+        energy.take_out(Factors(corner[None], a[None], c[None]), workers)
         again = filter_residual(R, lattice, workers)
     gather_decay(again)
     np.testing.assert_allclose(energy.F, again.reshape(energy.F.shape), atol=1e-4)
@@ -170,24 +168,50 @@ def slow_alternation(
     return a, c
 
 
-@pytest.mark.parametrize("corner", [(0, 3, 4), (-1, -2, 12)])
-def test_alternation_is_that_of_plain_arrays(corner: tuple[int, int, int]) -> None:
+def slow_fit(
+    R: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    box: tuple[int, int, int],
+    margins: NDArray[np.int64],
+    c: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+    """The same, smoothed, its strongest part kept, and the trace projected; pixels of the part."""
+    a, c = slow_alternation(R, corner, box, margins, c)
+    place = Place.of(corner, box, R.shape[:3])
+    taps = np.outer([1, 2, 1], [1, 2, 1])[None] / 16
+    inside = np.zeros(box, np.bool_)
+    inside[place.local] = True
+    part = np.where(inside, ndi.convolve(a, taps, mode="constant"), 0)
+    labels, n = ndi.label(part > 0.2 * part.max())
+    best = 1 + np.argmax(ndi.sum_labels(part**2, labels, np.arange(1, n + 1)))
+    a = np.where((labels == best) & (a > 0), part, 0)
+    rows = R.reshape(-1, R.shape[-1])[place.pixels]
+    c = np.tensordot(a[place.local], rows, 3) / (a**2).sum()
+    return a, c, int((labels == best).sum())
+
+
+def test_boxes_are_fitted_as_with_plain_arrays() -> None:
     R = sparse_residual((2, 17, 20))
-    at, box = np.array(corner), (3, 9, 11)
+    corners, box = np.array([(0, 3, 4), (-1, -2, 12), (0, 0, 0)]), (3, 9, 11)
     start = np.maximum(RNG.standard_normal(R.shape[-1]) - 1.5, 0).astype(np.float32)
     R[0:2, 4:8, 13:17] += 5 * start
     margins = np.array([[1, 2, 2], [0, 1, 0], [0, 0, 0]])
-    expected = slow_alternation(R, at, box, margins, start)
-    a, c = np.zeros(box, np.float32), start.copy()
-    before = R.copy()
-    shape = np.array(R.shape[:3])
-    room = np.empty_like(c), np.empty((4, a.size), np.int32)
-    assert alternate(flat_rows(R), shape, at, margins, a, c, *room) == 1
-    np.testing.assert_allclose(a, expected[0], atol=1e-3)
-    np.testing.assert_allclose(c, expected[1], atol=1e-3)
+    feet = np.zeros((3, *box), np.float32)
+    C = np.stack([start, start, np.zeros_like(start)])
+    area = np.zeros(3, np.int64)
+    before, rows, shape = R.copy(), flat_rows(R), np.array(R.shape[:3])
+    fit_boxes(rows, shape, corners, margins, feet, C, 3, area, 0, 3)
     np.testing.assert_array_equal(R, before)
-    silent = np.zeros_like(start)
-    assert alternate(flat_rows(R), shape, at, margins, np.zeros_like(a), silent, *room) == 0
+    for k in range(2):
+        a, c, n = slow_fit(R, corners[k], box, margins, start)
+        assert area[k] == n
+        np.testing.assert_allclose(feet[k], a, atol=1e-3)
+        np.testing.assert_allclose(C[k], c, atol=1e-3)
+    assert area[2] == -1  # nothing lights up
+    take_boxes(rows, shape, corners, feet, C, 0, 1)
+    place = Place.of(corners[0], box, R.shape[:3])
+    before.reshape(-1, R.shape[-1])[place.pixels] -= feet[0][place.local][..., None] * C[0]
+    np.testing.assert_allclose(R, before, atol=1e-4)
 
 
 def slow_update(

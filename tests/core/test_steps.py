@@ -32,9 +32,7 @@ from napari_cnmf.core.kinetics import Library, estimate_kinetics
 from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
-from napari_cnmf.core.project import (
-    Demixer,
-)
+from napari_cnmf.core.project import Demixer, invert
 from napari_cnmf.core.rvalues import find_peaks
 from napari_cnmf.core.shape import measure_shapes
 from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
@@ -303,15 +301,26 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     sn = np.ones(720, np.float32)
     frames = (mean[:, None] + A @ C + P @ smooth).T.astype(np.float32)
     inside = np.any([s > 0 for s in shapes], axis=0)[None]
-    demixer = Demixer.build(field, A, mean, sn, inside, np.ones(field.shape, np.float32))
+    demixer = Demixer.build(field, A, mean, sn, inside, np.ones(field.shape, np.float32), WORKERS)
     readout = demixer.readout(np.eye(field.grid.n_cells))
     c, bg = demixer.solve(*demixer.project(np.ascontiguousarray(frames)), readout)
     np.testing.assert_allclose(c, C, atol=2e-3)
     np.testing.assert_allclose(bg, smooth, atol=2e-3)
     rest = np.arange(1, A.shape[1] + 1) * [(-1) ** k for k in range(A.shape[1])]
     darker = (mean + A @ rest).astype(np.float32)
-    of_mean = Demixer.build(field, A, darker, sn, inside, np.ones(field.shape, np.float32))
+    of_mean = Demixer.build(field, A, darker, sn, inside, np.ones(field.shape, np.float32), WORKERS)
     np.testing.assert_allclose(of_mean.level_in_mean(), rest, atol=2e-3)
+
+
+@pytest.mark.parametrize("n", [1, 128, 333])
+def test_the_inverse_by_blocks_is_the_inverse_whatever_the_threads(n: int) -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((n, n + 20))
+    system = rows @ rows.T / n + 0.02 * rng.standard_normal((n, n))
+    with Workers(1) as one, Workers(3) as three:
+        found = invert(system, three)
+        np.testing.assert_array_equal(found, invert(system, one))
+    np.testing.assert_allclose(found @ system, np.eye(n), atol=1e-8)
 
 
 def test_peaks_of_plateaus_lie_in_their_middle() -> None:
@@ -475,7 +484,7 @@ def test_leading_patterns_are_those_of_the_singular_values(shape: tuple[int, int
     left, _ = np.linalg.qr(rng.standard_normal((shape[0], 4)))
     right, _ = np.linalg.qr(rng.standard_normal((shape[1], 4)))
     rows = left * [90, 70, 50, 40] @ right.T + 0.3 * rng.standard_normal(shape)
-    found = leading_patterns(rows, 3)
+    found = leading_patterns(rows, 3, WORKERS)
     exact = np.linalg.svd(rows)[0][:, :3]
     np.testing.assert_allclose(np.abs((found * exact).sum(0)), 1, atol=1e-6)
     np.testing.assert_allclose(found.T @ found, np.eye(3), atol=1e-10)

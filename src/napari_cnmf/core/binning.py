@@ -10,7 +10,8 @@ cancels: ``sn^2 = E[(y[t-1] - 2 y[t] + y[t+1])^2] / 6``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -28,6 +29,8 @@ FEWEST_BINS = 30
 _BLOCK = 1024
 _AT_ONCE = 64
 """Frames that a thread looks through together for empty ones."""
+_READERS = 4
+"""Threads that read a block of frames together, at most."""
 _SAMPLE_LOST = 512
 """So many pixels are looked at to tell an empty frame."""
 
@@ -170,19 +173,33 @@ def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
     return flat if flat.flags.writeable else flat.copy()
 
 
-def read_blocks(source: FrameSource, edges: list[int], workers: Workers) -> Any:
-    """Blocks ``(start, frames)`` in order, read into two buffers in turn, one block ahead."""
+def read_blocks(
+    source: FrameSource, edges: list[int], workers: Workers
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time."""
     longest = max(b - a for a, b in pairwise(edges))
     buffers: list[NDArray[Any]] = []
+    apart = getattr(source, "frames_apart", False)
+    n_parts = min(_READERS, workers.n_threads) if apart else 1
+    with ThreadPoolExecutor(n_parts) as readers:
 
-    def read(i: int) -> tuple[int, NDArray[Any]]:
-        if len(buffers) <= i % 3:
-            buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
-        n = edges[i + 1] - edges[i]
-        frames = source.read(edges[i], edges[i + 1], out=buffers[i % 3][:n])
-        return edges[i], as_kernel_frames(frames)
+        def read(i: int) -> tuple[int, NDArray[Any]]:
+            if len(buffers) <= i % 3:
+                buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
+            first, n = edges[i], edges[i + 1] - edges[i]
+            parts = pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist())
+            frames = buffers[i % 3][:n]
 
-    return workers.ahead(read, range(len(edges) - 1))
+            def read_part(part: tuple[int, int]) -> None:
+                a, b = part
+                if b > a:
+                    source.read(first + a, first + b, out=frames[a:b])
+
+            # Copying from the disk's cache, or unpacking, would keep all other cores waiting.
+            list(readers.map(read_part, parts))
+            return first, as_kernel_frames(frames)
+
+        yield from workers.ahead(read, range(len(edges) - 1))
 
 
 def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:

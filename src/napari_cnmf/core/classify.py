@@ -111,21 +111,20 @@ def find_fragments(
     ``size`` is gSig in pixels.
     """
     pairs = neighbour_pairs(factors)
-    if len(pairs) == 0:
-        return []
+    at, radius_px = factors.centroids()[:, 1:], shapes.width * size
+    apart = np.linalg.norm(at[pairs[:, 0]] - at[pairs[:, 1]], axis=1)
+    near = apart < 1.3 * radius_px[pairs].max(1, initial=0)
+    pairs, apart = pairs[near], apart[near]
     share = containment(factors, pairs)
-    at = factors.centroids()
     out = []
     for n, pair in enumerate(pairs):
         for side in range(2):
             k, other = int(pair[side]), int(pair[1 - side])
             if energy[k] > energy[other]:
                 continue
-            apart = float(np.linalg.norm((at[k] - at[other])[1:]))
-            radius_px = shapes.width[other] * size
             small = shapes.area[k] < 0.5 * shapes.area[other]
-            if share[n].min() >= rule.same and apart < 1.3 * radius_px:
+            if share[n].min() >= rule.same and apart[n] < 1.3 * radius_px[other]:
                 out.append((k, f"on the same pixels as component {other}"))
-            elif share[n, side] >= rule.contained and small and apart < radius_px:
+            elif share[n, side] >= rule.contained and small and apart[n] < radius_px[other]:
                 out.append((k, f"small and in the middle of component {other}"))
     return out

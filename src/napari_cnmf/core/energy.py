@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rows import take_product
 
 THRESHOLD_Z = 2.5
 SMOOTHING = 0.5
@@ -36,6 +36,8 @@ DECAY = 0.6
 EXPLAINED = 0.03
 """Share of the energy explained at a site that says nothing for another component there."""
 _SAMPLES = 128
+_BOXES = 2
+"""Components that a thread takes out of the map together."""
 """So many bins tell a site's noise to 14 %, which would double the energy of noise."""
 
 
@@ -82,26 +84,6 @@ class Lattice:
         for axis, step in enumerate(self.step):
             image = np.repeat(image, step, axis)
         return np.ascontiguousarray(image[: shape[0], : shape[1], : shape[2]])
-
-    def filter_footprint(
-        self, corner: NDArray[np.int64], a: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Sites that see a footprint in the box ``a (bz, by, bx)`` at ``corner``, and how much."""
-        sites, weight = np.zeros((1, 1, 1), np.int32), a
-        for axis in range(3):
-            step, h, box = self.step[axis], self.half[axis], a.shape[axis]
-            first = max(0, (int(corner[axis]) - h) // step)
-            last = min(self.shape[axis], (int(corner[axis]) + box + h) // step + 1)
-            at = np.arange(first, max(first, last), dtype=np.int32)
-            tap = np.arange(box) + int(corner[axis]) + h - step * at[:, None]
-            inside = (tap >= 0) & (tap <= 2 * h)
-            matrix = np.where(inside, self.taps[axis][np.where(inside, tap, 0)], np.float32(0))
-            weight = np.moveaxis(np.tensordot(matrix, weight, (1, axis)), 0, axis)
-            view = [1, 1, 1]
-            view[axis] = -1
-            sites = sites * np.int32(self.shape[axis]) + at.reshape(view)
-        seen = weight != 0
-        return sites[seen], np.ascontiguousarray(weight[seen], np.float32)
 
 
 @kernel(
@@ -256,44 +238,118 @@ def _measure_sites(
         centre[s], sigma[s] = _refine_scale(F[s], few[0], few[1])
 
 
-@kernel(
-    "void(float32[:, ::1], int32[::1], float32[::1], float32[::1], float32[::1], float32[::1], "
-    "int64, int64)"
-)
+@inline_kernel()
+def _energies(
+    f: NDArray[np.float32], centre: np.float32, sigma: np.float32
+) -> tuple[np.float32, np.float32]:
+    """``E+`` and ``E-`` of one row."""
+    high, low = np.float32(0.0), np.float32(0.0)
+    if sigma > 0.0:
+        inverse = np.float32(1.0) / sigma
+        for t in range(len(f)):
+            z = (f[t] - centre) * inverse
+            over = max(z - np.float32(2.5), np.float32(0.0))
+            under = max(-z - np.float32(2.5), np.float32(0.0))
+            high += over * over
+            low += under * under
+    return high, low
+
+
+@kernel("void(float32[:, ::1], float32[:, ::1], int64, int64)")
 def _energy_sites(
+    F: NDArray[np.float32], state: NDArray[np.float32], start: int, stop: int
+) -> None:
+    """``E+`` and ``E-`` of sites ``start`` to ``stop``; ``state`` as in ``EnergyMap``."""
+    for s in range(start, stop):
+        state[2, s], state[3, s] = _energies(F[s], state[0, s], state[1, s])
+
+
+@inline_kernel()
+def _filter_axis(
+    a: NDArray[np.float32],
+    first: int,
+    n_sites: int,
+    corner: int,
+    step: int,
+    taps: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """``a (n, box)`` seen by sites ``first`` to ``first + n_sites`` along its last axis; with the
+    axes exchanged, ``(n_sites, n)``, ready for the next axis."""
+    n, box = a.shape
+    out = np.zeros((n_sites, n), np.float32)
+    half = len(taps) // 2
+    for i in range(n_sites):
+        shift = corner + half - step * (first + i)
+        for x in range(max(0, -shift), min(box, len(taps) - shift)):
+            w = taps[x + shift]
+            for k in range(n):
+                out[i, k] += w * a[k, x]
+    return out
+
+
+_SIGNATURE = (
+    "void(float32[:, ::1], float32[:, ::1], int64[:, ::1], float32[::1], float32[::1], "
+    "float32[::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], int64, int64)"
+)
+
+
+@kernel(_SIGNATURE)
+def _take_out_boxes(
     F: NDArray[np.float32],
-    sites: NDArray[np.int32],
-    centre: NDArray[np.float32],
-    sigma: NDArray[np.float32],
-    up: NDArray[np.float32],
-    down: NDArray[np.float32],
+    state: NDArray[np.float32],
+    grid: NDArray[np.int64],
+    tap_z: NDArray[np.float32],
+    tap_y: NDArray[np.float32],
+    tap_x: NDArray[np.float32],
+    corner: NDArray[np.int64],
+    foot: NDArray[np.float32],
+    seen: NDArray[np.float32],
     start: int,
     stop: int,
 ) -> None:
-    """``E+`` and ``E-`` of ``sites[start:stop]``, everything indexed by site."""
-    for i in range(start, stop):
-        s = sites[i]
-        high, low = np.float32(0.0), np.float32(0.0)
-        if sigma[s] > 0.0:
-            inverse = np.float32(1.0) / sigma[s]
-            f, middle = F[s], centre[s]
-            for t in range(len(f)):
-                z = (f[t] - middle) * inverse
-                over = max(z - np.float32(2.5), np.float32(0.0))
-                under = max(-z - np.float32(2.5), np.float32(0.0))
-                high += over * over
-                low += under * under
-        up[s], down[s] = high, low
+    """Components start to stop; ``grid``: number of sites and step along each axis ``(2, 3)``."""
+    _, bz, by, bx = foot.shape
+    box = (bz, by, bx)
+    half = (len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2)
+    first, count = np.empty(3, np.int64), np.empty(3, np.int64)
+    for k in range(start, stop):
+        for axis in range(3):
+            low, step = corner[k, axis], grid[1, axis]
+            first[axis] = max(0, (low - half[axis]) // step)
+            last = min(grid[0, axis], (low + box[axis] + half[axis]) // step + 1)
+            count[axis] = max(0, last - first[axis])
+        # Each pass moves its axis to the front: (z y, x), (x z, y), (y x, z), at last (z, y x).
+        along = _filter_axis(
+            foot[k].copy().reshape(bz * by, bx), first[2], count[2], corner[k, 2], grid[1, 2], tap_x
+        ).reshape(count[2] * bz, by)
+        along = _filter_axis(along, first[1], count[1], corner[k, 1], grid[1, 1], tap_y).reshape(
+            count[1] * count[2], bz
+        )
+        along = _filter_axis(along, first[0], count[0], corner[k, 0], grid[1, 0], tap_z)
+        c = seen[k]
+        for z in range(count[0]):
+            for y in range(count[1]):
+                row = ((first[0] + z) * grid[0, 1] + first[1] + y) * grid[0, 2] + first[2]
+                for x in range(count[2]):
+                    w, s = along[z, y * count[2] + x], row + x
+                    if w == 0.0 or not state[1, s] > 0.0:
+                        continue
+                    f, before = F[s], state[2, s]
+                    for t in range(len(c)):
+                        f[t] -= w * c[t]
+                    state[2, s], state[3, s] = _energies(f, state[0, s], state[1, s])
+                    state[4, s] += max(before - state[2, s], np.float32(0.0))
 
 
-def trace_energy(c: NDArray[np.float32], least_sigma: float) -> tuple[float, float]:
-    """``E+`` and ``E-`` of one trace, its noise taken for ``least_sigma`` at least."""
-    state = np.zeros((4, 1), np.float32)
-    row = c[None]
-    _measure_sites(row, state[0], state[1], 0, 1)
-    state[1] = np.maximum(state[1], np.float32(least_sigma))
-    _energy_sites(row, np.zeros(1, np.int32), *state, 0, 1)
-    return float(state[2, 0]), float(state[3, 0])
+def trace_energies(
+    C: NDArray[np.float32], least_sigma: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``E+`` and ``E-`` of traces ``(n, n_bins)``, their noise ``least_sigma (n,)`` at least."""
+    state = np.zeros((5, len(C)), np.float32)
+    _measure_sites(C, state[0], state[1], 0, len(C))
+    state[1] = np.maximum(state[1], least_sigma)
+    _energy_sites(C, state, 0, len(C))
+    return state[2], state[3]
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,19 +378,21 @@ class EnergyMap:
         """Energy explained so far at each site ``(n_sites,)``."""
         return np.asarray(self.state[4], np.float32)
 
-    def take_out(
-        self, corner: NDArray[np.int64], a: NDArray[np.float32], c: NDArray[np.float32]
-    ) -> None:
-        """Take ``a c`` out of the map: the filter is linear, a site sees its filtered footprint."""
-        sites, weight = self.lattice.filter_footprint(corner, a)
-        alive = self.state[1, sites] > 0
-        sites, weight = sites[alive], weight[alive]
-        before = self.state[2, sites]
-        seen = c.copy()
+    def take_out(self, factors: Factors, workers: Workers) -> None:
+        """Take components out of the map, no two of which are seen by one site.
+
+        The filter is linear: a site sees the filtered footprint.
+        """
+        seen = factors.C.copy()
         gather_decay(seen)
-        take_product(self.F, sites, weight, seen)
-        _energy_sites(self.F, sites, *self.state[:4], 0, len(sites))
-        self.state[4, sites] += np.maximum(before - self.state[2, sites], 0)
+        grid = np.array([self.lattice.shape, self.lattice.step])
+        workers.ranges(
+            lambda a, b: _take_out_boxes(
+                self.F, self.state, grid, *self.lattice.taps, factors.corner, factors.foot, seen,
+                a, b,
+            ),
+            len(factors), _BOXES,
+        )  # fmt: skip
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -382,8 +440,7 @@ def map_energy(
     workers.ranges(lambda a, b: gather_decay(F[a:b]), n, step)
     workers.ranges(lambda a, b: _measure_sites(F, state[0], state[1], a, b), n, step)
     state[1] = steady_sigma(state[1], lattice)
-    sites = np.arange(n, dtype=np.int32)
-    workers.ranges(lambda a, b: _energy_sites(F, sites, *state[:4], a, b), n, step)
+    workers.ranges(lambda a, b: _energy_sites(F, state, a, b), n, step)
     return EnergyMap(lattice, F, state)
 
 

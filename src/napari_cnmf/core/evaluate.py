@@ -160,15 +160,20 @@ def classifier_scores(components: Components, params: CNMFParams) -> NDArray[np.
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:
     """Ratio of the long to the short axis of each footprint, by second moments, in the plane."""
-    out = np.ones(A.shape[1])
-    for k in range(A.shape[1]):
-        part = slice(A.indptr[k], A.indptr[k + 1])
-        at = np.stack(np.unravel_index(A.indices[part], dims)[-2:]).astype(np.float64)
-        weight = np.maximum(A.data[part].astype(np.float64), 0)
-        if weight.sum() <= 0:
-            continue
-        weight /= weight.sum()
-        at -= (at @ weight)[:, None]
-        small, large = np.linalg.eigvalsh((at * weight) @ at.T)
-        out[k] = np.sqrt(max(large, 0) / max(small, np.finfo(np.float32).eps))
-    return out
+    A = A.tocsc()
+    n = A.shape[1]
+    owner = np.repeat(np.arange(n), np.diff(A.indptr))
+    weight = np.maximum(A.data.astype(np.float64), 0)
+    total = np.bincount(owner, weight, n)
+    weight /= np.where(total > 0, total, 1)[owner]
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(owner, weight * values, n), np.float64)
+
+    y, x = (at.astype(np.float64) for at in np.unravel_index(A.indices, dims)[-2:])
+    y -= mean(y)[owner]
+    x -= mean(x)[owner]
+    syy, sxx, sxy = mean(y * y), mean(x * x), mean(x * y)
+    middle, spread = 0.5 * (syy + sxx), np.hypot(0.5 * (syy - sxx), sxy)
+    small = np.maximum(middle - spread, np.finfo(np.float32).eps)
+    return np.where(total > 0, np.sqrt((middle + spread) / small), 1.0)

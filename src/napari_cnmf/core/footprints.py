@@ -80,17 +80,6 @@ def median3(a: NDArray[np.float32], out: NDArray[np.float32]) -> None:
                 out[z, y, x] = nine[4]
 
 
-def smooth3(a: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(1, 2, 1) x (1, 2, 1) / 16 in each plane of ``(..., Y, X)``, zeros outside."""
-    rows = 2 * a
-    rows[..., 1:, :] += a[..., :-1, :]
-    rows[..., :-1, :] += a[..., 1:, :]
-    out = 2 * rows
-    out[..., 1:] += rows[..., :-1]
-    out[..., :-1] += rows[..., 1:]
-    return np.asarray(out / np.float32(16), np.float32)
-
-
 def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[np.bool_]:
     """Pixels above ``level`` of the peak, holes of each plane filled.
 

@@ -17,6 +17,8 @@ from napari_cnmf.core.footprints import dilate, filled_cores
 CONTAINED = 0.3
 """Share of a footprint's energy inside the other's core from which on they may be one."""
 
+_AT_ONCE = 64
+"""Traces that a thread looks through together."""
 HALO_REACH = 3.0
 HALO_RATIO = 3.3
 HALO_CORRELATION = 0.5
@@ -32,17 +34,17 @@ def active_part(C: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def neighbour_pairs(factors: Factors) -> NDArray[np.int64]:
     """Pairs ``(n, 2)`` whose boxes overlap, first id below the second."""
-    at = factors.corner
     box = np.array(factors.foot.shape[1:])
-    order = np.argsort(at[:, 1], kind="stable")
-    rows = at[order, 1]
-    pairs = []
-    for i, k in enumerate(order):
-        stop = np.searchsorted(rows, rows[i] + box[1], side="left")
-        others = order[i + 1 : stop]
-        near = (np.abs(at[others] - at[k]) < box).all(1)
-        pairs += [(min(k, o), max(k, o)) for o in others[near]]
-    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    order = np.argsort(factors.corner[:, 1], kind="stable")
+    at = factors.corner[order]
+    # Each with those after it along Y, as far as its box reaches.
+    first = np.arange(len(at)) + 1
+    n_after = np.searchsorted(at[:, 1], at[:, 1] + box[1], side="left") - first
+    one = np.repeat(first - 1, n_after)
+    other = np.arange(len(one)) + np.repeat(first - np.cumsum(n_after) + n_after, n_after)
+    near = (np.abs(at[other] - at[one]) < box).all(1)
+    pairs = np.sort(order[np.stack([one[near], other[near]], axis=1)], axis=1)
+    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], np.int64)
 
 
 def overlap_slices(
@@ -63,13 +65,14 @@ def containment(factors: Factors, pairs: NDArray[np.int64]) -> NDArray[np.float6
     share
         ``(n_pairs, 2)``: of the first in the second, of the second in the first.
     """
-    cores = dilate(filled_cores(factors.foot))
-    energy = factors.foot**2
+    used, places = np.unique(pairs, return_inverse=True)
+    corner, foot = factors.corner[used], factors.foot[used]
+    cores = dilate(filled_cores(foot))
+    energy = foot**2
     total = np.maximum(energy.sum((1, 2, 3)), 1e-30)
-    box = factors.foot.shape[1:]
     share = np.zeros((len(pairs), 2))
-    for n, (i, j) in enumerate(pairs):
-        in_i, in_j = overlap_slices(factors.corner[i], factors.corner[j], box)
+    for n, (i, j) in enumerate(places.reshape(-1, 2)):
+        in_i, in_j = overlap_slices(corner[i], corner[j], foot.shape[1:])
         share[n, 0] = (energy[i][in_i] * cores[j][in_j]).sum() / total[i]
         share[n, 1] = (energy[j][in_j] * cores[i][in_i]).sum() / total[j]
     return share
@@ -85,12 +88,20 @@ def correlation_of_pairs(
     return np.asarray(dot / np.maximum(norm[pairs[:, 0]] * norm[pairs[:, 1]], 1e-30), np.float64)
 
 
-def groups_to_merge(factors: Factors, correlation: float) -> list[NDArray[np.int64]]:
+def groups_to_merge(
+    factors: Factors, correlation: float, workers: Workers
+) -> list[NDArray[np.int64]]:
     """Sets of components that are one cell, each with at least two members."""
     pairs = neighbour_pairs(factors)
     if len(pairs) == 0:
         return []
-    together = correlation_of_pairs(active_part(factors.C), pairs) > correlation
+    active = np.empty_like(factors.C)
+
+    def find_active(start: int, stop: int) -> None:
+        active[start:stop] = active_part(factors.C[start:stop])
+
+    workers.ranges(find_active, len(active), _AT_ONCE)
+    together = correlation_of_pairs(active, pairs) > correlation
     pairs = pairs[together]
     pairs = pairs[(containment(factors, pairs) > CONTAINED).any(1)]
     parent = np.arange(len(factors))
@@ -125,7 +136,7 @@ def merge_components(
     Factors
         The untouched ones in their order, then the merged ones.
     """
-    groups = groups_to_merge(factors, correlation)
+    groups = groups_to_merge(factors, correlation, workers)
     if not groups:
         return factors
     merged = [_fuse(R, factors.take(ids)) for ids in groups]

@@ -4,6 +4,8 @@ Its first component is the mean image, so that ``A C + b f`` is the movie less i
 full resolution; the others are the strongest patterns of the grid's cells.
 """
 
+# ruff: noqa: PLR0917 (steps take their inputs by position)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.params.init import InitParams
 
@@ -20,6 +23,8 @@ _EXACT = 64
 _MORE = 12
 """Columns that are carried along with those asked for."""
 _ITERATIONS = 4
+_ROWS = 512
+"""Rows that a thread multiplies together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,7 @@ def find_modes(
     unit: NDArray[np.float32],
     field: Field,
     nb: int,
+    workers: Workers,
 ) -> BackgroundModes:
     """Modes of the background.
 
@@ -84,7 +90,15 @@ def find_modes(
     n = min(nb - 1, *background.shape)
     if n <= 0:
         return BackgroundModes(first[None], np.zeros((len(mean), 0), np.float32))
-    u = leading_patterns(background - np.outer(image, first @ background), n)
+    along = (first @ background).astype(np.float32)
+    rows = np.empty_like(background)
+
+    def rest(start: int, stop: int) -> None:
+        part = slice(start, stop)
+        np.subtract(background[part], np.outer(image[part].astype(np.float32), along), rows[part])
+
+    workers.ranges(rest, len(rows), _ROWS)
+    u = leading_patterns(rows, n, workers)
     # A singular vector's sign is arbitrary: the larger half counts as positive.
     u *= np.where(u.sum(0) < 0, -1.0, 1.0)
     readout = np.vstack([first, u.T - np.outer(u.T @ image, first)])
@@ -92,7 +106,7 @@ def find_modes(
     return BackgroundModes(readout, np.asarray(patterns, np.float32))
 
 
-def leading_patterns(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def leading_patterns(rows: NDArray[np.float32], n: int, workers: Workers) -> NDArray[np.float64]:
     """The ``n`` strongest left singular vectors of ``rows (n_rows, n_bins)``, as columns.
 
     Larger matrices by a random range and subspace iteration (Halko, Martinsson and Tropp 2011,
@@ -101,12 +115,23 @@ def leading_patterns(rows: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """
     if min(rows.shape) <= _EXACT:
         return np.asarray(np.linalg.svd(rows, full_matrices=False)[0][:, :n])
+    parts = [slice(start, start + _ROWS) for start in range(0, len(rows), _ROWS)]
+
+    def times(other: NDArray[np.float64]) -> NDArray[np.float64]:
+        right = other.astype(np.float32)
+        return np.concatenate(workers.map(lambda part: rows[part] @ right, parts)).astype(float)
+
+    def transposed_times(basis: NDArray[np.float64]) -> NDArray[np.float64]:
+        left = basis.astype(np.float32)
+        products = workers.map(lambda part: rows[part].T @ left[part], parts)
+        return np.asarray(np.sum(products, axis=0, dtype=np.float64))
+
     start = np.random.default_rng(0).standard_normal((rows.shape[1], n + _MORE))
-    basis, _ = np.linalg.qr(rows @ start)
+    basis, _ = np.linalg.qr(times(start))
     for _ in range(_ITERATIONS):
-        other, _ = np.linalg.qr(rows.T @ basis)
-        basis, _ = np.linalg.qr(rows @ other)
-    u = np.linalg.svd(basis.T @ rows, full_matrices=False)[0]
+        other, _ = np.linalg.qr(transposed_times(basis))
+        basis, _ = np.linalg.qr(times(other))
+    u = np.linalg.svd(transposed_times(basis).T, full_matrices=False)[0]
     return np.asarray(basis @ u[:, :n])
 
 

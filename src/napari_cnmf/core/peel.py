@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trace_energy
+from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trace_energies
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
-from napari_cnmf.core.footprints import keep_connected, smooth3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import Place, alternate, project
-from napari_cnmf.core.rows import flat_rows, take_product
+from napari_cnmf.core.rank_one import fit_boxes, take_boxes
+from napari_cnmf.core.rows import flat_rows
 
 MIN_AREA = 0.5
 """Smallest footprint in units of the cell area gSig^2."""
@@ -34,6 +33,8 @@ VERDICTS = ("component", "no activity", "too small", "too little energy of its o
 START = 1.2
 """Half-width of the box of the first alternations, in gSig."""
 _ATTEMPTS = 3
+_BOXES = 2
+"""Sites that a thread fits together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,65 +66,6 @@ class Candidates:
             )
         names = ("at", "score", "energy", "area", "verdict")
         return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
-
-
-@dataclass(frozen=True, eq=False)
-class Limits:
-    """What a component must have, and where it is looked for.
-
-    Attributes
-    ----------
-    margins
-        Pixels left out at each side of the box at first, and later ``(2, 3)``.
-    min_area
-        Pixels of its footprint.
-    min_energy
-        Of its own trace.
-    """
-
-    margins: NDArray[np.int64]
-    min_area: int
-    min_energy: float
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """What a box held."""
-
-    verdict: int
-    area: int = 0
-    energy: float = 0.0
-
-
-def _fit_site(
-    R: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
-    limits: Limits,
-) -> _Fit:
-    """Fit a component in the box ``a (bz, by, bx)`` at ``corner``, and judge it.
-
-    ``c`` holds the trace to start with and takes the one found. The first two of four
-    alternations see the box less ``limits.margins[0]``, the others less ``limits.margins[1]``:
-    a neighbour at the edge of the box must not win at the start. Nothing is taken out yet.
-    """
-    rows, shape = flat_rows(R), R.shape[:3]
-    margins = np.ascontiguousarray(limits.margins[[0, 0, 1, 1]])
-    room = np.empty_like(c), np.empty((4, a.size), np.int32)
-    if not alternate(rows, np.array(shape), corner, margins, a, c, *room):
-        return _Fit(1)
-    place = Place.of(corner, a.shape, shape)
-    foot = a[place.local]
-    part = smooth3(foot)
-    area = int(keep_connected(part, np.float32(0.2) * part.max(initial=0)))
-    foot[...] = np.where(foot > 0, part, 0)
-    if area < limits.min_area:
-        return _Fit(2, area)
-    c[:] = project(rows, place.pixels, foot)
-    up, down = trace_energy(c, 0.8 / np.sqrt(float((foot**2).sum())))
-    energy = up - float(both_ways(np.array(down, np.float32), len(c)))
-    return _Fit(0 if energy >= limits.min_energy else 3, area, energy)
 
 
 def pick_apart(
@@ -169,9 +111,9 @@ def _local_maxima(score: NDArray[np.float32], shape: tuple[int, int, int]) -> ND
 
 @dataclass(eq=False)
 class _Round:
-    """Results of the sites tried in one round."""
+    """Components found in one round, and what became of each site that was tried."""
 
-    factors: Factors
+    found: Factors
     energy: NDArray[np.float32]
     area: NDArray[np.int64]
     verdict: NDArray[np.int8]
@@ -225,7 +167,7 @@ def peel(
         sites = open_sites[pick_apart(score[open_sites], pixel[open_sites], apart)]
         result = _peel_round(R, energy, sites, pixel[sites], field, workers)
         good = result.verdict == 0
-        found.append(result.factors.take(good))
+        found.append(result.found)
         tried.append(
             Candidates(pixel[sites], score[sites], result.energy, result.area, result.verdict)
         )
@@ -269,25 +211,26 @@ def _peel_round(
         np.zeros((n, *(2 * r + 1 for r in reach)), np.float32),
         np.zeros((n, n_bins), np.float32),
     )
-    limits = Limits(
-        margins=np.array([reach, reach]) - np.array([field.reach(START), field.reach(BOX)]),
-        min_area=least_area(field),
-        min_energy=energy_threshold(n_bins),
-    )
-    own = np.zeros(n, np.float32)
+    margins = np.array([reach] * 4)
+    margins[:2] -= np.array(field.reach(START))  # a neighbour at the edge of the box must not win
+    margins[2:] -= np.array(field.reach(BOX))
+    rows, shape = flat_rows(R), np.array(R.shape[:3])
     area = np.zeros(n, np.int64)
-    verdict = np.zeros(n, np.int8)
-
-    def work(i: int) -> None:
-        corner, a, c = factors.corner[i], factors.foot[i], factors.C[i]
-        c[:] = energy.F[sites[i]]
-        fit = _fit_site(R, corner, a, c, limits)
-        own[i], area[i], verdict[i] = fit.energy, fit.area, fit.verdict
-        if fit.verdict == 0:
-            place = Place.of(corner, a.shape, R.shape[:3])
-            foot = a[place.local]
-            take_product(flat_rows(R), place.pixels[foot > 0], foot[foot > 0], c)
-            energy.take_out(corner, a, c)
-
-    workers.map(work, range(n))
-    return _Round(factors, own, area, verdict)
+    min_area = least_area(field)
+    factors.C[:] = energy.F[sites]
+    boxes = factors.corner, margins, factors.foot, factors.C
+    workers.ranges(lambda a, b: fit_boxes(rows, shape, *boxes, min_area, area, a, b), n, _BOXES)
+    norm = np.sqrt((factors.foot**2).sum((1, 2, 3)))
+    up, down = trace_energies(factors.C, np.float32(0.8) / np.maximum(norm, np.float32(1e-30)))
+    own = up - both_ways(down, n_bins)
+    verdict = np.select(
+        [area < 0, area < min_area, ~(own >= energy_threshold(n_bins))], [1, 2, 3], 0
+    ).astype(np.int8)
+    own[(area < min_area)] = 0
+    good = factors.take(verdict == 0)
+    workers.ranges(
+        lambda a, b: take_boxes(rows, shape, good.corner, good.foot, good.C, a, b),
+        len(good), _BOXES,
+    )  # fmt: skip
+    energy.take_out(good, workers)
+    return _Round(good, own, np.maximum(area, 0), verdict)

@@ -31,6 +31,8 @@ from napari_cnmf.core.source import FrameSource
 
 _AT_ONCE = 16
 """Frames that one thread projects and solves in one go."""
+_BLOCK = 128
+"""Rows of that system that a thread works on together."""
 DENSE = 1500
 """Components up to which the inverse of the traces' system is kept dense."""
 _SIGNATURE = (
@@ -132,6 +134,7 @@ class Demixer:
         sn: NDArray[np.float32],
         inside: NDArray[np.bool_],
         gain: NDArray[np.float32],
+        workers: Workers,
         from_sums: sp.csr_matrix | None = None,
     ) -> Demixer:
         """Set up for whitened footprints ``A (n_pixels, n)``.
@@ -170,7 +173,7 @@ class Demixer:
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),
-            _solver(system),
+            _solver(system, workers),
         )  # fmt: skip
 
     def project(self, frames: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -214,19 +217,46 @@ class Readout:
 
 
 def _solver(
-    system: sp.csc_matrix,
+    system: sp.csc_matrix, workers: Workers
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """``x -> system^-1 x`` for many columns: by the dense inverse unless that is too large.
 
     One matrix product is ten times faster than sparse triangular solves, column by column.
     """
     if system.shape[0] <= DENSE:
-        inverse = np.linalg.inv(system.toarray())
+        inverse = invert(system.toarray(), workers)
         return lambda x: np.asarray(inverse @ x)
     from scipy.sparse.linalg import splu
 
     factors = splu(system)
     return lambda x: np.asarray(factors.solve(np.ascontiguousarray(x)))
+
+
+def invert(system: NDArray[np.float64], workers: Workers) -> NDArray[np.float64]:
+    """Inverse of a matrix ``(n, n)`` close to a positive definite one, by blocks.
+
+    Gauss-Jordan elimination with blocks for elements, in place (Golub and Van Loan 2013, Matrix
+    Computations, 3.2.10 and 4.2): all of it but one block a step is products, on all threads. Not
+    one whole call of the library for linear algebra: that has one thread here, and its results
+    would depend on the number of threads.
+    """
+    M = np.array(system)
+    n = len(M)
+    blocks = [slice(start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK)]
+    for pivot in blocks:
+        inverse = np.linalg.inv(M[pivot, pivot])
+        M[pivot, pivot] = np.eye(len(inverse))
+        M[pivot] = inverse @ M[pivot]
+        row = M[pivot]
+
+        def eliminate(block: slice, pivot: slice = pivot, row: NDArray[np.float64] = row) -> None:
+            if block != pivot:
+                factor = M[block, pivot].copy()
+                M[block, pivot] = 0
+                M[block] -= factor @ row
+
+        workers.map(eliminate, blocks)
+    return M
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.footprints import keep_connected
 from napari_cnmf.core.rows import sum_rows
 
 _SAMPLES = 128
@@ -86,14 +87,8 @@ def pixels_of_box(
     return n
 
 
-_SIGNATURE = (
-    "int64(float32[:, ::1], int64[::1], int64[::1], int64[:, ::1], float32[:, :, ::1], "
-    "float32[::1], float32[::1], int32[:, ::1])"
-)
-
-
-@kernel(_SIGNATURE)
-def alternate(
+@inline_kernel()
+def _alternate(
     X: NDArray[np.float32],
     shape: NDArray[np.int64],
     corner: NDArray[np.int64],
@@ -151,6 +146,126 @@ def alternate(
                 for t in range(n_bins):
                     c[t] += v * x[t]
     return 1
+
+
+@inline_kernel()
+def _smooth_inside(
+    a: NDArray[np.float32], at: NDArray[np.int32], n: int, out: NDArray[np.float32]
+) -> np.float32:
+    """(1, 2, 1) x (1, 2, 1) / 16 in each plane at the ``n`` pixels ``at``; the highest value."""
+    _, by, bx = a.shape
+    out[:] = 0.0
+    peak = np.float32(0.0)
+    for j in range(n):
+        z, y, x = at[1, j], at[2, j], at[3, j]
+        total = np.float32(0.0)
+        for yy in range(max(0, y - 1), min(by, y + 2)):
+            for xx in range(max(0, x - 1), min(bx, x + 2)):
+                total += np.float32((2 - abs(yy - y)) * (2 - abs(xx - x))) * a[z, yy, xx]
+        out[z, y, x] = total / np.float32(16.0)
+        peak = max(peak, out[z, y, x])
+    return peak
+
+
+_SIGNATURE = (
+    "void(float32[:, ::1], int64[::1], int64[:, ::1], int64[:, ::1], float32[:, :, :, ::1], "
+    "float32[:, ::1], int64, int64[::1], int64, int64)"
+)
+
+
+@kernel(_SIGNATURE)
+def fit_boxes(
+    X: NDArray[np.float32],
+    shape: NDArray[np.int64],
+    corners: NDArray[np.int64],
+    margins: NDArray[np.int64],
+    feet: NDArray[np.float32],
+    C: NDArray[np.float32],
+    min_area: int,
+    area: NDArray[np.int64],
+    start: int,
+    stop: int,
+) -> None:
+    """Footprint and trace of the component in each of the boxes start to stop.
+
+    They alternate, the footprint is smoothed, its strongest connected part kept, and the trace
+    projected once more. One kernel for all of it: threads that put single moves together in numpy
+    wait for each other.
+
+    Parameters
+    ----------
+    X
+        Residual as rows ``(n_pixels, n_bins)``; nothing is taken out of it.
+    shape
+        Of the field along (Z, Y, X).
+    corners
+        Of the boxes in it ``(n, 3)``.
+    margins
+        Pixels left out at each side of a box in each alternation ``(n_alternations, 3)``.
+    feet
+        Takes the footprints ``(n, bz, by, bx)``; zeros on entry.
+    C
+        Traces to start with ``(n, n_bins)``; takes those found.
+    min_area
+        Pixels of the smallest footprint worth a trace.
+    area
+        Takes the pixels of each footprint ``(n,)``; -1 where nothing lights up with the trace.
+    """
+    h = np.empty(C.shape[1], np.float32)
+    part = np.empty(feet.shape[1:], np.float32)
+    at = np.empty((4, part.size), np.int32)
+    whole = np.zeros(3, np.int64)
+    for k in range(start, stop):
+        a, c, corner = feet[k], C[k], corners[k]
+        area[k] = -1
+        if not _alternate(X, shape, corner, margins, a, c, h, at):
+            continue
+        n = pixels_of_box(shape, corner, a.shape, whole, at)
+        peak = _smooth_inside(a, at, n, part)
+        area[k] = keep_connected(part, np.float32(0.2) * peak)
+        norm = np.float32(0.0)
+        for j in range(n):
+            z, y, x = at[1, j], at[2, j], at[3, j]
+            v = part[z, y, x] if a[z, y, x] > 0.0 else np.float32(0.0)
+            a[z, y, x] = v
+            norm += v * v
+        if area[k] < min_area:
+            continue
+        c[:] = 0.0
+        for j in range(n):
+            v = a[at[1, j], at[2, j], at[3, j]]
+            if v != 0.0:
+                v /= norm
+                x_row = X[at[0, j]]
+                for t in range(len(c)):
+                    c[t] += v * x_row[t]
+
+
+@kernel(
+    "void(float32[:, ::1], int64[::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], "
+    "int64, int64)"
+)
+def take_boxes(
+    X: NDArray[np.float32],
+    shape: NDArray[np.int64],
+    corners: NDArray[np.int64],
+    feet: NDArray[np.float32],
+    C: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> None:
+    """``X -= a c`` for the components start to stop, arrays as in ``fit_boxes``."""
+    at = np.empty((4, feet[0].size), np.int32)
+    whole = np.zeros(3, np.int64)
+    for k in range(start, stop):
+        a, c = feet[k], C[k]
+        n = pixels_of_box(shape, corners[k], a.shape, whole, at)
+        for j in range(n):
+            v = a[at[1, j], at[2, j], at[3, j]]
+            if v > 0.0:
+                x = X[at[0, j]]
+                for t in range(len(c)):
+                    x[t] -= v * c[t]
 
 
 def project(

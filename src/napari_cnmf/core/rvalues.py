@@ -53,19 +53,22 @@ def activity_frames(
     return workers.map(frames_of, C)
 
 
-def own_frames(A: sp.csc_matrix, active: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+def own_frames(
+    A: sp.csc_matrix, active: list[NDArray[np.int64]], workers: Workers
+) -> list[NDArray[np.int64]]:
     """Active frames of each component less those of components overlapping it by > 0.1."""
     norm = np.sqrt(np.asarray(A.multiply(A).sum(0))).ravel()
     unit = A @ sp.diags(1 / np.maximum(norm, 1e-30))
     overlap = (unit.T @ unit).tocsr()
-    out = []
-    for k, frames in enumerate(active):
+
+    def own(k: int) -> NDArray[np.int64]:
         row = slice(overlap.indptr[k], overlap.indptr[k + 1])
         others = overlap.indices[row][overlap.data[row] > _OVERLAP]
         taken = [active[j] for j in others if j != k]
-        left = np.setdiff1d(frames, np.concatenate(taken)) if taken else frames
-        out.append(left if len(left) else frames)
-    return out
+        left = np.setdiff1d(active[k], np.concatenate(taken)) if taken else active[k]
+        return left if len(left) else active[k]
+
+    return workers.map(own, range(len(active)))
 
 
 _SIGNATURE = (
@@ -117,7 +120,7 @@ def spatial_correlation(
     A.sort_indices()
     before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
     after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames_of = own_frames(A, activity_frames(C, before, after, workers))
+    frames_of = own_frames(A, activity_frames(C, before, after, workers), workers)
     sums = np.zeros(A.nnz)
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]
@@ -142,14 +145,16 @@ def spatial_correlation(
 
         workers.ranges(work, len(C), 64)
         on_block(stop)
-    out = np.zeros(len(C))
-    for k in range(len(C)):
+
+    def correlate(k: int) -> float:
         part = slice(A.indptr[k], A.indptr[k + 1])
         positive = A.data[part] > 0
-        if len(frames_of[k]) and positive.sum() >= 3:
-            mean = sums[part][positive] / len(frames_of[k])
-            out[k] = _pearson(mean, A.data[part][positive].astype(np.float64))
-    return out
+        if not len(frames_of[k]) or positive.sum() < 3:
+            return 0.0
+        mean = sums[part][positive] / len(frames_of[k])
+        return _pearson(mean, A.data[part][positive].astype(np.float64))
+
+    return np.array(workers.map(correlate, range(len(C))), np.float64)
 
 
 def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

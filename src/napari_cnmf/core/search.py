@@ -177,7 +177,7 @@ def search(
         del X, tile, detection
     factors = _joined(parts, by_energy=given is None)
     if given is None and len(plan.tiles) > 1:
-        factors = _without_twins(factors)
+        factors = _without_twins(factors, workers)
     return Found(
         factors, background, Candidates.concatenate(candidates), correlation, pnr,
         energy, len(trend) > 0, max(moves, key=len), fine, _whole_ring(rings, one_photon),
@@ -244,10 +244,10 @@ def _joined(parts: list[Factors], *, by_energy: bool) -> Factors:
     return factors.take(np.argsort(-active_energy(factors), kind="stable"))
 
 
-def _without_twins(factors: Factors) -> Factors:
+def _without_twins(factors: Factors, workers: Workers) -> Factors:
     """Of one cell found by two neighbouring tiles only the stronger component."""
     keep = np.ones(len(factors), np.bool_)
-    for group in groups_to_merge(factors, 0.8):
+    for group in groups_to_merge(factors, 0.8, workers):
         keep[group[1:]] = False
     return factors.take(keep)
 

@@ -19,6 +19,9 @@ class FrameSource(Protocol):
         ``(T, Y, X)`` or ``(T, Z, Y, X)``.
     dtype
         Of the frames as they are stored; any integer or float type.
+    frames_apart
+        Optional. Whether a block costs no more when it is read in parts by several threads: true
+        of frames that lie each by itself, not of compressed chunks of frames.
     """
 
     @property
@@ -76,6 +79,8 @@ class WindowSource(Protocol):
 
 class ArraySource:
     """A movie that is in memory; both a ``FrameSource`` and a ``WindowSource``."""
+
+    frames_apart = True
 
     def __init__(self, frames: NDArray[Any]) -> None:
         self._frames = frames

@@ -70,13 +70,13 @@ def trace(
             found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
         )
     demixer = Demixer.build(
-        ahead.field, A, binned.mean, sn, ahead.inside, ahead.gain, ahead.from_sums
+        ahead.field, A, binned.mean, sn, ahead.inside, ahead.gain, workers, ahead.from_sums
     )
     modes = no_modes(ahead.field)
     if ahead.background is not None:
         unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
         rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
-        modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank)
+        modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank, workers)
     traces = extract_traces(
         source, demixer, modes.readout, binned.lost, workers,
         block_bytes=plan.block_bytes,

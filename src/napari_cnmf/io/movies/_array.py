@@ -25,6 +25,7 @@ class MemoryFrames(FrameStore):
         self.layout = layout
         self.shape = layout.shape
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        self.frames_apart = isinstance(array, np.ndarray)
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         selected = np.asarray(self.array[self.layout.select(start, start + len(out))])

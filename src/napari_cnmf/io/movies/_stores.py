@@ -40,6 +40,8 @@ class FrameStore(ABC):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    frames_apart: bool = False
+    """Whether each frame is read by itself; see ``FrameSource``."""
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return frames ``start`` to ``stop``; see ``FrameSource.read``.
@@ -97,6 +99,7 @@ class RawFrames(FrameStore):
         ``(T, n_parts)``, which of ``paths``; ``None`` when there is one file.
     """
 
+    frames_apart = True
     paths: Sequence[Path]
     offsets: NDArray[np.int64]
     frame_shape: tuple[int, ...]
@@ -268,6 +271,7 @@ class ConcatFrames(FrameStore):
         self._ends = np.cumsum([store.shape[0] for store in self.stores])
         self.shape = (int(self._ends[-1]), *self.stores[0].shape[1:])
         self.dtype = self.stores[0].dtype
+        self.frames_apart = all(store.frames_apart for store in self.stores)
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         done = 0
@@ -291,6 +295,7 @@ class GroupedFrames(FrameStore):
         n_planes, dims = self.planes.shape[0], self.planes.shape[1:]
         self.shape = (n_planes // self.n_planes, self.n_planes, *dims)
         self.dtype = self.planes.dtype
+        self.frames_apart = self.planes.frames_apart
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         first, last = start * self.n_planes, (start + len(out)) * self.n_planes

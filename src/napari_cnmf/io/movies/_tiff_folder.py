@@ -122,6 +122,7 @@ def _check_alike(frame: _Frame, first: _Frame, path: Path, first_path: Path) -> 
 class SingleFrames(FrameStore):
     """One file a frame, each opened and checked when it is asked for."""
 
+    frames_apart = True
     paths: tuple[Path, ...]
     frame_shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -162,6 +162,7 @@ class DecodedPages(FrameStore):
         Of the decoded frames.
     """
 
+    frames_apart = True
     pages: PageTable
     per_frame: NDArray[np.int64]
     layout: Layout

@@ -167,6 +167,8 @@ class _Run:
         if item.spec.movie is not None:  # of a parent's movie the parent has told
             for remark in remarks_on(job.open_movie()):
                 reporter.warning(remark)
+        if engine.name == "builtin":
+            _load_compiler()
         outcome = engine.run(job, reporter)
         append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
         return reporter.status.to(
@@ -198,6 +200,23 @@ class _Run:
         except OSError:
             logger.exception("the event could not be written")
         return self._reporter.status.to(State.FAILED, error=info)
+
+
+def _load_compiler() -> None:
+    """Import numba without all of scipy.linalg, which would take a tenth of a short run.
+
+    It looks there for what multiplies matrices inside kernels; ours multiply none. Only here,
+    where the process is ours: elsewhere other kernels may.
+    """
+    products = "scipy.linalg.cython_blas"
+    if products in sys.modules:
+        return
+    sys.modules[products] = None  # type: ignore[assignment]  # stands for "not there"
+    try:
+        import numba.np.arraymath
+    finally:
+        del sys.modules[products]
+    logger.debug("numba %s", numba.__version__)
 
 
 def explain(error: BaseException) -> str:

@@ -53,7 +53,7 @@ from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
 from napari_cnmf.core.tracing import trace
 from napari_cnmf.core.usable import saturated_pixels, usable_pixels
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import CNMFParams
+from napari_cnmf.params import CNMFParams, are_chosen_seed_thresholds
 
 if TYPE_CHECKING:
     from napari_cnmf.core.seeds import Seeds
@@ -263,7 +263,9 @@ def _say_findings(
 
 
 def _seeds(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | None:
-    # A two-photon run, which never comes here, need not load what seeds are made with.
+    if not are_chosen_seed_thresholds(params.init.min_corr, params.init.min_pnr):
+        return None
+    # What seeds are made with takes a twentieth of a short run to load: only where it is used.
     from napari_cnmf.core.seeds import find_open_sites
 
     return find_open_sites(source, params, report)

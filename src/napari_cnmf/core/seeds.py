@@ -17,7 +17,7 @@ from napari_cnmf.core._report import Report
 from napari_cnmf.core.lab.local import filtered_images
 from napari_cnmf.core.lab.sample import take_sample
 from napari_cnmf.core.source import FrameSource
-from napari_cnmf.params import CNMFParams, are_chosen_seed_thresholds
+from napari_cnmf.params import CNMFParams
 
 TOLERANCE = 0.5
 """Sites within so many gSig of a pixel above the thresholds are open."""
@@ -40,14 +40,12 @@ class Seeds:
     pnr: NDArray[np.float32]
 
 
-def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | None:
-    """Where the thresholds that the user chose let components start; ``None``: anywhere.
+def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> Seeds:
+    """Where the thresholds that the user chose let components start.
 
     The images are those of CNMF-E, of the filtered movie plane by plane, from a sample of it.
     """
     min_corr, min_pnr = thresholds = (params.init.min_corr, params.init.min_pnr)
-    if not are_chosen_seed_thresholds(min_corr, min_pnr):
-        return None
     frames = WholeFrames(source)
     dims = source.shape[-2:]
     g_sig = tuple(float(g) for g in params.init.gSig[-2:])

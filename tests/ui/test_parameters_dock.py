@@ -16,6 +16,7 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.testing import simulate
 from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import WholeLabel
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.forms._input import FileInput, ItemInput, LayerInput
 
@@ -227,3 +228,31 @@ def test_a_channel_of_a_file_that_has_several_is_chosen_in_the_form(
     qtbot.waitUntil(dock.add_button.isEnabled)
     assert "40 frames" in dock.header._facts.text()
     assert dict(dock.request().input.open_with) == {"channel": 0}
+
+
+def test_a_movie_that_cannot_be_opened_is_said_to_be_so(
+    dock: ParametersWidget, movie_file: Path, qtbot: Any
+) -> None:
+    cut = movie_file.with_name("cut.tif")
+    cut.write_bytes(movie_file.read_bytes()[:-50_000])
+    dock.header.input.set_value(FileInput((cut,)))
+    qtbot.waitUntil(lambda: "cannot be opened" in dock.status.text())
+    assert "cut short" in dock.header._facts.text()
+    assert not dock.run_button.isEnabled()
+    dock.header.input.set_value(FileInput((movie_file,)))
+    qtbot.waitUntil(lambda: "data.fr is needed" in dock.status.text())
+
+
+def test_a_note_takes_the_height_of_its_lines(qtbot: Any) -> None:
+    note = WholeLabel()
+    qtbot.addWidget(note)
+    note.show()
+    note.setText("which engine it will be, and why " * 8)
+    note.resize(200, 10)
+    narrow = note.height()
+    note.resize(600, 10)
+    wide = note.height()
+    note.setText("one line")
+    line = note.fontMetrics().height()
+    assert narrow > wide > note.height()
+    assert note.height() < 2 * line

@@ -70,7 +70,9 @@ class WholeLabel(QLabel):
         self._keep_height()
 
     def _keep_height(self) -> None:
-        self.setMinimumHeight(self.heightForWidth(self.width()))
+        self.setMinimumHeight(0)  # Qt would answer with no less than what is set
+        # Fixed: a form gives a label the height of a narrower one otherwise.
+        self.setFixedHeight(self.heightForWidth(self.width()))
 
 
 def hint_label(text: str) -> QLabel:

@@ -90,6 +90,15 @@ class TestRefusals:
         with pytest.raises(MovieError, match="got 300: it is cut short"):
             open_movie(tmp_path / "a.npy")
 
+    def test_a_tiff_cut_short_is_told_once(
+        self, tmp_path: Path, frames: np.ndarray, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", frames, photometric="minisblack")
+        os.truncate(tmp_path / "a.tif", (tmp_path / "a.tif").stat().st_size // 2)
+        with pytest.raises(MovieError, match="cut short"):
+            open_movie(tmp_path / "a.tif")
+        assert not caplog.records
+
     def test_renamed_caiman_map(self, tmp_path: Path) -> None:
         (tmp_path / "renamed.mmap").write_bytes(b"\0" * 400)
         with pytest.raises(MovieError, match="original name"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,9 +24,15 @@ _SHAPE_IN_HEADER = frozenset({"imagej", "ome", "shaped"})
 COPY_AGAIN = "Copy it again from where it was recorded"
 
 
+def _is_told_otherwise(record: logging.LogRecord) -> bool:
+    return "invalid page offset" not in record.getMessage()
+
+
 @contextmanager
 def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     """A TIFF file, or an error that says what is wrong with it."""
+    # What it would print of a damaged file comes as an error of ours, in a sentence.
+    logging.getLogger("tifffile").addFilter(_is_told_otherwise)
     try:
         with tifffile.TiffFile(path) as tiff:
             yield tiff

@@ -79,6 +79,7 @@ class ParametersWidget(Dock):
         self._session = session_of(napari_viewer)
         self._session.attach(self)
         self._facts: MovieFacts | None = None
+        self._cannot_open = ""
         self._params: CNMFParams | None = None
         self._inspected: Any = None
         self._copied: Request | None = None
@@ -255,7 +256,7 @@ class ParametersWidget(Dock):
         if chosen == self._inspected:
             return
         self._inspected = chosen
-        self._facts = None
+        self._facts, self._cannot_open = None, ""
         self._set_ready(False)
         self.header.show_facts("" if chosen is None else "opening…")
         self._check_soon.start()
@@ -271,6 +272,8 @@ class ParametersWidget(Dock):
         def fail(error: Exception) -> None:
             if chosen == self._inspected:
                 self.header.show_facts(str(error), is_problem=True)
+                self._cannot_open = "The movie cannot be opened: see above. Choose another."
+                self._check_soon.start()
 
         batch = self._session.batch
         run_in_background(lambda: inspect_input(chosen, batch), done=show, failed=fail)
@@ -296,7 +299,7 @@ class ParametersWidget(Dock):
         if self.header.input.value() is None:
             problems = {"input": "Choose a movie: a layer or a file."} | problems
         elif self._facts is None:
-            problems.setdefault("input", "The movie is not open yet.")
+            problems.setdefault("input", self._cannot_open or "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)
         self._set_ready(not problems and not self._is_adding)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.classify import ONE_PHOTON_RULE, Rule, classify
+from napari_cnmf.core.contrast import find_dark, rest_contrast
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.shape import measure_shapes
@@ -85,3 +87,34 @@ def test_cells_out_of_focus_are_wide_and_only_one_photon_light_shows_them() -> N
     assert judged([large], rule=ONE_PHOTON_RULE)[0] == ["soma"]
     # Without cells enough to know their size nothing is wide.
     assert judged([wide], rule=ONE_PHOTON_RULE, n_plain=2)[0] == ["soma"]
+
+
+def test_a_weak_one_must_be_brighter_at_rest_than_what_is_around_it() -> None:
+    bright, dim, strong, crowded = (
+        disc(30, 30, 5),
+        disc(30, 80, 5),
+        disc(80, 30, 5),
+        disc(80, 80, 5),
+    )
+    neighbour = disc(80, 92, 6)  # its light is not what lies around
+    drawn = [bright, dim, strong, crowded, neighbour]
+    foot = np.stack(drawn)[:, None]
+    factors = Factors(np.zeros((5, 3), np.int64), foot, np.zeros((5, 10), np.float32))
+    mean = 100 + 20 * bright - 5 * dim - 5 * strong + 10 * crowded + 400 * neighbour
+    snr = np.array([1.5, 1.5, 5.0, 1.5, 5.0])
+    with Workers(2) as workers:
+        contrast = rest_contrast(factors, mean[None], workers)
+        dark = find_dark(factors, mean[None], snr, workers)
+    np.testing.assert_allclose(contrast, [0.2, -0.05, -0.05, 0.1, 4.0], atol=1e-6)
+    assert dark.tolist() == [False, True, False, False, False]
+    shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
+    classes = classify(factors, shapes, G_SIG, dark=dark)
+    assert classes.names[:3].tolist() == ["soma", "process", "soma"]
+    assert classes.reasons[1] == ("weak, and no brighter at rest than what is around it",)
+
+
+def test_nothing_is_said_of_one_that_others_cover() -> None:
+    foot = np.stack([disc(30, 30, 5), disc(30, 30, 5)])[:, None]
+    factors = Factors(np.zeros((2, 3), np.int64), foot, np.zeros((2, 10), np.float32))
+    with Workers(1) as workers:
+        assert np.isnan(rest_contrast(factors, np.ones((1, SIZE, SIZE)), workers)).all()

@@ -65,8 +65,23 @@ class Classes:
     typical_width: float
 
 
-def classify(factors: Factors, shapes: Shapes, size: float, rule: Rule | None = None) -> Classes:
-    """Class of each component and why; ``size`` is gSig in pixels."""
+def classify(
+    factors: Factors,
+    shapes: Shapes,
+    size: float,
+    rule: Rule | None = None,
+    dark: NDArray[np.bool_] | None = None,
+) -> Classes:
+    """Class of each component and why.
+
+    Parameters
+    ----------
+    size
+        gSig in pixels.
+    dark
+        Those that are no brighter at rest than what is around them ``(n,)``; see
+        :func:`napari_cnmf.core.contrast.find_dark`.
+    """
     rule = rule or Rule()
     n = len(factors)
     energy = active_energy(factors)
@@ -89,6 +104,8 @@ def classify(factors: Factors, shapes: Shapes, size: float, rule: Rule | None = 
     longest = np.where(whole, rule.eccentricity, rule.eccentricity_cut)
     fail(shapes.eccentricity >= longest, "elongated")
     fail(shapes.solidity < rule.solidity, "ragged outline")
+    if dark is not None:
+        fail(dark, "weak, and no brighter at rest than what is around it")
     if measured is not None:
         wide = (shapes.area > rule.wide * wref**2) & (shapes.solidity < rule.solidity_wide)
         fail(wide | (shapes.area > rule.widest * wref**2), "as wide as a cell out of focus")

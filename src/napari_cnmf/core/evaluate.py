@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core._report import Report, logger, never_stop, no_progress
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.classify import ONE_PHOTON_RULE, classify
+from napari_cnmf.core.contrast import find_dark
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.search import Found
@@ -41,10 +42,13 @@ def score_components(
     params: CNMFParams,
     plan: Plan,
     found: Found,
+    mean: NDArray[np.float32],
     workers: Workers,
     report: Report,
 ) -> tuple[Components, float]:
     """Scores by CaImAn's definitions, classes by shape; and the cells' size in gSig.
+
+    ``mean`` is the mean image ``(n_pixels,)``.
 
     See Also
     --------
@@ -59,8 +63,13 @@ def score_components(
             range(0, max(1, len(found.factors)), _AT_ONCE),
         )
     )
-    rule = ONE_PHOTON_RULE if found.fine_background is not None else None
-    classes = classify(found.factors, shapes, plan.field.size, rule)
+    if found.fine_background is not None:
+        # In one-photon light the mean image is that of the background.
+        rule, dark = ONE_PHOTON_RULE, None
+    else:
+        image = mean.reshape(plan.field.shape)
+        rule, dark = None, find_dark(found.factors, image, np.asarray(scored.snr), workers)
+    classes = classify(found.factors, shapes, plan.field.size, rule, dark)
     scored = scored.replace(
         classes=classes.names,
         attributes=scored.attributes

@@ -151,7 +151,7 @@ def run_cnmf(
             plan, params, binned, found, traced, images, one_photon=one_photon
         )
         components, wref = score_components(
-            source, components, params, plan, found, workers, report
+            source, components, params, plan, found, binned.mean, workers, report
         )
     _warn_about_size(wref, params, report)
     figures |= {

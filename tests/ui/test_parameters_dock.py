@@ -165,6 +165,48 @@ def test_items_whose_movie_can_be_taken(
     assert batch[1].state.value == "waiting"
 
 
+def test_the_chosen_movie_stays_chosen_when_it_becomes_a_layer(
+    dock: ParametersWidget, viewer: Any, batch: Batch, movie_file: Path, qtbot: Any
+) -> None:
+    batch.add("mcorr", movie_file, params={"data": {"fr": 10}}, name="steady")
+    chooser = dock.header.input
+    qtbot.waitUntil(lambda: "steady  (item)" in [title for title, _ in chooser._choices()])
+    chosen = FileInput((movie_file,))
+    chooser.set_value(chosen)
+    heard: list[Any] = []
+    chooser.changed.connect(lambda: heard.append(chooser.value()))
+    metadata = {"paths": [str(movie_file)]}
+    viewer.add_image(np.zeros((5, 8, 8)), name="recorded", metadata=metadata)
+    viewer.add_image(np.zeros((5, 8, 8)), name="another")
+    assert chooser.value() == chosen
+    assert heard == []
+    assert chooser.combo.choices[1:3] == (LayerInput(viewer.layers["another"]), chosen)
+
+
+def test_movies_of_one_name_are_told_apart(
+    dock: ParametersWidget, batch: Batch, movie_file: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    files = []
+    for day in ("day 1", "day 2"):
+        (tmp_path / day).mkdir()
+        files.append(FileInput((tmp_path / day / "movie.tif",)))
+        files[-1].paths[0].write_bytes(movie_file.read_bytes())
+    steady = [batch.add("mcorr", f.paths[0], params={"data": {"fr": 10}}) for f in files]
+    items = [ItemInput(item.uuid, item.name) for item in steady]
+    chooser = dock.header.input
+    qtbot.waitUntil(lambda: set(items) <= {c for _, c in chooser._choices()})
+    for chosen in (*files, *items):
+        chooser.set_value(chosen)
+        assert chooser.value() == chosen
+    titles = [title for title, _ in chooser._choices()]
+    assert titles == [
+        "movie.tif · day 1", "movie.tif · day 2", "movie  (item)", "movie  (item) · 2",
+    ]  # fmt: skip
+    steady[1].rename("later")
+    qtbot.waitUntil(lambda: "later  (item)" in [title for title, _ in chooser._choices()])
+    assert chooser.value() == items[1]
+
+
 def test_methods_show_their_parameters(dock: ParametersWidget) -> None:
     dock.header.algorithm_combo.value = "mcorr"
     assert not dock.form.section("motion").isHidden()

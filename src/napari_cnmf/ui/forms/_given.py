@@ -17,8 +17,9 @@ from napari_cnmf.errors import ParameterError
 from napari_cnmf.io.regions import FOOTPRINT_SUFFIXES
 from napari_cnmf.model.outline import ellipse_vertices
 from napari_cnmf.ui._theme import connect_while_alive
+from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._input import ItemInput, inputs_of_rows
+from napari_cnmf.ui.forms._input import ItemInput, inputs_of_rows, titles_of
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -178,25 +179,24 @@ class GivenForm(QWidget):
     def _cell_choices(self, _widget: Any = None) -> list[tuple[str, Given | None]]:
         choices: list[tuple[str, Given | None]] = [(_SEARCH, None), *self._layers()]
         choices += [(one.title, one) for one in self._files["cells"]]
-        return choices + [(f"{item.title}  (accepted cells)", item) for item in self._items]
+        choices += [(f"{item.title}  (accepted cells)", item) for item in self._items]
+        return tell_apart(choices)
 
     def _region_choices(self, _widget: Any = None) -> list[tuple[str, Given | None]]:
         choices: list[tuple[str, Given | None]] = [(_WHOLE, None), *self._layers()]
-        return choices + [(one.title, one) for one in self._files[REGION]]
+        return tell_apart(choices + [(one.title, one) for one in self._files[REGION]])
 
     def list_items(self, rows: Iterable[ItemRow]) -> None:
         """Offer what items of the batch found."""
         items = inputs_of_rows(rows, "evaluate")
-        if items != self._items:
+        if titles_of(items) != titles_of(self._items):
             self._items = items
             self.refresh()
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
         for combo in (self.cells, self.region):
-            before = combo.value
-            combo.reset_choices()
-            if combo.value != before:
+            if read_again(combo):
                 self._on_changed()
 
     def clear(self) -> None:
@@ -242,7 +242,7 @@ class GivenForm(QWidget):
         chosen = FileGiven(path)
         if chosen not in self._files[which]:
             self._files[which].append(chosen)
-        combo.reset_choices()
+        read_again(combo)
         combo.value = chosen
 
     def draw_region(self) -> None:

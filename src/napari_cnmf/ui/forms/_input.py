@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from napari_cnmf.ui._loading import LoadedMovie, movie_steps
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._channels import ChannelRow
+from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.layers import KIND
 
@@ -76,7 +77,8 @@ class ItemInput:
     """What an item of the batch makes."""
 
     uuid: str
-    title: str
+    title: str = field(compare=False)
+    """Its name, which may change."""
 
     @property
     def name(self) -> str:
@@ -177,7 +179,7 @@ class InputChooser(QWidget):
         taken = {chosen for _, chosen in choices}
         choices += [(_file_title(f), f) for f in self._files if f not in taken]
         choices += [(f"{item.title}  (item)", item) for item in self._items]
-        return choices
+        return tell_apart(choices)
 
     @property
     def combo(self) -> ComboBox:
@@ -219,7 +221,7 @@ class InputChooser(QWidget):
             self._files.append(chosen)
         if isinstance(chosen, ItemInput) and chosen not in self._items:
             self._items.append(chosen)
-        self._combo.reset_choices()
+        read_again(self._combo)
         self._combo.value = chosen
         if isinstance(chosen, FileInput):
             self.channels.show_told(dict(chosen.open_with))
@@ -227,20 +229,20 @@ class InputChooser(QWidget):
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Items of the batch that can be chosen."""
         items = list(items)
-        if items != self._items:
+        if titles_of(items) != titles_of(self._items):
             self._items = items
             self.refresh()
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
         before, told = self._combo.value, self.channels.told()
-        self._combo.reset_choices()
-        if before is None and self._combo.choices[1:]:
-            self._combo.value = self._combo.choices[1]
-        if self._combo.value != before:
+        if read_again(self._combo):
             self._on_chosen()
-        else:
-            self.channels.show_told(told)
+            return
+        self.channels.show_told(told)
+        first = next((one for one in self._combo.choices if one is not None), None)
+        if before is None and first is not None:
+            self._combo.value = first
 
     def _browse(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=movie_file_filter())
@@ -261,6 +263,11 @@ def inputs_of_rows(rows: Iterable[ItemRow], algorithm: str) -> list[ItemInput]:
         for row in rows
         if row.algorithm in wanted and row.state not in _NEVER_WILL
     ]
+
+
+def titles_of(items: Iterable[ItemInput]) -> list[tuple[str, str]]:
+    """What a list of items shows: they are equal under another name too."""
+    return [(item.uuid, item.title) for item in items]
 
 
 def movie_file_filter() -> str:

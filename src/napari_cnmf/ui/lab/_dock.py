@@ -11,6 +11,7 @@ from napari_cnmf.errors import CnmfError
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, hint_label
+from napari_cnmf.ui.forms._choices import read_again
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.lab._link import FormLink
 from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
@@ -122,7 +123,7 @@ class LabWidget(Dock):
 
     def _on_layers(self) -> None:
         before = self.layer_combo.value
-        self.layer_combo.reset_choices()
+        read_again(self.layer_combo)
         choices = self.layer_combo.choices
         if before is None or before not in choices:
             active = self._session.viewer.layers.selection.active

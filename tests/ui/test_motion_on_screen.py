@@ -77,5 +77,17 @@ def test_an_engine_that_measures_less_shows_less(qtbot: Any) -> None:
     view.show_record(record)
     assert set(view.curves) == {"z", "y", "x"}
     assert summary_of(record).endswith("rim without data: 3 px")
+    assert "■</font> z" in view.legend.text()
     view.show_record(None)
     assert not view.curves
+
+
+def test_a_recording_that_stands_still_is_drawn_so(qtbot: Any) -> None:
+    view = MotionView()
+    qtbot.addWidget(view)
+    view.resize(400, 300)
+    view.show()
+    view.show_record(MotionRecord(np.full((30, 2), 1e-4, np.float32), border_px=1))
+    low, high = view._plot.viewRange()[1]
+    assert low < 0 < high
+    assert high - low >= 1.0  # px

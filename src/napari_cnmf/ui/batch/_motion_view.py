@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.io.motion import MotionRecord
 from napari_cnmf.ui._theme import ERROR_COLOR
@@ -16,7 +16,12 @@ from napari_cnmf.ui._theme import ERROR_COLOR
 _COLORS = {"z": "#b07cd8", "y": "#4a9eda", "x": "#e8a33d"}
 _BEFORE, _AFTER = "#888888", "#4caf7a"
 
+_SHIFT = "Shift (px)"
+_CORRELATION = "Correlation with the template"
+_ERROR = "Standard error of a shift (px)"
 _FIGURES = "Figures"
+_LEAST_SPAN = {_SHIFT: 1.0, _CORRELATION: 0.1, _ERROR: 0.1}
+"""Of the vertical axis."""
 
 Course = tuple[str, str, NDArray[Any]]
 """Name, colour and ``(T,)`` values."""
@@ -28,6 +33,8 @@ class MotionView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kinds = QComboBox()
+        # Beside the list, not in the plot: there it would lie on the curves.
+        self.legend = QLabel()
         self.summary = QLabel()
         self.summary.setWordWrap(True)
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -40,13 +47,16 @@ class MotionView(QWidget):
         self._plot.setMouseEnabled(x=True, y=False)
         self._plot.setDownsampling(auto=True, mode="peak")
         self._plot.setClipToView(True)
-        self._plot.addLegend(offset=(-4, 1), labelTextSize="8pt", colCount=4)
+        self._plot.setLabel("bottom", "frame")
         self._record: MotionRecord | None = None
         self._courses: dict[str, list[Course]] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
-        layout.addWidget(self.kinds)
+        top = QHBoxLayout()
+        top.addWidget(self.kinds, 1)
+        top.addWidget(self.legend)
+        layout.addLayout(top)
         layout.addWidget(self._widget, 1)
         layout.addWidget(self.summary, 1)
         self.kinds.currentTextChanged.connect(self._draw)
@@ -82,9 +92,13 @@ class MotionView(QWidget):
         record = self._record
         self.summary.setVisible(kind == _FIGURES)
         self._widget.setVisible(kind != _FIGURES)
+        self.legend.setText("")
         if record is None or kind == _FIGURES:
             return
         lowest: list[float] = []
+        named = [(name, color) for name, color, _ in self._courses[kind]]
+        # A recording that stands still is drawn so, and not a thousandth of a pixel as a mountain.
+        self._plot.setLimits(minYRange=_LEAST_SPAN[kind])
         for name, color, values in self._courses[kind]:
             # where nothing could be measured the line has a gap
             finite = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
@@ -97,35 +111,37 @@ class MotionView(QWidget):
                 at, np.full(at.size, floor), name="not measured",
                 pen=None, symbol="x", symbolSize=7, symbolPen=ERROR_COLOR,
             )  # fmt: skip
+            named.append(("not measured", ERROR_COLOR))
+        self.legend.setText("&nbsp; ".join(f"<font color='{c}'>■</font> {n}" for n, c in named))
 
 
 def courses_of(record: MotionRecord) -> dict[str, list[Course]]:
     """What can be drawn, by its title: those that the engine measured."""
     axes = "zyx"[-record.shifts.shape[1] :]
     shifts = zip(axes, record.shifts.T, strict=True)
-    courses = {"Shift (px)": [(name, _COLORS[name], values) for name, values in shifts]}
+    courses = {_SHIFT: [(name, _COLORS[name], values) for name, values in shifts]}
     if record.correlations is not None:
         before, after = record.correlations.T
-        courses["Correlation with the template"] = [
+        courses[_CORRELATION] = [
             ("before", _BEFORE, before),
             ("after", _AFTER, after),
         ]
     if record.error_px is not None:
-        courses["Standard error of a shift (px)"] = [("error", _AFTER, record.error_px)]
+        courses[_ERROR] = [("error", _AFTER, record.error_px)]
     return courses
 
 
 def summary_of(record: MotionRecord) -> str:
     """The figures line by line, those that the engine knows."""
     figures = record.figures
-    parts = [f"Shifts up to {np.abs(record.shifts).max():.1f} px"]
+    parts = [f"shifts: up to {np.abs(record.shifts).max():.1f} px"]
     if "residual_px" in figures:
         parts.append(f"left over: {figures['residual_px']:.2f} px")
     for name in ("correlation", "crispness"):
         if f"{name}_before" in figures and f"{name}_after" in figures:
             before, after = figures[f"{name}_before"], figures[f"{name}_after"]
             digits = 0 if before > 100 else 2
-            parts.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}")
+            parts.append(f"{name}: {before:,.{digits}f} → {after:,.{digits}f}")
     if figures.get("nonrigid_rms_px"):
         parts.append(f"bending: {figures['nonrigid_rms_px']:.2f} px rms")
     if record.lost is not None and record.lost.any():

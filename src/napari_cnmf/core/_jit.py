@@ -16,23 +16,31 @@ import numba
 
 Function = Callable[..., Any]
 
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
+_FAST = frozenset({"reassoc", "contract", "nsz", "arcp"})
+SUMS = frozenset({"reassoc", "contract"})
+"""Sums in any order; quotients and signs of zero as they are written."""
+EXACT: frozenset[str] = frozenset()
 
 
-def kernel(*signatures: str) -> Callable[[Function], Function]:
+def kernel(*signatures: str, fastmath: frozenset[str] = _FAST) -> Callable[[Function], Function]:
     """Compile a function for exactly these signatures."""
     # Nothing calls kernels from C: one wrapper less to compile and to load.
     options: dict[str, Any] = {"no_cfunc_wrapper": True}
     decorate: Any = numba.njit(
-        list(signatures), cache=True, nogil=True, fastmath=_FAST, error_model="numpy", **options
+        list(signatures),
+        cache=True,
+        nogil=True,
+        fastmath=set(fastmath),
+        error_model="numpy",
+        **options,
     )
     return decorate  # type: ignore[no-any-return]
 
 
-def inline_kernel() -> Callable[[Function], Function]:
+def inline_kernel(*, fastmath: frozenset[str] = _FAST) -> Callable[[Function], Function]:
     """A helper that is compiled into the kernels calling it, and can be called by them alone."""
     options: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    decorate: Any = numba.njit(nogil=True, fastmath=_FAST, error_model="numpy", **options)
+    decorate: Any = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy", **options)
     return decorate  # type: ignore[no-any-return]
 
 

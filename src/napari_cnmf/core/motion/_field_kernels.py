@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import SUMS, inline_kernel, kernel
 
 # One loop nest is one function: calls between kernels would break their fusion.
 # ruff: noqa: PLR0917
@@ -17,7 +18,7 @@ ONE, TWO, THREE = np.float32(1), np.float32(2), np.float32(3)
 FOUR, FIVE = np.float32(4), np.float32(5)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inline_kernel(fastmath=SUMS)
 def _sample_template(
     template: F32, v: F32, w: F32, first: int, past: int, value: F32, ty: F32, tx: F32
 ) -> None:
@@ -40,13 +41,11 @@ def _sample_template(
         )
 
 
-@njit(
+@kernel(
     "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
     " float32[::1], int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32,"
     " float32, float32[:,:,:,::1], float32[::1], float32[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def field_scores(
     frames: F32,
@@ -139,12 +138,10 @@ def field_scores(
         kept[i] = inside / total if total > 0 else ONE
 
 
-@njit(
+@kernel(
     "void(float32[:,:,::1], int64[::1], float32[::1], int64[::1], float32[::1],"
     " float32[:,:,:,::1], float32[::1], float32, float32, boolean, float32[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def warp_frames(
     frames: F32,
@@ -208,13 +205,11 @@ def warp_frames(
                 out[i, y, x] = min(max(value, low), high)
 
 
-@njit(
+@kernel(
     "void(float32[:,:,::1], float32[:,::1], float32, int64[::1], float32[::1], int64[::1],"
     " float32[::1], float32[:,:,:,::1], int64[:,::1], float32, float32[:,::1],"
     " float32[:,::1], float64[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def pull_back(
     residuals: F32,

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._kernels import halve, highpass_taper
+from napari_cnmf.core.motion._frame_kernels import halve, highpass_taper
 from napari_cnmf.core.motion._scratch import Scratch, sub_blocks
 
 HIGHPASS_PX = 17

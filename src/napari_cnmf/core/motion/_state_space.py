@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import EXACT, kernel
 
 # A filter and its smoother share their arrays.
 # ruff: noqa: PLR0917
@@ -12,11 +13,10 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 
 
-@njit(
+@kernel(
     "float64(float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[:,::1], int64,"
     " boolean, float64[::1], float64[::1])",
-    nogil=True,
-    cache=True,
+    fastmath=EXACT,
 )
 def smooth_series(
     z: F64,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.motion._kernels import accumulate_aligned, measure_shifts
+from napari_cnmf.core.motion._shift_kernels import accumulate_aligned, measure_shifts
 from napari_cnmf.core.motion._spectrum import Band
 
 F32 = NDArray[np.float32]

@@ -5,8 +5,9 @@ from __future__ import annotations
 # One loop nest is one function: calls between kernels would break their fusion.
 # ruff: noqa: PLR0917
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import EXACT, SUMS, inline_kernel, kernel
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -15,7 +16,7 @@ TAPS = 6
 """Lanczos kernel of three lobes."""
 
 
-@njit("void(float64, float32[::1])", nogil=True, cache=True)
+@kernel("void(float64, float32[::1])", fastmath=EXACT)
 def lanczos_weights(fraction: float, weights: F32) -> None:
     """Weights of the samples at -2..3 for the value at ``fraction`` in [0, 1); their sum is 1."""
     total = 0.0
@@ -31,7 +32,7 @@ def lanczos_weights(fraction: float, weights: F32) -> None:
         weights[j] = w[j] / total
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inline_kernel(fastmath=SUMS)
 def _blend_rows(r0: F32, r1: F32, r2: F32, r3: F32, r4: F32, r5: F32, w: F32, out: F32) -> None:
     """Six rows to one."""
     w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
@@ -39,7 +40,7 @@ def _blend_rows(r0: F32, r1: F32, r2: F32, r3: F32, r4: F32, r5: F32, w: F32, ou
         out[x] = w0 * r0[x] + w1 * r1[x] + w2 * r2[x] + w3 * r3[x] + w4 * r4[x] + w5 * r5[x]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inline_kernel(fastmath=SUMS)
 def _blend_columns(row: F32, w: F32, low: float, high: float, out: F32) -> None:
     """Six neighbours to one, within bounds."""
     w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
@@ -49,12 +50,10 @@ def _blend_columns(row: F32, w: F32, low: float, high: float, out: F32) -> None:
         out[x] = min(max(value, low), high)
 
 
-@njit(
+@kernel(
     "void(float32[:,:,:,::1], float64[:,::1], float32[::1], float32, float32, boolean,"
     " float32[:,:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def shift_frames(
     frames: F32, shifts: F64, fill: F32, low: float, high: float, invent: bool, out: F32

@@ -1,134 +1,46 @@
-"""Compiled inner loops: nogil, single signatures, cached; called from a thread pool.
-
-Import this module late: it compiles on first use of an installation.
-"""
+"""Compiled search for the shift of a frame against a template, and sums of aligned spectra."""
 
 from __future__ import annotations
 
 # One loop nest is one function: calls between kernels would break their fusion.
 # ruff: noqa: PLR0917
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_cnmf.core._jit import SUMS, inline_kernel, kernel
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
-@njit(
-    "void(float32[:,:,::1], float32[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
-)
-def halve(planes: F32, out: F32) -> None:
-    """Low-pass by [1 3 3 1] / 8 along y and x, keep every second; ``out (n, Y // 2, X // 2)``."""
-    n, Y, X = planes.shape
-    row = np.empty(X + 2, np.float32)
-    outer, inner = np.float32(0.125), np.float32(0.375)
-    for i in range(n):
-        for y in range(Y // 2):
-            a = planes[i, max(2 * y - 1, 0)]
-            b = planes[i, 2 * y]
-            c = planes[i, 2 * y + 1]
-            d = planes[i, min(2 * y + 2, Y - 1)]
-            middle = row[1 : X + 1]
-            for x in range(X):
-                middle[x] = outer * (a[x] + d[x]) + inner * (b[x] + c[x])
-            row[0] = row[1]
-            row[X + 1] = row[X]
-            target = out[i, y]
-            for x in range(X // 2):
-                target[x] = outer * (row[2 * x] + row[2 * x + 3]) + inner * (
-                    row[2 * x + 1] + row[2 * x + 2]
-                )
-
-
-@njit(
-    "void(float32[:,:,::1], int64, int64, float32[::1], float32[::1], int64[:,::1],"
-    " float32[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
-)
-def highpass_taper(
-    planes: F32,
-    half_y: int,
-    half_x: int,
-    taper_y: F32,
-    taper_x: F32,
-    offsets: NDArray[np.int64],
-    out: F32,
-) -> None:
-    """Subtract the mean of a box of ``2 half + 1`` pixels, then taper; planes ``(n, Y, X)``.
-
-    The taper of each plane is moved by ``offsets (n, 2)`` px: it goes with the content.
-
-    Pixels that are not finite are set to the plane's mean, in ``planes`` too. The arrays must
-    not overlap.
-    """
-    n, Y, X = planes.shape
-    columns = np.empty(X, np.float64)
-    # sums up to each column, its first and last value repeated where the box leaves the field
-    prefix = np.zeros(X + 2 * half_x + 1, np.float64)
-    inverse_width = np.empty(X, np.float64)
-    moved_x = np.empty(X, np.float32)
-    for x in range(X):
-        inverse_width[x] = 1.0 / (min(x + half_x, X - 1) - max(x - half_x, 0) + 1)
-    for i in range(n):
-        fill = np.float32(0.0)
-        total = 0.0
-        for y in range(Y):
+@inline_kernel(fastmath=SUMS)
+def _compare(
+    spectrum: F32, template: F32, weight: F32, p_re: F32, p_im: F32
+) -> tuple[float, float]:
+    """Products with the template into ``p_re, p_im``; J at zero, and the whitened power."""
+    nz, ny, nx = weight.shape
+    power = 0.0
+    at_zero = 0.0
+    for z in range(nz):
+        for y in range(ny):
             part = np.float32(0.0)
-            for x in range(X):
-                part += planes[i, y, x]
-            total += float(part)
-        clean = np.isfinite(total)
-        if clean:
-            fill = np.float32(total / (Y * X))
-        else:
-            count = 0
-            total = 0.0
-            for y in range(Y):
-                for x in range(X):
-                    if np.isfinite(planes[i, y, x]):
-                        total += planes[i, y, x]
-                        count += 1
-            if count > 0:
-                fill = np.float32(total / count)
-            for y in range(Y):
-                for x in range(X):
-                    if not np.isfinite(planes[i, y, x]):
-                        planes[i, y, x] = fill
-        columns[:] = 0.0
-        for x in range(X):
-            u = x - offsets[i, 1]
-            moved_x[x] = taper_x[u] if 0 <= u < X else np.float32(0.0)
-        for y in range(min(half_y, Y)):
-            for x in range(X):
-                columns[x] += planes[i, y, x]
-        for y in range(Y):
-            if y + half_y < Y:
-                for x in range(X):
-                    columns[x] += planes[i, y + half_y, x]
-            if y - half_y - 1 >= 0:
-                for x in range(X):
-                    columns[x] -= planes[i, y - half_y - 1, x]
-            height = min(y + half_y, Y - 1) - max(y - half_y, 0) + 1
-            u = y - offsets[i, 0]
-            edge = taper_y[u] if 0 <= u < Y else np.float32(0.0)
-            running = 0.0
-            for x in range(X):
-                running += columns[x]
-                prefix[x + half_x + 1] = running
-            for x in range(half_x):
-                prefix[X + half_x + 1 + x] = running
-            for x in range(X):
-                mean = (prefix[x + 2 * half_x + 1] - prefix[x]) * (inverse_width[x] / height)
-                out[i, y, x] = (planes[i, y, x] - np.float32(mean)) * (edge * moved_x[x])
+            part_zero = np.float32(0.0)
+            for x in range(nx):
+                a = spectrum[0, z, y, x]
+                b = spectrum[1, z, y, x]
+                u = template[0, z, y, x]
+                v = template[1, z, y, x]
+                re = u * a - v * b
+                p_re[z, y, x] = re
+                p_im[z, y, x] = u * b + v * a
+                part += weight[z, y, x] * (a * a + b * b)
+                part_zero += re
+            power += float(part)
+            at_zero += float(part_zero)
+    return at_zero, power
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@inline_kernel(fastmath=SUMS)
 def _search_lags(
     p_re: F32,
     p_im: F32,
@@ -179,7 +91,7 @@ def _search_lags(
                     d[2] = lx
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@inline_kernel(fastmath=SUMS)
 def _derivatives(
     p_re: F32,
     p_im: F32,
@@ -233,7 +145,7 @@ def _derivatives(
     return gain
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@inline_kernel(fastmath=SUMS)
 def _newton_step(g: F64, H: F64, step: F64) -> float:
     """Step to the maximum, at most a pixel long, and the length of its largest part."""
     det = (
@@ -273,13 +185,11 @@ def _newton_step(g: F64, H: F64, step: F64) -> float:
     return float(largest)
 
 
-@njit(
+@kernel(
     "void(float32[:,:,:,:,::1], int64[::1], float32[:,:,:,::1], float32[:,:,::1],"
     " float32[::1], float32[::1], float32[::1], int64[::1], float64[:,::1], boolean,"
     " float64[:,::1], float64[:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def measure_shifts(
     spectra: F32,
@@ -319,26 +229,7 @@ def measure_shifts(
     d = np.empty(3, np.float64)
     for i in range(rows.size):
         f = rows[i]
-        power = np.float64(0.0)
-        at_zero = np.float64(0.0)
-        for z in range(nz):
-            for y in range(ny):
-                part = np.float32(0.0)
-                part_zero = np.float32(0.0)
-                for x in range(nx):
-                    a = spectra[f, 0, z, y, x]
-                    b = spectra[f, 1, z, y, x]
-                    u = template[0, z, y, x]
-                    v = template[1, z, y, x]
-                    re = u * a - v * b
-                    p_re[z, y, x] = re
-                    p_im[z, y, x] = u * b + v * a
-                    part += weight[z, y, x] * (a * a + b * b)
-                    part_zero += re
-                power += part
-                at_zero += part_zero
-        scores[i, 1] = at_zero
-        scores[i, 2] = power
+        scores[i, 1], scores[i, 2] = _compare(spectra[f], template, weight, p_re, p_im)
         scores[i, 3] = 0.0
         if search:
             _search_lags(p_re, p_im, kz, ky, reach, lag_x_re, lag_x_im, d)
@@ -365,12 +256,10 @@ def measure_shifts(
         scores[i, 0] = gain
 
 
-@njit(
+@kernel(
     "void(float32[:,:,:,:,::1], int64[::1], float64[:,::1], float64[::1],"
     " float32[::1], float32[::1], float32[::1], float64[:,:,:,::1], float64[:,:,::1])",
-    nogil=True,
-    cache=True,
-    fastmath={"contract", "reassoc"},
+    fastmath=SUMS,
 )
 def accumulate_aligned(
     spectra: F32,

@@ -188,16 +188,14 @@ def _told(*inputs: Any, **more: Any) -> Any:
 _RENEW = Tile.renew_background
 
 
-def _once(tile: Tile, smoothings: int = 1) -> None:
+def _once(tile: Tile) -> None:
     """The background before the first component alone."""
     if not len(tile.factors):
-        _RENEW(tile, smoothings)
-
-
-def _narrow(tile: Tile, smoothings: int = 1) -> None:
-    """No wide estimate of the background."""
-    if smoothings == 1:
         _RENEW(tile)
+
+
+def _no_courses(background: NDArray[np.float32], workers: Any) -> NDArray[np.float32]:
+    return np.zeros((0, background.shape[-1]), np.float32)
 
 
 def _nothing(down: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
@@ -213,7 +211,7 @@ def _constant(n_bins: int) -> float:
 
 
 WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
-    "second, wide estimate of the background": ((("detect.Tile.renew_background", _narrow),), {}),
+    "neuropil that the field shares": ((("detect.shared_courses", _no_courses),), {}),
     "background again after components": ((("detect.Tile.renew_background", _once),), {}),
     "smoothing of the background's grid": ((("background.smooth_cells", lambda v: v),), {}),
     "matched filter in time": ((("energy.gather_decay", lambda traces: None),), {}),

@@ -35,6 +35,7 @@ from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import Demixer, invert
 from napari_cnmf.core.rvalues import find_peaks
 from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.shared import shared_courses, take_out_courses
 from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
 from napari_cnmf.core.store import MemoryStore, ScratchStore
 from napari_cnmf.core.whiten import find_trend, whiten
@@ -173,24 +174,6 @@ def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field)
     np.testing.assert_allclose(R, expected, atol=1e-5)
 
 
-def test_a_wide_estimate_takes_smooth_neuropil_and_spares_a_neuron() -> None:
-    field = Field((1, 96, 96), (0, 4, 4))
-    y, x = np.mgrid[:96, :96]
-    smooth = np.exp(-((y - 40) ** 2 + (x - 60) ** 2) / (2 * 24**2))
-    neuron = np.hypot(y - 30, x - 33) < 5
-    trace = np.random.default_rng(0).standard_normal(20)
-    gain, inside = np.ones(field.shape, np.float32), np.zeros(field.shape, np.bool_)
-
-    def left(image: np.ndarray, smoothings: int) -> float:
-        R = (image[None, ..., None] * trace).astype(np.float32)
-        bg = estimate_background(R, gain, inside, field.grid, WORKERS, smoothings)
-        subtract_background(R, gain, bg, field.grid, WORKERS)
-        return float(np.linalg.norm(R) / np.linalg.norm(image[..., None] * trace))
-
-    assert left(smooth, 3) < 0.1
-    assert left(neuron, 3) > left(neuron, 1) + 0.02
-
-
 def test_matrices_of_the_grid() -> None:
     field = Field((1, 23, 31), (0, 3, 4))
     values = np.random.default_rng(0).random((*field.grid.shape, 3))
@@ -321,6 +304,38 @@ def test_the_inverse_by_blocks_is_the_inverse_whatever_the_threads(n: int) -> No
         found = invert(system, three)
         np.testing.assert_array_equal(found, invert(system, one))
     np.testing.assert_allclose(found @ system, np.eye(n), atol=1e-8)
+
+
+def test_neuropil_of_the_whole_field_is_taken_out_and_a_neuron_is_not() -> None:
+    """Finer than the background's grid, with a course that the grid knows; and a cell beside it."""
+    rng = np.random.default_rng(5)
+    field, n_bins = Field((1, 96, 96), (0.0, 4.0, 4.0)), 300
+    neuropil = np.convolve(rng.standard_normal(n_bins), np.ones(8) / 8, "same").astype(np.float32)
+    events = (rng.random(n_bins) < 0.03).astype(np.float32) * 8
+    yy, xx = np.mgrid[:96, :96]
+    fine = 1 + 0.5 * np.sin(yy / 3.2) * np.cos(xx / 4.1)
+    cell = np.exp(-0.5 * ((yy - 50) ** 2 + (xx - 40) ** 2) / 3.0**2)
+    R = (fine[..., None] * 3 * neuropil + cell[..., None] * events)[None].astype(np.float32)
+    R += 0.3 * rng.standard_normal(R.shape, np.float32)
+    gain = np.ones(field.shape, np.float32)
+    grid = np.tile(neuropil, (*field.grid.shape, 1))
+    grid[0, 4, 4] += events  # the cell of the grid that holds the neuron
+    courses = shared_courses(grid, WORKERS)
+    assert len(courses) == 1
+    unit = neuropil / np.linalg.norm(neuropil)
+    assert abs(courses[0] @ unit) > 0.99
+    before = R.copy()
+    take_out_courses(R, gain, courses, Lattice.over(field), WORKERS)
+    far = np.hypot(yy - 50, xx - 40) > 15
+    left = np.abs(R[0][far] @ unit).mean() / np.abs(before[0][far] @ unit).mean()
+    assert left < 0.15
+    own = events - unit * (unit @ events)
+    assert np.corrcoef(R[0, 50, 40], own)[0, 1] > 0.9
+
+
+def test_nothing_is_shared_in_a_field_of_few_cells_of_the_grid() -> None:
+    background = np.random.default_rng(6).standard_normal((1, 3, 4, 50)).astype(np.float32)
+    assert shared_courses(background, WORKERS).shape == (0, 50)
 
 
 def test_peaks_of_plateaus_lie_in_their_middle() -> None:

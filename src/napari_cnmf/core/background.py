@@ -10,8 +10,6 @@ convolution), so that a cell covered by neurons borrows from those around it:
 with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolation.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 import numpy as np
@@ -58,7 +56,6 @@ def estimate_background(
     inside: NDArray[np.bool_],
     grid: Grid,
     workers: Workers,
-    smoothings: int = 1,
 ) -> NDArray[np.float32]:
     """Time courses of the grid's cells.
 
@@ -70,8 +67,6 @@ def estimate_background(
         ``1 / sn`` in units of the median noise, ``(Z, Y, X)``; 0 for pixels left out.
     inside
         Pixels inside footprints, ``(Z, Y, X)``.
-    smoothings
-        How often ``S`` is applied: more sees what is wider, and takes less from single neurons.
 
     Returns
     -------
@@ -80,14 +75,11 @@ def estimate_background(
     """
     q = pixel_weights(inside, inverse_sn)
     sums = weighted_sums(R, q, grid, workers)
-    weight = cell_weights(q * inverse_sn, grid, smoothings)[..., None]
+    weight = cell_weights(q * inverse_sn, grid)[..., None]
     bg = np.empty_like(sums)
 
     def smooth(start: int, stop: int) -> None:
-        part = sums[..., start:stop]
-        for _ in range(smoothings):
-            part = smooth_cells(part)
-        bg[..., start:stop] = part / weight
+        bg[..., start:stop] = smooth_cells(sums[..., start:stop]) / weight
 
     workers.ranges(smooth, sums.shape[-1], _BINS)
     return bg
@@ -111,11 +103,9 @@ def cell_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
     return total
 
 
-def cell_weights(q: NDArray[np.float32], grid: Grid, smoothings: int = 1) -> NDArray[np.float32]:
+def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     """``S d`` of each cell, kept above zero where no pixel counts."""
-    smooth: NDArray[np.floating] = cell_sums(q, grid)
-    for _ in range(smoothings):
-        smooth = smooth_cells(smooth)
+    smooth = smooth_cells(cell_sums(q, grid))
     floor = 1e-6 * max(float(smooth.max(initial=0.0)), 1e-12)
     return np.asarray(np.maximum(smooth, floor), np.float32)
 

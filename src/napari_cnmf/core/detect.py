@@ -17,12 +17,10 @@ from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.merge import absorb_halos, clip_box, merge_components
 from napari_cnmf.core.peel import Candidates, box_reach, least_area, peel
+from napari_cnmf.core.shared import shared_courses, take_out_courses
 
 INSIDE = 0.2
 """Share of the peak above which a pixel counts as inside a footprint for the background."""
-
-WIDE = 3
-"""How often the second estimate of the background is smoothed over cells of its grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +120,10 @@ class Tile:
     def min_area(self) -> int:
         return least_area(self.field)
 
-    def renew_background(self, smoothings: int = 1) -> None:
+    def renew_background(self) -> None:
         """Estimate what background is left in R and take it out."""
         self.check()
-        bg = estimate_background(
-            self.R, self.gain, self.inside, self.field.grid, self.workers, smoothings
-        )
+        bg = estimate_background(self.R, self.gain, self.inside, self.field.grid, self.workers)
         subtract_background(self.R, self.gain, bg, self.field.grid, self.workers)
         self.background += bg
 
@@ -176,8 +172,9 @@ def detect(
     first = np.zeros(tile.field.shape, np.float32)
     tile.renew_background()
     # One estimate leaves a tenth of the neuropil, more at the border, where it would be found as
-    # components. The second is a wide one: what it took of cells not found yet would be lost.
-    tile.renew_background(WIDE)
+    # components.
+    courses = shared_courses(tile.background, tile.workers)
+    take_out_courses(tile.R, tile.gain, courses, lattice, tile.workers)
     for i in range(steps.detections):
         on_step((0.15, 0.63)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, explained)
@@ -190,6 +187,9 @@ def detect(
         del energy
         candidates.append(tried)
         tile.add(found)
+        if not len(tile.factors):
+            # The next look is for what the components hid.
+            break
         tile.renew_background()
         on_step((0.52, 0.89)[min(i, 1)])
         tile.least_squares(steps.rounds[min(i, 1)])

@@ -1,0 +1,114 @@
+"""Neuropil that the whole field shares, at the resolution of the search.
+
+The background's grid is as coarse as a neuron: what neuropil has in between stays in the residual,
+and in a movie without cells it would be found as cells. But its time courses are the field's: the
+strongest modes of the grid, as long as they are spread over it. The residual is regressed on them,
+
+    R <- R - g S(R V') / S(g) V,
+
+with V (n, n_bins) orthonormal, g the background's weight in each pixel and S the filter that the
+search looks through: finer structure is not seen by it, and would be the noise's. A neuron fills a
+few cells of the grid and makes no such mode; it loses that part of its trace that is the field's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.energy import Lattice, filter_residual
+from napari_cnmf.core.modes import leading_patterns
+from napari_cnmf.core.rows import flat_rows
+
+MOST = 20
+"""Modes looked at."""
+SPREAD = 0.22
+"""Share of the grid's cells that a mode must fill, as its participation ratio counts them.
+
+Modes of neuropil fill .23 to .9 of them, the first that neurons make .03 to .19."""
+FEWEST = 20
+"""And so many of them, in small fields: a neuron brightens four to nine."""
+_ROWS = 256
+
+
+def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
+    """Time courses of the field as a whole.
+
+    Parameters
+    ----------
+    background
+        Of the grid's cells ``(gz, gy, gx, n_bins)``.
+
+    Returns
+    -------
+    courses
+        Orthonormal ``(n, n_bins)``: from the strongest mode on, as long as they are spread.
+    """
+    rows = background.reshape(-1, background.shape[-1])
+    n_cells = len(rows)
+    if n_cells < FEWEST:
+        return np.zeros((0, rows.shape[1]), np.float32)
+    u = leading_patterns(rows, min(MOST, *rows.shape), workers)
+    filled = (u**2).sum(0) ** 2 / np.maximum((u**4).sum(0), 1e-30)
+    narrow = np.flatnonzero(filled < max(FEWEST, SPREAD * n_cells))
+    courses = u[:, : narrow[0] if len(narrow) else None].T @ rows
+    # A background of fewer modes has no more courses; what rounding leaves of them is none.
+    norm = np.linalg.norm(courses, axis=1, keepdims=True)
+    kept = norm[:, 0] > 1e-6 * norm.max(initial=0.0)
+    return np.asarray((courses / np.maximum(norm, 1e-30))[kept], np.float32)
+
+
+def take_out_courses(
+    R: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    courses: NDArray[np.float32],
+    lattice: Lattice,
+    workers: Workers,
+) -> None:
+    """Regress the residual on the field's courses and take out what they explain, in place.
+
+    Parameters
+    ----------
+    R
+        Whitened residual ``(Z, Y, X, n_bins)``.
+    gain
+        Weight of the background in each pixel ``(Z, Y, X)``; 0 where left out.
+    courses
+        Orthonormal ``(n, n_bins)``.
+    lattice
+        Its filter is what the search looks through.
+    """
+    if not len(courses):
+        return
+    rows, shape = flat_rows(R), R.shape[:3]
+    seen = np.empty((len(rows), len(courses)), np.float32)
+
+    def regress(start: int, stop: int) -> None:
+        seen[start:stop] = rows[start:stop] @ courses.T
+
+    workers.ranges(regress, len(rows), _ROWS)
+    amount = filter_residual(seen.reshape(*shape, -1), lattice, workers)
+    through = filter_residual(np.ascontiguousarray(gain[..., None]), lattice, workers)
+    amount *= np.where(through > 1e-6, 1 / np.maximum(through, 1e-6), 0)
+    for axis in range(3):
+        amount = _between_sites(amount, axis, shape[axis], lattice.step[axis])
+    weight = np.asarray(amount * gain[..., None], np.float32).reshape(seen.shape)
+
+    def take_out(start: int, stop: int) -> None:
+        rows[start:stop] -= weight[start:stop] @ courses
+
+    workers.ranges(take_out, len(rows), _ROWS)
+
+
+def _between_sites(
+    values: NDArray[np.float32], axis: int, extent: int, step: int
+) -> NDArray[np.float32]:
+    """Values of sites ``step`` pixels apart, along straight lines, at ``extent`` pixels."""
+    at = (np.arange(extent) / step).clip(max=values.shape[axis] - 1)
+    low = at.astype(np.int64)
+    high = np.minimum(low + 1, values.shape[axis] - 1)
+    view = [-1 if i == axis else 1 for i in range(values.ndim)]
+    share = (at - low).astype(np.float32).reshape(view)
+    between = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
+    return np.asarray(between, np.float32)

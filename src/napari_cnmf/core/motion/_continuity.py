@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_cnmf.core.motion._rigid import SIGNIFICANT, is_lost, significance
+from napari_cnmf.core.motion._rigid import SIGNIFICANT, average_centred, is_lost, significance
 from napari_cnmf.core.motion._spectrum import Band
 from napari_cnmf.core.motion._template import (
     Measurement,
     Template,
     Workers,
-    average_aligned,
     measure,
 )
 
@@ -45,7 +44,9 @@ STEP_PX = 0.35
 JUMP = 1e-15
 """Probability of a step to anywhere."""
 CERTAIN_PX = 1.0
+"""Standard deviation of the lag below which a frame counts for the template."""
 NEAR_PX = 1.5
+"""A sub-pixel shift farther from the path than this is the path's again."""
 
 
 def needs_neighbours(template: Template, found: Measurement) -> bool:
@@ -77,10 +78,7 @@ def follow_continuously(
         near = (np.abs(found.shifts - shifts) < NEAR_PX).all(axis=1)
         found.shifts[~near] = shifts[~near]
         weight = np.where(spread < CERTAIN_PX**2, np.maximum(found.gain, 0.0), 0.0)
-        if not weight.any():
-            weight[:] = 1.0
-        found.shifts[:] -= np.median(found.shifts[weight > 0], axis=0)
-        template = average_aligned(band, spectra, every, found.shifts, weight, workers=workers)
+        template = average_centred(band, spectra, every, found, weight, workers=workers)
     return template, measure(
         band, template, spectra, every, (0, 0, 0), workers=workers, initial=found.shifts
     )

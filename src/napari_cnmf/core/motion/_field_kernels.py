@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +43,58 @@ def _sample_template(
         )
 
 
+@inline_kernel(fastmath=SUMS)
+def _between(field: F32, row: int, part: F32, line: F32) -> None:
+    """The field ``(gy, gx, 2)`` between two rows of nodes, into ``line (2, gx)``."""
+    above, below = field[row], field[row + 1]
+    for g in range(line.shape[1]):
+        for a in range(2):
+            line[a, g] = (ONE - part) * above[g, a] + part * below[g, a]
+
+
+@inline_kernel(fastmath=SUMS)
+def _pull_row(
+    frame: F32,
+    value: F32,
+    sharps: F32,
+    v: F32,
+    w: F32,
+    inner: F32,
+    span: tuple[int, int],
+    clip: F32,
+    ty: F32,
+    tx: F32,
+    residual: F32,
+    sums: tuple[F32, F32],
+) -> tuple[F32, F32]:
+    """What a row says of displacements, over its derivatives ``ty, tx``; and its residuals.
+
+    Beyond ``inner``, first and last row and column of the template to use, nothing is compared:
+    its rim is seen by few frames, and through their windows. Returns ``sums`` with the row's
+    information that is not clipped, and all of it, added.
+    """
+    zero = np.float32(0.0)
+    inside, total = sums
+    for x in range(*span):
+        difference = frame[x] - value[x]
+        residual[x] = difference
+        sharp = sharps[x]
+        outside = v[x] < inner[0] or v[x] > inner[1]
+        if outside or w[x] < inner[2] or w[x] > inner[3]:
+            sharp = zero
+            residual[x] = zero
+        pull = difference * sharp
+        energy = (ty[x] * ty[x] + tx[x] * tx[x]) * sharp * sharp
+        total += energy
+        inside += energy if abs(pull) <= clip else zero
+        push = -min(max(pull, -clip), clip) * sharp
+        ty[x] *= push
+        tx[x] *= push
+    return inside, total
+
+
 @kernel(
-    "void(float32[:,:,::1], float32[:,:,::1], float32, float32, float32[:,::1], int64[::1],"
+    "void(float32[:,:,::1], float32[:,:,::1], float32, float32[:,::1], int64[::1],"
     " float32[::1], int64[::1], float32[::1], float32[:,:,:,::1], int64[:,::1], float32,"
     " float32, float32[:,:,:,::1], float32[::1], float32[:,:,::1])",
     fastmath=SUMS,
@@ -51,7 +103,6 @@ def field_scores(
     frames: F32,
     template: F32,
     spacing_px: float,
-    samples_per_px: float,
     precision: F32,
     node_y: I64,
     part_y: F32,
@@ -68,9 +119,9 @@ def field_scores(
     """Gradient of the clipped likelihood for the displacements at the nodes.
 
     ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``; ``template
-    (Yt, Xt, 3)`` the template and its derivatives along y and x per px, with ``samples_per_px``;
+    (Yt, Xt, 3)`` the template and its derivatives along y and x, a sample per px;
     ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``bounds (n, 4)`` first and past the
-    last row and column to use; ``margin`` rim of the template not to use, in its samples;
+    last row and column to use; ``margin`` rim of the template not to use, px;
     ``scores`` as the field; ``kept`` share of the information that is not clipped; ``residuals`` as
     the frames, in their units, 0 where nothing is compared.
     """
@@ -80,13 +131,13 @@ def field_scores(
     line_scores = np.empty((2, gx), np.float32)
     v, w = np.empty(X, np.float32), np.empty(X, np.float32)
     value, ty, tx = np.empty(X, np.float32), np.empty(X, np.float32), np.empty(X, np.float32)
-    step = spacing_px * samples_per_px
     zero = np.float32(0.0)
     last_row = np.float32(template.shape[0] - 1.001)
     last_column = np.float32(template.shape[1] - 1.001)
+    inner = np.array([margin, last_row - margin, margin, last_column - margin], np.float32)
     ramp = np.empty(X, np.float32)
     for x in range(X):
-        ramp[x] = step * np.float32(x)
+        ramp[x] = spacing_px * np.float32(x)
     for i in range(n):
         scores[i] = 0.0
         residuals[i] = 0.0
@@ -95,36 +146,21 @@ def field_scores(
         first, past = bounds[i, 2], bounds[i, 3]
         for y in range(bounds[i, 0], bounds[i, 1]):
             ny, py = node_y[y], part_y[y]
-            for g in range(gx):
-                for a in range(2):
-                    line[a, g] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
-                    line_scores[a, g] = 0.0
-            at = step * np.float32(y)
+            _between(field[i], ny, py, line)
+            line_scores[:] = 0.0
+            at = spacing_px * np.float32(y)
             for x in range(first, past):
                 nx, px = node_x[x], part_x[x]
-                v[x] = at - samples_per_px * ((ONE - px) * line[0, nx] + px * line[0, nx + 1])
-                w[x] = ramp[x] - samples_per_px * ((ONE - px) * line[1, nx] + px * line[1, nx + 1])
+                v[x] = at - ((ONE - px) * line[0, nx] + px * line[0, nx + 1])
+                w[x] = ramp[x] - ((ONE - px) * line[1, nx] + px * line[1, nx + 1])
             for x in range(first, past):
                 v[x] = min(max(v[x], zero), last_row)
                 w[x] = min(max(w[x], zero), last_column)
             _sample_template(template, v, w, first, past, value, ty, tx)
-            frame, sharps, residual = frames[i, y], precision[y], residuals[i, y]
-            for x in range(first, past):
-                difference = frame[x] - value[x]
-                residual[x] = difference
-                sharp = sharps[x]
-                outside = v[x] < margin or v[x] > last_row - margin
-                if outside or w[x] < margin or w[x] > last_column - margin:
-                    # the template's own rim is seen by few frames, and through their windows
-                    sharp = zero
-                    residual[x] = zero
-                pull = difference * sharp
-                energy = (ty[x] * ty[x] + tx[x] * tx[x]) * sharp * sharp
-                total += energy
-                inside += energy if abs(pull) <= clip else zero
-                push = -min(max(pull, -clip), clip) * sharp
-                ty[x] *= push
-                tx[x] *= push
+            inside, total = _pull_row(
+                frames[i, y], value, precision[y], v, w, inner, (first, past), clip, ty, tx,
+                residuals[i, y], (inside, total),
+            )  # fmt: skip
             for x in range(first, past):
                 nx, px = node_x[x], part_x[x]
                 line_scores[0, nx] += (ONE - px) * ty[x]
@@ -136,6 +172,18 @@ def field_scores(
                     scores[i, ny, g, a] += (ONE - py) * line_scores[a, g]
                     scores[i, ny + 1, g, a] += py * line_scores[a, g]
         kept[i] = inside / total if total > 0 else ONE
+
+
+@inline_kernel(fastmath=SUMS)
+def _keys(v: Any) -> Any:
+    """Weights of the samples at -1 to 2 for the value at ``v`` in [0, 1]."""
+    half = np.float32(0.5)
+    return (
+        half * v * (v * (TWO - v) - ONE),
+        half * (v * v * (THREE * v - FIVE) + TWO),
+        half * v * (v * (FOUR - THREE * v) + ONE),
+        half * v * v * (v - ONE),
+    )
 
 
 @kernel(
@@ -162,18 +210,16 @@ def warp_frames(
     """
     n, Y, X = frames.shape
     gx = field.shape[2]
-    line = np.empty((gx, 2), np.float32)
+    line = np.empty((2, gx), np.float32)
     for i in range(n):
         image = frames[i]
         for y in range(Y):
             ny, py = node_y[y], part_y[y]
-            for g in range(gx):
-                for a in range(2):
-                    line[g, a] = (ONE - py) * field[i, ny, g, a] + py * field[i, ny + 1, g, a]
+            _between(field[i], ny, py, line)
             for x in range(X):
                 nx, px = node_x[x], part_x[x]
-                v = np.float32(y) + (ONE - px) * line[nx, 0] + px * line[nx + 1, 0]
-                w = np.float32(x) + (ONE - px) * line[nx, 1] + px * line[nx + 1, 1]
+                v = np.float32(y) + (ONE - px) * line[0, nx] + px * line[0, nx + 1]
+                w = np.float32(x) + (ONE - px) * line[1, nx] + px * line[1, nx + 1]
                 if not invent and (v < 0 or v > Y - 1 or w < 0 or w > X - 1):
                     out[i, y, x] = fill[i]
                     continue
@@ -182,15 +228,8 @@ def warp_frames(
                 r, c = int(v), int(w)
                 v -= np.float32(r)
                 w -= np.float32(c)
-                half = np.float32(0.5)
-                a0 = half * v * (v * (TWO - v) - ONE)
-                a1 = half * (v * v * (THREE * v - FIVE) + TWO)
-                a2 = half * v * (v * (FOUR - THREE * v) + ONE)
-                a3 = half * v * v * (v - ONE)
-                b0 = half * w * (w * (TWO - w) - ONE)
-                b1 = half * (w * w * (THREE * w - FIVE) + TWO)
-                b2 = half * w * (w * (FOUR - THREE * w) + ONE)
-                b3 = half * w * w * (w - ONE)
+                a0, a1, a2, a3 = _keys(v)
+                b0, b1, b2, b3 = _keys(w)
                 r0, r2, r3 = max(r - 1, 0), min(r + 1, Y - 1), min(r + 2, Y - 1)
                 c0, c2, c3 = max(c - 1, 0), min(c + 1, X - 1), min(c + 2, X - 1)
                 s0 = b0 * image[r0, c0] + b1 * image[r0, c]

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.motion._field_kernels import field_scores, pull_back
-from napari_cnmf.core.motion._spectrum import Band
+from napari_cnmf.core.motion._spectrum import Band, cosine_edges
 from napari_cnmf.core.motion._template import Template, Workers, split_rows
 
 F32 = NDArray[np.float32]
@@ -27,20 +27,14 @@ CLIP = 1.5
 """Whitened residuals beyond this are neurons that fire, not displacements."""
 N_PARTS = 8
 """Of the frames that are scored: fixed, as rounding must not depend on the machine's cores."""
-FINE_SAMPLES_PER_PX = 1
 EDGE_SAMPLES = 3
 MIN_NODES_APART_PX = 16.0
 
 
 def field_band(band: Band) -> Band:
     """The band with a narrow window: frames are aligned, hardly anything enters or leaves."""
-
-    def narrow(n: int) -> F32:
-        edge = np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) / EDGE_SAMPLES
-        return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1)), np.float32)
-
-    tapers = (band.tapers[0], narrow(band.tapers[1].size), narrow(band.tapers[2].size))
-    return replace(band, tapers=tapers)
+    y, x = (cosine_edges(taper.size, EDGE_SAMPLES) for taper in band.tapers[1:])
+    return replace(band, tapers=(band.tapers[0], y, x))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +136,8 @@ class FieldModel:
         return out
 
     def _refresh(self) -> None:
-        """Fine template with derivatives, and the information of the nodes."""
-        up = FINE_SAMPLES_PER_PX * self.spacing_px
+        """The template and its derivatives, a sample per px, and the information of the nodes."""
+        up = self.spacing_px
         padded = np.zeros(self.grid, np.float32)
         padded[: self.shape[0], : self.shape[1]] = self.template
         spectrum = scipy.fft.rfft2(padded)
@@ -189,7 +183,6 @@ class FieldModel:
             c.reshape(len(frames), self.nodes.y.size, self.nodes.x.size, 2), np.float32
         )
         b = c @ self.H
-        step = self.spacing_px * FINE_SAMPLES_PER_PX
 
         def work(part: NDArray[np.int64]) -> Residuals | None:
             own = slice(int(part[0]), int(part[-1]) + 1)
@@ -198,8 +191,8 @@ class FieldModel:
             residuals = np.empty_like(frames[own])
             places = (self.index_y, self.part_y, self.index_x, self.part_x, field[own], bounds[own])
             field_scores(
-                frames[own], self.fine, self.spacing_px, FINE_SAMPLES_PER_PX, self.precision,
-                *places, EDGE_SAMPLES * step, CLIP, scores, kept, residuals,
+                frames[own], self.fine, self.spacing_px, self.precision,
+                *places, EDGE_SAMPLES * self.spacing_px, CLIP, scores, kept, residuals,
             )  # fmt: skip
             b[own] += scores.reshape(part.size, -1) / np.maximum(kept, 0.1)[:, None]
             if not learn:

@@ -131,8 +131,24 @@ def _average(
     *,
     workers: Workers,
 ) -> Template:
-    """A new template from the frames that agree with the old one, centred on their median."""
+    """A new template from the frames that agree with the old one."""
     weight = np.where(is_lost(template, found), 0.0, 1.0)
+    return average_centred(band, spectra, rows, found, weight, workers=workers)
+
+
+def average_centred(
+    band: Band,
+    spectra: F32,
+    rows: NDArray[np.int64],
+    found: Measurement,
+    weight: F64,
+    *,
+    workers: Workers,
+) -> Template:
+    """A template from frames of some ``weight (n,)``, or from all alike where that is 0.
+
+    ``found.shifts`` are moved so that their median, over the frames that count, is 0.
+    """
     if not weight.any():
         weight[:] = 1.0
     found.shifts[:] -= np.median(found.shifts[weight > 0], axis=0)

@@ -149,7 +149,10 @@ def _taper(n: int, max_shift: float) -> NDArray[np.float32]:
     """Cosine edges wide enough that what enters or leaves the field hardly counts."""
     if n < 4 or max_shift == 0:
         return np.ones(n, np.float32)
-    width = min(n / 3, max(n / 12, 1.5 * max_shift))
+    return cosine_edges(n, min(n / 3, max(n / 12, 1.5 * max_shift)))
+
+
+def cosine_edges(n: int, width: float) -> NDArray[np.float32]:
+    """Window ``(n,)`` that rises from 0 to 1 over ``width`` samples at both ends."""
     edge = np.minimum(np.arange(n) + 0.5, n - 0.5 - np.arange(n)) / width
-    window = 0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1))
-    return np.asarray(window, np.float32)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(edge, 0, 1)), np.float32)

@@ -39,8 +39,6 @@ class Template:
         ``sum(weight |spectrum|^2)``: the matched filter's signal-to-noise ratio, squared.
     fisher
         ``(3, 3)`` information about a shift of one frame, px^-2; the taper's effect included.
-    n_frames
-        Sum of the frames' weights in the average.
     own_share
         What a frame of pure noise that is part of the average adds to its own ``J``.
     """
@@ -49,7 +47,6 @@ class Template:
     weight: F32
     information: float
     fisher: F64
-    n_frames: float
     own_share: float
 
     @property
@@ -150,17 +147,12 @@ def weigh(band: Band, spectrum: F64, power: F64, n: float) -> Template:
     fisher[0, 2] = fisher[2, 0] = np.einsum("zyx,z,x->", energy, kz, kx)
     fisher *= 2 / band.noise_inflation
     own_share = float((band.multiplicity * shrink).sum()) / n
-    return Template(spectrum, weight.astype(np.float32), float(energy.sum()), fisher, n, own_share)
+    return Template(spectrum, weight.astype(np.float32), float(energy.sum()), fisher, own_share)
 
 
 def _empty_template(band: Band) -> Template:
     return Template(
-        np.zeros((2, *band.shape)),
-        np.zeros(band.shape, np.float32),
-        0.0,
-        np.zeros((3, 3)),
-        0.0,
-        0.0,
+        np.zeros((2, *band.shape)), np.zeros(band.shape, np.float32), 0.0, np.zeros((3, 3)), 0.0
     )
 
 

@@ -12,13 +12,13 @@ from napari_cnmf.core._jit import EXACT, SUMS, inline_kernel, kernel
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-TAPS = 6
-"""Lanczos kernel of three lobes."""
-
 
 @kernel("void(float64, float32[::1])", fastmath=EXACT)
 def lanczos_weights(fraction: float, weights: F32) -> None:
-    """Weights of the samples at -2..3 for the value at ``fraction`` in [0, 1); their sum is 1."""
+    """Lanczos weights of three lobes for the value at ``fraction`` in [0, 1); their sum is 1.
+
+    ``weights (6,)`` are those of the samples at -2 to 3.
+    """
     total = 0.0
     w = np.empty(6, np.float64)
     for j in range(6):

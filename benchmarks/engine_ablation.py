@@ -26,7 +26,6 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from engine_accuracy import ArraySource
 from hand_count import FRAME_RATE_HZ, Standing, count_params, stand
 from napari_cnmf.core import evaluate, run_cnmf
 from napari_cnmf.core.classify import Rule, classify
@@ -37,6 +36,7 @@ from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.kinetics import estimate_kinetics
 from napari_cnmf.core.shape import Shapes, measure_shapes
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams

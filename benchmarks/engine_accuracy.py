@@ -12,14 +12,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_cnmf.core import run_cnmf
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import (
     Recording,
@@ -40,27 +37,6 @@ BASE: dict[str, dict[str, Any]] = {
     "3000 x 256 x 256, 180 cells": {"n_frames": 3000, "size": 256, "n_cells": 180},
     "3000 x 512 x 512, 600 cells": {"n_frames": 3000, "size": 512, "n_cells": 600},
 }
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """Frames of an array."""
-
-    movie: NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.movie.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.movie.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        if out is None:
-            return np.array(self.movie[start:stop])
-        out[...] = self.movie[start:stop]
-        return out
 
 
 def recordings(groups: list[str]) -> Iterator[tuple[str, str, Recording]]:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cnmf.core.motion import correct_motion
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.engines.caiman.outputs import field_of_patches
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import base_regime, simulate, simulate_one_photon, simulate_volume
@@ -82,21 +83,6 @@ CAIMAN_FILTERS = (3, 5, 7)
 SUITE2P_BLOCKS = (128, 64)
 """Its default, and one as large as what bends: the better is shown."""
 VOLUME = {"n_frames": 300, "rigid_motion_rms_px": 1.5, "axial_motion_rms_planes": 0.4}
-
-
-class TiffSource:
-    """Frames of an uncompressed TIFF, read into the caller's buffer."""
-
-    def __init__(self, path: Path) -> None:
-        self._pages = tifffile.memmap(path, mode="r")
-        self.shape = self._pages.shape
-        self.dtype = self._pages.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        if out is None:
-            return np.array(self._pages[start:stop])
-        out[...] = self._pages[start:stop]
-        return out
 
 
 class PeakMemory:
@@ -156,7 +142,9 @@ def run_case(name: str, seed: int, caiman: str | None, suite2p: str | None) -> l
             def write(start: int, frames: NDArray[Any]) -> None:
                 target[start : start + len(frames)] = frames
 
-            result = correct_motion(TiffSource(source_path), params, write=write)
+            result = correct_motion(
+                ArraySource(tifffile.memmap(source_path, mode="r")), params, write=write
+            )
             target.flush()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         about = {"case": name, "movie": " x ".join(str(n) for n in shape)}
@@ -263,15 +251,7 @@ def warm_up(params: CNMFParams, n_axes: int) -> None:
     blobs = np.random.default_rng(0).standard_normal(shape[1:])
     frame = np.maximum(1000 * ndimage.gaussian_filter(blobs, 2) + 500, 1)
     movie = np.random.default_rng(1).poisson(np.repeat(frame[None], 40, axis=0)).astype(np.uint16)
-
-    class Source:
-        shape = movie.shape
-        dtype = movie.dtype
-
-        def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-            return movie[start:stop].copy()
-
-    correct_motion(Source(), params, write=lambda start, frames: None)
+    correct_motion(ArraySource(movie), params, write=lambda start, frames: None)
 
 
 def error_px(result: Any, truth: Any) -> float:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from hand_count import FRAME_RATE_HZ, count_params, stand
 from napari_cnmf.core import run_cnmf
 from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches, trained_network
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
 from soma_examples import (
     SCALES,
-    ArraySource,
     Found,
     draw_examples,
     first_simulator,

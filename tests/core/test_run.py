@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,30 +12,10 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core import CNMFResult, run_cnmf
 from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, base_regime, demo_recording, score, simulate
-
-
-@dataclass
-class ArraySource:
-    """Frames of an array; reads like a file would, into the buffer given."""
-
-    movie: NDArray[Any]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.movie.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.movie.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        if out is None:
-            return self.movie[start:stop].copy()
-        out[...] = self.movie[start:stop]
-        return out
 
 
 def params_for(recording: Recording, **groups: Any) -> CNMFParams:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cnmf.core.motion import MotionResult, correct_motion
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.testing import base_regime, simulate
 
@@ -43,17 +44,9 @@ def sparse_movie(seed: int) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     return movie, path
 
 
-class _Source:
-    def __init__(self, movie: NDArray[Any]) -> None:
-        self.movie, self.shape, self.dtype = movie, movie.shape, movie.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        return self.movie[start:stop].copy()
-
-
 def run(movie: NDArray[Any], max_shift: int) -> MotionResult:
     return correct_motion(
-        _Source(movie),
+        ArraySource(movie),
         SimpleNamespace(motion=MotionParams(max_shifts=(max_shift, max_shift))),
         write=lambda start, frames: None,
         n_threads=2,

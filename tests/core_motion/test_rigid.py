@@ -11,23 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_cnmf.core.motion import MotionResult, correct_motion
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params.motion import MotionParams
-
-
-class ArraySource:
-    """A movie in memory."""
-
-    def __init__(self, movie: NDArray[Any]) -> None:
-        self.movie = movie
-        self.shape = movie.shape
-        self.dtype = movie.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        if out is None:
-            return self.movie[start:stop].copy()
-        out[...] = self.movie[start:stop]
-        return out
 
 
 def moving_movie(

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-
-class ArraySource:
-    """A movie in memory."""
-
-    def __init__(self, movie: NDArray[Any]) -> None:
-        self.movie = movie
-        self.shape = movie.shape
-        self.dtype = movie.dtype
-
-    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        if out is None:
-            return self.movie[start:stop].copy()
-        out[...] = self.movie[start:stop]
-        return out
+from napari_cnmf.core.source import ArraySource
 
 
 def scanned_movie(offset_px: float) -> NDArray[np.uint16]:
@@ -44,13 +29,14 @@ def scanned_movie(offset_px: float) -> NDArray[np.uint16]:
 def test_offset_is_found_and_taken_out(offset_px: float) -> None:
     from napari_cnmf.core.motion._scanner import AlignedLines, find_line_offset
 
-    source = ArraySource(scanned_movie(offset_px))
+    movie = scanned_movie(offset_px)
+    source = ArraySource(movie)
     found = find_line_offset(source)
     assert found == pytest.approx(offset_px, abs=0.1)
     aligned = AlignedLines(source, found)
     assert find_line_offset(aligned) == 0.0
     frames = aligned.read(3, 9)
-    np.testing.assert_array_equal(frames[:, ::2], source.movie[3:9, ::2])
+    np.testing.assert_array_equal(frames[:, ::2], movie[3:9, ::2])
     still = scanned_movie(0.0)[3:9, 1::2, 8:-8].astype(float)
     assert np.corrcoef(frames[:, 1::2, 8:-8].ravel(), still.ravel())[0, 1] > 0.75
     buffer = np.empty_like(frames)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError, MovieWindow, remarks_on, store_of
@@ -125,16 +126,6 @@ def test_the_rate_of_a_file_does_not_say_whose_it_is(tmp_path: Path, pages: np.n
     assert known.frame_rate_hz == 10
 
 
-class Frames:
-    """Frames of an array, as the engine reads them."""
-
-    def __init__(self, frames: np.ndarray) -> None:
-        self.frames, self.shape, self.dtype = frames, frames.shape, frames.dtype
-
-    def read(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
-        return self.frames[start:stop]
-
-
 def interleaved(*channels: np.ndarray) -> np.ndarray:
     return np.stack(channels, axis=1).reshape(-1, *channels[0].shape[1:])
 
@@ -143,15 +134,15 @@ def interleaved(*channels: np.ndarray) -> np.ndarray:
 def test_alternation_is_seen(noise: float) -> None:
     green = simulate(n_frames=100, size=(64, 80), n_cells=14, noise=noise, seed=1).array()
     red = simulate(n_frames=100, size=(64, 80), n_cells=14, noise=noise, seed=2).array()
-    assert find_alternation(Frames(interleaved(green, red))) == 2
+    assert find_alternation(ArraySource(interleaved(green, red))) == 2
     dim = (0.5 * red).astype(red.dtype)
-    assert find_alternation(Frames(interleaved(green, red, dim))) == 3
+    assert find_alternation(ArraySource(interleaved(green, red, dim))) == 3
 
 
 def test_planes_that_alternate_are_seen() -> None:
     volume = simulate_volume(n_frames=60, size=(5, 64, 72), n_cells=20, seed=1)
     planes = volume.array().reshape(-1, 64, 72)
-    assert find_alternation(Frames(planes)) == 5
+    assert find_alternation(ArraySource(planes)) == 5
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -166,7 +157,7 @@ def test_one_channel_never_looks_like_two(seed: int) -> None:
         np.random.default_rng(seed).poisson(50, (200, 40, 40)),
         np.zeros((50, 8, 8), np.uint8),
     ):
-        assert find_alternation(Frames(movie)) is None
+        assert find_alternation(ArraySource(movie)) is None
 
 
 def test_the_user_is_told_of_alternation(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core.reestimate._box import box_of
 from napari_cnmf.core.reestimate._local import Local
 from napari_cnmf.core.reestimate._size import half_width
 from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.source import ArraySource
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
@@ -15,23 +17,6 @@ from napari_cnmf.params import CNMFParams
 _MOST_BYTES = 2 << 30
 _WIDTHS_AROUND = 3
 """Half-widths of a cell around the region that are looked at too."""
-
-
-class _Box:
-    """The light inside a box as a movie."""
-
-    def __init__(self, frames: NDArray[np.float32]) -> None:
-        self._frames = frames
-        self.shape = frames.shape
-        self.dtype = frames.dtype
-
-    def read(
-        self, start: int, stop: int, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        if out is None:
-            return self._frames[start:stop].copy()
-        out[...] = self._frames[start:stop]
-        return out
 
 
 def box_around(
@@ -44,24 +29,14 @@ def box_around(
     CurationError
         When the region is too large to be looked through at once.
     """
-    dims = components.dims
     margin = _WIDTHS_AROUND * max(half_width(components))
-    at = np.unravel_index(pixels, dims)
-    box = []
-    for axis, places in enumerate(at):
-        around = margin if axis >= len(dims) - 2 else 0
-        box.append(
-            slice(
-                max(int(places.min()) - around, 0), min(int(places.max()) + around + 1, dims[axis])
-            )
-        )
-    grid = np.arange(components.n_pixels).reshape(dims)[tuple(box)]
+    box, grid = box_of(pixels, components.dims, margin)
     if grid.size * components.n_frames * 4 > _MOST_BYTES:
         raise CurationError(
             f"A region of {grid.size} pixels over {components.n_frames} frames is too large to be "
             "looked through at once. Draw a smaller one, or refine all components."
         )
-    return tuple(box), np.ascontiguousarray(grid.ravel(), np.int64)
+    return box, np.ascontiguousarray(grid.ravel(), np.int64)
 
 
 def footprints_in(
@@ -89,7 +64,7 @@ def footprints_in(
         init={"gSig": half_width(components)}, data={"decay_time": decay_time}
     )
     found = run_cnmf(
-        _Box(frames), params, frame_rate_hz=frame_rate_hz, mask=mask, n_threads=1
+        ArraySource(frames), params, frame_rate_hz=frame_rate_hz, mask=mask, n_threads=1
     ).components
     accepted = np.ones(found.n_components, bool) if found.accepted is None else found.accepted
     columns = [

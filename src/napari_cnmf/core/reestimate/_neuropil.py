@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from napari_cnmf.core.background import INSIDE_WEIGHT
+from napari_cnmf.core.reestimate._box import box_of
 from napari_cnmf.model.components import Components
 
 _GAP = 1.5
@@ -30,14 +31,7 @@ def surroundings(
     pixels: NDArray[np.int64], dims: tuple[int, ...], reach: float
 ) -> NDArray[np.int64]:
     """C-order pixels around some pixels, in their planes and not further than ``reach``."""
-    at = np.stack(np.unravel_index(pixels, dims))
-    margin = int(np.ceil(reach)) + 1
-    box = []
-    for axis, places in enumerate(at):
-        around = margin if axis >= len(dims) - 2 else 0
-        low, high = int(places.min()) - around, int(places.max()) + around + 1
-        box.append(slice(max(low, 0), min(high, dims[axis])))
-    grid = np.arange(int(np.prod(dims))).reshape(dims)[tuple(box)]
+    _, grid = box_of(pixels, dims, int(np.ceil(reach)) + 1)
     outside = ~np.isin(grid, pixels)
     # the planes of a volume have surroundings of their own
     planes = outside if outside.ndim == 3 else outside[np.newaxis]

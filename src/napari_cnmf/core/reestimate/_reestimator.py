@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +18,7 @@ from napari_cnmf.core.reestimate._finding import box_around, footprints_in
 from napari_cnmf.core.reestimate._local import Local, local_light, read_pixels
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.snr import trace_snr
-from napari_cnmf.core.source import WindowSource
+from napari_cnmf.core.source import ArraySource, WindowSource
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import EditedComponent
@@ -29,30 +28,6 @@ _DEFAULT_RATE_HZ = 30.0
 """Of CaImAn, for a result that says none."""
 _LEAST_SHARE = 0.05
 """Of a footprint's energy: separate parts with less are dropped."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Pixels:
-    """An array of time courses as the movie that a score is computed from."""
-
-    frames: NDArray[np.float32]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.frames.shape[0], 1, self.frames.shape[1])
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        return self.frames.dtype
-
-    def read(
-        self, start: int, stop: int, out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        block = self.frames[start:stop].reshape(stop - start, 1, -1)
-        if out is None:
-            return np.ascontiguousarray(block)
-        out[...] = block
-        return out
 
 
 class Reestimator:
@@ -264,7 +239,7 @@ class Reestimator:
             return None
         every = sp.csc_matrix(np.hstack([A, local.A_others]))
         traces = np.vstack([C, local.C_others])
-        frames = _Pixels(np.ascontiguousarray(local.movie.T))
+        frames = ArraySource(np.ascontiguousarray(local.movie.T)[:, np.newaxis])
         return spatial_correlation(frames, every, traces, rate, workers)[: A.shape[1]]
 
 

@@ -15,8 +15,6 @@ from napari_cnmf.errors import CurationError, ParameterError
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
 
-Edits = list[tuple[str, str]]
-
 
 class _InOrder(argparse.Action):
     """Keeps edits in the order they stand on the command line."""

@@ -28,7 +28,6 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 
-THRESHOLD_Z = 2.5
 SMOOTHING = 0.5
 """Standard deviation of the matched filter in gSig."""
 DECAY = 0.6

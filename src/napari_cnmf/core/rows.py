@@ -1,9 +1,8 @@
-"""The compiled moves on rows: everything local that the engine does to pixels and sites.
+"""The compiled moves on rows: what the engine does to single pixels.
 
-A row is the time course of a pixel (or a site of the energy map). Three moves suffice for
-peeling, least squares and background: inner products, an outer product taken away, and sums with
-weights. They are compiled once and put together in numpy; what they say in the engine's terms is
-``R h``, ``R -= a c`` and ``M R`` with M sparse.
+A row is the time course of a pixel. What background and single components need are two moves, an
+outer product taken away and sums with weights, compiled once and put together in numpy; in the
+engine's terms ``R -= a c`` and ``M R`` with M sparse.
 """
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
@@ -19,21 +18,6 @@ from napari_cnmf.core._threads import Workers
 
 _PIECES = 32
 """Pieces of a matrix product: enough for many cores, and each worth handing over."""
-
-
-@kernel("void(float32[:, ::1], int32[::1], float32[::1], float32[::1])")
-def _dot(
-    X: NDArray[np.float32],
-    rows: NDArray[np.int32],
-    h: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    for i in range(len(rows)):
-        x = X[rows[i]]
-        total = np.float32(0.0)
-        for t in range(len(h)):
-            total += x[t] * h[t]
-        out[i] = total
 
 
 @kernel("void(float32[:, ::1], int32[::1], float32[::1], float32[::1])")
@@ -73,15 +57,6 @@ def _add_sums(
             x, y = X[indices[j]], X[indices[k]]
             for t in range(len(target)):
                 target[t] += v * x[t] + w * y[t]
-
-
-def dot_rows(
-    X: NDArray[np.float32], rows: NDArray[np.int32], h: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """``X[rows] h``, ``(n,)``, for a time course ``h``."""
-    out = np.empty(len(rows), np.float32)
-    _dot(X, rows, h, out)
-    return out
 
 
 def sum_rows(

@@ -15,7 +15,6 @@ from napari_cnmf.testing.two_photon import Simulation, simulate
 _Table = MappingProxyType[str, dict[str, Any]]
 
 _FINE_PROCESSES = {"fine_processes_per_kpx": 8.0, "fine_process_units": 0.6}
-_WARP = {"rigid_motion_rms_px": 1.0, "nonrigid_motion_rms_px": 0.5, "nonrigid_length_px": 40.0}
 
 KNOBS: _Table = MappingProxyType(
     {

@@ -17,7 +17,6 @@ from napari_cnmf.errors import ParameterError, ResultError
 if TYPE_CHECKING:
     from roifile import ImagejRoi
 
-_DAMAGED = (OSError, ValueError, LookupError, TypeError, struct.error, BadZipFile)
 _PIXEL_CENTRE = 0.5
 """ImageJ counts from a pixel's corner, outlines here from its centre."""
 _PIECE = re.compile(r"^(\d{4,})-\d+$")

@@ -66,10 +66,6 @@ class CurationTableModel(QAbstractTableModel):
             last = self.index(len(self.order) - 1, len(TITLES) - 1)
             self.dataChanged.emit(self.index(0, 0), last)
 
-    @property
-    def filter_text(self) -> str:
-        return self._filter
-
     def set_filter(self, text: str) -> None:
         """Keep the rows that satisfy every word; see ``filter_rows``.
 

@@ -164,12 +164,6 @@ class InputChooser(QWidget):
         ):
             event.connect(self.refresh)
 
-    def disconnect_viewer(self) -> None:
-        """Stop listening to the viewer."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered):
-            event.disconnect(self.refresh)
-
     def _choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput]]:
         choices: list[tuple[str, ChosenInput]] = []
         for layer in reversed(self._viewer.layers):

@@ -62,11 +62,6 @@ class Stage:
         return self._viewer
 
     @property
-    def pixel_axes(self) -> int:
-        """Axes of the field, 2 or 3."""
-        return 2 if self.layer is None else self.layer.ndim - 1
-
-    @property
     def plane(self) -> int | None:
         """The plane of a volume that is on screen."""
         if self.layer is None or self.layer.ndim != 4:

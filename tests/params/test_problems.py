@@ -100,10 +100,16 @@ def test_a_group_on_its_own_says_the_same():
 
 
 def test_sizes_for_planes_and_volumes_are_not_mixed():
-    problems = _problems(init={"gSig": (2, 4, 4)}, motion={"strides": (30, 30)})
-    assert set(problems) == {"init.gSig", "motion.strides"}
-    assert "init.gSig = (2, 4, 4)" in problems["motion.strides"]
-    CNMFParams().replace(init={"gSig": (2, 4, 4)}), "defaults of other sizes do not count"
+    problems = _problems(motion={"max_shifts": (2, 4, 4), "strides": (30, 30)})
+    assert set(problems) == {"motion.max_shifts", "motion.strides"}
+    assert "motion.max_shifts = (2, 4, 4)" in problems["motion.strides"]
+
+
+@pytest.mark.parametrize("motion", [{}, {"max_shifts": (7, 7)}])
+def test_a_volume_may_keep_what_does_not_matter_for_it(motion):
+    """Defaults, and sizes of another method: each item is checked against its movie."""
+    params = CNMFParams().replace(init={"gSig": (2, 4, 4)}, motion=motion)
+    assert params.init.gSig == (2, 4, 4)
 
 
 def test_what_the_engine_sets_cannot_be_set():

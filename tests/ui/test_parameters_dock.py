@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.testing import simulate
@@ -50,6 +52,13 @@ def enter_frame_rate(dock: ParametersWidget, text: str) -> None:
     line = row.editor.native
     line.selectAll()
     QTest.keyClicks(line, text)
+
+
+def type_into(line: QLineEdit, text: str) -> None:
+    line.setFocus()
+    line.selectAll()
+    QTest.keyClicks(line, text)
+    QTest.keyClick(line, Qt.Key.Key_Return)
 
 
 def test_without_a_movie_nothing_can_be_added(dock: ParametersWidget, qtbot: Any) -> None:
@@ -238,7 +247,7 @@ def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
     dock.header.input.set_value(FileInput((path,)))
     enter_frame_rate(dock, "15")
     qtbot.waitUntil(lambda: "may be interleaved" in dock.status.text())
-    row = dock.header.input.channels
+    row = dock.header.input.open_with
     row.number_box.setFocus()
     row.number_box.selectAll()
     QTest.keyClicks(row.number_box, "2")
@@ -266,10 +275,53 @@ def test_a_channel_of_a_file_that_has_several_is_chosen_in_the_form(
     tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX", "finterval": 0.1})
     dock.header.input.set_value(FileInput((path,)))
     qtbot.waitUntil(lambda: "One channel must be chosen" in dock.header._facts.text())
-    QTest.keyClick(dock.header.input.channels.channel_box, Qt.Key.Key_Up)
+    QTest.keyClick(dock.header.input.open_with.channel_box, Qt.Key.Key_Up)
     qtbot.waitUntil(dock.add_button.isEnabled)
     assert "40 frames" in dock.header._facts.text()
     assert dict(dock.request().input.open_with) == {"channel": 0}
+
+
+def test_axes_that_a_file_does_not_name_are_typed_into_the_form(
+    dock: ParametersWidget, batch: Batch, tmp_path: Path, viewer: Any, qtbot: Any
+) -> None:
+    stack = np.random.default_rng(1).integers(0, 99, (3, 40, 24, 32), dtype=np.uint16)
+    path = tmp_path / "volumes.tif"
+    tifffile.imwrite(path, stack, photometric="minisblack")
+    dock.header.input.set_value(FileInput((path,)))
+    facts, row = dock.header._facts, dock.header.input.open_with
+    qtbot.waitUntil(lambda: "Say which axis is which" in facts.text())
+    assert not row.dataset_edit.isVisibleTo(row)
+    type_into(row.axes_edit, "zzyx")
+    qtbot.waitUntil(lambda: "axes must hold T, Y and X" in facts.text())
+    assert not dock.add_button.isEnabled()
+    type_into(row.axes_edit, "ztyx")
+    qtbot.waitUntil(lambda: "40 frames" in facts.text())
+    QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    assert viewer.layers[0].data.shape == (40, 3, 24, 32)
+    enter_frame_rate(dock, "5")
+    # The preset's shifts are of a plane, and of motion correction: they do not matter here.
+    dock.form.row("init.gSig").editor.value = "1, 3, 3"
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(batch) == 1)
+    np.testing.assert_array_equal(batch[0].movie().data[7].compute(), stack[:, 7])
+
+
+def test_the_array_of_a_file_that_holds_several_is_typed_into_the_form(
+    dock: ParametersWidget, tmp_path: Path, qtbot: Any
+) -> None:
+    path = tmp_path / "two.h5"
+    with h5py.File(path, "w") as file:
+        for name, n_frames in (("raw", 40), ("denoised", 50)):
+            file[name] = np.random.default_rng(1).integers(0, 99, (n_frames, 24, 32), np.uint16)
+    dock.header.input.set_value(FileInput((path,)))
+    qtbot.waitUntil(lambda: "Name the movie with dataset=" in dock.header._facts.text())
+    row = dock.header.input.open_with
+    assert row.dataset_edit.isVisibleTo(row)
+    type_into(row.dataset_edit, "denoised")
+    qtbot.waitUntil(lambda: "50 frames" in dock.header._facts.text())
+    assert dict(dock.header.input.value().open_with) == {"dataset": "denoised"}
 
 
 def test_a_movie_that_cannot_be_opened_is_said_to_be_so(

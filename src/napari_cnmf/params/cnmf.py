@@ -100,19 +100,24 @@ class CNMFParams(ParameterModel):
 
     @model_validator(mode="after")
     def _check_axes(self) -> Self:
-        """2D and 3D sizes are not mixed; a default of (y, x) counts as not said."""
+        """2D and 3D sizes are not mixed; a default of (y, x) counts as not said.
+
+        No item takes both the sizes of ``motion`` and the others.
+        """
         said = {
             f"{group}.{key}": value
             for (group, key), value in self._changed().items()
             if key in SIZES_PER_AXIS and isinstance(value, tuple)
         }
-        if len({len(value) for value in said.values()}) > 1:
-            listed = ", ".join(f"{name} = {value}" for name, value in said.items())
-            sentence = (
-                f"Sizes must all be (y, x) or all be (z, y, x), got {listed}. "
-                "Give each of them two numbers for a plane, three for a volume."
-            )
-            raise InvalidParametersError(dict.fromkeys(said, sentence))
+        for is_motion in (True, False):
+            sizes = {n: v for n, v in said.items() if n.startswith("motion.") == is_motion}
+            if len({len(value) for value in sizes.values()}) > 1:
+                listed = ", ".join(f"{name} = {value}" for name, value in sizes.items())
+                sentence = (
+                    f"Sizes must all be (y, x) or all be (z, y, x), got {listed}. "
+                    "Give each of them two numbers for a plane, three for a volume."
+                )
+                raise InvalidParametersError(dict.fromkeys(sizes, sentence))
         return self
 
     def _changed(self) -> dict[tuple[str, str], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_cnmf.io.movies._axes import ChannelUnknownError
 from napari_cnmf.io.movies._fingerprint import fingerprint
-from napari_cnmf.io.movies._formats import movie_suffixes
+from napari_cnmf.io.movies._formats import may_hold_several, movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
 from napari_cnmf.io.movies._open import check_movie, natural_key, open_movie
 from napari_cnmf.io.movies._remarks import remarks_on
@@ -20,6 +20,7 @@ __all__ = [
     "check_movie",
     "fingerprint",
     "frame_source",
+    "may_hold_several",
     "movie_suffixes",
     "natural_key",
     "open_movie",

@@ -22,6 +22,7 @@ _BY_SUFFIX = {
     ".mmap": "_caiman_mmap.open_caiman_mmap",
     **dict.fromkeys((".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv"), "_video.open_video"),
 }
+_OF_NAMED_ARRAYS = frozenset(_BY_SUFFIX[suffix] for suffix in (".h5", ".nwb", ".zarr"))
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
@@ -38,6 +39,11 @@ def known_suffixes() -> str:
 def format_of(name: str | os.PathLike[str]) -> str | None:
     """What opens a file of this name; equal for files of one kind, ``None`` for other files."""
     return _BY_SUFFIX.get(os.path.splitext(name)[1].lower())
+
+
+def may_hold_several(name: str | os.PathLike[str]) -> bool:
+    """Whether a file of this name may hold several arrays, told apart by ``dataset``."""
+    return format_of(name) in _OF_NAMED_ARRAYS
 
 
 def is_zarr(path: Path) -> bool:

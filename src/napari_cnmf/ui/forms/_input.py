@@ -19,9 +19,9 @@ from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._loading import LoadedMovie, movie_steps
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
-from napari_cnmf.ui.forms._channels import ChannelRow
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._open_with import OpenWithRows
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ class FileInput:
     @property
     def name(self) -> str:
         return self.paths[0].stem
-
-    def of_channel(self, told: dict[str, Any]) -> FileInput:
-        """The same files, another ``channel`` and ``n_channels``."""
-        rest = [pair for pair in self.open_with if pair[0] not in ("channel", "n_channels")]
-        return FileInput(self.paths, (*rest, *told.items()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +136,10 @@ class InputChooser(QWidget):
             "A layer, a file, or the corrected movie of an item in the batch"
         )
         self._combo.changed.connect(lambda _: self._on_chosen())
-        self.channels = ChannelRow()
-        self.channels.hide()
-        self.channels.changed.connect(self.changed.emit)
-        self.channels.show_clicked.connect(self._show_channel)
+        self.open_with = OpenWithRows()
+        self.open_with.hide()
+        self.open_with.changed.connect(self.changed.emit)
+        self.open_with.show_clicked.connect(self._show_as_layer)
         browse = QToolButton()
         browse.setText("File…")
         browse.setToolTip("Choose one file, or several that follow each other in one session")
@@ -156,7 +151,7 @@ class InputChooser(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
-        layout.addWidget(self.channels)
+        layout.addWidget(self.open_with)
         for event in (
             viewer.layers.events.inserted,
             viewer.layers.events.removed,
@@ -181,20 +176,23 @@ class InputChooser(QWidget):
         return self._combo
 
     def value(self) -> ChosenInput | None:
-        """What is chosen, or ``None``; of a file the channel that is set."""
+        """What is chosen, or ``None``; a file with what is set below it."""
         chosen: ChosenInput | None = self._combo.value
         if isinstance(chosen, FileInput):
-            return chosen.of_channel(self.channels.told())
+            return FileInput(chosen.paths, tuple(self.open_with.told().items()))
         return chosen
 
     def _on_chosen(self) -> None:
         chosen = self._combo.value
-        is_file = isinstance(chosen, FileInput)
-        self.channels.setVisible(is_file)
-        self.channels.show_told(dict(chosen.open_with) if is_file else {})
+        self.open_with.setVisible(isinstance(chosen, FileInput))
+        self._show_open_with(chosen)
         self.changed.emit()
 
-    def _show_channel(self) -> None:
+    def _show_open_with(self, chosen: ChosenInput | None) -> None:
+        if isinstance(chosen, FileInput):
+            self.open_with.show_told(chosen.paths, dict(chosen.open_with))
+
+    def _show_as_layer(self) -> None:
         """Open what is set as a layer, which is then what is chosen."""
         chosen = self.value()
         if not isinstance(chosen, FileInput):
@@ -217,8 +215,7 @@ class InputChooser(QWidget):
             self._items.append(chosen)
         read_again(self._combo)
         self._combo.value = chosen
-        if isinstance(chosen, FileInput):
-            self.channels.show_told(dict(chosen.open_with))
+        self._show_open_with(chosen)
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Items of the batch that can be chosen."""
@@ -229,11 +226,10 @@ class InputChooser(QWidget):
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
-        before, told = self._combo.value, self.channels.told()
         if read_again(self._combo):
             self._on_chosen()
             return
-        self.channels.show_told(told)
+        before = self._combo.value
         first = next((one for one in self._combo.choices if one is not None), None)
         if before is None and first is not None:
             self._combo.value = first

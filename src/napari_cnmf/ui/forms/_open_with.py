@@ -1,0 +1,133 @@
+"""What a file has to be told to be opened: channel, axes, array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_cnmf.io.movies import may_hold_several
+from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+
+_MOST = 32
+_UNSAID = -1
+
+
+class OpenWithRows(QWidget):
+    """``channel``, ``n_channels``, ``axes`` and ``dataset`` of `open_movie`; empty where unsaid."""
+
+    changed = Signal()
+    show_clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.channel_box, self.number_box = QSpinBox(), QSpinBox()
+        self.channel_box.setRange(_UNSAID, _MOST - 1)
+        self.channel_box.setSpecialValueText("auto")
+        self.channel_box.setToolTip(
+            "Which channel, counted from 0; auto where the file has one alone"
+        )
+        self.number_box.setRange(1, _MOST)
+        self.number_box.setSpecialValueText("auto")
+        self.number_box.setToolTip(
+            "auto: the file says how many. Some do not: so many channels alternate in them frame "
+            "by frame"
+        )
+        self.axes_edit = _line_edit(
+            "One letter of T, Z, C, Y, X for each axis of the file, where it does not say or is "
+            "wrong: TZYX for volumes in time. Each file of a list is one volume with ZYX"
+        )
+        self.dataset_edit = _line_edit("Name of the array in the file, where it holds several")
+        self._dataset_label = QLabel("dataset")
+        self.show_button = QToolButton()
+        self.show_button.setText("Show")
+        self.show_button.setToolTip("Show the frames that are opened so as a layer")
+        self._lay_out()
+        for box in (self.channel_box, self.number_box):
+            keep_wheel_for_scrolling(box)
+            box.setKeyboardTracking(False)
+        self.number_box.valueChanged.connect(lambda _: self._on_number())
+        self.channel_box.valueChanged.connect(lambda _: self.changed.emit())
+        for edit in (self.axes_edit, self.dataset_edit):
+            edit.editingFinished.connect(self._on_edited)
+        self.show_button.clicked.connect(lambda _=False: self.show_clicked.emit())
+        self._told = self.told()
+
+    def _lay_out(self) -> None:
+        first, second = QHBoxLayout(), QHBoxLayout()
+        first.addWidget(QLabel("channel"))
+        first.addWidget(self.channel_box, 1)
+        first.addWidget(QLabel("of"))
+        first.addWidget(self.number_box, 1)
+        first.addWidget(self.show_button)
+        second.addWidget(QLabel("axes"))
+        second.addWidget(self.axes_edit, 1)
+        second.addWidget(self._dataset_label)
+        second.addWidget(self.dataset_edit, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(first)
+        layout.addLayout(second)
+
+    def told(self) -> dict[str, Any]:
+        """What `open_movie` is to be told, in the order of its arguments; empty where nothing is."""
+        channel, number = self.channel_box.value(), self.number_box.value()
+        told = {
+            "axes": self.axes_edit.text().strip().upper() or None,
+            "dataset": self.dataset_edit.text().strip() or None,
+            "channel": None if channel == _UNSAID else channel,
+            "n_channels": None if number == 1 else number,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def show_told(self, paths: Sequence[Path], told: dict[str, Any]) -> None:
+        """Show what these files are opened with."""
+        for widget in (self._dataset_label, self.dataset_edit):
+            widget.setVisible(may_hold_several(paths[0]))
+        for box in (self.channel_box, self.number_box):
+            box.blockSignals(True)
+        self.number_box.setValue(told.get("n_channels") or 1)
+        self._bound()
+        channel = told.get("channel")
+        self.channel_box.setValue(_UNSAID if channel is None else channel)
+        for box in (self.channel_box, self.number_box):
+            box.blockSignals(False)
+        self.axes_edit.setText(told.get("axes") or "")
+        self.dataset_edit.setText(told.get("dataset") or "")
+        self._told = self.told()
+
+    def _on_edited(self) -> None:
+        """A field that is left without a change says so too: only a change is passed on."""
+        if self.told() != self._told:
+            self._told = self.told()
+            self.changed.emit()
+
+    def _on_number(self) -> None:
+        self.channel_box.blockSignals(True)
+        self._bound()
+        self.channel_box.blockSignals(False)
+        self.changed.emit()
+
+    def _bound(self) -> None:
+        """Of alternating channels one is always chosen."""
+        number = self.number_box.value()
+        self.channel_box.setRange(*((_UNSAID, _MOST - 1) if number == 1 else (0, number - 1)))
+
+
+def _line_edit(tip: str) -> QLineEdit:
+    edit = QLineEdit()
+    edit.setPlaceholderText("auto")
+    edit.setToolTip(tip)
+    return edit

@@ -36,6 +36,7 @@ STAGES = {
     "motion that is left": ["search.residual_shifts"],
     "whitening": ["search.find_trend", "search.whiten"],
     "background": ["detect.Tile.renew_background"],
+    "neuropil of the field": ["detect.shared_courses", "detect.take_out_courses"],
     "energy map": ["detect.map_energy"],
     "peeling": ["detect.peel"],
     "least squares": ["detect.Tile.least_squares"],

@@ -12,6 +12,7 @@ import scipy.ndimage as ndi
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.signal import find_peaks as find_scipy_peaks
 
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import estimate_background, smooth_cells, subtract_background
@@ -33,7 +34,7 @@ from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import Demixer, invert
-from napari_cnmf.core.rvalues import find_peaks
+from napari_cnmf.core.rvalues import find_peaks, own_frames
 from napari_cnmf.core.shape import measure_shapes
 from napari_cnmf.core.shared import shared_courses, take_out_courses
 from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
@@ -326,10 +327,25 @@ def test_nothing_is_shared_in_a_field_of_few_cells_of_the_grid() -> None:
     assert shared_courses(background, WORKERS).shape == (0, 50)
 
 
-def test_peaks_of_plateaus_lie_in_their_middle() -> None:
-    c = np.array([0, 0, 1, 3, 3, 3, 1, 0, 5, 0, 0.1, 0, 0, 4, 4], float)
-    assert find_peaks(c).tolist() == [4, 8]
-    assert find_peaks(np.zeros(10)).tolist() == []
+def test_peaks_are_those_of_scipy_highest_first() -> None:
+    rng = np.random.default_rng(7)
+    C = rng.integers(0, 12, (40, 300)).astype(float)  # plateaus and equals in plenty
+    C[3] = 1
+    trace, frame = find_peaks(C, 5)
+    for k, c in enumerate(C):
+        peaks, _ = find_scipy_peaks(c)
+        peaks = peaks[c[peaks] > c.min() + 0.3 * np.ptp(c)]
+        best = peaks[np.argsort(c[peaks], kind="stable")[::-1][:5]]
+        assert frame[trace == k].tolist() == best.tolist()
+
+
+def test_frames_in_which_an_overlapping_cell_is_active_are_not_own() -> None:
+    A = sp.csc_matrix(np.array([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
+    active = [np.array([1, 2, 3]), np.array([3, 4]), np.array([3, 9])]
+    own = own_frames(A, active, 10)
+    assert [frames.tolist() for frames in own] == [[1, 2], [4], [3, 9]]
+    active[1] = np.array([2, 3])
+    assert own_frames(A, active, 10)[1].tolist() == [2, 3], "one without own frames keeps them"
 
 
 def test_zoom_is_scipys() -> None:

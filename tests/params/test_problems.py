@@ -21,10 +21,12 @@ def _problems(**groups) -> dict[str, str]:
 
 def test_requirement_value_and_next_step():
     assert _problems(init={"K": 0}) == {
-        "init.K": "init.K must be >= 1, got 0. Write none to leave it to the engine."
+        "init.K": "init.K must be >= 1, got 0. How many to look for in each patch, or in the "
+        "field without patches. Write none to have it found."
     }
     assert _problems(quality={"rval_thr": 3}) == {
-        "quality.rval_thr": "quality.rval_thr must be <= 1, got 3. The default is 0.8."
+        "quality.rval_thr": "quality.rval_thr must be <= 1, got 3. A component whose footprint "
+        "correlates so with the movie at its transients is accepted. The default is 0.8."
     }
 
 

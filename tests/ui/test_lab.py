@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_cnmf.model.contours import contours
 from napari_cnmf.testing import Recording, simulate_one_photon, simulate_volume
 from napari_cnmf.ui._docks import dock_of, open_dock
 from napari_cnmf.ui._loading import finish, movie_steps
@@ -240,6 +241,19 @@ def test_closing_the_dock_takes_the_lab_out_of_the_viewer(
     viewer.dims.set_current_step(0, 7)  # the movie goes on
 
 
+def n_contours(components: Any, viewer: Any, *, plane: int) -> int:
+    """How many a plane has, which is the one on screen."""
+    assert viewer.dims.current_step[1] == plane
+    outlines = [
+        outline
+        for k in range(components.n_components)
+        for outline in contours(components.A, k, components.dims)
+    ]
+    n = sum(outline[0, 0] == plane for outline in outlines)
+    assert 0 < n < len(outlines)
+    return n
+
+
 def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
     recording = simulate_volume(
         n_frames=300, size=(8, 56, 60), n_cells=14, radius_px=5.0, plane_distance_px=2.5, seed=1
@@ -258,9 +272,19 @@ def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, 
     # a drawn circle is of a plane: the depth stays
     dock.cell_size.add_circle(np.array([20.0, 20.0]), 7.0)
     assert form_of(dock).form.row("init.gSig").value == (told[0], 7, 7)
+    dock.cell_size.take_button.click()
+    dock.tabs.setCurrentIndex(4)
+    dock.preview.look_at(28, 30)
+    qtbot.waitUntil(lambda: dock.preview.found is not None, timeout=60_000)
+    found = dock.preview.found
+    assert found.components.n_components > 3
+    assert len(dock.stage.find("preview").data) == n_contours(found.components, viewer, plane=3)
     viewer.dims.set_current_step(1, 2)
-    qtbot.waitUntil(lambda: dock.recording is not None and dock.recording.sample.plane == 2)
+    qtbot.waitUntil(lambda: dock.recording.sample.plane == 2)
     assert dock.recording.volume is measured  # the cells are the same from any plane
+    # and so is the preview: its contours in this plane are drawn, and nothing is computed again
+    assert dock.preview.found is found
+    assert len(dock.stage.find("preview").data) == n_contours(found.components, viewer, plane=2)
     dock.task.cancel()
     for panel in dock.panels:
         panel.set_shown(False)

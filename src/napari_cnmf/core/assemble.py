@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.energy import energy_threshold
+from napari_cnmf.core.gather import Found
 from napari_cnmf.core.modes import background_factors
 from napari_cnmf.core.peel import VERDICTS, Candidates, least_area
 from napari_cnmf.core.plan import Plan
-from napari_cnmf.core.search import Found
 from napari_cnmf.core.tracing import Traced, footprint_norms
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams

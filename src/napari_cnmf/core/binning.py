@@ -301,3 +301,12 @@ def _finish(
         brightness=brightness,
         lost=lost,
     )
+
+
+def repair_empty_bins(X: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
+    """Repeat the full bin before an empty one (the first full one at the start), in place."""
+    full = np.flatnonzero(~empty)
+    for i in np.flatnonzero(empty):
+        before = full[full < i]
+        source = before[-1] if len(before) else (full[0] if len(full) else None)
+        X[..., i] = 0 if source is None else X[..., source]

@@ -14,9 +14,9 @@ from napari_cnmf.core._report import Report, logger, never_stop, no_progress
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.classify import ONE_PHOTON_RULE, classify
 from napari_cnmf.core.contrast import find_dark
+from napari_cnmf.core.gather import Found
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.rvalues import spatial_correlation
-from napari_cnmf.core.search import Found
 from napari_cnmf.core.shape import Shapes, measure_shapes
 from napari_cnmf.core.snr import trace_snr
 from napari_cnmf.core.soma_score import USED_UNASKED, soma_scores

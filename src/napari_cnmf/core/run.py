@@ -33,6 +33,7 @@ from napari_cnmf.core.bound import strongest_per_patch
 from napari_cnmf.core.detect import Steps
 from napari_cnmf.core.evaluate import score_components
 from napari_cnmf.core.gain import background_gain
+from napari_cnmf.core.gather import Found, OnePhoton
 from napari_cnmf.core.images import frame_images
 from napari_cnmf.core.kriging import finer
 from napari_cnmf.core.plan import Plan, make_plan
@@ -40,7 +41,7 @@ from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.ring import RingShape
 from napari_cnmf.core.scratch import default_scratch
-from napari_cnmf.core.search import Found, OnePhoton, search
+from napari_cnmf.core.search import search
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,

@@ -24,51 +24,86 @@ from napari_cnmf.core.source import FrameSource
 N_PEAKS = 10
 _HEIGHT = 0.3
 _OVERLAP = 0.1
+_TRACES = 64
+"""At a time."""
 
 
-def find_peaks(c: NDArray[np.floating], height: float = _HEIGHT) -> NDArray[np.int64]:
-    """Local maxima above ``height`` of the range of ``c (n_frames,)``; a plateau's middle."""
-    # Runs of equal values count as one point, their middle.
-    starts = np.flatnonzero(np.append(True, c[1:] != c[:-1]))
-    if len(starts) < 3:
-        return np.zeros(0, np.int64)
-    value = c[starts]
-    length = np.diff(starts, append=len(c))
-    level = height * (value.max() - value.min()) + value.min()
-    top = (value[1:-1] > value[:-2]) & (value[1:-1] > value[2:]) & (value[1:-1] > level)
-    runs = np.flatnonzero(top) + 1
-    return np.asarray(starts[runs] + (length[runs] - 1) // 2, np.int64)
+def find_peaks(
+    C: NDArray[np.floating], most: int, height: float = _HEIGHT
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The highest peaks of each trace.
+
+    Parameters
+    ----------
+    C
+        ``(n_traces, n_frames)``.
+    most
+        So many of each.
+    height
+        Of its range, above which a local maximum counts; a plateau counts once.
+
+    Returns
+    -------
+    trace, frame
+        Of each peak, by trace, highest first; the middle of a plateau, the later one of equals.
+    """
+    n_traces, n_frames = C.shape
+    # Runs of equal values are one point each; all traces in one row, for numpy's sake.
+    new = np.ones(C.shape, np.bool_)
+    np.not_equal(C[:, 1:], C[:, :-1], out=new[:, 1:])
+    starts = np.flatnonzero(new)
+    value, trace = C.ravel()[starts], starts // n_frames
+    length = np.diff(starts, append=C.size)
+    level = height * (C.max(1) - C.min(1)) + C.min(1)
+    is_top = (value[1:-1] > value[:-2]) & (value[1:-1] > value[2:])
+    is_top &= (trace[1:-1] == trace[:-2]) & (trace[1:-1] == trace[2:])
+    is_top &= value[1:-1] > level[trace[1:-1]]
+    run = np.flatnonzero(is_top) + 1
+    frame = starts[run] - trace[run] * n_frames + (length[run] - 1) // 2
+    order = np.lexsort((-frame, -value[run], trace[run]))
+    trace, frame = trace[run][order], frame[order]
+    rank = np.arange(len(trace)) - np.searchsorted(trace, np.arange(n_traces))[trace]
+    return trace[rank < most], frame[rank < most]
 
 
 def activity_frames(
     C: NDArray[np.floating], before: int, after: int, workers: Workers
 ) -> list[NDArray[np.int64]]:
     """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
+    n_frames = C.shape[1]
 
-    def frames_of(c: NDArray[np.floating]) -> NDArray[np.int64]:
-        peaks = find_peaks(c)
-        best = peaks[np.argsort(c[peaks], kind="stable")[::-1][:N_PEAKS]]
-        return np.unique(np.clip(best[:, None] + np.arange(before, after), 0, len(c) - 1))
+    def frames_of(start: int) -> list[NDArray[np.int64]]:
+        rows = C[start : start + _TRACES]
+        trace, peak = find_peaks(rows, N_PEAKS)
+        active = np.zeros(rows.shape, np.bool_)
+        around = np.clip(peak[:, None] + np.arange(before, after), 0, n_frames - 1)
+        active[trace[:, None], around] = True
+        return [np.flatnonzero(row) for row in active]
 
-    return workers.map(frames_of, C)
+    parts = workers.map(frames_of, range(0, len(C), _TRACES))
+    return [frames for part in parts for frames in part]
 
 
 def own_frames(
-    A: sp.csc_matrix, active: list[NDArray[np.int64]], workers: Workers
+    A: sp.csc_matrix, active: list[NDArray[np.int64]], n_frames: int
 ) -> list[NDArray[np.int64]]:
     """Active frames of each component less those of components overlapping it by > 0.1."""
     norm = np.sqrt(np.asarray(A.multiply(A).sum(0))).ravel()
     unit = A @ sp.diags(1 / np.maximum(norm, 1e-30))
     overlap = (unit.T @ unit).tocsr()
-
-    def own(k: int) -> NDArray[np.int64]:
+    is_taken = np.zeros(n_frames, np.bool_)
+    own = []
+    for k, frames in enumerate(active):
         row = slice(overlap.indptr[k], overlap.indptr[k + 1])
         others = overlap.indices[row][overlap.data[row] > _OVERLAP]
         taken = [active[j] for j in others if j != k]
-        left = np.setdiff1d(active[k], np.concatenate(taken)) if taken else active[k]
-        return left if len(left) else active[k]
-
-    return workers.map(own, range(len(active)))
+        for other in taken:
+            is_taken[other] = True
+        left = frames[~is_taken[frames]]
+        for other in taken:
+            is_taken[other] = False
+        own.append(left if len(left) else frames)
+    return own
 
 
 _SIGNATURE = (
@@ -120,7 +155,7 @@ def spatial_correlation(
     A.sort_indices()
     before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
     after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames_of = own_frames(A, activity_frames(C, before, after, workers), workers)
+    frames_of = own_frames(A, activity_frames(C, before, after, workers), C.shape[1])
     sums = np.zeros(A.nnz)
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]
@@ -146,19 +181,34 @@ def spatial_correlation(
         workers.ranges(work, len(C), 64)
         on_block(stop)
 
-    def correlate(k: int) -> float:
-        part = slice(A.indptr[k], A.indptr[k + 1])
-        positive = A.data[part] > 0
-        if not len(frames_of[k]) or positive.sum() < 3:
-            return 0.0
-        mean = sums[part][positive] / len(frames_of[k])
-        return _pearson(mean, A.data[part][positive].astype(np.float64))
-
-    return np.array(workers.map(correlate, range(len(C))), np.float64)
+    return _correlate(A, sums, np.array([len(frames) for frames in frames_of], np.int64))
 
 
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Correlation of two vectors, NaN where one is constant or not finite."""
-    x, y = x - x.mean(), y - y.mean()
-    norm = math.sqrt(float(x @ x) * float(y @ y)) if np.isfinite(x).all() else 0.0
-    return float(x @ y) / norm if norm > 0 else float("nan")
+def _correlate(
+    A: sp.csc_matrix, sums: NDArray[np.float64], n_frames: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Pearson's r of each footprint with its mean frame, over its positive pixels.
+
+    NaN where one of them is constant, or the movie is not finite.
+    """
+    n = A.shape[1]
+    owner = np.repeat(np.arange(n), np.diff(A.indptr))
+    positive = A.data > 0
+    owner, a = owner[positive], A.data[positive].astype(np.float64)
+    n_pixels = np.bincount(owner, minlength=n)
+    has_both = (n_frames > 0) & (n_pixels >= 3)
+    mean = sums[positive] / np.maximum(n_frames, 1)[owner]
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(owner, weights=values, minlength=n), np.float64)
+
+    def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(values - (total(values) / np.maximum(n_pixels, 1))[owner], np.float64)
+
+    size = np.sqrt(total(a**2) * total(mean**2))
+    a, mean = centred(a), centred(mean)
+    norm = np.sqrt(total(a**2) * total(mean**2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # What rounding leaves of a constant is none.
+        r = np.where(norm > 1e-12 * size, total(a * mean) / norm, np.nan)
+    return np.where(has_both, r, 0.0)

@@ -13,6 +13,8 @@ few cells of the grid and makes no such mode; it loses that part of its trace th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,7 @@ Modes of neuropil fill .23 to .9 of them, the first that neurons make .03 to .19
 FEWEST = 20
 """And so many of them, in small fields: a neuron brightens four to nine."""
 _ROWS = 256
+_LINES = 8
 
 
 def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
@@ -91,24 +94,34 @@ def take_out_courses(
     amount = filter_residual(seen.reshape(*shape, -1), lattice, workers)
     through = filter_residual(np.ascontiguousarray(gain[..., None]), lattice, workers)
     amount *= np.where(through > 1e-6, 1 / np.maximum(through, 1e-6), 0)
-    for axis in range(3):
-        amount = _between_sites(amount, axis, shape[axis], lattice.step[axis])
-    weight = np.asarray(amount * gain[..., None], np.float32).reshape(seen.shape)
+    in_z, in_y, in_x = (
+        _between_sites(extent, n_sites, step)
+        for extent, n_sites, step in zip(shape, amount.shape[:3], lattice.step, strict=True)
+    )
 
     def take_out(start: int, stop: int) -> None:
-        rows[start:stop] -= weight[start:stop] @ courses
+        for z, y in (divmod(line, shape[1]) for line in range(start, stop)):
+            weight = in_x(in_y(in_z(amount, z), y)) * gain[z, y, :, None]
+            R[z, y] -= weight @ courses
 
-    workers.ranges(take_out, len(rows), _ROWS)
+    workers.ranges(take_out, shape[0] * shape[1], _LINES)
 
 
-def _between_sites(
-    values: NDArray[np.float32], axis: int, extent: int, step: int
-) -> NDArray[np.float32]:
-    """Values of sites ``step`` pixels apart, along straight lines, at ``extent`` pixels."""
-    at = (np.arange(extent) / step).clip(max=values.shape[axis] - 1)
+def _between_sites(extent: int, n_sites: int, step: int) -> Callable[..., NDArray[np.float32]]:
+    """Values along the first axis of sites ``step`` pixels apart, on straight lines between them.
+
+    Of the function it returns, the second argument is the pixel; all of them without it.
+    """
+    at = (np.arange(extent) / step).clip(max=n_sites - 1)
     low = at.astype(np.int64)
-    high = np.minimum(low + 1, values.shape[axis] - 1)
-    view = [-1 if i == axis else 1 for i in range(values.ndim)]
-    share = (at - low).astype(np.float32).reshape(view)
-    between = values.take(low, axis) * (1 - share) + values.take(high, axis) * share
-    return np.asarray(between, np.float32)
+    high = np.minimum(low + 1, n_sites - 1)
+    share = (at - low).astype(np.float32)
+
+    def between(values: NDArray[np.float32], pixel: int | None = None) -> NDArray[np.float32]:
+        if pixel is None:
+            mixed = values[low] * (1 - share)[:, None] + values[high] * share[:, None]
+        else:
+            mixed = values[low[pixel]] * (1 - share[pixel]) + values[high[pixel]] * share[pixel]
+        return np.asarray(mixed, np.float32)
+
+    return between

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._report import Report, never_stop, no_progress
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.binning import bin_movie
+from napari_cnmf.core.binning import bin_movie, repair_empty_bins
 from napari_cnmf.core.images import bin_images, frame_images
-from napari_cnmf.core.search import repair_empty_bins
 from napari_cnmf.core.source import FrameSource, ProgressCallback, StopCallback
 from napari_cnmf.core.store import MemoryStore, Region
 

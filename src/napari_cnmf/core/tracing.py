@@ -15,12 +15,12 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
 from napari_cnmf.core.detect import INSIDE
+from napari_cnmf.core.gather import Found
 from napari_cnmf.core.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
 from napari_cnmf.core.kriging import foresee_background
 from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes, no_modes
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
-from napari_cnmf.core.search import Found
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.params import CNMFParams
 

@@ -82,10 +82,17 @@ def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[Bas
     requirement = " or ".join(dict.fromkeys(_requirement(item) for item in details))
     where = _join(group, key) + _index(detail)
     if _allows_none(field.annotation):
-        next_step = "Write none to leave it to the engine."
+        next_step = "Write none to have it found."
     else:
         next_step = f"The default is {shown(field.get_default())}."
-    return f"{where} must {requirement}, got {shown(detail['input'])}. {next_step}"
+    got = f"{where} must {requirement}, got {shown(detail['input'])}."
+    return f"{got} {_meaning(field.description or '')} {next_step}"
+
+
+def _meaning(description: str) -> str:
+    """What a parameter is: the first sentence of its help."""
+    first, dot, _ = description.partition(". ")
+    return first + "." * bool(dot)
 
 
 def _index(detail: ErrorDetails) -> str:

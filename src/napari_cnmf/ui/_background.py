@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _logger = logging.getLogger(__name__)
 _running: set[Any] = set()
 _THREADS = 8
 """Most of them wait for a disk or a process: one a core would let them wait for each other."""
+_LAST_STEP_MS = 5000
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,16 @@ def report(error: Exception) -> None:
         f"Something unexpected went wrong ({type(error).__name__}: {error}). "
         "The details are in the terminal that napari was started from."
     )
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Let what runs come to an end while Qt is still there to be told of it."""
+    for worker in tuple(_running):
+        worker.quit()
+    pool = QThreadPool.globalInstance()
+    if _running and pool is not None:
+        pool.waitForDone(_LAST_STEP_MS)
 
 
 def is_busy() -> bool:

@@ -82,7 +82,7 @@ class OpenWithRows(QWidget):
         layout.addLayout(second)
 
     def told(self) -> dict[str, Any]:
-        """What `open_movie` is to be told, in the order of its arguments; empty where nothing is."""
+        """What `open_movie` is to be told, in the order of its arguments."""
         channel, number = self.channel_box.value(), self.number_box.value()
         told = {
             "axes": self.axes_edit.text().strip().upper() or None,

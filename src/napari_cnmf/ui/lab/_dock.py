@@ -151,7 +151,9 @@ class LabWidget(Dock):
     def _on_step(self, _event: Any = None) -> None:
         """In a volume the sample is of the plane that is seen."""
         if self.stage.plane != self._plane:
-            self._load()
+            for panel in self.panels:
+                panel.on_plane()
+            self._load(again=True)
 
     def _on_parameters(self) -> None:
         """Cells are told from their surround in another way in one-photon recordings."""

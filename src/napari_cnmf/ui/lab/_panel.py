@@ -52,6 +52,9 @@ class Panel(QWidget):
     def on_recording(self) -> None:
         """Forget what belongs to another movie."""
 
+    def on_plane(self) -> None:
+        """Another plane of the same volume is on screen."""
+
     def refresh(self) -> None:
         """Draw again; called when the parameters, the movie or the page changed."""
 

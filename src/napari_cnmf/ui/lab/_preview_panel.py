@@ -48,6 +48,7 @@ class PreviewPanel(Panel):
         super().__init__(link, stage)
         self.place: _Place | None = None
         self.found: Preview | None = None
+        self._found_for: tuple[Any, ...] | None = None
         self._window: tuple[Any, Window] | None = None
         self._under_cursor: NDArray[np.float64] | None = None
         self.task = LatestTask(self)
@@ -143,8 +144,12 @@ class PreviewPanel(Panel):
     # -- running
 
     def on_recording(self) -> None:
-        self.place, self.found, self._window = None, None, None
+        self.place, self.found, self._found_for, self._window = None, None, None, None
         self.task.cancel()
+
+    def on_plane(self) -> None:
+        if self.is_shown:
+            self._show()
 
     def refresh(self) -> None:
         self._listen()
@@ -164,6 +169,10 @@ class PreviewPanel(Panel):
             show_sentence(self.summary, "Set the frame rate first.", kind="warning")
             return
         movie, kept, one_photon = recording.movie, self._window, self.link.is_one_photon
+        wanted = (self.stage.layer, place, params, rate, one_photon)
+        if wanted == self._found_for:
+            self._show()
+            return
 
         def work(should_stop: ShouldStop) -> tuple[Any, Window, Preview]:
             key, window = _window_for(
@@ -175,6 +184,7 @@ class PreviewPanel(Panel):
 
         def done(result: tuple[Any, Window, Preview]) -> None:
             key, window, self.found = result
+            self._found_for = wanted
             self._window = (key, window)
             if self.is_shown:
                 self._show()
@@ -221,8 +231,9 @@ class PreviewPanel(Panel):
         paths, edge = [], []
         for k in shown.tolist():
             for outline in contours(found.components.A, k, found.components.dims):
-                paths.append(outline[:, -2:] + origin)
-                edge.append(colors[k])
+                if outline.shape[1] == 2 or outline[0, 0] == self.stage.plane:
+                    paths.append(outline[:, -2:] + origin)
+                    edge.append(colors[k])
         self.stage.draw(PREVIEW, paths, shape_type="path", edge_color=edge, edge_width=0.4)
 
     def _draw_traces(self, found: Preview, shown: NDArray[np.intp], colors: dict[int, str]) -> None:

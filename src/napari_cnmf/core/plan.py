@@ -170,7 +170,7 @@ def choose_tiles(
     shape = tuple(s.stop - s.start for s in smallest)
     needed = fixed + tile_gb(Field((shape[0], shape[1], shape[2]), field.g_sig), n_bins)
     raise ParameterError(
-        f"memory_gb must be at least {needed + 0.05:.2f} for this movie, got {budget_gb:.2f}. "
+        f"memory_gb must be at least {needed + 0.05:.2f} for this movie, got {budget_gb:.3g}. "
         "Raise it, or close other programs."
     )
 

@@ -165,6 +165,15 @@ def test_border_is_filled_as_asked(border: bool | str, expected: float) -> None:
     assert np.isfinite(corrected[:, b:-b, b:-b]).all()
 
 
+@pytest.mark.parametrize(("border", "expected"), [("copy", 2), ("min", 6)])
+def test_one_frame_that_jumps_does_not_widen_a_border_of_copies(border: str, expected: int) -> None:
+    """Copies are nearly right: a cell at the border is not given up for a single frame of them."""
+    path = np.tile([[1.5, 0.0], [-1.5, 0.0]], (75, 1))
+    path[70] = 5.5
+    result, _ = run(moving_movie(150, (64, 64), path), max_shifts=(8, 8), border_nan=border)
+    assert result.border_px == expected
+
+
 def test_result_does_not_depend_on_threads() -> None:
     movie = moving_movie(120, (64, 80), smooth_path(120, 1.0))
     one, frames_one = run(movie, n_threads=1)

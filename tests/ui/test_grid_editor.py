@@ -14,10 +14,12 @@ from qtpy.QtTest import QTest
 from napari_cnmf.batch import Batch
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields
+from napari_cnmf.ui._background import is_busy
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
-from napari_cnmf.ui.grid import GridDialog
+from napari_cnmf.ui.forms._request import Request
+from napari_cnmf.ui.grid import GridDialog, edit_grid
 from napari_cnmf.ui.grid._values import read_values
 
 FIELDS = {field.name: field for field in iter_fields()}
@@ -80,3 +82,24 @@ def test_a_grid_over_two_movies(viewer: Any, tmp_path: Path, qtbot: Any) -> None
     assert len(combinations) == 11
     assert all(item.params.data.fr == 10 for item in added)
     assert form.variants_button.text() == "Variants…"
+
+
+@pytest.mark.parametrize("how", ["close", "reject"])
+def test_closing_it_gives_up_what_is_looked_for(
+    viewer: Any, tmp_path: Path, qtbot: Any, capsys: Any, how: str
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((40, 32, 44), np.uint16), photometric="minisblack")
+    session = session_of(viewer)
+    session.set_batch(Batch.create(tmp_path / "my batch"))
+    request = Request(
+        algorithm="cnmf", input=FileInput((path,)), params=CNMFParams(), name="a",
+        refit=False, engine="builtin",
+    )  # fmt: skip
+    dialog = edit_grid(session, request)
+    dialog._plan()
+    assert dialog._planning is not None
+    getattr(dialog, how)()
+    assert dialog._planning is None
+    qtbot.waitUntil(lambda: not is_busy())
+    assert "Traceback" not in capsys.readouterr().err

@@ -17,6 +17,10 @@ from napari_cnmf.core.motion.result import MotionResult
 F64 = NDArray[np.float64]
 
 
+COPIED = 0.01
+"""Share of the frames that may show copied pixels inside of the border."""
+
+
 @dataclass(frozen=True, eq=False)
 class RigidPath:
     """Shifts and variances ``(T, 3)`` as they are applied, and the order picked for each axis."""
@@ -38,7 +42,7 @@ def summarize(
     used = ~estimate.lost if not estimate.lost.all() else np.ones(settings.n_frames, np.bool_)
     shifts = path.shifts[:, first:]
     moved = np.abs(shifts[used, -2:]) if field is None else np.abs(field.field[used])
-    border = ceil(float(moved.max()) - 1e-6)
+    border = _border(moved.reshape(len(moved), -1).max(axis=1), settings.border)
     error = np.sqrt(path.variance[:, first:].mean(axis=1))
     finite = error[np.isfinite(error)]
     inner = _inside(settings.dims, border)
@@ -73,6 +77,16 @@ def summarize(
         else (field.nodes.y.astype(np.float32), field.nodes.x.astype(np.float32)),
         figures=figures,
     )
+
+
+def _border(moved: F64, filled_with: str) -> int:
+    """Width of the rim to leave out, from how far each frame moved ``(T,)``.
+
+    What is copied there from the nearest pixel is nearly right: a few frames may show it. One that
+    moved further than all others would cost every cell at the border.
+    """
+    share = 1 - COPIED if filled_with == "copy" else 1.0
+    return ceil(float(np.quantile(moved, share)) - 1e-6)
 
 
 def _inside(dims: tuple[int, int, int], border: int) -> tuple[slice, ...]:

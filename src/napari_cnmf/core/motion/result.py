@@ -31,7 +31,8 @@ class MotionResult:
     template
         ``dims`` float32: mean of the corrected frames, in the movie's units.
     border_px
-        Width of the rim that holds invented pixels in some frame.
+        Width of the rim that holds invented pixels in some frame; in more than one frame in a
+        hundred where they are copied from the nearest pixel (``border_nan="copy"``).
     field
         ``(T, gy, gx, 2)`` or ``(T, gz, gy, gx, 3)`` float32: displacement at the nodes of the
         non-rigid grid, the rigid shift included; ``None`` for rigid correction.

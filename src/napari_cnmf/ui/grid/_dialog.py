@@ -186,9 +186,7 @@ class GridDialog(QDialog):
 
     def _plan(self) -> None:
         """Find out, in the background, what would be added; an older search is given up."""
-        if self._planning is not None:
-            self._planning.quit()
-            self._planning = None
+        self._give_up_planning()
         self._set_ready(0)
         try:
             request = self.value()
@@ -210,6 +208,17 @@ class GridDialog(QDialog):
         batch = self._session.batch
         worker = run_in_background(lambda: plan_grid(batch, request), done=show)
         self._planning = worker
+
+    def _give_up_planning(self) -> None:
+        """What it finds is not shown any more."""
+        if self._planning is not None:
+            self._planning.quit()
+            self._planning = None
+
+    def done(self, result: int) -> None:
+        """However the dialog is closed: what is looked for must not find it gone."""
+        self._give_up_planning()
+        super().done(result)
 
     def _show_plan(self, request: GridRequest, planned: Sequence[PlannedItem]) -> None:
         same = sum(bool(item.duplicate_of) for item in planned)

@@ -269,6 +269,10 @@ def rule_rows(seen: Seen) -> dict[str, Components]:
     rows["rule: brightness at rest"] = judged(replace(seen, dark=None), Rule())
     with patches(("classify.typical_width", lambda *inputs: 1.0)):
         rows["rule: the movie's own cell size"] = judged(seen, Rule())
+    thresholds = CNMFParams.preset("two-photon somata").replace(quality={"use_cnn": False}).quality
+    rows["classifier"] = seen.components.replace(
+        accepted=passes_thresholds(seen.components, thresholds)
+    )
     return rows
 
 

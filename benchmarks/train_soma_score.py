@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from hand_count import FRAME_RATE_HZ, count_params, stand
 from napari_cnmf.core import run_cnmf
-from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches, trained_network
+from napari_cnmf.core.soma_score import (
+    POINTS,
+    Network,
+    footprint_patches,
+    own_size,
+    trained_network,
+)
 from napari_cnmf.core.source import ArraySource
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
@@ -138,7 +144,7 @@ def judge(network: Network, movies: list[Found]) -> list[str]:
 
 
 def _scores(network: Network, c: Components, g_sig: tuple[int, ...]) -> NDArray[np.float64]:
-    return network.probabilities(footprint_patches(c.A, c.dims, g_sig))
+    return network.probabilities(footprint_patches(c.A, c.dims, own_size(g_sig, c.attributes)))
 
 
 def _row(name: str, right: int, wrong: int, there: int) -> str:

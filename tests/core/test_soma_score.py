@@ -6,7 +6,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.core.evaluate import classifier_scores
-from napari_cnmf.core.soma_score import POINTS, Network, footprint_patches, soma_scores
+from napari_cnmf.core.soma_score import (
+    POINTS,
+    Network,
+    footprint_patches,
+    own_size,
+    soma_scores,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
 
@@ -75,3 +81,20 @@ def test_the_parameter_switches_it() -> None:
     on, off = (params.replace(quality={"use_cnn": use}) for use in (True, False))
     assert classifier_scores(c, on).shape == (1,)
     assert classifier_scores(c, off).size == 0
+
+
+def test_unasked_it_takes_part_on_round_somata_in_a_two_photon_plane() -> None:
+    A = discs(40, (20, 20, 5, 5))
+    c = Components(A=A, C=np.zeros((1, 10), np.float32), dims=(40, 40))
+    params = CNMFParams().replace(init={"gSig": (5, 5)})
+    assert classifier_scores(c, params).size == 1
+    assert classifier_scores(c, params.replace(init={"method_init": "graph_nmf"})).size == 0
+    assert classifier_scores(c.replace(attributes={"one_photon": True}), params).size == 0
+    volume = Components(A=A, C=c.C, dims=(1, 40, 40))
+    assert classifier_scores(volume, params).size == 0
+
+
+def test_a_size_that_was_told_too_small_is_made_good() -> None:
+    assert own_size((3, 4), {"typical_width": 1.5}) == (4.5, 6.0)
+    assert own_size((3, 4), {"typical_width": 0.6}) == (3.0, 4.0)
+    assert own_size((3, 4), {"typical_width": float("nan")}) == (3.0, 4.0)

@@ -19,7 +19,7 @@ from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.rvalues import spatial_correlation
 from napari_cnmf.core.shape import Shapes, measure_shapes
 from napari_cnmf.core.snr import trace_snr
-from napari_cnmf.core.soma_score import USED_UNASKED, soma_scores
+from napari_cnmf.core.soma_score import own_size, soma_scores
 from napari_cnmf.core.source import (
     FrameSource,
     ProgressCallback,
@@ -78,6 +78,7 @@ def score_components(
             "typical_width": classes.typical_width,
         },
     )
+    scored = scored.replace(cnn_preds=classifier_scores(scored, params))
     accepted = passes_thresholds(scored, params.quality)
     return scored.replace(accepted=accepted), classes.typical_width
 
@@ -124,6 +125,7 @@ def evaluate_result(
     report = Report(on_progress, on_warning, on_log, should_stop)
     with Workers(n_threads, report.check) as workers:
         scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
+        scored = scored.replace(cnn_preds=classifier_scores(scored, params))
     # Whoever moves a threshold later starts from those that made this verdict.
     thresholds = {"quality": params.to_dict()["quality"]}
     return scored.replace(
@@ -154,17 +156,26 @@ def _with_scores(
     return components.replace(
         snr=snr,
         r_values=r,
-        cnn_preds=classifier_scores(components, params),
         ecc=elongation(components.A, components.dims),
     )
 
 
 def classifier_scores(components: Components, params: CNMFParams) -> NDArray[np.float64]:
-    """The soma score of each footprint where it is asked for; else of length 0, as in CaImAn."""
+    """The soma score of each footprint where it takes part; else of length 0, as in CaImAn.
+
+    Unasked it does where it was trained for it: on round somata in a plane, two-photon.
+    """
     chosen = params.quality.use_cnn
-    if not (USED_UNASKED if chosen is None else chosen):
+    if chosen is None:
+        chosen = (
+            len(components.dims) == 2
+            and params.init.method_init == "greedy_roi"
+            and not components.attributes.get("one_photon", False)
+        )
+    if not chosen:
         return np.zeros(0)
-    return soma_scores(components.A, components.dims, params.init.gSig, params.quality.gSig_range)
+    size = own_size(params.init.gSig, components.attributes)
+    return soma_scores(components.A, components.dims, size, params.quality.gSig_range)
 
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:

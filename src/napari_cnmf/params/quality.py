@@ -53,8 +53,8 @@ class QualityParams(ParameterGroup):
         title="Classifier",
         description=(
             "Score footprints with a neural network: CaImAn's, trained on two-photon somata of "
-            "about 5 px, or the built-in engine's small one, which measured no better than its "
-            "shape rule. Empty: on in CaImAn where it has the network, off in the built-in engine."
+            "about 5 px, or the built-in engine's small one, trained on simulated ones. Empty: on "
+            "for round somata in a plane (greedy_roi, two-photon), in CaImAn where it has it."
         ),
     )
     min_cnn_thr: float = parameter(

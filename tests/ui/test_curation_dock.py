@@ -355,9 +355,10 @@ def test_elongated_components_are_switched_off(desk: Desk, curable: Components) 
     desk.show(finish(load_components(curable.replace(ecc=np.array([1.0, 2.0, 3.5, 5.0, 9.0])))))
     desk.cur.set_thresholds(min_SNR=0.0)
     thresholds = desk.panel.thresholds
-    assert not thresholds.rows["max_ecc"].slider.isHidden()
+    assert thresholds.rows["max_ecc"].slider.isHidden()
     assert thresholds.switches["use_cnn"].isHidden()
     thresholds.switches["use_ecc"].click()
+    desk.qtbot.waitUntil(lambda: not thresholds.rows["max_ecc"].slider.isHidden())
     assert desk.cur.accepted.tolist() == [True, True, False, False, False]
     thresholds.rows["max_ecc"].box.setValue(6)
     assert desk.cur.accepted.sum() == 4

@@ -21,7 +21,7 @@ _STEPS = 400
 
 
 class ThresholdSliders(QWidget):
-    """One row a threshold; those whose score the result does not have are hidden."""
+    """One row a threshold; hidden are those whose score the result lacks or is switched off."""
 
     moved = Signal(dict)
     """Thresholds by name while a slider is held: to be shown, not kept."""
@@ -33,6 +33,7 @@ class ThresholdSliders(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(2)
+        self._known: dict[str, bool] = {}
         self.rows: dict[str, _Row] = {}
         for name, low, high in (
             ("min_SNR", 0.0, 10.0),
@@ -66,7 +67,7 @@ class ThresholdSliders(QWidget):
         """Ranges that fit the scores."""
         n = components.n_components
         cnn = components.cnn_preds
-        known = {
+        self._known = known = {
             "SNR": components.snr is not None and n > 0,
             "rval": components.r_values is not None and n > 0,
             "cnn": cnn is not None and cnn.size == n > 0,
@@ -74,13 +75,20 @@ class ThresholdSliders(QWidget):
         }
         for name, box in self.switches.items():
             box.setVisible(known[name.removeprefix("use_")])
+        if known["SNR"]:
+            finite = np.asarray(components.snr)[np.isfinite(np.asarray(components.snr))]
+            top = float(np.percentile(finite, 98)) if finite.size else 10.0
+            for name in ("min_SNR", "SNR_lowest"):
+                self.rows[name].set_range(0.0, max(10.0, float(np.ceil(top))))
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        """What is switched off leaves its place to the table."""
         for name, row in self.rows.items():
-            score = next(score for score in known if score in name)
-            row.set_visible(known[score])
-            if score == "SNR" and known["SNR"]:
-                finite = np.asarray(components.snr)[np.isfinite(np.asarray(components.snr))]
-                top = float(np.percentile(finite, 98)) if finite.size else 10.0
-                row.set_range(0.0, max(10.0, float(np.ceil(top))))
+            score = next((score for score in self._known if score in name), None)
+            switch = self.switches.get(f"use_{score}")
+            is_on = switch is None or switch.isChecked()
+            row.set_visible(score is not None and self._known[score] and is_on)
 
     def set_quality(self, quality: QualityParams) -> None:
         """Show thresholds without telling anyone."""
@@ -95,6 +103,7 @@ class ThresholdSliders(QWidget):
             if is_on != box.isChecked():
                 with QSignalBlocker(box):
                     box.setChecked(is_on)
+        self._show_rows()
 
     def _on_slider(self, row: _Row) -> None:
         row.take_from_slider()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
+from scipy.ndimage import map_coordinates
 
 from napari_cnmf.core.evaluate import classifier_scores
 from napari_cnmf.core.soma_score import (
     POINTS,
+    WIDTH_GSIG,
     Network,
     footprint_patches,
     own_size,
@@ -58,6 +61,22 @@ def test_the_best_of_several_radii_counts() -> None:
     alone = soma_scores(A, (90, 90), (4, 4))
     tried = soma_scores(A, (90, 90), (4, 4), radii=(4, 10))
     assert tried[0] > max(alone[0], 0.9)
+
+
+@pytest.mark.parametrize("g_sig", [(5.0, 5.0), (1.5, 2.5)])
+def test_patches_are_footprints_interpolated_around_their_centres(
+    g_sig: tuple[float, float],
+) -> None:
+    A = discs(40, (18.3, 21.6, 5, 4), (3, 36, 6, 6))
+    offsets = (np.arange(POINTS) - POINTS // 2) * WIDTH_GSIG / (POINTS - 1)
+    for k, patch in enumerate(footprint_patches(A, (40, 40), g_sig)):
+        image = A[:, [k]].toarray().reshape(40, 40)
+        centre = [float((image**2 * at).sum() / (image**2).sum()) for at in np.indices((40, 40))]
+        places = np.meshgrid(
+            *(c + offsets * g for c, g in zip(centre, g_sig, strict=True)), indexing="ij"
+        )
+        expected = map_coordinates(np.pad(image, 20), np.array(places) + 20, order=1)
+        np.testing.assert_allclose(patch, expected / expected.max(), atol=1e-5)
 
 
 def test_logits_are_the_layers_in_turn() -> None:

@@ -80,31 +80,50 @@ def footprint_patches(
     g_sig
         Half-width of a cell in pixels along (Y, X).
     """
-    gy, gx = float(g_sig[-2]), float(g_sig[-1])
-    offsets = (np.arange(POINTS) - POINTS // 2) * WIDTH_GSIG / (POINTS - 1)
-    out = np.zeros((A.shape[1], POINTS, POINTS), np.float32)
-    for k in range(A.shape[1]):
-        part = slice(A.indptr[k], A.indptr[k + 1])
-        values = np.maximum(A.data[part], 0)
-        if not values.size or not values.max() > 0:
-            continue
-        y, x = np.unravel_index(A.indices[part], dims)[-2:]
-        # Sums over planes, in a box around the footprint with a margin for the interpolation.
-        box = np.zeros((y.max() - y.min() + 3, x.max() - x.min() + 3), np.float32)
-        np.add.at(box, (y - y.min() + 1, x - x.min() + 1), values)
-        energy = box.astype(np.float64) ** 2
-        energy /= energy.sum()
-        cy = float(energy.sum(1) @ np.arange(box.shape[0]))
-        cx = float(energy.sum(0) @ np.arange(box.shape[1]))
-        across = _between(cy + offsets * gy, box.shape[0])
-        patch = across @ box @ _between(cx + offsets * gx, box.shape[1]).T
-        out[k] = patch / max(float(patch.max()), 1e-12)
-    return out
+    A = _seen_from_above(A.tocsc(), dims)
+    n = A.shape[1]
+    owner = np.repeat(np.arange(n), np.diff(A.indptr))
+    value = np.maximum(A.data, 0).astype(np.float64)
+    energy = np.maximum(np.bincount(owner, value**2, n), 1e-300)
+    (rows, down), (columns, across) = (
+        _points_near(at, np.bincount(owner, value**2 * at, n) / energy, owner, g)
+        for at, g in zip(np.divmod(A.indices, dims[-1]), g_sig[-2:], strict=True)
+    )
+    out = np.zeros(n * POINTS**2)
+    for i, wy in zip(rows, down, strict=True):
+        for j, wx in zip(columns, across, strict=True):
+            weight = value * wy * wx
+            hit = np.flatnonzero(weight)
+            place = (owner[hit] * POINTS + i[hit]) * POINTS + j[hit]
+            out += np.bincount(place, weight[hit], len(out))
+    patches = out.reshape(n, POINTS, POINTS)
+    peak = patches.max((1, 2), initial=0.0)
+    return np.asarray(patches / np.maximum(peak, 1e-12)[:, None, None], np.float32)
 
 
-def _between(at: NDArray[np.float64], n: int) -> NDArray[np.float32]:
-    """Weights ``(len(at), n)`` of linear interpolation at places of an axis; 0 outside of it."""
-    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(n)), 0), np.float32)
+def _seen_from_above(A: sp.csc_matrix, dims: tuple[int, ...]) -> sp.csc_matrix:
+    """Footprints of a volume summed over its planes; those of a plane as they are."""
+    if len(dims) == 2:
+        return A
+    size = dims[-2] * dims[-1]
+    planes = (A[z * size : (z + 1) * size] for z in range(dims[0]))
+    return sp.csc_matrix(sum(planes, start=sp.csc_matrix((size, A.shape[1]), dtype=A.dtype)))
+
+
+def _points_near(
+    at: NDArray[np.integer], centre: NDArray[np.float64], owner: NDArray[np.int64], g_sig: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Points of the grid within a pixel of each, along an axis, and how much of it they see.
+
+    Points and weights of linear interpolation, ``(n_points, n_pixels)``; the weight is 0 off the
+    grid.
+    """
+    step = WIDTH_GSIG * g_sig / (POINTS - 1)
+    place = (at - centre[owner]) / step + POINTS // 2
+    point = np.ceil(place - 1 / step).astype(np.int64) + np.arange(int(2 / step) + 1)[:, None]
+    weight = np.maximum(1 - np.abs(point - place) * step, 0)
+    weight[(point < 0) | (point >= POINTS)] = 0
+    return point, weight
 
 
 def own_size(g_sig: Sequence[float], attributes: Mapping[str, Any]) -> tuple[float, ...]:

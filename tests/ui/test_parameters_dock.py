@@ -161,7 +161,7 @@ def test_layers_are_offered_and_written_when_they_have_no_file(
 
 
 def test_items_whose_movie_can_be_taken(
-    dock: ParametersWidget, batch: Batch, movie_file: Path, qtbot: Any
+    dock: ParametersWidget, batch: Batch, movie_file: Path, viewer: Any, qtbot: Any
 ) -> None:
     parent = batch.add("mcorr", movie_file, params={"data": {"fr": 10}}, name="steady")
     chosen = ItemInput(parent.uuid, "steady")
@@ -172,6 +172,10 @@ def test_items_whose_movie_can_be_taken(
     qtbot.waitUntil(lambda: len(batch) == 2)
     assert batch[1].spec.parent == parent.uuid
     assert batch[1].state.value == "waiting"
+    assert "when the item runs" in dock.header._facts.text()
+    # once it has run, the form knows its movie without being asked again
+    session_of(viewer).bridge.start([parent.uuid])
+    qtbot.waitUntil(lambda: "40 frames" in dock.header._facts.text())
 
 
 def test_the_chosen_movie_stays_chosen_when_it_becomes_a_layer(

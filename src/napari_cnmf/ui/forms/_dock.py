@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf.batch.status import State
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import (
     CNMFParams,
@@ -39,7 +40,7 @@ from napari_cnmf.ui.batch._choosing import ask_for_new_batch
 from napari_cnmf.ui.forms._given import GivenForm
 from napari_cnmf.ui.forms._groups import GROUPS_OF
 from napari_cnmf.ui.forms._header import HeaderForm
-from napari_cnmf.ui.forms._input import FileInput
+from napari_cnmf.ui.forms._input import FileInput, ItemInput
 from napari_cnmf.ui.forms._kwargs import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
 from napari_cnmf.ui.forms._request import (
@@ -250,6 +251,16 @@ class ParametersWidget(Dock):
         if bridge is self._session.bridge:
             self.header.list_items(bridge.rows)
             self.given.list_items(bridge.rows)
+            self._look_at_what_was_made(bridge)
+
+    def _look_at_what_was_made(self, bridge: BatchBridge) -> None:
+        """The chosen item's movie was not there when it was chosen; now it may be."""
+        chosen, facts = self._inspected, self._facts
+        if not isinstance(chosen, ItemInput) or facts is None or facts.shape is not None:
+            return
+        if any(r.uuid == chosen.uuid and r.state is State.COMPLETED for r in bridge.rows):
+            self._inspected = None
+            self._on_input()
 
     def _on_input(self) -> None:
         chosen = self.header.input.value()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,7 @@ class CurationWalk(RuleBasedStateMachine):
         self.cur = open_in(self.folder)
         self.pictures = [picture(self.cur)]
         self.numbers, self.at = [0], 0
+        self.left_last = {}
         self.by_number = {0: self.pictures[0]}
         self.used = set(range(N))
         self.looked_at = set()
@@ -116,6 +118,7 @@ class CurationWalk(RuleBasedStateMachine):
         self.temporary.cleanup()
 
     def _edited(self):
+        self.left_last[self.numbers[self.at]] = self.cur.here
         del self.pictures[self.at + 1 :], self.numbers[self.at + 1 :]
         self.pictures.append(picture(self.cur))
         self.numbers.append(self.cur.here)
@@ -220,12 +223,12 @@ class CurationWalk(RuleBasedStateMachine):
         self.cur.go_to(number)
         assert self.cur.here == number
         assert picture(self.cur) == self.by_number[number]
-        way = [0, *(e.number for e in self.cur.applied)]
-        if number in self.numbers:
-            # on the way that undo and redo walk: it is as if it was walked
-            self.at = self.numbers.index(number)
-        else:
-            self.numbers, self.at = way, len(way) - 1
+        self.numbers = [0, *(e.number for e in self.cur.applied)]
+        self.at = len(self.numbers) - 1
+        self.left_last.update(pairwise(self.numbers))
+        # redo leads on, at each edit, to the one after it that was left last
+        while self.numbers[-1] in self.left_last:
+            self.numbers.append(self.left_last[self.numbers[-1]])
         self.pictures = [self.by_number[n] for n in self.numbers]
 
     @rule()
@@ -253,6 +256,18 @@ class CurationWalk(RuleBasedStateMachine):
 
 CurationWalk.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 TestCurationWalk = CurationWalk.TestCase
+
+
+def test_redo_leads_to_what_was_left_last_on_a_branch_gone_back_to():
+    cur = Curation(make_components())
+    cur.accept(0)
+    cur.accept(1)
+    cur.go_to(0)
+    cur.accept(2)  # a branch beside the first two
+    cur.go_to(1)
+    assert cur.redo()
+    assert cur.here == 2
+    assert not cur.redo()
 
 
 def test_no_threshold_changes_a_decision_made_by_hand():

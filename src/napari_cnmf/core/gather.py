@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -126,25 +127,16 @@ class Gathering:
     ) -> None:
         """Components, candidates and backgrounds of a tile; ``sn`` is the noise in it."""
         self._energy[plan.core] = detection.energy[_within(plan.core, plan.region)]
-        self._place(self._background, detection.background, tile.field.grid, self._field.grid, plan)
+        place = partial(_place_background, tile=plan, scale=self._scale)
+        place(self._background, detection.background, local=tile.field.grid, grid=self._field.grid)
         if self._one_photon is not None and self._fine is not None:
-            local, means = finer(tile.field).grid, background_means(tile)
-            self._place(self._fine, means, local, self._one_photon.grid, plan)
+            local, grid = finer(tile.field).grid, self._one_photon.grid
+            place(self._fine, background_means(tile), local=local, grid=grid)
             ring = self._one_photon.ring
             if ring is not None:
                 self._rings.append(learn_ring(tile, sn, ring, plan.region, plan.core))
         self._factors.append(_owned(detection.factors, plan))
         self._candidates.append(_shifted(detection.candidates, plan))
-
-    def _place(
-        self,
-        out: NDArray[np.float32],
-        background: NDArray[np.float32],
-        local: Grid,
-        grid: Grid,
-        plan: TilePlan,
-    ) -> None:
-        _place_background(out, background, local, plan, grid, self._scale)
 
     def found(self, *, is_given: bool, detrended: bool, workers: Workers) -> Found:
         """All of it; of what was searched the strongest first, and no cell twice."""

@@ -129,8 +129,8 @@ def _points_near(
 def own_size(g_sig: Sequence[float], attributes: Mapping[str, Any]) -> tuple[float, ...]:
     """``gSig``, or what the cells of a result measure where that is more, along each axis, pixels.
 
-    Without it four in ten somata were lost where ``gSig`` was told 40 % too small; told too large
-    it costs nothing, and cells that measure less are those with processes around.
+    Without it a third of the somata were lost where ``gSig`` was told 40 % too small. Told too
+    large it costs nothing; seen at a smaller scale a sure soma of the real recording was lost.
     """
     width = float(attributes.get("typical_width", 1.0))
     return tuple(g * (width if width > 1 else 1.0) for g in g_sig)

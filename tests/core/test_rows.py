@@ -13,8 +13,6 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import (
     DECAY,
     EnergyMap,
-    Lattice,
-    filter_residual,
     gather_decay,
     map_energy,
     trace_energies,
@@ -22,7 +20,9 @@ from napari_cnmf.core.energy import (
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import keep_connected, median3
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import Place, fit_boxes, project, soft_threshold, take_boxes
+from napari_cnmf.core.lattice import Lattice, filter_residual
+from napari_cnmf.core.peel import fill_boxes, keep_strongest_part
+from napari_cnmf.core.rank_one import Place, project, project_all, soft_threshold, take_out
 from napari_cnmf.core.rows import add_matrix_product, flat_rows, sum_rows, take_product
 
 RNG = np.random.default_rng(0)
@@ -95,10 +95,11 @@ def test_the_part_with_the_most_energy_stays() -> None:
     labels, n = ndi.label(a > 0.6)
     energy = ndi.sum_labels(a**2, labels, np.arange(1, n + 1))
     expected = np.where(labels == 1 + np.argmax(energy), a, 0)
-    size = keep_connected(a, 0.6)
+    box = np.array(a.shape)
+    size = keep_connected(a.ravel(), box, 0.6)
     np.testing.assert_array_equal(a, expected)
     assert size == np.count_nonzero(expected)
-    assert keep_connected(a, 100.0) == 0
+    assert keep_connected(a.ravel(), box, 100.0) == 0
     assert not a.any()
 
 
@@ -195,21 +196,26 @@ def test_boxes_are_fitted_as_with_plain_arrays() -> None:
     start = np.maximum(RNG.standard_normal(R.shape[-1]) - 1.5, 0).astype(np.float32)
     R[0:2, 4:8, 13:17] += 5 * start
     margins = np.array([[1, 2, 2], [0, 1, 0], [0, 0, 0]])
-    feet = np.zeros((3, *box), np.float32)
     C = np.stack([start, start, np.zeros_like(start)])
-    area = np.zeros(3, np.int64)
-    before, rows, shape = R.copy(), flat_rows(R), np.array(R.shape[:3])
-    fit_boxes(rows, shape, corners, margins, feet, C, 3, area, 0, 3)
-    np.testing.assert_array_equal(R, before)
+    factors = Factors(corners, np.zeros((3, *box), np.float32), C)
+    before = R.copy()
+    with Workers(1) as workers:
+        lit = fill_boxes(R, factors, margins, workers)
+        area = keep_strongest_part(factors, R.shape[:3], workers)
+        factors = factors.take([0, 1])
+        project_all(R, factors, workers)
+        np.testing.assert_array_equal(R, before)
+        for k in range(2):
+            a, c, n = slow_fit(R, corners[k], box, margins, start)
+            assert area[k] == n
+            np.testing.assert_allclose(factors.foot[k], a, atol=1e-3)
+            np.testing.assert_allclose(factors.C[k], c, atol=1e-3)
+        assert lit.tolist() == [True, True, False]
+        take_out(R, factors, workers)
     for k in range(2):
-        a, c, n = slow_fit(R, corners[k], box, margins, start)
-        assert area[k] == n
-        np.testing.assert_allclose(feet[k], a, atol=1e-3)
-        np.testing.assert_allclose(C[k], c, atol=1e-3)
-    assert area[2] == -1  # nothing lights up
-    take_boxes(rows, shape, corners, feet, C, 0, 1)
-    place = Place.of(corners[0], box, R.shape[:3])
-    before.reshape(-1, R.shape[-1])[place.pixels] -= feet[0][place.local][..., None] * C[0]
+        place = Place.of(corners[k], box, R.shape[:3])
+        product = factors.foot[k][place.local][..., None] * factors.C[k]
+        before.reshape(-1, R.shape[-1])[place.pixels] -= product
     np.testing.assert_allclose(R, before, atol=1e-4)
 
 
@@ -229,7 +235,7 @@ def slow_update(
     near = ndi.binary_dilation(a > 0) & usable.ravel()[at]
     new = np.where(near, np.maximum(a + rows[at] @ h / scale, 0), 0)
     middle = ndi.median_filter(new, (1, 3, 3), mode="constant").astype(np.float32)
-    keep_connected(middle, hals.KEEP * middle.max())
+    keep_connected(middle.ravel(), np.array(middle.shape), hals.KEEP * middle.max())
     kept = np.where(middle > 0, new, 0)
     rows[at] -= (kept - a)[..., None] * c
     step = np.tensordot(kept, rows[at], 3) / (kept**2).sum()

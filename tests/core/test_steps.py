@@ -25,11 +25,11 @@ from napari_cnmf.core.deconvolve import (
     lower_quantiles,
     response_norm,
 )
-from napari_cnmf.core.energy import Lattice, filter_residual
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import filled_cores
 from napari_cnmf.core.geometry import Field, colour_groups
 from napari_cnmf.core.kinetics import Library, estimate_kinetics
+from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles

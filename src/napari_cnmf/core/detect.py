@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from napari_cnmf.core import hals
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import estimate_background, subtract_background
-from napari_cnmf.core.energy import Lattice, map_energy
+from napari_cnmf.core.energy import map_energy
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.lattice import Lattice
 from napari_cnmf.core.merge import absorb_halos, clip_box, merge_components
 from napari_cnmf.core.peel import Candidates, box_reach, least_area, peel
 from napari_cnmf.core.shared import shared_courses, take_out_courses

@@ -13,8 +13,6 @@ over time:
 Calcium only goes up; motion and flicker go both ways, so E- counts against a site.
 """
 
-# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
-
 from __future__ import annotations
 
 import math
@@ -26,134 +24,22 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.lattice import Lattice, filter_residual
+from napari_cnmf.core.rows import add_matrix_product
 
-SMOOTHING = 0.5
-"""Standard deviation of the matched filter in gSig."""
 DECAY = 0.6
 """What is left of an event after a bin, which lasts half a decay: exp(-1/2)."""
 EXPLAINED = 0.03
 """Share of the energy explained at a site that says nothing for another component there."""
 _SAMPLES = 128
-_BOXES = 2
-"""Components that a thread takes out of the map together."""
 """So many bins tell a site's noise to 14 %, which would double the energy of noise."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lattice:
-    """Sites on which the filtered residual is kept.
-
-    Attributes
-    ----------
-    step
-        Pixels between sites along (Z, Y, X).
-    shape
-        Number of sites along (Z, Y, X).
-    taps
-        Filter along each axis, ``(2 h + 1,)`` float32, sum of squares 1.
-    """
-
-    step: tuple[int, int, int]
-    shape: tuple[int, int, int]
-    taps: tuple[NDArray[np.float32], ...]
-
-    @classmethod
-    def over(cls, field: Field) -> Lattice:
-        step, taps = [], []
-        for g in field.g_sig:
-            sigma = SMOOTHING * g
-            step.append(max(1, math.floor(sigma)))
-            half = math.ceil(2 * sigma) if sigma > 0 else 0
-            tap = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
-            taps.append((tap / np.sqrt((tap**2).sum())).astype(np.float32))
-        shape = [math.ceil(n / s) for n, s in zip(field.shape, step, strict=True)]
-        return cls((step[0], step[1], step[2]), (shape[0], shape[1], shape[2]), tuple(taps))
-
-    @property
-    def half(self) -> tuple[int, int, int]:
-        h = [len(tap) // 2 for tap in self.taps]
-        return h[0], h[1], h[2]
-
-    def to_pixels(
-        self, values: NDArray[np.float32], shape: tuple[int, int, int]
-    ) -> NDArray[np.float32]:
-        """Values of the sites, repeated over the pixels of a field of ``shape``."""
-        image = values.reshape(self.shape)
-        for axis, step in enumerate(self.step):
-            image = np.repeat(image, step, axis)
-        return np.ascontiguousarray(image[: shape[0], : shape[1], : shape[2]])
-
-
-@kernel(
-    "void(float32[:, :, :, ::1], float32[:, :, :, ::1], int64, int64, int64, float32[::1], "
-    "float32[::1], float32[::1], int64, int64)"
-)
-def _filter_rows(
-    R: NDArray[np.float32],
-    F: NDArray[np.float32],
-    step_z: int,
-    step_y: int,
-    step_x: int,
-    tap_z: NDArray[np.float32],
-    tap_y: NDArray[np.float32],
-    tap_x: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """Rows ``start`` to ``stop`` (over site Y) of ``F``, all planes of sites.
-
-    Each row of pixels is filtered along X once and added to the rows of sites
-    around it: the residual is read once and no filtered copy of it is kept.
-    """
-    n_z, n_y, n_x, n_bins = R.shape
-    s_z, _, s_x = F.shape[:3]
-    hz, hy, hx = len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2
-    line = np.empty((s_x, n_bins), np.float32)
-    F[:, start:stop] = 0.0
-    for z in range(n_z):
-        for y in range(max(0, start * step_y - hy), min(n_y, (stop - 1) * step_y + hy + 1)):
-            line[:] = 0.0
-            for i in range(s_x):
-                centre = i * step_x
-                target = line[i]
-                for x in range(max(0, centre - hx), min(n_x, centre + hx + 1)):
-                    weight = tap_x[x - centre + hx]
-                    r = R[z, y, x]
-                    for t in range(n_bins):
-                        target[t] += weight * r[t]
-            for k in range(s_z):
-                dz = z - k * step_z
-                if dz < -hz or dz > hz:
-                    continue
-                for j in range(start, stop):
-                    dy = y - j * step_y
-                    if dy < -hy or dy > hy:
-                        continue
-                    weight = tap_z[dz + hz] * tap_y[dy + hy]
-                    for i in range(s_x):
-                        target = F[k, j, i]
-                        source = line[i]
-                        for t in range(n_bins):
-                            target[t] += weight * source[t]
+_SITES = 64
+"""Sites that a thread measures together."""
 
 
 def gather_decay(traces: NDArray[np.float32]) -> None:
     """``x_t + 0.6 x_{t+1}`` of traces ``(..., n_bins)``, in place: an event's first two bins."""
     traces[..., :-1] += np.float32(DECAY) * traces[..., 1:]
-
-
-def filter_residual(
-    R: NDArray[np.float32], lattice: Lattice, workers: Workers
-) -> NDArray[np.float32]:
-    """The residual smoothed in space at the sites of ``lattice``, ``(sz, sy, sx, n_bins)``."""
-    F = np.empty((*lattice.shape, R.shape[-1]), np.float32)
-    workers.ranges(
-        lambda a, b: _filter_rows(R, F, *lattice.step, *lattice.taps, a, b),
-        lattice.shape[1],
-        max(8, lattice.shape[1] // 16),
-    )
-    return F
 
 
 @inline_kernel()
@@ -237,107 +123,32 @@ def _measure_sites(
         centre[s], sigma[s] = _refine_scale(F[s], few[0], few[1])
 
 
-@inline_kernel()
-def _energies(
-    f: NDArray[np.float32], centre: np.float32, sigma: np.float32
-) -> tuple[np.float32, np.float32]:
-    """``E+`` and ``E-`` of one row."""
-    high, low = np.float32(0.0), np.float32(0.0)
-    if sigma > 0.0:
-        inverse = np.float32(1.0) / sigma
-        for t in range(len(f)):
-            z = (f[t] - centre) * inverse
-            over = max(z - np.float32(2.5), np.float32(0.0))
-            under = max(-z - np.float32(2.5), np.float32(0.0))
-            high += over * over
-            low += under * under
-    return high, low
-
-
-@kernel("void(float32[:, ::1], float32[:, ::1], int64, int64)")
+@kernel("void(float32[:, ::1], float32[:, ::1], int64[::1], int64, int64)")
 def _energy_sites(
-    F: NDArray[np.float32], state: NDArray[np.float32], start: int, stop: int
-) -> None:
-    """``E+`` and ``E-`` of sites ``start`` to ``stop``; ``state`` as in ``EnergyMap``."""
-    for s in range(start, stop):
-        state[2, s], state[3, s] = _energies(F[s], state[0, s], state[1, s])
-
-
-@inline_kernel()
-def _filter_axis(
-    a: NDArray[np.float32],
-    first: int,
-    n_sites: int,
-    corner: int,
-    step: int,
-    taps: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """``a (n, box)`` seen by sites ``first`` to ``first + n_sites`` along its last axis; with the
-    axes exchanged, ``(n_sites, n)``, ready for the next axis."""
-    n, box = a.shape
-    out = np.zeros((n_sites, n), np.float32)
-    half = len(taps) // 2
-    for i in range(n_sites):
-        shift = corner + half - step * (first + i)
-        for x in range(max(0, -shift), min(box, len(taps) - shift)):
-            w = taps[x + shift]
-            for k in range(n):
-                out[i, k] += w * a[k, x]
-    return out
-
-
-_SIGNATURE = (
-    "void(float32[:, ::1], float32[:, ::1], int64[:, ::1], float32[::1], float32[::1], "
-    "float32[::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], int64, int64)"
-)
-
-
-@kernel(_SIGNATURE)
-def _take_out_boxes(
     F: NDArray[np.float32],
     state: NDArray[np.float32],
-    grid: NDArray[np.int64],
-    tap_z: NDArray[np.float32],
-    tap_y: NDArray[np.float32],
-    tap_x: NDArray[np.float32],
-    corner: NDArray[np.int64],
-    foot: NDArray[np.float32],
-    seen: NDArray[np.float32],
+    sites: NDArray[np.int64],
     start: int,
     stop: int,
 ) -> None:
-    """Components start to stop; ``grid``: number of sites and step along each axis ``(2, 3)``."""
-    _, bz, by, bx = foot.shape
-    box = (bz, by, bx)
-    half = (len(tap_z) // 2, len(tap_y) // 2, len(tap_x) // 2)
-    first, count = np.empty(3, np.int64), np.empty(3, np.int64)
-    for k in range(start, stop):
-        for axis in range(3):
-            low, step = corner[k, axis], grid[1, axis]
-            first[axis] = max(0, (low - half[axis]) // step)
-            last = min(grid[0, axis], (low + box[axis] + half[axis]) // step + 1)
-            count[axis] = max(0, last - first[axis])
-        # Each pass moves its axis to the front: (z y, x), (x z, y), (y x, z), at last (z, y x).
-        along = _filter_axis(
-            foot[k].copy().reshape(bz * by, bx), first[2], count[2], corner[k, 2], grid[1, 2], tap_x
-        ).reshape(count[2] * bz, by)
-        along = _filter_axis(along, first[1], count[1], corner[k, 1], grid[1, 1], tap_y).reshape(
-            count[1] * count[2], bz
-        )
-        along = _filter_axis(along, first[0], count[0], corner[k, 0], grid[1, 0], tap_z)
-        c = seen[k]
-        for z in range(count[0]):
-            for y in range(count[1]):
-                row = ((first[0] + z) * grid[0, 1] + first[1] + y) * grid[0, 2] + first[2]
-                for x in range(count[2]):
-                    w, s = along[z, y * count[2] + x], row + x
-                    if w == 0.0 or not state[1, s] > 0.0:
-                        continue
-                    f, before = F[s], state[2, s]
-                    for t in range(len(c)):
-                        f[t] -= w * c[t]
-                    state[2, s], state[3, s] = _energies(f, state[0, s], state[1, s])
-                    state[4, s] += max(before - state[2, s], np.float32(0.0))
+    """``E+`` and ``E-`` of the ``sites`` start to stop; ``state`` as in ``EnergyMap``.
+
+    What E+ loses is added to the energy explained.
+    """
+    for i in range(start, stop):
+        s = sites[i]
+        f, centre, sigma = F[s], state[0, s], state[1, s]
+        high, low = np.float32(0.0), np.float32(0.0)
+        if sigma > 0.0:
+            inverse = np.float32(1.0) / sigma
+            for t in range(len(f)):
+                z = (f[t] - centre) * inverse
+                over = max(z - np.float32(2.5), np.float32(0.0))
+                under = max(-z - np.float32(2.5), np.float32(0.0))
+                high += over * over
+                low += under * under
+        state[4, s] += max(state[2, s] - high, np.float32(0.0))
+        state[2, s], state[3, s] = high, low
 
 
 def trace_energies(
@@ -347,7 +158,7 @@ def trace_energies(
     state = np.zeros((5, len(C)), np.float32)
     _measure_sites(C, state[0], state[1], 0, len(C))
     state[1] = np.maximum(state[1], least_sigma)
-    _energy_sites(C, state, 0, len(C))
+    _energy_sites(C, state, np.arange(len(C)), 0, len(C))
     return state[2], state[3]
 
 
@@ -384,14 +195,12 @@ class EnergyMap:
         """
         seen = factors.C.copy()
         gather_decay(seen)
-        grid = np.array([self.lattice.shape, self.lattice.step])
+        weights = self.lattice.filtered(factors)
+        add_matrix_product(-weights, seen, self.F, workers)
+        sites = np.flatnonzero(np.diff(weights.indptr)).astype(np.int64)
         workers.ranges(
-            lambda a, b: _take_out_boxes(
-                self.F, self.state, grid, *self.lattice.taps, factors.corner, factors.foot, seen,
-                a, b,
-            ),
-            len(factors), _BOXES,
-        )  # fmt: skip
+            lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
+        )
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -439,7 +248,8 @@ def map_energy(
     workers.ranges(lambda a, b: gather_decay(F[a:b]), n, step)
     workers.ranges(lambda a, b: _measure_sites(F, state[0], state[1], a, b), n, step)
     state[1] = steady_sigma(state[1], lattice)
-    workers.ranges(lambda a, b: _energy_sites(F, state, a, b), n, step)
+    sites = np.arange(n)
+    workers.ranges(lambda a, b: _energy_sites(F, state, sites, a, b), n, step)
     return EnergyMap(lattice, F, state)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,11 @@ class Factors:
         """Box centres in pixels ``(n, 3)``."""
         return np.asarray(self.corner + np.array(self.reach), np.int64)
 
+    @property
+    def flat(self) -> NDArray[np.float32]:
+        """Footprints as rows ``(n, bz by bx)``, the same memory."""
+        return self.foot.reshape(len(self), math.prod(self.foot.shape[1:]))
+
     def centroids(self) -> NDArray[np.float64]:
         """Energy-weighted centres of the footprints in pixels ``(n, 3)``."""
         energy = self.foot.astype(np.float64) ** 2
@@ -89,6 +95,16 @@ class Factors:
         rows = (zz * shape[1] + yy) * shape[2] + xx
         n_pixels = shape[0] * shape[1] * shape[2]
         return sp.csc_matrix((values, (rows, k)), shape=(n_pixels, len(self)), dtype=np.float32)
+
+    def in_field(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Pixels of the boxes that lie in the field, like ``foot``."""
+        out = np.ones((1, 1, 1, 1), np.bool_)
+        for axis, extent in enumerate(shape):
+            at = self.corner[:, axis, None] + np.arange(self.foot.shape[axis + 1])
+            view = [len(self), 1, 1, 1]
+            view[axis + 1] = at.shape[1]
+            out = out & ((at >= 0) & (at < extent)).reshape(view)
+        return out
 
     def inside(self, shape: tuple[int, int, int], level: float = 0.0) -> NDArray[np.bool_]:
         """Pixels of the field that lie in a footprint above ``level`` of its peak."""

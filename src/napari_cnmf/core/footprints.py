@@ -14,45 +14,42 @@ SUPPORT = 0.2
 """A footprint's core: pixels above this share of its peak."""
 
 
-@kernel("int64(float32[:, :, ::1], float32)")
-def keep_connected(a: NDArray[np.float32], level: float) -> int:
-    """Zero all but the connected part above ``level`` that has the most energy; its size."""
-    bz, by, bx = a.shape
-    label = np.zeros(a.shape, np.int32)
+@kernel("int64(float32[::1], int64[::1], float32)")
+def keep_connected(a: NDArray[np.float32], box: NDArray[np.int64], level: float) -> int:
+    """Zero all but the connected part above ``level`` that has the most energy; its size.
+
+    ``a`` is a flat box of shape ``box (3,)``.
+    """
+    label = np.zeros(a.size, np.int32)
     stack = np.empty(a.size, np.int32)
     best, best_energy, best_size, n = 0, np.float32(0.0), 0, 0
-    for z0 in range(bz):
-        for y0 in range(by):
-            for x0 in range(bx):
-                if label[z0, y0, x0] != 0 or a[z0, y0, x0] <= level:
-                    continue
-                n += 1
-                label[z0, y0, x0] = n
-                stack[0] = (z0 * by + y0) * bx + x0
-                top, size, energy = 1, 0, np.float32(0.0)
-                while top > 0:
-                    top -= 1
-                    p = stack[top]
-                    z, y, x = p // (by * bx), (p // bx) % by, p % bx
-                    size += 1
-                    energy += a[z, y, x] * a[z, y, x]
-                    for side in range(6):
-                        zz = z + (side == 0) - (side == 1)
-                        yy = y + (side == 2) - (side == 3)
-                        xx = x + (side == 4) - (side == 5)
-                        if zz < 0 or yy < 0 or xx < 0 or zz >= bz or yy >= by or xx >= bx:
-                            continue
-                        if label[zz, yy, xx] == 0 and a[zz, yy, xx] > level:
-                            label[zz, yy, xx] = n
-                            stack[top] = (zz * by + yy) * bx + xx
-                            top += 1
-                if energy > best_energy:
-                    best, best_energy, best_size = n, energy, size
-    for z in range(bz):
-        for y in range(by):
-            for x in range(bx):
-                if label[z, y, x] != best or best == 0:
-                    a[z, y, x] = 0.0
+    for start in range(a.size):
+        if label[start] != 0 or a[start] <= level:
+            continue
+        n += 1
+        label[start] = n
+        stack[0] = start
+        top, size, energy = 1, 0, np.float32(0.0)
+        while top > 0:
+            top -= 1
+            p = stack[top]
+            size += 1
+            energy += a[p] * a[p]
+            stride = 1
+            for axis in range(2, -1, -1):
+                at = (p // stride) % box[axis]
+                for side in range(-1, 2, 2):
+                    q = p + side * stride
+                    if 0 <= at + side < box[axis] and label[q] == 0 and a[q] > level:
+                        label[q] = n
+                        stack[top] = q
+                        top += 1
+                stride *= box[axis]
+        if energy > best_energy:
+            best, best_energy, best_size = n, energy, size
+    for p in range(a.size):
+        if label[p] != best or best == 0:
+            a[p] = 0.0
     return best_size
 
 
@@ -78,6 +75,19 @@ def median3(a: NDArray[np.float32], out: NDArray[np.float32]) -> None:
                         nine[i] = v
                         n += 1
                 out[z, y, x] = nine[4]
+
+
+def smooth_planes(foot: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, 2, 1) / 4 along both axes of each plane: noise would fray the outline."""
+    out = foot
+    for axis in (-2, -1):
+        n = out.shape[axis]
+        width = [(0, 0)] * out.ndim
+        width[axis] = (1, 1)
+        padded = np.pad(out, width)
+        before, here, after = (np.take(padded, range(i, i + n), axis) for i in range(3))
+        out = np.float32(0.25) * (before + 2 * here + after)
+    return np.asarray(out, np.float32)
 
 
 def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[np.bool_]:
@@ -121,4 +131,14 @@ def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     rows = out.copy()
     out[..., 1:] |= rows[..., :-1]
     out[..., :-1] |= rows[..., 1:]
+    return out
+
+
+def touched(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of ``(n, bz, by, bx)`` and those that touch them along faces."""
+    out = mask.copy()
+    for axis in (1, 2, 3):
+        to, of = np.moveaxis(out, axis, 0), np.moveaxis(mask, axis, 0)
+        to[1:] |= of[:-1]
+        to[:-1] |= of[1:]
     return out

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3
+from napari_cnmf.core.footprints import keep_connected, median3, touched
 from napari_cnmf.core.geometry import colour_groups
 from napari_cnmf.core.rank_one import Place, pixels_of_box, project, soft_threshold
 from napari_cnmf.core.rows import flat_rows, take_product
@@ -30,8 +30,9 @@ KEEP = 0.1
 
 
 _SIGNATURE = (
-    "void(float32[:, ::1], int64[::1], boolean[::1], int64[::1], int64[::1], float32[:, :, ::1], "
-    "float32[::1], int64, float32[::1], float32[:, :, :, ::1], int32[:, ::1])"
+    "void(float32[:, ::1], int64[::1], boolean[::1], int64[::1], int64[::1], int64[::1], "
+    "float32[::1], boolean[::1], float32[::1], int64, float32[::1], float32[:, :, :, ::1], "
+    "float32[:, ::1], int32[:, ::1])"
 )
 
 
@@ -41,85 +42,80 @@ def _update_component(
     shape: NDArray[np.int64],
     usable: NDArray[np.bool_],
     corner: NDArray[np.int64],
+    box: NDArray[np.int64],
     margin: NDArray[np.int64],
     a: NDArray[np.float32],
+    near: NDArray[np.bool_],
     c: NDArray[np.float32],
     min_area: int,
     h: NDArray[np.float32],
     boxes: NDArray[np.float32],
+    flat: NDArray[np.float32],
     at: NDArray[np.int32],
 ) -> None:
     """Footprint, then trace, of one component, and the residual ``X`` with them, in place.
 
     A footprint that shrinks below ``min_area`` is given back to X and set to zero; with
-    ``min_area`` 0, one that would vanish stays as it is. ``margin`` is left out at each side of the
-    box; ``h``, ``boxes (3, *a.shape)`` and ``at`` are room to work in. One kernel for all of it:
-    threads that put single moves together in numpy wait for each other.
+    ``min_area`` 0, one that would vanish stays as it is. ``a`` and ``near``, the pixels it may
+    have, are flat boxes; ``margin`` is left out at each side. ``h``, ``boxes (3, *box)``, ``flat``,
+    the same memory as rows, and ``at`` are room to work in. One kernel for all of it: threads that
+    put single moves together in numpy wait for each other.
     """
-    n_bins, (bz, by, bx) = len(c), a.shape
-    new, middle, part = boxes[0], boxes[1], boxes[2]
-    n = pixels_of_box(shape, corner, a.shape, margin, at)
-    for z in range(bz):
-        for y in range(by):
-            for x in range(bx):
-                new[z, y, x] = 0.0
-                part[z, y, x] = 0.0
+    n_bins = len(c)
+    new, middle, part = flat[0], flat[1], flat[2]
+    n = pixels_of_box(shape, corner, box, margin, at)
+    for i in range(len(a)):
+        new[i] = 0.0
+        part[i] = 0.0
     scale = soft_threshold(c, h)
     if scale > 0:
         for j in range(n):
-            z, y, x = at[1, j], at[2, j], at[3, j]
-            near = a[z, y, x] > 0
-            for side in range(-1, 2, 2):
-                near |= 0 <= z + side < bz and a[z + side, y, x] > 0
-                near |= 0 <= y + side < by and a[z, y + side, x] > 0
-                near |= 0 <= x + side < bx and a[z, y, x + side] > 0
-            if near and usable[at[0, j]]:
+            i = at[1, j]
+            if near[i] and usable[at[0, j]]:
                 row = X[at[0, j]]
                 dot = np.float32(0.0)
                 for t in range(n_bins):
                     dot += row[t] * h[t]
-                new[z, y, x] = max(a[z, y, x] + dot / scale, np.float32(0.0))
-    median3(new, middle)
+                new[i] = max(a[i] + dot / scale, np.float32(0.0))
+    median3(boxes[0], boxes[1])
     peak = np.float32(0.0)
     for j in range(n):
-        z, y, x = at[1, j], at[2, j], at[3, j]
         # The median may be positive outside the field, too.
-        part[z, y, x] = middle[z, y, x]
-        peak = max(peak, middle[z, y, x])
-    size = keep_connected(part, np.float32(KEEP) * peak)
+        v = middle[at[1, j]]
+        part[at[1, j]] = v
+        peak = max(peak, v)
+    size = keep_connected(part, box, np.float32(KEEP) * peak)
     if size == 0 and min_area == 0:
         return
-    norm = np.float32(0.0)
+    norm, common = np.float32(0.0), np.float32(0.0)
     for j in range(n):
-        z, y, x = at[1, j], at[2, j], at[3, j]
-        kept = new[z, y, x] if part[z, y, x] > 0 and size >= min_area else np.float32(0.0)
-        change = kept - a[z, y, x]
-        a[z, y, x] = kept
+        i = at[1, j]
+        kept = new[i] if part[i] > 0 and size >= min_area else np.float32(0.0)
+        new[i] = kept - a[i]
+        a[i] = kept
         norm += kept * kept
-        if change != 0.0:
-            row = X[at[0, j]]
-            for t in range(n_bins):
-                row[t] -= change * c[t]
+        common += kept * new[i]
+    # With d the footprint's change, a'(R - d c) = a'R - (a'd) c: R is read once, then written once.
     for t in range(n_bins):
         h[t] = 0.0
-        if size < min_area:
-            c[t] = 0.0
-    if not norm > 0:
-        return
+    if norm > 0:
+        for j in range(n):
+            weight = a[at[1, j]] / norm
+            if weight != 0.0:
+                row = X[at[0, j]]
+                for t in range(n_bins):
+                    h[t] += weight * row[t]
+        common /= norm
+        for t in range(n_bins):
+            h[t] -= common * c[t]
     for j in range(n):
-        weight = a[at[1, j], at[2, j], at[3, j]] / norm
-        if weight != 0.0:
+        weight, change = a[at[1, j]], new[at[1, j]]
+        if weight != 0.0 or change != 0.0:
             row = X[at[0, j]]
             for t in range(n_bins):
-                h[t] += weight * row[t]
-    for j in range(n):
-        weight = a[at[1, j], at[2, j], at[3, j]]
-        if weight != 0.0:
-            row = X[at[0, j]]
-            for t in range(n_bins):
-                row[t] -= weight * h[t]
+                row[t] -= change * c[t] + weight * h[t]
     for t in range(n_bins):
-        c[t] += h[t]
+        c[t] = c[t] + h[t] if size >= min_area else np.float32(0.0)
 
 
 def _update_trace(
@@ -175,14 +171,17 @@ def update(
     rows, shape = flat_rows(R), np.array(R.shape[:3])
     flat = np.ascontiguousarray(usable).ravel()
 
-    box, none = factors.foot.shape[1:], np.zeros(3, np.int64)
+    box, none = np.array(factors.foot.shape[1:]), np.zeros(3, np.int64)
+    # A footprint may grow by a pixel.
+    feet = factors.flat
+    near = touched(factors.foot > 0).reshape(feet.shape)
 
     def work(ids: NDArray[np.int64]) -> None:
         h, boxes = np.empty(rows.shape[1], np.float32), np.empty((3, *box), np.float32)
-        at = np.empty((4, boxes[0].size), np.int32)
+        room = h, boxes, boxes.reshape(3, -1), np.empty((2, feet.shape[1]), np.int32)
         for k in ids.tolist():
-            corner, a, c = factors.corner[k], factors.foot[k], factors.C[k]
-            _update_component(rows, shape, flat, corner, none, a, c, min_area, h, boxes, at)
+            corner, a, c = factors.corner[k], feet[k], factors.C[k]
+            _update_component(rows, shape, flat, corner, box, none, a, near[k], c, min_area, *room)
 
     for cells in colour_groups(factors.centres, factors.reach):
         workers.map(work, cells)

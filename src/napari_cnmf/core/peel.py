@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trace_energies
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
+from napari_cnmf.core.footprints import SUPPORT, keep_connected, smooth_planes
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import fit_boxes, take_boxes
+from napari_cnmf.core.rank_one import alternate_boxes, project_all, take_out
 from napari_cnmf.core.rows import flat_rows
 
 MIN_AREA = 0.5
@@ -35,6 +36,8 @@ START = 1.2
 _ATTEMPTS = 3
 _BOXES = 2
 """Sites that a thread fits together."""
+_SMOOTHED = 16
+"""Footprints that it smooths together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,28 +212,57 @@ def _peel_round(
     factors = Factors(
         at - np.array(reach),
         np.zeros((n, *(2 * r + 1 for r in reach)), np.float32),
-        np.zeros((n, n_bins), np.float32),
+        energy.F[sites],
     )
     margins = np.array([reach] * 4)
     margins[:2] -= np.array(field.reach(START))  # a neighbour at the edge of the box must not win
     margins[2:] -= np.array(field.reach(BOX))
-    rows, shape = flat_rows(R), np.array(R.shape[:3])
-    area = np.zeros(n, np.int64)
-    min_area = least_area(field)
-    factors.C[:] = energy.F[sites]
-    boxes = factors.corner, margins, factors.foot, factors.C
-    workers.ranges(lambda a, b: fit_boxes(rows, shape, *boxes, min_area, area, a, b), n, _BOXES)
-    norm = np.sqrt((factors.foot**2).sum((1, 2, 3)))
-    up, down = trace_energies(factors.C, np.float32(0.8) / np.maximum(norm, np.float32(1e-30)))
-    own = up - both_ways(down, n_bins)
-    verdict = np.select(
-        [area < 0, area < min_area, ~(own >= energy_threshold(n_bins))], [1, 2, 3], 0
-    ).astype(np.int8)
-    own[(area < min_area)] = 0
-    good = factors.take(verdict == 0)
-    workers.ranges(
-        lambda a, b: take_boxes(rows, shape, good.corner, good.foot, good.C, a, b),
-        len(good), _BOXES,
-    )  # fmt: skip
+    lit = fill_boxes(R, factors, margins, workers)
+    area = keep_strongest_part(factors, R.shape[:3], workers)
+    verdict = np.select([~lit, area < least_area(field)], [1, 2], 0).astype(np.int8)
+    worth = np.flatnonzero(verdict == 0)
+    some = factors.take(worth)
+    project_all(R, some, workers)
+    norm = np.sqrt((some.foot**2).sum((1, 2, 3)))
+    up, down = trace_energies(some.C, np.float32(0.8) / np.maximum(norm, np.float32(1e-30)))
+    own = np.zeros(n, np.float32)
+    own[worth] = up - both_ways(down, n_bins)
+    weak = ~(own[worth] >= energy_threshold(n_bins))
+    verdict[worth[weak]] = 3
+    good = some.take(~weak)
+    take_out(R, good, workers)
     energy.take_out(good, workers)
-    return _Round(good, own, np.maximum(area, 0), verdict)
+    return _Round(good, own, np.where(lit, area, 0), verdict)
+
+
+def fill_boxes(
+    R: NDArray[np.float32], factors: Factors, margins: NDArray[np.int64], workers: Workers
+) -> NDArray[np.bool_]:
+    """Fill footprints and traces; whether anything lights up with each trace ``(n,)``."""
+    n = len(factors)
+    rows, feet, lit = flat_rows(R), factors.flat, np.ones(n, np.bool_)
+    shape, box = np.array(R.shape[:3]), np.array(factors.foot.shape[1:])
+    workers.ranges(
+        lambda a, b: alternate_boxes(
+            rows, shape, factors.corner, box, margins, feet, factors.C, lit, a, b
+        ),
+        n, _BOXES,
+    )  # fmt: skip
+    return lit
+
+
+def keep_strongest_part(
+    factors: Factors, shape: tuple[int, ...], workers: Workers
+) -> NDArray[np.int64]:
+    """Smooth the footprints, keep the connected part of each with most energy; its pixels."""
+    area, box = np.zeros(len(factors), np.int64), np.array(factors.foot.shape[1:])
+
+    def work(start: int, stop: int) -> None:
+        some = factors.part(start, stop)
+        smooth = smooth_planes(some.foot) * some.in_field(shape)
+        for k, part in enumerate(smooth.reshape(stop - start, -1)):
+            area[start + k] = keep_connected(part, box, SUPPORT * part.max())
+        some.foot[:] = np.where(some.foot > 0, smooth, 0)
+
+    workers.ranges(work, len(factors), _SMOOTHED)
+    return area

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_cnmf.core.binning import choose_bin
-from napari_cnmf.core.energy import Lattice
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.lattice import Lattice
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import Region
 from napari_cnmf.errors import MovieError, ParameterError

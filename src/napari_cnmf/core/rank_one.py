@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected
-from napari_cnmf.core.rows import sum_rows
+from napari_cnmf.core.rows import add_matrix_product, flat_rows, sum_rows, weighted
 
 _SAMPLES = 128
 
@@ -66,206 +66,110 @@ def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float
 def pixels_of_box(
     shape: NDArray[np.int64],
     corner: NDArray[np.int64],
-    box: tuple[int, int, int],
+    box: NDArray[np.int64],
     margin: NDArray[np.int64],
     at: NDArray[np.int32],
 ) -> int:
-    """Fill ``at (4, n)``: rows of a box's pixels inside the field, and (z, y, x) in the box; n."""
-    bz, by, bx = box
+    """Fill ``at (2, n)``: rows of a box's pixels inside the field, and their places in it; n."""
     n = 0
-    for z in range(margin[0], bz - margin[0]):
-        for y in range(margin[1], by - margin[1]):
+    for z in range(margin[0], box[0] - margin[0]):
+        for y in range(margin[1], box[1] - margin[1]):
             zz, yy = z + corner[0], y + corner[1]
             if zz < 0 or zz >= shape[0] or yy < 0 or yy >= shape[1]:
                 continue
-            for x in range(margin[2], bx - margin[2]):
+            for x in range(margin[2], box[2] - margin[2]):
                 xx = x + corner[2]
                 if xx >= 0 and xx < shape[2]:
                     at[0, n] = (zz * shape[1] + yy) * shape[2] + xx
-                    at[1, n], at[2, n], at[3, n] = z, y, x
+                    at[1, n] = (z * box[1] + y) * box[2] + x
                     n += 1
     return n
 
 
-@inline_kernel()
-def _alternate(
-    X: NDArray[np.float32],
-    shape: NDArray[np.int64],
-    corner: NDArray[np.int64],
-    margins: NDArray[np.int64],
-    a: NDArray[np.float32],
-    c: NDArray[np.float32],
-    h: NDArray[np.float32],
-    at: NDArray[np.int32],
-) -> int:
-    """Footprint and trace of the component in a box, each from the other, once for each margin.
-
-    Parameters
-    ----------
-    X
-        Residual as rows ``(n_pixels, n_bins)``; nothing is taken out of it.
-    shape, corner
-        Of the field, and of the box in it, along (Z, Y, X).
-    margins
-        Pixels left out at each side of the box in each alternation ``(n, 3)``, ever fewer.
-    a
-        Takes the footprint ``(bz, by, bx)``; zeros on entry.
-    c
-        Trace to start with; takes the one found.
-    h, at
-        Room for the thresholded trace and for indices: ``(n_bins,)``, ``(4, a.size)``.
-
-    Returns
-    -------
-    int
-        1, or 0 when nothing lights up with the trace.
-    """
-    n_bins = len(c)
-    for i in range(len(margins)):
-        n = pixels_of_box(shape, corner, a.shape, margins[i], at)
-        scale = soft_threshold(c, h)
-        if not scale > 0:
-            return 0
-        norm = np.float32(0.0)
-        for j in range(n):
-            x = X[at[0, j]]
-            dot = np.float32(0.0)
-            for t in range(n_bins):
-                dot += x[t] * h[t]
-            v = max(dot / scale, np.float32(0.0))
-            a[at[1, j], at[2, j], at[3, j]] = v
-            norm += v * v
-        if not norm > 0:
-            return 0
-        for t in range(n_bins):
-            c[t] = 0.0
-        for j in range(n):
-            v = a[at[1, j], at[2, j], at[3, j]] / norm
-            if v > 0.0:
-                x = X[at[0, j]]
-                for t in range(n_bins):
-                    c[t] += v * x[t]
-    return 1
-
-
-@inline_kernel()
-def _smooth_inside(
-    a: NDArray[np.float32], at: NDArray[np.int32], n: int, out: NDArray[np.float32]
-) -> np.float32:
-    """(1, 2, 1) x (1, 2, 1) / 16 in each plane at the ``n`` pixels ``at``; the highest value."""
-    _, by, bx = a.shape
-    out[:] = 0.0
-    peak = np.float32(0.0)
-    for j in range(n):
-        z, y, x = at[1, j], at[2, j], at[3, j]
-        total = np.float32(0.0)
-        for yy in range(max(0, y - 1), min(by, y + 2)):
-            for xx in range(max(0, x - 1), min(bx, x + 2)):
-                total += np.float32((2 - abs(yy - y)) * (2 - abs(xx - x))) * a[z, yy, xx]
-        out[z, y, x] = total / np.float32(16.0)
-        peak = max(peak, out[z, y, x])
-    return peak
-
-
 _SIGNATURE = (
-    "void(float32[:, ::1], int64[::1], int64[:, ::1], int64[:, ::1], float32[:, :, :, ::1], "
-    "float32[:, ::1], int64, int64[::1], int64, int64)"
+    "void(float32[:, ::1], int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], "
+    "float32[:, ::1], float32[:, ::1], boolean[::1], int64, int64)"
 )
 
 
 @kernel(_SIGNATURE)
-def fit_boxes(
+def alternate_boxes(
     X: NDArray[np.float32],
     shape: NDArray[np.int64],
     corners: NDArray[np.int64],
+    box: NDArray[np.int64],
     margins: NDArray[np.int64],
     feet: NDArray[np.float32],
     C: NDArray[np.float32],
-    min_area: int,
-    area: NDArray[np.int64],
+    lit: NDArray[np.bool_],
     start: int,
     stop: int,
 ) -> None:
-    """Footprint and trace of the component in each of the boxes start to stop.
+    """Footprint and trace of the component in each of the boxes start to stop, each from the other.
 
-    They alternate, the footprint is smoothed, its strongest connected part kept, and the trace
-    projected once more. One kernel for all of it: threads that put single moves together in numpy
-    wait for each other.
+    One kernel for all of it: threads that put single moves together in numpy wait for each other.
 
     Parameters
     ----------
     X
         Residual as rows ``(n_pixels, n_bins)``; nothing is taken out of it.
-    shape
-        Of the field along (Z, Y, X).
+    shape, box
+        Of the field and of a box along (Z, Y, X).
     corners
-        Of the boxes in it ``(n, 3)``.
+        Of the boxes in the field ``(n, 3)``.
     margins
-        Pixels left out at each side of a box in each alternation ``(n_alternations, 3)``.
+        Pixels left out at each side of a box in each alternation ``(n_alternations, 3)``, ever
+        fewer.
     feet
-        Takes the footprints ``(n, bz, by, bx)``; zeros on entry.
+        Takes the footprints ``(n, bz by bx)``; zeros on entry.
     C
         Traces to start with ``(n, n_bins)``; takes those found.
-    min_area
-        Pixels of the smallest footprint worth a trace.
-    area
-        Takes the pixels of each footprint ``(n,)``; -1 where nothing lights up with the trace.
+    lit
+        Takes whether anything lights up with the trace ``(n,)``.
     """
-    h = np.empty(C.shape[1], np.float32)
-    part = np.empty(feet.shape[1:], np.float32)
-    at = np.empty((4, part.size), np.int32)
-    whole = np.zeros(3, np.int64)
-    for k in range(start, stop):
-        a, c, corner = feet[k], C[k], corners[k]
-        area[k] = -1
-        if not _alternate(X, shape, corner, margins, a, c, h, at):
-            continue
-        n = pixels_of_box(shape, corner, a.shape, whole, at)
-        peak = _smooth_inside(a, at, n, part)
-        area[k] = keep_connected(part, np.float32(0.2) * peak)
-        norm = np.float32(0.0)
-        for j in range(n):
-            z, y, x = at[1, j], at[2, j], at[3, j]
-            v = part[z, y, x] if a[z, y, x] > 0.0 else np.float32(0.0)
-            a[z, y, x] = v
-            norm += v * v
-        if area[k] < min_area:
-            continue
-        c[:] = 0.0
-        for j in range(n):
-            v = a[at[1, j], at[2, j], at[3, j]]
-            if v != 0.0:
-                v /= norm
-                x_row = X[at[0, j]]
-                for t in range(len(c)):
-                    c[t] += v * x_row[t]
-
-
-@kernel(
-    "void(float32[:, ::1], int64[::1], int64[:, ::1], float32[:, :, :, ::1], float32[:, ::1], "
-    "int64, int64)"
-)
-def take_boxes(
-    X: NDArray[np.float32],
-    shape: NDArray[np.int64],
-    corners: NDArray[np.int64],
-    feet: NDArray[np.float32],
-    C: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """``X -= a c`` for the components start to stop, arrays as in ``fit_boxes``."""
-    at = np.empty((4, feet[0].size), np.int32)
-    whole = np.zeros(3, np.int64)
+    n_bins = C.shape[1]
+    h = np.empty(n_bins, np.float32)
+    at = np.empty((2, feet.shape[1]), np.int32)
     for k in range(start, stop):
         a, c = feet[k], C[k]
-        n = pixels_of_box(shape, corners[k], a.shape, whole, at)
-        for j in range(n):
-            v = a[at[1, j], at[2, j], at[3, j]]
-            if v > 0.0:
-                x = X[at[0, j]]
-                for t in range(len(c)):
-                    x[t] -= v * c[t]
+        lit[k] = True
+        for i in range(len(margins)):
+            n = pixels_of_box(shape, corners[k], box, margins[i], at)
+            scale = soft_threshold(c, h)
+            norm = np.float32(0.0)
+            if scale > 0:
+                for j in range(n):
+                    x = X[at[0, j]]
+                    dot = np.float32(0.0)
+                    for t in range(n_bins):
+                        dot += x[t] * h[t]
+                    v = max(dot / scale, np.float32(0.0))
+                    a[at[1, j]] = v
+                    norm += v * v
+            if not norm > 0:
+                lit[k] = False
+                break
+            for t in range(n_bins):
+                c[t] = 0.0
+            for j in range(n):
+                v = a[at[1, j]] / norm
+                if v > 0.0:
+                    x = X[at[0, j]]
+                    for t in range(n_bins):
+                        c[t] += v * x[t]
+
+
+def project_all(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
+    """``c = a'R / a'a`` of all components, each alone, in place; ``R (Z, Y, X, n_bins)``."""
+    norm = np.maximum((factors.foot**2).sum((1, 2, 3)), np.float32(1e-30))
+    weights = weighted(factors.matrix(R.shape[:3]).T, rows=1 / norm)
+    factors.C[:] = 0
+    add_matrix_product(weights, flat_rows(R), factors.C, workers)
+
+
+def take_out(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
+    """``R -= A C`` in place."""
+    add_matrix_product(-factors.matrix(R.shape[:3]).tocsr(), factors.C, flat_rows(R), workers)
 
 
 def project(

@@ -70,13 +70,19 @@ def sum_rows(
 
 
 def add_matrix_product(
-    matrix: sp.csr_matrix, X: NDArray[np.float32], out: NDArray[np.float32], workers: Workers
+    matrix: sp.csr_matrix,
+    X: NDArray[np.float32],
+    out: NDArray[np.float32],
+    workers: Workers | None = None,
 ) -> None:
     """``out += matrix X`` in place, rows of ``out`` on all threads."""
     n = matrix.shape[0]
     weights = np.ascontiguousarray(matrix.data, np.float32)
     indptr = np.ascontiguousarray(matrix.indptr, np.int32)
     indices = np.ascontiguousarray(matrix.indices, np.int32)
+    if workers is None:
+        _add_sums(indptr, indices, weights, X, out, 0, n)
+        return
     workers.ranges(
         lambda a, b: _add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // _PIECES)
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import dilate, filled_cores
+from napari_cnmf.core.footprints import dilate, filled_cores, smooth_planes
 from napari_cnmf.core.geometry import Field
 
 
@@ -49,31 +49,27 @@ class Shapes:
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
-@kernel("void(uint8[:, :, ::1], float64, float64, float64[::1])")
-def _inscribe(
-    masks: NDArray[np.uint8], unit_y: float, unit_x: float, out: NDArray[np.float64]
-) -> None:
-    """Radius of the largest circle inside each mask, lengths over their units; 0 if empty."""
-    n, by, bx = masks.shape
-    for k in range(n):
-        mask = masks[k]
-        widest = 0.0
-        for y in range(by):
-            for x in range(bx):
-                if not mask[y, x]:
-                    continue
-                nearest = 1e30
-                for yy in range(-1, by + 1):
-                    for xx in range(-1, bx + 1):
-                        inside = 0 <= yy < by and 0 <= xx < bx and mask[yy, xx]
-                        if not inside:
-                            d = ((yy - y) / unit_y) ** 2 + ((xx - x) / unit_x) ** 2
-                            nearest = min(nearest, d)
-                    if nearest <= widest:
-                        break
-                widest = max(widest, nearest)
-        if widest > 0.0:
-            out[k] = np.sqrt(widest) - 0.5 / np.sqrt(unit_y * unit_x)
+def _inscribed(masks: NDArray[np.bool_], unit_y: float, unit_x: float) -> NDArray[np.float64]:
+    """Radius of the largest circle inside each mask, lengths over their units; 0 if empty.
+
+    From the distance of each pixel to the nearest one outside, along the rows and then across
+    them (Felzenszwalb and Huttenlocher 2012, Theory Comput 8, 415, eq. 2 and 3).
+    """
+    free = np.pad(~masks, ((0, 0), (1, 1), (1, 1)), constant_values=True)
+    n_y, n_x = free.shape[1:]
+    at = np.arange(n_x, dtype=np.float32)
+    before = np.maximum.accumulate(np.where(free, at, -np.float32(n_x)), axis=2)
+    after = np.minimum.accumulate(np.where(free, at, np.float32(2 * n_x))[..., ::-1], axis=2)
+    along = (np.minimum(at - before, after[..., ::-1] - at) / np.float32(unit_x)) ** 2
+    square = along.copy()
+    for step in range(1, n_y):
+        across = np.float32((step / unit_y) ** 2)
+        if across >= square.max(initial=0):
+            break
+        np.minimum(square[:, step:], along[:, :-step] + across, out=square[:, step:])
+        np.minimum(square[:, :-step], along[:, step:] + across, out=square[:, :-step])
+    widest = square.max((1, 2), initial=0).astype(np.float64)
+    return np.where(widest > 0, np.sqrt(widest) - 0.5 / np.sqrt(unit_y * unit_x), 0.0)
 
 
 @kernel("void(uint8[:, :, ::1], float64[::1])")
@@ -143,8 +139,7 @@ def measure_shapes(factors: Factors, field: Field) -> Shapes:
     smooth = np.any(filled_cores(smooth_planes(factors.foot)), axis=1)
     unit_y, unit_x = float(field.g_sig[1]), float(field.g_sig[2])
     small, large = _spreads(core, unit_y, unit_x)
-    width, hull = np.zeros((2, len(factors)))
-    _inscribe(np.ascontiguousarray(_closed(smooth), np.uint8), unit_y, unit_x, width)
+    hull = np.zeros(len(factors))
     _hull_areas(np.ascontiguousarray(smooth, np.uint8), hull)
     low = factors.corner[:, 1:, None]
     rows, columns = np.any(core, axis=2), np.any(core, axis=1)
@@ -154,7 +149,7 @@ def measure_shapes(factors: Factors, field: Field) -> Shapes:
         edge = (at <= 0) | (at >= field.shape[axis + 1] - 1)
         cut |= (used & edge).any(1)
     return Shapes(
-        width=width,
+        width=_inscribed(_closed(smooth), unit_y, unit_x),
         eccentricity=np.sqrt(np.maximum(1 - small / large, 0)),
         solidity=smooth.sum((1, 2)) / np.maximum(hull, 1e-12),
         area=core.sum((1, 2)) / (unit_y * unit_x),
@@ -167,19 +162,6 @@ def _closed(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     wide = dilate(np.pad(masks, ((0, 0), (1, 1), (1, 1))))
     closed = ~dilate(~wide)
     return filled_cores(closed[:, None].astype(np.float32))[:, 0]
-
-
-def smooth_planes(foot: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(1, 2, 1) / 4 along both axes of each plane: noise would fray the outline."""
-    out = foot
-    for axis in (-2, -1):
-        n = out.shape[axis]
-        width = [(0, 0)] * out.ndim
-        width[axis] = (1, 1)
-        padded = np.pad(out, width)
-        before, here, after = (np.take(padded, range(i, i + n), axis) for i in range(3))
-        out = np.float32(0.25) * (before + 2 * here + after)
-    return np.asarray(out, np.float32)
 
 
 def typical_width(

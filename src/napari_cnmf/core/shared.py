@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import Lattice, filter_residual
+from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.rows import flat_rows
 

@@ -26,11 +26,14 @@ from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import cell_weights, pixel_weights
 from napari_cnmf.core.binning import frame_blocks, read_blocks
-from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.rows import weighted
 from napari_cnmf.core.source import FrameSource
 
 _AT_ONCE = 16
 """Frames that one thread projects and solves in one go."""
+_COMPONENTS = 64
+"""Components whose part of the traces' system a thread makes in one go."""
 _BLOCK = 128
 """Rows of that system that a thread works on together."""
 DENSE = 1500
@@ -151,6 +154,7 @@ class Demixer:
             H as kriging has it ``(n_cells, n_cells)``; by default the background is smoothed.
         """
         grid = field.grid
+        A = A.sorted_indices()
         one_over = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32)
         q = pixel_weights(inside, gain)
         flat_q = q.ravel()
@@ -159,13 +163,8 @@ class Demixer:
             H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ grid.smoothing
         else:
             H = from_sums
-        P = grid.interpolation
-        AP = (A.T @ sp.diags(gain.ravel()) @ P).tocsr()
-        N = (grid.cells @ sp.diags(flat_q) @ A).tocsr()
-        D = (AP @ H).tocsr()
-        system = (A.T @ A - D @ N).tocsc().astype(np.float64)
-        weights = (sp.diags(one_over) @ A).tocsc().astype(np.float32)
-        weights.sort_indices()
+        D, N, system = _equations(A, gain.ravel(), flat_q, grid, H.tocsr(), workers)
+        weights = weighted(A.T, columns=one_over).T
         weights.indptr = np.ascontiguousarray(weights.indptr, np.int32)
         weights.indices = np.ascontiguousarray(weights.indices, np.int32)
         raw_q = (flat_q * one_over).astype(np.float32)
@@ -206,6 +205,31 @@ class Demixer:
         """``modes bg`` without the background itself: ``bg = H (n(y) - N c)`` is never made."""
         of_sums = np.asarray((self.H.T @ modes.T).T)
         return Readout(of_sums, np.asarray((self.N.T @ of_sums.T).T))
+
+
+def _equations(
+    A: sp.csc_matrix,
+    gain: NDArray[np.float32],
+    q: NDArray[np.float32],
+    grid: Grid,
+    H: sp.csr_matrix,
+    workers: Workers,
+) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csc_matrix]:
+    """``D``, ``N`` and the traces' system ``A'A - D N``, some components at a time."""
+    AT, by_pixel, of_pixel = A.T, A.tocsr(), grid.cells.T.tocsr()
+    starts = range(0, max(1, A.shape[1]), _COMPONENTS)
+    parts = [slice(start, start + _COMPONENTS) for start in starts]
+
+    def pull(part: slice) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        own = AT[part]
+        D = weighted(own, columns=gain) @ grid.interpolation @ H
+        return D, weighted(own, columns=q) @ of_pixel
+
+    both = workers.map(pull, parts)
+    N = sp.vstack([n for _, n in both], format="csr").T.tocsr()
+    rows = workers.map(lambda i: AT[parts[i]] @ by_pixel - both[i][0] @ N, range(len(parts)))
+    D = sp.vstack([d for d, _ in both], format="csr")
+    return D, N, sp.vstack(rows, format="csc", dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.lattice import Lattice, filter_residual
-from napari_cnmf.core.rows import add_matrix_product
+from napari_cnmf.core.rows import column, take_product
 
 DECAY = 0.6
 """What is left of an event after a bin, which lasts half a decay: exp(-1/2)."""
@@ -33,8 +33,10 @@ EXPLAINED = 0.03
 """Share of the energy explained at a site that says nothing for another component there."""
 _SAMPLES = 128
 """So many bins tell a site's noise to 14 %, which would double the energy of noise."""
-_SITES = 64
-"""Sites that a thread measures together."""
+
+
+_AT_ONCE = 8
+"""Components that a thread takes out in one go."""
 
 
 def gather_decay(traces: NDArray[np.float32]) -> None:
@@ -123,11 +125,11 @@ def _measure_sites(
         centre[s], sigma[s] = _refine_scale(F[s], few[0], few[1])
 
 
-@kernel("void(float32[:, ::1], float32[:, ::1], int64[::1], int64, int64)")
+@kernel("void(float32[:, ::1], float32[:, ::1], int32[::1], int64, int64)")
 def _energy_sites(
     F: NDArray[np.float32],
     state: NDArray[np.float32],
-    sites: NDArray[np.int64],
+    sites: NDArray[np.int32],
     start: int,
     stop: int,
 ) -> None:
@@ -158,7 +160,7 @@ def trace_energies(
     state = np.zeros((5, len(C)), np.float32)
     _measure_sites(C, state[0], state[1], 0, len(C))
     state[1] = np.maximum(state[1], least_sigma)
-    _energy_sites(C, state, np.arange(len(C)), 0, len(C))
+    _energy_sites(C, state, np.arange(len(C), dtype=np.int32), 0, len(C))
     return state[2], state[3]
 
 
@@ -196,11 +198,14 @@ class EnergyMap:
         seen = factors.C.copy()
         gather_decay(seen)
         weights = self.lattice.filtered(factors)
-        add_matrix_product(-weights, seen, self.F, workers)
-        sites = np.flatnonzero(np.diff(weights.indptr)).astype(np.int64)
-        workers.ranges(
-            lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
-        )
+
+        def work(start: int, stop: int) -> None:
+            for k in range(start, stop):
+                sites, a = column(weights, k)
+                take_product(self.F, sites, a, seen[k])
+                _energy_sites(self.F, self.state, sites, 0, len(sites))
+
+        workers.ranges(work, len(factors), _AT_ONCE)
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -248,7 +253,7 @@ def map_energy(
     workers.ranges(lambda a, b: gather_decay(F[a:b]), n, step)
     workers.ranges(lambda a, b: _measure_sites(F, state[0], state[1], a, b), n, step)
     state[1] = steady_sigma(state[1], lattice)
-    sites = np.arange(n)
+    sites = np.arange(n, dtype=np.int32)
     workers.ranges(lambda a, b: _energy_sites(F, state, sites, a, b), n, step)
     return EnergyMap(lattice, F, state)
 

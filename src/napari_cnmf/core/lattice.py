@@ -64,7 +64,7 @@ class Lattice:
         sites = self.step[axis] * np.arange(self.shape[axis])
         return sp.csc_matrix(_at_lag(self.taps[axis], np.arange(n_pixels) - sites[:, None]))
 
-    def filtered(self, factors: Factors) -> sp.csr_matrix:
+    def filtered(self, factors: Factors) -> sp.csc_matrix:
         """What the sites see of footprints ``(n_sites, n)`` float32: each filtered in its box."""
         n = len(factors)
         weights = factors.foot
@@ -79,7 +79,7 @@ class Lattice:
             lies_in = lies_in & ((at >= 0) & (at < extent)).reshape(view)
         used = lies_in & (weights != 0)
         k = np.broadcast_to(np.arange(n)[:, None, None, None], used.shape)
-        return sp.csr_matrix((weights[used], (site[used], k[used])), (math.prod(self.shape), n))
+        return sp.csc_matrix((weights[used], (site[used], k[used])), (math.prod(self.shape), n))
 
     def _seen_along(
         self, axis: int, corner: NDArray[np.int64], box: int

@@ -7,14 +7,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.rows import add_matrix_product, flat_rows, sum_rows, weighted
+from napari_cnmf.core.rows import (
+    add_matrix_product,
+    column,
+    flat_rows,
+    sum_rows,
+    take_product,
+    weighted,
+)
 
+AT_ONCE = 8
+"""Components that a thread takes out in one go."""
 _SAMPLES = 128
 
 
@@ -159,17 +169,25 @@ def alternate_boxes(
                         c[t] += v * x[t]
 
 
-def project_all(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
-    """``c = a'R / a'a`` of all components, each alone, in place; ``R (Z, Y, X, n_bins)``."""
-    norm = np.maximum((factors.foot**2).sum((1, 2, 3)), np.float32(1e-30))
-    weights = weighted(factors.matrix(R.shape[:3]).T, rows=1 / norm)
-    factors.C[:] = 0
-    add_matrix_product(weights, flat_rows(R), factors.C, workers)
+def project_all(R: NDArray[np.float32], A: sp.csc_matrix, workers: Workers) -> NDArray[np.float32]:
+    """``c = a'R / a'a`` of all components ``(n, n_bins)``, each alone; ``R (Z, Y, X, n_bins)``."""
+    norm = np.asarray(A.multiply(A).sum(0)).ravel()
+    C = np.zeros((A.shape[1], R.shape[-1]), np.float32)
+    add_matrix_product(weighted(A.T, rows=1 / np.maximum(norm, 1e-30)), flat_rows(R), C, workers)
+    return C
 
 
-def take_out(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
-    """``R -= A C`` in place."""
-    add_matrix_product(-factors.matrix(R.shape[:3]).tocsr(), factors.C, flat_rows(R), workers)
+def take_out(
+    R: NDArray[np.float32], A: sp.csc_matrix, C: NDArray[np.float32], workers: Workers
+) -> None:
+    """``R -= A C`` in place, for components no two of which share a pixel."""
+    rows = flat_rows(R)
+
+    def work(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            take_product(rows, *column(A, k), C[k])
+
+    workers.ranges(work, len(C), AT_ONCE)
 
 
 def project(

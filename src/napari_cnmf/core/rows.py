@@ -103,6 +103,12 @@ def weighted(
     return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
+def column(matrix: sp.csc_matrix, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Row numbers and values of column ``k``."""
+    used = slice(matrix.indptr[k], matrix.indptr[k + 1])
+    return matrix.indices[used], matrix.data[used]
+
+
 def flat_rows(R: NDArray[np.float32]) -> NDArray[np.float32]:
     """``R (Z, Y, X, n_bins)`` as rows ``(n_pixels, n_bins)``, the same memory."""
     return R.reshape(-1, R.shape[-1])

@@ -10,10 +10,8 @@ cancels: ``sn^2 = E[(y[t-1] - 2 y[t] + y[t+1])^2] / 6``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.reading import frame_blocks, read_blocks
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import BinStore
 
@@ -29,8 +28,6 @@ FEWEST_BINS = 30
 _BLOCK = 1024
 _AT_ONCE = 64
 """Frames that a thread looks through together for empty ones."""
-_READERS = 4
-"""Threads that read a block of frames together, at most."""
 _SAMPLE_LOST = 512
 """So many pixels are looked at to tell an empty frame."""
 
@@ -156,50 +153,6 @@ def choose_bin(
     """
     wanted = min(max(1, round(0.5 * decay_time_s * frame_rate_hz)), n_frames // 100)
     return int(max(1, wanted, min(tsub or 1, n_frames // FEWEST_BINS)))
-
-
-def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int) -> list[int]:
-    """First frames of consecutive blocks of whole bins, and the end of the movie."""
-    n = max(3, block_bytes // max(1, frame_bytes))
-    n = max(per_bin, n // per_bin * per_bin)
-    return [*range(0, n_frames, n), n_frames]
-
-
-def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
-    """Frames as ``(n, n_pixels)`` of a type that the kernels know, copied only if need be."""
-    flat = frames.reshape(len(frames), -1)
-    dtype = np.uint16 if flat.dtype in (np.dtype(np.uint16), np.dtype(np.uint8)) else np.float32
-    flat = np.ascontiguousarray(flat, dtype=dtype)
-    return flat if flat.flags.writeable else flat.copy()
-
-
-def read_blocks(
-    source: FrameSource, edges: list[int], workers: Workers
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time."""
-    longest = max(b - a for a, b in pairwise(edges))
-    buffers: list[NDArray[Any]] = []
-    apart = getattr(source, "frames_apart", False)
-    n_parts = min(_READERS, workers.n_threads) if apart else 1
-    with ThreadPoolExecutor(n_parts) as readers:
-
-        def read(i: int) -> tuple[int, NDArray[Any]]:
-            if len(buffers) <= i % 3:
-                buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
-            first, n = edges[i], edges[i + 1] - edges[i]
-            parts = pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist())
-            frames = buffers[i % 3][:n]
-
-            def read_part(part: tuple[int, int]) -> None:
-                a, b = part
-                if b > a:
-                    source.read(first + a, first + b, out=frames[a:b])
-
-            # Copying from the disk's cache, or unpacking, would keep all other cores waiting.
-            list(readers.map(read_part, parts))
-            return first, as_kernel_frames(frames)
-
-        yield from workers.ahead(read, range(len(edges) - 1))
 
 
 def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:

@@ -25,13 +25,11 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import cell_weights, pixel_weights
-from napari_cnmf.core.binning import frame_blocks, read_blocks
 from napari_cnmf.core.geometry import Field, Grid
+from napari_cnmf.core.reading import each_piece
 from napari_cnmf.core.rows import weighted
 from napari_cnmf.core.source import FrameSource
 
-_AT_ONCE = 16
-"""Frames that one thread projects and solves in one go."""
 _COMPONENTS = 64
 """Components whose part of the traces' system a thread makes in one go."""
 _BLOCK = 128
@@ -322,24 +320,18 @@ def extract_traces(
     n_frames = source.shape[0]
     raw = np.zeros((demixer.weights.shape[1], n_frames), np.float32)
     along = np.zeros((len(modes), n_frames), np.float32)
-    frame_bytes = demixer.field.n_pixels * source.dtype.itemsize
     dead = demixer.q == 0
     readout = demixer.readout(modes)
-    for start, frames in read_blocks(
-        source, frame_blocks(n_frames, frame_bytes, 1, block_bytes), workers
-    ):
-        stop = start + len(frames)
+
+    # A lost frame of NaN would poison nothing but itself; it is replaced below.
+    def work(start: int, frames: NDArray[Any]) -> None:
         if frames.dtype == np.float32 and dead.any():
             frames[:, dead] = 0
+        onto, sums = demixer.project(frames)
+        at = slice(start, start + len(frames))
+        raw[:, at], along[:, at] = demixer.solve(onto, sums, readout)
 
-        # A lost frame of NaN would poison nothing but itself; it is replaced below.
-        def work(a: int, b: int, frames: NDArray[Any] = frames, start: int = start) -> None:
-            onto, sums = demixer.project(frames[a:b])
-            at = slice(start + a, start + b)
-            raw[:, at], along[:, at] = demixer.solve(onto, sums, readout)
-
-        workers.ranges(work, len(frames), _AT_ONCE)
-        on_block(stop)
+    each_piece(source, workers, work, block_bytes=block_bytes, on_block=on_block)
     if lost.any() and not lost.all():
         good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)
         for rows in (raw, along):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.binning import frame_blocks, read_blocks
+from napari_cnmf.core.reading import frame_blocks, read_blocks
 from napari_cnmf.core.source import FrameSource
 
 N_PEAKS = 10

@@ -1,0 +1,108 @@
+"""Reading a movie front to back: blocks of frames in order, or pieces on all threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.source import FrameSource
+
+_READERS = 4
+"""Threads that read a block of frames together, at most."""
+_PIECE_BYTES = 4 << 20
+"""What a thread reads and works on at once: as much as the cache holds while it does."""
+_FEWEST, _MOST = 8, 64
+"""Frames in a piece."""
+
+
+def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int) -> list[int]:
+    """First frames of consecutive blocks of whole bins, and the end of the movie."""
+    n = max(3, block_bytes // max(1, frame_bytes))
+    n = max(per_bin, n // per_bin * per_bin)
+    return [*range(0, n_frames, n), n_frames]
+
+
+def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
+    """Frames as ``(n, n_pixels)`` of a type that the kernels know, copied only if need be."""
+    flat = frames.reshape(len(frames), -1)
+    dtype = np.uint16 if flat.dtype in (np.dtype(np.uint16), np.dtype(np.uint8)) else np.float32
+    flat = np.ascontiguousarray(flat, dtype=dtype)
+    return flat if flat.flags.writeable else flat.copy()
+
+
+def read_blocks(
+    source: FrameSource, edges: list[int], workers: Workers
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time."""
+    longest = max(b - a for a, b in pairwise(edges))
+    buffers: list[NDArray[Any]] = []
+    apart = getattr(source, "frames_apart", False)
+    n_parts = min(_READERS, workers.n_threads) if apart else 1
+    with ThreadPoolExecutor(n_parts) as readers:
+
+        def read(i: int) -> tuple[int, NDArray[Any]]:
+            if len(buffers) <= i % 3:
+                buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
+            first, n = edges[i], edges[i + 1] - edges[i]
+            parts = pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist())
+            frames = buffers[i % 3][:n]
+
+            def read_part(part: tuple[int, int]) -> None:
+                a, b = part
+                if b > a:
+                    source.read(first + a, first + b, out=frames[a:b])
+
+            # Copying from the disk's cache, or unpacking, would keep all other cores waiting.
+            list(readers.map(read_part, parts))
+            return first, as_kernel_frames(frames)
+
+        yield from workers.ahead(read, range(len(edges) - 1))
+
+
+def each_piece(
+    source: FrameSource,
+    workers: Workers,
+    work: Callable[[int, NDArray[Any]], None],
+    *,
+    block_bytes: int,
+    on_block: Callable[[int], None],
+) -> None:
+    """Call ``work(start, frames)`` for all frames, some at a time, in any order, on all threads.
+
+    Where frames lie apart each thread reads its own: what it has just read is in its cache, and no
+    thread reads ahead for the others. ``frames (n, n_pixels)`` may be changed.
+    """
+    frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+    n_frames, n = source.shape[0], int(np.clip(_PIECE_BYTES // frame_bytes, _FEWEST, _MOST))
+    if not getattr(source, "frames_apart", False):
+        edges = frame_blocks(n_frames, frame_bytes, 1, block_bytes)
+        for start, frames in read_blocks(source, edges, workers):
+            pieces = [(start + a, frames[a : a + n]) for a in range(0, len(frames), n)]
+            workers.map(lambda piece: work(*piece), pieces)
+            on_block(start + len(frames))
+        return
+    buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
+    for _ in range(workers.n_threads):
+        buffers.put(np.empty((n, *source.shape[1:]), source.dtype))
+
+    def read_and_work(start: int) -> None:
+        buffer = buffers.get()
+        try:
+            frames = buffer[: min(n, n_frames - start)]
+            source.read(start, start + len(frames), out=frames)
+            work(start, as_kernel_frames(frames))
+        finally:
+            buffers.put(buffer)
+
+    group = n * max(4 * workers.n_threads, block_bytes // (n * frame_bytes))
+    for first in range(0, n_frames, group):
+        stop = min(first + group, n_frames)
+        workers.map(read_and_work, range(first, stop, n))
+        on_block(stop)

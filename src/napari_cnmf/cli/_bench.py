@@ -127,7 +127,12 @@ def choose_engines(asked: str) -> list[str]:
 
 
 def _warm_up(folder: Path) -> None:
-    """Compile the kernels, so that no row pays for it."""
+    """Compile the kernels, so that no row pays for it, and what pip compiles when it installs."""
+    import compileall
+
+    import napari_cnmf
+
+    compileall.compile_dir(Path(napari_cnmf.__file__).parent, quiet=2)
     row = rows_of("smoke")[0]
     measure(row, "builtin", row.simulate(folder / "warm-up.npy"), folder)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel
 
-STANDS_OUT = 2.0
+STANDS_OUT = 1.5
 """Least size of an event, with its neighbours in time, in units of the matched filter's noise."""
 _SWEEPS = 40
 _STILL = 1e-3

@@ -130,7 +130,7 @@ def test_a_seed_is_the_highest_of_its_square() -> None:
     correlation = np.full((20, 30), 0.9, np.float32)
     pnr = np.zeros((20, 30), np.float32)
     pnr[5, 5], pnr[5, 7], pnr[15, 25], pnr[0, 0] = 10, 12, 8, 30
-    images = LocalImages(pnr, correlation, pnr, None)
+    images = LocalImages(pnr, correlation, pnr)
     assert find_seeds(images, 0.8, 5, 5).tolist() == [[0, 0], [5, 7], [15, 25]]
     assert find_seeds(images, 0.8, 9, 5, border_px=1).tolist() == [[5, 7]]
     # the higher neighbour is below a threshold: the lower one is a seed then

@@ -153,7 +153,6 @@ class Library:
 
     decay_s: NDArray[np.float64]
     rise_s: NDArray[np.float64]
-    onset: NDArray[np.float64]
     waves: NDArray[np.float64]
     tails: NDArray[np.float64]
 
@@ -175,7 +174,7 @@ class Library:
             waves += (1 - np.exp(-after / r[:, None])) * np.exp(-after / d[:, None])
         tails = _unit(np.exp(-np.arange(length + 3)[None] / (d[:, None] * frame_rate_hz)))
         waves -= (waves * tails).sum(1, keepdims=True) * tails
-        return cls(d, r, o, _unit(waves), tails)
+        return cls(d, r, _unit(waves), tails)
 
     def fit(self, average: NDArray[np.float64], rise_s: float | None = None) -> tuple[float, float]:
         """Decay and rise time of the waveform that is nearest, with the rise fixed if given."""

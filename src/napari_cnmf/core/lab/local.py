@@ -3,7 +3,7 @@
 One-photon: frames are filtered with a Gaussian disc of zero sum, which takes out the smooth
 background, and values below three times the noise are left out of the correlation: the images
 that CNMF-E chooses its seeds from (Zhou et al. 2018, eLife 7, e28728), so that thresholds read off
-here mean the same there. Two-photon: means over a few frames, unfiltered.
+here mean the same there.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from scipy.ndimage import grey_dilation
 
 from napari_cnmf.core._report import Report
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.binning import choose_bin
 from napari_cnmf.core.lab.sample import Sample
-from napari_cnmf.core.summary import summary_images
 
 _LEAST = 3.0
 """Values below so many times the noise are no signal to a one-photon correlation image."""
@@ -35,29 +33,11 @@ class LocalImages:
     ----------
     mean, correlation, pnr
         ``(Y, X)`` float32 of the sample.
-    g_sig
-        Of the filter along (y, x), pixels of the sample; ``None`` without.
     """
 
     mean: NDArray[np.float32]
     correlation: NDArray[np.float32]
     pnr: NDArray[np.float32]
-    g_sig: tuple[float, float] | None
-
-
-def plain_images(
-    sample: Sample, frame_rate_hz: float, decay_time_s: float, report: Report | None = None
-) -> LocalImages:
-    """Images of means over half a decay time, without a filter: two-photon."""
-    report = report or Report()
-    per_bin = choose_bin(frame_rate_hz, decay_time_s, len(sample.frames))
-    images = summary_images(
-        sample.source,
-        frames_per_bin=per_bin,
-        on_progress=report.on_progress,
-        should_stop=report.should_stop,
-    )
-    return LocalImages(images["mean"], images["correlation"], images["pnr"], None)
 
 
 def filtered_images(
@@ -85,7 +65,7 @@ def filtered_images(
         alive = noise > 0
         correlation = _correlate(sample, psf, mean, noise, report)
     pnr = np.where(alive, np.maximum(top, 0) / np.where(alive, noise, 1), 0)
-    return LocalImages(raw_mean, correlation, pnr.astype(np.float32), g_sig)
+    return LocalImages(raw_mean, correlation, pnr.astype(np.float32))
 
 
 @dataclass(frozen=True, eq=False)

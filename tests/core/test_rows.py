@@ -24,6 +24,7 @@ from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.peel import fill_boxes, keep_strongest_part
 from napari_cnmf.core.rank_one import Place, project, project_all, soft_threshold, take_out
 from napari_cnmf.core.rows import add_matrix_product, flat_rows, sum_rows, take_product
+from napari_cnmf.core.shape import inscribed_radius
 
 RNG = np.random.default_rng(0)
 FIELDS = [Field((1, 23, 31), (0, 3, 4)), Field((5, 17, 14), (2, 3, 3))]
@@ -101,6 +102,16 @@ def test_the_part_with_the_most_energy_stays() -> None:
     assert size == np.count_nonzero(expected)
     assert keep_connected(a.ravel(), box, 100.0) == 0
     assert not a.any()
+
+
+def test_the_largest_circle_inside_is_as_wide_as_the_distance_to_the_outside() -> None:
+    masks = RNG.random((9, 13, 17)) > 0.2
+    masks[0], masks[1] = False, True
+    found = inscribed_radius(masks, 2.0, 3.0)
+    assert found[0] == 0
+    for mask, radius in zip(masks[1:], found[1:], strict=True):
+        distance = ndi.distance_transform_edt(np.pad(mask, 1), sampling=(1 / 2, 1 / 3))
+        assert radius == pytest.approx(distance.max() - 0.5 / np.sqrt(6), rel=1e-5)
 
 
 def test_energy_is_that_of_what_stands_out_on_either_side() -> None:

@@ -33,7 +33,7 @@ from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.plan import choose_tiles
-from napari_cnmf.core.project import Demixer, invert
+from napari_cnmf.core.project import Demixer, invert, traces_equations
 from napari_cnmf.core.rvalues import find_peaks, own_frames
 from napari_cnmf.core.shape import measure_shapes
 from napari_cnmf.core.shared import shared_courses, take_out_courses
@@ -282,6 +282,28 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     darker = (mean + A @ rest).astype(np.float32)
     of_mean = Demixer.build(field, A, darker, sn, inside, np.ones(field.shape, np.float32), WORKERS)
     np.testing.assert_allclose(of_mean.level_in_mean(), rest, atol=2e-3)
+
+
+def test_the_system_of_the_traces_is_that_of_the_equation_whatever_the_threads() -> None:
+    """With more components than are set up in one go, some of them empty."""
+    rng = np.random.default_rng(6)
+    field = Field((1, 40, 44), (0, 3, 3))
+    n_pixels, grid = field.n_pixels, field.grid
+    A = sp.random(n_pixels, 150, 0.01, format="csc", rng=rng, dtype=np.float32)
+    A.data[A.indptr[7] : A.indptr[8]] = 0
+    A.eliminate_zeros()
+    gain, q = rng.uniform(0.5, 1.5, (2, n_pixels)).astype(np.float32)
+    H = sp.random(grid.n_cells, grid.n_cells, 0.1, format="csr", rng=rng)
+    D = A.T.toarray() * gain @ grid.interpolation.toarray() @ H.toarray()
+    N = grid.cells.toarray() * q @ A.toarray()
+    with Workers(1) as one, Workers(3) as three:
+        found = traces_equations(A, gain, q, grid, H, three)
+        again = traces_equations(A, gain, q, grid, H, one)
+    for matrix, same, expected in zip(
+        found, again, (D, N, A.T.toarray() @ A.toarray() - D @ N), strict=True
+    ):
+        np.testing.assert_allclose(matrix.toarray(), expected, atol=1e-4)
+        np.testing.assert_array_equal(matrix.toarray(), same.toarray())
 
 
 @pytest.mark.parametrize("n", [1, 128, 333])

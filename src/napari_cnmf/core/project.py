@@ -161,7 +161,7 @@ class Demixer:
             H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ grid.smoothing
         else:
             H = from_sums
-        D, N, system = _equations(A, gain.ravel(), flat_q, grid, H.tocsr(), workers)
+        D, N, system = traces_equations(A, gain.ravel(), flat_q, grid, H.tocsr(), workers)
         weights = weighted(A.T, columns=one_over).T
         weights.indptr = np.ascontiguousarray(weights.indptr, np.int32)
         weights.indices = np.ascontiguousarray(weights.indices, np.int32)
@@ -205,7 +205,7 @@ class Demixer:
         return Readout(of_sums, np.asarray((self.N.T @ of_sums.T).T))
 
 
-def _equations(
+def traces_equations(
     A: sp.csc_matrix,
     gain: NDArray[np.float32],
     q: NDArray[np.float32],

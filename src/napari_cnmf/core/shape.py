@@ -49,7 +49,7 @@ class Shapes:
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
-def _inscribed(masks: NDArray[np.bool_], unit_y: float, unit_x: float) -> NDArray[np.float64]:
+def inscribed_radius(masks: NDArray[np.bool_], unit_y: float, unit_x: float) -> NDArray[np.float64]:
     """Radius of the largest circle inside each mask, lengths over their units; 0 if empty.
 
     From the distance of each pixel to the nearest one outside, along the rows and then across
@@ -149,7 +149,7 @@ def measure_shapes(factors: Factors, field: Field) -> Shapes:
         edge = (at <= 0) | (at >= field.shape[axis + 1] - 1)
         cut |= (used & edge).any(1)
     return Shapes(
-        width=_inscribed(_closed(smooth), unit_y, unit_x),
+        width=inscribed_radius(_closed(smooth), unit_y, unit_x),
         eccentricity=np.sqrt(np.maximum(1 - small / large, 0)),
         solidity=smooth.sum((1, 2)) / np.maximum(hull, 1e-12),
         area=core.sum((1, 2)) / (unit_y * unit_x),

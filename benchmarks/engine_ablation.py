@@ -226,7 +226,7 @@ WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
     "second round of least squares": ((), {"steps": Steps(rounds=(1, 1, 1))}),
     "merging": ((), {"steps": Steps(merge_correlation=None)}),
     "detrending": ((("search.find_trend", _no_trend),), {}),
-    "relaxed events": ((("tracing.deconvolve", partial(deconvolve, relaxed=False)),), {}),
+    "relaxed events": ((("tracing.deconvolve", partial(deconvolve, stands_out=None)),), {}),
     "(decay told twice too long)": ((), {"decay": 2.0}),
     "estimation of that decay": ((("tracing.estimate_kinetics", _told),), {"decay": 2.0}),
 }

@@ -30,7 +30,7 @@ def solve(raw: NDArray[np.float32], p: int, *, relaxed: bool) -> Deconvolved:
     n = len(raw)
     return deconvolve(
         raw, np.full(n, DECAY), np.full(n, RISE), RATE, p=p, s_min=0.0, workers=WORKERS,
-        relaxed=relaxed,
+        stands_out=STANDS_OUT if relaxed else None,
     )  # fmt: skip
 
 

@@ -215,7 +215,7 @@ def deconvolve(
     p: int,
     s_min: float | NDArray[np.floating],
     workers: Workers,
-    relaxed: bool = True,
+    stands_out: float | None = STANDS_OUT,
     drift: float = DRIFT,
     least_baseline: NDArray[np.floating] | None = None,
     on_rows: Callable[[int], None] = lambda done: None,
@@ -232,9 +232,10 @@ def deconvolve(
         Order of the AR model; 0 keeps the trace above its baseline.
     s_min
         Smallest spike of each trace, or of all: in its units if positive, of its noise if negative.
-    relaxed
-        Take half the penalty's bias from the events; not where a smallest spike is asked for,
-        below which a mean of two solutions would lead.
+    stands_out
+        From so many standard deviations on half the penalty's bias is taken from an event;
+        ``None``: from none. Nor where a smallest spike is asked for, below which a mean of two
+        solutions would lead.
     drift
         Change of a baseline that counts, in units of the noise.
     least_baseline
@@ -259,8 +260,8 @@ def deconvolve(
             for row, k in zip(y, ids.tolist(), strict=True):
                 smallest = -bound[k] * noise[k] if bound[k] < 0 else bound[k]
                 c, s = penalised(row, g[k], PENALTY * noise[k] * norm[k], smallest)
-                if last and relaxed and not smallest:
-                    relax(row, *_two(g[k]), STANDS_OUT * noise[k] / norm[k], c, s)
+                if last and stands_out is not None and not smallest:
+                    relax(row, *_two(g[k]), stands_out * noise[k] / norm[k], c, s)
                 C[k], S[k] = c, s
             if not last:
                 baseline = baseline + quiet_level(raw[ids], baseline, C[ids], noise[ids], window)

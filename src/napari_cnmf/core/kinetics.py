@@ -77,7 +77,7 @@ def estimate_kinetics(
         return Kinetics(decay, rise, 0)
     first = deconvolve(
         raw, decay, rise, frame_rate_hz,
-        p=1, s_min=0.0, workers=workers, relaxed=False, drift=drift,
+        p=1, s_min=0.0, workers=workers, stands_out=None, drift=drift,
     )  # fmt: skip
     length = max(6, round(2.5 * decay_time_s * frame_rate_hz))
     sums = np.zeros((n, length + 3))

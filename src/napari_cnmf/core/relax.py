@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel
 
-STANDS_OUT = 1.5
-"""Least size of an event, with its neighbours in time, in units of the matched filter's noise."""
+STANDS_OUT, STANDS_OUT_ONE_PHOTON = 1.5, 2.0
+"""Least size of an event, with its neighbours in time, in units of the matched filter's noise. What
+is left of a one-photon background moves as slowly as calcium, and is no event."""
 _SWEEPS = 40
 _STILL = 1e-3
 """Coordinate descent ends when no spike moves by this share of the largest."""

@@ -21,6 +21,7 @@ from napari_cnmf.core.kriging import foresee_background
 from napari_cnmf.core.modes import BackgroundModes, background_rank, find_modes, no_modes
 from napari_cnmf.core.plan import Plan
 from napari_cnmf.core.project import Demixer, Traces, extract_traces
+from napari_cnmf.core.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.params import CNMFParams
 
@@ -98,6 +99,7 @@ def trace(
         p=p, s_min=s_min / footprint_norms(A, sn) if s_min > 0 else s_min,
         workers=workers, drift=drift,
         # A trace is what exceeds the mean image; where that is 0, so is the trace with it.
+        stands_out=STANDS_OUT if found.fine_background is None else STANDS_OUT_ONE_PHOTON,
         least_baseline=-demixer.level_in_mean() if temporal.bas_nonneg else None,
         on_rows=lambda done: report.progress("deconvolving", done, n),
     )  # fmt: skip

@@ -123,6 +123,7 @@ class Seen:
     shapes: Shapes
     field: Field
     dark: NDArray[np.bool_] | None
+    likely: NDArray[np.bool_] | None
     components: Components
 
 
@@ -156,9 +157,11 @@ def watch(
         seen["field"] = field
         return measure_shapes(factors, field)
 
-    def judge(factors: Factors, shapes: Shapes, size: float, rule: Any, dark: Any) -> Any:
-        seen.update(factors=factors, shapes=shapes, dark=dark)
-        return classify(factors, shapes, size, rule, dark)
+    def judge(
+        factors: Factors, shapes: Shapes, size: float, rule: Any, dark: Any, *, likely: Any
+    ) -> Any:
+        seen.update(factors=factors, shapes=shapes, dark=dark, likely=likely)
+        return classify(factors, shapes, size, rule, dark, likely=likely)
 
     with (
         patch.object(evaluate, "classify", judge),
@@ -248,7 +251,8 @@ def judged(seen: Seen, rule: Rule | None, shapes: Shapes | None = None) -> Compo
     c = seen.components
     if rule is None:
         return c.replace(accepted=passes_thresholds(c.replace(classes=None), _quality()))
-    found = classify(seen.factors, shapes or seen.shapes, seen.field.size, rule, seen.dark)
+    shapes, likely = shapes or seen.shapes, seen.likely
+    found = classify(seen.factors, shapes, seen.field.size, rule, seen.dark, likely=likely)
     c = c.replace(classes=found.names)
     return c.replace(accepted=passes_thresholds(c, _quality()))
 
@@ -266,6 +270,7 @@ def rule_rows(seen: Seen) -> dict[str, Components]:
     with patches(("shape._closed", lambda m: np.pad(m, ((0, 0), (1, 1), (1, 1))))):
         shapes = measure_shapes(seen.factors, seen.field)
     rows["rule: closing of outlines"] = judged(seen, Rule(), shapes)
+    rows["rule: narrow ones that the classifier takes"] = judged(replace(seen, likely=None), Rule())
     rows["rule: brightness at rest"] = judged(replace(seen, dark=None), Rule())
     with patches(("classify.typical_width", lambda *inputs: 1.0)):
         rows["rule: the movie's own cell size"] = judged(seen, Rule())

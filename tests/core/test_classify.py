@@ -25,6 +25,7 @@ def judged(
     traces: np.ndarray | None = None,
     rule: Rule | None = None,
     n_plain: int = 5,
+    likely: np.ndarray | None = None,
 ):
     """Class and reasons of each; the first is the strongest. Five plain cells set the size."""
     cells = [disc(15, 15 + 20 * i, 5) for i in range(n_plain)]
@@ -38,7 +39,7 @@ def judged(
         C[: len(traces)] = traces
     factors = Factors(np.zeros((n, 3), np.int64), foot, C)
     shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
-    classes = classify(factors, shapes, G_SIG, rule)
+    classes = classify(factors, shapes, G_SIG, rule, likely=likely)
     return classes.names[: len(drawn)].tolist(), classes.reasons[: len(drawn)]
 
 
@@ -46,6 +47,14 @@ def test_a_cell_found_twice_is_one_soma() -> None:
     names, reasons = judged([disc(60, 60, 5), disc(61, 60, 5)])
     assert names == ["soma", "fragment"]
     assert reasons[1] == ("on the same pixels as component 0",)
+
+
+def test_a_small_one_is_a_soma_if_the_classifier_takes_it_for_one() -> None:
+    small, smaller = disc(60, 60, 3), disc(60, 90, 2)
+    assert judged([small, smaller])[0] == ["process", "process"]
+    names, reasons = judged([small, smaller], likely=np.ones(7, np.bool_))
+    assert names == ["soma", "process"]
+    assert reasons[1] == ("narrower than a cell",)
 
 
 def test_cells_that_overlap_stay_two() -> None:

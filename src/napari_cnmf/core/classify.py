@@ -24,6 +24,8 @@ class Rule:
     width: float = 0.66
     """Least inscribed radius, times the movie's own cell size."""
     width_bounds: tuple[float, float] = (0.42, 1.2)
+    width_likely: float = 0.75
+    """Share of it that is enough for what the classifier takes for a soma."""
     eccentricity: float = 0.88
     eccentricity_cut: float = 0.93
     """Of one that the border cuts: half a disc has 0.85."""
@@ -41,6 +43,8 @@ class Rule:
     """... and never above this."""
 
 
+LIKELY = 0.5
+"""Probability from which on the classifier takes a footprint for a soma."""
 ONE_PHOTON_RULE = Rule(wide=5.5, widest=7.5)
 """Cells above and below the focus are wide, smooth and weak, and two-photon light sees none of
 them: 5.5 is the area that one cell in ten exceeds, 7.5 one in five hundred."""
@@ -71,6 +75,8 @@ def classify(
     size: float,
     rule: Rule | None = None,
     dark: NDArray[np.bool_] | None = None,
+    *,
+    likely: NDArray[np.bool_] | None = None,
 ) -> Classes:
     """Class of each component and why.
 
@@ -81,6 +87,9 @@ def classify(
     dark
         Those that are no brighter at rest than what is around them ``(n,)``; see
         :func:`napari_cnmf.core.contrast.find_dark`.
+    likely
+        Those that the classifier takes for somata ``(n,)``: where cells differ much in size, small
+        ones are narrower than what is not round is beside large ones.
     """
     rule = rule or Rule()
     n = len(factors)
@@ -100,7 +109,10 @@ def classify(
     least = float(np.clip(rule.width * scale, *rule.width_bounds))
     # A cell cut by the border shows a part of its outline.
     whole = ~shapes.cut
-    fail(shapes.width < np.where(whole, least, 0.8 * least), "narrower than a cell")
+    enough = np.where(whole, least, 0.8 * least)
+    if likely is not None:
+        enough[likely] *= rule.width_likely
+    fail(shapes.width < enough, "narrower than a cell")
     longest = np.where(whole, rule.eccentricity, rule.eccentricity_cut)
     fail(shapes.eccentricity >= longest, "elongated")
     fail(shapes.solidity < rule.solidity, "ragged outline")

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._report import Report, logger, never_stop, no_progress
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.classify import ONE_PHOTON_RULE, classify
+from napari_cnmf.core.classify import LIKELY, ONE_PHOTON_RULE, Rule, classify
 from napari_cnmf.core.contrast import find_dark
 from napari_cnmf.core.gather import Found
 from napari_cnmf.core.plan import Plan
+from napari_cnmf.core.rank_one import active_energy
 from napari_cnmf.core.rvalues import spatial_correlation
-from napari_cnmf.core.shape import Shapes, measure_shapes
+from napari_cnmf.core.shape import Shapes, measure_shapes, typical_width
 from napari_cnmf.core.snr import trace_snr
 from napari_cnmf.core.soma_score import own_size, soma_scores
 from napari_cnmf.core.source import (
@@ -68,19 +69,19 @@ def score_components(
         rule, dark = ONE_PHOTON_RULE, None
     else:
         image = mean.reshape(plan.field.shape)
-        rule, dark = None, find_dark(found.factors, image, np.asarray(scored.snr), workers)
-    classes = classify(found.factors, shapes, plan.field.size, rule, dark)
+        rule, dark = Rule(), find_dark(found.factors, image, np.asarray(scored.snr), workers)
+    width = typical_width(shapes, active_energy(found.factors), rule.eccentricity)
+    attributes = scored.attributes | {"typical_width": 1.0 if width is None else width}
+    soma = classifier_scores(scored.replace(attributes=attributes), params)
+    likely = soma >= LIKELY if len(soma) else None
+    classes = classify(found.factors, shapes, plan.field.size, rule, dark, likely=likely)
     scored = scored.replace(
         classes=classes.names,
-        attributes=scored.attributes
-        | {
-            "reasons": [list(r) for r in classes.reasons],
-            "typical_width": classes.typical_width,
-        },
+        cnn_preds=soma,
+        attributes=attributes | {"reasons": [list(r) for r in classes.reasons]},
     )
-    scored = scored.replace(cnn_preds=classifier_scores(scored, params))
     accepted = passes_thresholds(scored, params.quality)
-    return scored.replace(accepted=accepted), classes.typical_width
+    return scored.replace(accepted=accepted), attributes["typical_width"]
 
 
 def evaluate_result(

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from numpy.typing import NDArray
 from hand_count import FRAME_RATE_HZ, Standing, count_params, stand
 from napari_cnmf.core import evaluate, run_cnmf
 from napari_cnmf.core.classify import Rule, classify
-from napari_cnmf.core.deconvolve import deconvolve
 from napari_cnmf.core.detect import Steps, Tile
 from napari_cnmf.core.energy import energy_threshold
 from napari_cnmf.core.factors import Factors
@@ -229,7 +227,7 @@ WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
     "second round of least squares": ((), {"steps": Steps(rounds=(1, 1, 1))}),
     "merging": ((), {"steps": Steps(merge_correlation=None)}),
     "detrending": ((("search.find_trend", _no_trend),), {}),
-    "relaxed events": ((("tracing.deconvolve", partial(deconvolve, stands_out=None)),), {}),
+    "relaxed events": ((("tracing.STANDS_OUT", None),), {}),
     "(decay told twice too long)": ((), {"decay": 2.0}),
     "estimation of that decay": ((("tracing.estimate_kinetics", _told),), {"decay": 2.0}),
 }

@@ -22,8 +22,14 @@ from napari_cnmf.core.footprints import keep_connected, median3
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.peel import fill_boxes, keep_strongest_part
-from napari_cnmf.core.rank_one import Place, project, project_all, soft_threshold, take_out
-from napari_cnmf.core.rows import add_matrix_product, flat_rows, sum_rows, take_product
+from napari_cnmf.core.rank_one import Place, project, project_all, soft_threshold
+from napari_cnmf.core.rows import (
+    add_matrix_product,
+    flat_rows,
+    sum_rows,
+    take_columns,
+    take_product,
+)
 from napari_cnmf.core.shape import inscribed_radius
 
 RNG = np.random.default_rng(0)
@@ -223,7 +229,7 @@ def test_boxes_are_fitted_as_with_plain_arrays() -> None:
             np.testing.assert_allclose(factors.foot[k], a, atol=1e-3)
             np.testing.assert_allclose(factors.C[k], c, atol=1e-3)
         assert lit.tolist() == [True, True, False]
-        take_out(R, A, factors.C, workers)
+        take_columns(flat_rows(R), A, factors.C, workers)
     expected = flat_rows(before) - A @ factors.C
     np.testing.assert_allclose(flat_rows(R), expected, atol=1e-4)
 

@@ -25,7 +25,7 @@ from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.lattice import Lattice, filter_residual
-from napari_cnmf.core.rows import column, take_product
+from napari_cnmf.core.rows import take_columns
 
 DECAY = 0.6
 """What is left of an event after a bin, which lasts half a decay: exp(-1/2)."""
@@ -35,8 +35,8 @@ _SAMPLES = 128
 """So many bins tell a site's noise to 14 %, which would double the energy of noise."""
 
 
-_AT_ONCE = 8
-"""Components that a thread takes out in one go."""
+_SITES = 256
+"""Sites that a thread measures in one go."""
 
 
 def gather_decay(traces: NDArray[np.float32]) -> None:
@@ -198,14 +198,11 @@ class EnergyMap:
         seen = factors.C.copy()
         gather_decay(seen)
         weights = self.lattice.filtered(factors)
-
-        def work(start: int, stop: int) -> None:
-            for k in range(start, stop):
-                sites, a = column(weights, k)
-                take_product(self.F, sites, a, seen[k])
-                _energy_sites(self.F, self.state, sites, 0, len(sites))
-
-        workers.ranges(work, len(factors), _AT_ONCE)
+        take_columns(self.F, weights, seen, workers)
+        sites = weights.indices
+        workers.ranges(
+            lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
+        )
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.

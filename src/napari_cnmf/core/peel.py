@@ -22,8 +22,8 @@ from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trac
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
 from napari_cnmf.core.footprints import SUPPORT, keep_connected, smooth_planes
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import alternate_boxes, project_all, take_out
-from napari_cnmf.core.rows import flat_rows
+from napari_cnmf.core.rank_one import alternate_boxes, project_all
+from napari_cnmf.core.rows import flat_rows, take_columns
 
 MIN_AREA = 0.5
 """Smallest footprint in units of the cell area gSig^2."""
@@ -231,7 +231,7 @@ def _peel_round(
     weak = ~(own[worth] >= energy_threshold(n_bins))
     verdict[worth[weak]] = 3
     good = some.take(~weak)
-    take_out(R, A[:, ~weak], good.C, workers)
+    take_columns(flat_rows(R), A[:, ~weak], good.C, workers)
     energy.take_out(good, workers)
     return _Round(good, own, np.where(lit, area, 0), verdict)
 

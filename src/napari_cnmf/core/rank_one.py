@@ -16,15 +16,11 @@ from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.rows import (
     add_matrix_product,
-    column,
     flat_rows,
     sum_rows,
-    take_product,
     weighted,
 )
 
-AT_ONCE = 8
-"""Components that a thread takes out in one go."""
 _SAMPLES = 128
 
 
@@ -175,19 +171,6 @@ def project_all(R: NDArray[np.float32], A: sp.csc_matrix, workers: Workers) -> N
     C = np.zeros((A.shape[1], R.shape[-1]), np.float32)
     add_matrix_product(weighted(A.T, rows=1 / np.maximum(norm, 1e-30)), flat_rows(R), C, workers)
     return C
-
-
-def take_out(
-    R: NDArray[np.float32], A: sp.csc_matrix, C: NDArray[np.float32], workers: Workers
-) -> None:
-    """``R -= A C`` in place, for components no two of which share a pixel."""
-    rows = flat_rows(R)
-
-    def work(start: int, stop: int) -> None:
-        for k in range(start, stop):
-            take_product(rows, *column(A, k), C[k])
-
-    workers.ranges(work, len(C), AT_ONCE)
 
 
 def project(

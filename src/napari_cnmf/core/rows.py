@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 
+_COLUMNS = 8
+"""Columns that a thread takes out in one go."""
 _PIECES = 32
 """Pieces of a matrix product: enough for many cores, and each worth handing over."""
 
@@ -103,10 +105,17 @@ def weighted(
     return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def column(matrix: sp.csc_matrix, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Row numbers and values of column ``k``."""
-    used = slice(matrix.indptr[k], matrix.indptr[k + 1])
-    return matrix.indices[used], matrix.data[used]
+def take_columns(
+    X: NDArray[np.float32], A: sp.csc_matrix, C: NDArray[np.float32], workers: Workers
+) -> None:
+    """``X -= A C`` in place, on all threads, for columns of ``A`` no two of which share a row."""
+
+    def work(start: int, stop: int) -> None:
+        for k in range(start, stop):
+            used = slice(A.indptr[k], A.indptr[k + 1])
+            take_product(X, A.indices[used], A.data[used], C[k])
+
+    workers.ranges(work, len(C), _COLUMNS)
 
 
 def flat_rows(R: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -32,7 +32,6 @@ from napari_cnmf.core.kinetics import Library, estimate_kinetics
 from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
-from napari_cnmf.core.plan import choose_tiles
 from napari_cnmf.core.project import Demixer, invert, traces_equations
 from napari_cnmf.core.rvalues import find_peaks, own_frames
 from napari_cnmf.core.shape import measure_shapes
@@ -41,7 +40,6 @@ from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
 from napari_cnmf.core.source import ArraySource
 from napari_cnmf.core.store import MemoryStore, ScratchStore
 from napari_cnmf.core.whiten import find_trend, whiten
-from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PatchParams
 
 WORKERS = Workers(2)
@@ -433,22 +431,6 @@ def test_boxes_of_one_colour_never_touch() -> None:
             for b in cells[i + 1 :]:
                 apart = np.abs(at[a][:, None] - at[b][None])
                 assert (apart > 2 * np.array(reach)).any(-1).all()
-
-
-def test_tiles_own_every_pixel_once_and_small_budgets_are_refused() -> None:
-    field = Field((1, 300, 420), (0, 5, 5))
-    tiles = choose_tiles(field, 2000, 0.7, 1 << 20)
-    assert len(tiles) > 1
-    count = np.zeros(field.shape, int)
-    for tile in tiles:
-        count[tile.core] += 1
-        assert all(
-            r.start <= c.start and c.stop <= r.stop
-            for c, r in zip(tile.core, tile.region, strict=True)
-        )
-    assert (count == 1).all()
-    with pytest.raises(ParameterError, match="memory_gb"):
-        choose_tiles(field, 2000, 0.2, 1 << 20)
 
 
 def test_K_bounds_the_components_of_each_patch() -> None:

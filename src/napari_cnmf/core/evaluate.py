@@ -55,9 +55,7 @@ def score_components(
     --------
     evaluate_result : the scores of a result that another run or engine made.
     """
-    scored = _with_scores(
-        source, components, params, plan.frame_rate_hz, workers, report, plan.block_bytes
-    )
+    scored = _with_scores(source, components, params, plan.frame_rate_hz, workers, report)
     shapes = Shapes.concatenate(
         workers.map(
             lambda i: measure_shapes(found.factors.part(i, i + _AT_ONCE), plan.field),
@@ -141,7 +139,6 @@ def _with_scores(
     frame_rate_hz: float,
     workers: Workers,
     report: Report,
-    block_bytes: int = 32 << 20,
 ) -> Components:
     snr = trace_snr(
         components.C, frame_rate_hz, params.data.decay_time, workers, rest=components.YrA
@@ -151,7 +148,6 @@ def _with_scores(
         n_frames = source.shape[0]
         r = spatial_correlation(
             source, components.A, components.C, frame_rate_hz, workers,
-            block_bytes=block_bytes,
             on_block=lambda done: report.progress(_STAGE, done, n_frames),
         )  # fmt: skip
     return components.replace(

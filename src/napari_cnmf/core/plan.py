@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_cnmf.core.binning import choose_bin
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.lattice import Lattice
+from napari_cnmf.core.memory import Need
 from napari_cnmf.core.source import FrameSource
 from napari_cnmf.core.store import Region
 from napari_cnmf.errors import MovieError, ParameterError
@@ -17,8 +17,8 @@ from napari_cnmf.params import CNMFParams
 
 MIN_FRAMES = 30
 """Below it nothing can be told from noise."""
-_BASE_GB = 0.25
-"""Interpreter, libraries and kernels."""
+_BLOCK_BYTES = 32 << 20
+"""Most of the movie that is read at a time."""
 _TILE_SIDES = (512, 384, 256, 192, 128, 96, 64)
 _HALO = 4.0
 """Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
@@ -101,8 +101,8 @@ def make_plan(
     n_bins = shape[0] // per_bin
     budget = memory_gb if memory_gb is not None else free_memory_gb()
     frame_bytes = field.n_pixels * source.dtype.itemsize
-    block = int(min(32 << 20, max(per_bin * frame_bytes, budget * 0.05e9)))
-    tiles = choose_tiles(field, n_bins, budget, 3 * max(block, per_bin * frame_bytes))
+    block = int(min(_BLOCK_BYTES, max(per_bin * frame_bytes, budget * 0.05e9)))
+    tiles = choose_tiles(Need(field, n_bins, per_bin, source.dtype.itemsize, block), budget)
     return Plan(
         field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
         per_bin, n_bins, tiles, block, choose_blocks(field, params.init.ssub),
@@ -131,48 +131,34 @@ def memory_wanted_gb(
     """
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
-    block = max(32 << 20, per_bin * field.n_pixels * itemsize)
-    return _fixed_gb(field, 3 * block) + tile_gb(field, shape[0] // per_bin)
+    need = Need(field, shape[0] // per_bin, per_bin, itemsize, _BLOCK_BYTES)
+    return need.peak_gb(field)
 
 
-def _fixed_gb(field: Field, block_bytes: int) -> float:
-    return _BASE_GB + block_bytes * 1e-9 + 60e-9 * field.n_pixels
-
-
-def tile_gb(field: Field, n_bins: int) -> float:
-    """Memory that detection in a tile takes: its bins, the filtered sites, the footprints."""
-    sites = np.prod(Lattice.over(field).shape)
-    grid = field.grid.n_cells
-    return float(4e-9 * n_bins * (field.n_pixels + sites + 3 * grid) + 4e-9 * field.n_pixels * 30)
-
-
-def choose_tiles(
-    field: Field, n_bins: int, budget_gb: float, block_bytes: int
-) -> tuple[TilePlan, ...]:
+def choose_tiles(need: Need, budget_gb: float) -> tuple[TilePlan, ...]:
     """The whole field if it fits into the budget, else tiles of the largest side that does."""
+    field = need.field
     whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
-    fixed = _fixed_gb(field, block_bytes)
-    if fixed + tile_gb(field, n_bins) <= budget_gb:
+    least = need.peak_gb(field)
+    if least <= budget_gb:
         return (TilePlan(whole, whole),)
-    # Out of core one block of bins is held besides.
     for side in _TILE_SIDES:
         tiles = _cut(field, side)
         if len(tiles) == 1:
             continue
-        largest = max(
-            (t.region for t in tiles), key=lambda r: math.prod(s.stop - s.start for s in r)
-        )
-        shape = tuple(s.stop - s.start for s in largest)
-        part = Field((shape[0], shape[1], shape[2]), field.g_sig)
-        if fixed + tile_gb(part, n_bins) <= budget_gb:
+        largest = max((_extent(tile.region) for tile in tiles), key=math.prod)
+        least = need.peak_gb(Field(largest, field.g_sig))
+        if least <= budget_gb:
             return tiles
-    smallest = _cut(field, _TILE_SIDES[-1])[0].region
-    shape = tuple(s.stop - s.start for s in smallest)
-    needed = fixed + tile_gb(Field((shape[0], shape[1], shape[2]), field.g_sig), n_bins)
     raise ParameterError(
-        f"memory_gb must be at least {needed + 0.05:.2f} for this movie, got {budget_gb:.3g}. "
+        f"memory_gb must be at least {least + 0.05:.2f} for this movie, got {budget_gb:.3g}. "
         "Raise it, or close other programs."
     )
+
+
+def _extent(region: Region) -> tuple[int, int, int]:
+    z, y, x = (s.stop - s.start for s in region)
+    return z, y, x
 
 
 def _cut(field: Field, side: int) -> tuple[TilePlan, ...]:

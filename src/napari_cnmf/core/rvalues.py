@@ -24,8 +24,10 @@ from napari_cnmf.core.source import FrameSource
 N_PEAKS = 10
 _HEIGHT = 0.3
 _OVERLAP = 0.1
-_TRACES = 64
-"""At a time."""
+_BLOCK_BYTES = 16 << 20
+"""Of the movie that is read at a time: here it comes on top of all traces of the result."""
+_TRACES, _VALUES = 64, 200_000
+"""So many traces at a time, and values of them: half a dozen copies of them are made."""
 
 
 def find_peaks(
@@ -72,15 +74,17 @@ def activity_frames(
     """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
     n_frames = C.shape[1]
 
+    n = max(1, min(_TRACES, _VALUES // max(1, n_frames)))
+
     def frames_of(start: int) -> list[NDArray[np.int64]]:
-        rows = C[start : start + _TRACES]
+        rows = C[start : start + n]
         trace, peak = find_peaks(rows, N_PEAKS)
         active = np.zeros(rows.shape, np.bool_)
         around = np.clip(peak[:, None] + np.arange(before, after), 0, n_frames - 1)
         active[trace[:, None], around] = True
         return [np.flatnonzero(row) for row in active]
 
-    parts = workers.map(frames_of, range(0, len(C), _TRACES))
+    parts = workers.map(frames_of, range(0, len(C), n))
     return [frames for part in parts for frames in part]
 
 
@@ -137,7 +141,6 @@ def spatial_correlation(
     frame_rate_hz: float,
     workers: Workers,
     *,
-    block_bytes: int = 64 << 20,
     on_block: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.float64]:
     """``r`` of each component ``(n_components,)``; 0 where it never peaks.
@@ -159,13 +162,16 @@ def spatial_correlation(
     sums = np.zeros(A.nnz)
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]
-    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, block_bytes)
-    # One list of all frames, ordered by component, then by frame.
+    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, _BLOCK_BYTES)
+    # One list of all frames, ordered by block, then by component, then by frame.
     owner = np.repeat(np.arange(len(frames_of)), [len(f) for f in frames_of])
     wanted = np.concatenate([*frames_of, np.zeros(0, np.int64)]).astype(np.int64)
-    for start, frames in read_blocks(source, edges, workers):
-        stop = start + len(frames)
-        inside = (wanted >= start) & (wanted < stop)
+    lies_in = np.searchsorted(edges, wanted, side="right") - 1
+    order = np.argsort(lies_in, kind="stable")
+    owner, wanted = owner[order], wanted[order]
+    ends = np.searchsorted(lies_in[order], np.arange(len(edges)))
+    for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
+        inside = slice(ends[block], ends[block + 1])
         first = np.searchsorted(owner[inside], np.arange(len(frames_of) + 1)).astype(np.int64)
         which = wanted[inside] - start
 
@@ -179,7 +185,7 @@ def spatial_correlation(
             _add_frames(frames, indptr, indices, first, which, sums, a, b)
 
         workers.ranges(work, len(C), 64)
-        on_block(stop)
+        on_block(start + len(frames))
 
     return _correlate(A, sums, np.array([len(frames) for frames in frames_of], np.int64))
 

@@ -18,7 +18,7 @@ from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.images import bin_images
 from napari_cnmf.core.plan import Plan, TilePlan
 from napari_cnmf.core.stillness import residual_shifts, tiles_to_look_at
-from napari_cnmf.core.store import BinStore
+from napari_cnmf.core.store import BinStore, release_freed
 from napari_cnmf.core.whiten import find_trend, whiten
 
 
@@ -78,6 +78,7 @@ def search(
         gathering.add(tile, detection, noise[region], tile_plan)
         # The bins of one tile are let go before those of the next are read.
         del X, tile, detection
+        release_freed()
     return gathering.found(is_given=given is not None, detrended=len(trend) > 0, workers=workers)
 
 

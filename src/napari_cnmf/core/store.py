@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol
@@ -103,6 +104,19 @@ class ScratchStore:
             first += part.shape[-1]
             release_pages(part)
         return out
+
+
+def release_freed() -> None:
+    """Hand back to the system what the C library keeps of arrays that were freed.
+
+    glibc keeps them for the next of that size, 50 MB and more after some tiles; other libraries
+    have no such call, or no need of it.
+    """
+    import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def release_pages(array: NDArray[Any]) -> None:

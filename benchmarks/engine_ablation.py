@@ -13,7 +13,7 @@ does not depend on how many.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
@@ -33,7 +33,7 @@ from napari_cnmf.core.energy import energy_threshold
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.kinetics import estimate_kinetics
-from napari_cnmf.core.shape import Shapes, measure_shapes
+from napari_cnmf.core.shape import Shapes, measure_shapes, typical_width
 from napari_cnmf.core.source import ArraySource
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
@@ -119,6 +119,7 @@ class Seen:
 
     factors: Factors
     shapes: Shapes
+    energy: NDArray[np.float64]
     field: Field
     dark: NDArray[np.bool_] | None
     likely: NDArray[np.bool_] | None
@@ -155,11 +156,9 @@ def watch(
         seen["field"] = field
         return measure_shapes(factors, field)
 
-    def judge(
-        factors: Factors, shapes: Shapes, size: float, rule: Any, dark: Any, *, likely: Any
-    ) -> Any:
-        seen.update(factors=factors, shapes=shapes, dark=dark, likely=likely)
-        return classify(factors, shapes, size, rule, dark, likely=likely)
+    def judge(factors: Factors, shapes: Shapes, energy: Any, *inputs: Any, likely: Any) -> Any:
+        seen.update(factors=factors, shapes=shapes, energy=energy, dark=inputs[-1], likely=likely)
+        return classify(factors, shapes, energy, *inputs, likely=likely)
 
     with (
         patch.object(evaluate, "classify", judge),
@@ -244,13 +243,19 @@ LOOSE: dict[str, dict[str, Any]] = {
 """Limits of the rule that bind nothing, for each term that is left out."""
 
 
-def judged(seen: Seen, rule: Rule | None, shapes: Shapes | None = None) -> Components:
+def judged(
+    seen: Seen,
+    rule: Rule | None,
+    shapes: Shapes | None = None,
+    own_width: Callable[..., float | None] = typical_width,
+) -> Components:
     """The components under another rule; ``None`` accepts every class."""
     c = seen.components
     if rule is None:
         return c.replace(accepted=passes_thresholds(c.replace(classes=None), _quality()))
-    shapes, likely = shapes or seen.shapes, seen.likely
-    found = classify(seen.factors, shapes, seen.field.size, rule, seen.dark, likely=likely)
+    shapes, energy, size = shapes or seen.shapes, seen.energy, seen.field.size
+    width = own_width(shapes, energy, rule.eccentricity)
+    found = classify(seen.factors, shapes, energy, width, size, rule, seen.dark, likely=seen.likely)
     c = c.replace(classes=found.names)
     return c.replace(accepted=passes_thresholds(c, _quality()))
 
@@ -270,8 +275,7 @@ def rule_rows(seen: Seen) -> dict[str, Components]:
     rows["rule: closing of outlines"] = judged(seen, Rule(), shapes)
     rows["rule: narrow ones that the classifier takes"] = judged(replace(seen, likely=None), Rule())
     rows["rule: brightness at rest"] = judged(replace(seen, dark=None), Rule())
-    with patches(("classify.typical_width", lambda *inputs: 1.0)):
-        rows["rule: the movie's own cell size"] = judged(seen, Rule())
+    rows["rule: the movie's own cell size"] = judged(seen, Rule(), own_width=lambda *inputs: 1.0)
     thresholds = CNMFParams.preset("two-photon somata").replace(quality={"use_cnn": False}).quality
     rows["classifier"] = seen.components.replace(
         accepted=passes_thresholds(seen.components, thresholds)

@@ -9,7 +9,8 @@ from napari_cnmf.core.classify import ONE_PHOTON_RULE, Rule, classify
 from napari_cnmf.core.contrast import find_dark, rest_contrast
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.rank_one import active_energy
+from napari_cnmf.core.shape import measure_shapes, typical_width
 
 SIZE = 120
 G_SIG = 5.0
@@ -39,7 +40,11 @@ def judged(
         C[: len(traces)] = traces
     factors = Factors(np.zeros((n, 3), np.int64), foot, C)
     shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
-    classes = classify(factors, shapes, G_SIG, rule, likely=likely)
+    rule = rule or Rule()
+    with Workers(1) as workers:
+        energy = active_energy(factors, workers)
+    width = typical_width(shapes, energy, rule.eccentricity)
+    classes = classify(factors, shapes, energy, width, G_SIG, rule, likely=likely)
     return classes.names[: len(drawn)].tolist(), classes.reasons[: len(drawn)]
 
 
@@ -117,7 +122,7 @@ def test_a_weak_one_must_be_brighter_at_rest_than_what_is_around_it() -> None:
     np.testing.assert_allclose(contrast, [0.2, -0.05, -0.05, 0.1, 4.0], atol=1e-6)
     assert dark.tolist() == [False, True, False, False, False]
     shapes = measure_shapes(factors, Field((1, SIZE, SIZE), (0.0, G_SIG, G_SIG)))
-    classes = classify(factors, shapes, G_SIG, dark=dark)
+    classes = classify(factors, shapes, np.zeros(5), None, G_SIG, dark=dark)
     assert classes.names[:3].tolist() == ["soma", "process", "soma"]
     assert classes.reasons[1] == ("weak, and no brighter at rest than what is around it",)
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.ndimage import map_coordinates
 
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.evaluate import classifier_scores
 from napari_cnmf.core.soma_score import (
     POINTS,
@@ -18,6 +19,8 @@ from napari_cnmf.core.soma_score import (
 )
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
+
+WORKERS = Workers(2)
 
 
 def discs(size: int, *shapes: tuple[float, float, float, float]) -> sp.csc_matrix:
@@ -98,19 +101,21 @@ def test_the_parameter_switches_it() -> None:
     c = Components(A=A, C=np.zeros((1, 10), np.float32), dims=(40, 40))
     params = CNMFParams().replace(init={"gSig": (5, 5)})
     on, off = (params.replace(quality={"use_cnn": use}) for use in (True, False))
-    assert classifier_scores(c, on).shape == (1,)
-    assert classifier_scores(c, off).size == 0
+    assert classifier_scores(c, on, WORKERS).shape == (1,)
+    assert classifier_scores(c, off, WORKERS).size == 0
 
 
 def test_unasked_it_takes_part_on_round_somata_in_a_two_photon_plane() -> None:
     A = discs(40, (20, 20, 5, 5))
     c = Components(A=A, C=np.zeros((1, 10), np.float32), dims=(40, 40))
     params = CNMFParams().replace(init={"gSig": (5, 5)})
-    assert classifier_scores(c, params).size == 1
-    assert classifier_scores(c, params.replace(init={"method_init": "graph_nmf"})).size == 0
-    assert classifier_scores(c.replace(attributes={"one_photon": True}), params).size == 0
+    assert classifier_scores(c, params, WORKERS).size == 1
+    assert (
+        classifier_scores(c, params.replace(init={"method_init": "graph_nmf"}), WORKERS).size == 0
+    )
+    assert classifier_scores(c.replace(attributes={"one_photon": True}), params, WORKERS).size == 0
     volume = Components(A=A, C=c.C, dims=(1, 40, 40))
-    assert classifier_scores(volume, params).size == 0
+    assert classifier_scores(volume, params, WORKERS).size == 0
 
 
 def test_a_size_that_was_told_too_small_is_made_good() -> None:

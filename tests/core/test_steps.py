@@ -362,10 +362,12 @@ def test_peaks_are_those_of_scipy_highest_first() -> None:
 def test_frames_in_which_an_overlapping_cell_is_active_are_not_own() -> None:
     A = sp.csc_matrix(np.array([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
     active = [np.array([1, 2, 3]), np.array([3, 4]), np.array([3, 9])]
-    own = own_frames(A, active, 10)
+    own = own_frames(A, active, 10, WORKERS)
     assert [frames.tolist() for frames in own] == [[1, 2], [4], [3, 9]]
     active[1] = np.array([2, 3])
-    assert own_frames(A, active, 10)[1].tolist() == [2, 3], "one without own frames keeps them"
+    assert own_frames(A, active, 10, WORKERS)[1].tolist() == [2, 3], (
+        "one without own frames keeps them"
+    )
 
 
 def test_zoom_is_scipys() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -51,11 +52,35 @@ class Workers:
 
     def map(self, work: Callable[[T], U], pieces: Iterable[T]) -> list[U]:
         """``[work(piece) for piece in pieces]``, on all threads."""
-        results = map(work, pieces) if self._pool is None else self._pool.map(work, pieces)
-        out = []
-        for result in results:
-            out.append(result)
-            self._look_up()
+        todo = list(pieces)
+        n = min(self.n_threads, len(todo))
+        out: list[Any] = [None] * len(todo)
+        if self._pool is None or n < 2:
+            for i, piece in enumerate(todo):
+                out[i] = work(piece)
+                self._look_up()
+            return out
+        line = deque(range(len(todo)))
+
+        # Threads take the next piece themselves: to hand over each of them would be serial.
+        def take_turns() -> None:
+            while (i := _first(line)) is not None:
+                try:
+                    out[i] = work(todo[i])
+                except BaseException:
+                    line.clear()
+                    raise
+
+        turns = [self._pool.submit(take_turns) for _ in range(n)]
+        try:
+            while wait(turns, _CHECK_EVERY_S).not_done:
+                self._look_up()
+        finally:
+            line.clear()
+            wait(turns)
+        for turn in turns:
+            turn.result()
+        self._look_up()
         return out
 
     def _look_up(self) -> None:
@@ -86,3 +111,11 @@ class Workers:
                 pending = reader.submit(work, piece)
                 yield result
             yield pending.result()
+
+
+def _first(line: deque[int]) -> int | None:
+    """Take the first of those who wait; ``None`` when nobody does."""
+    try:
+        return line.popleft()
+    except IndexError:
+        return None

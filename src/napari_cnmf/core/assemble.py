@@ -7,18 +7,21 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.binning import Binned
 from napari_cnmf.core.energy import energy_threshold
 from napari_cnmf.core.gather import Found
 from napari_cnmf.core.modes import background_factors
 from napari_cnmf.core.peel import VERDICTS, Candidates, least_area
 from napari_cnmf.core.plan import Plan
-from napari_cnmf.core.tracing import Traced, footprint_norms
+from napari_cnmf.core.tracing import Traced, footprint_norms, in_movie_units
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
+
+_AT_ONCE = 32
+"""Traces that a thread works on together."""
 
 
 def assemble(
@@ -28,6 +31,7 @@ def assemble(
     found: Found,
     traced: Traced,
     images: dict[str, NDArray[np.float32]],
+    workers: Workers,
     *,
     one_photon: bool,
 ) -> tuple[Components, dict[str, float]]:
@@ -40,19 +44,23 @@ def assemble(
     of ``traced`` become those of the result, in place. ``one_photon`` says that the background is
     no baseline for dF/F.
     """
-    sn = np.where(np.isfinite(traced.sn), traced.sn, 0).astype(np.float32)
     norm = footprint_norms(traced.A, traced.sn)
-    A = (sp.diags(sn) @ traced.A @ sp.diags(1 / norm)).tocsc().astype(np.float32)
-    A.sort_indices()
+    A = in_movie_units(traced.A, traced.sn)
+    A.data /= np.repeat(norm, np.diff(A.indptr)).astype(np.float32)
     scale = norm[:, None].astype(np.float32)
     calcium = traced.calcium
-    # In place: arrays of all traces are what grows with a recording, and there are enough of them.
     C, S, rest = calcium.C, calcium.S, traced.raw.raw
-    C *= scale
-    S *= scale
-    rest -= calcium.baseline[:, None]
-    rest *= scale
-    rest -= C
+
+    # In place: arrays of all traces are what grows with a recording, and there are enough of them.
+    def to_movie_units(start: int, stop: int) -> None:
+        some = slice(start, stop)
+        C[some] *= scale[some]
+        S[some] *= scale[some]
+        rest[some] -= calcium.baseline[some, None]
+        rest[some] *= scale[some]
+        rest[some] -= C[some]
+
+    workers.ranges(to_movie_units, len(C), _AT_ONCE)
     static = binned.mean + A @ (calcium.baseline * norm).astype(np.float32)
     behind: dict[str, Any]
     if found.ring is not None:

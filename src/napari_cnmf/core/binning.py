@@ -26,10 +26,14 @@ from napari_cnmf.core.store import BinStore
 FEWEST_BINS = 30
 """However many frames a bin is asked to have: with fewer nothing can be told from noise."""
 _BLOCK = 1024
-_AT_ONCE = 64
+_PIXELS = 8 * _BLOCK
+"""Of a block of frames that a thread works on together."""
+_AT_ONCE = 16
 """Frames that a thread looks through together for empty ones."""
 _SAMPLE_LOST = 512
 """So many pixels are looked at to tell an empty frame."""
+_SAMPLE_BRIGHTNESS = 4096
+"""And so many for the field's brightness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +205,7 @@ def bin_movie(
     moments = np.zeros((3, n_pixels))
     peak = np.full(n_pixels, -np.inf, np.float32)
     lost = np.zeros(n_frames, np.bool_)
-    brightness = np.zeros(n_bins)
+    brightness, every = np.zeros(n_bins), max(1, n_pixels // _SAMPLE_BRIGHTNESS)
     n_rough = 0
     frame_bytes = n_pixels * source.dtype.itemsize
     edges = frame_blocks(n_frames, frame_bytes, per_bin, block_bytes)
@@ -215,17 +219,18 @@ def bin_movie(
 
         def work(
             a: int,
-            b: int,
             frames: NDArray[Any] = frames,
             good: NDArray[np.uint8] = good,
             bins: NDArray[np.float32] = bins,
-        ) -> None:
+        ) -> tuple[NDArray[np.float32], int]:
+            b = min(a + _PIXELS, n_pixels)
             _bin_block(frames, good, a, b, per_bin, bins, moments, peak)
+            sample = bins[-(-a // every) * every : b : every]
+            alive = sample[np.isfinite(sample).any(1)]
+            return alive.sum(0), len(alive)
 
-        workers.ranges(work, n_pixels, 8 * _BLOCK)
-        sample = bins[:: max(1, n_pixels // 4096)]
-        alive = sample[np.isfinite(sample).any(1)]
-        brightness[first:last] = alive.mean(0) if len(alive) else 0
+        total, n_alive = zip(*workers.map(work, range(0, n_pixels, _PIXELS)), strict=True)
+        brightness[first:last] = np.sum(total, axis=0, dtype=float) / max(1, sum(n_alive))
         store.filled(first, last)
         on_block(stop)
     return _finish(moments, peak, brightness, lost, n_rough, per_bin)

@@ -4,6 +4,8 @@ Accepted is what CaImAn's rule accepts and this one calls a soma. What is not st
 model, because its light has to go somewhere, with its class and the conditions it fails.
 """
 
+# ruff: noqa: PLR0917 (steps take their inputs by position)
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,8 +15,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.merge import containment, neighbour_pairs
-from napari_cnmf.core.rank_one import active_energy
-from napari_cnmf.core.shape import Shapes, typical_width
+from napari_cnmf.core.shape import Shapes
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,17 @@ class Classes:
         ``soma``, ``process`` or ``fragment`` for each component ``(n,)``.
     reasons
         For each component the conditions it fails, empty for a soma.
-    typical_width
-        ``wref``: the movie's own cell size in gSig.
     """
 
     names: NDArray[np.str_]
     reasons: tuple[tuple[str, ...], ...]
-    typical_width: float
 
 
 def classify(
     factors: Factors,
     shapes: Shapes,
+    energy: NDArray[np.float64],
+    width: float | None,
     size: float,
     rule: Rule | None = None,
     dark: NDArray[np.bool_] | None = None,
@@ -82,6 +82,10 @@ def classify(
 
     Parameters
     ----------
+    energy
+        Strength of each ``(n,)``; see :func:`napari_cnmf.core.rank_one.active_energy`.
+    width
+        The movie's own cell size in gSig; see :func:`napari_cnmf.core.shape.typical_width`.
     size
         gSig in pixels.
     dark
@@ -93,9 +97,7 @@ def classify(
     """
     rule = rule or Rule()
     n = len(factors)
-    energy = active_energy(factors)
-    measured = typical_width(shapes, energy, rule.eccentricity)
-    wref = 1.0 if measured is None else measured
+    wref = 1.0 if width is None else width
     # Where cells differ much in size, the brightest and largest would set the limits for all.
     scale = min(wref, 0.5 * (1 + wref))
     reasons: list[list[str]] = [[] for _ in range(n)]
@@ -118,7 +120,7 @@ def classify(
     fail(shapes.solidity < rule.solidity, "ragged outline")
     if dark is not None:
         fail(dark, "weak, and no brighter at rest than what is around it")
-    if measured is not None:
+    if width is not None:
         wide = (shapes.area > rule.wide * wref**2) & (shapes.solidity < rule.solidity_wide)
         fail(wide | (shapes.area > rule.widest * wref**2), "as wide as a cell out of focus")
     fragment = np.zeros(n, np.bool_)
@@ -126,7 +128,7 @@ def classify(
         fragment[k] = True
         reasons[k].append(why)
     names = np.where(fragment, "fragment", np.where(process, "process", "soma"))
-    return Classes(names.astype(str), tuple(tuple(r) for r in reasons), wref)
+    return Classes(names.astype(str), tuple(tuple(r) for r in reasons))
 
 
 def find_fragments(

@@ -41,12 +41,17 @@ def rest_contrast(
     contrast
         ``(n,)``; NaN where too few pixels are left to tell.
     """
-    cores = filled_cores(factors.foot)
-    cover = np.zeros(mean.shape, np.int32)
-    k, *at = np.nonzero(cores)
-    places = tuple(a + factors.corner[k, axis] for axis, a in enumerate(at))
-    np.add.at(cover, places, 1)
-    around = ~dilate(cores)
+    cores = np.zeros(factors.foot.shape, np.bool_)
+    around = np.zeros(factors.foot.shape, np.bool_)
+
+    def find_cores(start: int, stop: int) -> None:
+        cores[start:stop] = filled_cores(factors.foot[start:stop])
+        around[start:stop] = ~dilate(cores[start:stop])
+
+    workers.ranges(find_cores, len(factors), _AT_ONCE)
+    shape = (mean.shape[0], mean.shape[1], mean.shape[2])
+    covered = factors.pixels(shape)[cores.reshape(factors.flat.shape)]
+    cover = np.bincount(covered, minlength=mean.size).reshape(shape)
     out = np.full(len(factors), np.nan)
 
     def compare(start: int, stop: int) -> None:

@@ -115,7 +115,7 @@ class Tile:
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Pixels inside footprints ``(Z, Y, X)``."""
-        return self.factors.inside(self.field.shape, INSIDE)
+        return self.factors.inside(self.field.shape, INSIDE, self.workers)
 
     @property
     def min_area(self) -> int:
@@ -146,7 +146,7 @@ class Tile:
 
     def add(self, factors: Factors) -> None:
         """Components whose product is out of R already."""
-        self.factors = self.factors.joined(factors)
+        self.factors = Factors.concatenate([self.factors, factors])
 
 
 def detect(

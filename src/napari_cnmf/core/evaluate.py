@@ -68,11 +68,13 @@ def score_components(
     else:
         image = mean.reshape(plan.field.shape)
         rule, dark = Rule(), find_dark(found.factors, image, np.asarray(scored.snr), workers)
-    width = typical_width(shapes, active_energy(found.factors), rule.eccentricity)
+    energy = active_energy(found.factors, workers)
+    width = typical_width(shapes, energy, rule.eccentricity)
     attributes = scored.attributes | {"typical_width": 1.0 if width is None else width}
-    soma = classifier_scores(scored.replace(attributes=attributes), params)
+    soma = classifier_scores(scored.replace(attributes=attributes), params, workers)
     likely = soma >= LIKELY if len(soma) else None
-    classes = classify(found.factors, shapes, plan.field.size, rule, dark, likely=likely)
+    size = plan.field.size
+    classes = classify(found.factors, shapes, energy, width, size, rule, dark, likely=likely)
     scored = scored.replace(
         classes=classes.names,
         cnn_preds=soma,
@@ -124,7 +126,7 @@ def evaluate_result(
     report = Report(on_progress, on_warning, on_log, should_stop)
     with Workers(n_threads, report.check) as workers:
         scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
-        scored = scored.replace(cnn_preds=classifier_scores(scored, params))
+        scored = scored.replace(cnn_preds=classifier_scores(scored, params, workers))
     # Whoever moves a threshold later starts from those that made this verdict.
     thresholds = {"quality": params.to_dict()["quality"]}
     return scored.replace(
@@ -153,11 +155,24 @@ def _with_scores(
     return components.replace(
         snr=snr,
         r_values=r,
-        ecc=elongation(components.A, components.dims),
+        ecc=_of_columns(components.A, lambda A: elongation(A, components.dims), workers),
     )
 
 
-def classifier_scores(components: Components, params: CNMFParams) -> NDArray[np.float64]:
+def _of_columns(
+    A: sp.csc_matrix,
+    measure: Callable[[sp.csc_matrix], NDArray[np.float64]],
+    workers: Workers,
+) -> NDArray[np.float64]:
+    """A figure of each footprint ``(n,)``, some at a time on all threads."""
+    A = A.tocsc()
+    starts = range(0, max(1, A.shape[1]), _AT_ONCE)
+    return np.concatenate(workers.map(lambda i: measure(A[:, i : i + _AT_ONCE]), starts))
+
+
+def classifier_scores(
+    components: Components, params: CNMFParams, workers: Workers
+) -> NDArray[np.float64]:
     """The soma score of each footprint where it takes part; else of length 0, as in CaImAn.
 
     Unasked it does where it was trained for it: on round somata in a plane, two-photon.
@@ -172,7 +187,8 @@ def classifier_scores(components: Components, params: CNMFParams) -> NDArray[np.
     if not chosen:
         return np.zeros(0)
     size = own_size(params.init.gSig, components.attributes)
-    return soma_scores(components.A, components.dims, size, params.quality.gSig_range)
+    dims, radii = components.dims, params.quality.gSig_range
+    return _of_columns(components.A, lambda A: soma_scores(A, dims, size, radii), workers)
 
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:

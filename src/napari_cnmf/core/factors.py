@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core._threads import Workers
+
 BOX = 2.0
 """Half-width of the box a component is searched in, in gSig."""
 GROWTH = 4
 """Pixels that a footprint may grow beyond it, one for each dilation."""
+_AT_ONCE = 64
+"""Footprints that a thread looks at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +84,23 @@ class Factors:
         """Consecutive components, as views."""
         return Factors(self.corner[start:stop], self.foot[start:stop], self.C[start:stop])
 
-    def joined(self, other: Factors) -> Factors:
-        """These components, then the others."""
-        return Factors(
-            np.concatenate([self.corner, other.corner]),
-            np.concatenate([self.foot, other.foot]),
-            np.concatenate([self.C, other.C]),
-        )
+    @classmethod
+    def concatenate(cls, parts: Sequence[Factors]) -> Factors:
+        """Those of several sets, one after the other."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def matrix(self, shape: tuple[int, int, int]) -> sp.csc_matrix:
         """Footprints as columns ``(n_pixels, n)`` float32, pixels in C order of ``shape``."""
-        k, z, y, x = np.nonzero(self.foot)
-        values = self.foot[k, z, y, x]
-        zz, yy, xx = (v + self.corner[k, i] for i, v in enumerate((z, y, x)))
-        rows = (zz * shape[1] + yy) * shape[2] + xx
-        n_pixels = shape[0] * shape[1] * shape[2]
-        return sp.csc_matrix((values, (rows, k)), shape=(n_pixels, len(self)), dtype=np.float32)
+        return as_columns(self.pixels(shape), self.flat, self.flat != 0, math.prod(shape))
+
+    def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.int64]:
+        """Where the pixels of the boxes lie in C order of ``shape``, like ``flat``.
+
+        Of those outside the field it says nothing.
+        """
+        stride = np.array([shape[1] * shape[2], shape[2], 1])
+        within = np.indices(self.foot.shape[1:]).reshape(3, -1).T @ stride
+        return np.asarray((self.corner @ stride)[:, None] + within, np.int64)
 
     def in_field(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Pixels of the boxes that lie in the field, like ``foot``."""
@@ -106,13 +112,19 @@ class Factors:
             out = out & ((at >= 0) & (at < extent)).reshape(view)
         return out
 
-    def inside(self, shape: tuple[int, int, int], level: float = 0.0) -> NDArray[np.bool_]:
+    def inside(
+        self, shape: tuple[int, int, int], level: float, workers: Workers
+    ) -> NDArray[np.bool_]:
         """Pixels of the field that lie in a footprint above ``level`` of its peak."""
-        out = np.zeros(shape, np.bool_)
-        peak = self.foot.max((1, 2, 3), initial=0.0)[:, None, None, None]
-        k, z, y, x = np.nonzero(self.foot > level * peak)
-        out[z + self.corner[k, 0], y + self.corner[k, 1], x + self.corner[k, 2]] = True
-        return out
+        out = np.zeros(math.prod(shape), np.bool_)
+
+        def mark(start: int, stop: int) -> None:
+            some = self.part(start, stop)
+            core = some.flat > level * some.flat.max(1, initial=0.0, keepdims=True)
+            out[some.pixels(shape)[core]] = True
+
+        workers.ranges(mark, len(self), _AT_ONCE)
+        return out.reshape(shape)
 
     @classmethod
     def from_matrix(
@@ -135,3 +147,17 @@ class Factors:
             fits = ((local >= 0) & (local < np.array(box))).all(1)
             foot[(k, *local[fits].T)] = values[fits]
         return cls(corner, foot, np.zeros((n, n_bins), np.float32))
+
+
+def as_columns(
+    rows: NDArray[np.int64], values: NDArray[np.float32], used: NDArray[np.bool_], n_rows: int
+) -> sp.csc_matrix:
+    """Column k of ``(n_rows, n)``: ``values[k]`` in ``rows[k]``, where ``used[k]``.
+
+    Arrays ``(n, ...)`` of one shape; the rows of a column rise.
+    """
+    ends = np.zeros(len(used) + 1, np.int32)
+    np.cumsum(used.sum(tuple(range(1, used.ndim))), out=ends[1:])
+    return sp.csc_matrix(
+        (values[used], rows[used].astype(np.int32), ends), shape=(n_rows, len(used))
+    )

@@ -140,7 +140,7 @@ class Gathering:
 
     def found(self, *, is_given: bool, detrended: bool, workers: Workers) -> Found:
         """All of it; of what was searched the strongest first, and no cell twice."""
-        factors = _joined(self._factors, by_energy=not is_given)
+        factors = _joined(self._factors, workers, by_energy=not is_given)
         if not is_given and len(self._factors) > 1:
             factors = _without_twins(factors, workers)
         return Found(
@@ -174,14 +174,12 @@ def _owned(factors: Factors, plan: TilePlan) -> Factors:
     return Factors(factors.corner + origin, factors.foot, factors.C).take(mine)
 
 
-def _joined(parts: list[Factors], *, by_energy: bool) -> Factors:
+def _joined(parts: list[Factors], workers: Workers, *, by_energy: bool) -> Factors:
     """All tiles' components, strongest first or as they come."""
-    factors = parts[0]
-    for part in parts[1:]:
-        factors = factors.joined(part)
+    factors = Factors.concatenate(parts)
     if not by_energy:
         return factors
-    return factors.take(np.argsort(-active_energy(factors), kind="stable"))
+    return factors.take(np.argsort(-active_energy(factors, workers), kind="stable"))
 
 
 def _without_twins(factors: Factors, workers: Workers) -> Factors:

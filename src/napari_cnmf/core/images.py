@@ -23,11 +23,14 @@ def _describe_plane(
 ) -> None:
     """Fill rows ``start`` to ``stop`` of a plane ``X (Y, X, n_bins)``.
 
-    ``correlation (2, Y, X)`` takes that with the next pixel along Y and along X.
+    ``correlation (2, Y, X)`` takes that with the next pixel along Y and along X; pixels of which
+    not all bins are finite are no longer ``alive``, since they would spoil their neighbours.
     """
     above: NDArray[np.float32] | None = None
     for y in range(start, min(stop + 1, len(X))):
-        row = X[y] - X[y].mean(1, keepdims=True)
+        mean = X[y].mean(1, keepdims=True)
+        alive[y] &= np.isfinite(mean[:, 0])
+        row = X[y] - mean
         if y < stop:
             peak[y] = row.max(1)
         norm = np.sqrt(np.einsum("xt,xt->x", row, row))
@@ -78,8 +81,6 @@ def bin_images(
     """
     n_z, n_y = X.shape[:2]
     alive = np.isfinite(sn)
-    # A pixel with NaN or infinity in it would spoil its neighbours.
-    alive &= np.isfinite(X.sum(-1))
     correlation = np.zeros((2, *X.shape[:3]), np.float32)
     peak = np.zeros(X.shape[:3], np.float32)
     for z in range(n_z):

@@ -11,7 +11,7 @@ come out a tenth too short. Few events say little: below 20 the user's value sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,10 +99,16 @@ def estimate_kinetics(
     common, common_rise = library.fit(sums.sum(0))
     decay[:] = common
     rise[:] = common_rise
-    for k in np.flatnonzero(counts >= MIN_EVENTS).tolist():
-        own, _ = library.fit(sums[k], common_rise)
-        weight = counts[k] / (counts[k] + MIN_EVENTS)
-        decay[k] = np.exp(weight * np.log(own) + (1 - weight) * np.log(common))
+    library = library.with_rise(common_rise)
+    enough = np.flatnonzero(counts >= MIN_EVENTS)
+
+    def fit(start: int, stop: int) -> None:
+        for k in enough[start:stop].tolist():
+            own, _ = library.fit(sums[k])
+            weight = counts[k] / (counts[k] + MIN_EVENTS)
+            decay[k] = np.exp(weight * np.log(own) + (1 - weight) * np.log(common))
+
+    workers.ranges(fit, len(enough), _AT_ONCE)
     return Kinetics(decay, rise, total)
 
 
@@ -176,13 +182,16 @@ class Library:
         waves -= (waves * tails).sum(1, keepdims=True) * tails
         return cls(d, r, _unit(waves), tails)
 
-    def fit(self, average: NDArray[np.float64], rise_s: float | None = None) -> tuple[float, float]:
-        """Decay and rise time of the waveform that is nearest, with the rise fixed if given."""
+    def with_rise(self, rise_s: float) -> Library:
+        """Those of one rise time."""
+        ids = np.flatnonzero(np.isclose(self.rise_s, rise_s))
+        return Library(*(getattr(self, f.name)[ids] for f in fields(self)))
+
+    def fit(self, average: NDArray[np.float64]) -> tuple[float, float]:
+        """Decay and rise time of the waveform that is nearest."""
         y = average - average.mean()
         # An event goes up: a wave that fits upside down explains nothing.
         match = np.maximum(self.waves @ y, 0) ** 2 + (self.tails @ y) ** 2
-        if rise_s is not None:
-            match = np.where(np.isclose(self.rise_s, rise_s), match, -np.inf)
         best = int(np.argmax(match))
         return float(self.decay_s[best]), float(self.rise_s[best])
 

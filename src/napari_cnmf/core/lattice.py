@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.factors import Factors, as_columns
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.rows import add_matrix_product
 
@@ -77,9 +77,7 @@ class Lattice:
             view[axis + 1] = at.shape[1]
             site = site * extent + at.reshape(view)
             lies_in = lies_in & ((at >= 0) & (at < extent)).reshape(view)
-        used = lies_in & (weights != 0)
-        k = np.broadcast_to(np.arange(n)[:, None, None, None], used.shape)
-        return sp.csc_matrix((weights[used], (site[used], k[used])), (math.prod(self.shape), n))
+        return as_columns(site, weights, lies_in & (weights != 0), math.prod(self.shape))
 
     def _seen_along(
         self, axis: int, corner: NDArray[np.int64], box: int
@@ -87,9 +85,12 @@ class Lattice:
         """Sites around boxes ``(n, n_sites)``, and their filters ``(n, box, n_sites)``."""
         step, tap = self.step[axis], self.taps[axis]
         half = len(tap) // 2
-        sites = ((corner - half) // step)[:, None] + np.arange((box + 2 * half) // step + 2)
-        pixels = corner[:, None] + np.arange(box)
-        return sites, _at_lag(tap, pixels[:, :, None] - step * sites[:, None, :])
+        first, phase = np.divmod(corner - half, step)
+        sites = np.arange((box + 2 * half - 2) // step + 2)
+        pixels = half + np.arange(step)[:, None] + np.arange(box)
+        # Boxes that begin alike between two sites are seen alike.
+        share = _at_lag(tap, pixels[:, :, None] - step * sites)
+        return first[:, None] + sites, share[phase]
 
     def to_pixels(
         self, values: NDArray[np.float32], shape: tuple[int, int, int]

@@ -116,7 +116,8 @@ def groups_to_merge(
         a, b = root(int(i)), root(int(j))
         parent[max(a, b)] = min(a, b)
     roots = np.array([root(i) for i in range(len(parent))])
-    return [np.flatnonzero(roots == r) for r in np.unique(roots) if (roots == r).sum() > 1]
+    first, size = np.unique(roots, return_counts=True)
+    return [np.flatnonzero(roots == r) for r in first[size > 1]]
 
 
 def merge_components(
@@ -142,10 +143,7 @@ def merge_components(
     merged = [_fuse(R, factors.take(ids)) for ids in groups]
     left = np.ones(len(factors), np.bool_)
     left[np.concatenate(groups)] = False
-    out = factors.take(left)
-    for one in merged:
-        out = out.joined(one)
-    return out
+    return Factors.concatenate([factors.take(left), *merged])
 
 
 def absorb_halos(

@@ -88,14 +88,12 @@ def pick_apart(
     picked
         Indices into ``score``, best first.
     """
-    order = np.argsort(-score, kind="stable")
+    left = np.argsort(-score, kind="stable")
     picked: list[int] = []
-    free = np.ones(len(order), np.bool_)
-    ranked = at[order]
-    for i in range(len(order)):
-        if free[i]:
-            picked.append(int(order[i]))
-            free &= (np.abs(ranked - ranked[i]) >= distance).any(1)
+    while len(left):
+        best = left[0]
+        picked.append(int(best))
+        left = left[(np.abs(at[left] - at[best]) >= distance).any(1)]
     return np.array(picked, dtype=np.int64)
 
 
@@ -178,10 +176,7 @@ def peel(
         for failed in index[sites[~good]]:
             around = (slice(max(0, i - n), i + n + 1) for i, n in zip(failed, near, strict=True))
             tries.reshape(lattice.shape)[tuple(around)] = _ATTEMPTS
-    factors = found[0]
-    for part in found[1:]:
-        factors = factors.joined(part)
-    return factors, Candidates.concatenate(tried)
+    return Factors.concatenate(found), Candidates.concatenate(tried)
 
 
 def least_area(field: Field) -> int:

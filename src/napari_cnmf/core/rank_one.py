@@ -22,6 +22,8 @@ from napari_cnmf.core.rows import (
 )
 
 _SAMPLES = 128
+_TRACES = 64
+"""That a thread sums up together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,9 +185,14 @@ def project(
     return sum_rows(X, pixels[used], values / np.float32(norm if norm > 0 else 1.0))
 
 
-def active_energy(factors: Factors) -> NDArray[np.float64]:
+def active_energy(factors: Factors, workers: Workers) -> NDArray[np.float64]:
     """Energy of each footprint times that of its trace's active part ``<c, h>``, ``(n,)``."""
-    h = np.empty(factors.C.shape[1], np.float32)
-    active = np.array([soft_threshold(c, h) for c in factors.C], np.float64)
-    norm = (factors.foot**2).sum((1, 2, 3), dtype=np.float64)
-    return np.asarray(norm * active.reshape(len(factors)), np.float64)
+    energy = np.zeros(len(factors))
+
+    def work(start: int, stop: int) -> None:
+        h, some = np.empty(factors.C.shape[1], np.float32), factors.part(start, stop)
+        active = np.array([soft_threshold(c, h) for c in some.C], np.float64)
+        energy[start:stop] = active * (some.flat**2).sum(1, dtype=np.float64)
+
+    workers.ranges(work, len(factors), _TRACES)
+    return energy

@@ -146,10 +146,10 @@ def run_cnmf(
         if ain is None:
             images["energy"] = found.energy.reshape(plan.dims)
         if ain is None:
-            found = _bounded(found, params, plan)
+            found = _bounded(found, params, plan, workers)
         traced = trace(source, params, plan, binned, found, sn, gain, workers, report)
         components, figures = assemble(
-            plan, params, binned, found, traced, images, one_photon=one_photon
+            plan, params, binned, found, traced, images, workers, one_photon=one_photon
         )
         components, wref = score_components(
             source, components, params, plan, found, binned.mean, workers, report
@@ -313,11 +313,13 @@ def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
     return given
 
 
-def _bounded(found: Found, params: CNMFParams, plan: Plan) -> Found:
-    ids = strongest_per_patch(
-        found.factors, active_energy(found.factors), params.init.K, params.patch, plan.dims
+def _bounded(found: Found, params: CNMFParams, plan: Plan, workers: Workers) -> Found:
+    if params.init.K is None:
+        return found
+    energy = active_energy(found.factors, workers)
+    return found.take(
+        strongest_per_patch(found.factors, energy, params.init.K, params.patch, plan.dims)
     )
-    return found if len(ids) == len(found.factors) else found.take(ids)
 
 
 def _warn_about_size(wref: float, params: CNMFParams, report: Report) -> None:

@@ -89,25 +89,30 @@ def activity_frames(
 
 
 def own_frames(
-    A: sp.csc_matrix, active: list[NDArray[np.int64]], n_frames: int
+    A: sp.csc_matrix, active: list[NDArray[np.int64]], n_frames: int, workers: Workers
 ) -> list[NDArray[np.int64]]:
     """Active frames of each component less those of components overlapping it by > 0.1."""
     norm = np.sqrt(np.asarray(A.multiply(A).sum(0))).ravel()
     unit = A @ sp.diags(1 / np.maximum(norm, 1e-30))
     overlap = (unit.T @ unit).tocsr()
-    is_taken = np.zeros(n_frames, np.bool_)
-    own = []
-    for k, frames in enumerate(active):
-        row = slice(overlap.indptr[k], overlap.indptr[k + 1])
-        others = overlap.indices[row][overlap.data[row] > _OVERLAP]
-        taken = [active[j] for j in others if j != k]
-        for other in taken:
-            is_taken[other] = True
-        left = frames[~is_taken[frames]]
-        for other in taken:
-            is_taken[other] = False
-        own.append(left if len(left) else frames)
-    return own
+
+    def own(start: int) -> list[NDArray[np.int64]]:
+        is_taken = np.zeros(n_frames, np.bool_)
+        out = []
+        for k in range(start, min(start + _TRACES, len(active))):
+            row = slice(overlap.indptr[k], overlap.indptr[k + 1])
+            others = overlap.indices[row][overlap.data[row] > _OVERLAP]
+            taken = [active[j] for j in others if j != k]
+            for other in taken:
+                is_taken[other] = True
+            left = active[k][~is_taken[active[k]]]
+            for other in taken:
+                is_taken[other] = False
+            out.append(left if len(left) else active[k])
+        return out
+
+    parts = workers.map(own, range(0, len(active), _TRACES))
+    return [frames for part in parts for frames in part]
 
 
 _SIGNATURE = (
@@ -158,7 +163,7 @@ def spatial_correlation(
     A.sort_indices()
     before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
     after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames_of = own_frames(A, activity_frames(C, before, after, workers), C.shape[1])
+    frames_of = own_frames(A, activity_frames(C, before, after, workers), C.shape[1], workers)
     sums = np.zeros(A.nnz)
     indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
     n_pixels = A.shape[0]

@@ -63,7 +63,7 @@ def trace(
         Noise, and weight of the background, of each pixel ``(n_pixels,)``.
     """
     A = found.factors.matrix(plan.field.shape)
-    inside = found.factors.inside(plan.field.shape, INSIDE)
+    inside = found.factors.inside(plan.field.shape, INSIDE, workers)
     if found.ring is not None:
         ahead = found.ring.foresee(sn)
     else:
@@ -106,13 +106,20 @@ def trace(
     return Traced(A, sn, traces, calcium, modes, kinetics)
 
 
+def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:
+    """Whitened footprints times the noise of their pixels, 0 where that is infinite."""
+    unit = np.where(np.isfinite(sn), sn, 0).astype(np.float32)
+    return sp.csc_matrix((A.data * unit[A.indices], A.indices, A.indptr), shape=A.shape)
+
+
 def footprint_norms(A: sp.csc_matrix, sn: NDArray[np.float32]) -> NDArray[np.float64]:
     """Norm of each whitened footprint in units of the movie ``(n_components,)``, 1 if empty.
 
     A trace times it is that of the result, whose footprints have norm 1.
     """
-    movie = sp.diags(np.where(np.isfinite(sn), sn, 0).astype(np.float64)) @ A
-    norm = np.sqrt(np.asarray(movie.multiply(movie).sum(0))).ravel()
+    n = A.shape[1]
+    energy = in_movie_units(A, sn).data.astype(np.float64) ** 2
+    norm = np.sqrt(np.bincount(np.repeat(np.arange(n), np.diff(A.indptr)), energy, n))
     return np.where(norm > 0, norm, 1.0)
 
 

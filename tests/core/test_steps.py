@@ -15,7 +15,12 @@ from scipy.optimize import nnls
 from scipy.signal import find_peaks as find_scipy_peaks
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import estimate_background, smooth_cells, subtract_background
+from napari_cnmf.core.background import (
+    estimate_background,
+    loss_of_pixels,
+    smooth_cells,
+    subtract_background,
+)
 from napari_cnmf.core.binning import bin_movie, choose_bin
 from napari_cnmf.core.bound import strongest_per_patch
 from napari_cnmf.core.deconvolve import (
@@ -157,7 +162,7 @@ def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field)
     P = field.grid.interpolation
     np.testing.assert_allclose(np.asarray(P.sum(1)), 1, rtol=1e-6)
     expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_cells, -1)).reshape(R.shape)
-    subtract_background(R, gain, bg, field.grid, WORKERS)
+    subtract_background(R, loss_of_pixels(gain, field.grid), bg, WORKERS)
     np.testing.assert_allclose(R, expected, atol=1e-5)
 
 

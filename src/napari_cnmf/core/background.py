@@ -13,6 +13,7 @@ with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolati
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
@@ -97,10 +98,8 @@ def weighted_sums(
 
 def cell_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
     """Sum of ``(Z, Y, X)`` over the pixels of each cell ``(gz, gy, gx)``."""
-    total: NDArray[np.float64] = values.astype(np.float64)
-    for axis, edge in enumerate(grid.edges):
-        total = np.add.reduceat(total, edge[:-1], axis=axis)
-    return total
+    total = grid.cells @ values.ravel().astype(np.float64)
+    return np.asarray(total.reshape(grid.shape), np.float64)
 
 
 def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
@@ -110,13 +109,13 @@ def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     return np.asarray(np.maximum(smooth, floor), np.float32)
 
 
+def loss_of_pixels(inverse_sn: NDArray[np.float32], grid: Grid) -> sp.csr_matrix:
+    """``-P / sn (n_pixels, n_cells)``: what pixels lose when a background is taken out."""
+    return weighted(grid.interpolation, rows=-inverse_sn.ravel())
+
+
 def subtract_background(
-    R: NDArray[np.float32],
-    inverse_sn: NDArray[np.float32],
-    bg: NDArray[np.float32],
-    grid: Grid,
-    workers: Workers,
+    R: NDArray[np.float32], loss: sp.csr_matrix, bg: NDArray[np.float32], workers: Workers
 ) -> None:
-    """``R -= bg / sn`` interpolated to pixels, in place."""
-    matrix = weighted(grid.interpolation, rows=-inverse_sn.ravel())
-    add_matrix_product(matrix, flat_rows(bg), flat_rows(R), workers)
+    """``R -= (P / sn) bg`` in place; ``loss`` from :func:`loss_of_pixels`."""
+    add_matrix_product(loss, flat_rows(bg), flat_rows(R), workers)

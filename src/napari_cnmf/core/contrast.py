@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import dilate, filled_cores
-from napari_cnmf.core.merge import clip_box
 
 WEAK_SNR = 2.5
 """CaImAn's default ``min_SNR``: what exceeds it is beyond doubt."""
@@ -41,31 +40,39 @@ def rest_contrast(
     contrast
         ``(n,)``; NaN where too few pixels are left to tell.
     """
-    cores = np.zeros(factors.foot.shape, np.bool_)
-    around = np.zeros(factors.foot.shape, np.bool_)
+    shape = (mean.shape[0], mean.shape[1], mean.shape[2])
+    cores, around = np.zeros((2, *factors.flat.shape), np.bool_)
+    pixels = np.where(factors.in_field(shape).reshape(cores.shape), factors.pixels(shape), -1)
 
     def find_cores(start: int, stop: int) -> None:
-        cores[start:stop] = filled_cores(factors.foot[start:stop])
-        around[start:stop] = ~dilate(cores[start:stop])
+        core = filled_cores(factors.foot[start:stop])
+        cores[start:stop] = core.reshape(-1, cores.shape[1])
+        around[start:stop] = ~dilate(core).reshape(-1, cores.shape[1])
 
     workers.ranges(find_cores, len(factors), _AT_ONCE)
-    shape = (mean.shape[0], mean.shape[1], mean.shape[2])
-    covered = factors.pixels(shape)[cores.reshape(factors.flat.shape)]
-    cover = np.bincount(covered, minlength=mean.size).reshape(shape)
+    cover = np.bincount(pixels[cores], minlength=mean.size)
     out = np.full(len(factors), np.nan)
 
     def compare(start: int, stop: int) -> None:
-        for k in range(start, stop):
-            region, local = clip_box(factors.corner[k], cores.shape[1:], mean.shape)
-            light, shared = mean[region], cover[region]
-            inside = light[cores[k][local] & (shared == 1)]
-            outside = light[around[k][local] & (shared == 0)]
-            if len(inside) >= _FEWEST_INSIDE and len(outside) >= _FEWEST_AROUND:
-                level = float(np.median(outside))
-                out[k] = float(inside.mean()) / level - 1 if level > 0 else np.nan
+        at = pixels[start:stop]
+        light, shared = mean.ravel()[at], cover[at]
+        inside = cores[start:stop] & (shared == 1)
+        outside = around[start:stop] & (shared == 0) & (at >= 0)
+        n_inside, n_outside = inside.sum(1), outside.sum(1)
+        level = _medians(light, outside)
+        bright = (light * inside).sum(1, dtype=float) / np.maximum(n_inside, 1)
+        told = (n_inside >= _FEWEST_INSIDE) & (n_outside >= _FEWEST_AROUND) & (level > 0)
+        out[start:stop] = np.where(told, bright / np.where(told, level, 1) - 1, np.nan)
 
     workers.ranges(compare, len(factors), _AT_ONCE)
     return out
+
+
+def _medians(values: NDArray[np.floating], used: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Median of the used values of each row ``(n,)``; infinite where there are none."""
+    ordered = np.sort(np.where(used, values, np.inf), axis=1)
+    n, row = used.sum(1), np.arange(len(used))
+    return np.asarray(0.5 * (ordered[row, np.maximum(n - 1, 0) // 2] + ordered[row, n // 2]))
 
 
 def find_dark(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,17 +12,24 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core import hals
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import estimate_background, subtract_background
+from napari_cnmf.core.background import (
+    estimate_background,
+    loss_of_pixels,
+    subtract_background,
+)
 from napari_cnmf.core.energy import map_energy
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.lattice import Lattice
 from napari_cnmf.core.merge import absorb_halos, clip_box, merge_components
 from napari_cnmf.core.peel import Candidates, box_reach, least_area, peel
+from napari_cnmf.core.rows import flat_rows
 from napari_cnmf.core.shared import shared_courses, take_out_courses
 
 INSIDE = 0.2
 """Share of the peak above which a pixel counts as inside a footprint for the background."""
+_CELLS = 128
+"""Time courses of the background that a thread adds up together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +125,11 @@ class Tile:
         """Pixels inside footprints ``(Z, Y, X)``."""
         return self.factors.inside(self.field.shape, INSIDE, self.workers)
 
+    @cached_property
+    def loss(self) -> sp.csr_matrix:
+        """What pixels lose when a background is taken out, ``(n_pixels, n_cells)``."""
+        return loss_of_pixels(self.gain, self.field.grid)
+
     @property
     def min_area(self) -> int:
         return least_area(self.field)
@@ -125,8 +138,11 @@ class Tile:
         """Estimate what background is left in R and take it out."""
         self.check()
         bg = estimate_background(self.R, self.gain, self.inside, self.field.grid, self.workers)
-        subtract_background(self.R, self.gain, bg, self.field.grid, self.workers)
-        self.background += bg
+        subtract_background(self.R, self.loss, bg, self.workers)
+        total, more = flat_rows(self.background), flat_rows(bg)
+        self.workers.ranges(
+            lambda a, b: np.add(total[a:b], more[a:b], out=total[a:b]), len(total), _CELLS
+        )
 
     def least_squares(self, rounds: int) -> None:
         for _ in range(rounds):

@@ -33,8 +33,8 @@ from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
 
 _STAGE = "scoring"
-_AT_ONCE = 32
-"""Components that a thread measures together."""
+_AT_ONCE = 96
+"""Components that a thread measures together: with fewer, threads wait for the interpreter."""
 
 
 def score_components(

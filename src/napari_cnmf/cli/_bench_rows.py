@@ -62,11 +62,13 @@ def rows_of(group: str) -> list[Row]:
             ]
         case "scale":
             long: dict[str, Any] = {**middle, "n_frames": 12_000}
+            longest: dict[str, Any] = {**middle, "n_frames": 24_000}
             return [
                 _base(group, "first run: 2000 x 128 x 128", cold=True),
                 _base(group, "3000 x 512 x 512, memory_gb=0.6", memory_gb=0.6, **large),
                 _base(group, "3000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **middle),
                 _base(group, "12000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **long),
+                _base(group, "24000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **longest),
                 _base(group, "3000 x 256 x 256, one thread", n_processes=1, **middle),
                 _base(group, "3000 x 256 x 256, two threads", n_processes=2, **middle),
             ]

@@ -33,8 +33,9 @@ DRIFT, DRIFT_OF_BLEACHED = 1.0, 0.2
 """Change of a baseline, from the first to the last third of a recording, from which on it is
 followed, in units of a trace's noise. A baseline that follows everything takes a little of slow
 activity; where the movie as a whole bleaches, that is the smaller loss."""
-_AT_ONCE = 8
-"""Traces that a thread works on together: no copy of all of them is made on the way."""
+_FEWEST, _MOST, _VALUES = 8, 32, 100_000
+"""Traces that a thread works on together, and values of them: with fewer, threads wait for the
+interpreter; with more, copies of them are no small part of the memory."""
 RISE_S = 0.06
 """Rise time assumed where too few isolated events are there to measure it, in seconds."""
 
@@ -279,10 +280,11 @@ def deconvolve(
         fit(at[~drifts], baseline[~drifts, :1])
         fit(at[drifts], baseline[drifts])
 
-    together = _AT_ONCE * 2 * workers.n_threads
+    at_once = int(np.clip(_VALUES // n_frames, _FEWEST, _MOST))
+    together = at_once * 4 * workers.n_threads
     for start in range(0, n, together):
         ids = np.arange(start, min(start + together, n))
-        workers.map(work, [ids[i : i + _AT_ONCE] for i in range(0, len(ids), _AT_ONCE)])
+        workers.map(work, [ids[i : i + at_once] for i in range(0, len(ids), at_once)])
         on_rows(start + len(ids))
     lam = (PENALTY * noise * norm).astype(np.float32) if p else np.zeros(n, np.float32)
     return Deconvolved(C, S, level, noise, g.astype(np.float32), lam)

@@ -19,7 +19,7 @@ MIN_FRAMES = 30
 """Below it nothing can be told from noise."""
 _BLOCK_BYTES = 32 << 20
 """Most of the movie that is read at a time."""
-_TILE_SIDES = (512, 384, 256, 192, 128, 96, 64)
+_TILE_SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 _HALO = 4.0
 """Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
 

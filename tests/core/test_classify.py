@@ -132,3 +132,17 @@ def test_nothing_is_said_of_one_that_others_cover() -> None:
     factors = Factors(np.zeros((2, 3), np.int64), foot, np.zeros((2, 10), np.float32))
     with Workers(1) as workers:
         assert np.isnan(rest_contrast(factors, np.ones((1, SIZE, SIZE)), workers)).all()
+
+
+def test_contrast_is_that_of_the_pixels_in_the_field() -> None:
+    inside, cut = disc(30, 30, 5), disc(0, 60, 5)
+    foot = np.zeros((2, 1, SIZE + 20, SIZE), np.float32)
+    foot[:, 0, 20:] = inside, cut
+    corner = np.full((2, 3), [0, -20, 0])
+    factors = Factors(corner, foot, np.zeros((2, 10), np.float32))
+    mean = 100 + 30 * inside + 10 * cut
+    mean[-1, -1] = np.nan
+    mean[60, 60] = np.nan
+    with Workers(2) as workers:
+        contrast = rest_contrast(factors, mean[None], workers)
+    np.testing.assert_allclose(contrast, [0.3, 0.1], atol=1e-6)

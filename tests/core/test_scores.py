@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cnmf.core import evaluate_result
+from napari_cnmf.core import evaluate_result, rvalues
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.snr import trace_snr
 from napari_cnmf.io import frame_source, open_movie
@@ -29,7 +29,11 @@ def test_snr_is_that_of_caiman(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "movie"), [("result-2d", "movie-2d"), ("result-3d", "movie-3d")])
-def test_spatial_correlation_is_that_of_caiman(name: str, movie: str) -> None:
+@pytest.mark.parametrize("block_bytes", [rvalues._BLOCK_BYTES, 1 << 16])
+def test_spatial_correlation_is_that_of_caiman(
+    name: str, movie: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rvalues, "_BLOCK_BYTES", block_bytes)
     written = read_caiman(DATA / f"{name}.hdf5")
     data = written.params["data"]
     axes = "TZYX" if len(written.dims) == 3 else "TYX"

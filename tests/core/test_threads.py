@@ -29,35 +29,58 @@ def test_all_threads_take_pieces() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_an_error_ends_the_rest_and_comes_out_as_it_is(n_threads: int) -> None:
-    done: list[int] = []
+    started: list[int] = []
+    failed = threading.Event()
 
     def work(i: int) -> None:
+        started.append(i)
         if i == 5:
+            failed.set()
             raise IndexError("piece 5")
-        done.append(i)
+        if i > 5:
+            failed.wait(30)
 
     with Workers(n_threads) as workers:
         with pytest.raises(IndexError, match="piece 5"):
             workers.map(work, range(10_000))
-        assert len(done) < 10_000
+        assert len(started) < 10_000
         assert workers.map(abs, range(3)) == [0, 1, 2]
+
+
+def test_of_several_errors_the_first_piece_s_is_raised() -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    def work(i: int) -> None:
+        together.wait()
+        raise ValueError(f"piece {i}")
+
+    with Workers(3) as workers, pytest.raises(ValueError, match="piece 0"):
+        workers.map(work, range(3))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_stop_waits_for_the_pieces_at_work_and_drops_the_rest(n_threads: int) -> None:
-    stop, running = threading.Event(), set()
+    started, ended = [], []
+    stopped = threading.Event()
 
     def check() -> None:
-        if stop.is_set():
-            raise CancelledByUser("stop")
+        stopped.set()
+        raise CancelledByUser("stop")
 
     def work(i: int) -> None:
-        running.add(i)
-        if i == 3:
-            stop.set()
-        threading.Event().wait(0.02)
-        running.discard(i)
+        started.append(i)
+        # One thread is asked between pieces, where there are several one waits and is asked.
+        stopped.wait(30 if n_threads > 1 else 0.2)
+        ended.append(i)
 
     with Workers(n_threads, check) as workers, pytest.raises(CancelledByUser):
         workers.map(work, range(1000))
-    assert not running
+    assert 0 < len(started) < 1000
+    assert sorted(started) == sorted(ended)
+
+
+def test_pieces_may_be_cut_again() -> None:
+    with Workers(2) as workers:
+        assert workers.map(lambda i: sum(workers.map(abs, range(-i, 0))), range(5)) == [
+            0, 1, 3, 6, 10,
+        ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +22,8 @@ _CHECK_EVERY_S = 0.1
 class Workers:
     """Runs independent pieces of one step on ``n_threads`` threads.
 
-    ``check`` is called between pieces, in the thread that waits for them, ten times a second
-    at most; it may raise to stop: what is running ends with its piece, the rest is dropped.
+    ``check`` is called while pieces are worked on, in the thread that waits for them, ten times a
+    second at most; it may raise to stop: what is running ends with its piece, the rest is dropped.
 
     Pieces write to places of their own and are cut without regard to the number
     of threads, so that results do not depend on it. Meanwhile linear algebra keeps to
@@ -33,6 +34,7 @@ class Workers:
         self, n_threads: int | None = None, check: Callable[[], None] | None = None
     ) -> None:
         self._check, self._checked_at = check, time.monotonic()
+        self._here = threading.local()
         self.n_threads = max(1, n_threads or os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self.n_threads) if self.n_threads > 1 else None
 
@@ -51,25 +53,32 @@ class Workers:
         self._limits.restore_original_limits()
 
     def map(self, work: Callable[[T], U], pieces: Iterable[T]) -> list[U]:
-        """``[work(piece) for piece in pieces]``, on all threads."""
+        """``[work(piece) for piece in pieces]``, on all threads.
+
+        Of several errors the first piece's is raised. ``work`` that calls this itself has one
+        thread for it, its own.
+        """
         todo = list(pieces)
         n = min(self.n_threads, len(todo))
         out: list[Any] = [None] * len(todo)
-        if self._pool is None or n < 2:
+        if self._pool is None or n < 2 or getattr(self._here, "is_at_work", False):
             for i, piece in enumerate(todo):
                 out[i] = work(piece)
                 self._look_up()
             return out
         line = deque(range(len(todo)))
+        errors: dict[int, BaseException] = {}
 
         # Threads take the next piece themselves: to hand over each of them would be serial.
         def take_turns() -> None:
+            self._here.is_at_work = True
             while (i := _first(line)) is not None:
                 try:
                     out[i] = work(todo[i])
-                except BaseException:
+                except BaseException as error:  # noqa: BLE001 (raised below)
+                    errors[i] = error
                     line.clear()
-                    raise
+            self._here.is_at_work = False
 
         turns = [self._pool.submit(take_turns) for _ in range(n)]
         try:
@@ -78,8 +87,10 @@ class Workers:
         finally:
             line.clear()
             wait(turns)
-        for turn in turns:
-            turn.result()
+        if errors:
+            first = errors[min(errors)]
+            errors.clear()
+            raise first
         self._look_up()
         return out
 

@@ -40,32 +40,34 @@ def rest_contrast(
     contrast
         ``(n,)``; NaN where too few pixels are left to tell.
     """
-    shape = (mean.shape[0], mean.shape[1], mean.shape[2])
+    shape, light_of = (mean.shape[0], mean.shape[1], mean.shape[2]), mean.ravel()
     cores, around = np.zeros((2, *factors.flat.shape), np.bool_)
-    pixels = np.where(factors.in_field(shape).reshape(cores.shape), factors.pixels(shape), -1)
 
-    def find_cores(start: int, stop: int) -> None:
-        core = filled_cores(factors.foot[start:stop])
-        cores[start:stop] = core.reshape(-1, cores.shape[1])
-        around[start:stop] = ~dilate(core).reshape(-1, cores.shape[1])
+    def find_core(start: int) -> NDArray[np.int32]:
+        some = factors.part(start, start + _AT_ONCE)
+        core = filled_cores(some.foot)
+        cores[start : start + _AT_ONCE] = core.reshape(some.flat.shape)
+        around[start : start + _AT_ONCE] = ~dilate(core).reshape(some.flat.shape)
+        return some.pixels(shape)[core.reshape(some.flat.shape)]
 
-    workers.ranges(find_cores, len(factors), _AT_ONCE)
-    cover = np.bincount(pixels[cores], minlength=mean.size)
-    out = np.full(len(factors), np.nan)
+    starts = range(0, max(1, len(factors)), _AT_ONCE)
+    covered = np.concatenate(workers.map(find_core, starts))
+    cover = np.bincount(covered, minlength=mean.size)
 
-    def compare(start: int, stop: int) -> None:
-        at = pixels[start:stop]
-        light, shared = mean.ravel()[at], cover[at]
-        inside = cores[start:stop] & (shared == 1)
-        outside = around[start:stop] & (shared == 0) & (at >= 0)
+    def compare(start: int) -> NDArray[np.float64]:
+        some = factors.part(start, start + _AT_ONCE)
+        lies_in = some.in_field(shape).reshape(some.flat.shape)
+        at = np.where(lies_in, some.pixels(shape), 0)
+        light, shared = light_of[at], cover[at]
+        inside = cores[start : start + _AT_ONCE] & (shared == 1)
+        outside = around[start : start + _AT_ONCE] & (shared == 0) & lies_in
         n_inside, n_outside = inside.sum(1), outside.sum(1)
         level = _medians(light, outside)
-        bright = (light * inside).sum(1, dtype=float) / np.maximum(n_inside, 1)
+        bright = np.where(inside, light, 0).sum(1, dtype=float) / np.maximum(n_inside, 1)
         told = (n_inside >= _FEWEST_INSIDE) & (n_outside >= _FEWEST_AROUND) & (level > 0)
-        out[start:stop] = np.where(told, bright / np.where(told, level, 1) - 1, np.nan)
+        return np.where(told, bright / np.where(told, level, 1) - 1, np.nan)
 
-    workers.ranges(compare, len(factors), _AT_ONCE)
-    return out
+    return np.concatenate(workers.map(compare, starts))
 
 
 def _medians(values: NDArray[np.floating], used: NDArray[np.bool_]) -> NDArray[np.floating]:

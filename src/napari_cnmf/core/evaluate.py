@@ -155,11 +155,11 @@ def _with_scores(
     return components.replace(
         snr=snr,
         r_values=r,
-        ecc=_of_columns(components.A, lambda A: elongation(A, components.dims), workers),
+        ecc=_measure_columns(components.A, lambda A: elongation(A, components.dims), workers),
     )
 
 
-def _of_columns(
+def _measure_columns(
     A: sp.csc_matrix,
     measure: Callable[[sp.csc_matrix], NDArray[np.float64]],
     workers: Workers,
@@ -188,7 +188,7 @@ def classifier_scores(
         return np.zeros(0)
     size = own_size(params.init.gSig, components.attributes)
     dims, radii = components.dims, params.quality.gSig_range
-    return _of_columns(components.A, lambda A: soma_scores(A, dims, size, radii), workers)
+    return _measure_columns(components.A, lambda A: soma_scores(A, dims, size, radii), workers)
 
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:

@@ -86,21 +86,24 @@ class Factors:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Factors]) -> Factors:
-        """Those of several sets, one after the other."""
+        """Those of several sets, one after the other; of one set alone they are no copies."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def matrix(self, shape: tuple[int, int, int]) -> sp.csc_matrix:
         """Footprints as columns ``(n_pixels, n)`` float32, pixels in C order of ``shape``."""
         return as_columns(self.pixels(shape), self.flat, self.flat != 0, math.prod(shape))
 
-    def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.int32]:
         """Where the pixels of the boxes lie in C order of ``shape``, like ``flat``.
 
         Of those outside the field it says nothing.
         """
         stride = np.array([shape[1] * shape[2], shape[2], 1])
         within = np.indices(self.foot.shape[1:]).reshape(3, -1).T @ stride
-        return np.asarray((self.corner @ stride)[:, None] + within, np.int64)
+        first = (self.corner @ stride)[:, None]
+        return np.asarray(first + within, np.int32)
 
     def in_field(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Pixels of the boxes that lie in the field, like ``foot``."""
@@ -150,7 +153,7 @@ class Factors:
 
 
 def as_columns(
-    rows: NDArray[np.int64], values: NDArray[np.float32], used: NDArray[np.bool_], n_rows: int
+    rows: NDArray[np.integer], values: NDArray[np.float32], used: NDArray[np.bool_], n_rows: int
 ) -> sp.csc_matrix:
     """Column k of ``(n_rows, n)``: ``values[k]`` in ``rows[k]``, where ``used[k]``.
 

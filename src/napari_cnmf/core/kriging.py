@@ -40,9 +40,12 @@ FLOOR = 0.005
 """Share of the background's variance that is never believed to be predictable."""
 LENGTHS = (2.2, 3.2, 4.7, 6.8, 10.0, 15.0, 22.0)
 """Of the covariance's parts, in gSig; pairs that far apart say nothing about shorter ones."""
-_FARTHEST = 16.0
+_FARTHEST, _STEP = 16.0, 0.8
+"""Distance from which on it does not matter, and of classes of distances, in gSig."""
 _MAX_CELLS = 1500
 _MIN_BINS = 20
+_BINS, _CELLS = 256, 128
+"""Bins of the background that are predicted at a time, and cells compared with all others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,16 +132,9 @@ def learn_covariance(
     if len(good) < 30 or means.shape[1] < _MIN_BINS:
         return None
     x = means[good] - means[good].mean(1, keepdims=True)
-    together = (x @ x.T).astype(np.float64) / x.shape[1]
-    apart = np.sqrt(((at[good][:, None] - at[good][None]) ** 2).sum(-1))
-    use = np.triu(apart >= FAR)
-    group = np.floor(apart[use] / 0.8).astype(np.int64)
-    values, distances = together[use], apart[use]
-    group = np.minimum(group, int(_FARTHEST / 0.8))
-    count = np.bincount(group)
+    count, covariance, distance = _pairs_by_distance(x, at[good])
     seen = np.flatnonzero(count)
-    mean_of = np.bincount(group, values)[seen] / count[seen]
-    at_distance = np.bincount(group, distances)[seen] / count[seen]
+    mean_of, at_distance = covariance[seen] / count[seen], distance[seen] / count[seen]
     design = np.exp(-0.5 * (at_distance[:, None] / np.asarray(LENGTHS)) ** 2)
     design = np.concatenate([design, np.ones((len(seen), 1))], axis=1)
     # Near pairs tell how the background varies below a neuron; there are few of them.
@@ -147,6 +143,35 @@ def learn_covariance(
     if not found.sum() > 0:
         return None
     return Covariance(found[:-1], float(found[-1]))
+
+
+def _pairs_by_distance(
+    x: NDArray[np.float32], at: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Pairs of cells, sums of their covariances and of their distances, by distance.
+
+    Parameters
+    ----------
+    x
+        Courses without mean ``(n_cells, n_bins)``.
+    at
+        Where the cells are ``(n_cells, 3)``, in gSig.
+    """
+    n = int(_FARTHEST / _STEP) + 1
+    out = np.zeros((3, n))
+    # Some cells at a time beside all others: all pairs at once would be most of a run's memory.
+    for start in range(0, len(x), _CELLS):
+        some = slice(start, start + _CELLS)
+        together = (x[some] @ x.T).astype(np.float64) / x.shape[1]
+        apart = np.sqrt(sum((a[some, None] - a) ** 2 for a in at.T))
+        use = np.triu(apart >= FAR, start)
+        group = np.minimum(apart[use] / _STEP, n - 1).astype(np.int64)
+        out += [
+            np.bincount(group, minlength=n),
+            np.bincount(group, together[use], n),
+            np.bincount(group, apart[use], n),
+        ]
+    return out[0], out[1], out[2]
 
 
 def predict_from_sums(
@@ -276,5 +301,8 @@ def foresee_background(
     if covariance is None:
         return as_found
     from_sums = predict_from_sums(covariance, weight, fine)
-    predicted = from_sums @ (means * weight[:, None])
-    return Foreseen(fine, np.asarray(predicted, np.float32), from_sums, inside, gain)
+    predicted = np.empty_like(means)
+    for start in range(0, means.shape[1], _BINS):
+        some = slice(start, start + _BINS)
+        predicted[:, some] = from_sums @ (means[:, some] * weight[:, None])
+    return Foreseen(fine, predicted, from_sums, inside, gain)

@@ -2,60 +2,116 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from napari_cnmf.core.geometry import Field
+from napari_cnmf.core.kriging import finer
 from napari_cnmf.core.lattice import Lattice
+from napari_cnmf.core.reading import FEWEST_FRAMES, kernel_type, pieces
 
 _BASE_GB = 0.25
 """Interpreter, libraries and kernels."""
 _IMAGES = 60
 """Bytes for each pixel of the field: images, moments, masks."""
-_WORK = 120
-"""Bytes for each pixel of a tile, besides its bins."""
-_READ = 3
-"""Blocks of frames that are in memory while the next is read."""
+_WORK, _CORNER = 72, 12
+"""Bytes for each pixel of a tile besides its bins, and for each cell around it."""
+_READ, _CONVERTED = 3, 2
+"""Blocks of frames that are in memory while the next is read, as they are and as kernels take
+them."""
+_SHARE = 0.15
+"""Of the budget that blocks of frames may take."""
+_BLOCK_BYTES = 32 << 20
+"""Most of the movie that is read at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """What a run on ``field`` takes, with tiles of one size or another.
+    """What a run on ``field`` holds at once; it does not grow with the frames but with their bins.
+
+    Results come on top, 16 bytes a frame and component, when the tiles are gone.
 
     Attributes
     ----------
     n_bins, frames_per_bin
         Of pass 1.
-    itemsize
-        Bytes of a pixel in a frame.
-    block_bytes
-        Of frames that are read at a time, if more than a bin fits.
+    dtype
+        Of the frames.
+    blocks
+        Pixels along (Z, Y, X) that are one while components are found.
+    one_photon
+        Whether the background's course is kept on the finer grid, too.
     """
 
     field: Field
     n_bins: int
     frames_per_bin: int
-    itemsize: int
-    block_bytes: int
+    dtype: np.dtype[Any]
+    blocks: tuple[int, int, int] = (1, 1, 1)
+    one_photon: bool = False
 
-    def peak_gb(self, tile: Field) -> float:
-        """The most that is held at once; nothing of it grows with the frames but by their bins.
+    @property
+    def least_block(self) -> int:
+        """Bytes of frames that are read at a time at least."""
+        n = max(self.frames_per_bin, FEWEST_FRAMES)
+        return n * self.field.n_pixels * self.dtype.itemsize
 
-        Results come on top, 16 bytes a frame and component, when the tiles are gone.
-        """
-        background = 4 * self.n_bins * self.field.grid.n_cells
-        held = _IMAGES * self.field.n_pixels + background
-        return _BASE_GB + 1e-9 * (held + max(self._reading(tile), self._searching(tile)))
+    def block_bytes(self, budget_gb: float) -> int:
+        """Bytes of frames to read at a time, a share of the budget whatever becomes of them."""
+        share = _SHARE * 1e9 * budget_gb / self._copies(in_memory=False)
+        return max(self.least_block, int(min(_BLOCK_BYTES, share)))
 
-    def _reading(self, tile: Field) -> int:
-        block = max(self.block_bytes, self.frames_per_bin * self.field.n_pixels * self.itemsize)
-        if tile.shape == self.field.shape:
-            return _READ * block + 4 * self.n_bins * self.field.n_pixels
-        # Bins go to a file; those of one block are there twice while they are written.
-        return _READ * block + 8 * block // (self.itemsize * self.frames_per_bin)
+    def peak_gb(self, tile: Field, block_bytes: int) -> float:
+        """The most that is held at once with tiles of this size and frames read in such blocks."""
+        stages = (self._reading(tile, block_bytes), self._searching(tile), self._tracing())
+        held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * self._courses(self.field)
+        return _BASE_GB + 1e-9 * (held + max(stages))
+
+    def _copies(self, *, in_memory: bool) -> float:
+        """Bytes for each byte of a block of frames while it is read and binned."""
+        size, taken = self.dtype.itemsize, kernel_type(self.dtype)
+        copies: float = _READ * size
+        if taken != self.dtype:
+            copies += _CONVERTED * taken.itemsize
+        if not in_memory:
+            # Bins go to a file; those of one block are there twice while they are written.
+            copies += 8 / self.frames_per_bin
+        return copies / size
+
+    def _reading(self, tile: Field, block_bytes: int) -> float:
+        in_memory = tile.shape == self.field.shape
+        bins = 4 * self.n_bins * self.field.n_pixels if in_memory else 0
+        return bins + block_bytes * self._copies(in_memory=in_memory)
 
     def _searching(self, tile: Field) -> int:
-        sites = int(np.prod(Lattice.over(tile).shape))
-        courses = tile.n_pixels + sites + 3 * tile.grid.n_cells
-        return 4 * self.n_bins * courses + _WORK * tile.n_pixels
+        corners = 1 << sum(g > 0 for g in tile.g_sig)
+        need = self._working_on(tile) + (_WORK + _CORNER * corners) * tile.n_pixels
+        if max(self.blocks) > 1:
+            z, y, x = (math.ceil(n / b) for n, b in zip(tile.shape, self.blocks, strict=True))
+            g_z, g_y, g_x = (g / b for g, b in zip(tile.g_sig, self.blocks, strict=True))
+            need += self._working_on(Field((z, y, x), (g_z, g_y, g_x)))
+        return need
+
+    def _working_on(self, tile: Field) -> int:
+        """Courses of bins while components are found in a tile."""
+        sites = math.prod(Lattice.over(tile).shape)
+        fine = finer(tile).grid.n_cells if self.one_photon else 0
+        return 4 * self.n_bins * (tile.n_pixels + sites + 3 * tile.grid.n_cells + 4 * fine)
+
+    def _courses(self, field: Field) -> int:
+        """Courses of bins that the background keeps."""
+        fine = finer(field).grid.n_cells if self.one_photon else 0
+        return field.grid.n_cells + fine
+
+    def _tracing(self) -> int:
+        frame = self.field.n_pixels * self.dtype.itemsize
+        # All that could be had: tiles, and with them results, must not depend on those that are.
+        n_frames, n_pieces = pieces(frame, os.cpu_count() or 1)
+        taken = kernel_type(self.dtype)
+        size = self.dtype.itemsize + (taken.itemsize if taken != self.dtype else 0)
+        predicted = 4 * self.n_bins * finer(self.field).grid.n_cells if self.one_photon else 0
+        return predicted + n_pieces * n_frames * self.field.n_pixels * size

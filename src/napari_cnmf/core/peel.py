@@ -82,6 +82,8 @@ def pick_apart(
         ``(n,)``; ties go to the first.
     at
         Pixels ``(n, 3)``.
+    distance
+        At least 1 along one of the axes.
 
     Returns
     -------

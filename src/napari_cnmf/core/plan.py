@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +19,6 @@ from napari_cnmf.params import CNMFParams
 
 MIN_FRAMES = 30
 """Below it nothing can be told from noise."""
-_BLOCK_BYTES = 32 << 20
-"""Most of the movie that is read at a time."""
 _TILE_SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 _HALO = 4.0
 """Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
@@ -71,6 +71,8 @@ def make_plan(
     params: CNMFParams,
     frame_rate_hz: float,
     memory_gb: float | None,
+    *,
+    one_photon: bool = False,
 ) -> Plan:
     """Check movie and parameters against each other and lay out the run.
 
@@ -99,13 +101,12 @@ def make_plan(
     field = Field.of_movie(shape[1:], params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     n_bins = shape[0] // per_bin
-    budget = memory_gb if memory_gb is not None else free_memory_gb()
-    frame_bytes = field.n_pixels * source.dtype.itemsize
-    block = int(min(_BLOCK_BYTES, max(per_bin * frame_bytes, budget * 0.05e9)))
-    tiles = choose_tiles(Need(field, n_bins, per_bin, source.dtype.itemsize, block), budget)
+    blocks = choose_blocks(field, params.init.ssub)
+    need = Need(field, n_bins, per_bin, source.dtype, blocks, one_photon)
+    tiles, block = choose_tiles(need, free_memory_gb() if memory_gb is None else memory_gb)
     return Plan(
         field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
-        per_bin, n_bins, tiles, block, choose_blocks(field, params.init.ssub),
+        per_bin, n_bins, tiles, block, blocks,
     )  # fmt: skip
 
 
@@ -123,7 +124,12 @@ def free_memory_gb() -> float:
 
 
 def memory_wanted_gb(
-    shape: tuple[int, ...], itemsize: int, params: CNMFParams, frame_rate_hz: float
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    params: CNMFParams,
+    frame_rate_hz: float,
+    *,
+    one_photon: bool = False,
 ) -> float:
     """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed in one piece.
 
@@ -131,29 +137,38 @@ def memory_wanted_gb(
     """
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
-    need = Need(field, shape[0] // per_bin, per_bin, itemsize, _BLOCK_BYTES)
-    return need.peak_gb(field)
+    blocks = choose_blocks(field, params.init.ssub)
+    need = Need(field, shape[0] // per_bin, per_bin, dtype, blocks, one_photon)
+    return need.peak_gb(field, need.block_bytes(math.inf))
 
 
-def choose_tiles(need: Need, budget_gb: float) -> tuple[TilePlan, ...]:
-    """The whole field if it fits into the budget, else tiles of the largest side that does."""
-    field = need.field
+def choose_tiles(need: Need, budget_gb: float) -> tuple[tuple[TilePlan, ...], int]:
+    """The largest tiles that fit into the budget, and the bytes of frames to read at a time.
+
+    The field is one tile if it can be. Where nothing fits, fewer frames are read at a time.
+    """
+    field, least = need.field, math.inf
+    for block_bytes in (need.block_bytes(budget_gb), need.least_block):
+        for tiles in _layouts(field):
+            largest = max((_extent(tile.region) for tile in tiles), key=math.prod)
+            peak = need.peak_gb(Field(largest, field.g_sig), block_bytes)
+            if peak <= budget_gb:
+                return tiles, block_bytes
+            least = min(least, peak)
+    raise ParameterError(
+        f"memory_gb must be at least {math.ceil(100 * least) / 100:.2f} for this movie, got "
+        f"{budget_gb:.3g}. Raise it, or close other programs."
+    )
+
+
+def _layouts(field: Field) -> Iterator[tuple[TilePlan, ...]]:
+    """The whole field as one tile, then smaller and smaller ones."""
     whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
-    least = need.peak_gb(field)
-    if least <= budget_gb:
-        return (TilePlan(whole, whole),)
+    yield (TilePlan(whole, whole),)
     for side in _TILE_SIDES:
         tiles = _cut(field, side)
-        if len(tiles) == 1:
-            continue
-        largest = max((_extent(tile.region) for tile in tiles), key=math.prod)
-        least = need.peak_gb(Field(largest, field.g_sig))
-        if least <= budget_gb:
-            return tiles
-    raise ParameterError(
-        f"memory_gb must be at least {least + 0.05:.2f} for this movie, got {budget_gb:.3g}. "
-        "Raise it, or close other programs."
-    )
+        if len(tiles) > 1:
+            yield tiles
 
 
 def _extent(region: Region) -> tuple[int, int, int]:

@@ -16,24 +16,32 @@ from napari_cnmf.core.source import FrameSource
 
 _READERS = 4
 """Threads that read a block of frames together, at most."""
-_PIECE_BYTES = 4 << 20
-"""What a thread reads and works on at once: as much as the cache holds while it does."""
+_PIECE_BYTES, _TOGETHER_BYTES = 4 << 20, 512 << 20
+"""What a thread reads and works on at once, as much as the cache holds while it does; and all of
+them, where frames are large and threads many."""
 _FEWEST, _MOST = 8, 64
 """Frames in a piece."""
+FEWEST_FRAMES = 3
+"""In a block: noise is told from second differences."""
 
 
 def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int) -> list[int]:
     """First frames of consecutive blocks of whole bins, and the end of the movie."""
-    n = max(3, block_bytes // max(1, frame_bytes))
+    n = max(FEWEST_FRAMES, block_bytes // max(1, frame_bytes))
     n = max(per_bin, n // per_bin * per_bin)
     return [*range(0, n_frames, n), n_frames]
+
+
+def kernel_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in which kernels take frames of ``dtype``."""
+    small = dtype in (np.dtype(np.uint16), np.dtype(np.uint8))
+    return np.dtype(np.uint16 if small else np.float32)
 
 
 def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
     """Frames as ``(n, n_pixels)`` of a type that the kernels know, copied only if need be."""
     flat = frames.reshape(len(frames), -1)
-    dtype = np.uint16 if flat.dtype in (np.dtype(np.uint16), np.dtype(np.uint8)) else np.float32
-    flat = np.ascontiguousarray(flat, dtype=dtype)
+    flat = np.ascontiguousarray(flat, dtype=kernel_type(flat.dtype))
     return flat if flat.flags.writeable else flat.copy()
 
 
@@ -66,6 +74,12 @@ def read_blocks(
         yield from workers.ahead(read, range(len(edges) - 1))
 
 
+def pieces(frame_bytes: int, n_threads: int) -> tuple[int, int]:
+    """Frames that a thread reads for itself at a time, and how many threads do so at once."""
+    n = int(np.clip(_PIECE_BYTES // frame_bytes, _FEWEST, _MOST))
+    return n, int(np.clip(_TOGETHER_BYTES // (n * frame_bytes), 1, n_threads))
+
+
 def each_piece(
     source: FrameSource,
     workers: Workers,
@@ -80,16 +94,17 @@ def each_piece(
     thread reads ahead for the others. ``frames (n, n_pixels)`` may be changed.
     """
     frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
-    n_frames, n = source.shape[0], int(np.clip(_PIECE_BYTES // frame_bytes, _FEWEST, _MOST))
+    n_frames = source.shape[0]
+    n, n_at_once = pieces(frame_bytes, workers.n_threads)
     if not getattr(source, "frames_apart", False):
         edges = frame_blocks(n_frames, frame_bytes, 1, block_bytes)
         for start, frames in read_blocks(source, edges, workers):
-            pieces = [(start + a, frames[a : a + n]) for a in range(0, len(frames), n)]
-            workers.map(lambda piece: work(*piece), pieces)
+            parts = [(start + a, frames[a : a + n]) for a in range(0, len(frames), n)]
+            workers.map(lambda part: work(*part), parts)
             on_block(start + len(frames))
         return
     buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
-    for _ in range(workers.n_threads):
+    for _ in range(n_at_once):
         buffers.put(np.empty((n, *source.shape[1:]), source.dtype))
 
     def read_and_work(start: int) -> None:

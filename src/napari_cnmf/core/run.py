@@ -133,7 +133,7 @@ def run_cnmf(
         When ``should_stop`` says so.
     """
     report = Report(on_progress, on_warning, on_log, should_stop)
-    plan = make_plan(source, params, frame_rate_hz, memory_gb)
+    plan = make_plan(source, params, frame_rate_hz, memory_gb, one_photon=one_photon)
     steps = steps or steps_for(params, refit, one_photon)
     _say_plan(plan, report)
     with Workers(n_threads, report.check) as workers:

@@ -73,18 +73,17 @@ def activity_frames(
 ) -> list[NDArray[np.int64]]:
     """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
     n_frames = C.shape[1]
-
-    n = max(1, min(_TRACES, _VALUES // max(1, n_frames)))
+    at_once = max(1, min(_TRACES, _VALUES // max(1, n_frames)))
 
     def frames_of(start: int) -> list[NDArray[np.int64]]:
-        rows = C[start : start + n]
+        rows = C[start : start + at_once]
         trace, peak = find_peaks(rows, N_PEAKS)
         active = np.zeros(rows.shape, np.bool_)
         around = np.clip(peak[:, None] + np.arange(before, after), 0, n_frames - 1)
         active[trace[:, None], around] = True
         return [np.flatnonzero(row) for row in active]
 
-    parts = workers.map(frames_of, range(0, len(C), n))
+    parts = workers.map(frames_of, range(0, len(C), at_once))
     return [frames for part in parts for frames in part]
 
 

@@ -78,7 +78,8 @@ def search(
         gathering.add(tile, detection, noise[region], tile_plan)
         # The bins of one tile are let go before those of the next are read.
         del X, tile, detection
-        release_freed()
+        if not plan.in_memory:
+            release_freed()
     return gathering.found(is_given=given is not None, detrended=len(trend) > 0, workers=workers)
 
 

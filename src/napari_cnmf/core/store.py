@@ -116,6 +116,7 @@ def release_freed() -> None:
 
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
+        trim.argtypes = [ctypes.c_size_t]
         trim(0)
 
 

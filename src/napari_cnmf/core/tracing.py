@@ -107,7 +107,10 @@ def trace(
 
 
 def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:
-    """Whitened footprints times the noise of their pixels, 0 where that is infinite."""
+    """Whitened footprints times the noise of their pixels, 0 where that is infinite.
+
+    The pattern is shared with ``A``.
+    """
     unit = np.where(np.isfinite(sn), sn, 0).astype(np.float32)
     return sp.csc_matrix((A.data * unit[A.indices], A.indices, A.indptr), shape=A.shape)
 

@@ -172,7 +172,10 @@ class PatchesPanel(Panel):
         if self.kind == "cnmf" and len(params.init.gSig) == len(shape) - 1:
             rate = params.data.fr or self._rate()
             try:
-                own = memory_wanted_gb(shape, layer.data.dtype.itemsize, params, rate)
+                own = memory_wanted_gb(
+                    shape, np.dtype(layer.data.dtype), params, rate,
+                    one_photon=algorithm is Algorithm.CNMFE,
+                )  # fmt: skip
             except CnmfError:
                 return lines  # the form says what is wrong
             lines[0] += f", the built-in engine {own:.1f} GB (out of core where less is free)"

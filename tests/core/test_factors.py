@@ -54,6 +54,6 @@ def test_sites_see_boxes_as_they_see_frames(field: Field, n: int) -> None:
         seen = ndi.correlate1d(seen, tap, axis + 1, mode="constant")
     z, y, x = lattice.step
     seen = seen[:, ::z, ::y, ::x].reshape(n, int(np.prod(lattice.shape)))
-    found = lattice.filtered(factors)
+    found = lattice.seen(factors).matrix(lattice.shape)
     np.testing.assert_allclose(found.toarray().T, seen, atol=1e-5)
     assert found.has_canonical_format

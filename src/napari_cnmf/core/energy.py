@@ -195,11 +195,11 @@ class EnergyMap:
 
         The filter is linear: a site sees the filtered footprint.
         """
-        seen = factors.C.copy()
-        gather_decay(seen)
-        weights = self.lattice.filtered(factors)
-        take_columns(self.F, weights, seen, workers)
-        sites = weights.indices
+        courses = factors.C.copy()
+        gather_decay(courses)
+        columns = self.lattice.seen(factors).columns(self.lattice.shape)
+        take_columns(self.F, columns, courses, workers)
+        sites = columns.rows
         workers.ranges(
             lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
         )

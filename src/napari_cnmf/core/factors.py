@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.rows import Columns
 
 BOX = 2.0
 """Half-width of the box a component is searched in, in gSig."""
@@ -91,9 +92,13 @@ class Factors:
             return parts[0]
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
+    def columns(self, shape: tuple[int, int, int]) -> Columns:
+        """Footprints as columns over the pixels of ``shape``, in C order."""
+        return Columns.of(self.pixels(shape), self.flat, self.flat != 0)
+
     def matrix(self, shape: tuple[int, int, int]) -> sp.csc_matrix:
         """Footprints as columns ``(n_pixels, n)`` float32, pixels in C order of ``shape``."""
-        return as_columns(self.pixels(shape), self.flat, self.flat != 0, math.prod(shape))
+        return self.columns(shape).matrix(math.prod(shape))
 
     def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.int32]:
         """Where the pixels of the boxes lie in C order of ``shape``, like ``flat``.
@@ -150,17 +155,3 @@ class Factors:
             fits = ((local >= 0) & (local < np.array(box))).all(1)
             foot[(k, *local[fits].T)] = values[fits]
         return cls(corner, foot, np.zeros((n, n_bins), np.float32))
-
-
-def as_columns(
-    rows: NDArray[np.integer], values: NDArray[np.float32], used: NDArray[np.bool_], n_rows: int
-) -> sp.csc_matrix:
-    """Column k of ``(n_rows, n)``: ``values[k]`` in ``rows[k]``, where ``used[k]``.
-
-    Arrays ``(n, ...)`` of one shape; the rows of a column rise.
-    """
-    ends = np.zeros(len(used) + 1, np.int32)
-    np.cumsum(used.sum(tuple(range(1, used.ndim))), out=ends[1:])
-    return sp.csc_matrix(
-        (values[used], rows[used].astype(np.int32), ends), shape=(n_rows, len(used))
-    )

@@ -6,15 +6,15 @@ A Gaussian of half a cell's size, kept only at every so many pixels; along each 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.factors import Factors, as_columns
+from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.rows import add_matrix_product
 
@@ -64,33 +64,40 @@ class Lattice:
         sites = self.step[axis] * np.arange(self.shape[axis])
         return sp.csc_matrix(_at_lag(self.taps[axis], np.arange(n_pixels) - sites[:, None]))
 
-    def filtered(self, factors: Factors) -> sp.csc_matrix:
-        """What the sites see of footprints ``(n_sites, n)`` float32: each filtered in its box."""
-        n = len(factors)
-        weights = factors.foot
-        site, lies_in = np.zeros((1, 1, 1, 1), np.int64), np.ones((1, 1, 1, 1), np.bool_)
-        for axis, extent in enumerate(self.shape):
-            at, share = self._seen_along(axis, factors.corner[:, axis], weights.shape[1])
+    def seen(self, factors: Factors) -> Factors:
+        """The same components as the sites see them, in boxes of sites."""
+        weights, first = factors.foot, np.empty_like(factors.corner)
+        for axis in range(3):
+            first[:, axis], share = self._seen_along(
+                axis, factors.corner[:, axis], weights.shape[1]
+            )
             # The first axis of a box is filtered and put last: after three they are in order.
             weights = np.matmul(np.moveaxis(weights, 1, -1), share[:, None])
-            view = [n, 1, 1, 1]
-            view[axis + 1] = at.shape[1]
-            site = site * extent + at.reshape(view)
-            lies_in = lies_in & ((at >= 0) & (at < extent)).reshape(view)
-        return as_columns(site, weights, lies_in & (weights != 0), math.prod(self.shape))
+        out = Factors(first, weights, factors.C)
+        return replace(out, foot=np.where(out.in_field(self.shape), weights, np.float32(0)))
 
     def _seen_along(
         self, axis: int, corner: NDArray[np.int64], box: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Sites around boxes ``(n, n_sites)``, and their filters ``(n, box, n_sites)``."""
+        """First site that sees a box ``(n,)``, and what it and the next see of its pixels.
+
+        The latter is ``(n, box, n_sites)``.
+        """
         step, tap = self.step[axis], self.taps[axis]
         half = len(tap) // 2
         first, phase = np.divmod(corner - half, step)
-        sites = np.arange((box + 2 * half - 2) // step + 2)
-        pixels = half + np.arange(step)[:, None] + np.arange(box)
         # Boxes that begin alike between two sites are seen alike.
-        share = _at_lag(tap, pixels[:, :, None] - step * sites)
-        return first[:, None] + sites, share[phase]
+        share = self._shares.get((axis, box))
+        if share is None:
+            sites = np.arange((box + 2 * half - 2) // step + 2)
+            pixels = half + np.arange(step)[:, None] + np.arange(box)
+            share = self._shares[axis, box] = _at_lag(tap, pixels[:, :, None] - step * sites)
+        return first, share[phase]
+
+    @cached_property
+    def _shares(self) -> dict[tuple[int, int], NDArray[np.float32]]:
+        """Filters by axis and width of a box, once they are known."""
+        return {}
 
     def to_pixels(
         self, values: NDArray[np.float32], shape: tuple[int, int, int]

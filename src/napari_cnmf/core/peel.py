@@ -22,7 +22,7 @@ from napari_cnmf.core.energy import EnergyMap, both_ways, energy_threshold, trac
 from napari_cnmf.core.factors import BOX, GROWTH, Factors
 from napari_cnmf.core.footprints import SUPPORT, keep_connected, smooth_planes
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import alternate_boxes, project_all
+from napari_cnmf.core.rank_one import alternate_boxes
 from napari_cnmf.core.rows import flat_rows, take_columns
 
 MIN_AREA = 0.5
@@ -34,6 +34,8 @@ VERDICTS = ("component", "no activity", "too small", "too little energy of its o
 START = 1.2
 """Half-width of the box of the first alternations, in gSig."""
 _ATTEMPTS = 3
+_SITES = 16
+"""That a thread peels together, by itself; those of the last rounds are shared out step by step."""
 _BOXES = 2
 """Sites that a thread fits together."""
 _SMOOTHED = 16
@@ -204,6 +206,30 @@ def _peel_round(
     field: Field,
     workers: Workers,
 ) -> _Round:
+    """Components at sites so far apart that none sees what is taken out for another."""
+    parts = workers.map(
+        lambda i: _peel_sites(
+            R, energy, sites[i : i + _SITES], at[i : i + _SITES], field, workers
+        ),
+        range(0, len(sites), _SITES),
+    )  # fmt: skip
+    return _Round(
+        Factors.concatenate([part.found for part in parts]),
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("energy", "area", "verdict")
+        ),
+    )
+
+
+def _peel_sites(
+    R: NDArray[np.float32],
+    energy: EnergyMap,
+    sites: NDArray[np.int64],
+    at: NDArray[np.int64],
+    field: Field,
+    workers: Workers,
+) -> _Round:
     n, n_bins = len(sites), energy.n_bins
     reach = box_reach(field)
     factors = Factors(
@@ -219,16 +245,17 @@ def _peel_round(
     verdict = np.select([~lit, area < least_area(field)], [1, 2], 0).astype(np.int8)
     worth = np.flatnonzero(verdict == 0)
     some = factors.take(worth)
-    A = some.matrix(field.shape)
-    some.C[:] = project_all(R, A, workers)
-    norm = np.sqrt((some.flat**2).sum(1))
-    up, down = trace_energies(some.C, np.float32(0.8) / np.maximum(norm, np.float32(1e-30)))
+    columns = some.columns(field.shape)
+    squared = np.maximum((some.flat**2).sum(1), np.float32(1e-30))
+    # c = a'R / a'a of each alone.
+    some.C[:] = columns.onto(flat_rows(R), workers) / squared[:, None]
+    up, down = trace_energies(some.C, np.float32(0.8) / np.sqrt(squared))
     own = np.zeros(n, np.float32)
     own[worth] = up - both_ways(down, n_bins)
     weak = ~(own[worth] >= energy_threshold(n_bins))
     verdict[worth[weak]] = 3
     good = some.take(~weak)
-    take_columns(flat_rows(R), A[:, ~weak], good.C, workers)
+    take_columns(flat_rows(R), columns, good.C, workers, np.flatnonzero(~weak))
     energy.take_out(good, workers)
     return _Round(good, own, np.where(lit, area, 0), verdict)
 

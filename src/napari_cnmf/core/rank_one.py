@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import inline_kernel, kernel
@@ -15,10 +14,7 @@ from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.energy import lower_side_scale
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.rows import (
-    add_matrix_product,
-    flat_rows,
     sum_rows,
-    weighted,
 )
 
 _SAMPLES = 128
@@ -165,14 +161,6 @@ def alternate_boxes(
                     x = X[at[0, j]]
                     for t in range(n_bins):
                         c[t] += v * x[t]
-
-
-def project_all(R: NDArray[np.float32], A: sp.csc_matrix, workers: Workers) -> NDArray[np.float32]:
-    """``c = a'R / a'a`` of all components ``(n, n_bins)``, each alone; ``R (Z, Y, X, n_bins)``."""
-    norm = np.asarray(A.multiply(A).sum(0)).ravel()
-    C = np.zeros((A.shape[1], R.shape[-1]), np.float32)
-    add_matrix_product(weighted(A.T, rows=1 / np.maximum(norm, 1e-30)), flat_rows(R), C, workers)
-    return C
 
 
 def project(

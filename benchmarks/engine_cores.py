@@ -55,6 +55,7 @@ STAGES = {
 REST = "the rest"
 MOVIES: dict[str, dict[str, Any]] = {
     "3000 x 256 x 256, 180 cells": {"n_frames": 3000, "size": 256, "n_cells": 180},
+    "3000 x 256 x 256, 480 cells": {"n_frames": 3000, "size": 256, "n_cells": 480},
     "12000 x 256 x 256, 180 cells": {"n_frames": 12_000, "size": 256, "n_cells": 180},
     "3000 x 512 x 512, 600 cells": {"n_frames": 3000, "size": 512, "n_cells": 600},
 }

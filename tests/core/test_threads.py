@@ -80,7 +80,14 @@ def test_a_stop_waits_for_the_pieces_at_work_and_drops_the_rest(n_threads: int) 
 
 
 def test_pieces_may_be_cut_again() -> None:
-    with Workers(2) as workers:
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(threading.get_ident())
+
+    with Workers(2, check) as workers:
+        workers.map(lambda _: workers.map(lambda _: threading.Event().wait(0.06), "abc"), "abcd")
+        assert set(asked) == {threading.get_ident()}
         assert workers.map(lambda i: sum(workers.map(abs, range(-i, 0))), range(5)) == [
             0, 1, 3, 6, 10,
         ]  # fmt: skip

@@ -61,10 +61,12 @@ class Workers:
         todo = list(pieces)
         n = min(self.n_threads, len(todo))
         out: list[Any] = [None] * len(todo)
-        if self._pool is None or n < 2 or getattr(self._here, "is_at_work", False):
+        is_at_work = getattr(self._here, "is_at_work", False)
+        if self._pool is None or n < 2 or is_at_work:
             for i, piece in enumerate(todo):
                 out[i] = work(piece)
-                self._look_up()
+                if not is_at_work:
+                    self._look_up()
             return out
         line = deque(range(len(todo)))
         errors: dict[int, BaseException] = {}

@@ -123,6 +123,12 @@ class _Round:
     area: NDArray[np.int64]
     verdict: NDArray[np.int8]
 
+    @classmethod
+    def concatenate(cls, parts: list[_Round]) -> _Round:
+        found = Factors.concatenate([part.found for part in parts])
+        names = ("energy", "area", "verdict")
+        return cls(found, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))
+
 
 def peel(
     R: NDArray[np.float32],
@@ -170,7 +176,13 @@ def peel(
         if len(open_sites) == 0:
             break
         sites = open_sites[pick_apart(score[open_sites], pixel[open_sites], apart)]
-        result = _peel_round(R, energy, sites, pixel[sites], field, workers)
+        # They are so far apart that none sees what is taken out for another.
+        result = _Round.concatenate(
+            workers.map(
+                lambda some: _peel_sites(R, energy, some, pixel[some], field, workers),
+                [sites[i : i + _SITES] for i in range(0, len(sites), _SITES)],
+            )
+        )
         good = result.verdict == 0
         found.append(result.found)
         tried.append(
@@ -198,30 +210,6 @@ def _empty_boxes(field: Field, n_bins: int) -> Factors:
     return Factors.empty(box_reach(field), n_bins)
 
 
-def _peel_round(
-    R: NDArray[np.float32],
-    energy: EnergyMap,
-    sites: NDArray[np.int64],
-    at: NDArray[np.int64],
-    field: Field,
-    workers: Workers,
-) -> _Round:
-    """Components at sites so far apart that none sees what is taken out for another."""
-    parts = workers.map(
-        lambda i: _peel_sites(
-            R, energy, sites[i : i + _SITES], at[i : i + _SITES], field, workers
-        ),
-        range(0, len(sites), _SITES),
-    )  # fmt: skip
-    return _Round(
-        Factors.concatenate([part.found for part in parts]),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("energy", "area", "verdict")
-        ),
-    )
-
-
 def _peel_sites(
     R: NDArray[np.float32],
     energy: EnergyMap,
@@ -230,6 +218,7 @@ def _peel_sites(
     field: Field,
     workers: Workers,
 ) -> _Round:
+    """Fit a component at each site, and take those that are worth it out of R and the map."""
     n, n_bins = len(sites), energy.n_bins
     reach = box_reach(field)
     factors = Factors(

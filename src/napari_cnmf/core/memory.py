@@ -68,15 +68,14 @@ class Need:
     def peak_gb(self, tile: Field, block_bytes: int) -> float:
         """The most that is held at once with tiles of this size and frames read in such blocks."""
         stages = (self._reading(tile, block_bytes), self._searching(tile), self._tracing())
-        held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * self._courses(self.field)
+        background = self.field.grid.n_cells + self._fine_cells(self.field)
+        held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * background
         return _BASE_GB + 1e-9 * (held + max(stages))
 
     def _copies(self, *, in_memory: bool) -> float:
         """Bytes for each byte of a block of frames while it is read and binned."""
-        size, taken = self.dtype.itemsize, kernel_type(self.dtype)
-        copies: float = _READ * size
-        if taken != self.dtype:
-            copies += _CONVERTED * taken.itemsize
+        size = self.dtype.itemsize
+        copies: float = _READ * size + _CONVERTED * self._converted
         if not in_memory:
             # Bins go to a file; those of one block are there twice while they are written.
             copies += 8 / self.frames_per_bin
@@ -99,19 +98,21 @@ class Need:
     def _working_on(self, tile: Field) -> int:
         """Courses of bins while components are found in a tile."""
         sites = math.prod(Lattice.over(tile).shape)
-        fine = finer(tile).grid.n_cells if self.one_photon else 0
-        return 4 * self.n_bins * (tile.n_pixels + sites + 3 * tile.grid.n_cells + 4 * fine)
+        cells = 3 * tile.grid.n_cells + 4 * self._fine_cells(tile)
+        return 4 * self.n_bins * (tile.n_pixels + sites + cells)
 
-    def _courses(self, field: Field) -> int:
-        """Courses of bins that the background keeps."""
-        fine = finer(field).grid.n_cells if self.one_photon else 0
-        return field.grid.n_cells + fine
+    @property
+    def _converted(self) -> int:
+        """Bytes of a pixel in the copy that kernels take; 0 where they take frames as they are."""
+        taken = kernel_type(self.dtype)
+        return taken.itemsize if taken != self.dtype else 0
+
+    def _fine_cells(self, field: Field) -> int:
+        """Cells of the finer grid, where it is used."""
+        return finer(field).grid.n_cells if self.one_photon else 0
 
     def _tracing(self) -> int:
-        frame = self.field.n_pixels * self.dtype.itemsize
         # All that could be had: tiles, and with them results, must not depend on those that are.
-        n_frames, n_pieces = pieces(frame, os.cpu_count() or 1)
-        taken = kernel_type(self.dtype)
-        size = self.dtype.itemsize + (taken.itemsize if taken != self.dtype else 0)
-        predicted = 4 * self.n_bins * finer(self.field).grid.n_cells if self.one_photon else 0
-        return predicted + n_pieces * n_frames * self.field.n_pixels * size
+        n_frames, n_pieces = pieces(self.field.n_pixels * self.dtype.itemsize, os.cpu_count() or 1)
+        frames = n_pieces * n_frames * self.field.n_pixels * (self.dtype.itemsize + self._converted)
+        return frames + 4 * self.n_bins * self._fine_cells(self.field)

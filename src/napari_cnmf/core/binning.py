@@ -25,8 +25,8 @@ from napari_cnmf.core.store import BinStore
 
 FEWEST_BINS = 30
 """However many frames a bin is asked to have: with fewer nothing can be told from noise."""
-_BLOCK = 1024
-_PIXELS = 8 * _BLOCK
+_BLOCK = 2048
+_PIXELS = 4 * _BLOCK
 """Of a block of frames that a thread works on together."""
 _AT_ONCE = 16
 """Frames that a thread looks through together for empty ones."""
@@ -98,44 +98,48 @@ def _bin_block(
     """
     n_frames = frames.shape[0]
     n_bins = bins.shape[1]
-    total = np.empty(_BLOCK, np.float32)
     all_sum = np.empty(_BLOCK, np.float32)
     square = np.empty(_BLOCK, np.float32)
     rough = np.empty(_BLOCK, np.float32)
+    # The last row takes the frames that are in no bin.
+    means = np.empty((n_bins + 1, _BLOCK), np.float32)
     for first in range(start, stop, _BLOCK):
         n = min(_BLOCK, stop - first)
         all_sum[:] = 0.0
         square[:] = 0.0
         rough[:] = 0.0
+        means[:] = 0.0
         top = peak[first : first + n]
-        count = 0
-        total[:] = 0.0
+        origin = frames[0, first : first + n]
+        count, bin_index = 0, 0
         for t in range(n_frames):
+            total = means[bin_index]
             if good[t]:
                 row = frames[t, first : first + n]
-                origin = frames[0, first : first + n]
-                smooth = t >= 2 and good[t - 1] and good[t - 2]
-                before = frames[t - 1 if smooth else t, first : first + n]
-                earlier = frames[t - 2 if smooth else t, first : first + n]
+                if t >= 2 and good[t - 1] and good[t - 2]:
+                    before, earlier = frames[t - 1, first : first + n], frames[t - 2, first : first + n]
+                    for i in range(n):
+                        d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i])
+                        d += np.float32(row[i])
+                        rough[i] += d * d
+                # One loop for all of it would have too many arrays to be made of vectors.
                 for i in range(n):
                     y = np.float32(row[i])
-                    d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i]) + y
                     e = y - np.float32(origin[i])
-                    rough[i] += d * d
                     total[i] += y
                     square[i] += e * e
                     top[i] = max(top[i], y)
                 count += 1
             if (t + 1) % per_bin == 0 or t == n_frames - 1:
-                bin_index = t // per_bin
-                if bin_index < n_bins:
-                    scale = np.float32(1.0 / count) if count > 0 else np.float32(np.nan)
-                    for i in range(n):
-                        bins[first + i, bin_index] = total[i] * scale
+                scale = np.float32(1.0 / count) if count > 0 else np.float32(np.nan)
                 for i in range(n):
                     all_sum[i] += total[i]
-                total[:] = 0.0
-                count = 0
+                    total[i] *= scale
+                bin_index, count = min(bin_index + 1, n_bins), 0
+        # A pixel's bins lie together: written one by one, each would fetch the memory around.
+        for i in range(n):
+            for j in range(n_bins):
+                bins[first + i, j] = means[j, i]
         n_good = 0
         for t in range(n_frames):
             n_good += good[t]

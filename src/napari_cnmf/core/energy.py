@@ -25,6 +25,7 @@ from napari_cnmf.core._jit import inline_kernel, kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.lattice import Lattice, filter_residual
+from napari_cnmf.core.order import as_keys, two_of_order
 from napari_cnmf.core.rows import take_columns
 
 DECAY = 0.6
@@ -39,49 +40,26 @@ _SITES = 256
 """Sites that a thread measures in one go."""
 
 
+@kernel("void(float32[:, ::1])")
 def gather_decay(traces: NDArray[np.float32]) -> None:
-    """``x_t + 0.6 x_{t+1}`` of traces ``(..., n_bins)``, in place: an event's first two bins."""
-    traces[..., :-1] += np.float32(DECAY) * traces[..., 1:]
+    """``x_t + 0.6 x_{t+1}`` of traces ``(n, n_bins)``, in place: an event's first two bins."""
+    for x in traces:
+        for t in range(len(x) - 1):
+            x[t] += np.float32(DECAY) * x[t + 1]
 
 
 @inline_kernel()
 def lower_side_scale(
-    values: NDArray[np.float32], work: NDArray[np.float32]
+    values: NDArray[np.float32], keys: NDArray[np.int32]
 ) -> tuple[np.float32, np.float32]:
     """Centre and standard deviation of the noise, from the quantiles 0.1 and 0.4.
 
-    Activity lifts the upper quantiles only. ``work`` is overwritten with a sample.
+    Activity lifts the upper quantiles only. ``keys`` takes those of a sample of its length.
     """
-    n = values.shape[0]
-    m = work.shape[0]
-    for i in range(m):
-        work[i] = values[(i * n) // m]
-    # Hoare's selection of the two order statistics, the lower one within the lower part;
-    # numpy's sort would triple the time that every caller takes to compile.
-    mid_at, low_at = int(0.4 * (m - 1) + 0.5), int(0.1 * (m - 1) + 0.5)
-    right = m - 1
-    for wanted in (mid_at, low_at):
-        left = 0
-        while left < right:
-            pivot = work[wanted]
-            i, j = left, right
-            while i <= j:
-                while work[i] < pivot:
-                    i += 1
-                while pivot < work[j]:
-                    j -= 1
-                if i <= j:
-                    v = work[i]
-                    work[i] = work[j]
-                    work[j] = v
-                    i += 1
-                    j -= 1
-            if j < wanted:
-                left = i
-            if wanted < i:
-                right = j
-        right = mid_at
-    mid, low = work[mid_at], work[low_at]
+    as_keys(values, keys)
+    last, two = len(keys) - 1, np.empty(2, np.float32)
+    two_of_order(keys, int(0.1 * last + 0.5), int(0.4 * last + 0.5), two.view(np.int32))
+    low, mid = two[0], two[1]
     # Normal quantiles: z(.1) = -1.2816, z(.4) = -.2533.
     sigma = (mid - low) / np.float32(1.0283)
     return mid + np.float32(0.2533) * sigma, sigma
@@ -97,12 +75,13 @@ def _refine_scale(
     (Bahadur 1966, Ann Math Stat 37, 577): two rounds come close to sorting all of them.
     """
     n = values.shape[0]
+    one, zero = np.float32(1.0), np.float32(0.0)
     for _ in range(2):
         mid, low = centre - np.float32(0.2533) * sigma, centre - np.float32(1.2816) * sigma
-        below_mid, below_low = 0, 0
+        below_mid = below_low = zero
         for t in range(n):
-            below_mid += values[t] < mid
-            below_low += values[t] < low
+            below_mid += one if values[t] < mid else zero
+            below_low += one if values[t] < low else zero
         # Normal densities: f(-.2533) = .3863, f(-1.2816) = .1755.
         mid += sigma * np.float32((0.4 - below_mid / n) / 0.3863)
         low += sigma * np.float32((0.1 - below_low / n) / 0.1755)
@@ -119,9 +98,9 @@ def _measure_sites(
     start: int,
     stop: int,
 ) -> None:
-    work = np.empty(min(_SAMPLES, F.shape[1]), np.float32)
+    keys = np.empty(min(_SAMPLES, F.shape[1]), np.int32)
     for s in range(start, stop):
-        few = lower_side_scale(F[s], work)
+        few = lower_side_scale(F[s], keys)
         centre[s], sigma[s] = _refine_scale(F[s], few[0], few[1])
 
 
@@ -247,8 +226,12 @@ def map_energy(
     if explained is not None:
         state[4] = explained
     step = max(256, n // 64)
-    workers.ranges(lambda a, b: gather_decay(F[a:b]), n, step)
-    workers.ranges(lambda a, b: _measure_sites(F, state[0], state[1], a, b), n, step)
+
+    def measure(start: int, stop: int) -> None:
+        gather_decay(F[start:stop])
+        _measure_sites(F, state[0], state[1], start, stop)
+
+    workers.ranges(measure, n, _SITES)
     state[1] = steady_sigma(state[1], lattice)
     sites = np.arange(n, dtype=np.int32)
     workers.ranges(lambda a, b: _energy_sites(F, state, sites, a, b), n, step)

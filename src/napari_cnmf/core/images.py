@@ -4,73 +4,67 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.binning import Binned
 
 
-def _describe_plane(
-    X: NDArray[np.float32],
-    alive: NDArray[np.bool_],
-    correlation: NDArray[np.float32],
-    peak: NDArray[np.float32],
-    start: int,
-    stop: int,
+@kernel("void(float32[:, ::1], float32[:, ::1], float32[:, ::1])")
+def _products(
+    line: NDArray[np.float32], below: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """Fill rows ``start`` to ``stop`` of a plane ``X (Y, X, n_bins)``.
+    """Products of each pixel of a ``line (X, n_bins)``, ``out (3, X)``.
 
-    ``correlation (2, Y, X)`` takes that with the next pixel along Y and along X; pixels of which
-    not all bins are finite are no longer ``alive``, since they would spoil their neighbours.
+    With itself, with the one of the next line ``below`` and with the next one along the line.
     """
-    above: NDArray[np.float32] | None = None
-    for y in range(start, min(stop + 1, len(X))):
-        mean = X[y].mean(1, keepdims=True)
-        alive[y] &= np.isfinite(mean[:, 0])
-        row = X[y] - mean
-        if y < stop:
-            peak[y] = row.max(1)
-        norm = np.sqrt(np.einsum("xt,xt->x", row, row))
-        row /= np.where(alive[y] & (norm > 0), norm, np.inf)[:, None]
-        if above is not None:
-            correlation[0, y - 1] = np.einsum("xt,xt->x", above, row)
-        if y < stop:
-            correlation[1, y, :-1] = np.einsum("xt,xt->x", row[:-1], row[1:])
-        above = row
+    n_x, n_bins = line.shape
+    for x in range(n_x):
+        row, under, right = line[x], below[x], line[min(x + 1, n_x - 1)]
+        own, down, along = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        for t in range(n_bins):
+            own += row[t] * row[t]
+            down += row[t] * under[t]
+            along += row[t] * right[t]
+        out[0, x], out[1, x], out[2, x] = own, down, along
 
 
 def _mean_of_neighbours(
-    correlation: NDArray[np.float32], alive: NDArray[np.bool_]
+    products: NDArray[np.float32], alive: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Mean over the in-plane neighbours that are alive, of ``correlation (2, Z, Y, X)``."""
+    """Mean correlation with the in-plane neighbours that are alive.
+
+    ``products (Z, Y, 3, X)``: with itself, with the next pixel along Y and along X.
+    """
+    norm = np.sqrt(products[:, :, 0])
+    inverse = np.where(norm > 0, 1 / np.where(norm > 0, norm, 1), 0)
     total = np.zeros(alive.shape, np.float32)
     count = np.zeros(alive.shape, np.float32)
-    for along, axis in zip(correlation, (1, 2), strict=True):
+    for i, axis in ((1, 1), (2, 2)):
         lower, upper = [slice(None)] * 3, [slice(None)] * 3
         lower[axis], upper[axis] = slice(None, -1), slice(1, None)
         here, there = tuple(lower), tuple(upper)
         both = alive[here] & alive[there]
-        value = np.where(both, along[here], 0)
+        value = products[:, :, i][here] * inverse[here] * inverse[there]
         for side in (here, there):
-            total[side] += value
+            total[side] += np.where(both, value, 0)
             count[side] += both
     return np.asarray(total / np.maximum(count, 1), np.float32)
 
 
 def bin_images(
-    X: NDArray[np.float32], sn: NDArray[np.float32], frames_per_bin: int, workers: Workers
+    R: NDArray[np.float32], alive: NDArray[np.bool_], workers: Workers
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Correlation with neighbours and peak-to-noise ratio of a tile's bins.
 
     Parameters
     ----------
-    X
-        Bin means ``(Z, Y, X, n_bins)``, units of the movie.
-    sn
-        Noise of a frame ``(Z, Y, X)``; pixels of infinite noise give 0.
+    R
+        Whitened bins ``(Z, Y, X, n_bins)``.
+    alive
+        Pixels that carry something ``(Z, Y, X)``; the others give 0.
 
     Returns
     -------
@@ -79,16 +73,17 @@ def bin_images(
     pnr
         Highest bin less the mean, over the noise of a bin ``(Z, Y, X)``.
     """
-    n_z, n_y = X.shape[:2]
-    alive = np.isfinite(sn)
-    correlation = np.zeros((2, *X.shape[:3]), np.float32)
-    peak = np.zeros(X.shape[:3], np.float32)
-    for z in range(n_z):
-        plane = partial(_describe_plane, X[z], alive[z], correlation[:, z], peak[z])
-        workers.ranges(plane, n_y, max(2, n_y // 32))
-    of_bin = np.where(alive, sn, 1) / np.sqrt(frames_per_bin)
-    pnr = np.where(alive, peak / of_bin, 0).astype(np.float32)
-    return _mean_of_neighbours(correlation, alive), pnr
+    n_z, n_y, n_x = alive.shape
+    products = np.empty((n_z, n_y, 3, n_x), np.float32)
+    pnr = np.empty(alive.shape, np.float32)
+
+    def work(start: int, stop: int) -> None:
+        for z, y in (divmod(line, n_y) for line in range(start, stop)):
+            _products(R[z, y], R[z, min(y + 1, n_y - 1)], products[z, y])
+            R[z, y].max(1, out=pnr[z, y])
+
+    workers.ranges(work, n_z * n_y, max(2, n_z * n_y // 32))
+    return _mean_of_neighbours(products, alive), np.where(alive, pnr, 0).astype(np.float32)
 
 
 def frame_images(binned: Binned, dims: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rows import add_matrix_product
 
 SMOOTHING = 0.5
 """Standard deviation of the matched filter in gSig."""
-_LINES = 4
-"""Lines of pixels, at least, that are filtered before they are added to the sites around."""
+_BAND = 64
+"""Lines of sites of a strip that a thread filters."""
+_ROOM = 1 << 20
+"""Bytes that it works on at a time; they decide how wide the strip is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,51 +111,90 @@ class Lattice:
         return np.ascontiguousarray(image[: shape[0], : shape[1], : shape[2]])
 
 
+@kernel(
+    "void(float32[:, :, ::1], float32[::1], float32[::1], int64, int64, "
+    "int64, int64, int64, int64, float32[:, ::1])"
+)
+def _filter_strip(
+    plane: NDArray[np.float32],
+    along_y: NDArray[np.float32],
+    along_x: NDArray[np.float32],
+    step_y: int,
+    step_x: int,
+    top: int,
+    bottom: int,
+    left: int,
+    right: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Add a plane ``(Y, X, n_bins)``, filtered, to some sites.
+
+    ``out (sy, sx n_bins)`` takes the sites ``top`` to ``bottom`` and ``left`` to ``right``. Four
+    lines of pixels at a time are filtered along X, then added to the lines of sites around: all
+    that is worked on stays in the cache.
+    """
+    n_y, n_x, n_bins = plane.shape
+    half_y, half_x = len(along_y) // 2, len(along_x) // 2
+    zero, weights = np.float32(0.0), np.empty(4, np.float32)
+    lines = np.empty((4, (right - left) * n_bins), np.float32)
+    first, last = left * n_bins, right * n_bins
+    for y in range(max(0, top * step_y - half_y), min(n_y, (bottom - 1) * step_y + half_y + 1), 4):
+        for i in range(4):
+            lines[i] = 0.0
+            if y + i >= n_y:
+                continue
+            pixels = plane[y + i]
+            for x in range(left, right):
+                target = lines[i, (x - left) * n_bins : (x - left + 1) * n_bins]
+                start, stop = max(0, x * step_x - half_x), min(n_x, x * step_x + half_x + 1)
+                tap = half_x - x * step_x
+                # Two at a time: the target is read and written half as often.
+                for j in range(start, stop, 2):
+                    k = min(j + 1, stop - 1)
+                    v, w = along_x[tap + j], along_x[tap + k] if k > j else zero
+                    a, b = pixels[j], pixels[k]
+                    for t in range(n_bins):
+                        target[t] += v * a[t] + w * b[t]
+        nearest = -((half_y - y) // step_y)
+        for site in range(max(top, nearest), min(bottom, (y + 3 + half_y) // step_y + 1)):
+            for i in range(4):
+                tap = y + i - site * step_y + half_y
+                weights[i] = along_y[tap] if 0 <= tap < len(along_y) else zero
+            target = out[site, first:last]
+            a, b, c, d = lines[0], lines[1], lines[2], lines[3]
+            p, q, r, s = weights[0], weights[1], weights[2], weights[3]
+            for t in range(len(target)):
+                target[t] += p * a[t] + q * b[t] + r * c[t] + s * d[t]
+
+
 def filter_residual(
     R: NDArray[np.float32], lattice: Lattice, workers: Workers
 ) -> NDArray[np.float32]:
-    """The residual smoothed in space at the sites of ``lattice``, ``(sz, sy, sx, n_bins)``.
-
-    Some lines of pixels at a time are filtered along X and added to the lines of sites around
-    them: the residual is read once, and no filtered copy of it is kept.
-    """
-    n_z, n_y, n_x, n_bins = R.shape
-    F = np.zeros((*lattice.shape, n_bins), np.float32)
+    """The residual smoothed in space at the sites of ``lattice``, ``(sz, sy, sx, n_bins)``."""
+    n_z, n_bins = R.shape[0], R.shape[-1]
+    _, n_lines, n_sites = lattice.shape
+    F = np.empty((*lattice.shape, n_bins), np.float32)
     lines_of_sites = F.reshape(*lattice.shape[:2], -1)
-    step, half = lattice.step[1], lattice.half[1]
-    n_lines = step * math.ceil(_LINES / step)
-    near_z, over_x = lattice.along(0, n_z), lattice.along(2, n_x)
-    # Sites are steps apart, blocks of lines whole steps: all lie alike between them.
-    first_site = -(half // step)
-    sites = np.arange(first_site, (n_lines - 1 + half) // step + 1)
-    along_y = _at_lag(lattice.taps[1], np.arange(n_lines) - step * sites[:, None])
+    near_z = lattice.along(0, n_z)
+    in_reach = 4 + 2 * lattice.half[1] // lattice.step[1] + 4
+    width = int(np.clip(_ROOM // (4 * n_bins * in_reach), 4, max(4, n_sites)))
+    strips = [
+        (y, min(y + _BAND, n_lines), x, min(x + width, n_sites))
+        for y in range(0, n_lines, _BAND)
+        for x in range(0, n_sites, width)
+    ]
 
-    @cache
-    def along_x(n: int) -> sp.csr_matrix:
-        return sp.csr_matrix(sp.block_diag([over_x] * n, dtype=np.float32))
+    def work(strip: tuple[int, int, int, int]) -> None:
+        top, bottom, left, right = strip
+        F[:, top:bottom, left:right] = 0
+        for z in range(n_z):
+            for k in range(near_z.indptr[z], near_z.indptr[z + 1]):
+                _filter_strip(
+                    R[z], near_z.data[k] * lattice.taps[1], lattice.taps[2],
+                    *lattice.step[1:], *strip, lines_of_sites[near_z.indices[k]],
+                )  # fmt: skip
 
-    @cache
-    def to_sites(low: int, high: int, share: float) -> sp.csr_matrix:
-        return sp.csr_matrix(along_y[low:high] * np.float32(share))
-
-    def work(start: int, stop: int) -> None:
-        lines = np.zeros((n_lines, F[0, 0].size), np.float32)
-        for y in range(0, n_y, n_lines):
-            first = y // step + first_site
-            low, high = max(first, start), min(first + len(sites), stop)
-            if low >= high:
-                continue
-            for z in range(n_z):
-                part = R[z, y : y + n_lines]
-                lines[:] = 0
-                add_matrix_product(
-                    along_x(len(part)), part.reshape(-1, n_bins), lines.reshape(-1, n_bins)
-                )
-                for k in range(near_z.indptr[z], near_z.indptr[z + 1]):
-                    matrix = to_sites(low - first, high - first, float(near_z.data[k]))
-                    add_matrix_product(matrix, lines, lines_of_sites[near_z.indices[k], low:high])
-
-    workers.ranges(work, lattice.shape[1], max(8, lattice.shape[1] // 16))
+    workers.map(work, strips)
     return F
 
 

@@ -19,7 +19,7 @@ from napari_cnmf.core.images import bin_images
 from napari_cnmf.core.plan import Plan, TilePlan
 from napari_cnmf.core.stillness import residual_shifts, tiles_to_look_at
 from napari_cnmf.core.store import BinStore, release_freed
-from napari_cnmf.core.whiten import find_trend, whiten
+from napari_cnmf.core.whiten import find_trend, leave_out, whiten
 
 
 def search(
@@ -56,13 +56,14 @@ def search(
         region = tile_plan.region
         X = store.tile(region)
         repair_empty_bins(X, binned.empty_bins)
-        images = bin_images(X, own_noise[region], binned.frames_per_bin, workers)
-        gathering.add_images(*images, tile_plan)
         if i in looked_at:
             gathering.add_moves(residual_shifts(X, own_noise[region]))
-        tile = _whitened_tile(
-            X, noise[region], weight[region], binned, trend, plan, workers, report
-        )
+        rows, own = X.reshape(-1, X.shape[-1]), np.ascontiguousarray(own_noise[region])
+        whiten(rows, own.ravel(), binned.frames_per_bin, trend, workers)
+        gathering.add_images(*bin_images(X, np.isfinite(own), workers), tile_plan)
+        # Images show the border and what is outside of a mask, too.
+        leave_out(rows, (np.isinf(noise[region]) & np.isfinite(own)).ravel(), workers)
+        tile = _tile(X, weight[region], plan, workers, report)
         if one_photon is not None and one_photon.may_start is not None:
             tile.may_start = one_photon.may_start[region]
 
@@ -77,26 +78,20 @@ def search(
             detection = detect_in_blocks(tile, steps, plan.blocks, on_step)
         gathering.add(tile, detection, noise[region], tile_plan)
         # The bins of one tile are let go before those of the next are read.
-        del X, tile, detection
+        del X, rows, tile, detection
         if not plan.in_memory:
             release_freed()
     return gathering.found(is_given=given is not None, detrended=len(trend) > 0, workers=workers)
 
 
-def _whitened_tile(
+def _tile(
     X: NDArray[np.float32],
-    sn: NDArray[np.float32],
     gain: NDArray[np.float32],
-    binned: Binned,
-    trend: NDArray[np.float32],
     plan: Plan,
     workers: Workers,
     report: Report,
 ) -> Tile:
-    shape = X.shape[:3]
-    flat = X.reshape(-1, X.shape[-1])
-    whiten(flat, np.ascontiguousarray(sn).ravel(), binned.frames_per_bin, trend, workers)
-    field = Field((shape[0], shape[1], shape[2]), plan.field.g_sig)
+    field = Field((X.shape[0], X.shape[1], X.shape[2]), plan.field.g_sig)
     return Tile.of(field, X, np.ascontiguousarray(gain), workers, report.check)
 
 

@@ -11,6 +11,7 @@ from napari_cnmf.core.binning import bin_movie, repair_empty_bins
 from napari_cnmf.core.images import bin_images, frame_images
 from napari_cnmf.core.source import FrameSource, ProgressCallback, StopCallback
 from napari_cnmf.core.store import MemoryStore, Region
+from napari_cnmf.core.whiten import find_trend, whiten
 
 N_BINS = 500
 """Bins that the correlation image is made from: enough, whatever the length of the movie."""
@@ -58,7 +59,9 @@ def summary_images(
         )  # fmt: skip
         X = store.tile(everything)
         repair_empty_bins(X, binned.empty_bins)
-        correlation, pnr = bin_images(X, binned.sn.reshape(shape), per_bin, workers)
+        trend = find_trend(binned.brightness)
+        whiten(X.reshape(-1, X.shape[-1]), binned.sn, per_bin, trend, workers)
+        correlation, pnr = bin_images(X, np.isfinite(binned.sn).reshape(shape), workers)
     images = frame_images(binned, dims)
     images["correlation"] = correlation.reshape(dims)
     images["pnr"] = pnr.reshape(dims)

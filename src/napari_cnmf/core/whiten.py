@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 
 _ROWS = 256
@@ -17,15 +18,23 @@ BLEACHING = 0.2
 """Share of brightness lost (or gained) from which on the movie is detrended."""
 
 
+@kernel("void(float32[:, ::1], float32[::1], int64, int64)")
 def _whiten_rows(
-    X: NDArray[np.float32], scale: NDArray[np.float32], trend: NDArray[np.float32]
+    X: NDArray[np.float32], scale: NDArray[np.float32], start: int, stop: int
 ) -> None:
-    """Rows without mean and without the orthonormal ``trend (n, n_bins)``, scaled, in place."""
-    X -= X.mean(1, keepdims=True)
-    if len(trend):
-        X -= (X @ trend.T) @ trend
-    X *= scale[:, None]
-    X[scale == 0] = 0
+    """Rows ``start`` to ``stop`` without their mean, scaled; zeros where the scale is 0."""
+    n_bins = X.shape[1]
+    for i in range(start, stop):
+        x, factor = X[i], scale[i]
+        total = np.float32(0.0)
+        for t in range(n_bins):
+            total += x[t]
+        mean = total / np.float32(n_bins)
+        if factor == 0.0:
+            x[:] = 0.0
+        else:
+            for t in range(n_bins):
+                x[t] = (x[t] - mean) * factor
 
 
 def whiten(
@@ -40,12 +49,27 @@ def whiten(
     Parameters
     ----------
     sn
-        Noise of one frame ``(n_pixels,)``; infinite where a pixel is to be left out.
+        Noise of one frame ``(n_pixels,)``; infinite where a pixel carries nothing: it gets zeros.
     trend
-        Orthonormal time courses to take out of every pixel, ``(n, n_bins)``; n may be 0.
+        Orthonormal time courses without mean to take out of every pixel, ``(n, n_bins)``; n may
+        be 0.
     """
     scale = (np.sqrt(frames_per_bin) / sn).astype(np.float32)
-    workers.ranges(lambda a, b: _whiten_rows(X[a:b], scale[a:b], trend), len(X), _ROWS)
+
+    def work(start: int, stop: int) -> None:
+        if len(trend):
+            rows = X[start:stop]
+            rows -= (rows @ trend.T) @ trend
+        _whiten_rows(X, scale, start, stop)
+
+    workers.ranges(work, len(X), _ROWS)
+
+
+def leave_out(X: NDArray[np.float32], rows: NDArray[np.bool_], workers: Workers) -> None:
+    """Zeros in some rows ``(n_pixels,)`` of the whitened residual, in place."""
+    if rows.any():
+        which = np.flatnonzero(rows)
+        workers.ranges(lambda a, b: X.__setitem__(which[a:b], 0), len(which), _ROWS)
 
 
 def find_trend(mean_trace: NDArray[np.floating], offset: float = 0.0) -> NDArray[np.float32]:

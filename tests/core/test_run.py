@@ -153,7 +153,7 @@ def test_gsig_larger_than_the_field_is_refused() -> None:
 
 
 def test_tiles_out_of_core_find_the_same_cells(demo: Recording, result: CNMFResult) -> None:
-    needed = 0.33
+    needed = 0.31
     movie = np.tile(demo.array(), (1, 2, 2))
     out_of_core = run_cnmf(
         ArraySource(movie), params_for(demo), frame_rate_hz=demo.frame_rate_hz, memory_gb=needed

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
+import importlib
 import logging
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -34,6 +37,7 @@ from napari_cnmf.batch.status import (
     write_status,
 )
 from napari_cnmf.batch.store import find_item_folder, remove_outputs, sweep_item
+from napari_cnmf.engines.base import Algorithm, Engine, Job
 from napari_cnmf.errors import CancelledByUser, CnmfError
 
 EXIT_ENDED = 0
@@ -41,6 +45,11 @@ EXIT_FAILED = 1
 EXIT_NOT_OURS = 3
 """Another process has the item, or it is not queued any more: nothing was touched."""
 
+_MODULES = {
+    Algorithm.MCORR: "napari_cnmf.core.motion",
+    Algorithm.EVALUATE: "napari_cnmf.core.evaluate",
+}
+"""Of the engine, what another algorithm than the search for cells needs."""
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 logger = logging.getLogger("napari_cnmf")
@@ -138,6 +147,22 @@ class _Run:
         self._terminated = True
 
     def _compute(self, n_threads: int | None, memory_gb: float | None) -> Status:
+        with _quick_start():
+            engine, job = self._prepare(n_threads, memory_gb)
+            if engine.name == "builtin":
+                _load_engine(job.algorithm)
+        outcome = engine.run(job, self._reporter)
+        append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
+        return self._reporter.status.to(
+            State.COMPLETED,
+            n_components=outcome.n_components,
+            n_accepted=outcome.n_accepted,
+            outputs=outcome.outputs,
+            figures=outcome.figures,
+            used_parameters=outcome.used_parameters,
+        )
+
+    def _prepare(self, n_threads: int | None, memory_gb: float | None) -> tuple[Engine, Job]:
         # Imports of an engine may fail; that belongs to the item, not to a silent exit.
         from napari_cnmf.batch.batch import Batch
         from napari_cnmf.batch.item import Item
@@ -167,18 +192,7 @@ class _Run:
         if item.spec.movie is not None:  # of a parent's movie the parent has told
             for remark in remarks_on(job.open_movie()):
                 reporter.warning(remark)
-        if engine.name == "builtin":
-            _load_compiler()
-        outcome = engine.run(job, reporter)
-        append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
-        return reporter.status.to(
-            State.COMPLETED,
-            n_components=outcome.n_components,
-            n_accepted=outcome.n_accepted,
-            outputs=outcome.outputs,
-            figures=outcome.figures,
-            used_parameters=outcome.used_parameters,
-        )
+        return engine, job
 
     def _stopped(self) -> Status:
         """Cancelled by the user, or told to end by the system (a cluster, a shutdown)."""
@@ -202,21 +216,51 @@ class _Run:
         return self._reporter.status.to(State.FAILED, error=info)
 
 
-def _load_compiler() -> None:
-    """Import numba without all of scipy.linalg, which would take a tenth of a short run.
+@contextmanager
+def _quick_start() -> Iterator[None]:
+    """Meanwhile nothing looks for garbage: what is imported stays until the end.
 
-    It looks there for what multiplies matrices inside kernels; ours multiply none. Only here,
+    scipy takes over all names of numpy, and would load its Fortran wrapper with them. Both cost a
+    fifth of a short run.
+    """
+    gc.disable()
+    try:
+        with _left_out("numpy.f2py", types.ModuleType("numpy.f2py")):
+            importlib.import_module("scipy.sparse")
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _load_engine(algorithm: Algorithm) -> None:
+    """Import the built-in engine, but not all of scipy.linalg: a tenth of a short run.
+
+    numba looks there for what multiplies matrices inside kernels; ours multiply none. Only here,
     where the process is ours: elsewhere other kernels may.
     """
-    products = "scipy.linalg.cython_blas"
-    if products in sys.modules:
-        return
-    sys.modules[products] = None  # type: ignore[assignment]  # stands for "not there"
-    try:
+    with _left_out("scipy.linalg.cython_blas"):
         import numba.np.arraymath
-    finally:
-        del sys.modules[products]
+    importlib.import_module(_MODULES.get(algorithm, "napari_cnmf.core.run"))
     logger.debug("numba %s", numba.__version__)
+
+
+@contextmanager
+def _left_out(name: str, stand_in: types.ModuleType | None = None) -> Iterator[None]:
+    """A module that is not loaded meanwhile: ``None`` stands for "not there"."""
+    if name in sys.modules:
+        yield
+        return
+    package, _, attribute = name.rpartition(".")
+    sys.modules[name] = stand_in  # type: ignore[assignment]
+    if stand_in is not None:
+        setattr(importlib.import_module(package), attribute, stand_in)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if stand_in is not None:
+            delattr(sys.modules[package], attribute)
 
 
 def explain(error: BaseException) -> str:

@@ -117,7 +117,8 @@ def _bin_block(
             if good[t]:
                 row = frames[t, first : first + n]
                 if t >= 2 and good[t - 1] and good[t - 2]:
-                    before, earlier = frames[t - 1, first : first + n], frames[t - 2, first : first + n]
+                    before = frames[t - 1, first : first + n]
+                    earlier = frames[t - 2, first : first + n]
                     for i in range(n):
                         d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i])
                         d += np.float32(row[i])

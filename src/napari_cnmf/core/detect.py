@@ -17,7 +17,7 @@ from napari_cnmf.core.background import (
     loss_of_pixels,
     subtract_background,
 )
-from napari_cnmf.core.energy import map_energy
+from napari_cnmf.core.energy import EnergyMap, map_energy
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.lattice import Lattice
@@ -184,7 +184,7 @@ def detect(
     Detection
     """
     lattice = Lattice.over(tile.field)
-    explained: NDArray[np.float32] | None = None
+    energy: EnergyMap | None = None
     candidates = []
     first = np.zeros(tile.field.shape, np.float32)
     tile.renew_background()
@@ -194,14 +194,12 @@ def detect(
     take_out_courses(tile.R, tile.gain, courses, lattice, tile.workers)
     for i in range(steps.detections):
         on_step((0.15, 0.63)[min(i, 1)])
-        energy = map_energy(tile.R, lattice, tile.workers, explained)
+        energy = map_energy(tile.R, lattice, tile.workers, energy)
         if i == 0:
             first = lattice.to_pixels(energy.score(), tile.field.shape)
         found, tried = peel(
             tile.R, energy, tile.field, tile.workers, may_start=tile.may_start, check=tile.check
         )
-        explained = energy.explained.copy()
-        del energy
         candidates.append(tried)
         tile.add(found)
         if not len(tile.factors):

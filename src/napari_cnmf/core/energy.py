@@ -213,18 +213,20 @@ def map_energy(
     R: NDArray[np.float32],
     lattice: Lattice,
     workers: Workers,
-    explained: NDArray[np.float32] | None = None,
+    earlier: EnergyMap | None = None,
 ) -> EnergyMap:
     """Energy map of the whitened residual ``R (Z, Y, X, n_bins)``.
 
-    ``explained (n_sites,)`` is what an earlier pass over the same movie explained.
+    What an ``earlier`` one of the same movie explained counts; it is over, this one takes its
+    memory.
     """
     n_bins = R.shape[-1]
-    F = filter_residual(R, lattice, workers).reshape(-1, n_bins)
+    F = filter_residual(R, lattice, workers, None if earlier is None else earlier.F)
+    F = F.reshape(-1, n_bins)
     n = len(F)
     state = np.zeros((5, n), np.float32)
-    if explained is not None:
-        state[4] = explained
+    if earlier is not None:
+        state[4] = earlier.explained
     step = max(256, n // 64)
 
     def measure(start: int, stop: int) -> None:

@@ -1,7 +1,5 @@
 """Summary images: what a user looks at to see cells, without running the engine."""
 
-# ruff: noqa: PLR0917 (steps take their inputs by position)
-
 from __future__ import annotations
 
 import numpy as np

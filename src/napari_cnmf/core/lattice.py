@@ -3,6 +3,8 @@
 A Gaussian of half a cell's size, kept only at every so many pixels; along each axis in turn.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position)
+
 from __future__ import annotations
 
 import math
@@ -168,12 +170,19 @@ def _filter_strip(
 
 
 def filter_residual(
-    R: NDArray[np.float32], lattice: Lattice, workers: Workers
+    R: NDArray[np.float32],
+    lattice: Lattice,
+    workers: Workers,
+    room: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """The residual smoothed in space at the sites of ``lattice``, ``(sz, sy, sx, n_bins)``."""
+    """The residual smoothed in space at the sites of ``lattice``, ``(sz, sy, sx, n_bins)``.
+
+    ``room``, of that size, takes it if there is one.
+    """
     n_z, n_bins = R.shape[0], R.shape[-1]
     _, n_lines, n_sites = lattice.shape
-    F = np.empty((*lattice.shape, n_bins), np.float32)
+    shape = (*lattice.shape, n_bins)
+    F = np.empty(shape, np.float32) if room is None else room.reshape(shape)
     lines_of_sites = F.reshape(*lattice.shape[:2], -1)
     near_z = lattice.along(0, n_z)
     in_reach = 4 + 2 * lattice.half[1] // lattice.step[1] + 4

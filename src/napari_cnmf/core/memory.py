@@ -20,9 +20,8 @@ _IMAGES = 60
 """Bytes for each pixel of the field: images, moments, masks."""
 _WORK, _CORNER = 72, 12
 """Bytes for each pixel of a tile besides its bins, and for each cell around it."""
-_READ, _CONVERTED = 3, 2
-"""Blocks of frames that are in memory while the next is read, as they are and as kernels take
-them."""
+_BLOCKS = 2
+"""Blocks of frames in memory: one that is worked on, one that is read."""
 _SHARE = 0.15
 """Of the budget that blocks of frames may take."""
 _BLOCK_BYTES = 32 << 20
@@ -75,7 +74,7 @@ class Need:
     def _copies(self, *, in_memory: bool) -> float:
         """Bytes for each byte of a block of frames while it is read and binned."""
         size = self.dtype.itemsize
-        copies: float = _READ * size + _CONVERTED * self._converted
+        copies: float = _BLOCKS * (size + self._converted)
         if not in_memory:
             # Bins go to a file; those of one block are there twice while they are written.
             copies += 8 / self.frames_per_bin

@@ -39,17 +39,16 @@ def oasis(
 ) -> None:
     """Fill ``c`` and ``s`` (all ``(n_frames,)``); a spike must exceed ``s_min``."""
     n = len(y)
-    own = np.empty(n + 1)
-    square = np.empty(n + 1)
+    own, one_over = np.zeros(n + 1), np.zeros(n + 1)
     own[0], own[1] = 1.0, g1
-    square[0], square[1] = 0.0, 1.0
-    reach = n + 1
-    for k in range(2, n + 1):
-        v = g1 * own[k - 1] + g2 * own[k - 2]
-        if abs(v) < _NOTHING and reach > n:
-            reach = k + 1
-        own[k] = v if k < reach else 0.0
-        square[k] = square[k - 1] + own[k - 1] * own[k - 1]
+    reach = 2
+    while reach <= n and abs(own[reach - 1]) >= _NOTHING:
+        own[reach] = g1 * own[reach - 1] + g2 * own[reach - 2]
+        reach += 1
+    square = 0.0
+    for k in range(1, n + 1):
+        square += own[k - 1] * own[k - 1]
+        one_over[k] = 1.0 / square
     # Per pool: its first value, its last one, the numerator above, its first frame, its length.
     value, last, dot = np.empty(n), np.empty(n), np.empty(n)
     first, length = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -59,9 +58,10 @@ def oasis(
         mu = lam * (1.0 - (g1 if t < n - 1 else 0.0) - (g2 if t < n - 2 else 0.0))
         s[t] = y[t] - mu
         top += 1
-        first[top], length[top], dot[top] = t, 1, s[t]
-        value[top] = s[t] if top > 0 else max(s[t], 0.0)
-        last[top] = value[top]
+        # The last pool's figures, until it is known that no other takes it.
+        start, size, numerator = t, 1, s[t]
+        v = s[t] if top > 0 else max(s[t], 0.0)
+        end = v
         while top > 0:
             b = top - 1
             m = length[b]
@@ -70,17 +70,22 @@ def oasis(
             if m > 1:
                 two_back = own[m - 2] * value[b]
                 two_back += g2 * own[m - 3] * prior if m > 2 else 0.0
-            if value[top] >= g1 * last[b] + g2 * two_back + s_min:
+            if v >= g1 * last[b] + g2 * two_back + s_min:
                 break
-            for k in range(m, min(m + length[top], reach)):
-                dot[b] += own[k] * (s[first[b] + k] - g2 * own[k - 1] * prior)
-            length[b] = m + length[top]
+            start, numerator = first[b], dot[b]
+            if size == 1 and m < reach:
+                # Most of what is appended is one frame: a loop would cost more to begin.
+                numerator += own[m] * (s[start + m] - g2 * own[m - 1] * prior)
+            else:
+                for k in range(m, min(m + size, reach)):
+                    numerator += own[k] * (s[start + k] - g2 * own[k - 1] * prior)
+            size += m
             top = b
-            m = length[b]
-            value[b] = dot[b] / square[m]
+            v = numerator * one_over[size]
             if b == 0:
-                value[b] = max(value[b], 0.0)
-            last[b] = own[m - 1] * value[b] + g2 * own[m - 2] * prior
+                v = max(v, 0.0)
+            end = own[size - 1] * v + g2 * own[size - 2] * prior
+        first[top], length[top], dot[top], value[top], last[top] = start, size, numerator, v, end
     for i in range(top + 1):
         prior = last[i - 1] if i > 0 else 0.0
         c[first[i]] = max(value[i], 0.0)

@@ -16,7 +16,7 @@ from napari_cnmf.core._jit import inline_kernel, kernel
 
 @inline_kernel()
 def as_keys(values: NDArray[np.float32], keys: NDArray[np.int32]) -> None:
-    """Fill ``keys`` with integers in the order of ``values``, evenly spaced ones if it is shorter."""
+    """Fill ``keys`` with integers in the order of ``values``, or of as many, evenly spaced."""
     bits = values.view(np.int32)
     n, m = len(bits), len(keys)
     for i in range(m):
@@ -28,7 +28,7 @@ def as_keys(values: NDArray[np.float32], keys: NDArray[np.int32]) -> None:
 def _turned(key: int) -> np.int32:
     """The bits of the float that a key stands for, or the other way round."""
     b = np.int32(key)
-    return b ^ ((b >> np.int32(31)) & np.int32(0x7FFFFFFF))
+    return np.int32(b ^ ((b >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
 @inline_kernel()
@@ -58,7 +58,8 @@ def _next_of_order(keys: NDArray[np.int32], rank: int, bits: int) -> np.int32:
     for i in range(len(keys)):
         up_to += one if keys[i] <= key else zero
         above = min(above, keys[i] if keys[i] > key else np.int32(0x7FFFFFFF))
-    return _turned(above) if up_to == rank + 1 and rank + 1 < len(keys) else _turned(key)
+    found: np.int32 = _turned(above if up_to == rank + 1 and rank + 1 < len(keys) else key)
+    return found
 
 
 @kernel("void(float32[:, ::1], float64, float64, float32[:, ::1])")

@@ -48,7 +48,10 @@ def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
 def read_blocks(
     source: FrameSource, edges: list[int], workers: Workers
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time."""
+    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time.
+
+    A block is over when the next is asked for: its memory takes the one after that.
+    """
     longest = max(b - a for a, b in pairwise(edges))
     buffers: list[NDArray[Any]] = []
     apart = getattr(source, "frames_apart", False)
@@ -56,11 +59,11 @@ def read_blocks(
     with ThreadPoolExecutor(n_parts) as readers:
 
         def read(i: int) -> tuple[int, NDArray[Any]]:
-            if len(buffers) <= i % 3:
+            if len(buffers) <= i % 2:
                 buffers.append(np.empty((longest, *source.shape[1:]), source.dtype))
             first, n = edges[i], edges[i + 1] - edges[i]
             parts = pairwise(np.linspace(0, n, n_parts + 1).astype(int).tolist())
-            frames = buffers[i % 3][:n]
+            frames = buffers[i % 2][:n]
 
             def read_part(part: tuple[int, int]) -> None:
                 a, b = part

@@ -15,10 +15,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri
 
 from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.normal import height_of_log_tail, least_log_tails
 
 _VALUES = 200_000
 """Of the traces that a thread works on together: half a dozen copies of them are made."""
@@ -146,10 +146,9 @@ def trace_snr(
         mode, sigma = noise_of_lower_side(y)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (y - mode[:, None]) / (_SIGMAS * sigma[:, None])
-            total = np.cumsum(log_ndtr(-z), axis=1)
-            total[:, n_samples:] -= total[:, :-n_samples].copy()
-            least = total.min(axis=1)
-            out[start:stop] = -ndtri(np.exp(least / n_samples))
+        least = np.empty(len(z))
+        least_log_tails(z, n_samples, least)
+        out[start:stop] = [height_of_log_tail(value / n_samples) for value in least]
 
     workers.ranges(work, len(traces), max(1, min(32, _VALUES // max(1, traces.shape[1]))))
     return np.nan_to_num(out, nan=0.0)

@@ -19,9 +19,7 @@ BLEACHING = 0.2
 
 
 @kernel("void(float32[:, ::1], float32[::1], int64, int64)")
-def _whiten_rows(
-    X: NDArray[np.float32], scale: NDArray[np.float32], start: int, stop: int
-) -> None:
+def _whiten_rows(X: NDArray[np.float32], scale: NDArray[np.float32], start: int, stop: int) -> None:
     """Rows ``start`` to ``stop`` without their mean, scaled; zeros where the scale is 0."""
     n_bins = X.shape[1]
     for i in range(start, stop):

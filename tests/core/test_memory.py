@@ -48,9 +48,11 @@ def test_a_budget_that_is_too_small_is_refused_with_one_that_is_enough(
         choose_tiles(of, 0.2)
     enough = re.search(r"at least ([.\d]+)", str(error.value))
     assert enough is not None
-    tiles, block_bytes = choose_tiles(of, float(enough[1]))
+    budget = float(enough[1])
+    tiles, block_bytes = choose_tiles(of, budget)
     assert len(tiles) > 1
-    assert block_bytes == of.least_block
+    # Where pieces for the traces take the most, fewer frames at a time would save nothing.
+    assert block_bytes in {of.least_block, of.block_bytes(budget)}
 
 
 def test_longer_movies_are_cut_into_smaller_tiles_and_stay_within_the_budget() -> None:

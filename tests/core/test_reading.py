@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.reading import each_piece
+from napari_cnmf.core.reading import Piece, each_stretch
 from napari_cnmf.core.source import ArraySource
 
 MOVIE = np.random.default_rng(0).integers(0, 900, (205, 40, 50), np.uint16)
@@ -39,13 +41,14 @@ def test_every_frame_is_worked_on_once(
     seen = np.zeros((205, 2000), np.float32)
     done: list[int] = []
 
-    def work(start: int, frames: NDArray[Any]) -> None:
-        seen[start : start + len(frames)] += frames
-        frames[:] = 0  # pieces are the worker's own
+    def work(pieces: Iterator[Piece]) -> None:
+        for start, frames in pieces:
+            seen[start : start + len(frames)] += frames
+            frames[:] = 0  # pieces are the worker's own
 
     with Workers(n_threads) as workers:
         source = kind(MOVIE.astype(dtype))
-        each_piece(source, workers, work, block_bytes=100_000, on_block=done.append)
+        each_stretch(source, workers, work, block_bytes=100_000, on_block=done.append)
     np.testing.assert_array_equal(seen, MOVIE.reshape(205, -1))
     assert done == sorted(done)
     assert done[-1] == 205
@@ -54,7 +57,7 @@ def test_every_frame_is_worked_on_once(
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_a_movie_that_cannot_be_read_to_the_end_says_so(n_threads: int) -> None:
     with Workers(n_threads) as workers, pytest.raises(OSError, match="the drive is gone"):
-        each_piece(
-            Broken(MOVIE), workers, lambda start, frames: None,
+        each_stretch(
+            Broken(MOVIE), workers, lambda pieces: deque(pieces, 0),
             block_bytes=1 << 20, on_block=lambda done: None,
         )  # fmt: skip

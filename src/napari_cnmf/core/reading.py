@@ -1,4 +1,4 @@
-"""Reading a movie front to back: blocks of frames in order, or pieces on all threads."""
+"""Reading a movie front to back: blocks of frames in order, or stretches on all threads."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from napari_cnmf.core.source import FrameSource
 
 _READERS = 4
 """Threads that read a block of frames together, at most."""
-_PIECE_BYTES, _TOGETHER_BYTES = 4 << 20, 512 << 20
+_PIECE_BYTES, _TOGETHER_BYTES = 8 << 20, 512 << 20
 """What a thread reads and works on at once, as much as the cache holds while it does; and all of
 them, where frames are large and threads many."""
 _FEWEST, _MOST = 8, 64
 """Frames in a piece."""
+_STRETCH = 64
+"""Frames that a thread works on one after the other, at least."""
+Piece = tuple[int, NDArray[Any]]
+"""Number of the first frame, and frames ``(n, n_pixels)``."""
 FEWEST_FRAMES = 3
 """In a block: noise is told from second differences."""
 
@@ -83,44 +87,60 @@ def pieces(frame_bytes: int, n_threads: int) -> tuple[int, int]:
     return n, int(np.clip(_TOGETHER_BYTES // (n * frame_bytes), 1, n_threads))
 
 
-def each_piece(
+def each_stretch(
     source: FrameSource,
     workers: Workers,
-    work: Callable[[int, NDArray[Any]], None],
+    work: Callable[[Iterator[Piece]], None],
     *,
     block_bytes: int,
     on_block: Callable[[int], None],
 ) -> None:
-    """Call ``work(start, frames)`` for all frames, some at a time, in any order, on all threads.
+    """Call ``work(pieces)`` for all stretches of the movie, in any order, on all threads.
 
-    Where frames lie apart each thread reads its own: what it has just read is in its cache, and no
-    thread reads ahead for the others. ``frames (n, n_pixels)`` may be changed.
+    A stretch comes in ``pieces``, its first frame's number and some frames ``(n, n_pixels)`` that
+    may be changed and are over when the next are asked for. Where frames lie apart each thread
+    reads its own: what it has just read is in its cache, and no thread reads ahead for the others.
     """
     frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
     n_frames = source.shape[0]
     n, n_at_once = pieces(frame_bytes, workers.n_threads)
+    length = n * -(-_STRETCH // n)
     if not getattr(source, "frames_apart", False):
-        edges = frame_blocks(n_frames, frame_bytes, 1, block_bytes)
-        for start, frames in read_blocks(source, edges, workers):
-            parts = [(start + a, frames[a : a + n]) for a in range(0, len(frames), n)]
-            workers.map(lambda part: work(*part), parts)
+        for start, frames in read_blocks(
+            source, frame_blocks(n_frames, frame_bytes, 1, block_bytes), workers
+        ):
+            parts = [frames[a : a + length] for a in range(0, len(frames), length)]
+            firsts = range(start, start + len(frames), length)
+            workers.map(
+                lambda some: work(_in_pieces(*some, n)), list(zip(firsts, parts, strict=True))
+            )
             on_block(start + len(frames))
         return
     buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
     for _ in range(n_at_once):
         buffers.put(np.empty((n, *source.shape[1:]), source.dtype))
 
-    def read_and_work(start: int) -> None:
+    def read(first: int, buffer: NDArray[Any]) -> Iterator[Piece]:
+        stop = min(first + length, n_frames)
+        for start in range(first, stop, n):
+            frames = buffer[: min(n, stop - start)]
+            source.read(start, start + len(frames), out=frames)
+            yield start, as_kernel_frames(frames)
+
+    def read_and_work(first: int) -> None:
         buffer = buffers.get()
         try:
-            frames = buffer[: min(n, n_frames - start)]
-            source.read(start, start + len(frames), out=frames)
-            work(start, as_kernel_frames(frames))
+            work(read(first, buffer))
         finally:
             buffers.put(buffer)
 
-    group = n * max(4 * workers.n_threads, block_bytes // (n * frame_bytes))
+    group = length * max(2 * workers.n_threads, block_bytes // (length * frame_bytes))
     for first in range(0, n_frames, group):
         stop = min(first + group, n_frames)
-        workers.map(read_and_work, range(first, stop, n))
+        workers.map(read_and_work, range(first, stop, length))
         on_block(stop)
+
+
+def _in_pieces(start: int, frames: NDArray[Any], n: int) -> Iterator[Piece]:
+    for a in range(0, len(frames), n):
+        yield start + a, frames[a : a + n]

@@ -42,7 +42,7 @@ def take_product(
 @kernel(
     "void(int32[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, ::1], int64, int64)"
 )
-def _add_sums(
+def add_sums(
     indptr: NDArray[np.int32],
     indices: NDArray[np.int32],
     weights: NDArray[np.float32],
@@ -51,6 +51,7 @@ def _add_sums(
     start: int,
     stop: int,
 ) -> None:
+    """``out += M X`` for rows ``start`` to ``stop`` of a matrix M in compressed rows, in place."""
     for i in range(start, stop):
         target = out[i]
         last = indptr[i + 1]
@@ -69,7 +70,7 @@ def sum_rows(
     """``weights X[rows]``, a time course."""
     out = np.zeros((1, X.shape[1]), np.float32)
     ends = np.array([0, len(rows)], np.int32)
-    _add_sums(ends, rows, np.ascontiguousarray(weights, np.float32), X, out, 0, 1)
+    add_sums(ends, rows, np.ascontiguousarray(weights, np.float32), X, out, 0, 1)
     return np.asarray(out[0])
 
 
@@ -85,10 +86,10 @@ def add_matrix_product(
     indptr = np.ascontiguousarray(matrix.indptr, np.int32)
     indices = np.ascontiguousarray(matrix.indices, np.int32)
     if workers is None:
-        _add_sums(indptr, indices, weights, X, out, 0, n)
+        add_sums(indptr, indices, weights, X, out, 0, n)
         return
     workers.ranges(
-        lambda a, b: _add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // _PIECES)
+        lambda a, b: add_sums(indptr, indices, weights, X, out, a, b), n, max(1, n // _PIECES)
     )
 
 
@@ -143,7 +144,7 @@ class Columns:
         """``A' X`` of rows ``X (n_rows, n_bins)``, on all threads ``(n, n_bins)``."""
         out = np.zeros((len(self), X.shape[1]), np.float32)
         workers.ranges(
-            lambda a, b: _add_sums(self.ends, self.rows, self.values, X, out, a, b),
+            lambda a, b: add_sums(self.ends, self.rows, self.values, X, out, a, b),
             len(self), _COLUMNS,
         )  # fmt: skip
         return out

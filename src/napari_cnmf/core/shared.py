@@ -18,10 +18,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
-from napari_cnmf.core.rows import flat_rows
+from napari_cnmf.core.rows import add_sums, flat_rows
 
 MOST = 20
 """Modes looked at."""
@@ -33,6 +34,24 @@ FEWEST = 20
 """And so many of them, in small fields: a neuron brightens four to nine."""
 _ROWS = 256
 _LINES = 8
+
+
+@kernel("void(float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, int64)")
+def _regress(
+    rows: NDArray[np.float32],
+    courses: NDArray[np.float32],
+    out: NDArray[np.float32],
+    start: int,
+    stop: int,
+) -> None:
+    """Products of the rows ``start`` to ``stop`` with each of the few courses, ``out (n, few)``."""
+    for i in range(start, stop):
+        row = rows[i]
+        for k in range(len(courses)):
+            course, dot = courses[k], np.float32(0.0)
+            for t in range(len(row)):
+                dot += row[t] * course[t]
+            out[i, k] = dot
 
 
 def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
@@ -87,10 +106,7 @@ def take_out_courses(
     rows, shape = flat_rows(R), R.shape[:3]
     seen = np.empty((len(rows), len(courses)), np.float32)
 
-    def regress(start: int, stop: int) -> None:
-        seen[start:stop] = rows[start:stop] @ courses.T
-
-    workers.ranges(regress, len(rows), _ROWS)
+    workers.ranges(lambda a, b: _regress(rows, courses, seen, a, b), len(rows), _ROWS)
     amount = filter_residual(seen.reshape(*shape, -1), lattice, workers)
     through = filter_residual(np.ascontiguousarray(gain[..., None]), lattice, workers)
     amount *= np.where(through > 1e-6, 1 / np.maximum(through, 1e-6), 0)
@@ -99,12 +115,18 @@ def take_out_courses(
         for extent, n_sites, step in zip(shape, amount.shape[:3], lattice.step, strict=True)
     )
 
-    def take_out(start: int, stop: int) -> None:
-        for z, y in (divmod(line, shape[1]) for line in range(start, stop)):
-            weight = in_x(in_y(in_z(amount, z), y)) * gain[z, y, :, None]
-            R[z, y] -= weight @ courses
+    ends = len(courses) * np.arange(shape[2] + 1, dtype=np.int32)
+    every = np.tile(np.arange(len(courses), dtype=np.int32), shape[2])
 
-    workers.ranges(take_out, shape[0] * shape[1], _LINES)
+    for z in range(shape[0]):
+        plane = in_z(amount, z)
+
+        def take_out(start: int, stop: int, z: int = z, plane: NDArray[np.float32] = plane) -> None:
+            for y in range(start, stop):
+                weight = in_x(in_y(plane, y)) * -gain[z, y, :, None]
+                add_sums(ends, every, weight.ravel(), courses, R[z, y], 0, shape[2])
+
+        workers.ranges(take_out, shape[1], _LINES)
 
 
 def _between_sites(extent: int, n_sites: int, step: int) -> Callable[..., NDArray[np.float32]]:

@@ -22,6 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+if __name__ == "__main__":
+    gc.disable()  # until everything is imported, see below
+
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch.claims import ClaimedError, beating, claim, is_alive
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, append_event
@@ -50,6 +53,7 @@ _MODULES = {
     Algorithm.EVALUATE: "napari_cnmf.core.evaluate",
 }
 """Of the engine, what another algorithm than the search for cells needs."""
+_ALGEBRA = "OPENBLAS_NUM_THREADS"
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 logger = logging.getLogger("napari_cnmf")
@@ -147,10 +151,15 @@ class _Run:
         self._terminated = True
 
     def _compute(self, n_threads: int | None, memory_gb: float | None) -> Status:
+        told = os.environ.get(_ALGEBRA)
+        # The built-in engine has threads of its own; those of OpenBLAS would spin beside them.
+        os.environ[_ALGEBRA] = "1"
         with _quick_start():
             engine, job = self._prepare(n_threads, memory_gb)
             if engine.name == "builtin":
                 _load_engine(job.algorithm)
+            else:
+                _let_algebra_have_threads(told)
         outcome = engine.run(job, self._reporter)
         append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
         return self._reporter.status.to(
@@ -231,6 +240,16 @@ def _quick_start() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _let_algebra_have_threads(told: str | None) -> None:
+    """As many as the environment says; without a word one for each core."""
+    from threadpoolctl import threadpool_limits
+
+    del os.environ[_ALGEBRA]
+    if told is not None:
+        os.environ[_ALGEBRA] = told
+    threadpool_limits(int(told) if told else os.cpu_count(), user_api="blas")
 
 
 def _load_engine(algorithm: Algorithm) -> None:

@@ -75,7 +75,7 @@ class Binned:
 
 
 _SIGNATURE = (
-    "void({0}[:, ::1], uint8[::1], int64, int64, int64, float32[:, :], float64[:, ::1], "
+    "void({0}[:, ::1], uint8[::1], int64, int64, int64, float32[:, ::1], float64[:, ::1], "
     "float32[::1])"
 )
 
@@ -93,27 +93,29 @@ def _bin_block(
 ) -> None:
     """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)``.
 
-    ``bins (n_pixels, n // per_bin)`` takes the means of whole bins; ``moments``
+    ``bins (n // per_bin, n_pixels)`` takes the means of whole bins; ``moments``
     the sums over good frames of y, y^2 and the squared second difference.
     """
     n_frames = frames.shape[0]
-    n_bins = bins.shape[1]
+    n_bins = bins.shape[0]
+    in_no_bin = np.empty(_BLOCK, np.float32)
     all_sum = np.empty(_BLOCK, np.float32)
     square = np.empty(_BLOCK, np.float32)
     rough = np.empty(_BLOCK, np.float32)
-    # The last row takes the frames that are in no bin.
-    means = np.empty((n_bins + 1, _BLOCK), np.float32)
     for first in range(start, stop, _BLOCK):
         n = min(_BLOCK, stop - first)
         all_sum[:] = 0.0
         square[:] = 0.0
         rough[:] = 0.0
-        means[:] = 0.0
         top = peak[first : first + n]
         origin = frames[0, first : first + n]
         count, bin_index = 0, 0
         for t in range(n_frames):
-            total = means[bin_index]
+            total = in_no_bin[:n]
+            if bin_index < n_bins:
+                total = bins[bin_index, first : first + n]
+            if t % per_bin == 0:
+                total[:] = 0.0
             if good[t]:
                 row = frames[t, first : first + n]
                 if t >= 2 and good[t - 1] and good[t - 2]:
@@ -137,10 +139,6 @@ def _bin_block(
                     all_sum[i] += total[i]
                     total[i] *= scale
                 bin_index, count = min(bin_index + 1, n_bins), 0
-        # A pixel's bins lie together: written one by one, each would fetch the memory around.
-        for i in range(n):
-            for j in range(n_bins):
-                bins[first + i, j] = means[j, i]
         n_good = 0
         for t in range(n_frames):
             n_good += good[t]
@@ -230,13 +228,13 @@ def bin_movie(
         ) -> tuple[NDArray[np.float32], int]:
             b = min(a + _PIXELS, n_pixels)
             _bin_block(frames, good, a, b, per_bin, bins, moments, peak)
-            sample = bins[-(-a // every) * every : b : every]
-            alive = sample[np.isfinite(sample).any(1)]
-            return alive.sum(0), len(alive)
+            sample = bins[:, -(-a // every) * every : b : every]
+            alive = sample[:, np.isfinite(sample).any(0)]
+            return alive.sum(1), alive.shape[1]
 
         total, n_alive = zip(*workers.map(work, range(0, n_pixels, _PIXELS)), strict=True)
         brightness[first:last] = np.sum(total, axis=0, dtype=float) / max(1, sum(n_alive))
-        store.filled(first, last)
+        store.filled(first, last, workers)
         on_block(stop)
     return _finish(moments, peak, brightness, lost, n_rough, per_bin)
 

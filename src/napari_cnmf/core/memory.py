@@ -13,6 +13,7 @@ from napari_cnmf.core.geometry import Field
 from napari_cnmf.core.kriging import finer
 from napari_cnmf.core.lattice import Lattice
 from napari_cnmf.core.reading import FEWEST_FRAMES, kernel_type, pieces
+from napari_cnmf.core.store import BINS_TOGETHER
 
 _BASE_GB = 0.25
 """Interpreter, libraries and kernels."""
@@ -82,7 +83,12 @@ class Need:
 
     def _reading(self, tile: Field, block_bytes: int) -> float:
         in_memory = tile.shape == self.field.shape
-        bins = 4 * self.n_bins * self.field.n_pixels if in_memory else 0
+        n_bins = 0
+        if in_memory:
+            in_block = block_bytes // (self.field.n_pixels * self.dtype.itemsize)
+            waiting = max(in_block // self.frames_per_bin, min(BINS_TOGETHER, self.n_bins))
+            n_bins = self.n_bins + waiting
+        bins = 4 * n_bins * self.field.n_pixels
         return bins + block_bytes * self._copies(in_memory=in_memory)
 
     def _searching(self, tile: Field) -> int:

@@ -10,10 +10,26 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.source import ScratchFactory
 
 Region = tuple[slice, slice, slice]
 """A box of pixels along (Z, Y, X)."""
+
+
+BINS_TOGETHER = 64
+"""That are written to a pixel at once where bins are kept in memory."""
+_PIXELS = 4096
+"""Whose bins a thread writes together."""
+
+
+def _turn(bins: NDArray[np.float32], out: NDArray[np.float32], workers: Workers) -> None:
+    """``out (n_pixels, n) = bins (n, n_pixels)`` transposed."""
+
+    def work(start: int, stop: int) -> None:
+        out[start:stop] = bins[:, start:stop].T
+
+    workers.ranges(work, len(out), _PIXELS)
 
 
 class BinStore(Protocol):
@@ -26,10 +42,10 @@ class BinStore(Protocol):
     def n_pixels(self) -> int: ...
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
-        """Room ``(n_pixels, last - first)`` to fill with the bins of all pixels."""
+        """Room ``(last - first, n_pixels)`` to fill with some bins of all pixels."""
         ...
 
-    def filled(self, first: int, last: int) -> None:
+    def filled(self, first: int, last: int, workers: Workers) -> None:
         """The block given last is complete."""
         ...
 
@@ -39,18 +55,35 @@ class BinStore(Protocol):
 
 
 class MemoryStore:
-    """All bins in one array, pixel-major."""
+    """All bins in one array, pixel-major.
+
+    Blocks wait for each other: the fewer bins of a pixel are written at a time, the more memory
+    around them is fetched and written back for nothing.
+    """
 
     def __init__(self, shape: tuple[int, int, int], n_bins: int) -> None:
         self.shape, self.n_bins = shape, n_bins
         self.n_pixels = int(np.prod(shape))
         self._X = np.empty((self.n_pixels, n_bins), np.float32)
+        self._waiting = np.empty((0, self.n_pixels), np.float32)
+        self._n_waiting = 0
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
-        return self._X[:, first:last]
+        stop = self._n_waiting + last - first
+        if stop > len(self._waiting):
+            room = max(stop, min(BINS_TOGETHER, self.n_bins))
+            self._waiting = np.empty((room, self.n_pixels), np.float32)
+        return self._waiting[self._n_waiting : stop]
 
-    def filled(self, first: int, last: int) -> None:
-        """Nothing to do: the block is a view."""
+    def filled(self, first: int, last: int, workers: Workers) -> None:
+        self._n_waiting += last - first
+        is_last = last == self.n_bins
+        if is_last or self._n_waiting + last - first > len(self._waiting):
+            place = self._X[:, last - self._n_waiting : last]
+            _turn(self._waiting[: self._n_waiting], place, workers)
+            self._n_waiting = 0
+        if is_last:
+            self._waiting = self._waiting[:0].copy()
 
     def tile(self, region: Region) -> NDArray[np.float32]:
         """The whole field is the array itself, a part of it a copy."""
@@ -83,15 +116,15 @@ class ScratchStore:
         self._stack.close()
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
-        if self._buffer.shape[1] != last - first:
-            self._buffer = np.empty((self.n_pixels, last - first), np.float32)
+        if len(self._buffer) != last - first:
+            self._buffer = np.empty((last - first, self.n_pixels), np.float32)
         return self._buffer
 
-    def filled(self, first: int, last: int) -> None:
+    def filled(self, first: int, last: int, workers: Workers) -> None:
         if last <= first:
             return
         part = self._stack.enter_context(self._scratch((*self.shape, last - first), np.float32))
-        part.reshape(self.n_pixels, -1)[:] = self._buffer
+        _turn(self._buffer, np.asarray(part).reshape(self.n_pixels, -1), workers)
         release_pages(part)
         self._parts.append(part)
 

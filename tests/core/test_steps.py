@@ -16,10 +16,13 @@ from scipy.signal import find_peaks as find_scipy_peaks
 
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import (
-    estimate_background,
+    Kept,
+    background_of,
     loss_of_pixels,
+    pixel_weights,
     smooth_cells,
     subtract_background,
+    weighted_sums,
 )
 from napari_cnmf.core.binning import bin_movie, choose_bin
 from napari_cnmf.core.bound import strongest_per_patch
@@ -147,22 +150,55 @@ def slow_background(
     return smooth_cells(num) / smooth_cells(den)[..., None]
 
 
-@pytest.mark.parametrize(
+FIELDS = pytest.mark.parametrize(
     "field", [Field((1, 23, 31), (0, 3, 4)), Field((5, 17, 14), (2, 3, 3))], ids=["plane", "volume"]
 )
+
+
+@FIELDS
 def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field) -> None:
     rng = np.random.default_rng(0)
     R = rng.standard_normal((*field.shape, 11)).astype(np.float32)
     gain = rng.uniform(0.5, 2, field.shape).astype(np.float32)
     gain[:, :2] = 0
     inside = rng.random(field.shape) < 0.3
-    bg = estimate_background(R, gain, inside, field.grid, WORKERS)
+    q = pixel_weights(inside, gain)
+    sums = weighted_sums(R, q, field.grid, WORKERS)
+    bg = background_of(sums, q, gain, field.grid, WORKERS)
     np.testing.assert_allclose(bg, slow_background(R, gain, inside, field), rtol=1e-3, atol=1e-5)
     P = field.grid.interpolation
     np.testing.assert_allclose(np.asarray(P.sum(1)), 1, rtol=1e-6)
     expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_cells, -1)).reshape(R.shape)
-    subtract_background(R, loss_of_pixels(gain, field.grid), bg, WORKERS)
+    sums = subtract_background(R, loss_of_pixels(gain, field.grid), bg, q, field.grid, WORKERS)
     np.testing.assert_allclose(R, expected, atol=1e-5)
+    np.testing.assert_allclose(sums, weighted_sums(R, q, field.grid, WORKERS), atol=1e-4)
+
+
+@FIELDS
+def test_sums_of_a_residual_are_known_while_components_change_in_it(field: Field) -> None:
+    rng = np.random.default_rng(4)
+    R = rng.standard_normal((*field.shape, 11)).astype(np.float32)
+    gain = rng.uniform(0.5, 2, field.shape).astype(np.float32)
+    box = (1, 7, 7) if field.is_plane else (3, 7, 7)
+
+    def some(n: int) -> Factors:
+        corner = rng.integers(0, np.array(field.shape) - box + 1, (n, 3))
+        return Factors(
+            corner,
+            rng.random((n, *box)).astype(np.float32),
+            rng.random((n, 11)).astype(np.float32),
+        )
+
+    def product(factors: Factors) -> NDArray[np.float32]:
+        return (factors.matrix(field.shape) @ factors.C).reshape(R.shape)
+
+    before, after = some(70), some(3)
+    q = pixel_weights(rng.random(field.shape) < 0.3, gain)
+    kept = Kept.of(weighted_sums(R, q, field.grid, WORKERS), q, before, field, WORKERS)
+    R += product(before) - product(after)
+    q = pixel_weights(rng.random(field.shape) < 0.3, gain)
+    sums = kept.now(R, q, after, field, WORKERS)
+    np.testing.assert_allclose(sums, weighted_sums(R, q, field.grid, WORKERS), atol=2e-3)
 
 
 def test_matrices_of_the_grid() -> None:

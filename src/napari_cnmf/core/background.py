@@ -10,18 +10,28 @@ convolution), so that a cell covered by neurons borrows from those around it:
 with R whitened and w = 0.05 inside footprints. Pixels take bilinear interpolation.
 """
 
+# ruff: noqa: PLR0917 (kernels take arrays by position)
+
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.geometry import Grid
+from napari_cnmf.core.factors import Factors
+from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.rows import add_matrix_product, flat_rows, weighted
 
 INSIDE_WEIGHT = 0.05
 """Weight of pixels inside a footprint: they say little about the background."""
+_PIECES = 32
+"""Ranges of cells: enough for many cores, and each worth handing over."""
+_COMPONENTS = 64
+"""Whose sums over the cells a thread makes together."""
 _BINS = 128
 """Of the grid's time courses that a thread smooths together."""
 
@@ -51,10 +61,10 @@ def pixel_weights(
     return np.asarray(weight * inverse_sn, np.float32)
 
 
-def estimate_background(
-    R: NDArray[np.float32],
+def background_of(
+    sums: NDArray[np.float32],
+    q: NDArray[np.float32],
     inverse_sn: NDArray[np.float32],
-    inside: NDArray[np.bool_],
     grid: Grid,
     workers: Workers,
 ) -> NDArray[np.float32]:
@@ -62,20 +72,18 @@ def estimate_background(
 
     Parameters
     ----------
-    R
-        Whitened residual ``(Z, Y, X, n_bins)``.
+    sums
+        ``n``, sums of ``q R`` ``(gz, gy, gx, n_bins)``.
+    q
+        ``w_p sn_p^-1`` ``(Z, Y, X)``.
     inverse_sn
         ``1 / sn`` in units of the median noise, ``(Z, Y, X)``; 0 for pixels left out.
-    inside
-        Pixels inside footprints, ``(Z, Y, X)``.
 
     Returns
     -------
     bg
         ``(gz, gy, gx, n_bins)`` float32, in units of ``1 / inverse_sn``.
     """
-    q = pixel_weights(inside, inverse_sn)
-    sums = weighted_sums(R, q, grid, workers)
     weight = cell_weights(q * inverse_sn, grid)[..., None]
     bg = np.empty_like(sums)
 
@@ -114,8 +122,123 @@ def loss_of_pixels(inverse_sn: NDArray[np.float32], grid: Grid) -> sp.csr_matrix
     return weighted(grid.interpolation, rows=-inverse_sn.ravel())
 
 
-def subtract_background(
-    R: NDArray[np.float32], loss: sp.csr_matrix, bg: NDArray[np.float32], workers: Workers
+@kernel(
+    "void(int32[::1], int32[::1], float32[::1], int32[::1], int32[::1], float32[::1], "
+    "float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, int64)"
+)
+def _subtract_and_sum(
+    first: NDArray[np.int32],
+    pixels: NDArray[np.int32],
+    q: NDArray[np.float32],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    loss: NDArray[np.float32],
+    bg: NDArray[np.float32],
+    X: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    start: int,
+    stop: int,
 ) -> None:
-    """``R -= (P / sn) bg`` in place; ``loss`` from :func:`loss_of_pixels`."""
-    add_matrix_product(loss, flat_rows(bg), flat_rows(R), workers)
+    """For the cells ``start`` to ``stop``, whose pixels are ``pixels[first[g]:first[g + 1]]``."""
+    for g in range(start, stop):
+        total = sums[g]
+        total[:] = 0.0
+        for j in range(first[g], first[g + 1]):
+            p = pixels[j]
+            x, weight, last = X[p], q[p], indptr[p + 1]
+            # Two of them at a time: the pixel is read and written half as often.
+            for i in range(indptr[p], last, 2):
+                k = min(i + 1, last - 1)
+                v, w = loss[i], loss[k] if k > i else np.float32(0.0)
+                a, b = bg[indices[i]], bg[indices[k]]
+                for t in range(len(x)):
+                    x[t] += v * a[t] + w * b[t]
+            for t in range(len(x)):
+                total[t] += weight * x[t]
+
+
+def subtract_background(
+    R: NDArray[np.float32],
+    loss: sp.csr_matrix,
+    bg: NDArray[np.float32],
+    q: NDArray[np.float32],
+    grid: Grid,
+    workers: Workers,
+) -> NDArray[np.float32]:
+    """``R -= (P / sn) bg`` in place; the sums of ``q R`` afterwards, as :func:`weighted_sums`.
+
+    ``loss`` is from :func:`loss_of_pixels`. Each pixel is read from memory once for both.
+    """
+    sums, cells = np.empty_like(bg), grid.cells
+    flat, rows, out = flat_rows(bg), flat_rows(R), flat_rows(sums)
+    by_pixel = (cells.indptr, cells.indices, np.ascontiguousarray(q).ravel())
+    pattern = (loss.indptr, loss.indices, loss.data)
+    workers.ranges(
+        lambda a, b: _subtract_and_sum(*by_pixel, *pattern, flat, rows, out, a, b),
+        grid.n_cells, max(1, grid.n_cells // _PIECES),
+    )  # fmt: skip
+    return sums
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Sums of a residual that are known as long as only components change in it.
+
+    With ``R + A C`` constant so is ``n(R) + N C``, N being the sums of ``q A``: of a later residual
+    only pixels whose weight has changed must be read.
+
+    Attributes
+    ----------
+    q
+        The weights ``(n_pixels,)``.
+    constant
+        ``n(R) + N C`` ``(n_cells, n_bins)``.
+    """
+
+    q: NDArray[np.float32]
+    constant: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        sums: NDArray[np.float32],
+        q: NDArray[np.float32],
+        factors: Factors,
+        field: Field,
+        workers: Workers,
+    ) -> Kept:
+        """What is to be kept of a residual's sums, in their memory, beside these components."""
+        kept = cls(q.ravel(), flat_rows(sums))
+        kept._add(1, factors, field, workers)
+        return kept
+
+    def now(
+        self,
+        R: NDArray[np.float32],
+        q: NDArray[np.float32],
+        factors: Factors,
+        field: Field,
+        workers: Workers,
+    ) -> NDArray[np.float32]:
+        """The sums of the residual that there is now, with new weights ``(gz, gy, gx, n_bins)``.
+
+        They take the memory of what was kept.
+        """
+        self._add(-1, factors, field, workers)
+        grid, flat = field.grid, q.ravel()
+        pixels = np.flatnonzero(flat != self.q)
+        change = sp.csr_matrix(
+            (flat[pixels] - self.q[pixels], (grid.cell_of[pixels], pixels)),
+            shape=(grid.n_cells, flat.size),
+        )
+        add_matrix_product(change, flat_rows(R), self.constant, workers)
+        return self.constant.reshape(*grid.shape, -1)
+
+    def _add(self, sign: int, factors: Factors, field: Field, workers: Workers) -> None:
+        """Add, or take away, ``N C``."""
+        if len(factors) == 0:
+            return
+        A, of_pixel = factors.matrix(field.shape).T.tocsr(), field.grid.cells.T.tocsr()
+        parts = [slice(start, start + _COMPONENTS) for start in range(0, A.shape[0], _COMPONENTS)]
+        N = workers.map(lambda part: weighted(A[part], columns=sign * self.q) @ of_pixel, parts)
+        add_matrix_product(sp.vstack(N).T.tocsr(), factors.C, self.constant, workers)

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from napari_cnmf.core import hals
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import (
-    estimate_background,
+    Kept,
+    background_of,
     loss_of_pixels,
+    pixel_weights,
     subtract_background,
+    weighted_sums,
 )
 from napari_cnmf.core.energy import EnergyMap, map_energy
 from napari_cnmf.core.factors import Factors
@@ -88,6 +91,8 @@ class Tile:
         Weight of the background in each pixel ``(Z, Y, X)``; 0 where left out.
     may_start
         Pixels at which components may start ``(Z, Y, X)``; ``None``: anywhere.
+    kept
+        Sums of R for the next background, while nothing but components changes in it.
     """
 
     field: Field
@@ -98,6 +103,7 @@ class Tile:
     background: NDArray[np.float32]
     check: Callable[[], None]
     may_start: NDArray[np.bool_] | None = None
+    kept: Kept | None = None
 
     @classmethod
     def of(
@@ -137,12 +143,25 @@ class Tile:
     def renew_background(self) -> None:
         """Estimate what background is left in R and take it out."""
         self.check()
-        bg = estimate_background(self.R, self.gain, self.inside, self.field.grid, self.workers)
-        subtract_background(self.R, self.loss, bg, self.workers)
+        grid, q = self.field.grid, pixel_weights(self.inside, self.gain)
+        if self.kept is None:
+            sums = weighted_sums(self.R, q, grid, self.workers)
+        else:
+            sums = self.kept.now(self.R, q, self.factors, self.field, self.workers)
+        bg = background_of(sums, q, self.gain, grid, self.workers)
+        sums = subtract_background(self.R, self.loss, bg, q, grid, self.workers)
+        self.kept = Kept.of(sums, q, self.factors, self.field, self.workers)
         total, more = flat_rows(self.background), flat_rows(bg)
         self.workers.ranges(
             lambda a, b: np.add(total[a:b], more[a:b], out=total[a:b]), len(total), _CELLS
         )
+
+    def take_out_shared(self, lattice: Lattice) -> None:
+        """Neuropil that the field shares: what one estimate of the background leaves of it."""
+        courses = shared_courses(self.background, self.workers)
+        take_out_courses(self.R, self.gain, courses, lattice, self.workers)
+        if len(courses):
+            self.kept = None
 
     def least_squares(self, rounds: int) -> None:
         for _ in range(rounds):
@@ -190,8 +209,7 @@ def detect(
     tile.renew_background()
     # One estimate leaves a tenth of the neuropil, more at the border, where it would be found as
     # components.
-    courses = shared_courses(tile.background, tile.workers)
-    take_out_courses(tile.R, tile.gain, courses, lattice, tile.workers)
+    tile.take_out_shared(lattice)
     for i in range(steps.detections):
         on_step((0.15, 0.63)[min(i, 1)])
         energy = map_energy(tile.R, lattice, tile.workers, energy)

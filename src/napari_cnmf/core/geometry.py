@@ -164,15 +164,20 @@ class Grid:
         return math.prod(self.shape)
 
     @cached_property
-    def cells(self) -> sp.csr_matrix:
-        """``(n_cells, n_pixels)`` float32, ones where a pixel belongs to a cell."""
+    def cell_of(self) -> NDArray[np.int32]:
+        """The cell of each pixel ``(n_pixels,)``."""
         index = np.zeros((1, 1, 1), np.int32)
         for axis, edge in enumerate(self.edges):
             number = np.repeat(np.arange(self.shape[axis], dtype=np.int32), np.diff(edge))
             view = [1, 1, 1]
             view[axis] = -1
             index = index * np.int32(self.shape[axis]) + number.reshape(view)
-        cell = index.ravel()
+        return np.asarray(index.ravel(), np.int32)
+
+    @cached_property
+    def cells(self) -> sp.csr_matrix:
+        """``(n_cells, n_pixels)`` float32, ones where a pixel belongs to a cell."""
+        cell = self.cell_of
         order = np.argsort(cell, kind="stable").astype(np.int32)
         ends = np.searchsorted(cell[order], np.arange(self.n_cells + 1)).astype(np.int32)
         ones = np.ones(cell.size, np.float32)

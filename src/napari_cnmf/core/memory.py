@@ -103,7 +103,7 @@ class Need:
     def _working_on(self, tile: Field) -> int:
         """Courses of bins while components are found in a tile."""
         sites = math.prod(Lattice.over(tile).shape)
-        cells = 3 * tile.grid.n_cells + 4 * self._fine_cells(tile)
+        cells = 4 * tile.grid.n_cells + 4 * self._fine_cells(tile)
         return 4 * self.n_bins * (tile.n_pixels + sites + cells)
 
     @property

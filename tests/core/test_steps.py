@@ -296,6 +296,17 @@ def test_time_constants_are_recovered_from_events() -> None:
     assert Library.over(30, rate, 0.5).waves.shape[1] == 33
 
 
+@pytest.mark.parametrize("decay", [0.45, 0.6, 0.683, 0.81])
+def test_a_decay_between_those_of_the_library_is_told(decay: float) -> None:
+    rate, rise = 15.0, np.geomspace(0.02, 0.5, 16)[6]
+    onsets = np.arange(-0.4, 0.5, 0.2)[:, None]
+    after = np.maximum(np.arange(-3, 26) - onsets, 0) / rate
+    events = (1 - np.exp(-after / rise)) * np.exp(-after / decay)
+    found, found_rise = Library.over(26, rate, 0.7).fit(5 + 3 * events.mean(0))
+    assert found == pytest.approx(decay, rel=0.01)  # the library's steps are 4.7 %
+    assert found_rise == pytest.approx(rise)
+
+
 def test_demixing_recovers_overlapping_traces_and_background() -> None:
     rng = np.random.default_rng(0)
     field = Field((1, 24, 30), (0, 3, 3))

@@ -188,12 +188,22 @@ class Library:
         return Library(*(getattr(self, f.name)[ids] for f in fields(self)))
 
     def fit(self, average: NDArray[np.float64]) -> tuple[float, float]:
-        """Decay and rise time of the waveform that is nearest."""
+        """Decay and rise time of the waveform that is nearest.
+
+        The decay is the vertex of the parabola through the best and the two beside it: the grid's
+        steps are as large as what a few dozen events leave uncertain.
+        """
         y = average - average.mean()
         # An event goes up: a wave that fits upside down explains nothing.
         match = np.maximum(self.waves @ y, 0) ** 2 + (self.tails @ y) ** 2
-        best = int(np.argmax(match))
-        return float(self.decay_s[best]), float(self.rise_s[best])
+        begins = np.flatnonzero(np.diff(self.decay_s, prepend=-1))
+        decays, best = self.decay_s[begins], np.maximum.reduceat(match, begins)
+        k, shift = int(np.argmax(best)), 0.0
+        if 0 < k < len(best) - 1:
+            curvature = best[k - 1] - 2 * best[k] + best[k + 1]
+            shift = 0.5 * (best[k - 1] - best[k + 1]) / curvature if curvature < 0 else 0.0
+        step = np.log(decays[-1] / decays[0]) / max(1, len(decays) - 1)
+        return float(decays[k] * np.exp(shift * step)), float(self.rise_s[np.argmax(match)])
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel
 
-STANDS_OUT, STANDS_OUT_ONE_PHOTON = 1.5, 2.0
+STANDS_OUT, STANDS_OUT_ONE_PHOTON = 1.2, 2.0
 """Least size of an event, with its neighbours in time, in units of the matched filter's noise. What
 is left of a one-photon background moves as slowly as calcium, and is no event."""
 _SWEEPS = 40

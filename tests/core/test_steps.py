@@ -30,6 +30,7 @@ from napari_cnmf.core.deconvolve import (
     ar_coefficients,
     deconvolve,
     estimate_level,
+    lower_quantiles,
     response_norm,
 )
 from napari_cnmf.core.factors import Factors
@@ -547,6 +548,12 @@ def test_ar_coefficients_are_of_the_indicator_as_it_is_defined() -> None:
     wave = (1 - np.exp(-t / rise)) * np.exp(-t / decay)
     ((g1, g2),) = ar_coefficients(np.array([decay]), np.array([rise]), rate, 2)
     np.testing.assert_allclose(wave[2:], g1 * wave[1:-1] + g2 * wave[:-2], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 11, 400])
+def test_quantiles_are_numpys(n: int) -> None:
+    rows = np.random.default_rng(n).standard_normal((5, n)).astype(np.float32)
+    np.testing.assert_allclose(lower_quantiles(rows), np.quantile(rows, [0.1, 0.4], 1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(40, 500), (300, 200), (200, 300)])

@@ -18,7 +18,6 @@ _FAR = 30.0
 _STEPS = 60
 
 
-@inline_kernel(fastmath=EXACT)
 def log_tail(z: float) -> float:
     """``log Phi(-z)``, the logarithm of the share of a normal distribution above ``z``."""
     if z < _FAR:
@@ -28,14 +27,16 @@ def log_tail(z: float) -> float:
     return -0.5 * z * z - math.log(z * math.sqrt(2.0 * math.pi)) + series
 
 
-@kernel("float64(float64)", fastmath=EXACT)
+_compiled_log_tail = inline_kernel(fastmath=EXACT)(log_tail)
+
+
 def height_of_log_tail(value: float) -> float:
     """The z with ``log Phi(-z) = value``, by Newton's method.
 
     The function falls and is concave: from a point above, every step ends above the root.
     """
     if not value < 0.0:
-        return -np.inf if value >= 0.0 else np.nan
+        return -math.inf if value >= 0.0 else math.nan
     z = math.sqrt(max(-2.0 * (value + math.log(2.0)), 0.0))
     for _ in range(_STEPS):
         tail = log_tail(z)
@@ -57,7 +58,7 @@ def least_log_tails(z: NDArray[np.float64], n: int, out: NDArray[np.float64]) ->
     for i in range(len(z)):
         total, least = 0.0, np.inf
         for t in range(z.shape[1]):
-            logs[t] = log_tail(z[i, t])
+            logs[t] = _compiled_log_tail(z[i, t])
             total += logs[t]
             if t >= n:
                 total -= logs[t - n]

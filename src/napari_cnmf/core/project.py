@@ -87,15 +87,12 @@ def _project_frames(
             for x in range(n_x):
                 line[x] = 0.0
             for z in range(edge_z[gz], edge_z[gz + 1]):
-                last = edge_y[gy + 1]
-                # Two lines of pixels at a time: their sums are read and written half as often.
-                for y in range(edge_y[gy], last, 2):
-                    first, second = (z * n_y + y) * n_x, (z * n_y + min(y + 1, last - 1)) * n_x
-                    v, w = q[first : first + n_x], q[second : second + n_x]
-                    row, next_row = frame[first : first + n_x], frame[second : second + n_x]
-                    both = np.float32(1.0) if second > first else np.float32(0.0)
+                for y in range(edge_y[gy], edge_y[gy + 1]):
+                    first = (z * n_y + y) * n_x
+                    weight = q[first : first + n_x]
+                    row = frame[first : first + n_x]
                     for x in range(n_x):
-                        line[x] += v[x] * np.float32(row[x]) + both * w[x] * np.float32(next_row[x])
+                        line[x] += weight[x] * np.float32(row[x])
             for gx in range(n_gx):
                 total = np.float32(0.0)
                 for x in range(edge_x[gx], edge_x[gx + 1]):

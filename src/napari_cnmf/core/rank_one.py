@@ -55,8 +55,8 @@ class Place:
 @kernel("float32(float32[::1], float32[::1])")
 def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float32:
     """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``."""
-    keys = np.empty(min(_SAMPLES, len(c)), np.int32)
-    centre, sigma = lower_side_scale(c, keys)
+    work = np.empty(min(_SAMPLES, len(c)), np.float32)
+    centre, sigma = lower_side_scale(c, work)
     level = centre + np.float32(2.0) * sigma
     total = np.float32(0.0)
     for t in range(len(c)):

@@ -52,12 +52,11 @@ def relax(
         Penalised calcium and spikes on entry, ``(n_frames,)``.
     """
     n = len(y)
-    free, rest, h, square = np.empty(n), np.empty(n), np.empty(n), np.zeros(n + 1)
+    free, rest, h = np.empty(n), np.empty(n), np.empty(n)
     at = np.empty(n, np.int64)
     reach, peak, one, two = 0, 0.0, 1.0, 0.0
     while reach < n and one >= _OVER * peak:
         h[reach] = one
-        square[reach + 1] = square[reach] + one * one
         peak = max(peak, one)
         one, two = g1 * one + g2 * two, one
         reach += 1
@@ -80,14 +79,15 @@ def relax(
         largest, moved = 0.0, 0.0
         for i in range(m):
             t = at[i]
-            dot, stop = 0.0, min(reach, n - t)
+            dot, square = 0.0, 0.0
+            stop = min(reach, n - t)
             for k in range(stop):
                 dot += h[k] * rest[t + k]
-            new = max(free[t] + dot / square[stop], 0.0)
+                square += h[k] * h[k]
+            new = max(free[t] + dot / square, 0.0)
             step = new - free[t]
-            if step != 0.0:
-                for k in range(stop):
-                    rest[t + k] -= step * h[k]
+            for k in range(stop):
+                rest[t + k] -= step * h[k]
             free[t] = new
             largest = max(largest, new)
             moved = max(moved, abs(step))

@@ -18,7 +18,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.lattice import Lattice, filter_residual
 from napari_cnmf.core.modes import leading_patterns
@@ -34,24 +33,6 @@ FEWEST = 20
 """And so many of them, in small fields: a neuron brightens four to nine."""
 _ROWS = 256
 _LINES = 8
-
-
-@kernel("void(float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, int64)")
-def _regress(
-    rows: NDArray[np.float32],
-    courses: NDArray[np.float32],
-    out: NDArray[np.float32],
-    start: int,
-    stop: int,
-) -> None:
-    """Products of the rows ``start`` to ``stop`` with each of the few courses, ``out (n, few)``."""
-    for i in range(start, stop):
-        row = rows[i]
-        for k in range(len(courses)):
-            course, dot = courses[k], np.float32(0.0)
-            for t in range(len(row)):
-                dot += row[t] * course[t]
-            out[i, k] = dot
 
 
 def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
@@ -106,7 +87,10 @@ def take_out_courses(
     rows, shape = flat_rows(R), R.shape[:3]
     seen = np.empty((len(rows), len(courses)), np.float32)
 
-    workers.ranges(lambda a, b: _regress(rows, courses, seen, a, b), len(rows), _ROWS)
+    def regress(start: int, stop: int) -> None:
+        seen[start:stop] = rows[start:stop] @ courses.T
+
+    workers.ranges(regress, len(rows), _ROWS)
     amount = filter_residual(seen.reshape(*shape, -1), lattice, workers)
     through = filter_residual(np.ascontiguousarray(gain[..., None]), lattice, workers)
     amount *= np.where(through > 1e-6, 1 / np.maximum(through, 1e-6), 0)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 
 def in_a_process(code: str) -> object:
     """What ``code`` prints as JSON, run as a worker's process begins."""
@@ -29,21 +31,23 @@ print(json.dumps([is_looking, gc.isenabled(), callable(numpy.f2py.run_main), num
     assert found == [False, True, True, "numpy.f2py"]
 
 
-def test_engines_of_others_have_as_many_threads_for_algebra_as_they_were_told() -> None:
-    found = in_a_process("""
+@pytest.mark.parametrize(("told", "n"), [("2", 2), ("0", 3), ("4,2", 3)])
+def test_engines_of_others_have_as_many_threads_for_algebra_as_they_were_told(
+    told: str, n: int
+) -> None:
+    found = in_a_process(f"""
 import os
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"] = "1", "3"
 import numpy
 from threadpoolctl import threadpool_info
 from napari_cnmf.batch import worker
-worker._let_algebra_have_threads("2")
-print(json.dumps([os.environ["OPENBLAS_NUM_THREADS"],
-                  [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]]))
+worker._let_algebra_have_threads({told!r})
+pools = [pool for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+print(json.dumps([os.environ["OPENBLAS_NUM_THREADS"], [pool["num_threads"] for pool in pools]]))
 """)
     assert isinstance(found, list)
-    told, threads = found
-    assert told == "2"
-    assert set(threads) <= {2}
+    assert found[0] == told
+    assert set(found[1]) <= {n}
 
 
 def test_without_a_word_there_is_none_afterwards() -> None:

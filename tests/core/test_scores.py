@@ -28,6 +28,14 @@ def test_snr_is_that_of_caiman(name: str) -> None:
     np.testing.assert_allclose(snr, written.snr, rtol=1e-4)
 
 
+def test_traces_that_say_nothing_have_no_snr() -> None:
+    traces = np.zeros((3, 100))
+    traces[1, 40:50] = 1
+    traces[2] = np.nan
+    with Workers(1) as workers:
+        np.testing.assert_array_equal(trace_snr(traces, 10.0, 0.5, workers), 0)
+
+
 @pytest.mark.parametrize(("name", "movie"), [("result-2d", "movie-2d"), ("result-3d", "movie-3d")])
 @pytest.mark.parametrize("block_bytes", [rvalues._BLOCK_BYTES, 1 << 16])
 def test_spatial_correlation_is_that_of_caiman(

@@ -243,13 +243,16 @@ def _quick_start() -> Iterator[None]:
 
 
 def _let_algebra_have_threads(told: str | None) -> None:
-    """As many as the environment says; without a word one for each core."""
-    from threadpoolctl import threadpool_limits
+    """As many as OpenBLAS reads from the environment; without a word one for each core."""
+    from threadpoolctl import ThreadpoolController
 
     del os.environ[_ALGEBRA]
     if told is not None:
         os.environ[_ALGEBRA] = told
-    threadpool_limits(int(told) if told else os.cpu_count(), user_api="blas")
+    words = [told, *map(os.environ.get, ("GOTO_NUM_THREADS", "OMP_NUM_THREADS"))]
+    counts = [int(word) for word in words if word is not None and word.isdecimal()]
+    n = next((count for count in counts if count > 0), os.cpu_count())
+    ThreadpoolController().select(internal_api="openblas").limit(limits=n)
 
 
 def _load_engine(algorithm: Algorithm) -> None:

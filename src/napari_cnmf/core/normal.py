@@ -16,6 +16,7 @@ from napari_cnmf.core._jit import EXACT, inline_kernel, kernel
 _FAR = 30.0
 """From here on the tail's series is as exact as numbers are; a little further erfc is 0."""
 _STEPS = 60
+_ROOT = math.sqrt(2.0 * math.pi)
 
 
 def log_tail(z: float) -> float:
@@ -24,7 +25,7 @@ def log_tail(z: float) -> float:
         return math.log(0.5 * math.erfc(z * math.sqrt(0.5)))
     u = 1.0 / (z * z)
     series = math.log1p(-u * (1.0 - 3.0 * u * (1.0 - 5.0 * u)))
-    return -0.5 * z * z - math.log(z * math.sqrt(2.0 * math.pi)) + series
+    return -0.5 * z * z - math.log(z * _ROOT) + series
 
 
 _compiled_log_tail = inline_kernel(fastmath=EXACT)(log_tail)
@@ -37,10 +38,13 @@ def height_of_log_tail(value: float) -> float:
     """
     if not value < 0.0:
         return -math.inf if value >= 0.0 else math.nan
+    if value == -math.inf:
+        return math.inf
     z = math.sqrt(max(-2.0 * (value + math.log(2.0)), 0.0))
     for _ in range(_STEPS):
         tail = log_tail(z)
-        slope = math.exp(-0.5 * z * z - tail) / math.sqrt(2.0 * math.pi)
+        # Far out the density over the tail is z + 1 / z, and both too small to be divided.
+        slope = z + 1.0 / z if z >= _FAR else math.exp(-0.5 * z * z - tail) / _ROOT
         step = (value - tail) / slope
         z -= step
         if abs(step) <= 1e-13 * max(abs(z), 1.0):
@@ -52,7 +56,7 @@ def height_of_log_tail(value: float) -> float:
 def least_log_tails(z: NDArray[np.float64], n: int, out: NDArray[np.float64]) -> None:
     """Least sum of ``log Phi(-z)`` over ``n`` successive values of each row, into ``out``.
 
-    As in CaImAn, the first n - 1 windows begin before the row does.
+    As in CaImAn, the first n - 1 windows begin before the row does. NaN for a row with NaN.
     """
     logs = np.empty(z.shape[1])
     for i in range(len(z)):
@@ -62,5 +66,7 @@ def least_log_tails(z: NDArray[np.float64], n: int, out: NDArray[np.float64]) ->
             total += logs[t]
             if t >= n:
                 total -= logs[t - n]
-            least = min(least, total)
+            # Not the minimum, which would pass over NaN.
+            if not total >= least:
+                least = total
         out[i] = least

@@ -43,11 +43,14 @@ def test_a_run_starts_without_what_it_does_not_use() -> None:
     """Each of these costs the worker of a short recording a twentieth of its time or more."""
     script = (
         "import sys\n"
-        "import napari_cnmf.batch.worker, napari_cnmf.batch.batch, napari_cnmf.batch.jobs\n"
-        "napari_cnmf.batch.worker._load_compiler()\n"
+        "from napari_cnmf.batch import worker\n"
+        "with worker._quick_start():\n"
+        "    import napari_cnmf.batch.batch, napari_cnmf.batch.jobs\n"
+        "    worker._load_engine('cnmf')\n"
         "import napari_cnmf.engines.builtin, napari_cnmf.core.run, napari_cnmf.io.caiman\n"
         "heavy = {'dask', 'pandas', 'scipy.ndimage', 'scipy.optimize', 'scipy.signal'}\n"
-        "heavy |= {'scipy.linalg', 'scipy.fft', 'napari_cnmf.core.seeds'}\n"
+        "heavy |= {'scipy.linalg', 'scipy.fft', 'scipy.special', 'napari_cnmf.core.seeds'}\n"
+        "heavy |= {'numpy.f2py', 'numpy.f2py.f2py2e'}\n"
         "heavy |= {'napari_cnmf.io.regions', 'napari_cnmf.io.imports', 'napari_cnmf.core.planes'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )

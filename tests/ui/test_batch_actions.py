@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,25 @@ def test_names_and_comments_are_typed_into_the_table(
         QTest.keyClick(editor, Qt.Key.Key_Return)
         qtbot.waitUntil(lambda: not dock.table.viewport().findChildren(QLineEdit))
     qtbot.waitUntil(lambda: dock.model.rows[0].comment == "for figure 2")
+    qtbot.waitUntil(lambda: dock.model.rows[0].name == "new name")
+
+
+def test_what_is_being_typed_survives_news_of_the_item(
+    docks: Any, batch: Batch, movie_file: Path, qtbot: Any
+) -> None:
+    dock = docks["Batch manager"]
+    item = batch.add("cnmf", movie_file, params=PARAMS, name="old")
+    choose(dock, qtbot, item)
+    dock.menus.actions["rename"].trigger()
+    (editor,) = dock.table.viewport().findChildren(QLineEdit)
+    (row,) = dock.model.rows
+    dock.model.update_rows([replace(row, stage="reading", fraction=0.5)])
+    assert editor.selectedText() == "old", "the text to replace stays selected"
+
+    QTest.keyClicks(editor, "new")
+    dock.model.update_rows([replace(row, comment="from elsewhere")])
+    QTest.keyClicks(editor, " name")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: dock.model.rows[0].name == "new name")
 
 

@@ -15,6 +15,7 @@ from qtpy.QtGui import QAction, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_cnmf.batch.status import State
+from napari_cnmf.ui._text_delegate import TextDelegate
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import StateDelegate
 from napari_cnmf.ui.batch._table_model import ROW_ROLE, SORT_ROLE, BatchTableModel, Column
@@ -75,6 +76,7 @@ class BatchTable(QTableView):
         self._filter.setSourceModel(model)
         self._filter.setSortRole(SORT_ROLE)
         self.setModel(self._filter)
+        self.setItemDelegate(TextDelegate(self))
         self.setItemDelegateForColumn(Column.STATE, StateDelegate(ROW_ROLE, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from napari_cnmf.ui._text_delegate import TextDelegate
 from napari_cnmf.ui.curation._columns import Column
 from napari_cnmf.ui.curation._table_model import CurationTableModel
 
@@ -35,6 +36,7 @@ class CurationTable(QTableView):
         self.setModel(model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setItemDelegate(TextDelegate(self))
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
         self.setShowGrid(False)
         self.setWordWrap(False)

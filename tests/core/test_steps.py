@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.signal import find_peaks as find_scipy_peaks
+from scipy.spatial import ConvexHull
 
 from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.background import (
@@ -42,7 +43,7 @@ from napari_cnmf.core.modes import leading_patterns
 from napari_cnmf.core.oasis import oasis
 from napari_cnmf.core.project import Demixer, invert, traces_equations
 from napari_cnmf.core.rvalues import find_peaks, own_frames
-from napari_cnmf.core.shape import measure_shapes
+from napari_cnmf.core.shape import hull_areas, measure_shapes
 from napari_cnmf.core.shared import shared_courses, take_out_courses
 from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
 from napari_cnmf.core.source import ArraySource
@@ -432,7 +433,38 @@ def test_zoom_is_scipys() -> None:
 def test_mode_finds_the_dense_part() -> None:
     rng = np.random.default_rng(0)
     x = np.sort(np.concatenate([rng.normal(3, 0.1, 500), rng.uniform(0, 20, 300)]))
-    assert half_sample_mode(x) == pytest.approx(3, abs=0.15)
+    assert half_sample_mode(x[None])[0] == pytest.approx(3, abs=0.15)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 100])
+def test_mode_is_that_of_a_loop(n: int) -> None:
+    def mode(x: list[float]) -> float:
+        while len(x) > 3:
+            half = (len(x) + 1) // 2
+            at = min(range(half), key=lambda i: x[i + half - 1] - x[i])
+            x = x[at : at + half]
+        if len(x) == 3 and x[1] - x[0] >= x[2] - x[1]:
+            return x[1]
+        return sum(x[:2]) / len(x[:2])
+
+    rows = np.sort(np.random.default_rng(n).standard_normal((20, n)).round(1), axis=1)
+    expected = [mode(row.tolist()) for row in rows]
+    np.testing.assert_allclose(half_sample_mode(rows), expected, atol=1e-12)
+
+
+def test_hulls_are_scipys() -> None:
+    rng = np.random.default_rng(0)
+    masks = np.stack(
+        [ndi.gaussian_filter(rng.standard_normal((9, 13)), 1.5) > 0.1 for _ in range(40)]
+    )
+    masks[0] = False
+    masks[1, 4, 6] = True
+    corners = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
+    expected = [
+        ConvexHull((np.argwhere(m)[:, None] + corners).reshape(-1, 2)).volume if m.any() else 0
+        for m in masks
+    ]
+    np.testing.assert_allclose(hull_areas(masks), expected, atol=1e-9)
 
 
 def discs(radii: list[float], size: int = 41) -> Factors:

@@ -259,8 +259,10 @@ def _load_engine(algorithm: Algorithm) -> None:
     """Import the built-in engine, but not all of scipy.linalg: a tenth of a short run.
 
     numba looks there for what multiplies matrices inside kernels; ours multiply none. Only here,
-    where the process is ours: elsewhere other kernels may.
+    where the process is ours: elsewhere other kernels may. Of what numba tries while it compiles,
+    most fails, and why is told in colours: a tenth of a first run.
     """
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     with _left_out("scipy.linalg.cython_blas"):
         import numba.np.arraymath
     importlib.import_module(_MODULES.get(algorithm, "napari_cnmf.core.run"))

@@ -20,10 +20,11 @@ def keep_connected(a: NDArray[np.float32], box: NDArray[np.int64], level: float)
 
     ``a`` is a flat box of shape ``box (3,)``.
     """
-    label = np.zeros(a.size, np.int32)
-    stack = np.empty(a.size, np.int32)
+    label, stack = np.empty(len(a), np.int32), np.empty(len(a), np.int32)
+    for p in range(len(a)):
+        label[p] = 0
     best, best_energy, best_size, n = 0, np.float32(0.0), 0, 0
-    for start in range(a.size):
+    for start in range(len(a)):
         if label[start] != 0 or a[start] <= level:
             continue
         n += 1
@@ -47,7 +48,7 @@ def keep_connected(a: NDArray[np.float32], box: NDArray[np.int64], level: float)
                 stride *= box[axis]
         if energy > best_energy:
             best, best_energy, best_size = n, energy, size
-    for p in range(a.size):
+    for p in range(len(a)):
         if label[p] != best or best == 0:
             a[p] = 0.0
     return best_size

@@ -39,7 +39,9 @@ def oasis(
 ) -> None:
     """Fill ``c`` and ``s`` (all ``(n_frames,)``); a spike must exceed ``s_min``."""
     n = len(y)
-    own, one_over = np.zeros(n + 1), np.zeros(n + 1)
+    own, one_over = np.empty(n + 1), np.empty(n + 1)
+    for k in range(n + 1):
+        own[k] = 0.0
     own[0], own[1] = 1.0, g1
     reach = 2
     while reach <= n and abs(own[reach - 1]) >= _NOTHING:
@@ -52,11 +54,14 @@ def oasis(
     # Per pool: its first value, its last one, the numerator above, its first frame, its length.
     value, last, dot = np.empty(n), np.empty(n), np.empty(n)
     first, length = np.empty(n, np.int64), np.empty(n, np.int64)
+    # |s|_1 counts each c_t less the spikes that it makes unnecessary one and two frames later.
+    for t in range(n):
+        s[t] = y[t] - lam * (1.0 - g1 - g2)
+    s[n - 1] = y[n - 1] - lam
+    if n > 1:
+        s[n - 2] = y[n - 2] - lam * (1.0 - g1)
     top = -1
     for t in range(n):
-        # |s|_1 counts each c_t less the spikes that it makes unnecessary one and two frames later.
-        mu = lam * (1.0 - (g1 if t < n - 1 else 0.0) - (g2 if t < n - 2 else 0.0))
-        s[t] = y[t] - mu
         top += 1
         # The last pool's figures, until it is known that no other takes it.
         start, size, numerator = t, 1, s[t]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import kernel
 from napari_cnmf.core.factors import Factors
 from napari_cnmf.core.footprints import dilate, filled_cores, smooth_planes
 from napari_cnmf.core.geometry import Field
@@ -72,47 +71,29 @@ def inscribed_radius(masks: NDArray[np.bool_], unit_y: float, unit_x: float) -> 
     return np.where(widest > 0, np.sqrt(widest) - 0.5 / np.sqrt(unit_y * unit_x), 0.0)
 
 
-@kernel("void(uint8[:, :, ::1], float64[::1])")
-def _hull_areas(masks: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
-    """Area of the convex hull of each mask in pixels.
+def hull_areas(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Area of the convex hull of each mask ``(n, by, bx)`` in pixels; 0 if empty.
 
-    Of the corners of the outermost pixels of each row, by Andrew's monotone chain.
+    Of the corners of the outermost pixels of each row: a side of the hull is the least concave
+    curve over them, at each edge between rows the highest chord above it.
     """
     n, by, bx = masks.shape
-    hull_y = np.empty(4 * by + 8)
-    hull_x = np.empty(4 * by + 8)
-    for k in range(n):
-        mask = masks[k]
-        top = 0
-        for side in range(2):
-            base = top
-            for i in range(2 * by):
-                row = i // 2 if side == 0 else by - 1 - i // 2
-                first, last = -1, -1
-                for x in range(bx):
-                    if mask[row, x]:
-                        first = x if first < 0 else first
-                        last = x
-                if first < 0:
-                    continue
-                qy = row - 0.5 if (i % 2 == 0) == (side == 0) else row + 0.5
-                qx = first - 0.5 if side == 0 else last + 0.5
-                while (
-                    top - base >= 2
-                    and (
-                        (hull_y[top - 1] - hull_y[top - 2]) * (qx - hull_x[top - 2])
-                        - (hull_x[top - 1] - hull_x[top - 2]) * (qy - hull_y[top - 2])
-                    )
-                    <= 0
-                ):
-                    top -= 1
-                hull_y[top], hull_x[top] = qy, qx
-                top += 1
-        hull = 0.0
-        for i in range(top):
-            j = (i + 1) % top
-            hull += hull_y[i] * hull_x[j] - hull_y[j] * hull_x[i]
-        out[k] = 0.5 * abs(hull)
+    used = masks.any(2)
+    width = np.zeros((n, by + 1))
+    for side in (masks, masks[:, :, ::-1]):
+        last = np.where(used, 0.5 * bx - side.argmax(2), -np.inf)
+        edge = np.full((n, by + 1), -np.inf)
+        edge[:, :-1] = last
+        np.maximum(edge[:, 1:], last, out=edge[:, 1:])
+        curve = edge.copy()
+        for i in range(by - 1):
+            for j in range(i + 2, by + 1):
+                share = np.arange(1, j - i) / (j - i)
+                chord = (1 - share) * edge[:, i : i + 1] + share * edge[:, j : j + 1]
+                np.maximum(curve[:, i + 1 : j], chord, out=curve[:, i + 1 : j])
+        width += curve
+    between = 0.5 * (width[:, 1:] + width[:, :-1])
+    return np.asarray(np.where(np.isfinite(between), between, 0.0).sum(1))
 
 
 def _spreads(
@@ -139,8 +120,7 @@ def measure_shapes(factors: Factors, field: Field) -> Shapes:
     smooth = np.any(filled_cores(smooth_planes(factors.foot)), axis=1)
     unit_y, unit_x = float(field.g_sig[1]), float(field.g_sig[2])
     small, large = _spreads(core, unit_y, unit_x)
-    hull = np.zeros(len(factors))
-    _hull_areas(np.ascontiguousarray(smooth, np.uint8), hull)
+    hull = hull_areas(smooth)
     low = factors.corner[:, 1:, None]
     rows, columns = np.any(core, axis=2), np.any(core, axis=1)
     cut = np.zeros(len(factors), np.bool_)

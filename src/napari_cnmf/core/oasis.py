@@ -51,9 +51,11 @@ def oasis(
     for k in range(1, n + 1):
         square += own[k - 1] * own[k - 1]
         one_over[k] = 1.0 / square
-    # Per pool: its first value, its last one, the numerator above, its first frame, its length.
-    value, last, dot = np.empty(n), np.empty(n), np.empty(n)
+    # Per pool: its first value, the last one before it, the numerator above, its first frame, its
+    # length.
+    value, before, dot = np.empty(n), np.empty(n + 1), np.empty(n)
     first, length = np.empty(n, np.int64), np.empty(n, np.int64)
+    before[0] = 0.0
     # |s|_1 counts each c_t less the spikes that it makes unnecessary one and two frames later.
     for t in range(n):
         s[t] = y[t] - lam * (1.0 - g1 - g2)
@@ -65,17 +67,19 @@ def oasis(
         top += 1
         # The last pool's figures, until it is known that no other takes it.
         start, size, numerator = t, 1, s[t]
-        v = s[t] if top > 0 else max(s[t], 0.0)
+        v = numerator
+        if top == 0 and v < 0.0:
+            v = 0.0
         end = v
         while top > 0:
             b = top - 1
-            m = length[b]
-            prior = last[b - 1] if b > 0 else 0.0
+            m, prior = length[b], before[b]
             two_back = prior
             if m > 1:
                 two_back = own[m - 2] * value[b]
-                two_back += g2 * own[m - 3] * prior if m > 2 else 0.0
-            if v >= g1 * last[b] + g2 * two_back + s_min:
+            if m > 2:
+                two_back += g2 * own[m - 3] * prior
+            if v >= g1 * before[top] + g2 * two_back + s_min:
                 break
             start, numerator = first[b], dot[b]
             if size == 1 and m < reach:
@@ -87,17 +91,21 @@ def oasis(
             size += m
             top = b
             v = numerator * one_over[size]
-            if b == 0:
-                v = max(v, 0.0)
+            if b == 0 and v < 0.0:
+                v = 0.0
             end = own[size - 1] * v + g2 * own[size - 2] * prior
-        first[top], length[top], dot[top], value[top], last[top] = start, size, numerator, v, end
+        first[top], length[top] = start, size
+        dot[top], value[top], before[top + 1] = numerator, v, end
     for i in range(top + 1):
-        prior = last[i - 1] if i > 0 else 0.0
-        c[first[i]] = max(value[i], 0.0)
+        start, v, prior = first[i], value[i], before[i]
+        c[start] = max(v, 0.0)
         for k in range(1, length[i]):
-            c[first[i] + k] = max(own[k] * value[i] + g2 * own[k - 1] * prior, 0.0)
+            c[start + k] = max(own[k] * v + g2 * own[k - 1] * prior, 0.0)
     s[:] = 0.0
     s[0] = c[0]
     for i in range(1, top + 1):
         t = first[i]
-        s[t] = max(c[t] - g1 * c[t - 1] - (g2 * c[t - 2] if t > 1 else 0.0), 0.0)
+        v = c[t] - g1 * c[t - 1]
+        if t > 1:
+            v -= g2 * c[t - 2]
+        s[t] = max(v, 0.0)

@@ -62,10 +62,12 @@ def _project_frames(
     n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
     n_y, n_x = edge_y[n_gy], edge_x[n_gx]
     line = np.empty(n_x, np.float32)
+    last = stop - 1
     # Four frames at a time: an index and a weight are loaded once for all of them.
     for t in range(start, stop, 4):
-        f0, f1 = frames[t], frames[min(t + 1, stop - 1)]
-        f2, f3 = frames[min(t + 2, stop - 1)], frames[min(t + 3, stop - 1)]
+        t1, t2, t3 = min(t + 1, last), min(t + 2, last), min(t + 3, last)
+        f0, f1 = frames[t], frames[t1]
+        f2, f3 = frames[t2], frames[t3]
         for k in range(n_columns):
             a = b = c = d = np.float32(0.0)
             for i in range(indptr[k], indptr[k + 1]):
@@ -74,10 +76,8 @@ def _project_frames(
                 b += w * np.float32(f1[p])
                 c += w * np.float32(f2[p])
                 d += w * np.float32(f3[p])
-            onto[t, k] = a
-            onto[min(t + 1, stop - 1), k] = b
-            onto[min(t + 2, stop - 1), k] = c
-            onto[min(t + 3, stop - 1), k] = d
+            onto[t, k], onto[t1, k] = a, b
+            onto[t2, k], onto[t3, k] = c, d
     for t in range(start, stop):
         frame = frames[t]
         for g in range(sums.shape[1]):

@@ -86,11 +86,11 @@ def hull_areas(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         edge[:, :-1] = last
         np.maximum(edge[:, 1:], last, out=edge[:, 1:])
         curve = edge.copy()
-        for i in range(by - 1):
-            for j in range(i + 2, by + 1):
-                share = np.arange(1, j - i) / (j - i)
-                chord = (1 - share) * edge[:, i : i + 1] + share * edge[:, j : j + 1]
-                np.maximum(curve[:, i + 1 : j], chord, out=curve[:, i + 1 : j])
+        for k in range(1, by):
+            share = k - np.arange(k)[:, None]
+            share = share / (share + np.arange(1, by + 1 - k))
+            chords = (1 - share) * edge[:, :k, None] + share * edge[:, None, k + 1 :]
+            np.maximum(curve[:, k], chords.max((1, 2)), out=curve[:, k])
         width += curve
     between = 0.5 * (width[:, 1:] + width[:, :-1])
     return np.asarray(np.where(np.isfinite(between), between, 0.0).sum(1))

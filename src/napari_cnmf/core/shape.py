@@ -87,8 +87,8 @@ def hull_areas(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         np.maximum(edge[:, 1:], last, out=edge[:, 1:])
         curve = edge.copy()
         for k in range(1, by):
-            share = k - np.arange(k)[:, None]
-            share = share / (share + np.arange(1, by + 1 - k))
+            above, below = k - np.arange(k)[:, None], np.arange(1, by + 1 - k)
+            share = above / (above + below)
             chords = (1 - share) * edge[:, :k, None] + share * edge[:, None, k + 1 :]
             np.maximum(curve[:, k], chords.max((1, 2)), out=curve[:, k])
         width += curve

@@ -104,12 +104,13 @@ def _bin_block(
     rough = np.empty(_BLOCK, np.float32)
     for first in range(start, stop, _BLOCK):
         n = min(_BLOCK, stop - first)
-        all_sum[:] = 0.0
-        square[:] = 0.0
-        rough[:] = 0.0
+        for i in range(n):
+            all_sum[i] = 0.0
+            square[i] = 0.0
+            rough[i] = 0.0
         top = peak[first : first + n]
         origin = frames[0, first : first + n]
-        count, bin_index = 0, 0
+        n_good, count, bin_index = 0, 0, 0
         for t in range(n_frames):
             total = in_no_bin[:n]
             if bin_index < n_bins:
@@ -132,6 +133,7 @@ def _bin_block(
                     total[i] += y
                     square[i] += e * e
                     top[i] = max(top[i], y)
+                n_good += 1
                 count += 1
             if (t + 1) % per_bin == 0 or t == n_frames - 1:
                 scale = np.float32(1.0 / count) if count > 0 else np.float32(np.nan)
@@ -139,9 +141,6 @@ def _bin_block(
                     all_sum[i] += total[i]
                     total[i] *= scale
                 bin_index, count = min(bin_index + 1, n_bins), 0
-        n_good = 0
-        for t in range(n_frames):
-            n_good += good[t]
         for i in range(n):
             y0 = np.float64(frames[0, first + i])
             excess = all_sum[i] - n_good * y0

@@ -65,7 +65,7 @@ def lower_side_scale(
         low_above = max(low_above, v)
     mid_below, mid_above = low_below, low_above
     half, one, zero = np.float32(0.5), np.float32(1.0), np.float32(0.0)
-    low_rank, mid_rank = int(0.1 * (m - 1) + 0.5), int(0.4 * (m - 1) + 0.5)
+    low_rank, mid_rank = 0.1 * (m - 1) + 0.5, 0.4 * (m - 1) + 0.5  # a count is above its floor
     for _ in range(_HALVINGS):
         low, mid = half * (low_below + low_above), half * (mid_below + mid_above)
         # Counted in float32, as wide as the values are.

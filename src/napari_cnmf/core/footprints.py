@@ -20,7 +20,7 @@ def keep_connected(a: NDArray[np.float32], box: NDArray[np.int64], level: float)
 
     ``a`` is a flat box of shape ``box (3,)``.
     """
-    label, stack = np.empty(len(a), np.int32), np.empty(len(a), np.int32)
+    label, stack = np.empty(len(a), np.int64), np.empty(len(a), np.int64)
     for p in range(len(a)):
         label[p] = 0
     best, best_energy, best_size, n = 0, np.float32(0.0), 0, 0

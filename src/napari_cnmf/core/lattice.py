@@ -115,7 +115,7 @@ class Lattice:
 
 @kernel(
     "void(float32[:, :, ::1], float32[::1], float32[::1], int64, int64, "
-    "int64, int64, int64, int64, float32[:, ::1])"
+    "int64, int64, int64, int64, float32[:, ::1], float32[:, ::1])"
 )
 def _filter_strip(
     plane: NDArray[np.float32],
@@ -128,17 +128,17 @@ def _filter_strip(
     left: int,
     right: int,
     out: NDArray[np.float32],
+    lines: NDArray[np.float32],
 ) -> None:
     """Add a plane ``(Y, X, n_bins)``, filtered, to some sites.
 
     ``out (sy, sx n_bins)`` takes the sites ``top`` to ``bottom`` and ``left`` to ``right``. Four
     lines of pixels at a time are filtered along X, then added to the lines of sites around: all
-    that is worked on stays in the cache.
+    that is worked on stays in the cache; ``lines (4, sites n_bins)`` is room to work in.
     """
     n_y, n_x, n_bins = plane.shape
     half_y, half_x = len(along_y) // 2, len(along_x) // 2
     zero, weights = np.float32(0.0), np.empty(4, np.float32)
-    lines = np.empty((4, (right - left) * n_bins), np.float32)
     first, last = left * n_bins, right * n_bins
     for y in range(max(0, top * step_y - half_y), min(n_y, (bottom - 1) * step_y + half_y + 1), 4):
         for i in range(4):
@@ -196,11 +196,12 @@ def filter_residual(
     def work(strip: tuple[int, int, int, int]) -> None:
         top, bottom, left, right = strip
         F[:, top:bottom, left:right] = 0
+        lines = np.empty((4, (right - left) * n_bins), np.float32)
         for z in range(n_z):
             for k in range(near_z.indptr[z], near_z.indptr[z + 1]):
                 _filter_strip(
                     R[z], near_z.data[k] * lattice.taps[1], lattice.taps[2],
-                    *lattice.step[1:], *strip, lines_of_sites[near_z.indices[k]],
+                    *lattice.step[1:], *strip, lines_of_sites[near_z.indices[k]], lines,
                 )  # fmt: skip
 
     workers.map(work, strips)

@@ -256,12 +256,14 @@ def fill_boxes(
     n = len(factors)
     rows, feet, lit = flat_rows(R), factors.flat, np.ones(n, np.bool_)
     shape, box = np.array(R.shape[:3]), np.array(factors.foot.shape[1:])
-    workers.ranges(
-        lambda a, b: alternate_boxes(
-            rows, shape, factors.corner, box, margins, feet, factors.C, lit, a, b
-        ),
-        n, _BOXES,
-    )  # fmt: skip
+
+    def work(start: int, stop: int) -> None:
+        h, at = np.empty(rows.shape[1], np.float32), np.empty((2, feet.shape[1]), np.int32)
+        alternate_boxes(
+            rows, shape, factors.corner, box, margins, feet, factors.C, lit, start, stop, h, at
+        )
+
+    workers.ranges(work, n, _BOXES)
     return lit
 
 

@@ -92,7 +92,7 @@ def pixels_of_box(
 
 _SIGNATURE = (
     "void(float32[:, ::1], int64[::1], int64[:, ::1], int64[::1], int64[:, ::1], "
-    "float32[:, ::1], float32[:, ::1], boolean[::1], int64, int64)"
+    "float32[:, ::1], float32[:, ::1], boolean[::1], int64, int64, float32[::1], int32[:, ::1])"
 )
 
 
@@ -108,6 +108,8 @@ def alternate_boxes(
     lit: NDArray[np.bool_],
     start: int,
     stop: int,
+    h: NDArray[np.float32],
+    at: NDArray[np.int32],
 ) -> None:
     """Footprint and trace of the component in each of the boxes start to stop, each from the other.
 
@@ -130,10 +132,10 @@ def alternate_boxes(
         Traces to start with ``(n, n_bins)``; takes those found.
     lit
         Takes whether anything lights up with the trace ``(n,)``.
+    h, at
+        Room to work in, ``(n_bins,)`` and ``(2, bz by bx)``.
     """
     n_bins = C.shape[1]
-    h = np.empty(n_bins, np.float32)
-    at = np.empty((2, feet.shape[1]), np.int32)
     for k in range(start, stop):
         a, c = feet[k], C[k]
         lit[k] = True

@@ -5,13 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import threading
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import platformdirs
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_cnmf._atomic import write_text
@@ -134,7 +132,10 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Settings:
     """
     path = settings_path() if path is None else Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        import tomllib  # a hundredth of a short run, which seldom finds such a file
+
+        values = tomllib.loads(text)
     except FileNotFoundError:
         return Settings()
     except OSError as error:
@@ -142,7 +143,7 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Settings:
             f"The settings in {path} cannot be read: {error.strerror or error}. "
             f"Check the file, or name another with {CONFIG_VARIABLE}."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # tomllib's, or of text that is not UTF-8
         raise SettingsError(
             f"The settings in {path} must be TOML, got: {error}. Correct or remove the file."
         ) from error
@@ -166,6 +167,8 @@ def write_settings(settings: Settings, path: str | os.PathLike[str] | None = Non
     --------
     read_settings : the inverse.
     """
+    import tomli_w
+
     path = settings_path() if path is None else Path(path)
     values = settings.model_dump(exclude_defaults=True, exclude_none=True)
     try:

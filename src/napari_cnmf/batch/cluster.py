@@ -6,7 +6,6 @@ which every machine must see under the same path. Needs the extra ``cluster``.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -134,6 +133,8 @@ def make_cluster(description: Path) -> Any:
 
     Each job runs one item at a time with all of its cores.
     """
+    import tomllib
+
     try:
         data = tomllib.loads(description.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

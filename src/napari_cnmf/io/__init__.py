@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_cnmf.io.images import read_images, write_images
-    from napari_cnmf.io.movies import (
-        TiffMovieWriter,
-        check_movie,
-        fingerprint,
-        frame_source,
-        open_movie,
-    )
+    from napari_cnmf.io.movies import check_movie, fingerprint, frame_source, open_movie
+    from napari_cnmf.io.movies.tiff_writer import TiffMovieWriter
     from napari_cnmf.io.scratch import scratch_factory
 
 _WHERE = {
-    "TiffMovieWriter": "napari_cnmf.io.movies",
+    "TiffMovieWriter": "napari_cnmf.io.movies.tiff_writer",
     "check_movie": "napari_cnmf.io.movies",
     "fingerprint": "napari_cnmf.io.movies",
     "frame_source": "napari_cnmf.io.movies",

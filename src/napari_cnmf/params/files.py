@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
-
-import tomli_w
 
 from napari_cnmf._atomic import write_text
 from napari_cnmf.errors import ParameterError
@@ -25,6 +22,8 @@ def to_toml(params: CNMFParams) -> str:
     --------
     from_toml : the inverse.
     """
+    import tomli_w
+
     values = params.to_dict()
     seed = {"random_seed": values.pop("random_seed")}  # TOML: before the tables
     return _HEADER + tomli_w.dumps(seed | none_to_word(values))
@@ -131,6 +130,8 @@ def _load_json(text: str, what: str) -> Any:
 
 
 def _load_toml(text: str, what: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -42,6 +41,8 @@ def parse_kwargs(text: str) -> dict[str, Any]:
     ParameterError
         With line, column and the line itself.
     """
+    import tomllib
+
     text = text.strip().removeprefix("\ufeff").strip()
     if not text:
         return {}

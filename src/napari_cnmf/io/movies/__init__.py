@@ -8,14 +8,12 @@ from napari_cnmf.io.movies._formats import may_hold_several, movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
 from napari_cnmf.io.movies._open import check_movie, natural_key, open_movie
 from napari_cnmf.io.movies._remarks import remarks_on
-from napari_cnmf.io.movies._tiff_writer import TiffMovieWriter
 from napari_cnmf.io.movies._window import MovieWindow
 
 __all__ = [
     "ChannelUnknownError",
     "LazyFrames",
     "MovieWindow",
-    "TiffMovieWriter",
     "array_for_display",
     "check_movie",
     "fingerprint",

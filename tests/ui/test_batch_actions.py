@@ -71,6 +71,13 @@ def choose(dock: Any, qtbot: Any, *items: Any) -> None:
     qtbot.waitUntil(chosen)
 
 
+def open_editor(dock: Any, action: str) -> QLineEdit:
+    """Where the table lets the user type."""
+    dock.menus.actions[action].trigger()
+    (editor,) = dock.table.viewport().findChildren(QLineEdit)
+    return editor
+
+
 def windows(kind: type) -> list[Any]:
     return [w for w in QApplication.topLevelWidgets() if isinstance(w, kind) and w.isVisible()]
 
@@ -124,8 +131,7 @@ def test_names_and_comments_are_typed_into_the_table(
     item = batch.add("cnmf", movie_file, params=PARAMS, name="old")
     choose(dock, qtbot, item)
     for action, typed in (("rename", "new name"), ("comment", "for figure 2")):
-        dock.menus.actions[action].trigger()
-        (editor,) = dock.table.viewport().findChildren(QLineEdit)
+        editor = open_editor(dock, action)
         editor.selectAll()
         QTest.keyClicks(editor, typed)
         QTest.keyClick(editor, Qt.Key.Key_Return)
@@ -140,9 +146,7 @@ def test_what_is_being_typed_survives_news_of_the_item(
     dock = docks["Batch manager"]
     item = batch.add("cnmf", movie_file, params=PARAMS, name="old")
     choose(dock, qtbot, item)
-    dock.menus.actions["rename"].trigger()
-    (editor,) = dock.table.viewport().findChildren(QLineEdit)
-    (row,) = dock.model.rows
+    editor, (row,) = open_editor(dock, "rename"), dock.model.rows
     dock.model.update_rows([replace(row, stage="reading", fraction=0.5)])
     assert editor.selectedText() == "old", "the text to replace stays selected"
 

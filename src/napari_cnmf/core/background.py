@@ -104,6 +104,19 @@ def weighted_sums(
     return sums
 
 
+def component_sums(
+    A: sp.csc_matrix, q: NDArray[np.float32], grid: Grid, workers: Workers
+) -> sp.csr_matrix:
+    """``N``: sums of ``q A`` over the pixels of each cell ``(n_cells, n_components)``."""
+    AT, of_pixel = A.T.tocsr(), grid.cells.T.tocsr()
+    starts = range(0, max(1, AT.shape[0]), _COMPONENTS)
+    parts = workers.map(
+        lambda i: weighted(AT[i : i + _COMPONENTS], columns=q.ravel()) @ of_pixel, starts
+    )
+    N: sp.csr_matrix = sp.vstack(parts, format="csr").T.tocsr()
+    return N
+
+
 def cell_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
     """Sum of ``(Z, Y, X)`` over the pixels of each cell ``(gz, gy, gx)``."""
     total = grid.cells @ values.ravel().astype(np.float64)
@@ -238,7 +251,5 @@ class Kept:
         """Add, or take away, ``N C``."""
         if len(factors) == 0:
             return
-        A, of_pixel = factors.matrix(field.shape).T.tocsr(), field.grid.cells.T.tocsr()
-        parts = [slice(start, start + _COMPONENTS) for start in range(0, A.shape[0], _COMPONENTS)]
-        N = workers.map(lambda part: weighted(A[part], columns=sign * self.q) @ of_pixel, parts)
-        add_matrix_product(sp.vstack(N).T.tocsr(), factors.C, self.constant, workers)
+        N = component_sums(factors.matrix(field.shape), sign * self.q, field.grid, workers)
+        add_matrix_product(N, factors.C, self.constant, workers)

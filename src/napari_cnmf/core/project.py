@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core._jit import kernel_for_frames
 from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import cell_weights, pixel_weights
+from napari_cnmf.core.background import cell_weights, component_sums, pixel_weights
 from napari_cnmf.core.geometry import Field, Grid
 from napari_cnmf.core.reading import Piece, each_stretch
 from napari_cnmf.core.rows import weighted
@@ -215,20 +215,19 @@ def traces_equations(
     workers: Workers,
 ) -> tuple[sp.csr_matrix, sp.csr_matrix, sp.csc_matrix]:
     """``D``, ``N`` and the traces' system ``A'A - D N``, some components at a time."""
-    AT, by_pixel, of_pixel = A.T, A.tocsr(), grid.cells.T.tocsr()
+    AT, by_pixel = A.T, A.tocsr()
+    N = component_sums(A, q, grid, workers)
     starts = range(0, max(1, A.shape[1]), _COMPONENTS)
     parts = [slice(start, start + _COMPONENTS) for start in starts]
 
-    def pull(part: slice) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    def equations(part: slice) -> tuple[sp.csr_matrix, sp.csr_matrix]:
         own = AT[part]
         D = weighted(own, columns=gain) @ grid.interpolation @ H
-        return D, weighted(own, columns=q) @ of_pixel
+        return D, own @ by_pixel - D @ N
 
-    both = workers.map(pull, parts)
-    N = sp.vstack([n for _, n in both], format="csr").T.tocsr()
-    rows = workers.map(lambda i: AT[parts[i]] @ by_pixel - both[i][0] @ N, range(len(parts)))
+    both = workers.map(equations, parts)
     D = sp.vstack([d for d, _ in both], format="csr")
-    return D, N, sp.vstack(rows, format="csc", dtype=np.float64)
+    return D, N, sp.vstack([row for _, row in both], format="csc", dtype=np.float64)
 
 
 def _solver(

@@ -42,7 +42,10 @@ class BinStore(Protocol):
     def n_pixels(self) -> int: ...
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
-        """Room ``(last - first, n_pixels)`` to fill with some bins of all pixels."""
+        """Room ``(last - first, n_pixels)`` to fill with some bins of all pixels.
+
+        Blocks come in order, none larger than the one before.
+        """
         ...
 
     def filled(self, first: int, last: int, workers: Workers) -> None:

@@ -140,8 +140,12 @@ class Studio:
         self.raise_dock("Batch manager")
         uuid = self.table.model.rows[0].uuid
         self.table.table.choose(uuid)
-        self.wait_for(lambda: self.table.model.rows[0].fraction > 0.3 or self.has_ended(uuid))
-        self.settle(0.5)
+        # It takes a second: the details beside it are those of a moment before.
+        self.wait_for(lambda: self.table.model.rows[0].fraction > 0 or self.has_ended(uuid))
+        if self.has_ended(uuid):
+            raise RuntimeError(
+                "The demo ended before it was seen running. Take the pictures again."
+            )
         self.shoot("batch-running.png")
         self.wait_for(lambda: self.has_ended(uuid))
         self.show_result(uuid)

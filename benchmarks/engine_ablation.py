@@ -26,15 +26,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_count import FRAME_RATE_HZ, Standing, count_params, stand
-from napari_cnmf.core import evaluate, run_cnmf
-from napari_cnmf.core.classify import Rule, classify
-from napari_cnmf.core.detect import Steps, Tile
-from napari_cnmf.core.energy import energy_threshold
-from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.kinetics import estimate_kinetics
-from napari_cnmf.core.shape import Shapes, measure_shapes, typical_width
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.base.factors import Factors
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.finding.detect import Steps, Tile
+from napari_cnmf.core.finding.energy import energy_threshold
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.traces.kinetics import estimate_kinetics
+from napari_cnmf.core.verdict import evaluate
+from napari_cnmf.core.verdict.classify import Rule, classify
+from napari_cnmf.core.verdict.shape import Shapes, measure_shapes, typical_width
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
@@ -211,24 +212,24 @@ def _constant(n_bins: int) -> float:
 
 
 WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
-    "neuropil that the field shares": ((("detect.shared_courses", _no_courses),), {}),
-    "background again after components": ((("detect.Tile.renew_background", _once),), {}),
-    "smoothing of the background's grid": ((("background.smooth_cells", lambda v: v),), {}),
-    "matched filter in time": ((("energy.gather_decay", lambda traces: None),), {}),
+    "neuropil that the field shares": ((("background.residual.shared_courses", _no_courses),), {}),
+    "background again after components": ((("finding.detect.Tile.renew_background", _once),), {}),
+    "smoothing of the background's grid": ((("background.grid.smooth_cells", lambda v: v),), {}),
+    "matched filter in time": ((("finding.energy.gather_decay", lambda traces: None),), {}),
     "E-: what goes down as far as up": (
-        (("energy.both_ways", _nothing), ("peel.both_ways", _nothing)),
+        (("finding.energy.both_ways", _nothing), ("finding.peel.both_ways", _nothing)),
         {},
     ),
-    "share of what is explained": ((("energy.EXPLAINED", 0.0),), {}),
-    "threshold that grows with time": ((("peel.energy_threshold", _constant),), {}),
+    "share of what is explained": ((("finding.energy.EXPLAINED", 0.0),), {}),
+    "threshold that grows with time": ((("finding.peel.energy_threshold", _constant),), {}),
     "second detection pass": ((), {"steps": Steps(detections=1)}),
     "least squares after detection": ((), {"steps": Steps(rounds=(0, 0, 1))}),
     "second round of least squares": ((), {"steps": Steps(rounds=(1, 1, 1))}),
     "merging": ((), {"steps": Steps(merge_correlation=None)}),
-    "detrending": ((("search.find_trend", _no_trend),), {}),
-    "relaxed events": ((("tracing.STANDS_OUT", None),), {}),
+    "detrending": ((("finding.search.find_trend", _no_trend),), {}),
+    "relaxed events": ((("traces.tracing.STANDS_OUT", None),), {}),
     "(decay told twice too long)": ((), {"decay": 2.0}),
-    "estimation of that decay": ((("tracing.estimate_kinetics", _told),), {"decay": 2.0}),
+    "estimation of that decay": ((("traces.tracing.estimate_kinetics", _told),), {"decay": 2.0}),
 }
 """Names replaced and arguments of ``analyse``, for each step that is left out."""
 
@@ -270,7 +271,7 @@ def rule_rows(seen: Seen) -> dict[str, Components]:
     for name, limits in LOOSE.items():
         whole = name == "the whole rule"
         rows[f"rule: {name}"] = judged(seen, None if whole else replace(Rule(), **limits))
-    with patches(("shape._closed", lambda m: np.pad(m, ((0, 0), (1, 1), (1, 1))))):
+    with patches(("verdict.shape._closed", lambda m: np.pad(m, ((0, 0), (1, 1), (1, 1))))):
         shapes = measure_shapes(seen.factors, seen.field)
     rows["rule: closing of outlines"] = judged(seen, Rule(), shapes)
     rows["rule: narrow ones that the classifier takes"] = judged(replace(seen, likely=None), Rule())

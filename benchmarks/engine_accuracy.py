@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf.core import run_cnmf
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import (
     Recording,

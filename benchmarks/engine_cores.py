@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pkgutil
 import tempfile
 import time
 from collections import defaultdict
@@ -24,7 +25,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from napari_cnmf.core import run_cnmf
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, base_regime, simulate_to
@@ -32,24 +33,27 @@ from napari_cnmf.testing import Recording, base_regime, simulate_to
 CORE = "napari_cnmf.core"
 STAGES = {
     "reading and binning": ["run.bin_movie"],
-    "summary images": ["search.bin_images", "run.frame_images"],
-    "motion that is left": ["search.residual_shifts"],
-    "whitening": ["search.find_trend", "search.whiten"],
-    "background": ["detect.Tile.renew_background"],
-    "neuropil of the field": ["detect.shared_courses", "detect.take_out_courses"],
-    "energy map": ["detect.map_energy"],
-    "peeling": ["detect.peel"],
-    "least squares": ["detect.Tile.least_squares"],
-    "merging": ["detect.Tile.merge"],
-    "traces: setting up": [
-        "tracing.foresee_background", "tracing.Demixer.build", "tracing.find_modes",
+    "summary images": ["finding.search.bin_images", "run.frame_images"],
+    "motion that is left": ["finding.search.residual_shifts"],
+    "whitening": ["finding.search.find_trend", "finding.search.whiten"],
+    "background": ["finding.detect.Tile.renew_background"],
+    "neuropil of the field": [
+        "background.residual.shared_courses", "background.residual.take_out_courses",
     ],
-    "traces: reading and solving": ["tracing.extract_traces"],
-    "time constants": ["tracing.estimate_kinetics"],
-    "deconvolution": ["tracing.deconvolve"],
+    "energy map": ["finding.detect.map_energy"],
+    "peeling": ["finding.detect.peel"],
+    "least squares": ["finding.detect.Tile.least_squares"],
+    "merging": ["finding.detect.Tile.merge"],
+    "traces: setting up": [
+        "traces.tracing.predict_background", "traces.tracing.Demixer.build",
+        "traces.tracing.find_modes",
+    ],
+    "traces: reading and solving": ["traces.tracing.extract_traces"],
+    "time constants": ["traces.tracing.estimate_kinetics"],
+    "deconvolution": ["traces.tracing.deconvolve"],
     "assembling": ["run.assemble"],
-    "SNR": ["evaluate.trace_snr"],
-    "spatial correlation": ["evaluate.spatial_correlation"],
+    "SNR": ["verdict.evaluate.trace_snr"],
+    "spatial correlation": ["verdict.evaluate.spatial_correlation"],
     "shape and class": ["run.score_components"],
 }  # fmt: skip
 REST = "the rest"
@@ -105,16 +109,12 @@ def _clocks() -> tuple[float, float, float]:
 @contextmanager
 def watched() -> Iterator[Watch]:
     """The engine with its stages timed."""
-    from importlib import import_module
-
     watch = Watch()
     with ExitStack() as stack:
         for stage, names in STAGES.items():
             for name in names:
-                module, *path, attribute = name.split(".")
-                owner = import_module(f"{CORE}.{module}")
-                for part in path:
-                    owner = getattr(owner, part)
+                *path, attribute = f"{CORE}.{name}".split(".")
+                owner = pkgutil.resolve_name(".".join(path))
                 timed: Any = watch.around(stage, getattr(owner, attribute))
                 if isinstance(vars(owner).get(attribute), classmethod):
                     timed = staticmethod(timed)

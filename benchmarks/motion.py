@@ -31,8 +31,8 @@ import tifffile
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.motion import correct_motion
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.motion.correct import correct_motion
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.engines.caiman.outputs import field_of_patches
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import base_regime, simulate, simulate_one_photon, simulate_volume

@@ -20,9 +20,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core import run_cnmf
 from napari_cnmf.core.matching import match_fields
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Sessions, simulate_sessions
 

@@ -15,9 +15,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_cnmf.core import run_cnmf
-from napari_cnmf.core.soma_score import footprint_patches
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.verdict.soma_score import footprint_patches
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import (

@@ -1,6 +1,6 @@
 """Train the soma score and measure it where it was not trained; writes weights and a report.
 
-    python benchmarks/train_soma_score.py --weights src/napari_cnmf/core/soma_score.npz \
+    python benchmarks/train_soma_score.py --weights src/napari_cnmf/core/verdict/soma_score.npz \
         --report benchmarks/results/soma-score.md [--movie REGISTERED.tif]
 
 Trained on the first simulator and on drawn footprints, judged on the second simulator and, where
@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_count import FRAME_RATE_HZ, count_params, stand
-from napari_cnmf.core import run_cnmf
-from napari_cnmf.core.soma_score import (
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.verdict.soma_score import (
     POINTS,
     Network,
     footprint_patches,
     own_size,
     trained_network,
 )
-from napari_cnmf.core.source import ArraySource
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams

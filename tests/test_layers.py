@@ -49,9 +49,10 @@ def test_a_run_starts_without_what_it_does_not_use() -> None:
         "    worker._load_engine('cnmf')\n"
         "import napari_cnmf.engines.builtin, napari_cnmf.core.run, napari_cnmf.io.caiman\n"
         "heavy = {'dask', 'pandas', 'scipy.ndimage', 'scipy.optimize', 'scipy.signal'}\n"
-        "heavy |= {'scipy.linalg', 'scipy.fft', 'scipy.special', 'napari_cnmf.core.seeds'}\n"
+        "heavy |= {'scipy.linalg', 'scipy.fft', 'scipy.special'}\n"
+        "heavy |= {'napari_cnmf.core.finding.seeds', 'napari_cnmf.core.volumes.planes'}\n"
         "heavy |= {'numpy.f2py', 'numpy.f2py.f2py2e', 'tifffile', 'tomllib', 'tomli_w'}\n"
-        "heavy |= {'napari_cnmf.io.regions', 'napari_cnmf.io.imports', 'napari_cnmf.core.planes'}\n"
+        "heavy |= {'napari_cnmf.io.regions', 'napari_cnmf.io.imports'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.classify import ONE_PHOTON_RULE, Rule, classify
-from napari_cnmf.core.contrast import find_dark, rest_contrast
-from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.rank_one import active_energy
-from napari_cnmf.core.shape import measure_shapes, typical_width
+from napari_cnmf.core.base.factors import Factors
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.rank_one import active_energy
+from napari_cnmf.core.verdict.classify import ONE_PHOTON_RULE, Rule, classify
+from napari_cnmf.core.verdict.contrast import find_dark, rest_contrast
+from napari_cnmf.core.verdict.shape import measure_shapes, typical_width
 
 SIZE = 120
 G_SIG = 5.0

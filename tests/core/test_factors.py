@@ -7,10 +7,10 @@ import pytest
 import scipy.ndimage as ndi
 from numpy.typing import NDArray
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.lattice import Lattice
+from napari_cnmf.core.base.factors import Factors
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.lattice import Lattice
+from napari_cnmf.core.base.threads import Workers
 
 FIELDS = [Field((1, 26, 33), (0, 4, 5)), Field((6, 15, 14), (2, 3, 3)), Field((1, 9, 9), (0, 1, 1))]
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cnmf.core.binning import Binned
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.kriging import (
+from napari_cnmf.core.background.kriging import (
     FLOOR,
     LENGTHS,
     Covariance,
@@ -16,7 +14,9 @@ from napari_cnmf.core.kriging import (
     learn_covariance,
     predict_from_sums,
 )
-from napari_cnmf.core.usable import saturated_pixels
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.movie.binning import Binned
+from napari_cnmf.core.movie.usable import saturated_pixels
 
 FIELD = Field((1, 80, 96), (0.0, 4.0, 4.0), grid_cell=1.0)
 LENGTH = 4.7

@@ -11,10 +11,10 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.memory import Need
-from napari_cnmf.core.plan import choose_tiles
-from napari_cnmf.core.store import BINS_TOGETHER, release_freed
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.movie.store import BINS_TOGETHER, release_freed
+from napari_cnmf.core.plan.memory import Need
+from napari_cnmf.core.plan.plan import choose_tiles
 from napari_cnmf.errors import ParameterError
 
 FIELD = Field((1, 300, 420), (0, 5, 5))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from napari_cnmf.core.nonnegative import nonnegative_least_squares
+from napari_cnmf.core.base.nonnegative import nonnegative_least_squares
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from napari_cnmf.core.normal import height_of_log_tail, least_log_tails
+from napari_cnmf.core.base.normal import height_of_log_tail, least_log_tails
 
 HEIGHTS = [-8.0, -2.0, -0.1, 0.0, 0.3, 1.0, 5.0, 12.0, 29.9, 30.1, 80.0, 1e4]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from napari_cnmf.core import CNMFResult, run_cnmf
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.params import CNMFParams

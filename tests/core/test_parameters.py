@@ -9,14 +9,15 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core import CNMFResult, run_cnmf
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.coarse import coarsen, spread
-from napari_cnmf.core.deconvolve import deconvolve
-from napari_cnmf.core.detect import Tile
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.plan import choose_blocks
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.coarse import coarsen, spread
+from napari_cnmf.core.finding.detect import Tile
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.plan.plan import choose_blocks
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.run import run_cnmf
+from napari_cnmf.core.traces.deconvolve import deconvolve
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, demo_recording, score
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cnmf.core import run_plane_by_plane
-from napari_cnmf.core.plane_merge import groups_across_planes
-from napari_cnmf.core.planes import PlaneSource, flat_params
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.result import CNMFResult
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.volumes.plane_merge import groups_across_planes
+from napari_cnmf.core.volumes.planes import PlaneSource, flat_params, run_plane_by_plane
 from napari_cnmf.errors import MovieError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, score, simulate_volume

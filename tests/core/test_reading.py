@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.reading import Piece, each_stretch
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.movie.reading import Piece, each_stretch
+from napari_cnmf.core.movie.source import ArraySource
 
 MOVIE = np.random.default_rng(0).integers(0, 900, (205, 40, 50), np.uint16)
 

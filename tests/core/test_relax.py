@@ -8,10 +8,15 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.signal import lfilter
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.deconvolve import Deconvolved, ar_coefficients, deconvolve, response_norm
-from napari_cnmf.core.oasis import oasis
-from napari_cnmf.core.relax import STANDS_OUT
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.traces.deconvolve import (
+    Deconvolved,
+    ar_coefficients,
+    deconvolve,
+    response_norm,
+)
+from napari_cnmf.core.traces.oasis import oasis
+from napari_cnmf.core.traces.relax import STANDS_OUT
 
 RATE, DECAY, RISE = 15.0, 0.7, 0.08
 WORKERS = Workers(1)

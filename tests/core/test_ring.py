@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cnmf.core import CNMFResult, run_cnmf
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.detect import Tile
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.ring import RIDGE, RingShape, learn_ring, ring_offsets, ring_weights
+from napari_cnmf.core.background.ring import (
+    RIDGE,
+    RingShape,
+    learn_ring,
+    ring_offsets,
+    ring_weights,
+)
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.detect import Tile
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.caiman import read_caiman, write_caiman
 from napari_cnmf.model.reconstruction import background

@@ -8,29 +8,29 @@ import scipy.ndimage as ndi
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core import hals
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.energy import (
-    DECAY,
-    EnergyMap,
-    gather_decay,
-    map_energy,
-    trace_energies,
-)
-from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import keep_connected, median3
-from napari_cnmf.core.geometry import Field
-from napari_cnmf.core.lattice import Lattice, filter_residual
-from napari_cnmf.core.peel import fill_boxes, keep_strongest_part
-from napari_cnmf.core.rank_one import Place, project, soft_threshold
-from napari_cnmf.core.rows import (
+from napari_cnmf.core.base.factors import Factors
+from napari_cnmf.core.base.footprints import keep_connected, median3
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.lattice import Lattice, filter_residual
+from napari_cnmf.core.base.rows import (
     add_matrix_product,
     flat_rows,
     sum_rows,
     take_columns,
     take_product,
 )
-from napari_cnmf.core.shape import inscribed_radius
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding import hals
+from napari_cnmf.core.finding.energy import (
+    DECAY,
+    EnergyMap,
+    gather_decay,
+    map_energy,
+    trace_energies,
+)
+from napari_cnmf.core.finding.peel import fill_boxes, keep_strongest_part
+from napari_cnmf.core.finding.rank_one import Place, project, soft_threshold
+from napari_cnmf.core.verdict.shape import inscribed_radius
 
 RNG = np.random.default_rng(0)
 FIELDS = [Field((1, 23, 31), (0, 3, 4)), Field((5, 17, 14), (2, 3, 3))]

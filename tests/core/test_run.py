@@ -10,9 +10,10 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core import CNMFResult, run_cnmf
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, base_regime, demo_recording, score, simulate

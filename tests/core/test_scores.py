@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cnmf.core import evaluate_result, rvalues
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.snr import trace_snr
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.verdict import rvalues
+from napari_cnmf.core.verdict.evaluate import evaluate_result
+from napari_cnmf.core.verdict.snr import trace_snr
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.caiman import read_caiman
 from napari_cnmf.params import CNMFParams

@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 from scipy.ndimage import map_coordinates
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.evaluate import classifier_scores
-from napari_cnmf.core.soma_score import (
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.verdict.evaluate import classifier_scores
+from napari_cnmf.core.verdict.soma_score import (
     POINTS,
     WIDTH_GSIG,
     Network,

@@ -15,9 +15,8 @@ from scipy.optimize import nnls
 from scipy.signal import find_peaks as find_scipy_peaks
 from scipy.spatial import ConvexHull
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.background import (
-    Kept,
+from napari_cnmf.core.background.grid import (
+    KnownSums,
     background_of,
     loss_of_pixels,
     pixel_weights,
@@ -25,30 +24,31 @@ from napari_cnmf.core.background import (
     subtract_background,
     weighted_sums,
 )
-from napari_cnmf.core.binning import bin_movie, choose_bin
-from napari_cnmf.core.bound import strongest_per_patch
-from napari_cnmf.core.deconvolve import (
+from napari_cnmf.core.background.modes import leading_patterns
+from napari_cnmf.core.background.shared import shared_courses, take_out_courses
+from napari_cnmf.core.base.factors import Factors
+from napari_cnmf.core.base.footprints import filled_cores
+from napari_cnmf.core.base.geometry import Field, colour_groups
+from napari_cnmf.core.base.lattice import Lattice, filter_residual
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.bound import strongest_per_patch
+from napari_cnmf.core.movie.binning import bin_movie, choose_bin
+from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.movie.store import MemoryStore, ScratchStore
+from napari_cnmf.core.movie.whiten import find_trend, whiten
+from napari_cnmf.core.traces.deconvolve import (
     ar_coefficients,
     deconvolve,
     estimate_level,
     lower_quantiles,
     response_norm,
 )
-from napari_cnmf.core.factors import Factors
-from napari_cnmf.core.footprints import filled_cores
-from napari_cnmf.core.geometry import Field, colour_groups
-from napari_cnmf.core.kinetics import Library, estimate_kinetics
-from napari_cnmf.core.lattice import Lattice, filter_residual
-from napari_cnmf.core.modes import leading_patterns
-from napari_cnmf.core.oasis import oasis
-from napari_cnmf.core.project import Demixer, invert, traces_equations
-from napari_cnmf.core.rvalues import find_peaks, own_frames
-from napari_cnmf.core.shape import hull_areas, measure_shapes
-from napari_cnmf.core.shared import shared_courses, take_out_courses
-from napari_cnmf.core.snr import cubic_zoom_matrix, half_sample_mode
-from napari_cnmf.core.source import ArraySource
-from napari_cnmf.core.store import MemoryStore, ScratchStore
-from napari_cnmf.core.whiten import find_trend, whiten
+from napari_cnmf.core.traces.kinetics import Library, estimate_kinetics
+from napari_cnmf.core.traces.oasis import oasis
+from napari_cnmf.core.traces.project import Demixer, invert, traces_equations
+from napari_cnmf.core.verdict.rvalues import find_peaks, own_frames
+from napari_cnmf.core.verdict.shape import hull_areas, measure_shapes
+from napari_cnmf.core.verdict.snr import cubic_zoom_matrix, half_sample_mode
 from napari_cnmf.params import PatchParams
 
 WORKERS = Workers(2)
@@ -109,7 +109,7 @@ def test_bins_are_half_a_decay_time_and_leave_enough() -> None:
 
 
 def test_scratch_gives_the_same_tiles_as_memory(tmp_path: Path) -> None:
-    from napari_cnmf.core.scratch import default_scratch
+    from napari_cnmf.core.movie.store import default_scratch
 
     rng = np.random.default_rng(0)
     movie = rng.poisson(30, (96, 12, 10)).astype(np.uint16)
@@ -196,10 +196,10 @@ def test_sums_of_a_residual_are_known_while_components_change_in_it(field: Field
 
     before, after = some(70), some(3)
     q = pixel_weights(rng.random(field.shape) < 0.3, gain)
-    kept = Kept.of(weighted_sums(R, q, field.grid, WORKERS), q, before, field, WORKERS)
+    kept = KnownSums.of(weighted_sums(R, q, field.grid, WORKERS), q, before, field, WORKERS)
     R += product(before) - product(after)
     q = pixel_weights(rng.random(field.shape) < 0.3, gain)
-    sums = kept.now(R, q, after, field, WORKERS)
+    sums = kept.with_weights(R, q, after, field, WORKERS)
     np.testing.assert_allclose(sums, weighted_sums(R, q, field.grid, WORKERS), atol=2e-3)
 
 

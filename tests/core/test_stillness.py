@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_cnmf.core.stillness import residual_shifts, stillness_warning, tiles_to_look_at
+from napari_cnmf.core.motion.stillness import residual_shifts, stillness_warning, tiles_to_look_at
 from napari_cnmf.testing import base_regime, simulate, simulate_one_photon
 from napari_cnmf.testing.one_photon import OnePhotonSimulation
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.errors import CancelledByUser
 
 

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.motion import MotionResult, correct_motion
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.motion.correct import correct_motion
+from napari_cnmf.core.motion.result import MotionResult
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.testing import base_regime, simulate
 

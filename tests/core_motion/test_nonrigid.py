@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.motion import MotionResult, correct_motion
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.motion.correct import correct_motion
+from napari_cnmf.core.motion.result import MotionResult
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params.motion import MotionParams
 
@@ -97,8 +98,8 @@ def test_strides_beyond_the_field_are_an_error() -> None:
 
 
 def test_prior_finds_what_the_scores_were_drawn_from() -> None:
-    from napari_cnmf.core.motion._field_prior import Evidence, pick_prior
-    from napari_cnmf.core.motion._field_time import PACES, Course
+    from napari_cnmf.core.motion.field_prior import Evidence, pick_prior
+    from napari_cnmf.core.motion.field_time import PACES, Course
 
     rng = np.random.default_rng(5)
     positions = np.stack(np.meshgrid(*[np.arange(6) * 30.0] * 2, indexing="ij"), -1).reshape(-1, 2)
@@ -127,8 +128,8 @@ def test_prior_finds_what_the_scores_were_drawn_from() -> None:
 
 
 def test_a_course_that_is_smooth_in_time_is_seen_in_noise_that_hides_each_frame() -> None:
-    from napari_cnmf.core.motion._field_prior import Evidence, pick_prior
-    from napari_cnmf.core.motion._field_time import Course
+    from napari_cnmf.core.motion.field_prior import Evidence, pick_prior
+    from napari_cnmf.core.motion.field_time import Course
 
     rng = np.random.default_rng(6)
     positions = np.stack(np.meshgrid(*[np.arange(4) * 30.0] * 2, indexing="ij"), -1).reshape(-1, 2)
@@ -153,13 +154,13 @@ def test_a_course_that_is_smooth_in_time_is_seen_in_noise_that_hides_each_frame(
 def test_a_movie_that_is_fitted_in_parts_is_corrected_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_cnmf.core.motion import _field_estimate
+    from napari_cnmf.core.motion import field_estimate
 
     movie, truth = bending_movie(1.0)
     whole, _, _ = run(movie, strides=(16, 16))
-    monkeypatch.setattr(_field_estimate, "LEARN_FRAMES", 180)
-    monkeypatch.setattr(_field_estimate, "BURST_FRAMES", 30)
-    monkeypatch.setattr(_field_estimate, "OVERLAP_FRAMES", 20)
+    monkeypatch.setattr(field_estimate, "LEARN_FRAMES", 180)
+    monkeypatch.setattr(field_estimate, "BURST_FRAMES", 30)
+    monkeypatch.setattr(field_estimate, "OVERLAP_FRAMES", 20)
     parts, _, _ = run(movie, strides=(16, 16))
     assert whole.field is not None
     assert parts.field is not None
@@ -176,7 +177,7 @@ def test_a_movie_that_is_fitted_in_parts_is_corrected_as_well(
 
 
 def test_smoothed_series_is_the_gaussian_conditional_mean() -> None:
-    from napari_cnmf.core.motion._state_space import smooth_series
+    from napari_cnmf.core.motion.state_space import smooth_series
 
     rng = np.random.default_rng(0)
     T, pace, variance, noise = 60, 5.0, 2.0, 0.7

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.motion import MotionResult, correct_motion
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.motion.correct import correct_motion
+from napari_cnmf.core.motion.result import MotionResult
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params.motion import MotionParams
 
@@ -183,11 +184,11 @@ def test_result_does_not_depend_on_threads() -> None:
 
 
 def test_streamed_measurement_equals_the_kept_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_cnmf.core.motion import _estimate
+    from napari_cnmf.core.motion import estimate
 
     path = smooth_path(500, 1.5)
     movie = moving_movie(500, (48, 64), path)
-    monkeypatch.setattr(_estimate, "KEEP_BYTES", 1.0)
+    monkeypatch.setattr(estimate, "KEEP_BYTES", 1.0)
     result, _ = run(movie, max_shifts=(6, 6))
     assert rms_error(result.shifts, path) < 0.05
 

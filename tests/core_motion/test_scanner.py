@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource
 
 
 def scanned_movie(offset_px: float) -> NDArray[np.uint16]:
@@ -27,7 +27,7 @@ def scanned_movie(offset_px: float) -> NDArray[np.uint16]:
 
 @pytest.mark.parametrize("offset_px", [1.4, -2.0])
 def test_offset_is_found_and_taken_out(offset_px: float) -> None:
-    from napari_cnmf.core.motion._scanner import AlignedLines, find_line_offset
+    from napari_cnmf.core.motion.scanner import AlignedLines, find_line_offset
 
     movie = scanned_movie(offset_px)
     source = ArraySource(movie)
@@ -44,7 +44,7 @@ def test_offset_is_found_and_taken_out(offset_px: float) -> None:
 
 
 def test_no_offset_is_not_invented() -> None:
-    from napari_cnmf.core.motion._scanner import find_line_offset
+    from napari_cnmf.core.motion.scanner import find_line_offset
 
     assert find_line_offset(ArraySource(scanned_movie(0.0))) == 0.0
     noise = np.random.default_rng(0).poisson(50, (60, 64, 64)).astype(np.uint16)

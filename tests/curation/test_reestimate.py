@@ -10,10 +10,10 @@ import pytest
 import scipy.sparse as sp
 import tifffile
 
-from napari_cnmf.core._threads import Workers
+from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.reestimate import Reestimator
-from napari_cnmf.core.reestimate._neuropil import surroundings
-from napari_cnmf.core.rvalues import spatial_correlation
+from napari_cnmf.core.reestimate.neuropil import surroundings
+from napari_cnmf.core.verdict.rvalues import spatial_correlation
 from napari_cnmf.errors import CurationError
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import MovieWindow, frame_source

@@ -15,11 +15,11 @@ import napari_cnmf as nc
 from napari_cnmf.cli import main
 from napari_cnmf.core.lab.cells import measure_cells
 from napari_cnmf.core.lab.decay import estimate_decay
-from napari_cnmf.core.lab.local import Filter, LocalImages, filtered_images, find_seeds
 from napari_cnmf.core.lab.preview import preview, read_window, window_box
-from napari_cnmf.core.lab.sample import Sample, take_sample, take_volume_sample
 from napari_cnmf.core.lab.volume import half_depth, measure_volume
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.local_images import Filter, LocalImages, filtered_images, find_seeds
+from napari_cnmf.core.movie.sample import Sample, take_sample, take_volume_sample
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams

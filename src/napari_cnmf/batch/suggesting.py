@@ -8,11 +8,11 @@ from typing import Any
 
 from napari_cnmf.batch.inputs import MovieLike, to_movie
 from napari_cnmf.batch.item import Item
+from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
 from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
-from napari_cnmf.core.lab.sample import Sample, take_sample, take_volume_sample
 from napari_cnmf.core.lab.volume import measure_volume
-from napari_cnmf.core.source import ProgressCallback, StopCallback
+from napari_cnmf.core.movie.sample import Sample, take_sample, take_volume_sample
 from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -115,7 +115,7 @@ def sample_of(
     should_stop: StopCallback | None = None,
 ) -> Sample:
     """A sample of a movie; of a volume one plane, the middle one if none is given."""
-    from napari_cnmf.core._report import Report, never_stop, no_progress
+    from napari_cnmf.core.base.reports import Report, never_stop, no_progress
 
     report = Report(on_progress=on_progress or no_progress, should_stop=should_stop or never_stop)
     return take_sample(MovieWindow(movie), plane=plane, report=report)

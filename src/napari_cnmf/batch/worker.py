@@ -50,7 +50,7 @@ EXIT_NOT_OURS = 3
 
 _MODULES = {
     Algorithm.MCORR: "napari_cnmf.core.motion",
-    Algorithm.EVALUATE: "napari_cnmf.core.evaluate",
+    Algorithm.EVALUATE: "napari_cnmf.core.verdict.evaluate",
 }
 """Of the engine, what another algorithm than the search for cells needs."""
 _ALGEBRA = "OPENBLAS_NUM_THREADS"

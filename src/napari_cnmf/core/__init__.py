@@ -1,33 +1,17 @@
-"""The built-in engine: arrays, frame sources and callbacks in, frozen results out.
+"""The built-in engine: frame sources, parameters and callbacks go in, frozen results come out.
 
-The names are imported when first used: motion correction and the simulators need a
-corner of this package only, and a worker should not load what it does not run.
+The folders are the steps of the method, in the order in which a run visits them:
+
+``base``        what every step stands on: threads, kernels, callbacks, geometry, boxes
+``movie``       reading the movie once: temporal bins, noise, whitening, summary images
+``background``  the smooth background below the cells: estimated, predicted, taken out
+``plan``        what a run will do, decided before it starts: bins, tiles, memory
+``finding``     footprints: energy map, peeling, least squares, merging
+``traces``      traces at the full frame rate: demixing, kinetics, deconvolution
+``verdict``     scores, and which components are cells
+``volumes``     plane by plane, then one component for each cell
+
+:mod:`napari_cnmf.core.run` calls them. ``motion`` registers movies, ``lab`` measures what helps to
+choose parameters, ``reestimate`` fits components that a curator edited, ``matching`` finds the same
+cells in several sessions.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from napari_cnmf.core.evaluate import evaluate_result
-    from napari_cnmf.core.planes import run_plane_by_plane
-    from napari_cnmf.core.result import CNMFResult
-    from napari_cnmf.core.run import run_cnmf
-    from napari_cnmf.core.summary import summary_images
-
-__all__ = ["CNMFResult", "evaluate_result", "run_cnmf", "run_plane_by_plane", "summary_images"]
-
-_HOME = {
-    "CNMFResult": "result",
-    "evaluate_result": "evaluate",
-    "run_cnmf": "run",
-    "run_plane_by_plane": "planes",
-    "summary_images": "summary",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.binning import Binned
-from napari_cnmf.core.energy import energy_threshold
-from napari_cnmf.core.gather import Found
-from napari_cnmf.core.modes import background_factors
-from napari_cnmf.core.peel import VERDICTS, Candidates, least_area
-from napari_cnmf.core.plan import Plan
-from napari_cnmf.core.tracing import Traced, footprint_norms, in_movie_units
+from napari_cnmf.core.background.modes import background_factors
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.energy import energy_threshold
+from napari_cnmf.core.finding.gather import Found
+from napari_cnmf.core.finding.peel import VERDICTS, Candidates, least_area
+from napari_cnmf.core.movie.binning import Binned
+from napari_cnmf.core.plan.plan import Plan
+from napari_cnmf.core.traces.tracing import Traced, footprint_norms, in_movie_units
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
 

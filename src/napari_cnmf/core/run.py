@@ -25,39 +25,40 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core._report import Report, logger, never_stop, no_progress
-from napari_cnmf.core._threads import Workers
 from napari_cnmf.core.assemble import assemble
-from napari_cnmf.core.binning import Binned, bin_movie
-from napari_cnmf.core.bound import strongest_per_patch
-from napari_cnmf.core.detect import Steps
-from napari_cnmf.core.evaluate import score_components
-from napari_cnmf.core.gain import background_gain
-from napari_cnmf.core.gather import Found, OnePhoton
-from napari_cnmf.core.images import frame_images
-from napari_cnmf.core.kriging import finer
-from napari_cnmf.core.plan import Plan, make_plan
-from napari_cnmf.core.rank_one import active_energy
-from napari_cnmf.core.result import CNMFResult
-from napari_cnmf.core.ring import RingShape
-from napari_cnmf.core.scratch import default_scratch
-from napari_cnmf.core.search import search
-from napari_cnmf.core.source import (
-    FrameSource,
+from napari_cnmf.core.background.gain import background_gain
+from napari_cnmf.core.background.kriging import finer
+from napari_cnmf.core.background.ring import RingShape
+from napari_cnmf.core.base.reports import (
     ProgressCallback,
-    ScratchFactory,
+    Report,
     StopCallback,
     WarningCallback,
+    logger,
+    never_stop,
+    no_progress,
 )
-from napari_cnmf.core.stillness import stillness_warning
-from napari_cnmf.core.store import BinStore, MemoryStore, ScratchStore
-from napari_cnmf.core.tracing import trace
-from napari_cnmf.core.usable import saturated_pixels, usable_pixels
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.bound import strongest_per_patch
+from napari_cnmf.core.finding.detect import Steps
+from napari_cnmf.core.finding.gather import Found, OnePhoton
+from napari_cnmf.core.finding.rank_one import active_energy
+from napari_cnmf.core.finding.search import search
+from napari_cnmf.core.motion.stillness import stillness_warning
+from napari_cnmf.core.movie.binning import Binned, bin_movie
+from napari_cnmf.core.movie.images import frame_images
+from napari_cnmf.core.movie.source import FrameSource, ScratchFactory
+from napari_cnmf.core.movie.store import BinStore, MemoryStore, ScratchStore, default_scratch
+from napari_cnmf.core.movie.usable import saturated_pixels, usable_pixels
+from napari_cnmf.core.plan.plan import Plan, make_plan
+from napari_cnmf.core.result import CNMFResult
+from napari_cnmf.core.traces.tracing import trace
+from napari_cnmf.core.verdict.evaluate import score_components
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, are_chosen_seed_thresholds
 
 if TYPE_CHECKING:
-    from napari_cnmf.core.seeds import Seeds
+    from napari_cnmf.core.finding.seeds import Seeds
 
 
 class RunOptions(TypedDict, total=False):
@@ -267,7 +268,7 @@ def _seeds(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | N
     if not are_chosen_seed_thresholds(params.init.min_corr, params.init.min_pnr):
         return None
     # What seeds are made with takes a twentieth of a short run to load: only where it is used.
-    from napari_cnmf.core.seeds import find_open_sites
+    from napari_cnmf.core.finding.seeds import find_open_sites
 
     return find_open_sites(source, params, report)
 

@@ -29,7 +29,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
-    from napari_cnmf.core import CNMFResult
+    from napari_cnmf.core.result import CNMFResult
 
 
 class BuiltinEngine:
@@ -65,14 +65,14 @@ class BuiltinEngine:
 
 
 def _find_cells(job: Job, reporter: Reporter) -> Outcome:
-    from napari_cnmf.core import run_cnmf
+    from napari_cnmf.core.run import run_cnmf
     from napari_cnmf.io import frame_source, scratch_factory, write_images
     from napari_cnmf.io.movies._window import MovieWindow
 
     movie = job.open_movie()
     run: Callable[..., CNMFResult] = run_cnmf
     if job.params.init.plane_by_plane and len(movie.shape) == 4:
-        from napari_cnmf.core import run_plane_by_plane
+        from napari_cnmf.core.volumes.planes import run_plane_by_plane
 
         run = partial(run_plane_by_plane, windows=MovieWindow(movie))
     result = run(
@@ -98,7 +98,7 @@ def _find_cells(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _evaluate(job: Job, reporter: Reporter) -> Outcome:
-    from napari_cnmf.core import evaluate_result
+    from napari_cnmf.core.verdict.evaluate import evaluate_result
     from napari_cnmf.io import frame_source, read_images, write_images
     from napari_cnmf.io.caiman import read_caiman
 
@@ -125,7 +125,7 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _correct(job: Job, reporter: Reporter) -> Outcome:
-    from napari_cnmf.core.motion import correct_motion
+    from napari_cnmf.core.motion.correct import correct_motion
     from napari_cnmf.io import frame_source
     from napari_cnmf.io.motion import write_motion
 
@@ -163,7 +163,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
 
 def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
     """Summary images of the corrected movie."""
-    from napari_cnmf.core import summary_images
+    from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source, open_movie, write_images
 
     corrected = open_movie(job.folder / CORRECTED_FILE, frame_rate_hz=job.frame_rate_hz)

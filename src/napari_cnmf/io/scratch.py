@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from napari_cnmf.core.source import ScratchFactory
+from napari_cnmf.core.movie.source import ScratchFactory
 from napari_cnmf.errors import CnmfError
 
 

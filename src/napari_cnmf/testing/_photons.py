@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, pdtr
 
-from napari_cnmf.core._jit import inline_kernel, kernel
+from napari_cnmf.core.base.compiling import inline_kernel, kernel
 
 _STEPS_PER_PHOTON = 16
 _LARGEST_TABULATED = 20

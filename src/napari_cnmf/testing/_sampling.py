@@ -9,7 +9,7 @@ import scipy.fft
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core._jit import inline_kernel, kernel
+from napari_cnmf.core.base.compiling import inline_kernel, kernel
 
 
 def spline_coefficients(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cnmf.core.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError, MovieWindow, remarks_on, store_of

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, gaussian_filter, label
 
-from napari_cnmf.core._report import Report
-from napari_cnmf.core.lab.local import filtered_images, find_seeds
-from napari_cnmf.core.lab.sample import Sample, bin_pixels
+from napari_cnmf.core.base.reports import Report
+from napari_cnmf.core.movie.local_images import filtered_images, find_seeds
+from napari_cnmf.core.movie.sample import Sample, bin_pixels
 
 N_CELLS = 60
 """So many of the clearest seeds are looked at."""

@@ -8,10 +8,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from napari_cnmf.core._threads import Workers
-from napari_cnmf.core.kinetics import MIN_EVENTS, estimate_kinetics
+from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.lab.cells import MIN_CELLS, MeasuredCells
-from napari_cnmf.core.lab.sample import Sample
+from napari_cnmf.core.movie.sample import Sample
+from napari_cnmf.core.traces.kinetics import MIN_EVENTS, estimate_kinetics
 
 SLOWEST_S = 2.5
 """No indicator decays more slowly."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._report import never_stop
-from napari_cnmf.core.plan import MIN_FRAMES
+from napari_cnmf.core.base.reports import StopCallback, never_stop
+from napari_cnmf.core.movie.source import ArraySource, WindowSource
+from napari_cnmf.core.plan.plan import MIN_FRAMES
 from napari_cnmf.core.run import run_cnmf
-from napari_cnmf.core.source import ArraySource, StopCallback, WindowSource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams

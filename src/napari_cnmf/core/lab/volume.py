@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core._report import Report
+from napari_cnmf.core.base.reports import Report
 from napari_cnmf.core.lab.cells import (
     MIN_CELLS,
     Around,
@@ -19,7 +19,7 @@ from napari_cnmf.core.lab.cells import (
     measure_at,
     search_size,
 )
-from napari_cnmf.core.lab.sample import Sample, VolumeSample
+from napari_cnmf.core.movie.sample import Sample, VolumeSample
 
 _SEED_PLANES = 5
 _SEARCH_PLANES = 3

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.engines.base import SCRATCH, Job, Reporter
 from napari_cnmf.errors import CancelledByUser, MovieError
 from napari_cnmf.model.movie import Movie

@@ -102,7 +102,7 @@ def _inside(components: Components, mask_path: Path, reporter: Reporter) -> Comp
 
 
 def _images(movie: Movie, reporter: Reporter) -> dict[str, NDArray[np.float32]]:
-    from napari_cnmf.core import summary_images
+    from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source
 
     return summary_images(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import ChannelUnknownError
 from napari_cnmf.io.movies._recording import Recording

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.io.movies._stores import FrameStore
 from napari_cnmf.model.movie import Movie
 
@@ -142,6 +142,6 @@ def frame_source(movie: Movie) -> FrameSource:
 
     See Also
     --------
-    napari_cnmf.core.source.FrameSource
+    napari_cnmf.core.movie.source.FrameSource
     """
     return store_of(movie) or DaskFrames(movie.data)

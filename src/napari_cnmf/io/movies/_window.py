@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.io.movies._lazy import frame_source
 from napari_cnmf.io.movies._stores import RawFrames, _open_for_reading, _read_exactly
 from napari_cnmf.model.movie import Movie

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.core.plan import memory_wanted_gb
+from napari_cnmf.core.plan.plan import memory_wanted_gb
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.engines.caiman.preflight import estimate_memory_gb
 from napari_cnmf.errors import CnmfError

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout
 
 from napari_cnmf.core.lab.preview import Preview, Window, preview, read_window, window_box
-from napari_cnmf.core.plan import MIN_FRAMES
+from napari_cnmf.core.plan.plan import MIN_FRAMES
 from napari_cnmf.errors import CnmfError, ParameterError
 from napari_cnmf.io.movies import MovieWindow
 from napari_cnmf.model.contours import contours

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from napari_cnmf.batch.suggesting import Suggestion, sample_of, suggestion_from
 from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
-from napari_cnmf.core.lab.sample import Sample, take_volume_sample
 from napari_cnmf.core.lab.volume import measure_volume
+from napari_cnmf.core.movie.sample import Sample, take_volume_sample
 from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui.lab._stage import open_layer
@@ -78,7 +78,7 @@ def look_at(
     CancelledByUser
         When ``should_stop`` says so.
     """
-    from napari_cnmf.core._report import Report
+    from napari_cnmf.core.base.reports import Report
 
     movie = open_layer(layer)
     sample = sample_of(movie, plane=plane, should_stop=should_stop)

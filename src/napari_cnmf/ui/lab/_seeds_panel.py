@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QSlider
 
-from napari_cnmf.core._report import Report
-from napari_cnmf.core.lab.local import LocalImages, filtered_images, find_seeds
+from napari_cnmf.core.base.reports import Report
+from napari_cnmf.core.movie.local_images import LocalImages, filtered_images, find_seeds
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui._theme import call_later

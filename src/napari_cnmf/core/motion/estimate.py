@@ -1,0 +1,238 @@
+"""Shifts of every frame: spectra kept where they fit, streamed against the template else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
+from napari_cnmf.core.motion.continuity import follow_continuously, needs_neighbours
+from napari_cnmf.core.motion.rigid import build_template, is_lost, refine_template, shift_variance
+from napari_cnmf.core.motion.scratch import Scratch
+from napari_cnmf.core.motion.settings import Settings
+from napari_cnmf.core.motion.spectrum import Band
+from napari_cnmf.core.motion.stream import blocks, map_in_order
+from napari_cnmf.core.motion.template import Measurement, Template, Workers, measure
+from napari_cnmf.core.movie.source import FrameSource
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+KEEP_BYTES = 160e6
+"""Spectra kept at once; with more frames a spread subset makes the template."""
+MIN_KEPT_FRAMES = 300
+BLOCK_BYTES = 8e6
+BURST = 8
+MUCH_LIKELIER = 15.0
+"""Log-likelihood that a displacement past ``max_shifts`` must gain to be believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class RigidEstimate:
+    """Measured shifts of all frames.
+
+    Attributes
+    ----------
+    shifts, variance
+        ``(T, 3)`` px and px^2.
+    lost
+        ``(T,)``.
+    beyond_px
+        Largest displacement seen past ``max_shifts`` along any axis, 0 if none; ``n_beyond``
+        frames of ``n_searched``.
+    correlations
+        ``(T, 2)``: of each frame with the template in its band, as it is and aligned; NaN where
+        the frame is lost.
+    """
+
+    template: Template
+    shifts: F64
+    variance: F64
+    lost: NDArray[np.bool_]
+    beyond_px: float
+    n_beyond: int
+    n_searched: int
+    correlations: F64
+
+
+def block_frames(dims: tuple[int, int, int]) -> int:
+    """Frames in a block that a thread works on."""
+    return int(max(1, min(64, BLOCK_BYTES // (4 * dims[0] * dims[1] * dims[2]))))
+
+
+def spread_bursts(n_frames: int, n_kept: int) -> NDArray[np.int64]:
+    """Short runs of consecutive frames spread evenly over the movie."""
+    starts = np.linspace(0, n_frames - BURST, n_kept // BURST).astype(np.int64)
+    return np.unique(starts[:, None] + np.arange(BURST))
+
+
+def read_block(source: FrameSource, span: tuple[int, int], scratch: Scratch) -> NDArray[Any]:
+    """Frames ``(n, [Z], Y, X)`` in the thread's own buffer."""
+    start, stop = span
+    buffer = scratch.take("read", (stop - start, *source.shape[1:]), source.dtype)
+    return source.read(start, stop, buffer)
+
+
+def consecutive_runs(rows: NDArray[np.int64]) -> list[slice]:
+    """Slices of sorted ``rows`` whose frames follow on one another."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    edges = [0, *(int(b) for b in breaks), int(rows.size)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One movie's way to its shifts."""
+
+    source: FrameSource
+    settings: Settings
+    band: Band
+    workers: Workers
+    scratch: Scratch
+    keep_bytes: float
+    progress: ProgressCallback
+    should_stop: StopCallback | None
+    check: Callable[[], None]
+
+    def run(self) -> RigidEstimate:
+        """Template, then a shift for every frame."""
+        T = self.settings.n_frames
+        n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
+        rows = np.arange(T) if n_keep >= T else spread_bursts(T, n_keep)
+        spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
+        self._keep(rows, spectra, "spectra")
+        template, found = build_template(
+            self.band, spectra, self.settings.reach, workers=self.workers, check=self.check
+        )
+        in_order = rows.size == T and self.settings.dims[0] == 1
+        if in_order and needs_neighbours(template, found):
+            template, found = follow_continuously(
+                self.band, spectra, template, self.settings.reach,
+                workers=self.workers, check=self.check,
+            )  # fmt: skip
+        beyond = self._look_beyond(template, spectra, found)
+        for _ in range(self.settings.n_passes):
+            self.check()
+            first = self._limit(found.shifts)
+            self._keep(rows, spectra, "refining", first)
+            template, found = refine_template(
+                self.band, spectra, template, found, workers=self.workers
+            )
+        if rows.size < T:
+            del spectra
+            found = self._measure_all(template)
+        shifts = self._limit(found.shifts)
+        lost = is_lost(template, found)
+        return RigidEstimate(
+            template,
+            shifts,
+            shift_variance(template, found),
+            lost,
+            *beyond,
+            rows.size,
+            _correlations(template, found, lost),
+        )
+
+    def _limit(self, shifts: F64) -> F64:
+        limit = np.asarray(self.settings.max_shifts)
+        return np.clip(shifts, -limit, limit)
+
+    def _transform(self, span: tuple[int, int], out: F32, shifts: F64 | None = None) -> None:
+        """Spectra of the frames of ``span`` into ``out``, windows moved by ``shifts``."""
+        frames = read_block(self.source, span, self.scratch)
+        self.band.transform(frames.reshape(-1, *self.settings.dims), out, self.scratch, shifts)
+
+    def _keep(
+        self, rows: NDArray[np.int64], spectra: F32, stage: str, shifts: F64 | None = None
+    ) -> None:
+        """Spectra of frames ``rows`` in memory; again, where ``shifts`` move the window."""
+        again = np.ones(rows.size, np.bool_)
+        if shifts is not None:
+            again = np.asarray(self.band.window_offsets(shifts).any(axis=1))
+
+        def fill(span: tuple[int, int]) -> int:
+            index = np.arange(*span)[again[span[0] : span[1]]]
+            for run in consecutive_runs(rows[index]):
+                i = index[run]
+                own = slice(int(i[0]), int(i[-1]) + 1)
+                frames = (int(rows[i[0]]), int(rows[i[-1]]) + 1)
+                self._transform(frames, spectra[own], None if shifts is None else shifts[own])
+            return span[1]
+
+        spans = blocks(rows.size, block_frames(self.settings.dims))
+        for stop in self._map(fill, spans):
+            self.progress(stage, stop, rows.size)
+
+    def _map(
+        self, work: Callable[[tuple[int, int]], int], spans: list[tuple[int, int]]
+    ) -> Iterator[int]:
+        n_ahead = self.workers.n_threads + 1
+        return map_in_order(self.workers.pool, work, spans, n_ahead, self.should_stop)
+
+    def _measure_all(self, template: Template) -> Measurement:
+        """Every frame of the movie against the finished template."""
+        T = self.settings.n_frames
+        parts: list[Measurement] = []
+        sizes = blocks(T, block_frames(self.settings.dims))
+
+        def work(span: tuple[int, int]) -> tuple[int, Measurement]:
+            n = span[1] - span[0]
+            spectra = self.scratch.take("spectra", (n, 2, *self.band.shape), np.float32)
+            self._transform(span, spectra)
+            rows = np.arange(n, dtype=np.int64)
+            found = measure(self.band, template, spectra, rows, self.settings.reach)
+            first = self._limit(found.shifts)
+            self._transform(span, spectra, first)
+            found = measure(self.band, template, spectra, rows, self.settings.reach, initial=first)
+            return span[1], found
+
+        ahead = self.workers.n_threads + 1
+        for stop, part in map_in_order(self.workers.pool, work, sizes, ahead, self.should_stop):
+            parts.append(part)
+            self.progress("shifts", stop, T)
+        return Measurement(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("shifts", "gain", "noise", "gain_at_zero", "power", "on_edge")
+            )
+        )
+
+    def _look_beyond(
+        self, template: Template, spectra: F32, found: Measurement
+    ) -> tuple[float, int]:
+        """How far frames really are whose best lag lies at the edge of the search."""
+        # an axis that may not move at all is held on purpose
+        limit = np.array([m if m > 0 else np.inf for m in self.settings.max_shifts])
+        outside = (np.abs(found.shifts) > limit).any(axis=1) | found.on_edge
+        rows = np.flatnonzero(outside & (found.power > 0)).astype(np.int64)
+        if not rows.size:
+            return 0.0, 0
+        rows = rows[:: max(1, rows.size // 50)]
+        wide = [
+            0 if n == 1 else min(3 * r, n // 3)
+            for r, n in zip(self.settings.reach, self.settings.dims, strict=True)
+        ]
+        far = measure(self.band, template, spectra, rows, wide, workers=self.workers)
+        # noise has a higher peak somewhere in a wide search: ask for much more than that
+        near = np.abs(far.shifts - found.shifts[rows]).max(axis=1) < 1
+        better = (far.gain - found.gain[rows]) * template.information > MUCH_LIKELIER
+        believed = (near | better) & ~is_lost(template, far)
+        beyond = (np.abs(far.shifts) > limit + 0.25) & believed[:, None]
+        if not beyond.any():
+            return 0.0, 0
+        largest = float(np.abs(far.shifts[beyond]).max())
+        return largest, int(np.count_nonzero(outside) * beyond.any(axis=1).mean())
+
+
+def _correlations(template: Template, found: Measurement, lost: NDArray[np.bool_]) -> F64:
+    """Weighted correlation of each frame with the template, before and after, ``(T, 2)``."""
+    energy = np.sqrt(np.maximum(found.power, 1e-30) * max(template.information, 1e-30))
+    both = np.stack([found.gain_at_zero, found.gain], axis=1)
+    both *= (template.information / energy)[:, None]
+    both[lost] = np.nan
+    return both

@@ -1,0 +1,272 @@
+"""Pass 1: the movie once from front to back, to temporal bins, noise and summary images.
+
+Calcium decays over several frames, so that means over ``b`` frames keep the signal
+and a fraction of the data (Giovannucci et al. 2019, "temporal downsampling").
+Noise is taken from second differences at the full rate, where a slow signal
+cancels: ``sn^2 = E[(y[t-1] - 2 y[t] + y[t+1])^2] / 6``.
+"""
+
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.base.compiling import kernel_for_frames
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.movie.reading import frame_blocks, read_blocks
+from napari_cnmf.core.movie.source import FrameSource
+from napari_cnmf.core.movie.store import BinStore
+
+FEWEST_BINS = 30
+"""However many frames a bin is asked to have: with fewer nothing can be told from noise."""
+_BLOCK = 2048
+_PIXELS = 4 * _BLOCK
+"""Of a block of frames that a thread works on together."""
+_AT_ONCE = 16
+"""Frames that a thread looks through together for empty ones."""
+_SAMPLE_LOST = 512
+"""So many pixels are looked at to tell an empty frame."""
+_SAMPLE_BRIGHTNESS = 4096
+"""And so many for the field's brightness."""
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """What pass 1 knows of the movie.
+
+    Attributes
+    ----------
+    mean, std, peak
+        Per pixel over all good frames, ``(n_pixels,)`` float32.
+    sn
+        Noise standard deviation of one frame, ``(n_pixels,)`` float32; infinite where a pixel
+        carries nothing (constant, or NaN at some time).
+    frames_per_bin
+        ``b``.
+    brightness
+        Mean of the field in each bin ``(n_bins,)`` float64.
+    lost
+        Frames without content (all NaN or all one value), ``(n_frames,)`` bool.
+    """
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    sn: NDArray[np.float32]
+    frames_per_bin: int
+    brightness: NDArray[np.float64]
+    lost: NDArray[np.bool_]
+
+    @property
+    def n_bins(self) -> int:
+        return len(self.brightness)
+
+    @property
+    def empty_bins(self) -> NDArray[np.bool_]:
+        """Bins all of whose frames were lost ``(n_bins,)``."""
+        n = self.n_bins * self.frames_per_bin
+        return np.asarray(self.lost[:n].reshape(self.n_bins, -1).all(1), np.bool_)
+
+
+_SIGNATURE = (
+    "void({0}[:, ::1], uint8[::1], int64, int64, int64, float32[:, ::1], float64[:, ::1], "
+    "float32[::1])"
+)
+
+
+@kernel_for_frames(_SIGNATURE)
+def _bin_block(
+    frames: NDArray[Any],
+    good: NDArray[np.uint8],
+    start: int,
+    stop: int,
+    per_bin: int,
+    bins: NDArray[np.float32],
+    moments: NDArray[np.float64],
+    peak: NDArray[np.float32],
+) -> None:
+    """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)``.
+
+    ``bins (n // per_bin, n_pixels)`` takes the means of whole bins; ``moments``
+    the sums over good frames of y, y^2 and the squared second difference.
+    """
+    n_frames = frames.shape[0]
+    n_bins = bins.shape[0]
+    in_no_bin = np.empty(_BLOCK, np.float32)
+    all_sum = np.empty(_BLOCK, np.float32)
+    square = np.empty(_BLOCK, np.float32)
+    rough = np.empty(_BLOCK, np.float32)
+    for first in range(start, stop, _BLOCK):
+        n = min(_BLOCK, stop - first)
+        for i in range(n):
+            all_sum[i] = 0.0
+            square[i] = 0.0
+            rough[i] = 0.0
+        top = peak[first : first + n]
+        origin = frames[0, first : first + n]
+        n_good, count, bin_index = 0, 0, 0
+        for t in range(n_frames):
+            total = in_no_bin[:n]
+            if bin_index < n_bins:
+                total = bins[bin_index, first : first + n]
+            if t % per_bin == 0:
+                total[:] = 0.0
+            if good[t]:
+                row = frames[t, first : first + n]
+                if t >= 2 and good[t - 1] and good[t - 2]:
+                    before = frames[t - 1, first : first + n]
+                    earlier = frames[t - 2, first : first + n]
+                    for i in range(n):
+                        d = np.float32(earlier[i]) - np.float32(2.0) * np.float32(before[i])
+                        d += np.float32(row[i])
+                        rough[i] += d * d
+                # One loop for all of it would have too many arrays to be made of vectors.
+                for i in range(n):
+                    y = np.float32(row[i])
+                    e = y - np.float32(origin[i])
+                    total[i] += y
+                    square[i] += e * e
+                    top[i] = max(top[i], y)
+                n_good += 1
+                count += 1
+            if (t + 1) % per_bin == 0 or t == n_frames - 1:
+                scale = np.float32(1.0 / count) if count > 0 else np.float32(np.nan)
+                for i in range(n):
+                    all_sum[i] += total[i]
+                    total[i] *= scale
+                bin_index, count = min(bin_index + 1, n_bins), 0
+        for i in range(n):
+            y0 = np.float64(frames[0, first + i])
+            excess = all_sum[i] - n_good * y0
+            moments[0, first + i] += all_sum[i]
+            # sum y^2 = sum (y - y0)^2 + 2 y0 sum (y - y0) + n y0^2
+            moments[1, first + i] += square[i] + 2 * y0 * excess + n_good * y0 * y0
+            moments[2, first + i] += rough[i]
+
+
+def choose_bin(
+    frame_rate_hz: float, decay_time_s: float, n_frames: int, tsub: int | None = None
+) -> int:
+    """Frames per bin: half a decay time, fewer in short movies so that 100 bins remain.
+
+    ``tsub`` asks for as many at least, as long as ``FEWEST_BINS`` remain.
+    """
+    wanted = min(max(1, round(0.5 * decay_time_s * frame_rate_hz)), n_frames // 100)
+    return int(max(1, wanted, min(tsub or 1, n_frames // FEWEST_BINS)))
+
+
+def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:
+    """Frames whose pixels all have one value, or none."""
+    sample = frames[:, :: max(1, frames.shape[1] // _SAMPLE_LOST)].astype(np.float32)
+    finite = np.isfinite(sample)
+    low = np.where(finite, sample, np.inf).min(1)
+    high = np.where(finite, sample, -np.inf).max(1)
+    return np.asarray(low >= high, np.bool_)
+
+
+def _find_lost(frames: NDArray[Any], workers: Workers) -> NDArray[np.bool_]:
+    """``find_lost`` on all threads: what it looks at lies far apart."""
+    parts = range(0, len(frames), _AT_ONCE)
+    return np.concatenate(workers.map(lambda i: find_lost(frames[i : i + _AT_ONCE]), parts))
+
+
+def bin_movie(
+    source: FrameSource,
+    per_bin: int,
+    store: BinStore,
+    workers: Workers,
+    *,
+    block_bytes: int = 32 << 20,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> Binned:
+    """Read the movie once.
+
+    Parameters
+    ----------
+    source
+        ``(T, [Z], Y, X)``.
+    per_bin
+        Frames per bin; the last ``T mod per_bin`` frames are in no bin.
+    store
+        Where the bin means go; those of lost frames are NaN.
+    on_block
+        Told the number of frames done; may raise to stop.
+
+    Returns
+    -------
+    Binned
+    """
+    n_frames = source.shape[0]
+    n_pixels, n_bins = store.n_pixels, store.n_bins
+    moments = np.zeros((3, n_pixels))
+    peak = np.full(n_pixels, -np.inf, np.float32)
+    lost = np.zeros(n_frames, np.bool_)
+    brightness, every = np.zeros(n_bins), max(1, n_pixels // _SAMPLE_BRIGHTNESS)
+    n_rough = 0
+    frame_bytes = n_pixels * source.dtype.itemsize
+    edges = frame_blocks(n_frames, frame_bytes, per_bin, block_bytes)
+    for start, frames in read_blocks(source, edges, workers):
+        stop = start + len(frames)
+        lost[start:stop] = _find_lost(frames, workers)
+        good = (~lost[start:stop]).astype(np.uint8)
+        n_rough += int((good[2:] & good[1:-1] & good[:-2]).sum())
+        first, last = start // per_bin, min(stop // per_bin, n_bins)
+        bins = store.block(first, last)
+
+        def work(
+            a: int,
+            frames: NDArray[Any] = frames,
+            good: NDArray[np.uint8] = good,
+            bins: NDArray[np.float32] = bins,
+        ) -> tuple[NDArray[np.float32], int]:
+            b = min(a + _PIXELS, n_pixels)
+            _bin_block(frames, good, a, b, per_bin, bins, moments, peak)
+            sample = bins[:, -(-a // every) * every : b : every]
+            alive = sample[:, np.isfinite(sample).any(0)]
+            return alive.sum(1), alive.shape[1]
+
+        total, n_alive = zip(*workers.map(work, range(0, n_pixels, _PIXELS)), strict=True)
+        brightness[first:last] = np.sum(total, axis=0, dtype=float) / max(1, sum(n_alive))
+        store.filled(first, last, workers)
+        on_block(stop)
+    return _finish(moments, peak, brightness, lost, n_rough, per_bin)
+
+
+def _finish(
+    moments: NDArray[np.float64],
+    peak: NDArray[np.float32],
+    brightness: NDArray[np.float64],
+    lost: NDArray[np.bool_],
+    n_rough: int,
+    per_bin: int,
+) -> Binned:
+    n_good = max(1, int((~lost).sum()))
+    mean = moments[0] / n_good
+    std = np.sqrt(np.maximum(moments[1] / n_good - mean**2, 0))
+    sn = np.sqrt(moments[2] / (6 * max(1, n_rough)))
+    dead = ~np.isfinite(mean) | ~np.isfinite(sn) | ~(sn > 0)
+    sn[dead] = np.inf
+    return Binned(
+        mean=np.where(np.isfinite(mean), mean, 0).astype(np.float32),
+        std=np.where(np.isfinite(std), std, 0).astype(np.float32),
+        peak=np.where(np.isfinite(peak), peak, 0).astype(np.float32),
+        sn=sn.astype(np.float32),
+        frames_per_bin=per_bin,
+        brightness=brightness,
+        lost=lost,
+    )
+
+
+def repair_empty_bins(X: NDArray[np.float32], empty: NDArray[np.bool_]) -> None:
+    """Repeat the full bin before an empty one (the first full one at the start), in place."""
+    full = np.flatnonzero(~empty)
+    for i in np.flatnonzero(empty):
+        before = full[full < i]
+        source = before[-1] if len(before) else (full[0] if len(full) else None)
+        X[..., i] = 0 if source is None else X[..., source]

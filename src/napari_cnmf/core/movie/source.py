@@ -1,0 +1,90 @@
+"""What the engine asks of its caller: the frames of a movie, and scratch space."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class FrameSource(Protocol):
+    """A movie read front to back in blocks of frames.
+
+    Attributes
+    ----------
+    shape
+        ``(T, Y, X)`` or ``(T, Z, Y, X)``.
+    dtype
+        Of the frames as they are stored; any integer or float type.
+    frames_apart
+        Optional. Whether a block costs no more when it is read in parts by several threads: true
+        of frames that lie each by itself, not of compressed chunks of frames.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return frames ``start`` to ``stop``, shape ``(stop - start, [Z], Y, X)``.
+
+        ``out``, where given, has that shape and the source's dtype; it is filled
+        and returned, so that one buffer serves a whole pass. Safe to call from
+        several threads with different ``out``.
+        """
+        ...
+
+
+class ScratchFactory(Protocol):
+    """Gives big temporary arrays, in memory or in a file that is removed afterwards."""
+
+    def __call__(
+        self, shape: tuple[int, ...], dtype: DTypeLike
+    ) -> AbstractContextManager[NDArray[Any]]: ...
+
+
+class WindowSource(Protocol):
+    """A movie of which boxes can be read alone."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(T, [Z], Y, X)``."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        """Frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
+        ...
+
+
+class ArraySource:
+    """A movie that is in memory; both a ``FrameSource`` and a ``WindowSource``."""
+
+    frames_apart = True
+
+    def __init__(self, frames: NDArray[Any]) -> None:
+        self._frames = frames
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(T, [Z], Y, X)``."""
+        return self._frames.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._frames.dtype
+
+    def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if out is None:
+            return self._frames[start:stop].copy()
+        out[...] = self._frames[start:stop]
+        return out
+
+    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        return self._frames[(slice(start, stop), *window)]

@@ -1,0 +1,123 @@
+"""The memory that a run takes, stage by stage: what the user's budget is compared with."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_cnmf.core.background.kriging import finer
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.lattice import Lattice
+from napari_cnmf.core.movie.reading import FEWEST_FRAMES, kernel_type, pieces
+from napari_cnmf.core.movie.store import BINS_TOGETHER
+
+_BASE_GB = 0.25
+"""Interpreter, libraries and kernels."""
+_IMAGES = 60
+"""Bytes for each pixel of the field: images, moments, masks."""
+_WORK, _CORNER = 72, 12
+"""Bytes for each pixel of a tile besides its bins, and for each cell around it."""
+_BLOCKS = 2
+"""Blocks of frames in memory: one that is worked on, one that is read."""
+_SHARE = 0.15
+"""Of the budget that blocks of frames may take."""
+_BLOCK_BYTES = 32 << 20
+"""Most of the movie that is read at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Need:
+    """What a run on ``field`` holds at once; it does not grow with the frames but with their bins.
+
+    Results come on top, 16 bytes a frame and component, when the tiles are gone.
+
+    Attributes
+    ----------
+    n_bins, frames_per_bin
+        Of pass 1.
+    dtype
+        Of the frames.
+    blocks
+        Pixels along (Z, Y, X) that are one while components are found.
+    one_photon
+        Whether the background's course is kept on the finer grid, too.
+    """
+
+    field: Field
+    n_bins: int
+    frames_per_bin: int
+    dtype: np.dtype[Any]
+    blocks: tuple[int, int, int] = (1, 1, 1)
+    one_photon: bool = False
+
+    @property
+    def least_block(self) -> int:
+        """Bytes of frames that are read at a time at least."""
+        n = max(self.frames_per_bin, FEWEST_FRAMES)
+        return n * self.field.n_pixels * self.dtype.itemsize
+
+    def block_bytes(self, budget_gb: float) -> int:
+        """Bytes of frames to read at a time, a share of the budget whatever becomes of them."""
+        share = _SHARE * 1e9 * budget_gb / self._copies(in_memory=False)
+        return max(self.least_block, int(min(_BLOCK_BYTES, share)))
+
+    def peak_gb(self, tile: Field, block_bytes: int) -> float:
+        """The most that is held at once with tiles of this size and frames read in such blocks."""
+        stages = (self._reading(tile, block_bytes), self._searching(tile), self._tracing())
+        background = self.field.grid.n_cells + self._fine_cells(self.field)
+        held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * background
+        return _BASE_GB + 1e-9 * (held + max(stages))
+
+    def _copies(self, *, in_memory: bool) -> float:
+        """Bytes for each byte of a block of frames while it is read and binned."""
+        size = self.dtype.itemsize
+        copies: float = _BLOCKS * (size + self._converted)
+        if not in_memory:
+            # Bins go to a file; those of one block are there twice while they are written.
+            copies += 8 / self.frames_per_bin
+        return copies / size
+
+    def _reading(self, tile: Field, block_bytes: int) -> float:
+        in_memory = tile.shape == self.field.shape
+        n_bins = 0
+        if in_memory:
+            in_block = block_bytes // (self.field.n_pixels * self.dtype.itemsize)
+            waiting = max(in_block // self.frames_per_bin, min(BINS_TOGETHER, self.n_bins))
+            n_bins = self.n_bins + waiting
+        bins = 4 * n_bins * self.field.n_pixels
+        return bins + block_bytes * self._copies(in_memory=in_memory)
+
+    def _searching(self, tile: Field) -> int:
+        corners = 1 << sum(g > 0 for g in tile.g_sig)
+        need = self._working_on(tile) + (_WORK + _CORNER * corners) * tile.n_pixels
+        if max(self.blocks) > 1:
+            z, y, x = (math.ceil(n / b) for n, b in zip(tile.shape, self.blocks, strict=True))
+            g_z, g_y, g_x = (g / b for g, b in zip(tile.g_sig, self.blocks, strict=True))
+            need += self._working_on(Field((z, y, x), (g_z, g_y, g_x)))
+        return need
+
+    def _working_on(self, tile: Field) -> int:
+        """Courses of bins while components are found in a tile."""
+        sites = math.prod(Lattice.over(tile).shape)
+        cells = 4 * tile.grid.n_cells + 4 * self._fine_cells(tile)
+        return 4 * self.n_bins * (tile.n_pixels + sites + cells)
+
+    @property
+    def _converted(self) -> int:
+        """Bytes of a pixel in the copy that kernels take; 0 where they take frames as they are."""
+        taken = kernel_type(self.dtype)
+        return taken.itemsize if taken != self.dtype else 0
+
+    def _fine_cells(self, field: Field) -> int:
+        """Cells of the finer grid, where it is used."""
+        return finer(field).grid.n_cells if self.one_photon else 0
+
+    def _tracing(self) -> int:
+        # All that could be had: tiles, and with them results, must not depend on those that are.
+        n_frames, n_pieces = pieces(self.field.n_pixels * self.dtype.itemsize, os.cpu_count() or 1)
+        frames = n_pieces * n_frames * self.field.n_pixels * (self.dtype.itemsize + self._converted)
+        return frames + 4 * self.n_bins * self._fine_cells(self.field)

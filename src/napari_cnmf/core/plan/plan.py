@@ -1,0 +1,197 @@
+"""What a run will do, decided before it starts: bins, tiles, memory, thresholds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.movie.binning import choose_bin
+from napari_cnmf.core.movie.source import FrameSource
+from napari_cnmf.core.movie.store import Region
+from napari_cnmf.core.plan.memory import Need
+from napari_cnmf.errors import MovieError, ParameterError
+from napari_cnmf.params import CNMFParams
+
+MIN_FRAMES = 30
+"""Below it nothing can be told from noise."""
+_TILE_SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
+_HALO = 4.0
+"""Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """A tile: the pixels it owns, and those it works on."""
+
+    core: Region
+    region: Region
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that is decided from parameters and movie alone.
+
+    Attributes
+    ----------
+    field
+        The whole field.
+    frames_per_bin, n_bins
+        Of pass 1.
+    tiles
+        One that holds the whole field when memory allows.
+    block_bytes
+        Size of a block of frames read at a time.
+    blocks
+        Pixels along (Z, Y, X) that are one while components are found.
+    """
+
+    field: Field
+    dims: tuple[int, ...]
+    n_frames: int
+    frame_rate_hz: float
+    decay_time_s: float
+    frames_per_bin: int
+    n_bins: int
+    tiles: tuple[TilePlan, ...]
+    block_bytes: int
+    blocks: tuple[int, int, int] = (1, 1, 1)
+
+    @property
+    def in_memory(self) -> bool:
+        return len(self.tiles) == 1
+
+
+def make_plan(
+    source: FrameSource,
+    params: CNMFParams,
+    frame_rate_hz: float,
+    memory_gb: float | None,
+    *,
+    one_photon: bool = False,
+) -> Plan:
+    """Check movie and parameters against each other and lay out the run.
+
+    Raises
+    ------
+    MovieError
+        For shapes that are no movie, or too few frames.
+    ParameterError
+        If gSig or frame rate do not fit the movie, or the memory budget cannot hold a tile.
+    """
+    shape = tuple(int(n) for n in source.shape)
+    if len(shape) not in (3, 4) or min(shape) < 1:
+        raise MovieError(
+            f"A movie must have axes (T, Y, X) or (T, Z, Y, X), got shape {shape}. "
+            "Say which axis is which when opening it."
+        )
+    if not frame_rate_hz > 0 or not math.isfinite(frame_rate_hz):
+        raise ParameterError(
+            f"data.fr must be above 0 Hz, got {frame_rate_hz}. Set the frame rate of the movie."
+        )
+    if shape[0] < MIN_FRAMES:
+        raise MovieError(
+            f"Finding cells needs at least {MIN_FRAMES} frames, got {shape[0]}. "
+            "Check that the first axis is time."
+        )
+    field = Field.of_movie(shape[1:], params.init.gSig)
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
+    n_bins = shape[0] // per_bin
+    blocks = choose_blocks(field, params.init.ssub)
+    need = Need(field, n_bins, per_bin, source.dtype, blocks, one_photon)
+    tiles, block = choose_tiles(need, free_memory_gb() if memory_gb is None else memory_gb)
+    return Plan(
+        field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
+        per_bin, n_bins, tiles, block, blocks,
+    )  # fmt: skip
+
+
+def choose_blocks(field: Field, ssub: int | None) -> tuple[int, int, int]:
+    """``ssub`` pixels along each axis, as long as gSig is a block at least."""
+    z, y, x = (max(1, min(ssub or 1, math.floor(g))) for g in field.g_sig)
+    return z, y, x
+
+
+def free_memory_gb() -> float:
+    """Memory that is free now, less a share for others."""
+    import psutil
+
+    return float(0.7 * psutil.virtual_memory().available / 1e9)
+
+
+def memory_wanted_gb(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    params: CNMFParams,
+    frame_rate_hz: float,
+    *,
+    one_photon: bool = False,
+) -> float:
+    """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed in one piece.
+
+    With less it is analysed tile by tile, out of core.
+    """
+    field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
+    per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
+    blocks = choose_blocks(field, params.init.ssub)
+    need = Need(field, shape[0] // per_bin, per_bin, dtype, blocks, one_photon)
+    return need.peak_gb(field, need.block_bytes(math.inf))
+
+
+def choose_tiles(need: Need, budget_gb: float) -> tuple[tuple[TilePlan, ...], int]:
+    """The largest tiles that fit into the budget, and the bytes of frames to read at a time.
+
+    The field is one tile if it can be. Where nothing fits, fewer frames are read at a time.
+    """
+    field, least = need.field, math.inf
+    for block_bytes in (need.block_bytes(budget_gb), need.least_block):
+        for tiles in _layouts(field):
+            largest = max((_extent(tile.region) for tile in tiles), key=math.prod)
+            peak = need.peak_gb(Field(largest, field.g_sig), block_bytes)
+            if peak <= budget_gb:
+                return tiles, block_bytes
+            least = min(least, peak)
+    raise ParameterError(
+        f"memory_gb must be at least {math.ceil(100 * least) / 100:.2f} for this movie, got "
+        f"{budget_gb:.3g}. Raise it, or close other programs."
+    )
+
+
+def _layouts(field: Field) -> Iterator[tuple[TilePlan, ...]]:
+    """The whole field as one tile, then smaller and smaller ones."""
+    whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
+    yield (TilePlan(whole, whole),)
+    for side in _TILE_SIDES:
+        tiles = _cut(field, side)
+        if len(tiles) > 1:
+            yield tiles
+
+
+def _extent(region: Region) -> tuple[int, int, int]:
+    z, y, x = (s.stop - s.start for s in region)
+    return z, y, x
+
+
+def _cut(field: Field, side: int) -> tuple[TilePlan, ...]:
+    """Tiles of about ``side`` pixels in the plane, with halos."""
+    edges = []
+    for extent in field.shape[1:]:
+        n = max(1, round(extent / side))
+        edges.append(np.round(np.linspace(0, extent, n + 1)).astype(int))
+    halo = [math.ceil(_HALO * g) for g in field.g_sig[1:]]
+    depth = slice(0, field.shape[0])
+    tiles = []
+    for y0, y1 in zip(edges[0][:-1], edges[0][1:], strict=True):
+        for x0, x1 in zip(edges[1][:-1], edges[1][1:], strict=True):
+            core = (depth, slice(int(y0), int(y1)), slice(int(x0), int(x1)))
+            region = (
+                depth,
+                slice(max(0, int(y0) - halo[0]), min(field.shape[1], int(y1) + halo[0])),
+                slice(max(0, int(x0) - halo[1]), min(field.shape[2], int(x1) + halo[1])),
+            )
+            tiles.append(TilePlan(core, region))
+    return tuple(tiles)

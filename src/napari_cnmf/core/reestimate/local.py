@@ -1,0 +1,202 @@
+"""The light at a few pixels that is left to the components being changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.core.movie.source import WindowSource
+from napari_cnmf.core.reestimate.neuropil import explained, local_background, surroundings
+from napari_cnmf.core.reestimate.size import half_width
+from napari_cnmf.errors import CurationError, ResultError
+from napari_cnmf.model._ring import ring_grid, ring_step
+from napari_cnmf.model.components import Components
+
+_BLOCK_BYTES = 64 << 20
+_STATIC_PERCENTILE = 20.0
+_BUILTIN = "builtin"
+"""The engine whose results have a local background beside ``b f``, as they say themselves."""
+_REACH_WIDTHS = 2.0
+"""Half-widths of a cell around an edit from which its background is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """What is known at the pixels of an edit.
+
+    Attributes
+    ----------
+    pixels
+        C-order pixels of the field, ascending, ``(P,)``.
+    light
+        What the changed components have to explain, ``(P, T)`` float32: the movie less its
+        background and its other components.
+    movie
+        The movie at these pixels ``(P, T)``; ``None`` where the model stands in for it.
+    others
+        Rows of the components that stay and overlap the pixels.
+    A_others, C_others
+        Their footprints at the pixels ``(P, n)`` and traces ``(n, T)``.
+    """
+
+    pixels: NDArray[np.int64]
+    light: NDArray[np.float32]
+    movie: NDArray[np.float32] | None
+    others: NDArray[np.intp]
+    A_others: NDArray[np.float32]
+    C_others: NDArray[np.float32]
+
+
+def local_light(
+    components: Components,
+    source: WindowSource | None,
+    pixels: NDArray[np.int64],
+    leaving: NDArray[np.intp],
+    *,
+    keep_local: bool = False,
+) -> Local:
+    """Take everything but the components ``leaving`` out of the movie at ``pixels``.
+
+    Without a movie the light is what the leaving components' own traces say, ``A (C + YrA)``.
+
+    Parameters
+    ----------
+    keep_local
+        Leave in what ``b f`` misses of the background: the engine's search takes it out itself,
+        and in a large region one plane is no picture of it.
+
+    Raises
+    ------
+    CurationError
+        Without a movie, when nothing leaves: there is no light to give to a new component.
+    """
+    rows = components.A_rows[pixels]
+    touching = np.unique(rows.indices)
+    others = np.setdiff1d(touching, leaving).astype(np.intp)
+    by_column = rows.tocsc()
+    A_others = by_column[:, others].toarray().astype(np.float32)
+    C_others = np.ascontiguousarray(components.C[others], np.float32)
+    if source is None:
+        if leaving.size == 0:
+            raise CurationError(
+                "A new component needs the movie: the model holds no light that its components "
+                "do not explain. Locate the movie, then open the result again."
+            )
+        raw = components.C[leaving]
+        if components.YrA is not None:
+            raw = raw + components.YrA[leaving]
+        light = by_column[:, leaving].toarray().astype(np.float32) @ raw.astype(np.float32)
+        return Local(pixels, light, None, others, A_others, C_others)
+    movie, background = _movie_and_background(components, source, pixels, keep_local)
+    light = movie - background
+    if others.size:
+        light -= A_others @ C_others
+    return Local(pixels, light, movie, others, A_others, C_others)
+
+
+def _movie_and_background(
+    components: Components, source: WindowSource, pixels: NDArray[np.int64], keep_local: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Both ``(P, T)``."""
+    dims = components.dims
+    if components.W is not None and components.b0 is not None:
+        return _ring_background(components, source, pixels)
+    if components.b is not None and components.f is not None and components.b.shape[1]:
+        if not keep_local and components.attributes.get("engine") == _BUILTIN:
+            return _smooth_background(components, source, pixels)
+        movie = read_pixels(source, pixels, dims)
+        return movie, _low_rank(components, pixels)
+    movie = read_pixels(source, pixels, dims)
+    static = np.percentile(movie, _STATIC_PERCENTILE, axis=1, keepdims=True)
+    return movie, np.broadcast_to(static.astype(np.float32), movie.shape)
+
+
+def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """``b f`` at ``pixels``, ``(P, T)``."""
+    assert components.b is not None
+    assert components.f is not None
+    return np.asarray(
+        components.b[pixels].astype(np.float32) @ components.f.astype(np.float32), np.float32
+    )
+
+
+def _smooth_background(
+    components: Components, source: WindowSource, pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``b f`` and what of the local background it misses, from the pixels around."""
+    reach = _REACH_WIDTHS * max(half_width(components))
+    around = surroundings(pixels, components.dims, reach)
+    both = np.union1d(pixels, around)
+    movie = read_pixels(source, both, components.dims)
+    here, there = np.searchsorted(both, pixels), np.searchsorted(both, around)
+    A, rows = explained(components, around)
+    residual = movie[there] - _low_rank(components, around)
+    residual -= A @ components.C[rows].astype(np.float32)
+    missed = local_background(residual, around, pixels, components)
+    return movie[here], _low_rank(components, pixels) + missed
+
+
+def _ring_background(
+    components: Components, source: WindowSource, pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``W (Y - A C - b0) + b0`` at ``pixels``, from the pixels of their rings alone."""
+    assert components.W is not None
+    assert components.b0 is not None
+    dims, W = components.dims, components.W
+    step = ring_step(dims, W.shape[0])
+    grid = ring_grid(dims, step)
+    at = np.unravel_index(np.arange(components.n_pixels), dims)
+    node_of = np.ravel_multi_index(tuple(i // step for i in at), grid)
+    nodes, node_at = np.unique(node_of[pixels], return_inverse=True)
+    weights = W[nodes]
+    around = np.unique(weights.indices)
+    wanted = np.flatnonzero(np.isin(node_of, around))
+    needed = np.union1d(wanted, pixels)
+    movie = read_pixels(source, needed, dims)
+    b0 = components.b0[needed].astype(np.float32)[:, np.newaxis]
+    rows = components.A_rows[needed].tocsc()
+    touching = np.unique(components.A_rows[needed].indices)
+    fluctuation = movie - b0
+    fluctuation -= rows[:, touching] @ components.C[touching].astype(np.float32)
+    inside = np.searchsorted(needed, wanted)
+    column = np.searchsorted(around, node_of[wanted])
+    counts = np.bincount(column, minlength=around.size)
+    on_nodes = np.zeros((around.size, movie.shape[1]), np.float32)
+    np.add.at(on_nodes, column, fluctuation[inside])
+    on_nodes /= counts[:, np.newaxis]
+    predicted = (weights[:, around] @ on_nodes)[node_at]
+    mine = np.searchsorted(needed, pixels)
+    return movie[mine], np.asarray(predicted, np.float32) + b0[mine]
+
+
+def read_pixels(
+    source: WindowSource, pixels: NDArray[np.int64], dims: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Time courses of some pixels, ``(P, T)`` float32; reads their bounding box.
+
+    Raises
+    ------
+    ResultError
+        When the movie does not have the result's field.
+    """
+    if tuple(source.shape[1:]) != tuple(dims):
+        raise ResultError(
+            f"The movie must have the result's field {dims}, got {tuple(source.shape[1:])}. "
+            "Choose the movie that the result was made from."
+        )
+    at = np.unravel_index(pixels, dims)
+    window = tuple(slice(int(i.min()), int(i.max()) + 1) for i in at)
+    inside = np.ravel_multi_index(
+        tuple(i - part.start for i, part in zip(at, window, strict=True)),
+        tuple(part.stop - part.start for part in window),
+    )
+    n_frames = source.shape[0]
+    out = np.empty((pixels.size, n_frames), np.float32)
+    step = max(1, _BLOCK_BYTES // max(1, int(np.prod(dims)) * source.dtype.itemsize))
+    for start in range(0, n_frames, step):
+        stop = min(start + step, n_frames)
+        block = source.read_window(start, stop, window).reshape(stop - start, -1)
+        out[:, start:stop] = block[:, inside].T
+    return np.nan_to_num(out, copy=False)

@@ -1,0 +1,142 @@
+"""Pass 2 and what follows: traces and background at the full rate, calcium and spikes."""
+
+# ruff: noqa: PLR0917 (steps take their inputs by position)
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core.background.kriging import predict_background
+from napari_cnmf.core.background.modes import (
+    BackgroundModes,
+    background_rank,
+    empty_modes,
+    find_modes,
+)
+from napari_cnmf.core.background.residual import INSIDE
+from napari_cnmf.core.base.reports import Report
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.finding.gather import Found
+from napari_cnmf.core.movie.binning import Binned
+from napari_cnmf.core.movie.source import FrameSource
+from napari_cnmf.core.plan.plan import Plan
+from napari_cnmf.core.traces.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
+from napari_cnmf.core.traces.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
+from napari_cnmf.core.traces.project import Demixer, Traces, extract_traces
+from napari_cnmf.core.traces.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
+from napari_cnmf.params import CNMFParams
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """Traces and background at the full rate, whitened footprints' units.
+
+    Attributes
+    ----------
+    A
+        Whitened footprints, CSC ``(n_pixels, n)``.
+    """
+
+    A: sp.csc_matrix
+    sn: NDArray[np.float32]
+    raw: Traces
+    calcium: Deconvolved
+    modes: BackgroundModes
+    kinetics: Kinetics
+
+
+def trace(
+    source: FrameSource,
+    params: CNMFParams,
+    plan: Plan,
+    binned: Binned,
+    found: Found,
+    sn: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    workers: Workers,
+    report: Report,
+) -> Traced:
+    """Traces of what was found, by one more pass over the movie, and their deconvolution.
+
+    Parameters
+    ----------
+    sn, gain
+        Noise, and weight of the background, of each pixel ``(n_pixels,)``.
+    """
+    A = found.factors.matrix(plan.field.shape)
+    inside = found.factors.inside(plan.field.shape, INSIDE, workers)
+    if found.ring is not None:
+        ahead = found.ring.foresee(sn)
+    else:
+        ahead = predict_background(
+            found.background, found.fine_background, plan.field, inside, gain.reshape(inside.shape)
+        )
+    demixer = Demixer.build(
+        ahead.field, A, binned.mean, sn, ahead.inside, ahead.gain, workers, ahead.from_sums
+    )
+    modes = empty_modes(ahead.field)
+    if ahead.background is not None:
+        unit = (gain * np.where(np.isfinite(sn), sn, 0)).astype(np.float32)
+        rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
+        modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank, workers)
+    traces = extract_traces(
+        source, demixer, modes.readout, binned.lost, workers,
+        block_bytes=plan.block_bytes,
+        on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
+    )  # fmt: skip
+    n = A.shape[1]
+    report.progress("deconvolving", 0, n)
+    drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
+    p, temporal = params.temporal.p, params.temporal
+    kinetics = estimate_kinetics(
+        traces.raw, plan.frame_rate_hz, plan.decay_time_s, p, workers, drift=drift
+    )
+    _say_kinetics(kinetics, plan, report)
+    if temporal.fudge_factor is not None:
+        kinetics = kinetics.shrunk(temporal.fudge_factor, plan.frame_rate_hz)
+    s_min = temporal.s_min or 0.0
+    calcium = deconvolve(
+        traces.raw, kinetics.decay_s, kinetics.rise_s, plan.frame_rate_hz,
+        p=p, s_min=s_min / footprint_norms(A, sn) if s_min > 0 else s_min,
+        workers=workers, drift=drift,
+        # A trace is what exceeds the mean image; where that is 0, so is the trace with it.
+        stands_out=STANDS_OUT if found.fine_background is None else STANDS_OUT_ONE_PHOTON,
+        least_baseline=-demixer.level_in_mean() if temporal.bas_nonneg else None,
+        on_rows=lambda done: report.progress("deconvolving", done, n),
+    )  # fmt: skip
+    return Traced(A, sn, traces, calcium, modes, kinetics)
+
+
+def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:
+    """Whitened footprints times the noise of their pixels, 0 where that is infinite.
+
+    The pattern is shared with ``A``.
+    """
+    unit = np.where(np.isfinite(sn), sn, 0).astype(np.float32)
+    return sp.csc_matrix((A.data * unit[A.indices], A.indices, A.indptr), shape=A.shape)
+
+
+def footprint_norms(A: sp.csc_matrix, sn: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Norm of each whitened footprint in units of the movie ``(n_components,)``, 1 if empty.
+
+    A trace times it is that of the result, whose footprints have norm 1.
+    """
+    n = A.shape[1]
+    energy = in_movie_units(A, sn).data.astype(np.float64) ** 2
+    norm = np.sqrt(np.bincount(np.repeat(np.arange(n), np.diff(A.indptr)), energy, n))
+    return np.where(norm > 0, norm, 1.0)
+
+
+def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
+    if kinetics.n_events < MIN_EVENTS:
+        report.note(f"Too few isolated events to measure it: decay time {plan.decay_time_s} s.")
+        return
+    decay, rise = float(np.median(kinetics.decay_s)), float(np.median(kinetics.rise_s))
+    report.note(
+        f"{kinetics.n_events} isolated events decay within {decay:.2f} s and rise within "
+        f"{rise:.2f} s (data.decay_time: {plan.decay_time_s} s)."
+    )

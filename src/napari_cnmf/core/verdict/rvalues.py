@@ -1,0 +1,226 @@
+"""Spatial correlation of footprints with the movie, by CaImAn's definition.
+
+For each component, the mean frame around its ten highest peaks, less the frames in which
+overlapping components peak, is correlated with its footprint over the footprint's pixels.
+"""
+
+# ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from napari_cnmf.core.base.compiling import kernel_for_frames
+from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.movie.reading import frame_blocks, read_blocks
+from napari_cnmf.core.movie.source import FrameSource
+
+N_PEAKS = 10
+_HEIGHT = 0.3
+_OVERLAP = 0.1
+_BLOCK_BYTES = 16 << 20
+"""Of the movie that is read at a time: here it comes on top of all traces of the result."""
+_TRACES, _VALUES = 64, 200_000
+"""So many traces at a time, and values of them: half a dozen copies of them are made."""
+
+
+def find_peaks(
+    C: NDArray[np.floating], most: int, height: float = _HEIGHT
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The highest peaks of each trace.
+
+    Parameters
+    ----------
+    C
+        ``(n_traces, n_frames)``.
+    most
+        So many of each.
+    height
+        Of its range, above which a local maximum counts; a plateau counts once.
+
+    Returns
+    -------
+    trace, frame
+        Of each peak, by trace, highest first; the middle of a plateau, the later one of equals.
+    """
+    n_traces, n_frames = C.shape
+    # Runs of equal values are one point each; all traces in one row, for numpy's sake.
+    new = np.ones(C.shape, np.bool_)
+    np.not_equal(C[:, 1:], C[:, :-1], out=new[:, 1:])
+    starts = np.flatnonzero(new)
+    value, trace = C.ravel()[starts], starts // n_frames
+    length = np.diff(starts, append=C.size)
+    level = height * (C.max(1) - C.min(1)) + C.min(1)
+    is_top = (value[1:-1] > value[:-2]) & (value[1:-1] > value[2:])
+    is_top &= (trace[1:-1] == trace[:-2]) & (trace[1:-1] == trace[2:])
+    is_top &= value[1:-1] > level[trace[1:-1]]
+    run = np.flatnonzero(is_top) + 1
+    frame = starts[run] - trace[run] * n_frames + (length[run] - 1) // 2
+    order = np.lexsort((-frame, -value[run], trace[run]))
+    trace, frame = trace[run][order], frame[order]
+    rank = np.arange(len(trace)) - np.searchsorted(trace, np.arange(n_traces))[trace]
+    return trace[rank < most], frame[rank < most]
+
+
+def activity_frames(
+    C: NDArray[np.floating], before: int, after: int, workers: Workers
+) -> list[NDArray[np.int64]]:
+    """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
+    n_frames = C.shape[1]
+    at_once = max(1, min(_TRACES, _VALUES // max(1, n_frames)))
+
+    def frames_of(start: int) -> list[NDArray[np.int64]]:
+        rows = C[start : start + at_once]
+        trace, peak = find_peaks(rows, N_PEAKS)
+        active = np.zeros(rows.shape, np.bool_)
+        around = np.clip(peak[:, None] + np.arange(before, after), 0, n_frames - 1)
+        active[trace[:, None], around] = True
+        return [np.flatnonzero(row) for row in active]
+
+    parts = workers.map(frames_of, range(0, len(C), at_once))
+    return [frames for part in parts for frames in part]
+
+
+def own_frames(
+    A: sp.csc_matrix, active: list[NDArray[np.int64]], n_frames: int, workers: Workers
+) -> list[NDArray[np.int64]]:
+    """Active frames of each component less those of components overlapping it by > 0.1."""
+    norm = np.sqrt(np.asarray(A.multiply(A).sum(0))).ravel()
+    unit = A @ sp.diags(1 / np.maximum(norm, 1e-30))
+    overlap = (unit.T @ unit).tocsr()
+
+    def own(start: int) -> list[NDArray[np.int64]]:
+        is_taken = np.zeros(n_frames, np.bool_)
+        out = []
+        for k in range(start, min(start + _TRACES, len(active))):
+            row = slice(overlap.indptr[k], overlap.indptr[k + 1])
+            others = overlap.indices[row][overlap.data[row] > _OVERLAP]
+            taken = [active[j] for j in others if j != k]
+            for other in taken:
+                is_taken[other] = True
+            left = active[k][~is_taken[active[k]]]
+            for other in taken:
+                is_taken[other] = False
+            out.append(left if len(left) else active[k])
+        return out
+
+    parts = workers.map(own, range(0, len(active), _TRACES))
+    return [frames for part in parts for frames in part]
+
+
+_SIGNATURE = (
+    "void({0}[:, ::1], int32[::1], int32[::1], int64[::1], int64[::1], float64[::1], int64, int64)"
+)
+
+
+@kernel_for_frames(_SIGNATURE)
+def _add_frames(
+    frames: NDArray[Any],
+    indptr: NDArray[np.int32],
+    indices: NDArray[np.int32],
+    first: NDArray[np.int64],
+    which: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    start: int,
+    stop: int,
+) -> None:
+    """Add ``frames[which[first[k]:first[k + 1]]]`` at the pixels of component k."""
+    for k in range(start, stop):
+        for n in range(first[k], first[k + 1]):
+            frame = frames[which[n]]
+            for i in range(indptr[k], indptr[k + 1]):
+                sums[i] += frame[indices[i]]
+
+
+def spatial_correlation(
+    source: FrameSource,
+    A: sp.csc_matrix,
+    C: NDArray[np.floating],
+    frame_rate_hz: float,
+    workers: Workers,
+    *,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> NDArray[np.float64]:
+    """``r`` of each component ``(n_components,)``; 0 where it never peaks.
+
+    Parameters
+    ----------
+    source
+        The movie, read once more.
+    A
+        Footprints ``(n_pixels, n_components)``, pixels in C order.
+    C
+        Denoised traces ``(n_components, n_frames)``.
+    """
+    A = A.tocsc()
+    A.sort_indices()
+    before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
+    after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
+    frames_of = own_frames(A, activity_frames(C, before, after, workers), C.shape[1], workers)
+    sums = np.zeros(A.nnz)
+    indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
+    n_pixels = A.shape[0]
+    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, _BLOCK_BYTES)
+    # One list of all frames, ordered by block, then by component, then by frame.
+    owner = np.repeat(np.arange(len(frames_of)), [len(f) for f in frames_of])
+    wanted = np.concatenate([*frames_of, np.zeros(0, np.int64)]).astype(np.int64)
+    # Numbers as short as can be are sorted ten times faster.
+    lies_in = np.searchsorted(edges, wanted, side="right") - 1
+    lies_in = lies_in.astype(np.min_scalar_type(len(edges)))
+    order = np.argsort(lies_in, kind="stable")
+    owner, wanted = owner[order], wanted[order]
+    ends = np.searchsorted(lies_in[order], np.arange(len(edges)))
+    for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
+        inside = slice(ends[block], ends[block + 1])
+        first = np.searchsorted(owner[inside], np.arange(len(frames_of) + 1)).astype(np.int64)
+        which = wanted[inside] - start
+
+        def work(
+            a: int,
+            b: int,
+            frames: NDArray[Any] = frames,
+            first: NDArray[np.int64] = first,
+            which: NDArray[np.int64] = which,
+        ) -> None:
+            _add_frames(frames, indptr, indices, first, which, sums, a, b)
+
+        workers.ranges(work, len(C), 64)
+        on_block(start + len(frames))
+
+    return _correlate(A, sums, np.array([len(frames) for frames in frames_of], np.int64))
+
+
+def _correlate(
+    A: sp.csc_matrix, sums: NDArray[np.float64], n_frames: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Pearson's r of each footprint with its mean frame, over its positive pixels.
+
+    NaN where one of them is constant, or the movie is not finite.
+    """
+    n = A.shape[1]
+    owner = np.repeat(np.arange(n), np.diff(A.indptr))
+    positive = A.data > 0
+    owner, a = owner[positive], A.data[positive].astype(np.float64)
+    n_pixels = np.bincount(owner, minlength=n)
+    has_both = (n_frames > 0) & (n_pixels >= 3)
+    mean = sums[positive] / np.maximum(n_frames, 1)[owner]
+
+    def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(owner, weights=values, minlength=n), np.float64)
+
+    def centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(values - (total(values) / np.maximum(n_pixels, 1))[owner], np.float64)
+
+    size = np.sqrt(total(a**2) * total(mean**2))
+    a, mean = centred(a), centred(mean)
+    norm = np.sqrt(total(a**2) * total(mean**2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # What rounding leaves of a constant is none.
+        r = np.where(norm > 1e-12 * size, total(a * mean) / norm, np.nan)
+    return np.where(has_both, r, 0.0)

@@ -50,8 +50,12 @@ def neighbour_pairs(factors: Factors) -> NDArray[np.int64]:
 def overlap_slices(
     corner_a: NDArray[np.int64], corner_b: NDArray[np.int64], box: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """The common pixels of two boxes, in the coordinates of each."""
-    d = corner_b - corner_a
+    """Return the common pixels of two boxes, in the coordinates of each; none where they are apart.
+
+    Pieces of one large region are merged in a chain, so that two boxes of a group may lie anywhere.
+    """
+    # Boxes that are further apart than they are long must not give slices that count from the end.
+    d = [int(np.clip(s, -n, n)) for s, n in zip(corner_b - corner_a, box, strict=True)]
     in_a = tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(d, box, strict=True))
     in_b = tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(d, box, strict=True))
     return in_a, in_b
@@ -197,9 +201,12 @@ def _fuse(R: NDArray[np.float32], parts: Factors) -> Factors:
 def clip_box(
     corner: NDArray[np.int64], box: tuple[int, ...], shape: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """The part of a box inside the field, in the field's and in the box's coordinates."""
+    """Return the part of a box inside the field, in the field's and in the box's coordinates.
+
+    Both are empty for a box that lies outside of the field.
+    """
     region = tuple(
-        slice(max(0, int(c)), min(n, int(c) + b))
+        slice(min(max(0, int(c)), n), min(n, max(0, int(c) + b)))
         for c, b, n in zip(corner, box, shape, strict=True)
     )
     local = tuple(

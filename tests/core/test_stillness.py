@@ -52,6 +52,35 @@ def test_a_still_movie_is_left_in_peace(knobs: dict[str, Any]) -> None:
     assert stillness_warning(residual_shifts(X, sn)) is None
 
 
+@pytest.mark.parametrize("n_cells", [1, 3, 6, 15])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_few_cells_on_an_even_background_do_not_move(n_cells: int, seed: int) -> None:
+    """A corrected movie, or sparse expression: most of the field has nothing to follow."""
+    rng = np.random.default_rng(100 * n_cells + seed)
+    n_frames, height, width = 700, 64, 80
+    movie = rng.normal(300, 12, (n_frames, height, width))
+    yy, xx = np.mgrid[:height, :width]
+    for _ in range(n_cells):
+        y, x, radius = rng.integers(8, height - 8), rng.integers(8, width - 8), rng.uniform(2, 5)
+        trace = np.zeros(n_frames)
+        trace[rng.choice(n_frames, 10)] = rng.uniform(50, 300)
+        for t in range(1, n_frames):
+            trace[t] += rng.uniform(0.85, 0.97) * trace[t - 1]
+        blob = np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / (2 * radius**2))
+        movie += blob * trace[:, None, None]
+    X, sn = bins_of(movie, 5)
+    assert stillness_warning(residual_shifts(X, sn)) is None
+
+
+def test_light_that_changes_over_a_vignette_is_not_motion() -> None:
+    rng = np.random.default_rng(5)
+    yy, xx = np.mgrid[:96, :96]
+    vignette = 400 * np.exp(-((yy - 48) ** 2 + (xx - 48) ** 2) / (2 * 45**2))
+    light = 1 + 0.2 * np.sin(np.arange(500) / 20)
+    X, sn = bins_of(vignette * light[:, None, None] + rng.normal(0, 5, (500, 96, 96)), 5)
+    assert stillness_warning(residual_shifts(X, sn)) is None
+
+
 def test_a_background_that_moves_is_not_a_movie_that_moves() -> None:
     config = OnePhotonSimulation.build(n_frames=400, size=(96, 96), n_cells=20, seed=4)
     X, sn = bins_of(simulate_one_photon(config).array(), 5)

@@ -5,6 +5,9 @@ Small motion is read from the gradients of the mean image: a shift of d pixels c
 are registered as motion correction registers frames, on a part of the field, and what would be
 corrected is what still moves. In noisy movies the template follows the noise, and the gradients
 count again.
+
+Motion moves both halves of the field alike. Noise, cells that fire and light that changes do not:
+shifts count only where those of the two halves agree.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ _STILL_MAX_PX = 0.6
 _TRUSTED_ERROR_PX = 0.15
 _LARGE_SD_PX = 0.7
 """Registered motion counts if its error bars are small, or it is larger than noise makes it."""
+_AGREEMENT_SD = 4.0
+"""Correlation of the two halves' shifts from which on they agree, in standard deviations of what
+independent halves give, ``1 / sqrt(n - 1)``: three tiles of two axes are looked at in each run, and
+less than one still movie in a thousand shall be said to move."""
 _ERROR_BAR_VARIANCE = 1.3
 """Shifts scatter more than Fisher's bound says: neurons that fire are no noise."""
 
@@ -60,14 +67,67 @@ def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[
     regressed = _regressed(frames[:, 0], noise)
     if regressed.std(axis=0).max() < _STILL_SD_PX and np.abs(regressed).max() < _STILL_MAX_PX:
         return regressed
-    registered, error_px = _registered(frames)
+    registered, seen, error_px = _registered(frames)
+    if not seen.any():
+        return np.zeros((1, 2))
     if error_px < _TRUSTED_ERROR_PX or registered.std(axis=0).max() > _LARGE_SD_PX:
-        return registered
-    return regressed
+        shifts, by_registration = registered[seen], True
+    else:
+        shifts, by_registration = regressed, False
+    if stillness_warning(shifts) and not _halves_agree(frames, noise, by_registration):
+        return np.zeros((1, 2))
+    return shifts
 
 
-def _registered(frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-    """Shifts of the bins ``(n, 1, Y, X)`` that show something, and their error in px."""
+def _halves_agree(
+    frames: NDArray[np.float32], noise: NDArray[np.float32], by_registration: bool
+) -> bool:
+    """Whether two halves of the field, each looked at alone, show the same shifts over time.
+
+    Parameters
+    ----------
+    frames
+        Bins ``(n, 1, Y, X)``.
+    noise
+        Noise of the pixels ``(Y, X)``.
+    by_registration
+        Whether to register the halves, where they are large enough; else their gradients are used.
+    """
+    axis = int(np.argmax(noise.shape))
+    middle = noise.shape[axis] // 2
+    halves = []
+    seen = np.ones(len(frames), np.bool_)
+    for part in (slice(None, middle), slice(noise.shape[axis] - middle, None)):
+        where = (part, slice(None)) if axis == 0 else (slice(None), part)
+        half = np.ascontiguousarray(frames[:, :, *where])
+        if by_registration and middle >= _MIN_SIDE:
+            shifts, half_seen, _ = _registered(half)
+            seen &= half_seen
+        else:
+            shifts = _regressed(half[:, 0], noise[where])
+        halves.append(shifts)
+    if np.count_nonzero(seen) < 4:
+        return False
+    one, other = (half[seen] - half[seen].mean(axis=0) for half in halves)
+    size = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    correlation = (one * other).sum(axis=0) / np.maximum(size, 1e-12)
+    return bool(correlation.max() * np.sqrt(np.count_nonzero(seen) - 1) > _AGREEMENT_SD)
+
+
+def _registered(
+    frames: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], float]:
+    """Register the bins ``(n, 1, Y, X)`` to each other.
+
+    Returns
+    -------
+    shifts
+        In px, ``(n, 2)``.
+    seen
+        Which bins showed something to follow ``(n,)``.
+    error_px
+        Mean error of the shifts of these bins in px.
+    """
     # compiled kernels are loaded by those who run it, not by those who import this
     from napari_cnmf.core.motion.rigid import (
         build_template,
@@ -94,10 +154,12 @@ def _registered(frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], float
         template, found = refine_template(band, spectra, template, found, workers=workers)
     seen = ~is_lost(template, found)
     if np.count_nonzero(seen) < 3:
-        return np.zeros((1, 2)), 0.0
+        return np.zeros((n, 2)), np.zeros(n, np.bool_), 0.0
     by_noise = _ERROR_BAR_VARIANCE * shift_variance(template, found)[seen, 1:].mean(axis=0)
     error_px = float(np.sqrt(by_noise.mean()))
-    return _without_noise(found.shifts[seen, 1:], by_noise), error_px
+    shifts = np.zeros((n, 2))
+    shifts[seen] = _without_noise(found.shifts[seen, 1:], by_noise)
+    return shifts, seen, error_px
 
 
 def _regressed(frames: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -58,3 +58,25 @@ def test_lowest_and_newest_are_tried_on_every_system() -> None:
     assert {row["os"] for row in matrix["include"] if row["dependencies"] == "lowest"} == set(
         matrix["os"]
     )
+
+
+def test_readme_on_pypi_has_no_relative_links() -> None:
+    """PyPI shows the README without the files around it."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert re.search(r"\]\((?!https?://|#)", text), "the README itself links to its neighbours"
+    for rule in config["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    assert not re.search(r"\]\((?!https?://|#)", text)
+
+
+def test_the_conda_recipe_asks_for_what_pip_installs() -> None:
+    recipe = loaded("conda/recipe.yaml")
+    assert recipe["context"]["version"] == PROJECT["version"]
+    names = {"dask[array]": "dask-core", "matplotlib": "matplotlib-base"}
+    wanted = set()
+    for dependency in PROJECT["dependencies"]:
+        match = re.fullmatch(r"([\w\-\[\]]+)(.*)", dependency)
+        assert match is not None
+        wanted.add(f"{names.get(match[1], match[1])} {match[2]}")
+    assert wanted == {d for d in recipe["requirements"]["run"] if not d.startswith("python ")}

@@ -40,11 +40,14 @@ class Lattice:
         Number of sites along (Z, Y, X).
     taps
         Filter along each axis, ``(2 h + 1,)`` float32, sum of squares 1.
+    g_sig
+        Half-width of a cell along (Z, Y, X) in pixels.
     """
 
     step: tuple[int, int, int]
     shape: tuple[int, int, int]
     taps: tuple[NDArray[np.float32], ...]
+    g_sig: tuple[float, float, float]
 
     @classmethod
     def over(cls, field: Field) -> Lattice:
@@ -56,7 +59,7 @@ class Lattice:
             tap = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
             taps.append((tap / np.sqrt((tap**2).sum())).astype(np.float32))
         shape = [math.ceil(n / s) for n, s in zip(field.shape, step, strict=True)]
-        return cls((step[0], step[1], step[2]), (shape[0], shape[1], shape[2]), tuple(taps))
+        return cls((step[0], step[1], step[2]), (shape[0], shape[1], shape[2]), tuple(taps), field.g_sig)
 
     @property
     def half(self) -> tuple[int, int, int]:

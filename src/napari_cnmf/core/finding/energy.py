@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from napari_cnmf.core.base.compiling import inline_kernel, kernel
 from napari_cnmf.core.base.factors import Factors
@@ -37,6 +38,17 @@ _HALVINGS = 28
 """Of the range of the sample: what is left is the last bit of a value."""
 
 
+BUSY_RATIO = 1.5
+"""Spread of a site's trace over that of the sites around it from which on its own activity is
+suspected in it. Noise and neuropil change little over the few gSig between."""
+RING_GSIG = (2.5, 5.0)
+"""Inner and outer radius of what counts as around a site: a cell and its blur reach to 2 gSig."""
+_SKEWNESS_SD = 2.0
+"""Skewness of a trace's changes from which on they are those of calcium, in standard deviations
+``sqrt(6 / n)`` of what symmetric changes give: calcium rises within a bin and falls over several."""
+_LOWEST, _LOWEST_SD = 0.02, 1.3
+"""Quantile of a busy trace that is quiet, and its depth below the baseline in standard deviations:
+in the middle of -2.05 (hardly ever busy) and -.25 (busy for 95 % of the time)."""
 _SITES = 256
 """Sites that a thread measures in one go."""
 
@@ -155,12 +167,22 @@ def _energy_sites(
 
 
 def trace_energies(
-    C: NDArray[np.float32], least_sigma: NDArray[np.float32]
+    C: NDArray[np.float32], least_sigma: NDArray[np.float32], most_sigma: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``E+`` and ``E-`` of traces ``(n, n_bins)``, their noise ``least_sigma (n,)`` at least."""
+    """Return ``E+`` and ``E-`` of traces.
+
+    Parameters
+    ----------
+    C
+        Traces of bins ``(n, n_bins)``.
+    least_sigma, most_sigma
+        Bounds of their noise ``(n,)``, in units of the traces.
+    """
     state = np.zeros((5, len(C)), np.float32)
     _measure_sites(C, state[0], state[1], 0, len(C))
-    state[1] = np.maximum(state[1], least_sigma)
+    busy = np.flatnonzero(state[1] > most_sigma)
+    state[1] = np.clip(state[1], least_sigma, most_sigma)
+    state[0, busy] = quiet_level(C[busy], state[1, busy])
     _energy_sites(C, state, np.arange(len(C), dtype=np.int32), 0, len(C))
     return state[2], state[3]
 
@@ -176,11 +198,14 @@ class EnergyMap:
     state
         ``(5, n_sites)``: centre and standard deviation of each site's noise, ``E+``, ``E-``, and
         the energy explained so far.
+    busy
+        Sites whose noise is that of the sites around them, ``(n_busy,)``.
     """
 
     lattice: Lattice
     F: NDArray[np.float32]
     state: NDArray[np.float32]
+    busy: NDArray[np.int64]
 
     @property
     def n_bins(self) -> int:
@@ -190,6 +215,15 @@ class EnergyMap:
     def explained(self) -> NDArray[np.float32]:
         """Energy explained so far at each site ``(n_sites,)``."""
         return np.asarray(self.state[4], np.float32)
+
+    def noise_ratio(self, sites: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Most noise of a component at each site ``(n,)``, over that of white noise alone.
+
+        Infinite but at busy sites, where a component's own activity would be taken for noise.
+        """
+        white = math.sqrt(1 + DECAY**2)
+        ratio = BUSY_RATIO * self.state[1, sites] / np.float32(white)
+        return np.where(np.isin(sites, self.busy), ratio, np.inf).astype(np.float32)
 
     def take_out(self, factors: Factors, workers: Workers) -> None:
         """Take components out of the map, no two of which are seen by one site.
@@ -201,9 +235,21 @@ class EnergyMap:
         columns = self.lattice.seen(factors).columns(self.lattice.shape)
         take_columns(self.F, columns, courses, workers)
         sites = columns.rows
+        self._measure_busy(sites[np.isin(sites, self.busy)])
         workers.ranges(
             lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
         )
+
+    def _measure_busy(self, sites: NDArray[np.int64]) -> None:
+        """Renew the baseline of busy sites: activity that was taken out no longer hides it."""
+        if len(sites) == 0:
+            return
+        F, centre, sigma = self.F[sites], *np.zeros((2, len(sites)), np.float32)
+        _measure_sites(F, centre, sigma, 0, len(sites))
+        noise = self.state[1, sites]
+        still = sigma > BUSY_RATIO * noise
+        centre[still] = quiet_level(F[still], noise[still])
+        self.state[0, sites] = centre
 
     def score(self) -> NDArray[np.float32]:
         """Energy in favour of a component at each site ``(n_sites,)``.
@@ -257,9 +303,68 @@ def map_energy(
 
     workers.ranges(measure, n, _SITES)
     state[1] = steady_sigma(state[1], lattice)
+    noise, busy = noise_of_busy_sites(F, state[1], lattice)
+    state[1, busy] = noise
+    state[0, busy] = quiet_level(F[busy], noise)
     sites = np.arange(n, dtype=np.int32)
     workers.ranges(lambda a, b: _energy_sites(F, state, sites, a, b), n, step)
-    return EnergyMap(lattice, F, state)
+    return EnergyMap(lattice, F, state, busy)
+
+
+def noise_of_busy_sites(
+    F: NDArray[np.float32], sigma: NDArray[np.float32], lattice: Lattice
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Find the sites whose spread is their own activity, and the noise around them.
+
+    The lower quantiles of a cell that is active for most of the time are activity themselves: its
+    noise would be taken for ten times what it is, and the cell for silent. A site counts as busy
+    where its spread stands out of what is around it, and its trace changes as calcium does, with
+    fast rises and slow falls; what pulsates or flickers rises and falls alike.
+
+    Parameters
+    ----------
+    F
+        Filtered residual ``(n_sites, n_bins)``.
+    sigma
+        Spread of each site's lower side ``(n_sites,)``; 0 where nothing is seen.
+
+    Returns
+    -------
+    noise
+        Noise of the busy sites ``(n_busy,)``.
+    busy
+        Their indices ``(n_busy,)``.
+    """
+    around = _median_around(sigma.reshape(lattice.shape), lattice).ravel()
+    busy = np.flatnonzero((sigma > BUSY_RATIO * around) & (around > 0))
+    changes = np.diff(F[busy], axis=1).astype(np.float64)
+    changes -= changes.mean(axis=1, keepdims=True)
+    variance = np.maximum((changes**2).mean(axis=1), 1e-30)
+    skewness = (changes**3).mean(axis=1) / variance**1.5
+    busy = busy[skewness > _SKEWNESS_SD * math.sqrt(6 / max(changes.shape[1], 1))]
+    return around[busy].astype(np.float32), busy
+
+
+def quiet_level(traces: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Baseline of traces ``(n, n_bins)`` that are active for most of the time, ``(n,)``."""
+    if len(traces) == 0:
+        return np.zeros(0, np.float32)
+    return np.asarray(np.quantile(traces, _LOWEST, axis=1) + _LOWEST_SD * noise, np.float32)
+
+
+def _median_around(sigma: NDArray[np.float32], lattice: Lattice) -> NDArray[np.float32]:
+    """Median of sigma over the sites on a ring around each, in its plane; NaN-free, 0 outside."""
+    inner, outer = (
+        [r * lattice.g_sig[axis] / lattice.step[axis] for axis in (1, 2)] for r in RING_GSIG
+    )
+    reach = [min(math.ceil(o), (n - 1)) for o, n in zip(outer, sigma.shape[1:], strict=True)]
+    y, x = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    ring = ((y / outer[0]) ** 2 + (x / outer[1]) ** 2 <= 1) & (
+        (y / inner[0]) ** 2 + (x / inner[1]) ** 2 >= 1
+    )
+    if not ring.any():
+        return sigma
+    return median_filter(sigma, footprint=ring[None], mode="nearest")
 
 
 def steady_sigma(sigma: NDArray[np.float32], lattice: Lattice) -> NDArray[np.float32]:

@@ -238,7 +238,8 @@ def _peel_sites(
     squared = np.maximum((some.flat**2).sum(1), np.float32(1e-30))
     # c = a'R / a'a of each alone.
     some.C[:] = columns.onto(flat_rows(R), workers) / squared[:, None]
-    up, down = trace_energies(some.C, np.float32(0.8) / np.sqrt(squared))
+    white = 1 / np.sqrt(squared)
+    up, down = trace_energies(some.C, 0.8 * white, energy.noise_ratio(sites[worth]) * white)
     own = np.zeros(n, np.float32)
     own[worth] = up - both_ways(down, n_bins)
     weak = ~(own[worth] >= energy_threshold(n_bins))

@@ -54,7 +54,11 @@ class Place:
 
 @kernel("float32(float32[::1], float32[::1])")
 def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float32:
-    """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``."""
+    """``out = max(c - centre - 2 sigma, 0)``; returns ``<c, out>``.
+
+    A trace that is active for most of the time has its centre and sigma from activity, and nothing
+    stands out of them: what lies above its mean is taken then.
+    """
     work = np.empty(min(_SAMPLES, len(c)), np.float32)
     centre, sigma = lower_side_scale(c, work)
     level = centre + np.float32(2.0) * sigma
@@ -63,6 +67,15 @@ def soft_threshold(c: NDArray[np.float32], out: NDArray[np.float32]) -> np.float
         v = max(c[t] - level, np.float32(0.0))
         out[t] = v
         total += v * c[t]
+    if not total > 0:
+        mean = np.float32(0.0)
+        for t in range(len(c)):
+            mean += c[t]
+        mean /= np.float32(len(c))
+        for t in range(len(c)):
+            v = max(c[t] - mean, np.float32(0.0))
+            out[t] = v
+            total += v * c[t]
     return total
 
 

@@ -59,7 +59,9 @@ class Lattice:
             tap = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
             taps.append((tap / np.sqrt((tap**2).sum())).astype(np.float32))
         shape = [math.ceil(n / s) for n, s in zip(field.shape, step, strict=True)]
-        return cls((step[0], step[1], step[2]), (shape[0], shape[1], shape[2]), tuple(taps), field.g_sig)
+        return cls(
+            (step[0], step[1], step[2]), (shape[0], shape[1], shape[2]), tuple(taps), field.g_sig
+        )
 
     @property
     def half(self) -> tuple[int, int, int]:

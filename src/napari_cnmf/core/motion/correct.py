@@ -79,7 +79,9 @@ def correct_motion(
     from napari_cnmf.core.motion.template import Workers
 
     settings = resolve_settings(tuple(source.shape), np.dtype(source.dtype), params)
-    band = plan_band(settings.dims, settings.max_shifts, settings.highpass_px)
+    band = plan_band(
+        settings.dims, settings.max_shifts, settings.highpass_px, settings.cutoff_cycles_px
+    )
     progress = on_progress or _ignore_progress
     warn = on_warning or _ignore_text
     log = on_log or _ignore_text

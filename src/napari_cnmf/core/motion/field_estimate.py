@@ -130,6 +130,8 @@ class _Fit:
         for i in range(MAX_ROUNDS):
             self.estimator.check()
             b, residuals = model.scores(frames, bounds, c, workers, learn=True)
+            # What is the same in all frames is an error of the template, and no bending.
+            b -= b[~self.lost[rows]].mean(axis=0)
             evidence = Evidence(model.H, positions, b, course)
             limit = 2 * self.estimator.settings.max_deviation
             prior = pick_prior(evidence, lengths, limit, prior)

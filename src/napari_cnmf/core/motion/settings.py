@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_cnmf.core.motion.spectrum import HIGHPASS_PX
+from napari_cnmf.core.motion.spectrum import CELL_CUTOFF, CUTOFF_CYCLES_PX, HIGHPASS_PX
 from napari_cnmf.errors import MovieError, ParameterError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Settings:
         px.
     highpass_px
         Width of the high-pass box, odd.
+    cutoff_cycles_px
+        Highest frequency that is compared, cycles per px.
     border
         ``"copy"``, ``"nan"``, ``"min"`` or ``"zero"``.
     out_dtype
@@ -40,6 +42,7 @@ class Settings:
     n_frames: int
     max_shifts: tuple[float, float, float]
     highpass_px: int
+    cutoff_cycles_px: float
     border: str
     out_dtype: np.dtype[Any]
     n_passes: int
@@ -104,15 +107,18 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
     border = _border(motion.border_nan)
     keep_dtype = np.dtype(dtype).kind in "ui" and border != "nan"
     gSig_filt = motion.gSig_filt
-    highpass = HIGHPASS_PX
+    highpass, cutoff = HIGHPASS_PX, CUTOFF_CYCLES_PX
     if gSig_filt is not None:
-        highpass = 2 * round(2 * float(np.mean(np.atleast_1d(gSig_filt)[-2:]))) + 1
+        half_width_px = float(np.mean(np.atleast_1d(gSig_filt)[-2:]))
+        highpass = 2 * round(2 * half_width_px) + 1
+        cutoff = min(cutoff, CELL_CUTOFF / max(half_width_px, 1e-6))
     return Settings(
         dims=(int(dims[0]), int(dims[1]), int(dims[2])),
         ndim=ndim,
         n_frames=int(shape[0]),
         max_shifts=max_shifts,
         highpass_px=max(3, highpass),
+        cutoff_cycles_px=cutoff,
         border=border,
         out_dtype=np.dtype(dtype) if keep_dtype else np.dtype(np.float32),
         n_passes=max(1, int(motion.niter_rig)),

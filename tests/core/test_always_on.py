@@ -28,7 +28,7 @@ def background(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def bursting(rng: np.random.Generator, duty: float, decay_s: float) -> NDArray[np.float64]:
-    """Calcium in bursts for the share ``duty`` of the time, 1.5 events of size one for each decay."""
+    """Calcium in bursts for the share ``duty`` of the time, 1.5 events of size one a decay."""
     rate_hz = 1.5 / decay_s
     on, t = np.zeros(N_FRAMES, np.bool_), 0
     while t < N_FRAMES:

@@ -45,7 +45,7 @@ RING_GSIG = (2.5, 5.0)
 """Inner and outer radius of what counts as around a site: a cell and its blur reach to 2 gSig."""
 _SKEWNESS_SD = 2.0
 """Skewness of a trace's changes from which on they are those of calcium, in standard deviations
-``sqrt(6 / n)`` of what symmetric changes give: calcium rises within a bin and falls over several."""
+``sqrt(6 / n)`` of what symmetric changes give: calcium rises in a bin and falls over several."""
 _LOWEST, _LOWEST_SD = 0.02, 1.3
 """Quantile of a busy trace that is quiet, and its depth below the baseline in standard deviations:
 in the middle of -2.05 (hardly ever busy) and -.25 (busy for 95 % of the time)."""

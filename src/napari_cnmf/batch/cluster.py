@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CLUSTER_KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+_GONE = frozenset({"connecting", "closing", "closed"})
+"""States of a dask client whose scheduler does not answer."""
 IN_FLIGHT = 1000
 """Items handed to the scheduler at once; it keeps those that have no machine yet."""
 
@@ -49,7 +51,7 @@ class DaskLauncher:
             key=f"napari-cnmf-{item.uuid}-{item.status.attempts}",
             pure=False,
         )
-        return DaskHandle(item, future)
+        return DaskHandle(item, future, self._client)
 
 
 class DaskHandle:
@@ -57,17 +59,23 @@ class DaskHandle:
 
     exit_code: int | None = None
 
-    def __init__(self, item: Item, future: Any) -> None:
+    def __init__(self, item: Item, future: Any, client: Any) -> None:
         self._item = item
         self._future = future
+        self._client = client
 
     def ended(self) -> bool:
-        return bool(self._future.done())
+        return bool(self._future.done()) or self._client.status in _GONE
+
+    @property
+    def is_lost(self) -> bool:
+        """The scheduler is gone, or has forgotten the item."""
+        return self._client.status in _GONE or self._future.status in ("cancelled", "lost")
 
     @property
     def problem(self) -> str | None:
         """Why the scheduler could not run it: the machine died too often, no batch there."""
-        if self._future.status != "error":
+        if self._future.status != "error" or self.is_lost:
             return None
         error = self._future.exception()
         return str(error) if isinstance(error, BatchError) else f"{type(error).__name__}: {error}"

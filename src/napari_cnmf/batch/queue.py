@@ -265,6 +265,15 @@ class Queue:
     def _settle(self, entry: _Running) -> None:
         """Its process has ended: make its status true, and say so."""
         item = entry.item
+        has_begun = item.stored_state not in (State.QUEUED, State.WAITING)
+        if entry.handle.is_lost and not has_begun and not entry.verdict.cancelled:
+            self._given_up.add(item.uuid)
+            self._problem(
+                None,
+                "The dask scheduler is gone. What it had not begun stays queued: start the items "
+                "again when a scheduler answers.",
+            )
+            return
         if (problem := entry.handle.problem) is not None:
             entry.verdict.problem = problem
         try:
@@ -328,7 +337,7 @@ class Queue:
         return False
 
     def _adopt(self, item: Item) -> None:
-        handle = adopt(item.status.process)
+        handle = adopt(item.status.process, item.folder)
         if handle is not None:
             self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s))
             self._emit(QueueEvent(QueueEventKind.STARTED, item, item.status, "found running"))

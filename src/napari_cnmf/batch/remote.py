@@ -11,12 +11,12 @@ from pathlib import Path
 
 from napari_cnmf.batch import settling, stopping
 from napari_cnmf.batch.batch import Batch
+from napari_cnmf.batch.claims import EXIT_NOT_OURS
 from napari_cnmf.batch.events import EVENTS_FILE
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.machine import n_usable_cores
 from napari_cnmf.batch.processes import Handle, LocalHandle, StallWatch, adopt, start_worker
 from napari_cnmf.batch.status import State
-from napari_cnmf.batch.worker import EXIT_NOT_OURS
 from napari_cnmf.errors import BatchError
 
 MAX_RUNS = 2
@@ -89,7 +89,7 @@ def _run_once(item: Item, n_threads: int) -> int | None:
 
 def _outlast(item: Item) -> None:
     """Watch a worker that somebody else started, here or on another host."""
-    handle = adopt(item.status.process)
+    handle = adopt(item.status.process, item.folder)
     if handle is None:
         threading.Event().wait(_POLL_SECONDS)
         return

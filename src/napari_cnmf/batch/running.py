@@ -70,7 +70,7 @@ def _where(client: Any, n_workers: int) -> tuple[Launcher | None, int]:
 def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:
     """Cancel items without a queue, and insist until their processes are gone."""
     pending = [item for item in items if not item.state.ended]
-    handles = {item.uuid: adopt(item.status.process) for item in pending}
+    handles = {item.uuid: adopt(item.status.process, item.folder) for item in pending}
     for item in pending:
         item.cancel()
     deadline = time.monotonic() + timeout_s

@@ -142,7 +142,7 @@ def run_show(args: argparse.Namespace) -> int:
     """Print what is known about one item."""
     from napari_cnmf.params import CNMFParams
 
-    item = _open(args)[_key(args.item)]
+    item = _open(args).find(args.item)
     status = item.status
     trace = item.history_trace
     if args.json:
@@ -230,8 +230,8 @@ def run_start(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.schedule import next_time, wait_for
 
     batch = _open(args)
-    items = [batch[_key(name)] for name in args.items] or None
-    start = None if args.start is None else batch[_key(args.start)]
+    items = [batch.find(name) for name in args.items] or None
+    start = None if args.start is None else batch.find(args.start)
     if args.at is not None:
         when = next_time(args.at, datetime.now())
         print(f"Waiting until {when:%Y-%m-%d %H:%M:%S}", file=sys.stderr)
@@ -283,7 +283,7 @@ def run_retry(args: argparse.Namespace) -> int:
 def run_remove(args: argparse.Namespace) -> int:
     """Remove items."""
     batch = _open(args)
-    batch.remove(*(_key(name) for name in args.items), with_children=args.with_children)
+    batch.remove(*args.items, with_children=args.with_children)
     return 0
 
 
@@ -318,7 +318,7 @@ def run_scripts(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.scripts import write_scripts
 
     batch = _open(args)
-    items = [batch[_key(name)] for name in args.items] or None
+    items = [batch.find(name) for name in args.items] or None
     print(write_scripts(batch, args.to, kind=args.kind, items=items))
     return 0
 
@@ -337,7 +337,7 @@ def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
         raise BatchError("Give either MOVIE files or --item, one of the two.")
     if args.item is not None:
         batch = _open(args)
-        return batch, batch[_key(args.item)]
+        return batch, batch.find(args.item)
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     return open_or_create(args.folder), movie
 
@@ -358,9 +358,4 @@ def _chosen(args: argparse.Namespace, possible: Any) -> list[Item]:
         raise BatchError("Give either items or --all, one of the two.")
     if args.all:
         return [item for item in batch if possible(item)]
-    return [batch[_key(name)] for name in args.items]
-
-
-def _key(text: str) -> int | str:
-    """A position, a name or a uuid."""
-    return int(text) if text.isdigit() else text
+    return [batch.find(name) for name in args.items]

@@ -233,9 +233,7 @@ def _reused(item: Item) -> Item:
     """An item that is there already; one that ended badly is queued again."""
     if item.state.ended and item.state is not State.COMPLETED:
         item.retry()
-    logger.warning(
-        "The batch has this already: %r (%s). reuse=False adds it again.", item.name, item.state
-    )
+    logger.warning("The batch has this already: %r (%s).", item.name, item.state)
     return item
 
 

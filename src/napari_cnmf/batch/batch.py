@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
+from napari_cnmf.batch.claims import has_sound_lock
 from napari_cnmf.batch.grid import Grid, expand_grid
 from napari_cnmf.batch.inputs import MovieLike
 from napari_cnmf.batch.item import Item, claimed
@@ -423,8 +424,9 @@ class Batch:
             if item.status.state is State.RUNNING:
                 raise BatchError(f"{item.name!r} is running. Cancel it, then remove it.")
         for item in reversed(doomed):
-            with claimed(item):
-                pass  # nobody starts it in this moment
+            if has_sound_lock(item.folder) and not item.folder.is_symlink():
+                with claimed(item):
+                    pass  # nobody starts it in this moment
             remove_item_folder(item.folder)
 
     # -- movies that moved

@@ -53,9 +53,8 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
     # The lock would make the folder, and hide it below a share that is away for a while.
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(folder))
-    # Through a link, taking the lock would empty a file elsewhere; a pipe would never open.
     path = folder / LOCK_FILE
-    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+    if not has_sound_lock(folder):
         raise OSError(errno.EINVAL, "It must be a file", str(path))
     lock = FileLock(path, thread_local=False)
     try:
@@ -66,6 +65,15 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def has_sound_lock(folder: Path) -> bool:
+    """Whether the lock file of the item in ``folder`` is a file, or still to be made.
+
+    Through a link, taking the lock would empty a file elsewhere; a pipe would never open.
+    """
+    path = folder / LOCK_FILE
+    return not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode)
 
 
 @contextmanager

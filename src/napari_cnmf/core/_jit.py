@@ -35,6 +35,7 @@ SUMS = frozenset({"reassoc", "contract"})
 EXACT: frozenset[str] = frozenset()
 
 
+_config: Any = numba.config
 _FOLDER = "kernels-"
 _KEPT_DAYS = 30
 """A folder that nobody used for so long belongs to a version that is gone."""
@@ -58,7 +59,7 @@ def cache_folder() -> Path | None:
     It lies in the user's cache folder, or where ``NUMBA_CACHE_DIR`` says. Folders of other code
     that nobody has used for a month are removed.
     """
-    base = numba.config.CACHE_DIR or platformdirs.user_cache_dir("napari-cnmf", appauthor=False)
+    base = _config.CACHE_DIR or platformdirs.user_cache_dir("napari-cnmf", appauthor=False)
     folder = Path(base) / f"{_FOLDER}{code_hash()}"
     try:
         is_new = not folder.is_dir()
@@ -69,6 +70,20 @@ def cache_folder() -> Path | None:
     if is_new:
         _remove_unused(folder)
     return folder if os.access(folder, os.W_OK) else None
+
+
+def is_first_use(what: str) -> bool:
+    """Whether the kernels of a part of the engine were never compiled from this code here."""
+    folder = cache_folder()
+    return folder is None or not (folder / f"{what}.compiled").exists()
+
+
+def note_use(what: str) -> None:
+    """Remember that the kernels of ``what`` are compiled."""
+    folder = cache_folder()
+    if folder is not None:
+        with suppress(OSError):  # the next run says once more that it compiles
+            (folder / f"{what}.compiled").touch()
 
 
 def _remove_unused(folder: Path) -> None:
@@ -86,13 +101,13 @@ def _caching() -> Iterator[bool]:
     the folder that they have.
     """
     folder = cache_folder()
-    before = numba.config.CACHE_DIR
+    before = _config.CACHE_DIR
     if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
+        _config.CACHE_DIR = str(folder)
     try:
         yield folder is not None
     finally:
-        numba.config.CACHE_DIR = before
+        _config.CACHE_DIR = before
 
 
 def kernel(*signatures: str, fastmath: frozenset[str] = _FAST) -> Callable[[Function], Function]:

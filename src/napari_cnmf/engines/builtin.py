@@ -61,6 +61,17 @@ class BuiltinEngine:
 
     def run(self, job: Job, reporter: Reporter) -> Outcome:
         """Compute ``job``; every output appears whole or not at all."""
+        from napari_cnmf.core._jit import is_first_use, note_use
+
+        part = job.algorithm.value
+        if is_first_use(part):
+            reporter.log("Compiling the engine. Only the first run after an update does this.")
+            reporter.progress("compiling (first run only)", 0, 1)
+        outcome = self._run(job, reporter)
+        note_use(part)
+        return outcome
+
+    def _run(self, job: Job, reporter: Reporter) -> Outcome:
         if job.algorithm is Algorithm.MCORR:
             return _correct(job, reporter)
         if job.algorithm is Algorithm.EVALUATE:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+
+import grimp
 
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -58,3 +61,11 @@ def test_a_run_starts_without_what_it_does_not_use() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_no_file_of_the_batch_needs_one_that_needs_it() -> None:
+    """Imports inside functions count; those for type checkers alone do not."""
+    graph = grimp.build_graph("napari_cnmf", exclude_type_checking_imports=True, cache_dir=None)
+    files = {name for name in graph.modules if name.startswith("napari_cnmf.batch.")}
+    needs = {name: graph.find_modules_directly_imported_by(name) & files for name in files}
+    assert len(list(TopologicalSorter(needs).static_order())) == len(files)  # raises for a circle

@@ -397,13 +397,25 @@ def test_a_forged_status_never_ends_a_process_that_is_no_worker(copy: Path) -> N
     """Even with the right number and the right time of its beginning."""
     folder = bad_folder(copy)
     commands = [
-        [sys.executable, "-c", "input()"],
-        [sys.executable, "-c", "input()", "napari_cnmf.batch.worker", "elsewhere"],
+        [sys.executable, "-c", "import time; time.sleep(600)"],
+        [
+            sys.executable,
+            "-c",
+            "import time; time.sleep(600)",
+            "napari_cnmf.batch.worker",
+            "elsewhere",
+        ],
         # the worker of the item of that name in another copy of the batch
-        [sys.executable, "-c", "input()", "napari_cnmf.batch.worker", f"/elsewhere/{folder.name}"],
+        [
+            sys.executable,
+            "-c",
+            "import time; time.sleep(600)",
+            "napari_cnmf.batch.worker",
+            f"/elsewhere/{folder.name}",
+        ],
     ]
     for command in commands:
-        victim = subprocess.Popen(command, stdin=subprocess.PIPE)
+        victim = subprocess.Popen(command)
         try:
             process = ProcessInfo.of(victim.pid)
             write_status(folder, Status().to(State.RUNNING, process=process))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,19 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cnmf.batch import Batch, State
+from napari_cnmf.batch import Batch, Item, Queue, State
 from napari_cnmf.batch.jobs import prepare_job
 from napari_cnmf.batch.preflight import check_space
+from napari_cnmf.batch.processes import LocalHandle
+from napari_cnmf.batch.reporter import FileReporter
+from napari_cnmf.batch.status import Status
+from napari_cnmf.batch.worker import _tell_unused
+from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.engines.builtin import _frames_per_bin
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import _open, remarks_on
+from napari_cnmf.params import CNMFParams
 
 
 @pytest.fixture
@@ -72,6 +80,46 @@ def test_a_job_opens_its_movie_once(
     remarks_on(job.open_movie())
     assert job.open_movie().frame_rate_hz == pytest.approx(10)
     assert len(opened) == 1
+
+
+class DyingLauncher:
+    """Starts workers that are killed before they have imported anything."""
+
+    def launch(self, item: Item, **_: Any) -> LocalHandle:
+        code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+        return LocalHandle(subprocess.Popen([sys.executable, "-c", code]))
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_interrupted(
+    batch: Batch, movie_path: Path
+) -> None:
+    item = batch.add("cnmf", movie_path, engine="toy")
+    queue = Queue(batch, launcher=DyingLauncher())
+    queue.start()
+    assert queue.wait(60)
+    assert item.state is State.INTERRUPTED
+    assert "SIGKILL" in str(item.error)
+    item.retry()
+    batch.run(item, progress=False)
+    assert item.state is State.COMPLETED
+
+
+class PickyEngine:
+    title = "Picky"
+
+    def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
+        return {"init.ssub": "It reads everything.", "preprocess.p": "temporal.p alone counts."}
+
+
+def test_what_the_chosen_engine_does_not_use_is_a_warning(batch: Batch, movie_path: Path) -> None:
+    params = CNMFParams.preset("two-photon somata").replace(init={"ssub": 7})
+    item = batch.add("cnmf", movie_path, params=params)
+    reporter = FileReporter(item.folder, Status().to(State.RUNNING), terminated=lambda: False)
+    _tell_unused(PickyEngine(), prepare_job(item), reporter)
+    (warning,) = reporter.status.warnings
+    assert warning.startswith("Picky does not use")
+    assert "init.ssub (It reads everything)" in warning
+    assert "preprocess.p" not in warning, "a preset sets it so"
 
 
 def test_images_after_motion_correction_fit_the_memory_granted() -> None:

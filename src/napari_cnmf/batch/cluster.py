@@ -44,6 +44,7 @@ class DaskLauncher:
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         future = self._client.submit(
             run_item,
+            type(item.batch).open,
             str(item.batch.path),
             item.folder.name,
             attempts_before=item.status.attempts,

@@ -7,10 +7,11 @@ ends a process tree there too, and a dask worker that dies does not take the ite
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_cnmf.batch import settling, stopping
-from napari_cnmf.batch.batch import Batch
 from napari_cnmf.batch.claims import EXIT_NOT_OURS
 from napari_cnmf.batch.events import EVENTS_FILE
 from napari_cnmf.batch.item import Item
@@ -19,18 +20,28 @@ from napari_cnmf.batch.processes import Handle, LocalHandle, StallWatch, adopt, 
 from napari_cnmf.batch.status import State
 from napari_cnmf.errors import BatchError
 
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
+
 MAX_RUNS = 2
 """An item whose machine dies is run once more elsewhere, and not a third time."""
 _POLL_SECONDS = 0.2
 
 
 def run_item(
-    batch_path: str, folder_name: str, *, attempts_before: int, items_at_once: int = 1
+    open_batch: Callable[[Path], Batch],
+    batch_path: str,
+    folder_name: str,
+    *,
+    attempts_before: int,
+    items_at_once: int = 1,
 ) -> str:
     """Run one item on this machine, or go on watching one that a dead dask worker left running.
 
     Parameters
     ----------
+    open_batch
+        `Batch.open`. It is given, since the class itself starts what ends up here.
     batch_path
         As the machine that submitted it sees it; it must be the same here.
     folder_name
@@ -55,7 +66,7 @@ def run_item(
             f"A batch must have the same path on every machine of a cluster: {root} is not there "
             "on this one. Put it on a share that all of them see."
         )
-    item = Item(Batch.open(root), root / "items" / folder_name)
+    item = Item(open_batch(root), root / "items" / folder_name)
     n_threads = max(1, n_usable_cores() // items_at_once)
     status = item.status
     if item.stored_state is State.INTERRUPTED and status.attempts > attempts_before:

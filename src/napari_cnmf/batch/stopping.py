@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -50,7 +51,8 @@ def works_on(process: psutil.Process, folder: Path) -> bool | None:
         return False
     except (psutil.Error, OSError):
         return None
-    return WORKER_MODULE in words and any(_is_same(here / word, folder) for word in words[1:])
+    is_worker = ("-m", WORKER_MODULE) in pairwise(words)
+    return is_worker and any(_is_same(here / word, folder) for word in words[1:])
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -35,8 +35,9 @@ def export(
     Parameters
     ----------
     source
-        An item, a curation, bare components, or the path of a result or of an item. Of an item, and of a curation that was opened
-        from one, movie, shifts and history are found in the batch.
+        An item, a curation, bare components, or the path of a result or of an item. Of an item,
+        and of a curation that was opened from one, movie, shifts and history are found in the
+        batch.
     to
         ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods, mp4, raster`` or
         ``correlation``.

@@ -77,7 +77,8 @@ def is_batch_without_items(root: Path) -> bool:
     if not (root / BATCH_FILE).is_file():
         return False
     check_batch_folder(root)
-    return not any(any((root / name).iterdir()) for name in (ITEMS, INPUTS))
+    folders = [root / name for name in (ITEMS, INPUTS) if (root / name).is_dir()]
+    return not any(any(folder.iterdir()) for folder in folders)
 
 
 def check_batch_folder(root: Path) -> None:

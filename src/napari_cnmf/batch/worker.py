@@ -31,7 +31,7 @@ from napari_cnmf.batch.claims import (
 )
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, append_event
 from napari_cnmf.batch.reporter import FileReporter
-from napari_cnmf.batch.spec import read_spec
+from napari_cnmf.batch.spec import read_spec, require_plain_files
 from napari_cnmf.batch.status import (
     RETRIABLE,
     ErrorInfo,
@@ -66,14 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     folder = args.folder.absolute()
     try:
-        spec = read_spec(folder)
-        # An engine's own processes inherit the marks: they are found when this one is killed.
-        os.environ.update({stopping.MARK: spec.uuid, stopping.FOLDER_MARK: str(folder)})
+        require_plain_files(folder)
         with claim(folder, timeout_s=5.0), beating(folder):
             status = read_status(folder)
             if not _may_run(folder, status, retry=args.retry):
                 logger.info("not run: it is %s", status.state)
                 return EXIT_NOT_OURS
+            # An engine's own processes inherit the marks: they are found when this one is killed.
+            marks = {stopping.MARK: read_spec(folder).uuid, stopping.FOLDER_MARK: str(folder)}
+            os.environ.update(marks)
             sweep_item(folder)
             _log_to(folder / LOG_FILE)
             return _Run(folder, status).execute(args.threads, args.memory_gb)

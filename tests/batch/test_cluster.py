@@ -154,7 +154,10 @@ def test_what_a_dead_scheduler_had_not_begun_stays_queued(
         with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(1, timeout=60)
             queue = Queue(
-                batch, launcher=DaskLauncher(client), on_event=lambda e: problems.append(e.message)
+                batch,
+                n_workers=2,
+                launcher=DaskLauncher(client),
+                on_event=lambda event: problems.append(event.message),
             )
             queue.start()
             wait_until(lambda: any(event.stage == "gate" for event in running.events()), 60)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 CLUSTER_KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 _GONE = frozenset({"connecting", "closing", "closed"})
 """States of a dask client whose scheduler does not answer."""
+SCHEDULER_GONE = (
+    "The dask scheduler is gone. What it had not begun stays queued: start the items again when a "
+    "scheduler answers."
+)
 IN_FLIGHT = 1000
 """Items handed to the scheduler at once; it keeps those that have no machine yet."""
 
@@ -40,7 +44,15 @@ class DaskLauncher:
     def launch(
         self, item: Item, *, n_threads: int | None = None, memory_gb: float | None = None
     ) -> DaskHandle:
-        """Submit ``item``; the cores are divided where it runs."""
+        """Submit ``item``; the cores are divided where it runs.
+
+        Raises
+        ------
+        BatchError
+            When the scheduler does not answer any more; the item stays queued.
+        """
+        if self._client.status in _GONE:
+            raise BatchError(SCHEDULER_GONE)
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         future = self._client.submit(
             run_item,
@@ -76,7 +88,9 @@ class DaskHandle:
     @property
     def problem(self) -> str | None:
         """Why the scheduler could not run it: the machine died too often, no batch there."""
-        if self._future.status != "error" or self.is_lost:
+        if self.is_lost:
+            return SCHEDULER_GONE
+        if self._future.status != "error":
             return None
         error = self._future.exception()
         return str(error) if isinstance(error, BatchError) else f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -45,10 +46,12 @@ def describe_movie(root: Path, movie: Movie) -> MovieInput:
     relative too, for a batch that is moved together with its movies. A movie without files gets
     the place where `store_array` will put it.
     """
-    opened = {
+    rate, size = movie.frame_rate_hz, movie.pixel_size_um
+    is_size = size is not None and all(math.isfinite(length) for length in size)
+    opened: dict[str, Any] = {
         "shape": movie.shape,
-        "frame_rate_hz": movie.frame_rate_hz,
-        "pixel_size_um": movie.pixel_size_um,
+        "frame_rate_hz": float(rate) if rate is not None and math.isfinite(rate) else None,
+        "pixel_size_um": tuple(map(float, size)) if size is not None and is_size else None,
     }
     if not movie.paths:
         return MovieInput(paths=(f"{INPUTS}/{slug(movie.name)}.tif",), **opened)

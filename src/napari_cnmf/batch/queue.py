@@ -268,13 +268,9 @@ class Queue:
         has_begun = item.stored_state not in (State.QUEUED, State.WAITING)
         if entry.handle.is_lost and not has_begun and not entry.verdict.cancelled:
             self._given_up.add(item.uuid)
-            self._problem(
-                None,
-                "The dask scheduler is gone. What it had not begun stays queued: start the items "
-                "again when a scheduler answers.",
-            )
+            self._problem(None, entry.handle.problem or f"Nobody runs {item.name!r} any more.")
             return
-        if (problem := entry.handle.problem) is not None:
+        if (problem := entry.handle.problem) is not None and not entry.handle.is_lost:
             entry.verdict.problem = problem
         try:
             outcome = settling.settle(

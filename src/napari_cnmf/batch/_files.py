@@ -89,7 +89,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise BatchError(f"{path} must hold JSON: {why}.") from None
     if not isinstance(value, dict):
         raise BatchError(f"{path} must hold one JSON object, got {type(value).__name__}.")
-    if _is_deep(value):
+    # Most files have too few brackets to be deep.
+    if data.count(b"{") + data.count(b"[") > _DEPTH_LIMIT and _is_deep(value):
         raise BatchError(f"{path} must be nested less than {_DEPTH_LIMIT} levels deep.")
     return value
 
@@ -129,6 +130,8 @@ def printable(text: str, *, lines: bool = True) -> str:
     lines
         Keep line feeds and tabs.
     """
+    if text.isprintable():
+        return text
     kept = "\n\t" if lines else ""
     return "".join(
         letter

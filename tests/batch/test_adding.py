@@ -82,10 +82,32 @@ def test_every_name_gives_a_folder_inside_items(batch: Batch, movie_path: Path, 
     assert len(item.folder.name) < 80
 
 
-def test_a_duplicate_is_pointed_out_and_added(batch: Batch, movie_path: Path) -> None:
+def test_what_the_batch_has_already_comes_back_and_says_so(
+    batch: Batch, movie_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = batch.add("cnmf", movie_path, name="a")
+    assert caplog.text == ""
+    assert batch.add("cnmf", movie_path, name="b", run={"n_processes": 1}) == first
+    assert "has this already: 'a' (queued)" in caplog.text
+    frames = np.random.default_rng(2).integers(0, 99, (9, 24, 32), dtype=np.uint16)
+    corrected = batch.add("mcorr", frames, name="from memory")
+    assert batch.add("mcorr", frames.copy()) == corrected
+    assert [path.name for path in (batch.path / "inputs").iterdir()] == ["from-memory.tif"]
+    frames[4, 3, 2] += 1
+    assert batch.add("mcorr", frames) != corrected
+    first.cancel()
+    assert batch.add("cnmf", movie_path).state is State.QUEUED, "it is queued again"
+    grid = {"init.K": [3, 4]}
+    assert batch.add_grid("cnmf", first.input_movie(), grid=grid) == batch.add_grid(
+        "cnmf", movie_path, grid=grid
+    )
+    assert len(batch) == 5
+
+
+def test_a_duplicate_is_pointed_out_and_added_when_asked(batch: Batch, movie_path: Path) -> None:
     first = batch.add("cnmf", movie_path, name="a")
     with pytest.warns(DuplicateItemWarning, match="the same as 'a'"):
-        second = batch.add("cnmf", movie_path, name="b", run={"n_processes": 1})
+        second = batch.add("cnmf", movie_path, name="b", run={"n_processes": 1}, reuse=False)
     assert second.duplicate_of == first
     assert batch.find_same("cnmf", movie_path) == first
     # Whatever changes the result makes another item.
@@ -131,7 +153,8 @@ def test_a_movie_without_a_file_is_written_to_the_batch(batch: Batch) -> None:
     assert item.spec.movie.paths == ("inputs/from-memory.tif",)
     np.testing.assert_array_equal(item.input_movie().data.compute(), frames)
     assert item.frame_rate_hz == pytest.approx(7)
-    other = batch.add("mcorr", movie, name="from memory")
+    with pytest.warns(DuplicateItemWarning):
+        other = batch.add("mcorr", movie, name="from memory", reuse=False)
     assert other.spec.movie is not None
     assert other.spec.movie.paths == ("inputs/from-memory-2.tif",)
 
@@ -280,7 +303,7 @@ def test_a_grid_is_added_whole_or_not_at_all(batch: Batch, movie_path: Path) -> 
     assert len(batch) == 0
     with pytest.warns(DuplicateItemWarning, match="which is queued"):
         first, twin, other = batch.add_grid(
-            "cnmf", movie_path, grid={"init.K": [3, 3, 4]}, engine="toy"
+            "cnmf", movie_path, grid={"init.K": [3, 3, 4]}, engine="toy", reuse=False
         )
     assert (first.duplicate_of, twin.duplicate_of, other.duplicate_of) == (None, first, None)
     assert list((batch.path / "items").glob(".*")) == []

@@ -11,6 +11,7 @@ import pytest
 
 import napari_cnmf as nc
 from napari_cnmf.batch import set_current_batch
+from napari_cnmf.errors import CnmfError
 
 
 def test_every_public_name_is_there() -> None:
@@ -33,6 +34,27 @@ def test_below_the_user_interface_nothing_imports_napari_qt_or_caiman() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_batch_without_items_is_as_good_as_an_empty_folder(
+    tmp_path: Path, movie_path: Path
+) -> None:
+    place = tmp_path / "new"
+    nc.Batch.create(place)  # and then the movie cannot be opened
+    batch = nc.Batch.create(place)
+    assert nc.Batch.open(place, create=True).path == nc.Batch.open_or_create(place).path
+    batch.add("mcorr", movie_path)
+    with pytest.raises(CnmfError, match="Open it instead: it is a batch"):
+        nc.Batch.create(place)
+    assert len(nc.Batch.open(place, create=True)) == 1
+    assert len(nc.Batch.open(tmp_path / "other", create=True)) == 0
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").touch()
+    with pytest.raises(CnmfError, match="empty"):
+        nc.Batch.open(tmp_path / "thesis", create=True)
+    project = tmp_path / "project"
+    for _ in range(2):
+        assert len(nc.Project.open(project, create=True).df) == 0
 
 
 def test_the_script_of_the_mesmerize_documentation(batch: nc.Batch, movie_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,8 +102,10 @@ def test_a_viewer_that_notes_the_death_does_not_keep_it_from_running_again(
     batch.run(progress=False)
     assert item.state is State.INTERRUPTED
     item.set_comment("")
-    assert run_item(str(batch.path), item.folder.name, attempts_before=1) == "interrupted"
-    assert run_item(str(batch.path), item.folder.name, attempts_before=0) == "completed"
+    assert (
+        run_item(Batch.open, str(batch.path), item.folder.name, attempts_before=1) == "interrupted"
+    )
+    assert run_item(Batch.open, str(batch.path), item.folder.name, attempts_before=0) == "completed"
     assert item.status.attempts == 2
 
 
@@ -124,6 +128,50 @@ def test_an_item_outlives_a_dask_worker_that_dies_alone(
     assert item.state is State.COMPLETED
     assert item.status.attempts == 1
     assert item.status.process == first
+
+
+def test_what_a_dead_scheduler_had_not_begun_stays_queued(
+    batch: Batch, movie_path: Path, wait_until, tmp_path: Path
+) -> None:
+    running = batch.add("cnmf", movie_path, engine="toy", comment="gate go")
+    others = [
+        batch.add("cnmf", movie_path, engine="toy", params={"init": {"K": k}}) for k in (3, 4)
+    ]
+    file = tmp_path / "scheduler.json"
+    at = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *at, "--port", "0"],
+        **quiet,
+    )
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", *at, "--nthreads=1", "--no-nanny"],
+        **quiet,
+    )
+    problems: list[str] = []
+    try:
+        wait_until(file.exists, 60)
+        with Client(scheduler_file=str(file), set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+            queue = Queue(
+                batch,
+                n_workers=2,
+                launcher=DaskLauncher(client),
+                on_event=lambda event: problems.append(event.message),
+            )
+            queue.start()
+            wait_until(lambda: any(event.stage == "gate" for event in running.events()), 60)
+            scheduler.kill()
+            wait_until(lambda: any("scheduler is gone" in text for text in problems), 60)
+            assert [item.state for item in others] == [State.QUEUED, State.QUEUED]
+            (tmp_path / "go").touch()
+            assert queue.wait(60)
+            assert [item.state for item in others] == [State.QUEUED, State.QUEUED]
+            assert running.state is State.COMPLETED, "its process needs no scheduler"
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait(10)
 
 
 def test_nobody_answers() -> None:

@@ -29,6 +29,9 @@ def test_an_item_and_its_result_bring_their_surroundings(
     for number, source in enumerate((item, item.result())):
         out = nc.export(source, "csv", tmp_path / f"tables {number}")
         assert len(pd.read_csv(out / "components.csv")) == item.result().ids.size
+    for place in (item.folder, str(item.result_path)):
+        nc.export(place, "params", tmp_path / "p.toml")
+    seen = seen[:2] + seen[4:]
     nc.export(item.result().components, "labels", tmp_path / "l.tif")
     for context in seen[:2]:
         assert [step["step"] for step in context.history] == ["mcorr", "cnmf"]

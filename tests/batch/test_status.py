@@ -79,6 +79,9 @@ def test_a_worker_on_another_host_lives_while_its_beat_is_young(tmp_path: Path) 
     beat = lock.stat().st_mtime - BEAT_LIMIT_SECONDS - 5
     os.utime(lock, (beat, beat))
     assert not is_alive(tmp_path, status)
+    future = lock.stat().st_mtime + 10_000  # the clock of that host was wrong
+    os.utime(lock, (future, future))
+    assert not is_alive(tmp_path, status)
     assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
 
 

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_cnmf.batch.batch import Batch, DuplicateItemWarning
+    from napari_cnmf.batch.adding import DuplicateItemWarning
+    from napari_cnmf.batch.batch import Batch
     from napari_cnmf.batch.current import current_batch, set_current_batch
     from napari_cnmf.batch.events import Event, EventKind
     from napari_cnmf.batch.item import Item
@@ -19,7 +20,7 @@ _WHERE = {
     "Batch": "batch",
     "BatchWatcher": "watch",
     "Changes": "watch",
-    "DuplicateItemWarning": "batch",
+    "DuplicateItemWarning": "adding",
     "Event": "events",
     "EventKind": "events",
     "Item": "item",

@@ -1,10 +1,11 @@
-"""The items of a batch by folder, uuid and what they ask for; one look a new folder."""
+"""The items of a batch by folder, uuid and what they ask for; one look at each new folder."""
 
 from __future__ import annotations
 
+import threading
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,20 +18,47 @@ if TYPE_CHECKING:
 
 
 class ItemIndex:
-    """What a `Batch` knows of its folders; never the truth, that is on disk."""
+    """What a `Batch` knows of its folders; never the truth, that is on disk.
+
+    A queue, a watcher and a script may share one `Batch`: every look and every answer holds the
+    lock.
+    """
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
+        self._lock = threading.RLock()
         self._by_folder: dict[str, Item] = {}
         self._keys: dict[str, tuple[datetime, str]] = {}
-        self.order: list[Item] = []
-        """By the time of adding."""
-        self.by_uuid: dict[str, Item] = {}
-        self.by_identity: dict[Hashable, list[Item]] = defaultdict(list)
+        self._order: list[Item] = []
+        self._by_uuid: dict[str, Item] = {}
+        self._by_identity: dict[Hashable, list[Item]] = defaultdict(list)
 
-    def update(self, names: Iterable[str]) -> None:
-        """Take in the folders ``names``, and forget the others."""
-        present = set(names)
+    @property
+    def items(self) -> list[Item]:
+        """Every item, in order of adding."""
+        with self._lock:
+            return list(self._order)
+
+    def with_uuid(self, item_uuid: str) -> Item | None:
+        """The item of that uuid, if there is one."""
+        with self._lock:
+            return self._by_uuid.get(item_uuid)
+
+    def asking_for(self, wanted: Hashable) -> list[Item]:
+        """The items whose `identity` is ``wanted``."""
+        with self._lock:
+            return list(self._by_identity.get(wanted, ()))
+
+    def update(self, list_names: Callable[[], Iterable[str]]) -> None:
+        """Take in the folders that ``list_names`` finds, and forget the others.
+
+        The listing is made under the lock: an older one of another thread would take folders
+        away that a newer one has found.
+        """
+        with self._lock:
+            self._update(set(list_names()))
+
+    def _update(self, present: set[str]) -> None:
         gone = self._by_folder.keys() - present
         for name in gone:
             self._forget(self._by_folder.pop(name))
@@ -52,18 +80,18 @@ class ItemIndex:
             self._keys[name] = (_time_in_name(name), name)
         else:
             self._keys[name] = (spec.added, name)
-            first = self.by_uuid.setdefault(spec.uuid, item)
+            first = self._by_uuid.setdefault(spec.uuid, item)
             if first is item:
-                self.by_identity[identity(spec)].append(item)
-            else:
+                self._by_identity[identity(spec)].append(item)
+            elif first.folder.name != name:  # a folder is never a copy of itself
                 item.copy_of = first.folder.name
-        insort(self.order, item, key=lambda other: self._keys[other.folder.name])
+        insort(self._order, item, key=lambda other: self._keys[other.folder.name])
 
     def _forget(self, item: Item) -> None:
         del self._keys[item.folder.name]
-        self.order.remove(item)
-        self.by_uuid = {key: other for key, other in self.by_uuid.items() if other != item}
-        for items in self.by_identity.values():
+        self._order.remove(item)
+        self._by_uuid = {key: other for key, other in self._by_uuid.items() if other != item}
+        for items in self._by_identity.values():
             if item in items:
                 items.remove(item)
 
@@ -73,8 +101,13 @@ def identity(spec: ItemSpec) -> Hashable:
     if spec.movie is None:
         source: Hashable = spec.parent
     else:
-        files = spec.movie.fingerprint or spec.movie.paths
-        source = (files, *spec.movie.open_with.items())
+        movie = spec.movie
+        files = movie.array_fingerprint or movie.fingerprint or movie.paths
+        # A rate among the parameters wins over the movie's, and enters the hash.
+        group = spec.params.get("data")
+        rate = group.get("fr") if isinstance(group, dict) else None
+        rate = movie.frame_rate_hz if not isinstance(rate, int | float) else None
+        source = (files, *movie.open_with.items(), rate, movie.pixel_size_um)
     return source, spec.hash, spec.algorithm, spec.engine
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -21,10 +23,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
+from napari_cnmf.batch._index import identity
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ItemSpec, RunSpec
-from napari_cnmf.batch.status import describe_validation
+from napari_cnmf.batch.status import State, Status, describe_validation
+from napari_cnmf.batch.store import NewItem, add_item_folders
 from napari_cnmf.engines import AUTO, require_known
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError, ParameterError
@@ -37,8 +41,14 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
 
 AIN_FILE = "ain.npz"
+logger = logging.getLogger("napari_cnmf")
+
 MASK_FILE = "mask.npy"
 INPUT_RESULT_FILE = "input-result.hdf5"
+
+
+class DuplicateItemWarning(UserWarning):
+    """An item asks for what another of the batch already has or will have."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,10 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
     """Run options from what a script gives."""
     if isinstance(run, RunSpec):
         return run
+    if unknown := sorted((run or {}).keys() - RunSpec.model_fields.keys()):
+        raise ParameterError(
+            f"run takes {', '.join(RunSpec.model_fields)}, got {', '.join(map(str, unknown))}."
+        )
     try:
         return RunSpec.model_validate(dict(run or {}))
     except ValidationError as error:
@@ -159,20 +173,104 @@ def check(batch: Batch, request: Request) -> Checked:
     return Checked(spec, movie, fill, (ain, mask))
 
 
-def with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
-    """The same with a file for each movie that had none: one, however many items take it."""
+def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> list[Item]:
+    """Add items, all or none, and return them in order.
+
+    Parameters
+    ----------
+    reuse
+        Return the item that asks for the same, where the batch has one, in the place of a new one.
+        Without it the new one is added, with a `DuplicateItemWarning`.
+    """
+    batch.refresh()
+    marks: dict[int, str | None] = {}
+    pending: dict[Hashable, int] = {}
+    places: list[Item | int] = []
+    """For each request the item that is there, or the position of the new one."""
+    new: list[Checked] = []
+    twins: list[Item | int | None] = []
+    for each in checked:
+        spec = _with_mark(each, marks)
+        key = identity(spec)
+        twin: Item | int | None = batch.find_duplicate(spec, look=False)
+        twin = pending.get(key) if twin is None else twin
+        if reuse and twin is not None and _is_reusable(twin):
+            places.append(twin)
+            continue
+        places.append(len(new))
+        pending.setdefault(key, len(new))
+        twins.append(twin)
+        new.append(replace(each, spec=spec))
+    added = [
+        NewItem(each.spec, _first_status(batch, each.spec), each.fill)
+        for each in _with_files(batch, new)
+    ]
+    items = [Item(batch, folder) for folder in add_item_folders(batch.path, added)] if added else []
+    for item, found in zip(items, twins, strict=True):
+        if found is not None:
+            item.duplicate_of = found if isinstance(found, Item) else items[found]
+            _warn_of_duplicate(item, item.duplicate_of)
+    return [_reused(place) if isinstance(place, Item) else items[place] for place in places]
+
+
+def _with_mark(each: Checked, marks: dict[int, str | None]) -> ItemSpec:
+    """The spec with the time of its adding still open, and the fingerprint of an array's frames."""
+    if each.spec.movie is None or each.movie.paths:
+        return each.spec
+    key = id(each.movie.deferred or each.movie.data)
+    if key not in marks:
+        found = inputs.with_array_fingerprint(each.spec.movie, each.movie)
+        marks[key] = found.array_fingerprint
+    described = each.spec.movie.model_copy(update={"array_fingerprint": marks[key]})
+    return each.spec.model_copy(update={"movie": described})
+
+
+def _is_reusable(twin: Item | int) -> bool:
+    return isinstance(twin, int) or twin.problem is None
+
+
+def _reused(item: Item) -> Item:
+    """An item that is there already; one that ended badly is queued again."""
+    if item.state.ended and item.state is not State.COMPLETED:
+        item.retry()
+    logger.warning("The batch has this already: %r (%s).", item.name, item.state)
+    return item
+
+
+def _warn_of_duplicate(item: Item, twin: Item) -> None:
+    warnings.warn(
+        f"{item.name!r} asks for the same as {twin.name!r} ({twin.uuid}), which is {twin.state}.",
+        DuplicateItemWarning,
+        stacklevel=4,
+    )
+
+
+def _first_status(batch: Batch, spec: ItemSpec) -> Status:
+    waits = spec.parent is not None and batch[spec.parent].state is not State.COMPLETED
+    return Status(state=State.WAITING if waits else State.QUEUED)
+
+
+def _with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
+    """The same with a time of adding, and a file for each movie that had none.
+
+    One file serves all items that take the same array.
+    """
     stored: dict[int, Movie] = {}
     done = []
     for each in checked:
-        if each.spec.movie is not None and not each.movie.paths:
-            key = id(each.movie.data)
+        spec = each.spec.model_copy(update={"added": batch.next_time()})
+        movie = each.movie
+        if spec.movie is not None and not movie.paths:
+            key = id(movie.deferred or movie.data)
             if key not in stored:
-                stored[key] = inputs.store_array(batch.path, each.movie, each.spec.name)
+                stored[key] = inputs.store_array(batch.path, movie, spec.name)
             described = inputs.describe_movie(batch.path, stored[key])
-            spec = each.spec.model_copy(update={"movie": described})
-            done.append(replace(each, movie=stored[key], spec=spec))
-        else:
-            done.append(each)
+            kept = {
+                name: getattr(spec.movie, name)
+                for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
+            }
+            spec = spec.model_copy(update={"movie": described.model_copy(update=kept)})
+        done.append(replace(each, spec=spec))
     return done
 
 
@@ -180,12 +278,17 @@ def _movie_of(batch: Batch, request: Request) -> Movie:
     """The movie, or for an item the one that its parent takes: what that will make is as big."""
     if not isinstance(request.movie, Item):
         return inputs.to_movie(request.movie, **request.open_with)
-    if request.movie.batch.path != batch.path:
+    if not _is_same_folder(request.movie.batch.path, batch.path):
         raise BatchError(
             f"{request.movie.name!r} is an item of another batch ({request.movie.batch.path}). "
             "Give its movie: item.movie()."
         )
     return request.movie.input_movie()
+
+
+def _is_same_folder(one: Path, other: Path) -> bool:
+    """However the two paths are spelled."""
+    return one == other or os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_input(request: Request, parent: Item | None) -> None:

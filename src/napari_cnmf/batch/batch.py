@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
+from napari_cnmf.batch.claims import has_sound_lock
 from napari_cnmf.batch.grid import Grid, expand_grid
 from napari_cnmf.batch.inputs import MovieLike
 from napari_cnmf.batch.item import Item, claimed
 from napari_cnmf.batch.spec import ItemSpec, RunSpec, write_spec
-from napari_cnmf.batch.status import State, Status
+from napari_cnmf.batch.status import State
 from napari_cnmf.batch.store import (
-    NewItem,
-    add_item_folders,
+    BATCH_FILE,
     check_batch_folder,
     create_batch_folder,
+    is_batch_without_items,
     item_folders,
     remove_item_folder,
 )
-from napari_cnmf.batch.table import batch_table
+from napari_cnmf.batch.table import batch_html, batch_table
 from napari_cnmf.engines import AUTO
 from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.model.movie import Movie
@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.queue import QueueEvent
 
 ParamsLike = CNMFParams | Mapping[str, Any] | None
-
-
-class DuplicateItemWarning(UserWarning):
-    """An item asks for what another of the batch already has or will have."""
 
 
 class Batch:
@@ -69,23 +65,50 @@ class Batch:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Batch:
-        """Make a batch in a new or empty folder.
+        """Make a batch in a new folder, an empty one, or that of a batch without items.
 
         Raises
         ------
         BatchError
             When something is there, or the place cannot be written.
         """
-        create_batch_folder(Path(path).absolute())
-        return cls(path)
+        root = Path(path).absolute()
+        if not is_batch_without_items(root):
+            create_batch_folder(root)
+        return cls(root)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Batch:
-        """Open the batch in ``path``; raises ``BatchError`` when that is none."""
-        return cls(path)
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False) -> Batch:
+        """Open the batch in ``path``.
+
+        Parameters
+        ----------
+        create
+            Make the batch when there is none, so that a script can be run again.
+
+        Raises
+        ------
+        BatchError
+            When the folder is no batch; with ``create``, when it holds something else.
+        """
+        root = Path(path)
+        return cls.create(root) if create and not (root / BATCH_FILE).exists() else cls(root)
+
+    @classmethod
+    def open_or_create(cls, path: str | os.PathLike[str]) -> Batch:
+        """Open the batch in ``path``, made when there is none; ``open`` with ``create=True``."""
+        return cls.open(path, create=True)
 
     def __repr__(self) -> str:
         return f"<Batch {str(self.path)!r}, {len(self)} items>"
+
+    def _repr_html_(self) -> str:
+        """The table of items, for notebooks."""
+        return batch_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Names that ``batch["...`` can be completed to."""
+        return list(dict.fromkeys(item.name for item in self.items))
 
     # -- items
 
@@ -98,18 +121,18 @@ class Batch:
             The folders, where the caller has just listed them.
         """
         if names is None:
-            names = [entry.name for entry in item_folders(self.path)]
-        self._index.update(names)
+            self._index.update(lambda: [entry.name for entry in item_folders(self.path)])
+        else:
+            self._index.update(lambda: names)
 
     @property
     def items(self) -> list[Item]:
         """Every item, the damaged ones too, in order of adding."""
         self.refresh()
-        return list(self._index.order)
+        return self._index.items
 
     def __len__(self) -> int:
-        self.refresh()
-        return len(self._index.order)
+        return len(self.items)
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
@@ -117,14 +140,22 @@ class Batch:
     def __contains__(self, item: object) -> bool:
         return isinstance(item, Item) and item in self.items
 
-    def __getitem__(self, key: int | str) -> Item:
-        """An item by position, uuid, or a name that only one has.
+    @overload
+    def __getitem__(self, key: slice) -> list[Item]: ...
+    @overload
+    def __getitem__(self, key: int | str) -> Item: ...
+    def __getitem__(self, key: int | str | slice) -> Item | list[Item]:
+        """An item by position, uuid, or a name that only one has; several by a slice.
+
+        Text is a uuid or a name, never a position: ``batch["1"]`` is the item named 1.
 
         Raises
         ------
         BatchError
             When there is none, or several of that name.
         """
+        if isinstance(key, slice):
+            return self.items[key]
         if isinstance(key, int):
             items = self.items
             try:
@@ -133,7 +164,7 @@ class Batch:
                 raise BatchError(
                     f"The batch has {len(items)} items, got position {key}."
                 ) from error
-        if (item := self._index.by_uuid.get(key)) is not None and item.folder.exists():
+        if (item := self._index.with_uuid(key)) is not None and item.folder.exists():
             return item
         named = [item for item in self.items if key in (item.uuid, item.name)]
         if len(named) == 1:
@@ -145,6 +176,24 @@ class Batch:
             )
         raise BatchError(f"The batch {self.path} has no item {key!r}. batch.df lists what it has.")
 
+    def find(self, key: Item | int | str) -> Item:
+        """The item that a person means: an item, a uuid, a name, or else a position as text.
+
+        An exact uuid or name comes before a position: of items named 1, 2 and 3, ``"1"`` is the
+        first one, though its position is 0.
+
+        Raises
+        ------
+        BatchError
+            When there is none, or several of that name.
+        """
+        if isinstance(key, Item):
+            return key
+        if isinstance(key, str) and key.isdecimal():
+            is_named = any(key in (item.uuid, item.name) for item in self.items)
+            return self[key] if is_named else self[int(key)]
+        return self[key]
+
     def children(self, item: Item) -> list[Item]:
         """Items that take what ``item`` makes as their input."""
         return [
@@ -155,7 +204,11 @@ class Batch:
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row an item, see `napari_cnmf.batch.table.COLUMNS`."""
+        """One row an item.
+
+        See `napari_cnmf.batch.table.COLUMNS`; after them a column ``group.key`` for each parameter
+        that is not the same in all items.
+        """
         return batch_table(self.items)
 
     # -- adding and removing
@@ -176,16 +229,19 @@ class Batch:
         mask: Any = None,
         leave_out: Any = None,
         run: Mapping[str, Any] | RunSpec | None = None,
+        reuse: bool = True,
     ) -> Item:
-        """Add an item; nothing starts.
+        """Add an item, or return the one that asks for the same; nothing starts.
 
         Parameters
         ----------
         algorithm
             ``mcorr``, ``cnmf``, ``cnmfe`` or ``evaluate``.
         movie
-            A file, files in order, a `Movie` (one without files is written to ``inputs/``), or an
-            item: the corrected movie of an ``mcorr``, and for ``evaluate`` the result to score.
+            A file, files in order, an array or a `Movie` (one without files is written to
+            ``inputs/``), or an item: the corrected movie of an ``mcorr``, and for ``evaluate`` the
+            result to score. A `Movie` runs as it was opened: with its frame rate, pixel size,
+            axes and channel.
         params
             Parameters, or a nested dict on top of the defaults.
         name
@@ -211,6 +267,11 @@ class Batch:
             The same for a region to leave out.
         run
             ``n_processes, memory_gb, keep_memmap``.
+        reuse
+            When the batch has an item that asks for the same (the same movie, parameters,
+            algorithm and engine), return that one and say so, whatever its name. One that failed
+            or was stopped is queued again. So a script can be run twice. ``False`` adds another
+            item.
 
         Raises
         ------
@@ -220,7 +281,7 @@ class Batch:
         Warns
         -----
         DuplicateItemWarning
-            When the batch has the same already; the item is added all the same.
+            With ``reuse=False``, when the batch has the same already.
         """
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
@@ -237,32 +298,10 @@ class Batch:
             leave_out=leave_out,
             run=adding.parse_run(run),
         )
-        return self._add([adding.check(self, request)])[0]
+        return adding.add_checked(self, [adding.check(self, request)], reuse=reuse)[0]
 
-    def _add(self, checked: Sequence[adding.Checked]) -> list[Item]:
-        """Add items, all or none; says which ask for what is there already."""
-        new, same = [], []
-        self.refresh()
-        known: dict[Hashable, int] = {}
-        for position, each in enumerate(adding.with_files(self, checked)):
-            spec = each.spec.model_copy(update={"added": self._next_time()})
-            new.append(NewItem(spec, self._first_status(spec), each.fill))
-            twin = self.find_duplicate(spec, look=False)
-            same.append(known.get(identity(spec)) if twin is None else twin)
-            known.setdefault(identity(spec), position)
-        items = [Item(self, folder) for folder in add_item_folders(self.path, new)]
-        for item, found in zip(items, same, strict=True):
-            if found is not None:
-                item.duplicate_of = found if isinstance(found, Item) else items[found]
-                _warn_of_duplicate(item, item.duplicate_of)
-        return items
-
-    def _first_status(self, spec: ItemSpec) -> Status:
-        waits = spec.parent is not None and self[spec.parent].state is not State.COMPLETED
-        return Status(state=State.WAITING if waits else State.QUEUED)
-
-    def _next_time(self) -> datetime:
-        """Now, later than of any item that this process added: the order of a grid stays."""
+    def next_time(self) -> datetime:
+        """A time of adding: now, and later than that of any item that this process added."""
         now = datetime.now(UTC)
         self._last_added = max(now, self._last_added + timedelta(microseconds=1))
         return self._last_added
@@ -276,6 +315,7 @@ class Batch:
         params: ParamsLike = None,
         name: str | None = None,
         skip_duplicates: bool = False,
+        reuse: bool = True,
         **options: Any,
     ) -> list[Item]:
         """Add an item for every combination of the values in ``grid``.
@@ -288,12 +328,14 @@ class Batch:
             ``{"init.gSig": [(4, 4), (6, 6)], "merging.merge_thr": [0.7, 0.85]}``.
         skip_duplicates
             Leave out what the batch has already.
+        reuse
+            Return the items that the batch has already in the place of new ones, as `add` does.
         **options
             What else `add` takes, the same for all.
 
         Returns
         -------
-        The new items; their names end in the values that differ.
+        The items, in the order of the values; their names end in the values that differ.
 
         Raises
         ------
@@ -315,7 +357,7 @@ class Batch:
                 one = adding.check(self, request)
                 if not (skip_duplicates and self.find_duplicate(one.spec, look=False)):
                     checked.append(one)
-        return self._add(checked)
+        return adding.add_checked(self, checked, reuse=reuse)
 
     @staticmethod
     def _sources(
@@ -338,7 +380,12 @@ class Batch:
             params=adding.parse_params(params),
             **options,
         )
-        return self.find_duplicate(adding.check(self, request).spec)
+        checked = adding.check(self, request)
+        spec = checked.spec
+        if spec.movie is not None:
+            described = inputs.with_array_fingerprint(spec.movie, checked.movie)
+            spec = spec.model_copy(update={"movie": described})
+        return self.find_duplicate(spec)
 
     def find_duplicate(self, spec: ItemSpec, *, look: bool = True) -> Item | None:
         """The item of this batch that asks for the same as ``spec``, if there is one.
@@ -350,8 +397,8 @@ class Batch:
         """
         if look:
             self.refresh()
-        found = self._index.by_identity.get(identity(spec), [])
-        return next((item for item in found if item.uuid != spec.uuid), None)
+        found = self._index.asking_for(identity(spec))
+        return next((item for item in found if item.uuid != spec.uuid and _is_true(item)), None)
 
     def remove(self, *items: Item | str | int, with_children: bool = False) -> None:
         """Remove items and all their data.
@@ -362,7 +409,7 @@ class Batch:
             When one is running, or others take their movie from it and ``with_children`` is
             false. Nothing is removed then.
         """
-        doomed = [item if isinstance(item, Item) else self[item] for item in items]
+        doomed = [self.find(item) for item in items]
         pending = list(doomed)
         while pending:
             children = [c for c in self.children(pending.pop()) if c not in doomed]
@@ -377,8 +424,9 @@ class Batch:
             if item.status.state is State.RUNNING:
                 raise BatchError(f"{item.name!r} is running. Cancel it, then remove it.")
         for item in reversed(doomed):
-            with claimed(item):
-                pass  # nobody starts it in this moment
+            if has_sound_lock(item.folder) and not item.folder.is_symlink():
+                with claimed(item):
+                    pass  # nobody starts it in this moment
             remove_item_folder(item.folder)
 
     # -- movies that moved
@@ -412,9 +460,9 @@ class Batch:
 
     def run(
         self,
-        items: Iterable[Item] | None = None,
+        items: Item | int | str | Iterable[Item | int | str] | None = None,
         *,
-        start: Item | None = None,
+        start: Item | int | str | None = None,
         n_workers: int = 1,
         client: Any = None,
         progress: bool = True,
@@ -425,9 +473,10 @@ class Batch:
         Parameters
         ----------
         items
-            Only these, and the parents that they wait for; all when ``None``.
+            Only this item or these, and the parents that they wait for; all when ``None``. Each is
+            an item, a name, a uuid or a position.
         start
-            This item and those added after it, and their parents.
+            This item (the same) and those added after it, and their parents.
         n_workers
             How many at once; the cores are divided among them.
         client
@@ -443,10 +492,12 @@ class Batch:
         """
         from napari_cnmf.batch.running import run_batch
 
+        if isinstance(items, Item | int | str):
+            items = [items]
         return run_batch(
             self,
-            items,
-            start=start,
+            None if items is None else [self.find(item) for item in items],
+            start=None if start is None else self.find(start),
             n_workers=n_workers,
             client=client,
             progress=progress,
@@ -454,9 +505,9 @@ class Batch:
         )
 
 
-def _warn_of_duplicate(item: Item, twin: Item) -> None:
-    warnings.warn(
-        f"{item.name!r} asks for the same as {twin.name!r} ({twin.uuid}), which is {twin.state}.",
-        DuplicateItemWarning,
-        stacklevel=4,
-    )
+def _is_true(item: Item) -> bool:
+    """Whether an item's result, if it has one, is of the movie that the item names.
+
+    The files may have been changed after it was added and before it ran.
+    """
+    return item.status.movie_fingerprint is None

@@ -12,6 +12,8 @@ file, and an item that runs elsewhere counts as alive while the beat is young.
 from __future__ import annotations
 
 import errno
+import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +23,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from napari_cnmf.batch.status import State, Status
+from napari_cnmf.batch.stopping import works_on
+
+EXIT_ENDED = 0
+EXIT_FAILED = 1
+EXIT_NOT_OURS = 3
+"""Exit code of a worker whose item another process has, or that is not queued any more."""
 
 LOCK_FILE = "item.lock"
 BEAT_SECONDS = 10.0
@@ -45,7 +53,10 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
     # The lock would make the folder, and hide it below a share that is away for a while.
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(folder))
-    lock = FileLock(folder / LOCK_FILE, thread_local=False)
+    path = folder / LOCK_FILE
+    if not has_sound_lock(folder):
+        raise OSError(errno.EINVAL, "It must be a file", str(path))
+    lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=timeout_s, poll_interval=0.02)
     except Timeout as error:
@@ -54,6 +65,15 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def has_sound_lock(folder: Path) -> bool:
+    """Whether the lock file of the item in ``folder`` is a file, or still to be made.
+
+    Through a link, taking the lock would empty a file elsewhere; a pipe would never open.
+    """
+    path = folder / LOCK_FILE
+    return not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode)
 
 
 @contextmanager
@@ -79,18 +99,21 @@ def beating(folder: Path) -> Iterator[None]:
 def is_alive(folder: Path, status: Status) -> bool:
     """Does the process that ``status`` says works on the item still live?
 
-    On this machine: exactly that process. Elsewhere: its beat is young, by the clock of the file
-    system that holds the batch.
+    On this machine: exactly that process, and it is a worker of this very folder. Elsewhere: its
+    beat is young, by the clock of the file system that holds the batch.
     """
     if status.state is not State.RUNNING or status.process is None:
         return False
     if status.process.is_local:
-        return status.process.process() is not None
+        process = status.process.process()
+        # Nobody says what the processes of others do, on some systems: such a one is left alone.
+        return process is not None and works_on(process, folder) is not False
     try:
         beat = (folder / LOCK_FILE).stat().st_mtime
         if abs(time.time() - beat) < BEAT_LIMIT_SECONDS / 2:
             return True  # by our own clock too: nothing has to be written to find out
-        return _file_system_now(folder) - beat < BEAT_LIMIT_SECONDS
+        # A beat from the future is none: a clock was wrong, or somebody copied the batch.
+        return abs(_file_system_now(folder) - beat) < BEAT_LIMIT_SECONDS
     except OSError:
         # Nothing can be said about it, and nothing must be taken away from it.
         return True

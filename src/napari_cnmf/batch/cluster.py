@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CLUSTER_KINDS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
+_GONE = frozenset({"connecting", "closing", "closed"})
+"""States of a dask client whose scheduler does not answer."""
+SCHEDULER_GONE = (
+    "The dask scheduler is gone. What it had not begun stays queued: start the items again when a "
+    "scheduler answers."
+)
 IN_FLIGHT = 1000
 """Items handed to the scheduler at once; it keeps those that have no machine yet."""
 
@@ -38,10 +44,19 @@ class DaskLauncher:
     def launch(
         self, item: Item, *, n_threads: int | None = None, memory_gb: float | None = None
     ) -> DaskHandle:
-        """Submit ``item``; the cores are divided where it runs."""
+        """Submit ``item``; the cores are divided where it runs.
+
+        Raises
+        ------
+        BatchError
+            When the scheduler does not answer any more; the item stays queued.
+        """
+        if self._client.status in _GONE:
+            raise BatchError(SCHEDULER_GONE)
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         future = self._client.submit(
             run_item,
+            type(item.batch).open,
             str(item.batch.path),
             item.folder.name,
             attempts_before=item.status.attempts,
@@ -49,7 +64,7 @@ class DaskLauncher:
             key=f"napari-cnmf-{item.uuid}-{item.status.attempts}",
             pure=False,
         )
-        return DaskHandle(item, future)
+        return DaskHandle(item, future, self._client)
 
 
 class DaskHandle:
@@ -57,16 +72,24 @@ class DaskHandle:
 
     exit_code: int | None = None
 
-    def __init__(self, item: Item, future: Any) -> None:
+    def __init__(self, item: Item, future: Any, client: Any) -> None:
         self._item = item
         self._future = future
+        self._client = client
 
     def ended(self) -> bool:
-        return bool(self._future.done())
+        return bool(self._future.done()) or self._client.status in _GONE
+
+    @property
+    def is_lost(self) -> bool:
+        """The scheduler is gone, or has forgotten the item."""
+        return self._client.status in _GONE or self._future.status in ("cancelled", "lost")
 
     @property
     def problem(self) -> str | None:
         """Why the scheduler could not run it: the machine died too often, no batch there."""
+        if self.is_lost:
+            return SCHEDULER_GONE
         if self._future.status != "error":
             return None
         error = self._future.exception()

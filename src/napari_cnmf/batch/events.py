@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from napari_cnmf.batch._files import NotAFileError, open_file, printable
+
+_READ_LIMIT = 8 * 2**20
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "worker.log"
 """What the process printed."""
@@ -59,14 +62,20 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Events from byte ``offset`` on, and the offset to read from next.
 
     A line that is not finished yet is left for the next call; a line that is no event (a torn
-    write, an edit by hand) is passed over.
+    write, an edit by hand, a kind that a newer version knows) is passed over. Of more than 8 MB
+    the last 8 MB are read: a run of a week writes less.
     """
     try:
-        with (folder / EVENTS_FILE).open("rb") as file:
+        with open_file(folder / EVENTS_FILE) as file:
+            size = file.seek(0, 2)
+            if size - offset > _READ_LIMIT:
+                offset = size - _READ_LIMIT
             file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
+            data = file.read(_READ_LIMIT)
+    except (FileNotFoundError, NotAFileError):
         return [], 0
+    if len(data) == _READ_LIMIT and b"\n" not in data:
+        return [], offset + len(data)  # no line of ours is that long
     end = data.rfind(b"\n") + 1
     parsed = (_parse(line) for line in data[:end].splitlines())
     return [event for event in parsed if event is not None], offset + end
@@ -77,11 +86,11 @@ def _parse(line: bytes) -> Event | None:
         record = json.loads(line)
         return Event(
             event=EventKind(record["event"]),
-            message=str(record.get("message", "")),
-            stage=str(record.get("stage", "")),
+            message=printable(str(record.get("message", ""))),
+            stage=printable(str(record.get("stage", "")), lines=False),
             done=float(record.get("done", 0.0)),
             total=float(record.get("total", 0.0)),
             time=str(record.get("time", "")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None

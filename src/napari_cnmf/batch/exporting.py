@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from napari_cnmf.model.movie import Movie
 
 
 def export(
-    source: Item | Curation | Components,
+    source: Item | Curation | Components | str | os.PathLike[str],
     to: str,
     out: str | Path,
     *,
@@ -34,8 +35,9 @@ def export(
     Parameters
     ----------
     source
-        An item, a curation, or bare components. Of an item, and of a curation that was opened
-        from one, movie, shifts and history are found in the batch.
+        An item, a curation, bare components, or the path of a result or of an item. Of an item,
+        and of a curation that was opened from one, movie, shifts and history are found in the
+        batch.
     to
         ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods, mp4, raster`` or
         ``correlation``.
@@ -66,9 +68,21 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
+    if isinstance(source, str | os.PathLike):
+        source = _at_path(Path(source).absolute())
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
     result = source.result() if isinstance(source, Item) else source
     return exports.export(result, to, out, include_rejected=include_rejected, context=context)
+
+
+def _at_path(path: Path) -> Item | Curation:
+    """The item in a folder, or the result in a file with its decisions."""
+    from napari_cnmf.batch.batch import Batch
+    from napari_cnmf.io.curation import open_curation
+
+    if (path / ITEM_FILE).is_file():
+        return Item(Batch.open(path.parents[1]), path)
+    return open_curation(path, in_batch=(path.parent / ITEM_FILE).is_file())
 
 
 def context_for(

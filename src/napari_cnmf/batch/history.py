@@ -21,9 +21,7 @@ def history_trace(item: Item) -> list[dict[str, Any]]:
     CaImAn's names), ``time`` (ISO 8601 of its end, or ``None``) and ``input``: the movie files, or
     the uuid of the item whose movie it took.
     """
-    chain = [item]
-    while (parent := chain[0].parent) is not None:
-        chain.insert(0, parent)
+    chain = [*reversed(item.ancestors), item]
     curation = _curation(item)
     return [_step(link) for link in chain] + ([curation] if curation is not None else [])
 
@@ -47,8 +45,8 @@ def _curation(item: Item) -> dict[str, Any] | None:
 def _parse(line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
-        return {}  # a torn last line
+    except (ValueError, RecursionError):
+        return {}  # a torn last line, or one of another program
     return value if isinstance(value, dict) else {}
 
 

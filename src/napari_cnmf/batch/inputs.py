@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,14 +10,16 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.batch.spec import MovieInput, slug
 from napari_cnmf.batch.store import INPUTS
 from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.io import open_movie
+from napari_cnmf.io.movies import array_fingerprint, same_content
 from napari_cnmf.model.movie import Movie
 
-MovieLike = str | Path | Movie | Iterable[str | Path]
+MovieLike = str | Path | Movie | NDArray[Any] | Iterable[str | Path]
 
 
 def to_movie(movie: MovieLike, **options: Any) -> Movie:
@@ -29,8 +32,10 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
     """
     if isinstance(movie, Movie):
         return movie
-    if isinstance(movie, str | Path):
+    if isinstance(movie, str | os.PathLike):
         return open_movie(Path(movie), **options)
+    if hasattr(movie, "shape") and hasattr(movie, "dtype"):
+        return open_movie(movie, **options)
     return open_movie([Path(path) for path in movie], **options)
 
 
@@ -41,8 +46,15 @@ def describe_movie(root: Path, movie: Movie) -> MovieInput:
     relative too, for a batch that is moved together with its movies. A movie without files gets
     the place where `store_array` will put it.
     """
+    rate, size = movie.frame_rate_hz, movie.pixel_size_um
+    is_size = size is not None and all(math.isfinite(length) for length in size)
+    opened: dict[str, Any] = {
+        "shape": movie.shape,
+        "frame_rate_hz": float(rate) if rate is not None and math.isfinite(rate) else None,
+        "pixel_size_um": tuple(map(float, size)) if size is not None and is_size else None,
+    }
     if not movie.paths:
-        return MovieInput(paths=(f"{INPUTS}/{slug(movie.name)}.tif",), shape=movie.shape)
+        return MovieInput(paths=(f"{INPUTS}/{slug(movie.name)}.tif",), **opened)
     paths = [path.absolute() for path in movie.paths]
     inside = [path.is_relative_to(root) for path in paths]
     return MovieInput(
@@ -52,9 +64,40 @@ def describe_movie(root: Path, movie: Movie) -> MovieInput:
         ),
         beside=None if all(inside) else _relative(root, paths),
         fingerprint=movie.fingerprint,
-        shape=movie.shape,
+        **opened,
         **movie.opened_with,
     )
+
+
+def with_array_fingerprint(described: MovieInput, movie: Movie) -> MovieInput:
+    """The entry of a movie without files, with the fingerprint of its frames; reads all of them."""
+    if movie.paths or described.array_fingerprint is not None:
+        return described
+    mark = array_fingerprint(movie.deferred or movie.data)
+    return described.model_copy(update={"array_fingerprint": mark})
+
+
+def open_input(root: Path, movie: MovieInput, *, frame_rate_hz: float | None = None) -> Movie:
+    """The movie of an item as it was opened when the item was added.
+
+    Parameters
+    ----------
+    root
+        The batch folder.
+    frame_rate_hz
+        From the item's parameters; wins over the rate that the movie was opened with.
+
+    Raises
+    ------
+    MovieError
+        When the files are not where they were; the message says how to locate them.
+    """
+    opened = open_movie(
+        list(movie_paths(root, movie)),
+        **movie.open_with,
+        frame_rate_hz=frame_rate_hz or movie.frame_rate_hz,
+    )
+    return opened if movie.pixel_size_um is None else opened.with_pixel_size(movie.pixel_size_um)
 
 
 def _relative(root: Path, paths: list[Path]) -> tuple[str, ...] | None:
@@ -72,6 +115,11 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
     from napari_cnmf.io import TiffMovieWriter
 
     folder = root / INPUTS
+    if folder.is_symlink():
+        raise BatchError(
+            f"{folder} must be a folder of the batch, and is a link to another place. Nothing is "
+            "written through it: replace it by a folder, or add the movie by a file of its own."
+        )
     target = _free_name(folder, slug(name))
     try:
         folder.mkdir(exist_ok=True)
@@ -96,7 +144,9 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
 
 def _free_name(folder: Path, stem: str) -> Path:
     number = 1
-    while (path := folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")).exists():
+    while os.path.lexists(
+        path := folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
+    ):
         number += 1
     return path
 
@@ -110,15 +160,17 @@ def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
         When some are nowhere to be found; the message says how to locate them.
     """
     absolute = tuple(root / path for path in movie.paths)
-    if all(path.exists() for path in absolute):
+    # Not Path.exists: a name that no file can have (too long, with a NUL) is an error to that.
+    if all(os.path.exists(path) for path in absolute):
         return absolute
     if movie.beside is not None:
         beside = tuple(Path(os.path.normpath(root / path)) for path in movie.beside)
-        if all(path.exists() for path in beside):
+        if all(os.path.exists(path) for path in beside):
             return beside
-    missing = next(path for path in absolute if not path.exists())
+    missing = str(next(path for path in absolute if not os.path.exists(path)))
+    shown = missing if len(missing) < 500 else f"{missing[:500]}…"
     raise MovieError(
-        f"The movie must be where it was added from, and {missing} is not there. If it was moved, "
+        f"The movie must be where it was added from, and {shown} is not there. If it was moved, "
         "say where to: batch.locate(FOLDER), or `napari-cnmf batch DIR locate FOLDER`."
     )
 
@@ -126,8 +178,8 @@ def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
 def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> MovieInput | None:
     """The same movie with its files found in ``index``, or ``None``.
 
-    A file is taken for the same when its name is, and, where the fingerprint is known, the
-    fingerprint of the whole movie too.
+    A file is taken for the same when its name is, and, where the fingerprint is known, all that
+    the fingerprint read of the files too. Their times do not count: copying changes them.
 
     Parameters
     ----------
@@ -143,8 +195,12 @@ def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> Mo
             candidate = open_movie([group[parent] for group in by_parent], **movie.open_with)
         except MovieError:
             continue
-        if movie.fingerprint is None or candidate.fingerprint == movie.fingerprint:
-            return describe_movie(root, candidate)
+        if movie.fingerprint is None or same_content(candidate.fingerprint, movie.fingerprint):
+            kept = {
+                name: getattr(movie, name)
+                for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
+            }
+            return describe_movie(root, candidate).model_copy(update=kept)
     return None
 
 

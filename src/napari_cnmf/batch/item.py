@@ -5,8 +5,10 @@ Everything is read from its folder when it is asked for, so an `Item` is never o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,26 +19,28 @@ from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, read_events
-from napari_cnmf.batch.history import history_trace
-from napari_cnmf.batch.inputs import movie_paths
+from napari_cnmf.batch.history import JOURNAL_FILE, history_trace
+from napari_cnmf.batch.inputs import open_input
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, write_spec
 from napari_cnmf.batch.status import (
     PARENT_FAILED,
     RETRIABLE,
     STATUS_FILE,
     ErrorInfo,
+    NewerVersionError,
     State,
     Status,
     read_status,
     write_status,
 )
+from napari_cnmf.batch.store import put_result_aside
 from napari_cnmf.engines.base import (
     CORRECTED_FILE,
     IMAGES_FILE,
     RESULT_FILE,
     Algorithm,
 )
-from napari_cnmf.errors import BatchError, ResultError
+from napari_cnmf.errors import BatchError, CnmfError, ResultError
 from napari_cnmf.io import open_movie, read_images
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -50,7 +54,13 @@ INTERRUPTED_MESSAGE = (
     "Look at the log, then retry it."
 )
 
+_LONGEST_CHAIN = 100
+"""A chain is a motion correction, a search and a few scorings."""
 _Stamp = tuple[int, int]
+
+
+class EndlessChainError(BatchError):
+    """An item depends on itself, or on far too many others."""
 
 
 class Item:
@@ -78,15 +88,22 @@ class Item:
         self._uuid: str | None = None
         self._spec: tuple[_Stamp, ItemSpec | BatchError] | None = None
         self._status: tuple[_Stamp, Status] | None = None
+        self._curated: tuple[_Stamp, int | None] | None = None
 
     def __repr__(self) -> str:
         return f"<Item {self.name!r} {self.uuid[:8]} {self.state}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Item) and self.folder == other.folder
+        """Whether it is the same folder, however the two paths to it are spelled."""
+        return isinstance(other, Item) and self._place == other._place
 
     def __hash__(self) -> int:
-        return hash(self.folder)
+        return hash(self._place)
+
+    @cached_property
+    def _place(self) -> tuple[str, str]:
+        # The folder itself is not resolved: a link to an item is not that item.
+        return os.path.realpath(self.folder.parent), self.folder.name
 
     # -- what was asked
 
@@ -119,6 +136,12 @@ class Item:
             read_status(self.folder)
         except BatchError as error:
             return str(error)
+        try:
+            _ = self.ancestors
+        except EndlessChainError as error:
+            return str(error)
+        except BatchError:
+            return None  # its parent was removed: its folder is sound
         return None
 
     @property
@@ -158,7 +181,35 @@ class Item:
     @property
     def parent(self) -> Item | None:
         """The item whose output it takes; raises ``BatchError`` when that was removed."""
-        return None if self.spec.parent is None else self.batch[self.spec.parent]
+        chain = self.ancestors
+        return chain[0] if chain else None
+
+    @property
+    def ancestors(self) -> list[Item]:
+        """Its parent, the parent of that, and so on, as far as they are there.
+
+        Raises
+        ------
+        BatchError
+            When its own parent was removed, or the chain never ends.
+        """
+        chain: list[Item] = []
+        link = self
+        while (wanted := link.spec.parent) is not None:
+            try:
+                link = self.batch[wanted]
+                _ = link.spec
+            except BatchError:
+                if not chain:
+                    raise
+                break  # a parent further up is gone: that is the problem of the one in between
+            if link == self or len(chain) >= _LONGEST_CHAIN:
+                raise EndlessChainError(
+                    f"{self.folder / ITEM_FILE} must name a parent that does not depend on this "
+                    f"item, and {wanted} does. Mend the file, or remove the item."
+                )
+            chain.append(link)
+        return chain
 
     def rename(self, name: str) -> None:
         """Give it another name; the folder keeps its own."""
@@ -201,12 +252,16 @@ class Item:
     def _stored_status(self) -> Status:
         stamp = _stamp(self.folder / STATUS_FILE)
         if self._status is None or self._status[0] != stamp:
+            # Without its item.json nothing can be done with it. Of a status that cannot be read
+            # (a newer version may have written it) nothing follows for the result.
+            state = State.FAILED
             try:
                 _ = self.spec
+                state = State.INTERRUPTED
                 status = read_status(self.folder)
             except BatchError as error:
                 info = ErrorInfo(kind="Damaged", message=str(error))
-                status = Status(state=State.FAILED, error=info)
+                status = Status(state=state, error=info)
                 if isinstance(error.__cause__, OSError):
                     return status  # not kept: it may be readable again in a moment
             self._status = (stamp, status)
@@ -217,7 +272,8 @@ class Item:
             parent = self.parent
         except BatchError:
             return True
-        return parent is not None and parent.state is not State.COMPLETED
+        # What is stored will do: completed is final, and no other state ends the waiting.
+        return parent is not None and parent.stored_state is not State.COMPLETED
 
     @property
     def stored_state(self) -> State:
@@ -299,8 +355,10 @@ class Item:
                 f"Only failed, cancelled or interrupted items can be retried; {self.name!r} is "
                 f"{status.state}. To run it again, add it again."
             )
-        _ = self.spec
+        _ = self.ancestors
         with claimed(self):
+            if self._has_unreadable_status():
+                put_result_aside(self.folder, movie_too=True)
             stopping.forget_cancel(self.folder)
             fresh = Status(
                 attempts=status.attempts, state=State.WAITING if self._waits() else State.QUEUED
@@ -311,6 +369,15 @@ class Item:
             if error is not None and error.kind == PARENT_FAILED:
                 child.retry()
 
+    def _has_unreadable_status(self) -> bool:
+        try:
+            read_status(self.folder)
+        except NewerVersionError:
+            raise  # it may be running, or completed: that version knows
+        except BatchError:
+            return True
+        return False
+
     # -- what it made
 
     @property
@@ -319,8 +386,10 @@ class Item:
         figure = self.status.figures.get("border_px")
         if figure is not None:
             return int(figure)
-        parent = self.parent
-        return 0 if parent is None else parent.border_px
+        for item in self.ancestors:
+            if (figure := item.status.figures.get("border_px")) is not None:
+                return int(figure)
+        return 0
 
     @property
     def frame_rate_hz(self) -> float | None:
@@ -329,8 +398,12 @@ class Item:
             return float(explicit)
         if (used := self.status.frame_rate_hz) is not None:
             return used
-        parent = self.parent
-        return parent.frame_rate_hz if parent is not None else self.input_movie().frame_rate_hz
+        if (parent := self.parent) is not None:
+            return parent.frame_rate_hz
+        opened = self.spec.movie
+        if opened is not None and opened.frame_rate_hz is not None:
+            return opened.frame_rate_hz
+        return self.input_movie().frame_rate_hz
 
     def input_movie(self) -> Movie:
         """The movie that it works on: its files, or what its parent made.
@@ -342,13 +415,9 @@ class Item:
         """
         spec = self.spec
         if spec.movie is not None:
-            return open_movie(
-                list(movie_paths(self.batch.path, spec.movie)),
-                **spec.movie.open_with,
-                frame_rate_hz=spec.parsed_params.data.fr,
-            )
-        parent = self.batch[str(spec.parent)]
-        return parent.movie()
+            return open_input(self.batch.path, spec.movie, frame_rate_hz=spec.parsed_params.data.fr)
+        _ = self.ancestors  # a chain without end says so here
+        return self.batch[str(spec.parent)].movie()
 
     def movie(self) -> Movie:
         """The movie to look at: the corrected one of a motion correction, else its input."""
@@ -394,6 +463,29 @@ class Item:
         return open_curation(
             self._output(RESULT_FILE), in_batch=True, curator=curator, open_movie=self.movie
         )
+
+    @property
+    def n_curated(self) -> int | None:
+        """Components that are accepted after the decisions of the curator; ``None`` without any.
+
+        Opens the result when there are decisions about it.
+        """
+        accepted = self.status.n_accepted
+        journal = _stamp(self.folder / JOURNAL_FILE)
+        if accepted is None or journal == (0, 0):
+            return accepted
+        if self._curated is None or self._curated[0] != journal:
+            try:
+                self._curated = (journal, int(np.count_nonzero(self.result().accepted)))
+            except CnmfError:
+                self._curated = (journal, None)
+        return self._curated[1]
+
+    def _repr_html_(self) -> str:
+        """Where it stands, with its mean image, for notebooks."""
+        from napari_cnmf.batch.table import item_html
+
+        return item_html(self)
 
     def images(self) -> dict[str, NDArray[np.float32]]:
         """Summary images by name, each ``([Z], Y, X)``."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from napari_cnmf.batch.item import Item
 from napari_cnmf.engines.base import RESULT_FILE, Algorithm, Job, RunOptions
-from napari_cnmf.errors import BatchError
+from napari_cnmf.errors import BatchError, ParameterError
 
 
 def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | None = None) -> Job:
@@ -27,15 +27,22 @@ def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | 
     spec = item.spec
     movie = item.input_movie()
     params = spec.parsed_params
-    rate = item.frame_rate_hz
+    rate = movie.frame_rate_hz if item.parent is None else item.frame_rate_hz
     if rate is None and spec.algorithm is not Algorithm.MCORR:
         movie.require_frame_rate()
+    if spec.unknown_params:
+        raise ParameterError(
+            f"{item.name!r} sets parameters that this napari-cnmf does not know: "
+            f"{', '.join(sorted(spec.unknown_params))}. Update napari-cnmf to run it, or add it "
+            "again without them."
+        )
     folder = item.folder
     return Job(
         folder=folder,
         algorithm=spec.algorithm,
         movie_paths=movie.paths,
         open_with=movie.opened_with,
+        opened=movie if rate is None else movie.with_frame_rate(rate),
         params=params,
         frame_rate_hz=rate,
         pixel_size_um=movie.pixel_size_um,

@@ -15,7 +15,16 @@ import psutil
 from napari_cnmf.batch.events import LOG_FILE
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.status import ProcessInfo
-from napari_cnmf.batch.stopping import MARK, Insist, cpu_seconds, has_ended, kill_tree
+from napari_cnmf.batch.stopping import (
+    FOLDER_MARK,
+    MARK,
+    WORKER_MODULE,
+    Insist,
+    cpu_seconds,
+    has_ended,
+    kill_tree,
+    works_on,
+)
 from napari_cnmf.errors import BatchError
 
 STALL_SECONDS = 300.0
@@ -51,6 +60,11 @@ class Handle(Protocol):
         """What whoever was to start it says about its failure; ``None`` when nothing."""
         ...
 
+    @property
+    def is_lost(self) -> bool:
+        """Nobody runs the item any more, through no fault of its own: a cluster is gone."""
+        ...
+
     def cpu_seconds(self) -> float | None:
         """CPU time of its process tree so far; ``None`` when it cannot be asked."""
         ...
@@ -76,12 +90,17 @@ def worker_command(folder: Path, *, python: str | None = None) -> list[str]:
     ``-P`` keeps the working directory off the import path: a ``numpy.py`` that somebody put into
     a batch folder is never run.
     """
-    return [python or sys.executable, "-P", "-m", "napari_cnmf.batch.worker", str(folder)]
+    return [python or sys.executable, "-P", "-m", WORKER_MODULE, str(folder)]
 
 
-def worker_environment(item_uuid: str, n_threads: int | None) -> dict[str, str]:
+def worker_environment(folder: Path, item_uuid: str, n_threads: int | None) -> dict[str, str]:
     """The environment of a worker: marked with its item, threads of the libraries limited."""
-    environment = dict(os.environ) | {MARK: item_uuid, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
+    environment = dict(os.environ) | {
+        MARK: item_uuid,
+        FOLDER_MARK: str(folder),
+        "PYTHONUTF8": "1",
+        "PYTHONSAFEPATH": "1",
+    }
     if n_threads is not None:
         for name in _THREAD_VARIABLES:
             environment[name] = str(n_threads)
@@ -115,7 +134,8 @@ def start_worker(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=worker_environment(item_uuid, n_threads) | dict(extra_environment or {}),
+                env=worker_environment(folder, item_uuid, n_threads)
+                | dict(extra_environment or {}),
                 # A group of its own: Ctrl-C in a terminal reaches us, and we cancel in order.
                 start_new_session=sys.platform != "win32",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -141,6 +161,7 @@ class AdoptedHandle:
 
     exit_code: int | None = None
     problem: str | None = None
+    is_lost = False
 
     def ended(self) -> bool:
         return has_ended(self._process)
@@ -185,10 +206,15 @@ class LocalLauncher:
         )
 
 
-def adopt(process: ProcessInfo | None) -> AdoptedHandle | None:
-    """Take over the watch of a living worker of this machine."""
+def adopt(process: ProcessInfo | None, folder: Path) -> AdoptedHandle | None:
+    """Take over the watch of a living worker of this machine that works on ``folder``.
+
+    Whoever watches may end it: a process that is not surely that worker is never taken.
+    """
     living = None if process is None else process.process()
-    return None if living is None else AdoptedHandle(living)
+    if living is None or living.pid == os.getpid() or not works_on(living, folder):
+        return None
+    return AdoptedHandle(living)
 
 
 class StallWatch:

@@ -265,7 +265,12 @@ class Queue:
     def _settle(self, entry: _Running) -> None:
         """Its process has ended: make its status true, and say so."""
         item = entry.item
-        if (problem := entry.handle.problem) is not None:
+        has_begun = item.stored_state not in (State.QUEUED, State.WAITING)
+        if entry.handle.is_lost and not has_begun and not entry.verdict.cancelled:
+            self._given_up.add(item.uuid)
+            self._problem(None, entry.handle.problem or f"Nobody runs {item.name!r} any more.")
+            return
+        if (problem := entry.handle.problem) is not None and not entry.handle.is_lost:
             entry.verdict.problem = problem
         try:
             outcome = settling.settle(
@@ -328,7 +333,7 @@ class Queue:
         return False
 
     def _adopt(self, item: Item) -> None:
-        handle = adopt(item.status.process)
+        handle = adopt(item.status.process, item.folder)
         if handle is not None:
             self._running[item.uuid] = _Running(item, handle, StallWatch(self._stall_s))
             self._emit(QueueEvent(QueueEventKind.STARTED, item, item.status, "found running"))

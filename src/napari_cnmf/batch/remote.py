@@ -7,17 +7,21 @@ ends a process tree there too, and a dask worker that dies does not take the ite
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_cnmf.batch import settling, stopping
-from napari_cnmf.batch.batch import Batch
+from napari_cnmf.batch.claims import EXIT_NOT_OURS
 from napari_cnmf.batch.events import EVENTS_FILE
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.machine import n_usable_cores
 from napari_cnmf.batch.processes import Handle, LocalHandle, StallWatch, adopt, start_worker
 from napari_cnmf.batch.status import State
-from napari_cnmf.batch.worker import EXIT_NOT_OURS
 from napari_cnmf.errors import BatchError
+
+if TYPE_CHECKING:
+    from napari_cnmf.batch.batch import Batch
 
 MAX_RUNS = 2
 """An item whose machine dies is run once more elsewhere, and not a third time."""
@@ -25,12 +29,19 @@ _POLL_SECONDS = 0.2
 
 
 def run_item(
-    batch_path: str, folder_name: str, *, attempts_before: int, items_at_once: int = 1
+    open_batch: Callable[[Path], Batch],
+    batch_path: str,
+    folder_name: str,
+    *,
+    attempts_before: int,
+    items_at_once: int = 1,
 ) -> str:
     """Run one item on this machine, or go on watching one that a dead dask worker left running.
 
     Parameters
     ----------
+    open_batch
+        `Batch.open`. It is given, since the class itself starts what ends up here.
     batch_path
         As the machine that submitted it sees it; it must be the same here.
     folder_name
@@ -55,7 +66,7 @@ def run_item(
             f"A batch must have the same path on every machine of a cluster: {root} is not there "
             "on this one. Put it on a share that all of them see."
         )
-    item = Item(Batch.open(root), root / "items" / folder_name)
+    item = Item(open_batch(root), root / "items" / folder_name)
     n_threads = max(1, n_usable_cores() // items_at_once)
     status = item.status
     if item.stored_state is State.INTERRUPTED and status.attempts > attempts_before:
@@ -89,7 +100,7 @@ def _run_once(item: Item, n_threads: int) -> int | None:
 
 def _outlast(item: Item) -> None:
     """Watch a worker that somebody else started, here or on another host."""
-    handle = adopt(item.status.process)
+    handle = adopt(item.status.process, item.folder)
     if handle is None:
         threading.Event().wait(_POLL_SECONDS)
         return

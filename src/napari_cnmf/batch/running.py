@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from napari_cnmf.batch import settling
+from napari_cnmf.batch._files import printable
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.processes import Launcher, adopt
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
+from napari_cnmf.batch.selection import Selection
 from napari_cnmf.batch.status import State
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
+
+_LINE_SECONDS = 5.0
+"""New stages are told this often at most."""
 
 
 def run_batch(
@@ -31,7 +34,10 @@ def run_batch(
 ) -> list[Item]:
     """What `Batch.run` does; see there."""
     ran: dict[str, Item] = {}
-    bars = _Bars() if progress else None
+    selection = Selection()
+    selection.add(items, start)
+    total = sum(not item.state.ended for item in selection.of(batch))
+    bars = _progress_view(total) if progress else None
 
     def hear(event: QueueEvent) -> None:
         if event.item is not None and event.kind in (QueueEventKind.STARTED, QueueEventKind.ENDED):
@@ -70,7 +76,7 @@ def _where(client: Any, n_workers: int) -> tuple[Launcher | None, int]:
 def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:
     """Cancel items without a queue, and insist until their processes are gone."""
     pending = [item for item in items if not item.state.ended]
-    handles = {item.uuid: adopt(item.status.process) for item in pending}
+    handles = {item.uuid: adopt(item.status.process, item.folder) for item in pending}
     for item in pending:
         item.cancel()
     deadline = time.monotonic() + timeout_s
@@ -86,23 +92,100 @@ def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:
         time.sleep(0.05)
 
 
-class _Bars:
-    """A bar on stderr for each running item: one line says stage and how far."""
+def _progress_view(total: int) -> _Bars | _Lines:
+    """Bars for a person who watches; lines for a log file, which would keep every bar."""
+    is_watched = sys.stderr is not None and sys.stderr.isatty()
+    return _Bars(total) if is_watched or "ipykernel" in sys.modules else _Lines(total)
 
-    def __init__(self) -> None:
-        self._bars: dict[str, tqdm[Any]] = {}
+
+class _Lines:
+    """Plain lines on stderr: when an item starts, reaches a new stage, and ends.
+
+    Parameters
+    ----------
+    total
+        Number of items that are to run.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._stages: dict[str, str] = {}
+        self._said = 0.0
+
+    def hear(self, event: QueueEvent) -> None:
+        item, status = event.item, event.status
+        if item is None:
+            if event.message:
+                self._say(event.message)
+            return
+        name = _title(item)
+        if event.kind is QueueEventKind.STARTED:
+            self._say(f"{name}: started")
+        elif event.kind is QueueEventKind.PROGRESS and status is not None and status.progress:
+            stage = status.progress.stage
+            is_new = self._stages.get(item.uuid) != stage
+            if is_new and time.monotonic() - self._said >= _LINE_SECONDS:
+                self._stages[item.uuid] = stage
+                self._say(f"{name}: {stage}")
+        elif event.kind is QueueEventKind.ENDED and status is not None:
+            self._done += 1
+            took = "" if status.seconds is None else f" after {status.seconds:.1f} s"
+            error = "" if status.error is None else f": {status.error.message}"
+            self._say(f"{_count(self._done, self._total)}{name}: {status.state.value}{took}{error}")
+        elif event.message:
+            self._say(event.message)
+
+    def _say(self, text: str) -> None:
+        self._said = time.monotonic()
+        if sys.stderr is not None:
+            sys.stderr.write(f"{printable(text, lines=False)}\n")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def _count(done: int, total: int) -> str:
+    """``3 of 24 done, ``; a queue may find more than it was started with."""
+    return f"{done} of {max(done, total)} done, "
+
+
+def _title(item: Item) -> str:
+    return f"{item.name} ({item.algorithm})" if item.problem is None else item.name
+
+
+class _Bars:
+    """A bar on stderr for each running item: one line says stage and how far.
+
+    Parameters
+    ----------
+    total
+        Number of items that are to run.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        from tqdm.auto import tqdm  # as notebooks show it, or as a terminal does
+
+        self._tqdm: Any = tqdm
+        self._bars: dict[str, Any] = {}
+
+    def _say(self, text: str) -> None:
+        self._tqdm.write(printable(text, lines=False), file=sys.stderr)
 
     def hear(self, event: QueueEvent) -> None:
         if event.item is None:
             if event.message:
-                tqdm.write(event.message, file=sys.stderr)
+                self._say(event.message)
             return
         if event.kind in (QueueEventKind.STARTED, QueueEventKind.PROGRESS):
             self._update(event)
         elif event.kind is QueueEventKind.ENDED:
             self._end(event)
         else:
-            tqdm.write(event.message, file=sys.stderr)
+            self._say(event.message)
 
     def _update(self, event: QueueEvent) -> None:
         item, status = event.item, event.status
@@ -110,9 +193,9 @@ class _Bars:
             return
         bar = self._bars.get(item.uuid)
         if bar is None:
-            bar = tqdm(
+            bar = self._tqdm(
                 total=1.0,
-                desc=f"{item.name} ({item.algorithm})",
+                desc=_title(item),
                 file=sys.stderr,
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}]",
                 leave=True,
@@ -133,8 +216,11 @@ class _Bars:
                 bar.n = 1.0
             bar.set_postfix_str(status.state.value)
             bar.close()
+        self._done += 1
+        if self._total > 1:
+            self._say(f"{_count(self._done, self._total)}{_title(item)}: {status.state.value}")
         if status.error is not None:
-            tqdm.write(f"{item.name} ({item.algorithm}): {status.error.message}", file=sys.stderr)
+            self._say(f"{_title(item)}: {status.error.message}")
 
     def close(self) -> None:
         for bar in self._bars.values():

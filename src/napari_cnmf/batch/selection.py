@@ -54,10 +54,7 @@ def _with_ancestors(item: Item) -> set[str]:
     """Its uuid and those of the items that it takes its movie from."""
     found = {item.uuid}
     try:
-        parent = item.parent
-        while parent is not None and parent.uuid not in found:
-            found.add(parent.uuid)
-            parent = parent.parent
+        found |= {parent.uuid for parent in item.ancestors}
     except BatchError:
         return found  # a parent is gone or damaged: the item itself will say so
     return found

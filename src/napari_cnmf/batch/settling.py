@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
-from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
+from napari_cnmf.batch.claims import EXIT_NOT_OURS, ClaimedError, claim, is_alive
 from napari_cnmf.batch.events import LOG_FILE
 from napari_cnmf.batch.item import INTERRUPTED_MESSAGE, Item
 from napari_cnmf.batch.status import (
@@ -26,7 +26,6 @@ from napari_cnmf.batch.status import (
     write_status,
 )
 from napari_cnmf.batch.store import sweep_item
-from napari_cnmf.batch.worker import EXIT_NOT_OURS
 from napari_cnmf.errors import BatchError, CnmfError
 
 
@@ -80,7 +79,7 @@ def settle(
         # Somebody started it again in this moment: it is theirs.
         return Outcome.NOT_OURS
     if item.state is not State.COMPLETED:
-        stopping.kill_all(stopping.orphans(item.uuid))
+        stopping.kill_all(stopping.orphans(item.uuid, folder))
     return Outcome.ENDED
 
 
@@ -134,6 +133,11 @@ def _parent_reason(parent: Item) -> str:
 def _never_began(stored: Status, item: Item, verdict: Verdict, exit_code: int | None) -> Status:
     if verdict.cancelled:
         return stored.to(State.CANCELLED)
+    if verdict.problem is None and exit_code is not None and exit_code < 0:
+        # Killed while it started: nothing is wrong with the item.
+        message = f"Its process was ended from outside ({_exit_text(exit_code)}). Retry it."
+        info = ErrorInfo(kind="Interrupted", message=message)
+        return stored.to(State.INTERRUPTED, error=info)
     message = verdict.problem or (
         f"Its process ended before it began ({_exit_text(exit_code)}). The end of its log: "
         f"{_log_end(item)}"

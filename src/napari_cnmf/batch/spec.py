@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import re
 import uuid as uuid_module
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from napari_cnmf._atomic import write_json
-from napari_cnmf.batch._files import read_json
-from napari_cnmf.batch.status import describe_validation
+from napari_cnmf.batch._files import printable, read_json
+from napari_cnmf.batch.status import Moment, describe_validation, require_version
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError
 from napari_cnmf.params import CNMFParams
+from napari_cnmf.params._group import ParameterGroup
 
 ITEM_FILE = "item.json"
 SPEC_VERSION = 1
@@ -48,7 +49,12 @@ Uuid = Annotated[str, AfterValidator(check_uuid)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Keys of newer versions are kept where a file is written again.
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+def _one_line(text: str) -> str:
+    return printable(text, lines=False)
 
 
 class MovieInput(_Model):
@@ -64,6 +70,13 @@ class MovieInput(_Model):
     n_channels: int | None = Field(None, ge=1)
     """Channels whose frames alternate in files that do not say so."""
     fingerprint: str | None = None
+    """Of the files, when the item was added; see `napari_cnmf.io.movies.fingerprint`."""
+    array_fingerprint: str | None = None
+    """Of the frames, for a movie that had no file and was written to ``inputs/``."""
+    frame_rate_hz: float | None = Field(None, gt=0)
+    """Of the movie as it was opened when the item was added."""
+    pixel_size_um: tuple[float, ...] | None = None
+    """``([dz], dy, dx)`` in micrometres, as it was opened when the item was added."""
     shape: tuple[int, ...] | None = None
     """``(T, [Z], Y, X)`` when it was added."""
 
@@ -96,10 +109,10 @@ class ItemSpec(_Model):
 
     version: int = SPEC_VERSION
     uuid: Uuid
-    name: str = Field(min_length=1, max_length=200)
-    comment: str = ""
+    name: Annotated[str, AfterValidator(_one_line)] = Field(min_length=1, max_length=200)
+    comment: Annotated[str, AfterValidator(printable)] = ""
     algorithm: Algorithm
-    added: datetime
+    added: Moment
     movie: MovieInput | None = None
     parent: Uuid | None = None
     result: BareName | None = None
@@ -121,8 +134,36 @@ class ItemSpec(_Model):
 
     @cached_property
     def parsed_params(self) -> CNMFParams:
-        """The parameters, validated; raises ``ParameterError``."""
-        return CNMFParams.from_dict(self.params)
+        """The parameters, validated, without `unknown_params`; raises ``ParameterError``."""
+        unknown = self.unknown_params
+        known: dict[str, Any] = {}
+        for group, values in self.params.items():
+            if group in unknown:
+                continue
+            known[group] = (
+                {key: v for key, v in values.items() if f"{group}.{key}" not in unknown}
+                if isinstance(values, dict)
+                else values
+            )
+        return CNMFParams.from_dict(known)
+
+    @cached_property
+    def unknown_params(self) -> frozenset[str]:
+        """Parameters that this version does not know, as ``group`` or ``group.key``.
+
+        A newer version wrote them. What it made with them can be looked at; it cannot be run here.
+        """
+        fields = CNMFParams.model_fields
+        unknown = {name for name in self.params if name not in fields}
+        for name, values in self.params.items():
+            model = fields[name].annotation if name in fields else None
+            if (
+                isinstance(values, dict)
+                and isinstance(model, type)
+                and issubclass(model, ParameterGroup)
+            ):
+                unknown |= {f"{name}.{key}" for key in values if key not in model.model_fields}
+        return frozenset(unknown)
 
 
 def read_spec(folder: Path) -> ItemSpec:
@@ -133,35 +174,40 @@ def read_spec(folder: Path) -> ItemSpec:
     BatchError
         When it is missing, damaged, or from a newer version; the message says which.
     """
-    _refuse_links(folder)
+    require_plain_files(folder)
     data = read_json(folder / ITEM_FILE)
-    version = data.get("version", SPEC_VERSION)
-    if isinstance(version, int) and version > SPEC_VERSION:
-        raise BatchError(
-            f"{folder.name} has item format {version}, this napari-cnmf reads up to "
-            f"{SPEC_VERSION}. Update napari-cnmf to use it."
-        )
+    require_version(data, SPEC_VERSION, f"{folder.name} has item format")
     try:
         return ItemSpec.model_validate(data)
-    except ValidationError as error:
+    # Dates and numbers at the ends of their ranges raise more than pydantic's own error.
+    except (ValueError, OverflowError, RecursionError) as error:
         raise BatchError(
             f"{folder / ITEM_FILE} must be an item as napari-cnmf writes it: "
             f"{describe_validation(error)}. Mend the file, or remove the item."
         ) from error
 
 
-def _refuse_links(folder: Path) -> None:
-    """A link among an item's files could make us write outside of the batch."""
+def require_plain_files(folder: Path) -> None:
+    """Raise ``BatchError`` unless the folder of an item holds files and folders alone.
+
+    A link could make us write outside of the batch; a pipe would make us wait for ever.
+    """
     try:
         with os.scandir(folder) as entries:
-            link = next((entry.name for entry in entries if entry.is_symlink()), None)
+            odd = next((entry.name for entry in entries if not _is_plain(entry)), None)
     except OSError:
         return  # reading the file says it better
-    if link is not None or folder.is_symlink():
+    if odd is not None or folder.is_symlink():
+        path = folder / (odd or "")
+        kind = "a link" if path.is_symlink() else "a pipe or a device"
         raise BatchError(
-            f"The files of an item must be files, and {folder / (link or '')} is a link. "
-            "Replace it by what it points to, or remove the item."
+            f"The files of an item must be files, and {path} is {kind}. "
+            "Replace it by a file, or remove the item."
         )
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
 
 
 def write_spec(folder: Path, spec: ItemSpec) -> None:

@@ -15,7 +15,11 @@
                        │  └──── its process is gone ──► interrupted ── retry ──► queued
                        └──────► completed
 
+A queued item whose process is killed before it could say that it runs is ``interrupted``, too.
 ``completed`` is final: to run the same thing again, add it again; a result is never overwritten.
+
+Keys that a newer version added to ``status.json`` are kept as they are. A status that cannot be
+read says nothing about the result: such an item reads ``interrupted``, never ``failed``.
 """
 
 from __future__ import annotations
@@ -25,18 +29,24 @@ import socket
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from napari_cnmf._atomic import write_json
-from napari_cnmf.batch._files import read_json
+from napari_cnmf.batch._files import printable, read_json
 from napari_cnmf.errors import BatchError
 
 STATUS_FILE = "status.json"
+STATUS_VERSION = 1
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 PARENT_FAILED = "ParentFailed"
 """Kind of the error of an item whose parent gave it no movie."""
+
+
+class NewerVersionError(BatchError):
+    """A file of a batch has a format that a newer napari-cnmf writes."""
 
 
 class State(StrEnum):
@@ -60,8 +70,12 @@ ENDED = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.INTERRU
 RETRIABLE = ENDED - {State.COMPLETED}
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.WAITING, State.RUNNING, State.CANCELLED, State.FAILED}),
-    State.WAITING: frozenset({State.QUEUED, State.RUNNING, State.CANCELLED, State.FAILED}),
+    State.QUEUED: frozenset(
+        {State.WAITING, State.RUNNING, State.CANCELLED, State.FAILED, State.INTERRUPTED}
+    ),
+    State.WAITING: frozenset(
+        {State.QUEUED, State.RUNNING, State.CANCELLED, State.FAILED, State.INTERRUPTED}
+    ),
     State.RUNNING: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.INTERRUPTED}),
     State.COMPLETED: frozenset(),
     State.FAILED: frozenset({State.QUEUED, State.WAITING}),
@@ -71,14 +85,26 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 """Which state may follow which."""
 
 
+def check_time(value: datetime) -> datetime:
+    """A moment in UTC that tables and calendars can hold; without a zone it counts as UTC."""
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"must be a time from {FIRST_YEAR} to {LAST_YEAR}, got {value}")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(check_time)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Keys of newer versions are kept where a file is written again.
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Progress(_Model):
     """How far the running stage is: ``done`` of ``total``."""
 
-    stage: str
+    stage: Annotated[str, AfterValidator(printable)]
     done: float = 0.0
     total: float = 1.0
 
@@ -92,8 +118,8 @@ class ErrorInfo(_Model):
     """Why an item failed: one sentence for the user, the traceback for who wants it."""
 
     kind: str
-    message: str
-    traceback: str = ""
+    message: Annotated[str, AfterValidator(printable)]
+    traceback: Annotated[str, AfterValidator(printable)] = ""
 
 
 class ProcessInfo(_Model):
@@ -122,6 +148,8 @@ class ProcessInfo(_Model):
         """The living process of this machine, or ``None``."""
         if not self.is_local:
             return None
+        if not 0 < self.pid < 2**31:  # no system has it, and psutil takes it badly
+            return None
         try:
             process = psutil.Process(self.pid)
             # Clock granularity differs between systems; a number is not reused within a second.
@@ -135,26 +163,29 @@ class ProcessInfo(_Model):
 class Status(_Model):
     """A frozen snapshot of ``status.json``."""
 
+    version: int = STATUS_VERSION
     state: State = State.QUEUED
-    updated: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    started: datetime | None = None
-    ended: datetime | None = None
+    updated: Moment = Field(default_factory=lambda: datetime.now(UTC))
+    started: Moment | None = None
+    ended: Moment | None = None
     process: ProcessInfo | None = None
     progress: Progress | None = None
     error: ErrorInfo | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Annotated[str, AfterValidator(printable)], ...] = ()
     """What the user should know of the result, or while it is made."""
     engine: str | None = None
     engine_version: str | None = None
     engine_reason: str | None = None
     frame_rate_hz: float | None = None
-    n_components: int | None = None
-    n_accepted: int | None = None
+    movie_fingerprint: str | None = None
+    """Of the movie that it ran on, where its files were changed after the item was added."""
+    n_components: Count | None = None
+    n_accepted: Count | None = None
     outputs: tuple[str, ...] = ()
     figures: dict[str, float] = Field(default_factory=dict)
     used_parameters: dict[str, Any] = Field(default_factory=dict)
     """``{"group.key": value}`` where the engine computed with another value than was asked for."""
-    attempts: int = 0
+    attempts: Count = 0
 
     @property
     def seconds(self) -> float | None:
@@ -201,13 +232,26 @@ def read_status(folder: Path) -> Status:
     BatchError
         When it is not there or not readable.
     """
+    data = read_json(folder / STATUS_FILE)
+    require_version(data, STATUS_VERSION, f"{folder.name} has status format")
     try:
-        return Status.model_validate(read_json(folder / STATUS_FILE))
-    except ValidationError as error:
+        return Status.model_validate(data)
+    # Dates and numbers at the ends of their ranges raise more than pydantic's own error.
+    except (ValueError, OverflowError, RecursionError) as error:
         raise BatchError(
             f"{folder / STATUS_FILE} must be a status as napari-cnmf writes it: "
             f"{describe_validation(error)}. Retry the item, or remove it."
         ) from error
+
+
+def require_version(data: dict[str, Any], known: int, has_format: str) -> None:
+    """Raise `NewerVersionError` for a file of a newer version; ``has_format`` begins its text."""
+    version = data.get("version", known)
+    if isinstance(version, bool) or not isinstance(version, int) or version > known:
+        raise NewerVersionError(
+            f"{has_format} {str(version)[:20]!r}, this napari-cnmf reads up to {known}. "
+            "Update napari-cnmf to use it."
+        )
 
 
 def write_status(folder: Path, status: Status) -> None:
@@ -220,8 +264,10 @@ def status_values(status: Status) -> dict[str, Any]:
     return status.model_dump(mode="json", exclude_none=True)
 
 
-def describe_validation(error: ValidationError) -> str:
-    """Every complaint of pydantic on one line."""
+def describe_validation(error: Exception) -> str:
+    """Every complaint of pydantic on one line; of another error what it says."""
+    if not isinstance(error, ValidationError):
+        return str(error) or type(error).__name__
     return "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'it'}: {item['msg']}"
         for item in error.errors()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,9 @@ import psutil
 CANCEL_FILE = "cancel"
 MARK = "NAPARI_CNMF_ITEM"
 """Environment variable that every process of an item inherits: its uuid."""
+FOLDER_MARK = "NAPARI_CNMF_ITEM_FOLDER"
+"""The same for its folder: the copy of a batch has the same uuids."""
+WORKER_MODULE = "napari_cnmf.batch.worker"
 
 ASK_SECONDS = 10.0
 TERMINATE_SECONDS = 5.0
@@ -30,6 +34,32 @@ def cancel_requested(folder: Path) -> bool:
 
 def forget_cancel(folder: Path) -> None:
     (folder / CANCEL_FILE).unlink(missing_ok=True)
+
+
+def works_on(process: psutil.Process, folder: Path) -> bool | None:
+    """Whether a process is the worker of the item in ``folder``, by its command line.
+
+    A status names a process by its number, and anybody can write a status. What a process was
+    started as, only the system says. ``None`` when it does not tell.
+    """
+    if process.pid == os.getpid():
+        return True  # an item that is run inside a script's own process
+    try:
+        words = process.cmdline()
+        here = Path(process.cwd())
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):
+        return None
+    is_worker = ("-m", WORKER_MODULE) in pairwise(words)
+    return is_worker and any(_is_same(here / word, folder) for word in words[1:])
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.name == other.name and os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def process_tree(process: psutil.Process) -> list[psutil.Process]:
@@ -74,17 +104,18 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
-def orphans(item_uuid: str) -> list[psutil.Process]:
+def orphans(item_uuid: str, folder: Path) -> list[psutil.Process]:
     """Processes of an item that outlived its worker: pool children, an engine's own process.
 
-    Known by the mark in their environment, since their parent is gone and numbers are reused.
+    Known by the marks in their environment, since their parent is gone and numbers are reused.
     """
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         with suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == item_uuid:
+            marks = process.environ()
+            if marks.get(MARK) == item_uuid and _is_same(Path(marks.get(FOLDER_MARK, "")), folder):
                 found.append(process)
     return found
 

@@ -15,8 +15,15 @@ from pathlib import Path
 from napari_cnmf._atomic import flush_all, json_text, write_json
 from napari_cnmf.batch._files import read_json
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, folder_name, spec_values, write_spec
-from napari_cnmf.batch.status import STATUS_FILE, Status, status_values
-from napari_cnmf.engines.base import OUTPUT_FILES, SCRATCH
+from napari_cnmf.batch.status import STATUS_FILE, Status, require_version, status_values
+from napari_cnmf.engines.base import (
+    CORRECTED_FILE,
+    IMAGES_FILE,
+    MOTION_FILE,
+    OUTPUT_FILES,
+    RESULT_FILE,
+    SCRATCH,
+)
 from napari_cnmf.errors import BatchError
 
 BATCH_FILE = "batch.json"
@@ -26,6 +33,7 @@ ITEMS = "items"
 INPUTS = "inputs"
 _UNFINISHED = ".new-"
 _REMOVED = ".gone-"
+_ASIDE = "earlier-result-"
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -64,6 +72,15 @@ def create_batch_folder(root: Path) -> None:
         ) from error
 
 
+def is_batch_without_items(root: Path) -> bool:
+    """Whether ``root`` is a batch that nothing was added to: as good as an empty folder."""
+    if not (root / BATCH_FILE).is_file():
+        return False
+    check_batch_folder(root)
+    folders = [root / name for name in (ITEMS, INPUTS) if (root / name).is_dir()]
+    return not any(any(folder.iterdir()) for folder in folders)
+
+
 def check_batch_folder(root: Path) -> None:
     """Raise ``BatchError`` unless ``root`` is a batch of a version that we read."""
     if not root.is_dir():
@@ -78,12 +95,7 @@ def check_batch_folder(root: Path) -> None:
         raise BatchError(
             f"{root / BATCH_FILE} must say format {BATCH_FORMAT!r}, got {data.get('format')!r}."
         )
-    version = data.get("version")
-    if not isinstance(version, int) or version > BATCH_VERSION:
-        raise BatchError(
-            f"{root} has batch format {version!r}, this napari-cnmf reads up to {BATCH_VERSION}. "
-            "Update napari-cnmf to open it."
-        )
+    require_version({"version": data.get("version")}, BATCH_VERSION, f"{root} has batch format")
 
 
 def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
@@ -179,6 +191,9 @@ def remove_item_folder(folder: Path) -> None:
     """Remove an item and its data; from the first moment on it is no item any more."""
     gone = folder.with_name(f"{_REMOVED}{uuid.uuid4().hex}")
     try:
+        if folder.is_symlink():
+            folder.unlink()  # what it points to is not ours
+            return
         folder.rename(gone)
         shutil.rmtree(gone)
     except OSError as error:
@@ -191,14 +206,47 @@ def remove_item_folder(folder: Path) -> None:
 def sweep_item(folder: Path) -> None:
     """Remove what writers that were killed left in the folder of an item that has no result.
 
-    For the holder of its lock alone: nobody else writes there but ``item.json``.
+    A whole result is never removed: it is put aside. For the holder of the item's lock alone:
+    nobody else writes there but ``item.json``.
     """
+    put_result_aside(folder)
     remove_outputs(folder)
     for path in folder.glob(".*.tmp*"):
         if not path.name.startswith(f".{ITEM_FILE}."):
             path.unlink(missing_ok=True)
     # Gigabytes; Windows lets go of a memory map a moment after its process has ended.
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+def put_result_aside(folder: Path, *, movie_too: bool = False) -> Path | None:
+    """Move a result, its images and the decisions about it into a folder of their own.
+
+    A result appears under its name only when it is whole. Whatever the status says, it may be
+    somebody's work.
+
+    Parameters
+    ----------
+    movie_too
+        Put a corrected movie aside, too. Of a run that is known to have been cut off it is left
+        over, and large.
+
+    Returns
+    -------
+    The new folder inside ``folder``; ``None`` when there was nothing.
+    """
+    has_movie = all((folder / name).is_file() for name in (CORRECTED_FILE, MOTION_FILE))
+    if not (folder / RESULT_FILE).is_file() and not (movie_too and has_movie):
+        return None
+    number = 1
+    while (aside := folder / f"{_ASIDE}{number}").exists():
+        number += 1
+    aside.mkdir()
+    moved = [RESULT_FILE, IMAGES_FILE] + ([CORRECTED_FILE, MOTION_FILE] if movie_too else [])
+    paths = [folder / name for name in moved]
+    for path in [*paths, *folder.glob("curation*")]:
+        if path.is_file():
+            path.rename(aside / path.name)
+    return aside
 
 
 def remove_outputs(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,11 @@ from napari_cnmf.errors import BatchError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_cnmf.batch.batch import Batch
     from napari_cnmf.batch.item import Item
+
+_SHOWN = ("name", "algorithm", "engine", "state", "n_components", "n_accepted", "n_curated")
+"""Columns of the table that a notebook shows, before the parameters that differ."""
 
 COLUMNS = (
     "uuid",
@@ -27,6 +32,7 @@ COLUMNS = (
     "seconds",
     "n_components",
     "n_accepted",
+    "n_curated",
     "error",
     "comment",
     "params",
@@ -68,18 +74,102 @@ def _progress(status: Status) -> float:
     return 0.0 if status.progress is None else status.progress.fraction
 
 
-def batch_table(items: Iterable[Item]) -> pd.DataFrame:
-    """`item_row` of every item, in order of adding; times are UTC, counts nullable integers."""
+def batch_table(items: Iterable[Item], *, curated: bool = True) -> pd.DataFrame:
+    """`item_row` of every item, in order of adding, and the parameters that differ.
+
+    Times are UTC, counts nullable integers. After `COLUMNS` comes one column ``group.key`` for
+    each parameter that is not the same in all items.
+
+    Parameters
+    ----------
+    curated
+        Fill ``n_curated``, what is accepted after the decisions of the curator. That opens each
+        result that was curated.
+    """
     import pandas as pd
 
-    table = pd.DataFrame([item_row(item) for item in items], columns=list(COLUMNS))
-    return table.astype(
+    items = list(items)
+    rows = [item_row(item) for item in items]
+    if curated:
+        for row, item in zip(rows, items, strict=True):
+            row["n_curated"] = item.n_curated
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
         {
             "progress": "float64",
             "seconds": "float64",
             "n_components": "Int64",
             "n_accepted": "Int64",
+            "n_curated": "Int64",
             "added": "datetime64[ns, UTC]",
             "started": "datetime64[ns, UTC]",
         }
     )
+    for name, values in _differing(rows).items():
+        table[name] = pd.Series(values, index=table.index, dtype=object)
+    return table
+
+
+def _differing(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """``{"group.key": value of each row}`` of the parameters that not all rows have the same."""
+    flat = [_flat(row["params"] or {}) for row in rows]
+    with_params = [one for one, row in zip(flat, rows, strict=True) if row["params"] is not None]
+    names = dict.fromkeys(name for one in with_params for name in one)
+    return {
+        name: [one.get(name) for one in flat]
+        for name in names
+        if len({repr(one.get(name)) for one in with_params}) > 1
+    }
+
+
+def _flat(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters by ``group.key``; lists as tuples, as Python has them."""
+    pairs: dict[str, Any] = {}
+    for group, values in params.items():
+        inside = values if isinstance(values, dict) else {"": values}
+        for key, value in inside.items():
+            name = f"{group}.{key}".rstrip(".")
+            pairs[name] = tuple(value) if isinstance(value, list) else value
+    return pairs
+
+
+def batch_html(batch: Batch) -> str:
+    """A batch as a notebook shows it; nothing in an item becomes markup."""
+    table = batch.df
+    more = [str(name) for name in table.columns[len(COLUMNS) :]]
+    shown = table[[*_SHOWN, *more, *(["error"] if table["error"].notna().any() else [])]]
+    title = html.escape(f"Batch {batch.path}, {len(table)} items")
+    return f"<p>{title}</p>{shown.to_html(na_rep='', escape=True)}"
+
+
+def item_html(item: Item) -> str:
+    """An item as a notebook shows it: where it stands, what it found, and its mean image."""
+    from napari_cnmf.errors import CnmfError
+
+    row = item_row(item)
+    if row["state"] == State.COMPLETED:
+        row["n_curated"] = item.n_curated
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{html.escape(str(row[name]))}</td></tr>"
+        for name in (*_SHOWN, "error")
+        if row[name] is not None
+    )
+    try:
+        picture = _png(item.images()["mean"])
+    except (CnmfError, KeyError):
+        return f"<table>{rows}</table>"
+    return f'<table>{rows}</table><img alt="mean image" src="data:image/png;base64,{picture}">'
+
+
+def _png(image: Any) -> str:
+    """An image ``([Z], Y, X)`` as PNG in base64, of a volume its brightest planes."""
+    import base64
+    import io
+
+    import numpy as np
+    from matplotlib.image import imsave
+
+    plane = image if image.ndim == 2 else image.max(axis=0)
+    low, high = np.nanpercentile(plane, [1, 99.8])
+    stream = io.BytesIO()
+    imsave(stream, plane, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), format="png")
+    return base64.b64encode(stream.getvalue()).decode("ascii")

@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import argparse
 import errno
-import gc
-import importlib
 import logging
 import os
 import signal
 import sys
 import traceback
-import types
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
-
-if __name__ == "__main__":
-    gc.disable()  # until everything is imported, see below
+from typing import TYPE_CHECKING
 
 from napari_cnmf.batch import stopping
-from napari_cnmf.batch.claims import ClaimedError, beating, claim, is_alive
+from napari_cnmf.batch.claims import (
+    EXIT_ENDED,
+    EXIT_FAILED,
+    EXIT_NOT_OURS,
+    ClaimedError,
+    beating,
+    claim,
+    is_alive,
+)
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, append_event
 from napari_cnmf.batch.reporter import FileReporter
-from napari_cnmf.batch.spec import read_spec
+from napari_cnmf.batch.spec import read_spec, require_plain_files
 from napari_cnmf.batch.status import (
     RETRIABLE,
     ErrorInfo,
@@ -43,17 +45,9 @@ from napari_cnmf.batch.store import find_item_folder, remove_outputs, sweep_item
 from napari_cnmf.engines.base import Algorithm, Engine, Job
 from napari_cnmf.errors import CancelledByUser, CnmfError
 
-EXIT_ENDED = 0
-EXIT_FAILED = 1
-EXIT_NOT_OURS = 3
-"""Another process has the item, or it is not queued any more: nothing was touched."""
+if TYPE_CHECKING:
+    from napari_cnmf.params import CNMFParams
 
-_MODULES = {
-    Algorithm.MCORR: "napari_cnmf.core.motion",
-    Algorithm.EVALUATE: "napari_cnmf.core.verdict.evaluate",
-}
-"""Of the engine, what another algorithm than the search for cells needs."""
-_ALGEBRA = "OPENBLAS_NUM_THREADS"
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 logger = logging.getLogger("napari_cnmf")
@@ -72,17 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     folder = args.folder.absolute()
     try:
+        require_plain_files(folder)
         with claim(folder, timeout_s=5.0), beating(folder):
             status = read_status(folder)
             if not _may_run(folder, status, retry=args.retry):
                 logger.info("not run: it is %s", status.state)
                 return EXIT_NOT_OURS
+            # An engine's own processes inherit the marks: they are found when this one is killed.
+            marks = {stopping.MARK: read_spec(folder).uuid, stopping.FOLDER_MARK: str(folder)}
+            os.environ.update(marks)
             sweep_item(folder)
             _log_to(folder / LOG_FILE)
             return _Run(folder, status).execute(args.threads, args.memory_gb)
     except ClaimedError as error:
         logger.info("not run: %s", error)
         return EXIT_NOT_OURS
+    except CnmfError as error:
+        logger.error("not run: %s", error)
+        return EXIT_FAILED
 
 
 def _log_to(path: Path) -> None:
@@ -151,15 +152,7 @@ class _Run:
         self._terminated = True
 
     def _compute(self, n_threads: int | None, memory_gb: float | None) -> Status:
-        told = os.environ.get(_ALGEBRA)
-        # The built-in engine has threads of its own; those of OpenBLAS would spin beside them.
-        os.environ[_ALGEBRA] = "1"
-        with _quick_start():
-            engine, job = self._prepare(n_threads, memory_gb)
-            if engine.name == "builtin":
-                _load_engine(job.algorithm)
-            else:
-                _let_algebra_have_threads(told)
+        engine, job = self._prepare(n_threads, memory_gb)
         outcome = engine.run(job, self._reporter)
         append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
         return self._reporter.status.to(
@@ -193,14 +186,19 @@ class _Run:
             frame_rate_hz=job.frame_rate_hz,
         )
         reporter.log(f"Engine {engine.name} {engine.version()}: {reason}")
-        for field, why in engine.unused_parameters(job.algorithm, job.params).items():
-            # Presets set such values too: worth a line in the log, not the user's attention.
-            reporter.log(f"{field} is set and has no effect here: {why}")
+        _tell_unused(engine, job, reporter)
         for warning in check_space(job):
             reporter.warning(warning)
         if item.spec.movie is not None:  # of a parent's movie the parent has told
-            for remark in remarks_on(job.open_movie()):
+            movie = job.open_movie()
+            for remark in remarks_on(movie):
                 reporter.warning(remark)
+            if item.spec.movie.fingerprint not in (None, movie.fingerprint):
+                reporter.update(movie_fingerprint=movie.fingerprint)
+                reporter.warning(
+                    "The files of the movie were changed after this item was added. The result is "
+                    "of the movie as it is now."
+                )
         return engine, job
 
     def _stopped(self) -> Status:
@@ -225,66 +223,31 @@ class _Run:
         return self._reporter.status.to(State.FAILED, error=info)
 
 
-@contextmanager
-def _quick_start() -> Iterator[None]:
-    """Meanwhile nothing looks for garbage: what is imported stays until the end.
+def _tell_unused(engine: Engine, job: Job, reporter: FileReporter) -> None:
+    """Say which parameters have no effect with this engine: in the log, and what the user chose.
 
-    scipy takes over all names of numpy, and would load its Fortran wrapper with them. Both cost a
-    fifth of a short run.
+    Presets set such values too. Those alone are worth a line in the log.
     """
-    gc.disable()
-    try:
-        with _left_out("numpy.f2py", types.ModuleType("numpy.f2py")):
-            importlib.import_module("scipy.sparse")
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    from napari_cnmf.params import PRESETS, CNMFParams
+
+    presets = [CNMFParams.preset(name) for name in PRESETS]
+    chosen = []
+    for field, why in engine.unused_parameters(job.algorithm, job.params).items():
+        group, _, key = field.rpartition(".")
+        if job.algorithm is Algorithm.MCORR and group not in ("data", "motion"):
+            continue  # no motion correction uses them, and no one expects it
+        reporter.log(f"{field} is set and has no effect here: {why}")
+        value = _value_of(job.params, group, key)
+        if all(_value_of(preset, group, key) != value for preset in presets):
+            chosen.append(f"{field} ({why.rstrip('.')})")
+    if chosen:
+        reporter.warning(
+            f"{engine.title} does not use these parameters, which are set: {'; '.join(chosen)}."
+        )
 
 
-def _let_algebra_have_threads(told: str | None) -> None:
-    """As many as OpenBLAS reads from the environment; without a word one for each core."""
-    from threadpoolctl import ThreadpoolController
-
-    del os.environ[_ALGEBRA]
-    if told is not None:
-        os.environ[_ALGEBRA] = told
-    words = [told, *map(os.environ.get, ("GOTO_NUM_THREADS", "OMP_NUM_THREADS"))]
-    counts = [int(word) for word in words if word is not None and word.isdecimal()]
-    n = next((count for count in counts if count > 0), os.cpu_count())
-    ThreadpoolController().select(internal_api="openblas").limit(limits=n)
-
-
-def _load_engine(algorithm: Algorithm) -> None:
-    """Import the built-in engine, but not all of scipy.linalg: a tenth of a short run.
-
-    numba looks there for what multiplies matrices inside kernels; ours multiply none. Only here,
-    where the process is ours: elsewhere other kernels may. Of what numba tries while it compiles,
-    most fails, and why is told in colours: a tenth of a first run.
-    """
-    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
-    with _left_out("scipy.linalg.cython_blas"):
-        import numba.np.arraymath
-    importlib.import_module(_MODULES.get(algorithm, "napari_cnmf.core.run"))
-    logger.debug("numba %s", numba.__version__)
-
-
-@contextmanager
-def _left_out(name: str, stand_in: types.ModuleType | None = None) -> Iterator[None]:
-    """A module that is not loaded meanwhile: ``None`` stands for "not there"."""
-    if name in sys.modules:
-        yield
-        return
-    package, _, attribute = name.rpartition(".")
-    sys.modules[name] = stand_in  # type: ignore[assignment]
-    if stand_in is not None:
-        setattr(importlib.import_module(package), attribute, stand_in)
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        if stand_in is not None:
-            delattr(sys.modules[package], attribute)
+def _value_of(params: CNMFParams, group: str, key: str) -> object:
+    return getattr(getattr(params, group) if group else params, key, None)
 
 
 def explain(error: BaseException) -> str:
@@ -302,17 +265,5 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {detail}. The log has the traceback."
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process at once.
-
-    Everything is written, closed and unlocked by now, and taking down compiled kernels and
-    libraries piece by piece would cost a fifth of the time that a short recording takes.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    _leave(main())
+    sys.exit(main())

@@ -15,6 +15,7 @@ from napari_cnmf.cli._options import (
     given_options,
     open_options,
     open_or_create,
+    print_items,
     read_parameters,
     run_options,
 )
@@ -46,7 +47,7 @@ def _add_list(actions: _Actions) -> None:
     add_json_option(listing)
     listing.set_defaults(run_command=run_list)
     show = actions.add_parser("show", help="one item: what was asked, how it came to be, its log")
-    show.add_argument("item", metavar="ITEM", help="position, name or uuid")
+    show.add_argument("item", metavar="ITEM", help="name, uuid or position")
     add_json_option(show)
     show.set_defaults(run_command=run_show)
 
@@ -97,7 +98,14 @@ def _add_changing(actions: _Actions) -> None:
         parser.add_argument("items", nargs="*", metavar="ITEM")
         parser.add_argument("--all", action="store_true", help="every item it can be done to")
         parser.set_defaults(run_command=function)
+        add_json_option(parser)
+    rename = actions.add_parser("rename", help="give an item another name")
+    rename.add_argument("item", metavar="ITEM")
+    rename.add_argument("name", metavar="NAME")
+    add_json_option(rename)
+    rename.set_defaults(run_command=run_rename)
     remove = actions.add_parser("remove", help="remove items and their data")
+    add_json_option(remove)
     remove.add_argument("items", nargs="+", metavar="ITEM")
     remove.add_argument("--with-children", action="store_true", help="and the items that need them")
     remove.set_defaults(run_command=run_remove)
@@ -106,6 +114,7 @@ def _add_changing(actions: _Actions) -> None:
 def _add_files(actions: _Actions) -> None:
     locate = actions.add_parser("locate", help="look for movies that were moved")
     locate.add_argument("where", type=Path, metavar="FOLDER", help="where they are now")
+    add_json_option(locate)
     locate.set_defaults(run_command=run_locate)
     bring = actions.add_parser("import", help="take in a batch of mesmerize-core; makes DIR")
     bring.add_argument("table", type=Path, metavar="OLD.pickle")
@@ -117,13 +126,16 @@ def _add_files(actions: _Actions) -> None:
     scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
     scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    add_json_option(scripts)
     scripts.set_defaults(run_command=run_scripts)
 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print the table of a batch."""
+    from napari_cnmf.batch.table import batch_table
+
     batch = _open(args)
-    table = batch.df
+    table = batch_table(batch.items, curated=False)  # a list must not open every result
     if args.json:
         print(_to_json(table))
         return 0
@@ -142,11 +154,13 @@ def run_show(args: argparse.Namespace) -> int:
     """Print what is known about one item."""
     from napari_cnmf.params import CNMFParams
 
-    item = _open(args)[_key(args.item)]
+    item = _open(args).find(args.item)
     status = item.status
     trace = item.history_trace
     if args.json:
-        print(json.dumps({"folder": str(item.folder), "history_trace": trace}, default=str))
+        told = {"uuid": item.uuid, "name": item.name, "state": status.state.value}
+        more = {"folder": str(item.folder), "problem": item.problem, "history_trace": trace}
+        print(json.dumps(told | more, default=str))
         return 0
     print(f"{item.name}: {status.state}\nuuid: {item.uuid}\nfolder: {item.folder}")
     if item.comment:
@@ -230,8 +244,8 @@ def run_start(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.schedule import next_time, wait_for
 
     batch = _open(args)
-    items = [batch[_key(name)] for name in args.items] or None
-    start = None if args.start is None else batch[_key(args.start)]
+    items = [batch.find(name) for name in args.items] or None
+    start = None if args.start is None else batch.find(args.start)
     if args.at is not None:
         when = next_time(args.at, datetime.now())
         print(f"Waiting until {when:%Y-%m-%d %H:%M:%S}", file=sys.stderr)
@@ -241,8 +255,7 @@ def run_start(args: argparse.Namespace) -> int:
     if args.json:
         print(_to_json(batch.df[batch.df["uuid"].isin([item.uuid for item in ran])]))
     else:
-        for item in ran:
-            print(f"{item.name}: {item.state}")
+        print_items(ran, as_json=False)
     completed = all(item.state.value == "completed" for item in ran)
     return 0 if completed else 1
 
@@ -263,8 +276,7 @@ def run_cancel(args: argparse.Namespace) -> int:
 
     items = _chosen(args, lambda item: not item.state.ended)
     cancel_and_wait(items)
-    for item in items:
-        print(f"{item.name}: {item.state}")
+    print_items(items, as_json=args.json)
     return 0 if all(item.state.ended for item in items) else 1
 
 
@@ -276,23 +288,39 @@ def run_retry(args: argparse.Namespace) -> int:
     for item in items:
         if item.state in RETRIABLE or item.uuid in args.items:
             item.retry()
-        print(f"{item.name}: {item.state}")
+    print_items(items, as_json=args.json)
+    return 0
+
+
+def run_rename(args: argparse.Namespace) -> int:
+    """Give an item another name."""
+    item = _open(args).find(args.item)
+    item.rename(args.name)
+    print_items([item], as_json=args.json)
     return 0
 
 
 def run_remove(args: argparse.Namespace) -> int:
     """Remove items."""
     batch = _open(args)
-    batch.remove(*(_key(name) for name in args.items), with_children=args.with_children)
+    items = [batch.find(name) for name in args.items]
+    removed = [{"uuid": item.uuid, "name": item.name} for item in items]
+    batch.remove(*items, with_children=args.with_children)
+    if args.json:
+        print(json.dumps(removed))
     return 0
 
 
 def run_locate(args: argparse.Namespace) -> int:
     """Find moved movies; 1 when some are still missing."""
     batch = _open(args)
-    for item in batch.locate(args.where):
-        print(f"{item.name}: found")
+    found = batch.locate(args.where)
     missing = batch.missing_movies()
+    if args.json:
+        print(json.dumps({"found": [item.uuid for item in found], "missing": missing}))
+        return 1 if missing else 0
+    for item in found:
+        print(f"{item.name}: found")
     for uuid, paths in missing.items():
         print(f"{batch[uuid].name}: still missing {paths[0]}", file=sys.stderr)
     return 1 if missing else 0
@@ -318,8 +346,9 @@ def run_scripts(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.scripts import write_scripts
 
     batch = _open(args)
-    items = [batch[_key(name)] for name in args.items] or None
-    print(write_scripts(batch, args.to, kind=args.kind, items=items))
+    items = [batch.find(name) for name in args.items] or None
+    script = write_scripts(batch, args.to, kind=args.kind, items=items)
+    print(json.dumps({"script": str(script)}) if args.json else script)
     return 0
 
 
@@ -337,7 +366,7 @@ def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
         raise BatchError("Give either MOVIE files or --item, one of the two.")
     if args.item is not None:
         batch = _open(args)
-        return batch, batch[_key(args.item)]
+        return batch, batch.find(args.item)
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     return open_or_create(args.folder), movie
 
@@ -349,6 +378,7 @@ def _options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
         "name": args.name,
         "refit": args.refit,
         "run": run_options(args),
+        "reuse": not args.again,
     }
 
 
@@ -358,9 +388,4 @@ def _chosen(args: argparse.Namespace, possible: Any) -> list[Item]:
         raise BatchError("Give either items or --all, one of the two.")
     if args.all:
         return [item for item in batch if possible(item)]
-    return [batch[_key(name)] for name in args.items]
-
-
-def _key(text: str) -> int | str:
-    """A position, a name or a uuid."""
-    return int(text) if text.isdigit() else text
+    return [batch.find(name) for name in args.items]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.params import PRESETS, CNMFParams, read_params
+from napari_cnmf.params import PRESETS, CNMFParams, from_text, read_params
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_cnmf.batch import Batch, Item
 
 
@@ -21,7 +25,8 @@ def add_parameter_options(parser: argparse.ArgumentParser) -> None:
         "--params",
         metavar="FILE",
         type=Path,
-        help="TOML or JSON with parameters; CaImAn's and Mesmerize's own are understood",
+        help="TOML or JSON with parameters; CaImAn's and Mesmerize's own are understood; "
+        "- reads them from stdin",
     )
     parser.add_argument(
         "--set",
@@ -65,6 +70,9 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep CaImAn's copy of the movie in the item, for the next item on the same movie",
     )
+    parser.add_argument(
+        "--again", action="store_true", help="add it even when the batch has the same already"
+    )
     add_open_options(parser)
     add_parameter_options(parser)
 
@@ -105,9 +113,9 @@ def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
 
 
 def _cells(ain: str, batch: Batch) -> Path | Item:
-    """A file, or else an item by its name or uuid."""
+    """A file, or else an item by its name, uuid or position."""
     path = Path(ain)
-    return path if path.exists() or path.suffix else batch[ain]
+    return path if path.exists() or path.suffix else batch.find(ain)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +133,8 @@ def read_parameters(args: argparse.Namespace) -> CNMFParams:
 def _changes(path: Path) -> dict[str, Any]:
     """What the file sets beyond the defaults: a preset below it is not overwritten with them."""
     changes: dict[str, Any] = {}
-    for name, (value, _default) in read_params(path).diff(CNMFParams()).items():
+    given = from_text(sys.stdin.read()) if str(path) == "-" else read_params(path)
+    for name, (value, _default) in given.diff(CNMFParams()).items():
         group, _, key = name.rpartition(".")
         if group:
             changes.setdefault(group, {})[key] = value
@@ -137,6 +146,15 @@ def _changes(path: Path) -> dict[str, Any]:
 def open_or_create(path: Path) -> Batch:
     """The batch in ``path``, made when there is nothing."""
     from napari_cnmf.batch import Batch
-    from napari_cnmf.batch.store import BATCH_FILE
 
-    return Batch.open(path) if (path / BATCH_FILE).exists() else Batch.create(path)
+    return Batch.open(path, create=True)
+
+
+def print_items(items: Iterable[Item], *, as_json: bool) -> None:
+    """Name and state of items, one line each or as one JSON list."""
+    if as_json:
+        rows = [{"uuid": i.uuid, "name": i.name, "state": i.state.value} for i in items]
+        print(json.dumps(rows))
+        return
+    for item in items:
+        print(f"{item.name}: {item.state}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
     add_item_options,
+    add_json_option,
     given_options,
     open_options,
     open_or_create,
@@ -37,17 +39,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
     parser.add_argument("--batch", required=True, type=Path, metavar="DIR", help="made if need be")
     parser.add_argument("--motion", action="store_true", help="correct motion first")
-    parser.add_argument(
-        "--again", action="store_true", help="run it even when the batch has the same already"
-    )
     parser.add_argument("--view", action="store_true", help="open napari with the result")
     add_item_options(parser)
+    add_json_option(parser)
     parser.set_defaults(run_command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Add what is missing to the batch, run it, print where the result is."""
-    from napari_cnmf.batch import State
+    from napari_cnmf.batch import DuplicateItemWarning, State
     from napari_cnmf.batch.adding import check_input
     from napari_cnmf.batch.inputs import to_movie
     from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
@@ -59,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     check_input(movie, params, args.algorithm)
     batch = open_or_create(args.batch)
-    item = add_chain(batch, movie, params, args)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DuplicateItemWarning)  # --again asks for one
+        item = add_chain(batch, movie, params, args)
     if not item.state.ended:
         batch.run([item])
     status = item.status
@@ -71,8 +73,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"Warning: {warning}", file=sys.stderr)
     if status.n_components is not None:
         report(item)
-    print(item.result_path, flush=True)
+    if args.json:
+        print(json.dumps(summary(item)), flush=True)
+    else:
+        print(item.result_path, flush=True)
     return open_viewer(item.folder) if args.view else EXIT_OK
+
+
+def summary(item: Item) -> dict[str, Any]:
+    """What a script wants to know of an item that has completed."""
+    status = item.status
+    return {
+        "result": str(item.result_path),
+        "uuid": item.uuid,
+        "name": item.name,
+        "engine": status.engine,
+        "n_components": status.n_components,
+        "n_accepted": status.n_accepted,
+        "seconds": status.seconds,
+        "warnings": list(status.warnings),
+    }
 
 
 def report(item: Item) -> None:
@@ -92,39 +112,13 @@ def report(item: Item) -> None:
 def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:
     """The item asked for, behind a motion correction where that is asked for too."""
     source: Movie | Item = movie
-    options: dict[str, object] = {
+    options: dict[str, Any] = {
         "engine": args.engine,
         "name": args.name,
         "run": run_options(args),
+        "reuse": not args.again,
     }
     if args.motion and args.algorithm != "mcorr":
-        source = reuse_or_add(batch, "mcorr", movie, params, again=args.again, **options)
+        source = batch.add("mcorr", movie, params=params, **options)
     options |= given_options(args, batch)
-    return reuse_or_add(
-        batch, args.algorithm, source, params, again=args.again, refit=args.refit, **options
-    )
-
-
-def reuse_or_add(
-    batch: Batch,
-    algorithm: str,
-    source: Movie | Item,
-    params: CNMFParams,
-    *,
-    again: bool,
-    **options: object,
-) -> Item:
-    """The same item when the batch has it, queued again if it ended badly; else a new one."""
-    from napari_cnmf.batch import DuplicateItemWarning, State
-
-    if not again:
-        asked = {name: value for name, value in options.items() if name != "run"}
-        same = batch.find_same(algorithm, source, params=params, **asked)
-        if same is not None:
-            if same.state.ended and same.state is not State.COMPLETED:
-                same.retry()
-            print(f"The batch has this already: {same.name} ({same.state})", file=sys.stderr)
-            return same
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DuplicateItemWarning)  # --again asks for one
-        return batch.add(algorithm, source, params=params, **options)  # type: ignore[arg-type]
+    return batch.add(args.algorithm, source, params=params, refit=args.refit, **options)

@@ -82,9 +82,13 @@ class Job:
     mask_path: Path | None = None
     run: RunOptions = field(default_factory=RunOptions)
     open_with: Mapping[str, Any] = field(default_factory=dict)
+    opened: Movie | None = field(default=None, compare=False, repr=False)
+    """The movie, where whoever made the job has opened it already."""
 
     def open_movie(self) -> Movie:
         """The movie to work on; raises ``MovieError`` when it cannot be opened."""
+        if self.opened is not None:
+            return self.opened
         from napari_cnmf.io import open_movie
 
         return open_movie(

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from napari_cnmf.core.result import CNMFResult
 
 
+_FEWEST_BINS = 40
+"""With fewer, neighbours correlate by chance."""
+
+
 class BuiltinEngine:
     """CNMF and CNMF-E on the whitened, binned movie, and motion correction; no extra install."""
 
@@ -57,6 +61,17 @@ class BuiltinEngine:
 
     def run(self, job: Job, reporter: Reporter) -> Outcome:
         """Compute ``job``; every output appears whole or not at all."""
+        from napari_cnmf.core._jit import is_first_use, note_use
+
+        part = job.algorithm.value
+        if is_first_use(part):
+            reporter.log("Compiling the engine. Only the first run after an update does this.")
+            reporter.progress("compiling (first run only)", 0, 1)
+        outcome = self._run(job, reporter)
+        note_use(part)
+        return outcome
+
+    def _run(self, job: Job, reporter: Reporter) -> Outcome:
         if job.algorithm is Algorithm.MCORR:
             return _correct(job, reporter)
         if job.algorithm is Algorithm.EVALUATE:
@@ -111,6 +126,7 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
         given,
         job.params,
         frame_rate_hz=_rate(job),
+        n_threads=job.run.n_processes,
         on_progress=reporter.progress,
         on_warning=reporter.warning,
         on_log=reporter.log,
@@ -169,11 +185,28 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
     corrected = open_movie(job.folder / CORRECTED_FILE, frame_rate_hz=job.frame_rate_hz)
     images = summary_images(
         frame_source(corrected),
+        frames_per_bin=_frames_per_bin(corrected, job.run.memory_gb),
+        n_threads=job.run.n_processes,
         on_progress=reporter.progress,
         should_stop=reporter.should_stop,
     )
     write_images(job.folder / IMAGES_FILE, images)
     return [IMAGES_FILE]
+
+
+def _frames_per_bin(movie: Movie, memory_gb: float | None) -> int | None:
+    """Frames whose mean is one image of the correlation, so that all of these fit the budget.
+
+    ``None`` leaves the choice to `summary_images`, wherever its 500 bins take no more than a third
+    of the memory granted.
+    """
+    from napari_cnmf.core.summary import N_BINS
+
+    if memory_gb is None:
+        return None
+    bin_bytes = 4 * int(np.prod(movie.dims))
+    n_bins = int(memory_gb * 1e9 / 3 / bin_bytes)
+    return None if n_bins >= N_BINS else max(1, movie.n_frames // max(n_bins, _FEWEST_BINS))
 
 
 class _Sink:

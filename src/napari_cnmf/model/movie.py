@@ -44,10 +44,11 @@ class Movie:
     pixel_size_um
         ``([dz], dy, dx)`` in micrometres; ``None`` when unknown.
     opened_with
-        What `open_movie` had to be told beside the paths (``axes, dataset, channel,
-        n_channels``); needed to open the files again.
+        What `open_movie` was told beside the paths and the frame rate (``axes, dataset, channel,
+        n_channels``); needed to open the files again as the same movie.
     fingerprint
-        Hash of size, head and tail of the files: the same movie under another path has the same.
+        Text that is equal for two movies only if they are the same; see
+        `napari_cnmf.io.movies.fingerprint`. ``None`` for an array in memory.
     metadata
         What else the file says, as plain values.
     """
@@ -112,9 +113,14 @@ class Movie:
         if self.frame_rate_hz is None:
             raise FrameRateUnknownError(
                 f"The frame rate of {self.name} is needed in Hz: its file does not carry one. "
-                "Set it in the form (data.fr) or with --set data.fr=30."
+                "Set it in the form (data.fr), with params={'data': {'fr': 30}} in Python, or with "
+                "--set data.fr=30 on the command line."
             )
         return self.frame_rate_hz
+
+    def with_pixel_size(self, pixel_size_um: tuple[float, ...]) -> Movie:
+        """The same movie with another pixel size, ``([dz], dy, dx)`` in micrometres."""
+        return replace(self, data=self.deferred or self.data, pixel_size_um=pixel_size_um)
 
     def with_frame_rate(self, frame_rate_hz: float) -> Movie:
         """The same movie with another frame rate."""

@@ -9,6 +9,7 @@ from napari_cnmf.params.data import DataParams
 from napari_cnmf.params.fields import ParameterField, iter_fields, unused_parameters
 from napari_cnmf.params.files import (
     from_json,
+    from_text,
     from_toml,
     read_foreign,
     read_params,
@@ -48,6 +49,7 @@ __all__ = [
     "are_chosen_seed_thresholds",
     "check_for_movie",
     "from_json",
+    "from_text",
     "from_toml",
     "iter_fields",
     "parse_kwargs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from napari_cnmf.params._assignments import all_keys, homes_of
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import not_a_table, unknown_name
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, SET_BY_ENGINE
+
+logger = logging.getLogger("napari_cnmf")
 
 OLD_NAMES = {
     "k": "K",
@@ -86,6 +89,20 @@ def to_nested(values: Mapping[str, Any]) -> ForeignParameters:
     if sorter.problems:
         raise ParameterError("\n".join(sorter.problems))
     return ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
+
+
+def tell_dropped(foreign: ForeignParameters) -> ForeignParameters:
+    """Log what somebody set and has no effect here, with the reason; returns the same.
+
+    Names of items, comments and paths of Mesmerize are no parameters and not told. Nor is what
+    every dump of CaImAn holds.
+    """
+    if "caiman_version" not in {name.rpartition(".")[2] for name in foreign.dropped}:
+        for name in foreign.dropped:
+            group, _, key = name.rpartition(".")
+            if (why := SET_BY_ENGINE.get(group, {}).get(key)) is not None:
+                logger.warning("%s has no effect here: %s.", name, why)
+    return foreign
 
 
 def _forget_derived(init: dict[str, Any]) -> None:

@@ -39,12 +39,14 @@ def resolve_frame_rate(params: CNMFParams, movie_frame_rate: float | None) -> fl
     if movie_frame_rate is None:
         raise FrameRateUnknownError(
             "The frame rate is needed in Hz, and the movie's metadata do not say it. "
-            "Set data.fr in the form, or with --set data.fr=30 if it is 30 Hz."
+            "If it is 30 Hz, set data.fr in the form, with params={'data': {'fr': 30}} in Python, "
+            "or with --set data.fr=30 on the command line."
         )
     if not movie_frame_rate > 0:
         raise FrameRateUnknownError(
             f"The frame rate must be > 0 Hz, got {movie_frame_rate} from the movie's metadata. "
-            "Set data.fr in the form, or with --set data.fr=30 if it is 30 Hz."
+            "If it is 30 Hz, set data.fr in the form, with params={'data': {'fr': 30}} in Python, "
+            "or with --set data.fr=30 on the command line."
         )
     return float(movie_frame_rate)
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment, place
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
-from napari_cnmf.params._foreign import to_nested
+from napari_cnmf.params._foreign import tell_dropped, to_nested
 from napari_cnmf.params._group import ParameterModel, parameter
 from napari_cnmf.params._plain import canonical_json, to_plain
 from napari_cnmf.params._problems import InvalidParametersError, not_a_table, unknown_name
@@ -218,11 +218,14 @@ class CNMFParams(ParameterModel):
     def from_any(cls, values: Mapping[str, Any]) -> Self:
         """Parameters as CaImAn, Mesmerize, mesmerize-core or this package write them.
 
+        Keys that the engine sets itself (``spatial.nb``, ``patch.n_processes``, ``data.fnames``)
+        have no effect, which is logged with the reason.
+
         See Also
         --------
         napari_cnmf.params.read_foreign : says ``refit`` and what had no meaning here as well.
         """
-        return cls.from_dict(to_nested(values).groups)
+        return cls.from_dict(tell_dropped(to_nested(values)).groups)
 
     def to_caiman(
         self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_cnmf._atomic import write_text
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._foreign import ForeignParameters, to_nested
+from napari_cnmf.params._foreign import ForeignParameters, tell_dropped, to_nested
 from napari_cnmf.params._plain import none_to_word
 from napari_cnmf.params.cnmf import CNMFParams
 
@@ -49,6 +49,11 @@ def from_json(text: str) -> CNMFParams:
     return CNMFParams.from_any(_load_json(text, "The text"))
 
 
+def from_text(text: str) -> CNMFParams:
+    """Parameters from JSON where the text starts with ``{``, else from TOML."""
+    return from_json(text) if text.lstrip().startswith("{") else from_toml(text)
+
+
 def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFParams:
     """Parameters from a file of ours, of CaImAn or of Mesmerize.
 
@@ -71,7 +76,7 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
     """
     path = Path(path)
     try:
-        return (base or CNMFParams()).replace(**to_nested(_load(path)).groups)
+        return (base or CNMFParams()).replace(**tell_dropped(to_nested(_load(path))).groups)
     except ParameterError as error:
         if str(path) in str(error):
             raise

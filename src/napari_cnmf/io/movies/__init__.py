@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari_cnmf.io.movies._axes import ChannelUnknownError
-from napari_cnmf.io.movies._fingerprint import fingerprint
+from napari_cnmf.io.movies._fingerprint import array_fingerprint, fingerprint, same_content
 from napari_cnmf.io.movies._formats import may_hold_several, movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
 from napari_cnmf.io.movies._open import check_movie, natural_key, open_movie
@@ -14,6 +14,7 @@ __all__ = [
     "ChannelUnknownError",
     "LazyFrames",
     "MovieWindow",
+    "array_fingerprint",
     "array_for_display",
     "check_movie",
     "fingerprint",
@@ -23,5 +24,6 @@ __all__ = [
     "natural_key",
     "open_movie",
     "remarks_on",
+    "same_content",
     "store_of",
 ]

@@ -84,8 +84,13 @@ class Project:
         return project
 
     @classmethod
-    def open(cls, path: str | Path) -> Project:
+    def open(cls, path: str | Path, *, create: bool = False) -> Project:
         """Open a project.
+
+        Parameters
+        ----------
+        create
+            Make the project when there is none, so that a script can be run again.
 
         Raises
         ------
@@ -93,6 +98,8 @@ class Project:
             There is none.
         """
         project = cls(Path(path).absolute())
+        if create and not (project.path / PROJECT_FILE).exists():
+            return cls.create(path)
         _ = project.config
         return project
 

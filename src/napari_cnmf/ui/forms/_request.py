@@ -198,6 +198,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             **given_of(batch, request),
             result=request.result,
             run=request.run,
+            reuse=False,
         )
     duplicate = item.duplicate_of
     return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)

@@ -164,6 +164,7 @@ def add_grid(
                     **given_of(batch, base),
                     result=base.result,
                     skip_duplicates=skip_duplicates,
+                    reuse=False,
                 )
         except CnmfError as error:
             problems.append(f"{chosen.name}: {error}")

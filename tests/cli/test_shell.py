@@ -1,0 +1,120 @@
+"""The command line as a shell user expects it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_cnmf.cli import build_parser, main
+
+
+def parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    found = [parser]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                found += parsers(child)
+    return found
+
+
+def test_every_command_has_an_example_that_parses(capsys: pytest.CaptureFixture[str]) -> None:
+    import shlex
+
+    for parser in parsers(build_parser()):
+        text = parser.format_help()
+        assert "example: napari-cnmf" in text, parser.prog
+        example = str(parser.epilog).removeprefix("example: ").partition(" > ")[0]
+        words = shlex.split(example)
+        assert words[0] == "napari-cnmf"
+        args = build_parser().parse_args(words[1:])
+        assert hasattr(args, "run_command")
+    assert capsys.readouterr().err == ""
+
+
+def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-v", "batch", "x", "list"], ["batch", "-v", "x", "list"], ["batch", "x", "list", "-v"]],
+)
+def test_verbose_stands_anywhere(words: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    assert build_parser().parse_args(words).verbose
+    assert main(words) == 2
+    assert "Traceback" in caplog.text
+
+
+def test_the_package_itself_is_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_cnmf", "--version"], capture_output=True, check=True
+    )
+    assert done.stdout.strip()
+
+
+def test_parameters_come_from_stdin_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import io
+
+    for text in ('{"init": {"gSig": [7, 7]}}', "[init]\ngSig = [7, 7]\n"):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert main(["params", "--params", "-", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["init"]["gSig"] == [7, 7]
+
+
+def test_a_batch_from_first_to_last_in_json(cli, movie_path: Path) -> None:
+    options = ("--engine", "toy", "--set", "gSig=3,3")
+    for k in range(3):
+        added = cli(
+            "batch", "b", "add", movie_path, *options, "--set", f"K={k + 3}", "--name", k + 1
+        )
+        assert added.returncode == 0, added.stderr
+    again = cli("batch", "b", "add", movie_path, *options, "--set", "K=3", "--json")
+    assert "has this already: '1' (queued)" in again.stderr
+    assert json.loads(again.stdout)[0]["name"] == "1"
+    renamed = cli("batch", "b", "rename", "2", "zwölf", "--json")
+    assert json.loads(renamed.stdout)[0]["name"] == "zwölf"
+    started = cli("batch", "b", "start", "--json")
+    assert started.returncode == 0, started.stderr
+    assert [row["state"] for row in json.loads(started.stdout)] == ["completed"] * 3
+    assert "3 of 3 done, 3 (cnmf): completed after" in started.stderr
+    assert "\r" not in started.stderr
+    removed = cli("batch", "b", "remove", "1", "--json")
+    assert [row["name"] for row in json.loads(removed.stdout)] == ["1"]
+    listed = json.loads(cli("batch", "b", "list", "--json").stdout)
+    assert [row["name"] for row in listed] == ["zwölf", "3"]
+
+
+def test_run_says_its_result_in_json(cli, movie_path: Path) -> None:
+    words = ("run", movie_path, "--batch", "b", "--engine", "toy", "--set", "gSig=3,3", "--json")
+    first = cli(*words)
+    assert first.returncode == 0, first.stderr
+    summary = json.loads(first.stdout)
+    assert summary["n_components"] == 2
+    assert Path(summary["result"]).is_file()
+    again = cli(*words)
+    assert "already" in again.stderr
+    assert json.loads(again.stdout)["uuid"] == summary["uuid"]
+
+
+def test_names_do_not_steer_the_terminal(cli, movie_path: Path) -> None:
+    name = "red \x1b[31m\x1b]0;title\x07 \u202e txt"
+    added = cli("batch", "b", "add", movie_path, "--engine", "toy", "--name", name)
+    assert added.returncode == 0, added.stderr
+    odd = movie_path.with_name("gone \x1b[31m.tif")
+    os.link(movie_path, odd)
+    cli("batch", "b", "add", odd, "--engine", "toy", "--set", "K=9")
+    odd.unlink()
+    for words in (("list",), ("show", "0"), ("start",), ("rename", "0", "a\x1b[2J"), ("list",)):
+        done = cli("batch", "b", *words)
+        for text in (done.stdout, done.stderr):
+            assert "\x1b" not in text, words
+            assert "\u202e" not in text, words

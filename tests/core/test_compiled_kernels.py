@@ -17,13 +17,13 @@ from napari_cnmf.core.outer import outer
 print(outer(2.0), _jit.cache_folder().name)
 """
 INNER = """
-from napari_cnmf.core._jit import kernel
+from napari_cnmf.core.base.compiling import kernel
 @kernel("float64(float64)")
 def inner(x):
     return {factor} * x
 """
 OUTER = """
-from napari_cnmf.core._jit import kernel
+from napari_cnmf.core.base.compiling import kernel
 from napari_cnmf.core.inner import inner
 @kernel("float64(float64)")
 def outer(x):

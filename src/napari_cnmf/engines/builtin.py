@@ -61,7 +61,7 @@ class BuiltinEngine:
 
     def run(self, job: Job, reporter: Reporter) -> Outcome:
         """Compute ``job``; every output appears whole or not at all."""
-        from napari_cnmf.core._jit import is_first_use, note_use
+        from napari_cnmf.core.base.compiling import is_first_use, note_use
 
         part = job.algorithm.value
         if is_first_use(part):
@@ -200,7 +200,7 @@ def _frames_per_bin(movie: Movie, memory_gb: float | None) -> int | None:
     ``None`` leaves the choice to `summary_images`, wherever its 500 bins take no more than a third
     of the memory granted.
     """
-    from napari_cnmf.core.summary import N_BINS
+    from napari_cnmf.core.movie.summary import N_BINS
 
     if memory_gb is None:
         return None

@@ -37,7 +37,7 @@ def use(source: Path) -> dict:
 
     again = load_CNMF(str(source))
     if n:
-        again.estimates.compute_residuals(movie)
+        again.estimates.compute_residuals(movie.reshape(n_frames, -1, order="F").T)
         facts["residuals"] = list(again.estimates.R.shape)
         if len(model.dims) == 2:
             colours = again.estimates.make_color_movie(movie, display=False)

@@ -75,5 +75,5 @@ def _has_segmentation(path: Path) -> bool:
                 for module in file.get("processing", {}).values()
                 for node in module.values()
             )
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, RuntimeError, KeyError, ValueError, TypeError):
         return False

@@ -13,9 +13,11 @@ from importlib import import_module
 from pathlib import Path
 
 _STAND_INS = Path(__file__).parent / "stand_ins"
-_IMPORTING = ("components_evaluation.py", "keras_model_arch.py", "utils/utils.py")
-"""Files of CaImAn that import what its classifier needs, relative to the package."""
-_IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(tensorflow|torch|keras)\b", re.MULTILINE)
+_ELSEWHERE = frozenset({"tests", "volpy"})
+"""Folders of CaImAn that are not imported here."""
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+|import[ \t]+(?:[^#\n]*,[ \t]*)?)(tensorflow|torch|keras)\b", re.MULTILINE
+)
 
 
 class Networks:
@@ -33,9 +35,10 @@ class Networks:
 
     def __init__(self, package: Path) -> None:
         """Read which libraries the CaImAn in the folder ``package`` imports."""
-        sources = [package / name for name in _IMPORTING]
-        texts = [path.read_text("utf-8", "replace") for path in sources if path.is_file()]
-        found = {name for text in texts for name in _IMPORT.findall(text)}
+        found = set()
+        for source in package.rglob("*.py"):
+            if not _ELSEWHERE & set(source.relative_to(package).parts):
+                found.update(_IMPORT.findall(source.read_text("utf-8", "replace")))
         self.libraries = sorted(found - {"keras"} if "tensorflow" in found else found)
         uses_torch = "torch" in found and "tensorflow" not in found
         self.weights = "model/cnn_model.pkl" if uses_torch else "model/cnn_model.h5"

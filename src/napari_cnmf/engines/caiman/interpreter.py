@@ -179,9 +179,17 @@ def _memory() -> Path:
 
 
 def _stamp(path: Path, package: Path | None) -> list[int | str]:
-    """Changes when the interpreter, what is installed beside CaImAn, or our worker does."""
+    """Changes when the interpreter, what is installed beside CaImAn, or our worker does.
+
+    So it does with the folders that the weights of CaImAn's classifier may lie in.
+    """
     watched = [path] if package is None else [path, package, package.parent]
-    return [_digest_of_worker(), *(entry.stat().st_mtime_ns for entry in watched)]
+    data = [Path.home() / "caiman_data", path.parent.parent / "share" / "caiman"]
+    if "CAIMAN_DATA" in os.environ:
+        data.append(Path(os.environ["CAIMAN_DATA"]))
+    models = [folder / "model" for folder in data]
+    seen = [model.stat().st_mtime_ns if model.is_dir() else 0 for model in models]
+    return [_digest_of_worker(), *(entry.stat().st_mtime_ns for entry in watched), *seen]
 
 
 @cache

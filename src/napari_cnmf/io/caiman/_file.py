@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 
 SPARSE_PARTS = frozenset({"data", "indices", "indptr", "shape"})
 NONE = "NoneType"
@@ -241,6 +242,7 @@ def open_result(path: Path) -> Iterator[ResultFile]:
     if not path.is_file():
         raise ResultError(f"A result must be a file, {path} is not there.")
     try:
+        require_sound_heaps(path)
         with h5py.File(path, "r") as file:
             yield ResultFile(file, path.stat().st_size)
     except ResultError as error:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.exports.writing import require
+from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.nwb_masks import footprints_of
 from napari_cnmf.io.imports.nwb_provenance import field_shape, images_of, steps_and_params
@@ -59,6 +60,7 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
     import pynwb
 
     try:
+        require_sound_heaps(path)
         with pynwb.NWBHDF5IO(path, "r") as io:
             return _assemble(io.read(), path, table)
     except ResultError:

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,6 +47,12 @@ class Settings(BaseModel):
         "auto",
         title="Engine",
         description="auto, builtin or caiman, unless a run says otherwise.",
+    )
+    auto_engine: Literal["builtin", "caiman"] | None = Field(
+        None,
+        title="What auto means",
+        description="builtin or caiman for runs whose engine is auto; empty takes CaImAn where it "
+        "is found.",
     )
     n_workers: int = Field(
         1, title="Items at once", description="Items that a queue runs side by side.", ge=1

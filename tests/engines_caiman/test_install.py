@@ -31,7 +31,7 @@ def test_command_line_of_conda(put_tool: Any, tmp_path: Path) -> None:
     assert plan.tool == "conda"
     assert str(plan) == (
         f"{tool} create --yes --prefix '{tmp_path}/new env' --override-channels "
-        "--channel conda-forge caiman 'scipy<1.14'"
+        "--channel conda-forge caiman"
     )
     assert plan.python == tmp_path / "new env" / "bin" / "python"
 
@@ -52,14 +52,29 @@ def test_without_a_tool() -> None:
 
 def test_installed(put_tool: Any, tmp_path: Path, fake: Any) -> None:
     """The tool makes a folder with an interpreter in it; here a link to a stand-in's."""
-    source = fake.install().parent.parent
+    source = fake.install(version="1.13.1").parent.parent
     put_tool("mamba", f"os.symlink({str(source)!r}, prefix)\nprint('Done')")
     lines: list[str] = []
     found = install_caiman(lines.append, never)
-    assert found.version == "1.12.1"
+    assert found.version == "1.13.1"
     assert found.path == tmp_path / "data" / "caiman env" / "bin" / "python"
     assert lines[0].startswith("$ ")
     assert lines[1:3] == ["Solving", "Done"]
+
+
+@pytest.mark.parametrize(("version", "is_older"), [("1.12.1", True), ("1.13.1", False)])
+def test_an_older_scipy_only_where_it_is_needed(
+    put_tool: Any, fake: Any, version: str, is_older: bool
+) -> None:
+    source = fake.install(version=version).parent.parent
+    fake.put(
+        "scipy-1.17.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: scipy\nVersion: 1.17.1\n"
+    )
+    body = f"if not prefix.exists(): os.symlink({str(source)!r}, prefix)\nprint(sys.argv[-1])"
+    put_tool("mamba", body)
+    lines: list[str] = []
+    install_caiman(lines.append, never)
+    assert ("scipy<1.14" in lines) == is_older
 
 
 def test_the_tool_fails(put_tool: Any, tmp_path: Path) -> None:

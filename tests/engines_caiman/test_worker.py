@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from napari_cnmf.engines._caiman_worker.log import LogToVoice, rounds_of
+from napari_cnmf.engines.caiman import interpreter
 from napari_cnmf.engines.caiman.interpreter import WORKER, probe
 
 SOURCES = sorted(WORKER.rglob("*.py"))
@@ -117,4 +119,69 @@ def test_with_a_broken_tensorflow_too(fake: Any) -> None:
 def test_with_a_working_tensorflow_nothing_stands_in(fake: Any) -> None:
     python = fake.install("import tensorflow; assert tensorflow.real")
     fake.put("tensorflow/__init__.py", "real = True")
-    assert probe(python, "here").without == ""
+    assert "cannot be imported" not in probe(python, "here").without
+
+
+KERAS_ON_TORCH = """
+import os, torch
+assert os.environ["KERAS_BACKEND"] == "torch"
+try:
+    import keras_core as keras
+except ImportError:
+    import keras
+is_network = isinstance(1, torch.device) or isinstance(1, torch.nn.Module)
+"""
+
+
+def test_without_torch_and_keras_it_is_found_all_the_same(fake: Any) -> None:
+    """CaImAn since 1.13 has no TensorFlow, and that is not what is missed."""
+    found = probe(fake.install(KERAS_ON_TORCH, version="1.13.1"), "here")
+    assert "PyTorch cannot be imported there" in found.without
+    assert "TensorFlow" not in found.without
+
+
+def test_without_keras_alone(fake: Any) -> None:
+    python = fake.install(KERAS_ON_TORCH, version="1.13.1")
+    fake.put("torch/__init__.py", "class device: ...\nclass nn:\n    class Module: ...\n")
+    assert "Keras cannot be imported there" in probe(python, "here").without
+
+
+@pytest.mark.parametrize("version", ["1.12.1", "1.13.1"])
+def test_weights_of_this_version_are_taken(
+    fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    """A folder in the user's home with weights of the other version does not hide them."""
+    library = {"1.12.1": "tensorflow", "1.13.1": "torch"}[version]
+    source, weights = f"import {library}", {"1.12.1": "cnn_model.h5"}.get(version, "cnn_model.pkl")
+    said = "\nimport os\nassert os.environ['CAIMAN_DATA'].endswith(os.path.join('share', 'caiman'))"
+    python = fake.install(source + said, version=version)
+    fake.put(f"{library}/__init__.py", "")
+    other = {"cnn_model.h5": "cnn_model.pkl", "cnn_model.pkl": "cnn_model.h5"}[weights]
+    home = tmp_path / "home" / "caiman_data" / "model"
+    shared = python.parent.parent / "share" / "caiman" / "model"
+    for folder, name in ((home, other), (shared, weights)):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.delenv("CAIMAN_DATA", raising=False)
+    try:
+        assert probe(python, "here").without == ""
+        (shared / weights).unlink()
+        fake.install(source, version=version)
+        without = probe(python, "here").without
+        assert f"caiman_data has no {weights}" in without
+        assert "Rename that folder" in without
+    finally:
+        shutil.rmtree(shared.parents[1])
+
+
+def test_another_worker_asks_again(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = fake.install()
+    probe(python, "here")
+    monkeypatch.setattr(interpreter, "_digest_of_worker", lambda: "another")
+    asked: list[Path] = []
+    ask = interpreter._ask
+    monkeypatch.setattr(interpreter, "_ask", lambda path, s: asked.append(path) or ask(path, s))
+    probe(python, "here")
+    assert asked == [python]

@@ -56,8 +56,14 @@ def test_hdf5_without_estimates(tmp_path: Path) -> None:
         ("estimates/C", np.zeros((5, 300)), "A must have shape"),
         ("estimates/S", np.zeros((8, 299)), "S must have shape"),
         ("estimates/bl", np.array([b"many"] * 8), "not laid out like a CaImAn result"),
-        ("estimates/A/indices", np.full(721, 10**6), "not laid out like a CaImAn result"),
-        ("estimates/sn", np.zeros(10), "not laid out like a CaImAn result"),
+        ("estimates/A/indices", np.full(721, 10**6), "indices must be from 0 to 3071"),
+        ("estimates/A/indices", np.full(721, -1), "indices must be from 0 to 3071"),
+        ("estimates/A/indptr", np.array([0, 700, 3, 9, 9, 9, 9, 9, 721]), "must not go down"),
+        ("estimates/A/indptr", np.array([0, 9, 9, 9, 9, 9, 9, 9, 10**6]), "end at the number of"),
+        ("estimates/A/indptr", np.zeros(9, np.uint8), "end at the number of"),
+        ("estimates/A/shape", np.array([2**62, 8]), "two sizes"),
+        ("estimates/A/data", np.zeros((721, 2)), "data must be numbers"),
+        ("estimates/sn", np.zeros(10), "sn must have 3072 values"),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path: Path, name: str, value: object, message: str) -> None:

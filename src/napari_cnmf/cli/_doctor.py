@@ -31,6 +31,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="make an environment with CaImAn from conda-forge; needs mamba, conda or pixi",
     )
+    parser.add_argument(
+        "--auto",
+        choices=("builtin", "caiman", "found"),
+        help="the engine of runs that leave it to auto; 'found' takes CaImAn where it is found",
+    )
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 
@@ -41,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.set_caiman is not None:
         set_caiman(args.set_caiman)
+    if args.auto is not None:
+        set_auto(args.auto)
     if args.install_caiman:
         install()
     report = examine()
@@ -56,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         for path, source, why in engine.get("tried", ()):
             print(f"  looked at {path} ({source}): {why}")
     auto = report["auto"]
-    print(f"Engine auto takes {auto['engine']}: {auto['reason']}")
+    print(f"Engine auto takes {auto['engine'] or 'none'}: {auto['reason']}")
     return EXIT_OK
 
 
@@ -82,7 +89,18 @@ def set_caiman(path: str) -> None:
     if found is None:
         print("CaImAn is searched for from now on.", file=sys.stderr)
     else:
-        print(f"CaImAn {found.version} in {found.path} is used from now on.", file=sys.stderr)
+        print(
+            f"CaImAn {found.version} in {found.path} is used from now on, also where the engine is "
+            "auto. 'napari-cnmf doctor --auto builtin' keeps those runs on the built-in engine.",
+            file=sys.stderr,
+        )
+
+
+def set_auto(engine: str) -> None:
+    """Remember which engine runs with engine auto take; ``found`` forgets the choice."""
+    from napari_cnmf.settings import update_settings
+
+    update_settings(auto_engine=None if engine == "found" else engine)
 
 
 def install() -> None:
@@ -108,6 +126,7 @@ def examine() -> dict[str, Any]:
     from napari_cnmf.engines import AUTO, engines, resolve
     from napari_cnmf.engines.base import Algorithm
     from napari_cnmf.engines.caiman import CaimanEngine
+    from napari_cnmf.errors import EngineError
 
     found: dict[str, dict[str, Any]] = {}
     for name, engine in engines().items():
@@ -120,7 +139,12 @@ def examine() -> dict[str, Any]:
         }
         if isinstance(engine, CaimanEngine):
             found[name] |= _search_of(engine)
-    engine, why = resolve(AUTO, Algorithm.CNMF)
+    auto: dict[str, str | None]
+    try:
+        engine, why = resolve(AUTO, Algorithm.CNMF)
+        auto = {"engine": engine.name, "reason": why}
+    except EngineError as error:
+        auto = {"engine": None, "reason": str(error)}
     return {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -129,7 +153,7 @@ def examine() -> dict[str, Any]:
         "memory_gb": psutil.virtual_memory().total / 1e9,
         "packages": {name: _version(name) for name in _PACKAGES},
         "engines": found,
-        "auto": {"engine": engine.name, "reason": why},
+        "auto": auto,
     }
 
 

@@ -101,18 +101,30 @@ def engines() -> dict[str, Engine]:
 def resolve(name: str, algorithm: Algorithm) -> Resolution:
     """The engine that is to run ``algorithm``, and why it is that one.
 
-    ``auto`` takes CaImAn where it is found and can do it, else the built-in engine.
+    ``auto`` takes what the setting ``auto_engine`` says; where it says nothing, CaImAn where it is
+    found and can do it, else the built-in engine.
 
     Raises
     ------
     EngineError
-        When the engine asked for is not there or cannot do it.
+        When the engine asked for is not there or cannot do it. An engine that the setting names
+        is asked for: another one would give other results without a word.
     """
     if name != AUTO:
         engine = get_engine(name)
         if (reason := _cannot(engine, algorithm)) is not None:
             raise EngineError(f"{engine.title} cannot run this item: {reason}")
         return Resolution(engine, "it was asked for.")
+    from napari_cnmf.settings import read_settings
+
+    if (chosen := read_settings().auto_engine) is not None:
+        engine = get_engine(chosen)
+        if (reason := _cannot(engine, algorithm)) is not None:
+            raise EngineError(
+                f"Engine auto means {engine.title} in the settings, and it cannot run this item: "
+                f"{reason} 'napari-cnmf doctor --auto found' takes the choice back."
+            )
+        return Resolution(engine, f"engine is auto, which means {engine.title} in the settings.")
     preferred = get_engine(_PREFERRED)
     reason = _cannot(preferred, algorithm)
     if reason is None:

@@ -1,28 +1,32 @@
 """A pickled pandas table, read without executing the pickle.
 
 A pickle is a program: whoever opens one with ``pickle.load`` runs what its author wrote. Here
-nothing that it names is imported or called. Every class and function in it becomes a `_Record` of
-its own that only notes what it was given, and only those in `_READERS`, which tables of plain
-values need, are taken at all; any other is refused by its name before it could matter. What was
-noted is then read as data: numpy's arrays from their bytes, a table from its blocks and axes.
+nothing that it names is imported or called. Every class and function in it becomes a record of its
+own that only notes what it was given, and only those in `_READERS`, which tables of plain values
+need, are taken at all; any other is refused by its name before it could matter. What was noted is
+then read as data: numpy's arrays from their bytes, a table from its blocks and axes.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
-
 from napari_cnmf.errors import BatchError
+from napari_cnmf.io.imports.pickled import (
+    NUMPY_READERS,
+    PickledRecord,
+    PlainValues,
+    RecordingUnpickler,
+    check_opcodes,
+    texts_of,
+)
 
 _MAX_BYTES = 500_000_000
-_LONGEST_RANGE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -41,55 +45,13 @@ class Table:
         ]
 
 
-class _Record:
-    """What a pickle wanted to call, and with what; it does nothing.
-
-    Each class or function that a pickle names gets a subclass of its own, since the machine that
-    reads pickles asks for a class here and for something to call there.
-    """
-
-    origin = ""
-    args: tuple[Any, ...]
-    keywords: dict[str, Any]
-    state: Any
-    items: list[tuple[Any, Any]]
-
-    def __new__(cls, *args: Any, **keywords: Any) -> _Record:
-        record = object.__new__(cls)
-        record.args, record.keywords, record.state, record.items = args, keywords, None, []
-        return record
-
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        """What `__new__` noted is all there is."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.items.append((key, value))
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes records and Python's own plain values, nothing else."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(io.BytesIO(data))
-        self._types: dict[str, type[_Record]] = {}
-
-    def find_class(self, module_name: str, global_name: str, /) -> type[_Record]:
-        origin = _canonical(f"{module_name}.{global_name}")
-        if origin not in _READERS:
-            raise _RefusedError(f"{module_name}.{global_name}")
-        if origin not in self._types:
-            self._types[origin] = type("Record", (_Record,), {"origin": origin})
-        return self._types[origin]
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise _RefusedError(f"a persistent object ({pid!r})")
-
-
 class _RefusedError(Exception):
     """The pickle names what no table needs."""
+
+
+def _require_known(origin: str, name: str) -> None:
+    if origin not in _READERS:
+        raise _RefusedError(name)
 
 
 def read_table_pickle(path: Path) -> Table:
@@ -113,7 +75,9 @@ def read_table_pickle(path: Path) -> Table:
     except OSError as error:
         raise BatchError(f"{path} must be readable: {error.strerror or error}.") from error
     try:
-        value = _plain(_Unpickler(data).load())
+        check_opcodes(data)
+        noted = RecordingUnpickler(io.BytesIO(data), _require_known).load()
+        value = PlainValues(len(data), _READERS).of(noted)
     except _RefusedError as error:
         raise BatchError(
             f"{path} asks for {error}, which no table of a batch needs. It was refused, and "
@@ -133,165 +97,81 @@ def read_table_pickle(path: Path) -> Table:
     return value
 
 
-def _canonical(origin: str) -> str:
-    """What moved between versions, by one name."""
-    for old, new in _MOVED.items():
-        if origin.startswith(old):
-            return new + origin[len(old) :]
-    return origin
-
-
-_MOVED = {
-    "__builtin__.": "builtins.",
-    "numpy._core.": "numpy.core.",
-    "pandas.core.arrays.string_.StringArray": "pandas.arrays.StringArray",
-    "pandas.core.arrays.string_.StringDtype": "pandas.StringDtype",
-    "pandas.core.frame.DataFrame": "pandas.DataFrame",
-    "pandas.core.indexes.base.Index": "pandas.Index",
-    "pandas.core.indexes.numeric.Int64Index": "pandas.Index",
-    "pandas.core.indexes.range.RangeIndex": "pandas.RangeIndex",
-    "pathlib._local.": "pathlib.",
-}
-
-
-def _plain(value: Any) -> Any:
-    """A noted value as data."""
-    if isinstance(value, _Record):
-        return _READERS[value.origin](value)
-    if isinstance(value, type):
-        # Left as it is: a class that stands as an argument, such as an index's own.
-        return value
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_plain(item) for item in value)
-    if isinstance(value, set | frozenset):
-        return {_plain(item) for item in value}
-    return value
-
-
-# -- numpy
-
-
-def _dtype(record: _Record) -> np.dtype[Any]:
-    code, *_ = record.args
-    # A name alone: fields and nested types are no plain values.
-    dtype = np.dtype(str(code))
-    return dtype.newbyteorder(">") if record.state and record.state[1] == ">" else dtype
-
-
-def _array(record: _Record) -> np.ndarray[Any, Any]:
-    _, shape, dtype, fortran, data = record.state
-    return _filled(shape, _plain(dtype), "F" if fortran else "C", data)
-
-
-def _array_from_buffer(record: _Record) -> np.ndarray[Any, Any]:
-    data, dtype, shape, order = record.args[:4]
-    return _filled(shape, _plain(dtype), order, data)
-
-
-def _filled(
-    shape: Sequence[int], dtype: np.dtype[Any], order: Any, data: Any
-) -> np.ndarray[Any, Any]:
-    flat: np.ndarray[Any, Any]
-    if dtype.hasobject:
-        flat = np.empty(len(data), dtype=object)
-        for position, item in enumerate(data):
-            flat[position] = _plain(item)
-    else:
-        flat = np.frombuffer(bytes(data), dtype)
-    return flat.reshape(tuple(shape), order="F" if order == "F" else "C")
-
-
-def _scalar(record: _Record) -> Any:
-    dtype, data = record.args
-    return np.frombuffer(bytes(data), _plain(dtype))[0].item()
-
-
 # -- pandas
 
 
-def _frame(record: _Record) -> Table:
+def _frame(record: PickledRecord, plain: PlainValues) -> Table:
     state = record.state
-    blocks, (columns, rows) = _blocks_and_axes(state["_mgr"])
+    blocks, (columns, rows) = _blocks_and_axes(state["_mgr"], plain)
     n_rows = len(rows)
     found: list[list[Any] | None] = [None] * len(columns)
     for values, places in blocks:
         for place, row in zip(places, values, strict=True):
-            found[place] = [_plain(item) for item in row]
+            found[place] = [plain.of(item) for item in row]
     missing = [name for name, column in zip(columns, found, strict=True) if column is None]
     if missing:
         raise ValueError(f"no values for the columns {missing}")
     named = {str(n): c for n, c in zip(columns, found, strict=True) if c is not None}
     if any(len(column) != n_rows for column in named.values()):
         raise ValueError(f"columns that have not {n_rows} rows")
-    attributes = _plain(state.get("attrs") or {})
+    attributes = plain.of(state.get("attrs") or {})
     return Table(named, attributes)
 
 
-def _blocks_and_axes(manager: _Record) -> tuple[list[tuple[Any, list[int]]], list[list[Any]]]:
+def _blocks_and_axes(
+    manager: PickledRecord, plain: PlainValues
+) -> tuple[list[tuple[Any, list[int]]], list[list[Any]]]:
     blocks, axes = manager.args
-    return [_plain(block) for block in blocks], [_plain(axis) for axis in axes]
+    return [plain.of(block) for block in blocks], [plain.of(axis) for axis in axes]
 
 
-def _block(record: _Record) -> tuple[Any, list[int]]:
+def _block(record: PickledRecord, plain: PlainValues) -> tuple[Any, list[int]]:
     values, placement, ndim = record.args
-    array = _plain(values)
-    places = _plain(placement)
+    array = plain.of(values)
+    places = plain.of(placement)
     rows = array if ndim == 2 and getattr(array, "ndim", 1) == 2 else [array]
     if isinstance(places, slice):
-        return rows, list(range(places.start or 0, places.stop, places.step or 1))
+        numbers = range(places.start or 0, places.stop, places.step or 1)
+        plain.count(len(numbers))
+        return rows, list(numbers)
     return rows, [int(place) for place in places]
 
 
-def _index(record: _Record) -> list[Any]:
+def _index(record: PickledRecord, plain: PlainValues) -> list[Any]:
     kind, values = record.args
     if kind.origin == "pandas.RangeIndex":
         numbers = range(values["start"], values["stop"], values["step"])
-        if len(numbers) > _LONGEST_RANGE:
-            raise ValueError(f"an index of {len(numbers)} rows")
+        plain.count(len(numbers))
         return list(numbers)
-    return list(_plain(values["data"]))
+    return list(plain.of(values["data"]))
 
 
-def _strings(record: _Record) -> list[Any]:
+def _strings(record: PickledRecord, plain: PlainValues) -> list[Any]:
     """pandas' own text column: its type and the array that it wraps."""
-    return list(_plain(record.state[1]))
+    return list(plain.of(record.state[1]))
 
 
 # -- Python
 
 
-def _path(kind: type[PurePath]) -> Callable[[_Record], PurePath]:
-    return lambda record: kind(*(str(part) for part in record.args))
+def _path(kind: type[PurePath]) -> Callable[[PickledRecord, PlainValues], PurePath]:
+    return lambda record, _plain: kind(*texts_of(record))
 
 
-def _uuid(record: _Record) -> str:
+def _uuid(record: PickledRecord, plain: PlainValues) -> str:
     return str(uuid.UUID(int=record.state["int"]))
 
 
-def _slice(record: _Record) -> slice:
+def _slice(record: PickledRecord, plain: PlainValues) -> slice:
     return slice(*record.args)
 
 
-def _ordered(record: _Record) -> dict[Any, Any]:
-    pairs = [*(record.args[0] if record.args else ()), *record.items]
-    return {_plain(key): _plain(value) for key, value in pairs}
-
-
-def _nothing(record: _Record) -> None:
+def _nothing(record: PickledRecord, plain: PlainValues) -> None:
     """Belongs to another record."""
 
 
-_READERS: dict[str, Callable[[_Record], Any]] = {
+_READERS: dict[str, Callable[[PickledRecord, PlainValues], Any]] = NUMPY_READERS | {
     "builtins.slice": _slice,
-    "collections.OrderedDict": _ordered,
-    "numpy.core.multiarray._reconstruct": _array,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy.core.numeric._frombuffer": _array_from_buffer,
-    "numpy.dtype": _dtype,
     "numpy.ndarray": _nothing,
     "pandas.DataFrame": _frame,
     "pandas.Index": _nothing,

@@ -11,9 +11,7 @@ from .pool import CountedPool
 from .voice import Voice
 
 _WITHOUT_CNN = (
-    "CaImAn's classifier cannot run here, so components are evaluated without it: {problem}. It "
-    "needs TensorFlow in CaImAn's environment, and the models that 'caimanmanager install' puts in "
-    "place."
+    "CaImAn's classifier cannot run here, so components are evaluated without it: {problem}."
 )
 
 
@@ -90,7 +88,7 @@ def evaluate(
             try:
                 model.estimates.evaluate_components(images, model.params, dview=pool)
                 return
-            # TensorFlow, Keras and missing weights each fail in their own way
+            # TensorFlow, Keras, PyTorch and weights each fail in their own way
             except Exception as error:  # noqa: BLE001
                 traceback.print_exc()
                 problem = f"{type(error).__name__}: {str(error)[:200]}"

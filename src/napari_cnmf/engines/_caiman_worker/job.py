@@ -13,8 +13,8 @@ from pathlib import Path
 from .components import find_components, score
 from .log import LogToVoice, rounds_of
 from .motion import correct_motion
-from .probe import version_of
-from .tensorflow import do_without_if_need_be
+from .networks import Networks
+from .probe import package_folder, version_of
 from .voice import EXIT_FAILED, Voice, end_with_parent
 
 JOBS = {"mcorr": correct_motion, "cnmf": find_components, "cnmfe": find_components}
@@ -29,7 +29,9 @@ def run(path: str, voice: Voice) -> int:
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         voice.progress("starting CaImAn", 0, 1)
-        request["no_cnn_because"] = do_without_if_need_be()
+        networks = Networks(package_folder())
+        networks.prepare()
+        request["no_cnn_because"] = networks.missing
         import_module("caiman.source_extraction.cnmf")
         import_module("numpy").random.seed(request["seed"])
         root = logging.getLogger()

@@ -8,7 +8,7 @@ from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import Any
 
-from .tensorflow import do_without_if_need_be
+from .networks import Networks
 from .voice import Voice
 
 
@@ -17,6 +17,15 @@ def version_of(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return str(getattr(sys.modules.get(package), "__version__", "unknown"))
+
+
+def package_folder() -> Path:
+    """Where CaImAn lies; it is not imported."""
+    spec = util.find_spec("caiman")
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    if not folders:
+        raise ImportError("CaImAn is not in this environment any more.")
+    return Path(folders[0])
 
 
 def probe(voice: Voice) -> None:
@@ -34,7 +43,9 @@ def probe(voice: Voice) -> None:
     # the last word of an import that takes its interpreter along
     voice.say("probe", status="importing", **facts)
     try:
-        facts["without"] = do_without_if_need_be()
+        networks = Networks(folders[0])
+        networks.prepare()
+        facts["without"] = networks.missing
         import_module("caiman.source_extraction.cnmf")
         facts.update(version=version_of("caiman"), scipy=version_of("scipy"))
     # whatever an import of a broken environment raises is the answer

@@ -27,8 +27,9 @@ from napari_cnmf.engines.caiman.environments import (
 from napari_cnmf.engines.caiman.interpreter import CaimanFound, Unusable, probe
 from napari_cnmf.errors import CancelledByUser, EngineError
 
-PACKAGES = ("caiman", "scipy<1.14")
-"""CaImAn's time-constant estimate fails with later SciPy."""
+PACKAGES = ("caiman",)
+OLDER_SCIPY = "scipy<1.14"
+"""For CaImAn before 1.13, whose estimate of time constants fails with later SciPy."""
 _POLL_S = 0.1
 
 
@@ -46,12 +47,15 @@ class InstallPlan:
         The folder that is made.
     python
         The interpreter that is there afterwards.
+    older_scipy
+        Run afterwards where the CaImAn that was installed needs it.
     """
 
     tool: str
     commands: tuple[tuple[str, ...], ...]
     prefix: Path
     python: Path
+    older_scipy: tuple[str, ...]
 
     def __str__(self) -> str:
         """The command lines, to be read and typed."""
@@ -86,12 +90,15 @@ def plan_installation(prefix: Path | None = None) -> InstallPlan:
             (str(path), "init", "--channel", "conda-forge", str(prefix)),
             (str(path), "add", "--manifest-path", str(manifest), *PACKAGES),
         )
-        return InstallPlan(tool, commands, prefix, python_of(prefix / ".pixi/envs/default"))
-    command = (
-        str(path), "create", "--yes", "--prefix", str(prefix),
-        "--override-channels", "--channel", "conda-forge", *PACKAGES,
+        older = (str(path), "add", "--manifest-path", str(manifest), OLDER_SCIPY)
+        python = python_of(prefix / ".pixi/envs/default")
+        return InstallPlan(tool, commands, prefix, python, older)
+    where = (
+        "--yes", "--prefix", str(prefix), "--override-channels", "--channel", "conda-forge",
     )  # fmt: skip
-    return InstallPlan(tool, (command,), prefix, python_of(prefix))
+    command = (str(path), "create", *where, *PACKAGES)
+    older = (str(path), "install", *where, OLDER_SCIPY)
+    return InstallPlan(tool, (command,), prefix, python_of(prefix), older)
 
 
 def install_caiman(
@@ -134,6 +141,10 @@ def install_caiman(
             _run(command, on_line, should_stop)
         on_line("Checking the new environment; a first import takes a while.")
         found = probe(plan.python, f"environment {plan.prefix}")
+        if found.wants_older_scipy:
+            on_line(f"CaImAn {found.version} needs an older SciPy than {found.scipy}.")
+            _run(plan.older_scipy, on_line, should_stop)
+            found = probe(plan.python, f"environment {plan.prefix}")
     except Unusable as error:
         _remove(plan.prefix)
         raise EngineError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from napari_cnmf.settings import settings_path
 
 WORKER = Path(__file__).parents[1] / "_caiman_worker"
 OLDEST = (1, 10, 6)
-_SCIPY_TOO_NEW, _SEEN = (1, 17), (1, 12, 1)
-"""SciPy with which CaImAn was seen to fail, and the newest CaImAn that was tried with it."""
+_SCIPY_TOO_NEW, _FIXED_IN = (1, 17), (1, 13)
+"""SciPy with which older CaImAn fails, and the first CaImAn that does not."""
 _PROBE_SECONDS = 180.0
 """A first import from a cold disk or a network share takes minutes."""
 
@@ -47,12 +49,19 @@ class CaimanFound:
     def known_problem(self) -> str:
         """What is known not to work there, as one sentence with the next step; empty if nothing."""
         numbers = _numbers(self.scipy)
-        if numbers is None or numbers < _SCIPY_TOO_NEW or (_numbers(self.version) or ()) > _SEEN:
+        fixed = (_numbers(self.version) or _FIXED_IN) >= _FIXED_IN
+        if numbers is None or numbers < _SCIPY_TOO_NEW or fixed:
             return ""
         return (
             f"CaImAn {self.version} fails with SciPy {self.scipy} where it estimates time "
             "constants. Install 'scipy<1.14' in its environment."
         )
+
+    @property
+    def wants_older_scipy(self) -> bool:
+        """Whether this CaImAn was made for a SciPy before 1.14, and a newer one is there."""
+        ours, scipy = _numbers(self.version), _numbers(self.scipy)
+        return ours is not None and scipy is not None and ours < _FIXED_IN and scipy >= (1, 14)
 
 
 def _numbers(version: str) -> tuple[int, ...] | None:
@@ -162,10 +171,6 @@ def worker_environment(python: Path, **extra: str) -> dict[str, str]:
     environment["PATH"] = os.pathsep.join(parts)
     if (prefix / "conda-meta").is_dir():
         environment["CONDA_PREFIX"] = str(prefix)
-    shared = prefix / "share" / "caiman"
-    set_up = "CAIMAN_DATA" in environment or (Path.home() / "caiman_data").is_dir()
-    if not set_up and (shared / "model").is_dir():
-        environment["CAIMAN_DATA"] = str(shared)  # the models that came with the package
     return environment | {"PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"} | extra
 
 
@@ -173,10 +178,27 @@ def _memory() -> Path:
     return settings_path().with_name("caiman-probes.json")
 
 
-def _stamp(path: Path, package: Path | None) -> list[int]:
-    """Changes when the interpreter or what is installed beside CaImAn does."""
+def _stamp(path: Path, package: Path | None) -> list[int | str]:
+    """Changes when the interpreter, what is installed beside CaImAn, or our worker does.
+
+    So it does with the folders that the weights of CaImAn's classifier may lie in.
+    """
     watched = [path] if package is None else [path, package, package.parent]
-    return [entry.stat().st_mtime_ns for entry in watched]
+    data = [Path.home() / "caiman_data", path.parent.parent / "share" / "caiman"]
+    if "CAIMAN_DATA" in os.environ:
+        data.append(Path(os.environ["CAIMAN_DATA"]))
+    models = [folder / "model" for folder in data]
+    seen = [model.stat().st_mtime_ns if model.is_dir() else 0 for model in models]
+    return [_digest_of_worker(), *(entry.stat().st_mtime_ns for entry in watched), *seen]
+
+
+@cache
+def _digest_of_worker() -> str:
+    """A hash of the code that answers: a newer worker may find what an older one did not."""
+    digest = hashlib.blake2b(digest_size=8)
+    for source in sorted(WORKER.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:

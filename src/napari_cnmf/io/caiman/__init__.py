@@ -1,7 +1,8 @@
 """CaImAn's HDF5 results: read exactly, written so that CaImAn goes on with them."""
 
+from napari_cnmf.io.caiman._file import checked_csc
 from napari_cnmf.io.caiman._read import read_caiman
 from napari_cnmf.io.caiman._state import read_state
 from napari_cnmf.io.caiman._write import write_caiman
 
-__all__ = ["read_caiman", "read_state", "write_caiman"]
+__all__ = ["checked_csc", "read_caiman", "read_state", "write_caiman"]

@@ -7,6 +7,7 @@ scalar string dataset ``NoneType``, lists of strings byte-string arrays, sparse 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -16,42 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-NONE = "NoneType"
-_SPARSE_PARTS = frozenset({"data", "indices", "indptr", "shape"})
-_PLAIN_SIZE = 64  # arrays of parameters up to this size become tuples; masks and kernels do not
-
-
-def read_node(node: h5py.Group | h5py.Dataset) -> Any:
-    """One value as CaImAn meant it; groups become dicts or CSC matrices."""
-    if isinstance(node, h5py.Dataset):
-        return _read_dataset(node)
-    if set(node) >= _SPARSE_PARTS:
-        parts = [node[name][()] for name in ("data", "indices", "indptr")]
-        n_rows, n_columns = (int(n) for n in node["shape"][()])
-        return sp.csc_matrix(tuple(parts), shape=(n_rows, n_columns))
-    values = {name: read_node(child) for name, child in node.items()}
-    return {**{name: plain(value) for name, value in node.attrs.items()}, **values}
-
-
-def _read_dataset(dataset: h5py.Dataset) -> Any:
-    value = dataset[()]
-    if isinstance(value, bytes | str):
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-        return None if text == NONE else text
-    return value
-
-
-def plain(value: Any) -> Any:
-    """Numpy scalars and small arrays as Python numbers and tuples, byte strings as text."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray) and value.size <= _PLAIN_SIZE:
-        value = value.tolist()
-    elif isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, list | tuple):
-        return tuple(plain(item) for item in value)
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+from napari_cnmf.io.caiman._file import NONE
 
 
 def floats(value: Any) -> NDArray[np.floating[Any]]:
@@ -83,10 +49,19 @@ def is_sparse(value: Any) -> bool:
 
 
 def write_node(group: h5py.Group, name: str, value: Any) -> None:
-    """Write one value the way CaImAn's own ``save`` does."""
+    """Write one value the way CaImAn's own ``save`` does, in types that it can save again.
+
+    CaImAn opens a file, keeps all that is in it, and writes it anew. Its writer takes 64- and
+    32-bit numbers, arrays, text as attributes, dicts, sparse matrices and ``None``. It stops half
+    way at scalars of any other type, and at NaN, with the old file already emptied.
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     if isinstance(value, str | PurePath):
         group.attrs[name] = str(value)
-    elif value is None:
+    elif value is None or (isinstance(value, float) and math.isnan(value)):
         group[name] = NONE
     elif isinstance(value, Mapping):
         child = group.require_group(name)
@@ -94,8 +69,10 @@ def write_node(group: h5py.Group, name: str, value: Any) -> None:
             write_node(child, str(key), item)
     elif is_sparse(value):
         _write_sparse(group.create_group(name), sp.csc_matrix(value))
+    elif isinstance(value, bool | int | float):
+        group[name] = value if abs(value) < 2**63 else float(value)
     else:
-        group[name] = _as_storable(value)
+        group[name] = _as_array(value)
 
 
 def _write_sparse(group: h5py.Group, matrix: sp.csc_matrix) -> None:
@@ -105,11 +82,15 @@ def _write_sparse(group: h5py.Group, matrix: sp.csc_matrix) -> None:
     group["shape"] = np.asarray(matrix.shape, dtype=np.int64)
 
 
-def _as_storable(value: Any) -> Any:
-    if isinstance(value, bool | int | float | np.generic):
-        return value
-    array = np.asarray(value)
-    if array.dtype.kind in "OU":
-        texts = [str(element).encode() for element in array.ravel().tolist()]
-        return np.array(texts, dtype="S").reshape(array.shape)
-    return array
+def _as_array(value: Any) -> Any:
+    """An array of numbers or byte strings; what is neither becomes text, as CaImAn has it."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray([str(item) for item in value])
+    if array.dtype.kind in "biuf":
+        return array
+    texts = [
+        item if isinstance(item, bytes) else str(item).encode() for item in array.ravel().tolist()
+    ]
+    return np.array(texts, dtype="S").reshape(array.shape)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise, permutations
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 Index = NDArray[np.intp]
+_LOOKED_AT = 200
+"""Footprints whose shape tells the field's."""
+_CLEARLY = 1.5
+"""By how much neighbours of pixels must be more frequent for one field than for another."""
 
 
 def fortran_of_c(dims: tuple[int, ...]) -> Index:
@@ -23,20 +28,87 @@ def c_of_fortran(dims: tuple[int, ...]) -> Index:
     return np.arange(n_pixels, dtype=np.intp).reshape(dims, order="C").ravel(order="F")
 
 
-def move_rows(matrix: sp.spmatrix, new_row_of: Index) -> sp.csc_matrix:
-    """Row ``i`` becomes row ``new_row_of[i]``; values untouched, explicit zeros kept."""
+def move_rows(
+    matrix: sp.spmatrix, dims: tuple[int, ...], *, to: Literal["C", "F"]
+) -> sp.csc_matrix:
+    """The same footprints with pixels in the other order; values untouched, zeros kept.
+
+    Parameters
+    ----------
+    matrix
+        Footprints ``(n_pixels, n)``.
+    dims
+        Field ``(Y, X)`` or ``(Z, Y, X)``.
+    to
+        The order that is wanted; the pixels are in the other one.
+    """
     columns = sp.csc_matrix(matrix)
     moved = sp.csc_matrix(
-        (columns.data.copy(), new_row_of[columns.indices], columns.indptr.copy()),
+        (columns.data.copy(), _moved(columns.indices, dims, to), columns.indptr.copy()),
         shape=columns.shape,
     )
     moved.sort_indices()
     return moved
 
 
-def move_rows_and_columns(matrix: sp.spmatrix, new_place_of: Index) -> sp.csr_matrix:
-    """A square matrix between pixels in another pixel order, values untouched."""
-    moved: Any = move_rows(matrix, new_place_of).tocoo()
-    square = sp.csr_matrix((moved.data, (moved.row, new_place_of[moved.col])), shape=matrix.shape)
+def move_rows_and_columns(
+    matrix: sp.spmatrix, dims: tuple[int, ...], *, to: Literal["C", "F"]
+) -> sp.csr_matrix:
+    """A square matrix between pixels in the other pixel order, values untouched."""
+    moved: Any = sp.coo_matrix(matrix)
+    rows, columns = (_moved(places, dims, to) for places in (moved.row, moved.col))
+    square = sp.csr_matrix((moved.data, (rows, columns)), shape=matrix.shape)
     square.sort_indices()
     return square
+
+
+def _moved(places: NDArray[Any], dims: tuple[int, ...], to: Literal["C", "F"]) -> Index:
+    if not places.size:
+        return places.astype(np.intp)
+    index = np.unravel_index(places, dims, order="F" if to == "C" else "C")
+    return np.ravel_multi_index(index, dims, order=to)
+
+
+def field_of_footprints(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of the field's sizes in which the footprints are patches, not stripes.
+
+    Cells are patches: the next pixel along each axis most often belongs to them too. In Fortran
+    order the next pixel along the first axis is 1 further and that along the second ``dims[0]``
+    further, so a wrong size finds few neighbours.
+
+    Parameters
+    ----------
+    A
+        Footprints ``(n_pixels, n)``, pixels in Fortran order.
+    dims
+        The sizes as they are told.
+
+    Returns
+    -------
+    tuple of int
+        ``dims``, unless another order of the same sizes fits clearly better.
+    """
+    first = A[:, :_LOOKED_AT]
+    first.sum_duplicates()
+    first.eliminate_zeros()
+    column_of = np.repeat(np.arange(first.shape[1]), np.diff(first.indptr))
+    pixels = first.indices.astype(np.int64)
+    keys = column_of * A.shape[0] + pixels
+    best, most = dims, _count_neighbours(keys, pixels, dims)
+    for other in sorted(set(permutations(dims)) - {dims}):
+        number = _count_neighbours(keys, pixels, other)
+        if number > 0.25 * keys.size and number > _CLEARLY * most:
+            best, most = other, number
+    return best
+
+
+def _count_neighbours(
+    keys: NDArray[np.int64], pixels: NDArray[np.int64], dims: tuple[int, ...]
+) -> int:
+    """How many pixels of footprints have the next one along the later axes in them too."""
+    total, stride = 0, 1
+    for size, next_size in pairwise(dims):
+        stride *= size
+        inside = pixels // stride % next_size < next_size - 1
+        total += int(np.isin(keys[inside] + stride, keys, assume_unique=True).sum())
+    return total

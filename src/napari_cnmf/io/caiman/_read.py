@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.caiman._encoding import floats, is_sparse, plain, read_node
-from napari_cnmf.io.caiman._file import open_result
+from napari_cnmf.io.caiman._encoding import floats, is_sparse
+from napari_cnmf.io.caiman._file import open_result, plain
 from napari_cnmf.io.caiman._order import (
-    c_of_fortran,
+    field_of_footprints,
     fortran_of_c,
     move_rows,
     move_rows_and_columns,
 )
-from napari_cnmf.io.caiman._state import GROUP, decode, digest_of_footprints
+from napari_cnmf.io.caiman._scores import restored_scores
+from napari_cnmf.io.caiman._state import digest_of_footprints, read_ours
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
 _ROWS = ("S", "YrA", "F_dff")
 _VALUES = ("bl", "c1", "neurons_sn", "lam", "ecc")
 _LISTS = ("accepted_list", "rejected_list")
+_KNOWN = (
+    "A", "C", "R", "dims", "SNR_comp", "r_values", "cnn_preds", "g", "b", "f", "b0", "sn", "W",
+    "idx_components", "idx_components_bad", "Cn", *_ROWS, *_VALUES, *_LISTS,
+)  # fmt: skip
+"""All that is read of ``/estimates``; whatever else a file holds is never loaded."""
+_MMAP_NAME = re.compile(r"_d1_(\d{1,9})_d2_(\d{1,9})_d3_(\d{1,9})_order_")
+_MOST_PIXELS = 2**31 - 1
 
 
 def read_caiman(path: str | Path) -> Components:
@@ -59,34 +70,27 @@ def read_caiman(path: str | Path) -> Components:
     """
     path = Path(path)
     with open_result(path) as file:
-        if "estimates" not in file or not {"A", "C"} <= set(file["estimates"]):
+        estimates = file.child(file.root, "estimates")
+        if not isinstance(estimates, h5py.Group) or not {"A", "C"} <= set(estimates):
             raise ResultError(
                 f"A CaImAn result must hold estimates/A and estimates/C, {path.name} does not. "
                 "Choose a file that CaImAn's save or this plugin wrote."
             )
-        root = {name: read_node(file[name]) for name in file if name not in ("estimates", GROUP)}
-        root["mmap_file"] = plain(file.attrs.get("mmap_file", ""))
-        estimates = read_node(file["estimates"])
-        ours = decode(read_node(file[GROUP])) if GROUP in file else {}
-    try:
-        return _to_components(estimates, root, ours)
-    except ResultError as error:
-        raise ResultError(f"{path.name}: {error}") from error
-    except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise ResultError(
-            f"{path.name} is not laid out like a CaImAn result: {error}. "
-            "Save it again from CaImAn, or run the analysis again."
-        ) from error
+        stored = {name: file.read(estimates, name) for name in _KNOWN if name in estimates}
+        root = {"dims": file.read(file.root, "dims"), "params": file.read(file.root, "params")}
+        root["mmap_file"] = file.attributes(file.root).get("mmap_file", "")
+        ours = read_ours(file)
+        return _to_components(stored, root, ours)
 
 
 def _to_components(
     estimates: dict[str, Any], root: dict[str, Any], ours: dict[str, Any]
 ) -> Components:
-    A_stored = sp.csc_matrix(estimates["A"])
+    A_stored = _footprints(estimates["A"])
     C = np.atleast_2d(floats(estimates["C"]))
-    n_pixels, n = A_stored.shape
+    n = A_stored.shape[1]
     params = {k: v for k, v in plain(root.get("params") or {}).items() if isinstance(v, dict)}
-    dims = _dims(estimates, root, params, n_pixels)
+    dims = _dims(estimates, root, params, A_stored)
     left_out: list[str] = []
     values = _per_component(estimates, n, left_out)
     values.update(_background(estimates, dims))
@@ -97,10 +101,12 @@ def _to_components(
     values["accepted"] = _accepted(estimates, n, left_out)
     changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)
     values["classes"] = None if changed else _classes(ours, n)
-    params.update(ours.get("params") or {})
-    _forget_derived(params.get("init", {}), ours)
+    if not changed:
+        values |= restored_scores(values, ours.get("scores"))
+    params.update(_mapping(ours.get("params")))
+    _forget_derived(params, dims, ours)
     return Components(
-        A=move_rows(A_stored, c_of_fortran(dims)),
+        A=move_rows(A_stored, dims, to="C"),
         C=C,
         dims=dims,
         frame_rate_hz=_frame_rate(params),
@@ -111,20 +117,73 @@ def _to_components(
     )
 
 
+def _footprints(stored: Any) -> sp.csc_matrix:
+    """``A`` as it was stored; CaImAn's own files keep it sparse, some of others dense."""
+    if is_sparse(stored):
+        return sp.csc_matrix(stored)
+    dense = floats(stored)
+    if dense.ndim != 2:
+        raise ResultError(f"A must be (n_pixels, n_components), got shape {dense.shape}.")
+    return sp.csc_matrix(dense)
+
+
 def _dims(
-    estimates: dict[str, Any], root: dict[str, Any], params: dict[str, Any], n_pixels: int
+    estimates: dict[str, Any], root: dict[str, Any], params: dict[str, Any], A: sp.csc_matrix
 ) -> tuple[int, ...]:
-    candidates = (estimates.get("dims"), root.get("dims"), params.get("data", {}).get("dims"))
-    for value in candidates:
-        if value is not None:
-            dims = tuple(int(n) for n in np.ravel(value))
-            if int(np.prod(dims)) != n_pixels:
-                raise ResultError(
-                    f"dims {dims} must hold as many pixels as A has rows ({n_pixels}). "
-                    "The file is damaged, or A was edited elsewhere."
-                )
-            return dims
-    raise ResultError("The file does not say the field's size: /dims is missing.")
+    """The field's sizes, in the order in which the footprints are patches.
+
+    Raises
+    ------
+    ResultError
+        The file does not tell them, they do not fit A, or they scramble the footprints and
+        nothing else in the file tells the right order.
+    """
+    told = [
+        _sizes(value)
+        for value in (estimates.get("dims"), root.get("dims"), params.get("data", {}).get("dims"))
+        if value is not None
+    ]
+    fitting = [dims for dims in told if dims and math.prod(dims) == A.shape[0]]
+    if not fitting:
+        if not told:
+            raise ResultError("The file does not say the field's size: /dims is missing.")
+        raise ResultError(
+            f"dims {told[0]} must hold as many pixels as A has rows ({A.shape[0]}). "
+            "The file is damaged, or A was edited elsewhere."
+        )
+    dims = fitting[0]
+    if A.shape[0] > _MOST_PIXELS:
+        raise ResultError(f"A field must have at most {_MOST_PIXELS} pixels, got {A.shape[0]}.")
+    seen = field_of_footprints(A, dims)
+    if seen == dims:
+        return dims
+    Cn = estimates.get("Cn")
+    others = [*fitting[1:], _sizes_in_name(root["mmap_file"]), getattr(Cn, "shape", None)]
+    if seen in others:
+        return seen
+    raise ResultError(
+        f"The footprints are patches of a field {seen} and stripes of {dims}, which /dims says. "
+        f"Write {list(seen)} into /dims, or save the result again from CaImAn."
+    )
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    """Sizes of a field as whole numbers; empty where they are none."""
+    numbers = np.ravel(np.asarray(value))
+    if numbers.dtype.kind not in "iuf" or numbers.size not in (2, 3):
+        return ()
+    if not np.all(np.isfinite(numbers)) or numbers.min() < 1:
+        return ()
+    return tuple(int(n) for n in numbers)
+
+
+def _sizes_in_name(mmap_file: Any) -> tuple[int, ...] | None:
+    """The field that the name of CaImAn's memory map tells."""
+    found = _MMAP_NAME.search(str(mmap_file))
+    if found is None:
+        return None
+    sizes = tuple(int(size) for size in found.groups())
+    return sizes[:2] if sizes[2] == 1 else sizes
 
 
 def _per_component(estimates: dict[str, Any], n: int, left_out: list[str]) -> dict[str, Any]:
@@ -157,6 +216,8 @@ def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, A
     values: dict[str, Any] = {}
     for name in ("b0", "sn"):
         value = _optional_floats(estimates.get(name))
+        if value is not None and value.size not in (0, in_c_order.size):
+            raise ResultError(f"{name} must have {in_c_order.size} values, got {value.size}.")
         values[name] = None if value is None or value.size == 0 else value.ravel()[in_c_order]
     b, f = estimates.get("b"), estimates.get("f")
     b, f = _optional_floats(b), _optional_floats(f)
@@ -166,10 +227,9 @@ def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, A
         b, f = b.reshape(in_c_order.size, -1)[in_c_order], np.atleast_2d(f)
     W: Any = estimates.get("W")
     if is_sparse(W):
-        ring = sp.csc_matrix(W)
-        W = move_rows_and_columns(
-            ring, c_of_fortran(ring_grid(dims, ring_step(dims, ring.shape[0])))
-        )
+        if W.shape[0] != W.shape[1]:
+            raise ResultError(f"W must be square, got shape {W.shape}.")
+        W = move_rows_and_columns(W, ring_grid(dims, ring_step(dims, W.shape[0])), to="C")
     else:
         W = None
     return {**values, "b": b, "f": f, "W": W}
@@ -180,6 +240,9 @@ def _accepted(estimates: dict[str, Any], n: int, left_out: list[str]) -> Any:
     if good is None:
         return None
     good = np.asarray(good).astype(np.intp).ravel()
+    if good.size and not 0 <= good.min() <= good.max() < n:
+        left_out.append("idx_components")  # CaImAn's manual_merge leaves the old indices
+        return None
     rest = np.setdiff1d(np.arange(n), good)
     bad = rest if bad is None else np.asarray(bad).astype(np.intp).ravel()
     if not np.array_equal(np.union1d(good, bad), np.arange(n)):
@@ -202,7 +265,12 @@ def _classes(ours: dict[str, Any], n: int) -> Any:
 
 
 def _images(estimates: dict[str, Any], ours: dict[str, Any], dims: tuple[int, ...]) -> Any:
-    images = dict(ours.get("images") or {})
+    stored = _mapping(ours.get("images"))
+    images = {
+        str(name): floats(image)
+        for name, image in stored.items()
+        if isinstance(image, np.ndarray) and image.shape == dims
+    }
     Cn = estimates.get("Cn")
     if "correlation" not in images and isinstance(Cn, np.ndarray) and Cn.shape == dims:
         images["correlation"] = floats(Cn)
@@ -216,7 +284,7 @@ def _attributes(
     left_out: list[str],
     changed: bool,
 ) -> dict[str, Any]:
-    attributes = dict(ours.get("attributes") or {})
+    attributes = dict(_mapping(ours.get("attributes")))
     if root["mmap_file"]:
         attributes["mmap_file"] = root["mmap_file"]
     for name in _LISTS:
@@ -231,20 +299,37 @@ def _attributes(
     return attributes
 
 
-def _forget_derived(init: dict[str, Any], ours: dict[str, Any]) -> None:
-    """Take away the gSiz that was written for others, and never asked for."""
-    was_there = ours.get("gSiz_is_derived")
-    derived = [2 * radius + 1 for radius in np.atleast_1d(init.get("gSig") or ())]
-    if was_there is None or list(np.atleast_1d(init.get("gSiz") or ())) != derived:
+def _forget_derived(params: dict[str, Any], dims: tuple[int, ...], ours: dict[str, Any]) -> None:
+    """Take away what was written for CaImAn alone, and what nobody had asked for."""
+    init, data = params.get("init", {}), params.get("data", {})
+    radii, sizes = (plain(np.ravel(init.get(name) or ())) for name in ("gSig", "gSiz"))
+    if list(sizes) == [2 * radius + 1 for radius in radii]:
+        _forget(init, "gSiz", ours)
+    if data.get("dims") == dims:
+        _forget(data, "dims", ours)
+    if params.get("quality", {}).get("use_cnn") is True:
+        _forget(params["quality"], "use_cnn", ours)
+    for name in [name for name, values in params.items() if values == {}]:
+        del params[name]
+
+
+def _forget(group: dict[str, Any], name: str, ours: dict[str, Any]) -> None:
+    # a text, since CaImAn saves nothing else in this place; files of before have a truth value
+    was_there = ours.get(f"{name}_is_derived")
+    if was_there is None:
         return
-    init["gSiz"] = None
-    if not was_there:
-        del init["gSiz"]
+    group[name] = None
+    if str(was_there) != "True":
+        del group[name]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _frame_rate(params: dict[str, Any]) -> float | None:
     fr = params.get("data", {}).get("fr")
-    return float(fr) if isinstance(fr, int | float) and fr > 0 else None
+    return float(fr) if isinstance(fr, int | float) and 0 < fr < math.inf else None
 
 
 def _optional_floats(value: Any) -> Any:

@@ -17,12 +17,23 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.io.caiman._encoding import is_sparse, read_node, write_node
-from napari_cnmf.io.caiman._file import open_result
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.caiman._encoding import is_sparse, write_node
+from napari_cnmf.io.caiman._file import ResultFile, open_result
 
 GROUP = "napari_cnmf"
 SCHEMA = "1"
 _JSON = ".json"
+_KEPT = ".kept"
+_CHANGED_BY_CAIMAN = frozenset(
+    {
+        "A", "W", "Ab", "downscale_matrix", "upscale_matrix",
+        "dims", "medw", "sigma_smooth_snmf", "dxy", "max_shifts", "strides", "overlaps", "gSig",
+        "g", "g_tot", "groups", "idx_tot", "ind_A", "Ab_epoch", "coordinates", "loaded_model",
+        "optional_outputs", "merged_ROIs", "tf_in", "tf_out", "empty_merged", "dview", "provenance",
+    }
+)  # fmt: skip
+"""Names that CaImAn converts or leaves out wherever they stand; ours get an ending."""
 
 
 def digest_of_footprints(A: sp.csc_matrix) -> str:
@@ -34,6 +45,18 @@ def digest_of_footprints(A: sp.csc_matrix) -> str:
     return digest.hexdigest()
 
 
+def read_ours(file: ResultFile) -> dict[str, Any]:
+    """What is ours in an open result, but the state of its curation; empty where nothing is.
+
+    What a newer version added is passed over where it cannot be read here.
+    """
+    group = file.child(file.root, GROUP)
+    if not isinstance(group, h5py.Group):
+        return {}
+    names = [name for name in file.names(group) if name != "state"]
+    return file.attributes(group) | decode({name: file.read(group, name) for name in names})
+
+
 def read_state(path: str | Path) -> dict[str, Any]:
     """What ``write_caiman(state=...)`` stored, or an empty dict.
 
@@ -42,29 +65,44 @@ def read_state(path: str | Path) -> dict[str, Any]:
     napari_cnmf.io.caiman.write_caiman
     """
     with open_result(Path(path)) as file:
-        node = file.get(f"{GROUP}/state")
-        return decode(read_node(node)) if node is not None else {}
+        group = file.child(file.root, GROUP)
+        state = file.read(group, "state") if isinstance(group, h5py.Group) else None
+        return decode(state) if isinstance(state, dict) else {}
 
 
 def write_mapping(group: h5py.Group, values: Mapping[str, Any]) -> None:
     """Write arrays and sparse matrices as they are, everything else as JSON."""
     for name, value in values.items():
+        kept = name + _KEPT if name in _CHANGED_BY_CAIMAN else name
         if isinstance(value, Mapping) and _holds_arrays(value):
-            write_mapping(group.require_group(name), value)
+            write_mapping(group.require_group(kept), value)
         elif _is_array(value):
-            write_node(group, name, value)
+            write_node(group, kept, value)
         else:
             group[name + _JSON] = encode_json(value)
 
 
 def decode(values: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `write_mapping` on what `read_node` returned."""
+    """The inverse of `write_mapping` on what `ResultFile.read` returned.
+
+    Raises
+    ------
+    ResultError
+        What should be JSON is none.
+    """
     decoded: dict[str, Any] = {}
     for name, value in values.items():
         if name.endswith(_JSON):
-            decoded[name.removesuffix(_JSON)] = decode_json(value)
+            try:
+                decoded[name.removesuffix(_JSON)] = decode_json(value)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise ResultError(
+                    f"{GROUP}/{name} must hold JSON, and does not ({error}). The file is damaged: "
+                    "copy it again, or run the analysis again."
+                ) from error
         else:
-            decoded[name] = decode(value) if isinstance(value, dict) else value
+            plain_name = name.removesuffix(_KEPT)
+            decoded[plain_name] = decode(value) if isinstance(value, dict) else value
     return decoded
 
 
@@ -88,7 +126,10 @@ def _to_json(value: Any) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    return is_sparse(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "biufS")
+    if is_sparse(value):
+        return True
+    # CaImAn's writer refuses most scalars, so those are JSON
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "biufS"
 
 
 def _holds_arrays(value: Mapping[str, Any]) -> bool:

@@ -12,14 +12,14 @@ import scipy.sparse as sp
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.caiman._encoding import read_node, write_node
-from napari_cnmf.io.caiman._file import open_result, why
+from napari_cnmf.io.caiman._encoding import is_sparse, write_node
+from napari_cnmf.io.caiman._file import is_self_contained, open_result, why
 from napari_cnmf.io.caiman._order import (
     c_of_fortran,
-    fortran_of_c,
     move_rows,
     move_rows_and_columns,
 )
+from napari_cnmf.io.caiman._scores import scores_for_caiman
 from napari_cnmf.io.caiman._state import (
     GROUP,
     SCHEMA,
@@ -98,13 +98,17 @@ def write_caiman(
     }
     try:
         with replacing(path) as beside, h5py.File(beside, "w") as file:
-            A = move_rows(components.A, fortran_of_c(components.dims))
+            A = move_rows(components.A, components.dims, to="F")
+            params = _params_for_caiman(components)
+            scores, kept = scores_for_caiman(components, params["quality"])
             _write_root(file, components, movie_path)
-            _write_estimates(file.create_group("estimates"), components, A, lists)
-            _write_params(file.create_group("params"), components)
+            _write_estimates(file.create_group("estimates"), components, A, {**scores, **lists})
+            _write_params(file.create_group("params"), params)
             _write_ours(file.create_group(GROUP), components, A, state)
+            if kept:
+                write_mapping(file[GROUP].create_group("scores"), kept)
             if carry_from is not None:
-                _carry(Path(carry_from), file["estimates"], A)
+                _carry(Path(carry_from), file, A)
     except OSError as error:
         raise ResultError(
             f"{path} cannot be written ({why(error)}). Choose a writable folder with room."
@@ -121,34 +125,43 @@ def _write_root(file: h5py.File, components: Components, movie_path: str | Path 
 
 
 def _write_estimates(
-    group: h5py.Group, components: Components, A: sp.csc_matrix, lists: Mapping[str, Any]
+    group: h5py.Group, components: Components, A: sp.csc_matrix, given: Mapping[str, Any]
 ) -> None:
+    """All of ``/estimates``; ``given`` holds the scores and the lists of decisions by hand."""
     in_fortran_order = c_of_fortran(components.dims)
     values: dict[str, Any] = {
         "A": A,
         "C": components.C,
         "R": components.YrA,
-        "SNR_comp": components.snr,
-        "cnn_preds": _cnn_preds(components),
+        "SNR_comp": given["snr"],
+        "r_values": given["r_values"],
+        "ecc": given["ecc"],
+        "cnn_preds": _cnn_preds(components, given["cnn_preds"]),
         "center": _centers(components),
         "nr": components.n_components,
         "dims": np.asarray(components.dims, dtype=np.int64),
         "Cn": components.images.get("correlation"),
         "discarded_components": None,
+        # its residuals of a memory-mapped movie ask the estimates for a pool that they never have
+        "dview": None,
         **dict.fromkeys(("idx_components", "idx_components_bad")),
     }
-    for name in ("S", "YrA", "F_dff", "f", "g", "bl", "c1", "neurons_sn", "lam", "r_values", "ecc"):
+    for name in ("S", "YrA", "F_dff", "f", "g", "bl", "c1", "neurons_sn", "lam"):
         values[name] = getattr(components, name)
     for name in ("b", "b0", "sn"):
         array = getattr(components, name)
         values[name] = None if array is None else array[in_fortran_order]
+    if components.b is None:
+        # CaImAn's residuals and colour movies stack b on A and f on C, also where both are empty
+        values["b"] = np.zeros((components.n_pixels, 0), dtype=np.float32)
+        values["f"] = np.zeros((0, components.n_frames), dtype=np.float32)
     values["W"] = _ring(components)
     if components.accepted is not None:
         values["idx_components"] = np.flatnonzero(components.accepted)
         values["idx_components_bad"] = np.flatnonzero(~components.accepted)
-    for name, indices in lists.items():
-        if indices is not None:
-            values[name] = np.asarray(indices, dtype=np.int64)
+    for name in ("accepted_list", "rejected_list"):
+        if given[name] is not None:
+            values[name] = np.asarray(given[name], dtype=np.int64)
     for name, value in values.items():
         write_node(group, name, value)
 
@@ -157,13 +170,13 @@ def _ring(components: Components) -> sp.csc_matrix | None:
     if components.W is None:
         return None
     grid = ring_grid(components.dims, ring_step(components.dims, components.W.shape[0]))
-    return move_rows_and_columns(components.W, fortran_of_c(grid)).tocsc()
+    return move_rows_and_columns(components.W, grid, to="F").tocsc()
 
 
-def _cnn_preds(components: Components) -> Any:
+def _cnn_preds(components: Components, written: Any) -> Any:
     """CaImAn evaluates again where one of its three scores is missing: length 0 means off."""
     evaluated = components.snr is not None and components.r_values is not None
-    return np.zeros(0) if components.cnn_preds is None and evaluated else components.cnn_preds
+    return np.zeros(0) if written is None and evaluated else written
 
 
 def _centers(components: Components) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -174,19 +187,30 @@ def _centers(components: Components) -> np.ndarray[Any, np.dtype[np.float64]]:
         return np.asarray((components.A.T @ grid.T.astype(float)) / mass[:, np.newaxis])
 
 
-def _write_params(group: h5py.Group, components: Components) -> None:
+def _params_for_caiman(components: Components) -> dict[str, dict[str, Any]]:
+    """CaImAn's groups of parameters, complete where its own functions ask for them."""
     params = {name: dict(components.params.get(name) or {}) for name in PARAMETER_GROUPS}
     if components.frame_rate_hz is not None:
         params["data"]["fr"] = components.frame_rate_hz
-    preds = _cnn_preds(components)
+    # CaImAn's classifier cuts the footprints out of a field of this size
+    params["data"]["dims"] = np.asarray(components.dims, dtype=np.int64)
+    preds = _cnn_preds(components, components.cnn_preds)
+    quality = params["quality"]
     if preds is not None and preds.size < components.n_components:
         # on by default there, and filter_components then fails for want of scores
-        params["quality"]["use_cnn"] = False
+        quality["use_cnn"] = False
+    elif preds is not None and preds.size and quality.get("use_cnn") is None:
+        # left to the engine, and the engine used it
+        quality["use_cnn"] = True
     init = params["init"]
     if init.get("gSig") is not None and init.get("gSiz") is None:
         # CaImAn derives it when it runs, but programs that only look take it from the file; what
         # was asked for is read back from our group
         init["gSiz"] = tuple(2 * int(radius) + 1 for radius in np.atleast_1d(init["gSig"]))
+    return params
+
+
+def _write_params(group: h5py.Group, params: Mapping[str, Mapping[str, Any]]) -> None:
     for name, values in params.items():
         if values:
             write_node(group, name, values)
@@ -199,12 +223,19 @@ def _write_ours(
     group.attrs["A_digest"] = digest_of_footprints(A)
     if components.classes is not None:
         group["classes"] = components.classes.astype("S")
-    for name, image in components.images.items():
-        group[f"images/{name}"] = image
+    if components.images:
+        images = {name: np.asarray(image) for name, image in components.images.items()}
+        write_mapping(group.create_group("images"), images)
     others = {k: v for k, v in components.params.items() if k not in PARAMETER_GROUPS}
     init = components.params.get("init") or {}
     if init.get("gSig") is not None and init.get("gSiz") is None:
-        group.attrs["gSiz_is_derived"] = "gSiz" in init
+        group.attrs["gSiz_is_derived"] = str("gSiz" in init)
+    data = components.params.get("data") or {}
+    if data.get("dims") is None:
+        group.attrs["dims_is_derived"] = str("dims" in data)
+    quality = components.params.get("quality") or {}
+    if quality.get("use_cnn") is None and components.cnn_preds is not None:
+        group.attrs["use_cnn_is_derived"] = str("use_cnn" in quality)
     for name, values in (("attributes", components.attributes), ("params", others)):
         if values:
             group[f"{name}.json"] = encode_json(values)
@@ -212,17 +243,47 @@ def _write_ours(
         write_mapping(group.create_group("state"), state)
 
 
-def _carry(source: Path, group: h5py.Group, A: sp.csc_matrix) -> None:
-    """Copy what we do not model; what belongs to components only if they are the same."""
-    with open_result(source) as file:
-        theirs = file.get("estimates", {})
-        before = sp.csc_matrix(read_node(theirs["A"])) if "A" in theirs else None
-        same = before is not None and digest_of_footprints(before) == digest_of_footprints(A)
-        for name in theirs:
-            if name == "discarded_components" and isinstance(theirs[name], h5py.Group):
-                del group[name]
-            if name not in group and (same or name in _NOT_PER_COMPONENT):
-                theirs.file.copy(theirs[name], group, name)
+def _carry(source: Path, file: h5py.File, A: sp.csc_matrix) -> None:
+    """Copy what we do not model; what belongs to components only if they are the same.
+
+    What newer versions, CaImAn or another program added to the file is kept as it is. What points
+    at other files is left behind.
+    """
+    with open_result(source) as given:
+        theirs = given.child(given.root, "estimates")
+        if not isinstance(theirs, h5py.Group):
+            return
+        before = given.read(theirs, "A")
+        same = is_sparse(before) and digest_of_footprints(before) == digest_of_footprints(A)
+        estimates = file["estimates"]
+        if isinstance(given.child(theirs, "discarded_components"), h5py.Group):
+            del estimates["discarded_components"]
+        wanted = None if same else _NOT_PER_COMPONENT
+        _copy_missing(theirs, estimates, wanted)
+        _copy_missing(given.root, file, None)
+        if same and isinstance(ours := given.child(given.root, GROUP), h5py.Group):
+            _copy_missing(ours, file[GROUP], None, apart_from=_WRITTEN_ANEW)
+        for name, value in given.attributes(given.root).items():
+            if isinstance(value, str) and name not in file.attrs:
+                file.attrs[name] = value
+
+
+def _copy_missing(
+    source: h5py.Group,
+    target: h5py.Group,
+    wanted: frozenset[str] | None,
+    *,
+    apart_from: frozenset[str] = frozenset(),
+) -> None:
+    """Copy what the target has not; ``wanted`` names what may be copied, ``None`` means all."""
+    for name in source:
+        new = name not in target and name not in apart_from and name not in target.attrs
+        if new and (wanted is None or name in wanted) and is_self_contained(source, name):
+            source.file.copy(source[name], target, name)
 
 
 _NOT_PER_COMPONENT = frozenset({"discarded_components", "Cn", "shifts", "mn", "vr", "sv", "psx"})
+_WRITTEN_ANEW = frozenset(
+    {"classes", "images", "attributes.json", "params.json", "scores", "state", "schema", "A_digest"}
+)
+"""Parts of our group that this version writes where there is something to write."""

@@ -18,7 +18,7 @@ from napari_cnmf.model.movie import Movie
 __all__ = ["Imported", "Kind", "import_result", "kind_of", "open_import", "read_import"]
 
 
-def read_import(path: str | Path, *, plane: int | None = None) -> Imported:
+def read_import(path: str | Path, *, plane: int | str | None = None) -> Imported:
     """Read a suite2p folder or an NWB file with a segmentation.
 
     Parameters
@@ -26,7 +26,8 @@ def read_import(path: str | Path, *, plane: int | None = None) -> Imported:
     path
         A suite2p folder, one of its planes, or the ``stat.npy`` in it; or a ``.nwb`` file.
     plane
-        Which plane of a suite2p folder with several.
+        Which plane of a suite2p folder with several; which table of an NWB file with several, by
+        its name, or by its number in alphabetical order.
 
     Raises
     ------
@@ -38,11 +39,11 @@ def read_import(path: str | Path, *, plane: int | None = None) -> Imported:
     if kind is Kind.SUITE2P:
         from napari_cnmf.io.imports.suite2p import read_suite2p
 
-        return read_suite2p(path, plane=plane)
+        return read_suite2p(path, plane=None if plane is None else int(plane))
     if kind is Kind.NWB:
         from napari_cnmf.io.imports.nwb import read_nwb
 
-        return read_nwb(path)
+        return read_nwb(path, table=plane)
     raise ResultError(
         "A suite2p folder (with stat.npy, F.npy and ops.npy) or an NWB file with a segmentation "
         f"is needed, got {path}."
@@ -52,7 +53,7 @@ def read_import(path: str | Path, *, plane: int | None = None) -> Imported:
 def open_import(
     path: str | Path,
     *,
-    plane: int | None = None,
+    plane: int | str | None = None,
     curator: str | None = None,
     open_movie: Callable[[], Movie] | None = None,
 ) -> Curation:
@@ -72,7 +73,12 @@ def open_import(
     import_result : as a file of our own.
     """
     found = read_import(path, plane=plane)
-    lines_path, arrays_path = journal_paths(found.path, curator=curator)
+    own = found.path
+    if plane is not None and kind_of(found.path) is Kind.NWB:
+        # each table of one file has a journal of its own
+        table = found.components.attributes["history_trace"][-1]["params"]["table"]
+        own = found.path.with_name(f"{found.path.stem}-{table}{found.path.suffix}")
+    lines_path, arrays_path = journal_paths(own, curator=curator)
     journal: Journal = FileJournal(lines_path)
     lines = found.journal_lines()
     if lines:
@@ -87,7 +93,7 @@ def open_import(
     )
 
 
-def import_result(path: str | Path, out: str | Path, *, plane: int | None = None) -> Path:
+def import_result(path: str | Path, out: str | Path, *, plane: int | str | None = None) -> Path:
     """Write what another program found as a CaImAn HDF5 result.
 
     Its ``history_trace`` begins with a step ``import`` that names program, version, file and

@@ -68,12 +68,15 @@ def _is_plane(folder: Path) -> bool:
 def _has_segmentation(path: Path) -> bool:
     import h5py
 
+    from napari_cnmf.io.hdf5_heaps import require_sound_heaps
+
     try:
+        require_sound_heaps(path)
         with h5py.File(path, "r") as file:
             return any(
                 node.attrs.get("neurodata_type") == "ImageSegmentation"
                 for module in file.get("processing", {}).values()
                 for node in module.values()
             )
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, RuntimeError, KeyError, ValueError, TypeError):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.exports.writing import require
+from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.nwb_masks import footprints_of
 from napari_cnmf.io.imports.nwb_provenance import field_shape, images_of, steps_and_params
@@ -28,39 +30,55 @@ _KINDS = {
 """Kinds of series and what their names hold, in the order that is tried."""
 
 
-def read_nwb(path: Path) -> Imported:
-    """Read the largest ``PlaneSegmentation`` with the traces that belong to it.
+def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
+    """Read one ``PlaneSegmentation`` with the traces that belong to it.
 
+    Parameters
+    ----------
+    path
+        The file.
+    table
+        Name of the table, or its number from 0 in the order of the names. Without it the largest
+        is read, and a warning names the others.
+
+    Notes
+    -----
     Pixel, voxel and image masks are understood. Of the series in ``Fluorescence`` (and
     ``Deconvolved``), ``denoised``, ``raw`` and ``spikes`` (``deconvolved``) are told by their
     names; one series of any other name is taken as raw. Where there is no denoised trace the raw
     one stands for it. The verdict is a column ``accepted`` (or ``iscell``); without one all are
     accepted. Of files that we wrote, decisions, tags, notes, background, summary images, parameters
-    and history come back too.
+    and history come back too. What suite2p itself writes (rows before columns, a series for each
+    plane, in old versions transposed) is told by its description.
 
     Raises
     ------
     ResultError
-        pynwb is missing, or there is no segmentation with traces.
+        pynwb is missing, there is no segmentation with traces, or no such table.
     """
     require("pynwb", "nwb", "NWB")
     import pynwb
 
     try:
+        require_sound_heaps(path)
         with pynwb.NWBHDF5IO(path, "r") as io:
-            return _assemble(io.read(), path)
-    except (OSError, KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            return _assemble(io.read(), path, table)
+    except ResultError:
+        raise
+    # pynwb, hdmf and HDF5 raise nearly anything for a file that is none.
+    except Exception as error:
         raise ResultError(
             f"{path.name} is not laid out like an NWB file with a segmentation: "
-            f"{type(error).__name__} {error}. Check it with nwbinspector."
+            f"{type(error).__name__} {str(error)[:300]}. Check it with nwbinspector."
         ) from error
 
 
-def _assemble(nwbfile: Any, path: Path) -> Imported:
+def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     objects = list(nwbfile.objects.values())
-    table = _segmentation(objects, path)
+    table, others = _segmentation(objects, path, wanted)
+    by_suite2p = is_of_suite2p(nwbfile, table)
     series = _series_of(objects, table)
-    traces = {kind: _rows(one, len(table)) for kind, one in series.items()}
+    traces = {kind: _rows(all_of_it, len(table)) for kind, all_of_it in series.items()}
     raw, C = traces.get("raw"), traces.get("denoised")
     C = C if C is not None else traces.get("detrended") if raw is None else raw
     if C is None:
@@ -68,9 +86,10 @@ def _assemble(nwbfile: Any, path: Path) -> Imported:
             f"{path.name} must hold fluorescence of its segmentation, it has a table of masks "
             "alone. Export it again with traces."
         )
-    images = images_of(nwbfile)
-    A, dims = footprints_of(table, field_shape(nwbfile), images, objects)
-    rate = next((_rate(one) for one in series.values() if _rate(one) is not None), None)
+    images = images_of(nwbfile, rows_first=by_suite2p)
+    A, dims = footprints_of(table, field_shape(nwbfile), images, objects, rows_first=by_suite2p)
+    every = [one for several in series.values() for one in several]
+    rate = next((_rate(one) for one in every if _rate(one) is not None), None)
     b, f = _background(objects, dims, C.shape[1])
     columns = {name: table[name] for name in table.colnames}
     steps, params, program, version = steps_and_params(nwbfile, path)
@@ -95,6 +114,12 @@ def _assemble(nwbfile: Any, path: Path) -> Imported:
         attributes=attributes,
         **_scores(columns, len(table)),
     )
+    if others and wanted is None:
+        warnings.warn(
+            f"{path.name} has further tables of cells: {', '.join(others)}. {table.name} with "
+            f"{len(table)} cells was read; name another with plane=.",
+            stacklevel=2,
+        )
     decisions, tags, notes = (_texts(columns, name) for name in ("decision", "tags", "note"))
     return Imported(
         components,
@@ -105,50 +130,118 @@ def _assemble(nwbfile: Any, path: Path) -> Imported:
     )
 
 
-def _segmentation(objects: Iterable[Any], path: Path) -> Any:
-    tables = [
+def tables_in(path: Path) -> list[str]:
+    """Names of the tables of cells in an NWB file, in alphabetical order.
+
+    Raises
+    ------
+    ResultError
+        As `read_nwb`.
+    """
+    require("pynwb", "nwb", "NWB")
+    import pynwb
+
+    try:
+        with pynwb.NWBHDF5IO(path, "r") as io:
+            return sorted(one.name for one in _tables(io.read().objects.values()))
+    except Exception as error:
+        raise ResultError(f"{path.name} cannot be read as NWB: {str(error)[:300]}.") from error
+
+
+def _tables(objects: Iterable[Any]) -> list[Any]:
+    return [
         one
         for one in objects
         if type(one).__name__ == "PlaneSegmentation" and one.name != "Background"
     ]
+
+
+def _segmentation(
+    objects: Iterable[Any], path: Path, wanted: int | str | None
+) -> tuple[Any, list[str]]:
+    """The table that is meant, and what the others are called."""
+    tables = {one.name: one for one in _tables(objects)}
     if not tables:
         raise ResultError(f"{path.name} must hold a PlaneSegmentation, it has none.")
-    return max(tables, key=len)
+    names = sorted(tables)
+    if wanted is None:
+        chosen = max(names, key=lambda name: len(tables[name]))
+    elif isinstance(wanted, str) and wanted in tables:
+        chosen = wanted
+    elif isinstance(wanted, int) and 0 <= wanted < len(names):
+        chosen = names[wanted]
+    else:
+        numbered = ", ".join(f"{i}: {name}" for i, name in enumerate(names))
+        raise ResultError(f"The table of {path.name} must be one of {numbered}, got {wanted}.")
+    others = [f"{name} ({len(tables[name])} cells)" for name in names if name != chosen]
+    return tables[chosen], others
 
 
-def _series_of(objects: Iterable[Any], table: Any) -> dict[str, Any]:
-    """Series of all rows of the table, by kind."""
-    found: dict[str, Any] = {}
-    others = []
+def is_of_suite2p(nwbfile: Any, table: Any) -> bool:
+    """Whether suite2p itself wrote the file: its masks have rows before columns."""
+    said = f"{table.description} {nwbfile.session_description}".lower()
+    return "suite2p output" in said or "suite2p_proc" in said
+
+
+def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
+    """Series of rows of the table by kind: one of all its rows, or several that share them."""
+    found: dict[str, list[Any]] = {}
     for one in objects:
         if type(one).__name__ != "RoiResponseSeries" or one.rois.table is not table:
             continue
-        parent = type(one.parent).__name__
-        if parent == "DfOverF" or one.data.shape[-1] != len(table):
+        if type(one.parent).__name__ == "DfOverF" or not len(one.rois.data):
             continue
-        name = f"{getattr(one.parent, 'name', '')} {one.name}".lower()
-        own = one.name.lower()
-        kind = next(
-            (k for k, words in _KINDS.items() if any(w in own for w in words) and k != "raw"),
-            None,
-        ) or next((k for k in ("spikes", "neuropil") if any(w in name for w in _KINDS[k])), None)
-        if kind is not None:
-            found.setdefault(kind, one)
-        else:
-            others.append(one)
-    named_raw = [one for one in others if "raw" in one.name.lower()]
-    if others:
-        found.setdefault("raw", (named_raw or others)[0])
+        found.setdefault(_kind_of(one), []).append(one)
+    named_raw = [one for one in found.get("raw", ()) if "raw" in one.name.lower()]
+    if named_raw:
+        found["raw"] = named_raw
     found.pop("neuropil", None)
-    return found
+    chosen = {kind: _sharing(several, len(table)) for kind, several in found.items()}
+    return {kind: several for kind, several in chosen.items() if several}
 
 
-def _rows(series: Any, n: int) -> NDArray[np.float32]:
-    """``(n, n_frames)`` with rows in the order of the table."""
-    data = np.asarray(series.data[:], np.float32)
-    data = data.reshape(len(data), -1) if data.ndim == 1 else data
-    rows = np.empty((n, data.shape[0]), np.float32)
-    rows[np.asarray(series.rois.data[:], np.intp)] = data.T
+def _kind_of(series: Any) -> str:
+    own = series.name.lower()
+    name = f"{getattr(series.parent, 'name', '')} {own}".lower()
+    for kind, words in _KINDS.items():
+        if kind != "raw" and any(word in own for word in words):
+            return kind
+    for kind in ("spikes", "neuropil"):
+        if any(word in name for word in _KINDS[kind]):
+            return kind
+    return "raw"
+
+
+def _sharing(several: list[Any], n: int) -> list[Any]:
+    """The first series of all ``n`` rows, else those that have each row once; else none."""
+    rows = [np.asarray(one.rois.data[:], np.int64) for one in several]
+    for one, of_one in zip(several, rows, strict=True):
+        if np.array_equal(np.sort(of_one), np.arange(n)):
+            return [one]
+    whole = np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    return several if np.array_equal(whole, np.arange(n)) else []
+
+
+def _rows(several: list[Any], n: int) -> NDArray[np.float32]:
+    """``(n, n_frames)`` with rows in the order of the table.
+
+    NWB has frames before cells; where only the other way round fits the number of cells, as in
+    files of old versions of suite2p, that is taken.
+    """
+    parts = []
+    for series in several:
+        own = np.asarray(series.rois.data[:], np.int64)
+        data = np.asarray(series.data[:], np.float32)
+        data = data.reshape(len(data), -1) if data.ndim == 1 else data
+        if data.ndim == 2 and data.shape[1] != own.size == data.shape[0]:
+            data = data.T
+        if data.ndim != 2 or data.shape[1] != own.size:
+            raise ValueError(f"{series.name} has shape {data.shape} for {own.size} cells")
+        parts.append((own, data.T))
+    n_frames = min(part.shape[1] for _, part in parts)
+    rows = np.empty((n, n_frames), np.float32)
+    for own, part in parts:
+        rows[own] = part[:, :n_frames]
     return rows
 
 
@@ -158,7 +251,8 @@ def _rate(series: Any) -> float | None:
     times = series.timestamps
     if times is None or len(times) < 2:
         return None
-    return float((len(times) - 1) / (times[-1] - times[0]))
+    seconds = float(times[-1] - times[0])
+    return (len(times) - 1) / seconds if seconds > 0 else None
 
 
 def _accepted(columns: Mapping[str, Any], n: int) -> NDArray[np.bool_]:

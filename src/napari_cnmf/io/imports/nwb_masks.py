@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,23 +12,42 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
 
+_MOST_PIXELS = 2**28
+
 
 def footprints_of(
     table: Any,
     shape: tuple[int, ...] | None,
     images: Mapping[str, NDArray[Any]],
     objects: Iterable[Any],
+    *,
+    rows_first: bool = False,
 ) -> tuple[sp.csc_matrix, tuple[int, ...]]:
-    """``A (n_pixels, n)`` in C order, and dims, ``shape`` where it is said. NWB has x first."""
+    """``A (n_pixels, n)`` in C order, and dims.
+
+    Parameters
+    ----------
+    table
+        A ``PlaneSegmentation``.
+    shape
+        The field where the file says it; else that of images, of the movie, or of the masks.
+    images, objects
+        Summary images, and everything in the file.
+    rows_first
+        Masks and the movie's size have y before x, as suite2p writes them; NWB has x first.
+    """
     columns = set(table.colnames)
     if "image_mask" in columns:
         return _from_images(table)
     name = next((name for name in ("voxel_mask", "pixel_mask") if name in columns), None)
     if name is None:
         raise ResultError("The segmentation must have pixel, voxel or image masks, it has none.")
-    masks = [_entries(table[name][row]) for row in range(len(table))]
+    masks = [_entries(table[name][row], rows_first) for row in range(len(table))]
     places = [at for at, _ in masks]
-    dims = shape or _dims(2 if name == "pixel_mask" else 3, places, images, objects)
+    n_axes = 2 if name == "pixel_mask" else 3
+    dims = shape or _dims(n_axes, places, images, objects, rows_first)
+    if not 0 < math.prod(dims) <= _MOST_PIXELS:
+        raise ResultError(f"The masks reach over a field of {dims} pixels. The file is damaged.")
     rows, columns_of, values = [], [], []
     for k, (at, weight) in enumerate(masks):
         inside = np.all((at >= 0) & (at < dims), axis=1)
@@ -51,13 +71,16 @@ def _from_images(table: Any) -> tuple[sp.csc_matrix, tuple[int, ...]]:
     return sp.hstack([empty, *found]).tocsc(), dims
 
 
-def _entries(mask: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _entries(mask: Any, rows_first: bool) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Places ``(n, n_axes)`` as ([z], y, x), and weights ``(n,)``."""
     entries = [entry.tolist() if hasattr(entry, "tolist") else tuple(entry) for entry in mask]
     if not entries:
         return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
     values = np.asarray(entries, np.float64)
-    return values[:, -2::-1].astype(np.int64), values[:, -1].astype(np.float32)
+    places = values[:, -2::-1].astype(np.int64)
+    if rows_first:  # the plane stays the first
+        places[:, -2:] = places[:, :-3:-1].copy()
+    return places, values[:, -1].astype(np.float32)
 
 
 def _dims(
@@ -65,6 +88,7 @@ def _dims(
     places: list[NDArray[np.int64]],
     images: Mapping[str, NDArray[Any]],
     objects: Iterable[Any],
+    rows_first: bool,
 ) -> tuple[int, ...]:
     """Size of the field: of the summary images, else of the movie, else as far as masks reach."""
     for image in images.values():
@@ -74,7 +98,10 @@ def _dims(
         if type(one).__name__ in ("TwoPhotonSeries", "OnePhotonSeries"):
             shape = one.dimension[:] if one.external_file is not None else one.data.shape[1:]
             if shape is not None and len(shape) == n_axes:
-                return tuple(int(size) for size in shape[::-1])
+                return tuple(int(size) for size in (shape if rows_first else shape[::-1]))
+    if n_axes == 3 and rows_first and (planes := {i.shape for i in images.values()}):
+        n_planes = max(int(at[:, 0].max()) + 1 for at in places if len(at))
+        return n_planes, *max(planes)
     reach = [at.max(axis=0) + 1 for at in places if len(at)]
     if not reach:
         raise ResultError("The size of the field is not said, and there is no mask to tell it.")

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def images_of(nwbfile: Any) -> dict[str, NDArray[np.float32]]:
+def images_of(nwbfile: Any, *, rows_first: bool = False) -> dict[str, NDArray[np.float32]]:
     """Grey images of the processing modules as ``([Z], Y, X)``; planes become volumes."""
     planes: dict[str, NDArray[np.float32]] = {}
     for one in nwbfile.objects.values():
         if type(one).__name__ == "GrayscaleImage":
-            planes[one.name] = np.asarray(one.data[:], np.float32).T
+            image = np.asarray(one.data[:], np.float32)
+            planes[one.name] = image if rows_first else image.T
     found: dict[str, NDArray[np.float32]] = {}
     stacks: dict[str, dict[int, NDArray[np.float32]]] = {}
     for name, image in planes.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.kinds import plane_folder
-from napari_cnmf.io.imports.pickled import read_object_array
+from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
 from napari_cnmf.model.components import Components
 
 _USUAL_NEUCOEFF = 0.7
 _USUAL_TAU_S = 1.0
 _IMAGES = {"meanImg": "mean", "max_proj": "max", "Vcorr": "correlation"}
+_MOST_PIXELS = 2**28
 _KEPT = (
     "fs", "tau", "neucoeff", "neuropil_coefficient", "diameter", "threshold_scaling",
     "spatial_scale", "nonrigid", "baseline", "win_baseline", "sig_baseline", "prctile_baseline",
@@ -48,7 +50,9 @@ def read_suite2p(path: Path, *, plane: int | None = None) -> Imported:
     stat = read_object_array(folder / "stat.npy")
     try:
         return _assemble(folder, ops, stat)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (
+        KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError,
+    ) as error:  # fmt: skip
         raise ResultError(
             f"{folder} is not laid out like a suite2p folder: {type(error).__name__} {error}. "
             "Run suite2p again, or choose another folder."
@@ -56,6 +60,8 @@ def read_suite2p(path: Path, *, plane: int | None = None) -> Imported:
 
 
 def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Imported:
+    if not isinstance(ops, Mapping):
+        raise TypeError("ops.npy holds no settings")
     ops = _flat(ops)
     F = _rows(folder, "F", None)
     n, n_frames = F.shape
@@ -66,18 +72,12 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
     neucoeff = float(ops.get("neucoeff", ops.get("neuropil_coefficient", _USUAL_NEUCOEFF)))
     Fneu = _rows(folder, "Fneu", (n, n_frames))
     spikes = _rows(folder, "spks", (n, n_frames))
-    iscell = _rows(folder, "iscell", None) if (folder / "iscell.npy").is_file() else None
+    is_cell, probability = read_verdict(folder, n)
     scale = np.asarray(A.sum(axis=0)).ravel()[:, np.newaxis]
     raw = (F - neucoeff * Fneu) * scale
     S = spikes * scale
-    fs = float(ops["fs"])
-    tau = float(ops.get("tau", _USUAL_TAU_S))
-    # Whoever starts a run comes past this module, and scipy.signal costs half a second.
-    from scipy.signal import lfilter
-
-    C = lfilter([1.0], [1.0, -np.exp(-1.0 / (tau * fs))], S, axis=1) if n_frames else S
-    bl = np.median(raw - C, axis=1) if n_frames else np.zeros(n)
-    C = C + bl[:, np.newaxis]
+    fs, tau = (_positive(ops.get(name)) for name in ("fs", "tau"))
+    C, bl = _denoised(raw, S, fs, tau or _USUAL_TAU_S)
     images = _images(ops, dims)
     b, f = _background(A, raw, images, n_frames)
     version = str(ops.get("suite2p_version", ops.get("version", "unknown")))
@@ -91,16 +91,81 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
         b=b,
         f=f,
         bl=bl.astype(np.float32),
-        accepted=np.ones(n, bool) if iscell is None else iscell[:n, 0] > 0.5,
+        accepted=is_cell,
         frame_rate_hz=fs,
-        params={"data": {"fr": fs, "decay_time": tau}},
+        params={"data": {k: v for k, v in (("fr", fs), ("decay_time", tau)) if v is not None}},
         images=images,
         attributes=provenance("suite2p", version, folder, settings),
     )
-    if iscell is not None and iscell.shape[1] > 1:
-        attributes = components.attributes | {"suite2p_probability": iscell[:n, 1].tolist()}
+    if probability is not None:
+        attributes = components.attributes | {"suite2p_probability": probability.tolist()}
         components = components.replace(attributes=attributes)
     return Imported(components, folder / "stat.npy")
+
+
+def _positive(value: Any) -> float | None:
+    """A setting that must be above 0 to mean something; ``None`` where it is not."""
+    number = float(value) if isinstance(value, int | float | np.number) else math.nan
+    return number if 0 < number < math.inf else None
+
+
+def _denoised(
+    raw: NDArray[np.float64], S: NDArray[np.float64], fs: float | None, tau: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Traces ``(n, n_frames)`` from the spikes, and their baselines ``(n,)``.
+
+    Without a frame rate the decay in frames is not known, and the raw traces stand for them.
+    """
+    n, n_frames = raw.shape
+    if not n_frames:
+        return S, np.zeros(n)
+    if fs is None:
+        return raw, np.median(raw, axis=1)
+    # Whoever starts a run comes past this module, and scipy.signal costs half a second.
+    from scipy.signal import lfilter
+
+    C = lfilter([1.0], [1.0, -np.exp(-1.0 / (tau * fs))], S, axis=1)
+    bl = np.median(raw - C, axis=1)
+    return C + bl[:, np.newaxis], bl
+
+
+def read_verdict(folder: Path, n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """``iscell.npy``: which of ``n`` cells count, and with what probability.
+
+    Parameters
+    ----------
+    folder
+        Of the plane. Without the file all cells count.
+    n
+        Number of cells.
+
+    Returns
+    -------
+    is_cell
+        Bool ``(n,)``.
+    probability
+        ``(n,)``; ``None`` where the file has none, as older versions and other programs write it.
+
+    Raises
+    ------
+    ResultError
+        The file cannot be read, or is of another number of cells.
+    """
+    path = folder / "iscell.npy"
+    if not path.is_file():
+        return np.ones(n, bool), None
+    values = np.asarray(read_plain_array(path), np.float64)
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    elif values.ndim == 2 and values.shape[0] == 2 != n == values.shape[1]:
+        values = values.T
+    if values.ndim != 2 or values.shape[0] < n or (n and not values.shape[1]):
+        raise ResultError(
+            f"{path} must have a row for each of {n} cells, got shape {values.shape}. Save the "
+            "cells again in suite2p, or remove the file: then all cells count."
+        )
+    is_cell = values[:n, 0] > 0.5 if n else np.zeros(0, bool)
+    return is_cell, values[:n, 1] if values.shape[1] > 1 else None
 
 
 def _flat(ops: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,15 +189,13 @@ def _plain(value: Any) -> Any:
 def _rows(folder: Path, name: str, shape: tuple[int, int] | None) -> NDArray[np.float64]:
     path = folder / f"{name}.npy"
     try:
-        rows = np.asarray(np.load(path, allow_pickle=False), np.float64)
+        rows = np.asarray(read_plain_array(path), np.float64)
     except FileNotFoundError:
         if shape is None:
             raise ResultError(
                 f"A suite2p folder must hold {name}.npy, {folder} does not."
             ) from None
         return np.zeros(shape)
-    except (OSError, ValueError, EOFError) as error:
-        raise ResultError(f"{path} cannot be read: {error}. Run suite2p again.") from error
     if rows.ndim != 2 or (shape is not None and rows.shape != shape):
         raise ResultError(f"{path} must have shape {shape or '(cells, frames)'}, got {rows.shape}.")
     return rows
@@ -144,11 +207,15 @@ def footprints_of_stat(
     """``(n_pixels, n)`` at unit norm, and dims; of a volume that we laid out as tiles too."""
     height, width = int(ops["Ly"]), int(ops["Lx"])
     dims = tuple(int(size) for size in ops.get("napari_cnmf_dims", (height, width)))
-    n_pixels = int(np.prod(dims))
+    n_pixels = math.prod(dims)
+    if not 0 < n_pixels <= _MOST_PIXELS or min(height, width, *dims) < 1:
+        raise ValueError(f"a field of {dims} pixels")
     columns, rows, values = [], [], []
     for k, cell in enumerate(stat):
         y, x = np.asarray(cell["ypix"], np.int64), np.asarray(cell["xpix"], np.int64)
         lam = np.asarray(cell["lam"], np.float64)
+        if not y.shape == x.shape == lam.shape or y.ndim != 1:
+            raise ValueError(f"cell {k} has {y.size} rows, {x.size} columns, {lam.size} weights")
         inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & (lam > 0)
         y, x, lam = y[inside], x[inside], lam[inside]
         norm = np.sqrt(lam @ lam)

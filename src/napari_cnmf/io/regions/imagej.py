@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.errors import CurationError, ParameterError, ResultError
+from napari_cnmf.model.outline import pixels_inside
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -23,67 +21,78 @@ _PIECE = re.compile(r"^(\d{4,})-\d+$")
 """Further pieces of a component, and its planes, as our own export names them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rois:
-    """Outlines, and which cell each is a part of.
-
-    Attributes
-    ----------
-    outlines
-        ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x) of a volume; integers are pixel centres.
-    cells
-        From 0, one for each outline.
-    """
-
-    outlines: list[NDArray[np.float64]]
-    cells: list[int]
-
-
-def read_rois(path: Path, dims: tuple[int, ...]) -> Rois:
-    """Areas in a ``.roi`` file or a zip of them.
+def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
+    """Cells in a ``.roi`` file, a zip of them, or the overlay of a TIFF, as pixels of the field.
 
     In a volume the ROI's position says the plane. Parts that our own export named ``0007`` and
-    ``0007-1`` are one cell, as are the parts of a composite.
+    ``0007-1`` are one cell, as are the parts of a composite; a part inside of another one is its
+    hole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dims
+        Field ``(Y, X)`` or ``(Z, Y, X)``.
+
+    Returns
+    -------
+    list of int64 arrays
+        For each cell its pixels, in C order of the field.
 
     Raises
     ------
     ResultError
         It cannot be read.
     ParameterError
-        There is none, or one is a line or a point.
+        There is none, one is a line or a point, or covers no pixel of the field.
     """
     from roifile import roiread
 
     try:
         read = roiread(path)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        struct.error,
-        BadZipFile,
-    ) as error:
+        rois = read if isinstance(read, list) else [read]
+        parts = [list(roi.coordinates(multi=True)) for roi in rois]
+    # The reader of ROIs raises nearly anything for what is none.
+    except Exception as error:
         raise ResultError(
-            f"{path} cannot be read as ImageJ ROIs: {error}. Save them again from the ROI manager."
+            f"{path} cannot be read as ImageJ ROIs: {type(error).__name__} {error}. Save them "
+            "again from the ROI manager."
         ) from error
-    rois = read if isinstance(read, list) else [read]
     if not rois:
         raise ParameterError(f"{path.name} must hold at least one ROI, got none.")
-    outlines, cells = [], []
-    known: dict[str, int] = {}
-    for number, roi in enumerate(rois):
+    cells: dict[str, list[NDArray[np.int64]]] = {}
+    for number, (roi, corners) in enumerate(zip(rois, parts, strict=True)):
         name = str(roi.name or "")
         piece = _PIECE.match(name)
         key = piece.group(1) if piece else name or f"\n{number}"
-        if piece is None and key in known:
+        if piece is None and key in cells:
             key = f"\n{number}"  # two cells of one name
-        cell = known.setdefault(key, len(known))
-        for corners in roi.coordinates(multi=True):
-            outlines.append(_outline(roi, corners, dims, f"{name or number} in {path.name}"))
-            cells.append(cell)
-    return Rois(outlines, cells)
+        what = f"{name or number} in {path.name}"
+        cells.setdefault(key, []).append(_pixels_of(roi, corners, dims, what))
+    return [np.unique(np.concatenate(pixels)) for pixels in cells.values()]
+
+
+def _pixels_of(
+    roi: ImagejRoi, parts: list[Any], dims: tuple[int, ...], what: str
+) -> NDArray[np.int64]:
+    """Pixels inside of an odd number of a ROI's parts: ImageJ's rule for composites."""
+    inside = np.zeros(0, np.int64)
+    for corners in parts:
+        outline = _outline(roi, corners, dims, what)
+        try:
+            pixels = pixels_inside(outline, dims)
+        except CurationError as error:
+            if len(parts) > 1:
+                continue  # a part that is smaller than a pixel, or outside of the field
+            raise ParameterError(f"The ROI {what}: {error}") from error
+        inside = np.setxor1d(inside, pixels)
+    if not inside.size:
+        raise ParameterError(
+            f"The ROI {what} must cover a pixel of the field {dims}, and covers none. Check that "
+            "it was drawn on this recording."
+        )
+    return inside
 
 
 def _outline(roi: ImagejRoi, corners: Any, dims: tuple[int, ...], what: str) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError, ResultError
-from napari_cnmf.io.imports.pickled import read_object_array
+from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
 
 PICTURES = frozenset({".tif", ".tiff", ".png"})
 _COLOURS = (3, 4)
@@ -29,7 +29,8 @@ def read_picture(path: Path) -> NDArray[Any]:
         return _read_npy(path)
     try:
         image = np.squeeze(_imread(path))
-    except (OSError, ValueError, SyntaxError, KeyError) as error:
+    # Readers of pictures raise nearly anything for what is none.
+    except Exception as error:
         raise ResultError(f"{path} cannot be read as a picture: {error}. Save it again.") from error
     if path.suffix.lower() == ".png" and image.ndim == 3 and image.shape[-1] in _COLOURS:
         raise ParameterError(
@@ -53,12 +54,8 @@ def _imread(path: Path) -> NDArray[Any]:
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except ValueError:
-        pass  # a pickle
-    except (OSError, EOFError) as error:
-        raise ResultError(f"{path} cannot be read: {error}. Save it again.") from error
+    if not _is_pickled(path):
+        return read_plain_array(path)
     stored = read_object_array(path)
     masks = stored.get("masks") if isinstance(stored, dict) else None
     if not isinstance(masks, np.ndarray) or masks.dtype.hasobject:
@@ -67,3 +64,12 @@ def _read_npy(path: Path) -> NDArray[Any]:
             "Save the masks again."
         )
     return np.squeeze(masks)
+
+
+def _is_pickled(path: Path) -> bool:
+    """Whether the header of an ``.npy`` file says that it holds Python's objects."""
+    try:
+        with path.open("rb") as stream:
+            return b"'|O'" in stream.read(256)
+    except OSError as error:
+        raise ResultError(f"{path} cannot be read: {error}. Save it again.") from error

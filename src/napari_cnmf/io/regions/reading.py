@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import zlib
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.io.caiman import checked_csc
 from napari_cnmf.io.regions.imagej import read_rois
 from napari_cnmf.io.regions.pictures import PICTURES, read_picture
 from napari_cnmf.io.regions.suite2p import read_stat
@@ -17,8 +21,6 @@ from napari_cnmf.model.regions import (
     check_footprints,
     image_to_mask,
     labels_to_footprints,
-    outlines_to_footprints,
-    outlines_to_mask,
 )
 
 _RESULTS = frozenset({".hdf5", ".h5", ".nwb"})
@@ -63,8 +65,7 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     if suffix in PICTURES or suffix == ".npy":
         return labels_to_footprints(read_picture(path), dims)
     if suffix in _ROIS:
-        rois = read_rois(path, dims)
-        return outlines_to_footprints(rois.outlines, dims, rois.cells)
+        return _footprints_of_cells(read_rois(path, dims), dims)
     if suffix in _RESULTS:
         return _of_result(path, dims)
     if suffix == ".npz":
@@ -91,7 +92,11 @@ def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
     if suffix in PICTURES or suffix == ".npy":
         return image_to_mask(read_picture(path), dims)
     if suffix in _ROIS:
-        return outlines_to_mask(read_rois(path, dims).outlines, dims)
+        # a region counts for every plane of a volume, on whichever it was drawn
+        plane = np.zeros(dims[-2:], dtype=bool)
+        for pixels in read_rois(path, dims[-2:]):
+            plane.flat[pixels] = True
+        return np.ascontiguousarray(np.broadcast_to(plane, dims))
     raise ParameterError(
         f"A mask can be read from {', '.join(sorted(PICTURES | _ROIS | {'.npy'}))}, got "
         f"{path.name}. Save it as a picture that is 0 outside."
@@ -129,10 +134,51 @@ def _of_result(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     return accepted_footprints(cur.components.replace(accepted=cur.accepted), dims)
 
 
+def _footprints_of_cells(cells: list[NDArray[np.int64]], dims: tuple[int, ...]) -> sp.csc_matrix:
+    """Footprints ``(n_pixels, n)`` that are 1 in the pixels of each cell."""
+    columns = np.repeat(np.arange(len(cells)), [pixels.size for pixels in cells])
+    pixels = np.concatenate(cells)
+    entries = (np.ones(pixels.size, np.float32), (pixels, columns))
+    return check_footprints(sp.csc_matrix(entries, shape=(math.prod(dims), len(cells))), dims)
+
+
 def _sparse(path: Path) -> sp.csc_matrix:
     try:
-        return sp.csc_matrix(sp.load_npz(path))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        _require_honest_zip(path)
+        with np.load(path, allow_pickle=False) as stored:
+            parts = {name: np.asarray(stored[name]) for name in stored.files}
+        kind = bytes(parts["format"].item() if parts["format"].dtype.kind == "S" else
+                     str(parts["format"].item()).encode()).decode()  # fmt: skip
+        if kind == "coo":
+            return _of_coordinates(path.name, parts)
+        if kind not in ("csc", "csr"):
+            raise ValueError(f"format {kind}")
+        arrays = [parts[name] for name in ("data", "indices", "indptr")]
+        shape = parts["shape"] if kind == "csc" else parts["shape"][::-1]
+        matrix = checked_csc(path.name, *arrays, shape)
+        return matrix if kind == "csc" else sp.csc_matrix(matrix.T)
+    except (
+        OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, MemoryError,
+        RuntimeError, OverflowError, AttributeError, BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
         raise ResultError(
             f"{path} must hold a sparse matrix as scipy.sparse.save_npz writes it, got: {error}."
         ) from error
+
+
+def _of_coordinates(name: str, parts: dict[str, NDArray[np.generic]]) -> sp.csc_matrix:
+    rows, columns = parts["row"].astype(np.int64), parts["col"].astype(np.int64)
+    shape = tuple(int(size) for size in parts["shape"])
+    for places, size in ((rows, shape[0]), (columns, shape[1])):
+        if places.size and not 0 <= places.min() <= places.max() < size:
+            raise ValueError(f"places of {name} beyond its shape {shape}")
+    return sp.csc_matrix((parts["data"], (rows, columns)), shape=shape)
+
+
+def _require_honest_zip(path: Path) -> None:
+    """Refuse an archive that says it unfolds to far more than a file of its size holds."""
+    with ZipFile(path) as archive:
+        unfolded = sum(entry.file_size for entry in archive.infolist())
+    limit = 64 * 2**20 + 200 * path.stat().st_size
+    if unfolded > limit:
+        raise ValueError(f"{unfolded / 1e6:.0f} MB in a file of {path.stat().st_size / 1e6:.1f} MB")

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.errors import ParameterError, ResultError
 from napari_cnmf.io.imports.pickled import read_object_array
-from napari_cnmf.io.imports.suite2p import footprints_of_stat
+from napari_cnmf.io.imports.suite2p import footprints_of_stat, read_verdict
 
 
 def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
@@ -34,13 +34,16 @@ def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
             _require_same(theirs, dims, whole=bool(ops))
             ops = {"Ly": dims[-2], "Lx": dims[-1]}
         A, found_dims = footprints_of_stat(stat, ops)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (
+        KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError,
+    ) as error:  # fmt: skip
         raise ResultError(
             f"{folder / 'stat.npy'} is not laid out like suite2p's: {type(error).__name__} {error}."
         ) from error
     if tuple(found_dims) != tuple(dims):
         _require_same(tuple(found_dims), dims, whole=True)
-    return A[:, _accepted(folder, A.shape[1])]
+    is_cell, _ = read_verdict(folder, A.shape[1])
+    return A[:, np.flatnonzero(is_cell)]
 
 
 def _field(stat: object, ops: Mapping[str, object]) -> tuple[int, ...]:
@@ -63,14 +66,3 @@ def _require_same(theirs: tuple[int, ...], dims: tuple[int, ...], *, whole: bool
             f"ain must be of the field {tuple(dims)}, got cells of suite2p on {tuple(theirs)}. "
             "Take those of the same recording."
         )
-
-
-def _accepted(folder: Path, n: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    path = folder / "iscell.npy"
-    if not path.is_file():
-        return np.arange(n)
-    try:
-        verdicts = np.load(path, allow_pickle=False)
-        return np.flatnonzero(np.asarray(verdicts)[:n].reshape(n, -1)[:, 0] > 0.5)
-    except (OSError, ValueError, EOFError) as error:
-        raise ResultError(f"{path} cannot be read: {error}. Save it again.") from error

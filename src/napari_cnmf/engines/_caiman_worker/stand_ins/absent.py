@@ -1,6 +1,6 @@
-"""Stands in for TensorFlow: can be imported, and used for nothing.
+"""Stands in for a library of neural networks: can be imported, and used for nothing.
 
-CaImAn imports TensorFlow at its top for a classifier that one may do without. This lies on the
+CaImAn imports such a library at its top for a classifier that one may do without. This lies on the
 path of its process, and of those of its pool, where the real one cannot be imported. Every name in
 it and in every module below it is a class: CaImAn derives from some and makes defaults of others.
 """
@@ -11,8 +11,6 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
-
-_NOT_HERE = "TensorFlow cannot be imported in CaImAn's environment."
 
 
 class _Meta(type):
@@ -29,10 +27,10 @@ class Absent(metaclass=_Meta):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise ImportError(_NOT_HERE)
+        raise ImportError("This library cannot be imported in CaImAn's environment.")
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        raise ImportError(_NOT_HERE)
+        raise ImportError("This library cannot be imported in CaImAn's environment.")
 
 
 def _named(name: str) -> Any:
@@ -42,10 +40,13 @@ def _named(name: str) -> Any:
 
 
 class _Loader:
-    """Empty modules below this one, as many as are asked for."""
+    """Empty modules below one name, as many as are asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
-        if not name.startswith(f"{__name__}."):
+        if not name.startswith(f"{self._name}."):
             return None
         return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
@@ -56,6 +57,8 @@ class _Loader:
         module.__getattr__ = _named  # type: ignore[method-assign]
 
 
-__getattr__ = _named
-__version__ = "0"
-sys.meta_path.insert(0, _Loader())
+def stand_in_for(module: ModuleType) -> None:
+    """Give a module every name that it is asked for, and every module below it."""
+    module.__getattr__ = _named  # type: ignore[method-assign]
+    module.__dict__["__version__"] = "0"
+    sys.meta_path.insert(0, _Loader(module.__name__))

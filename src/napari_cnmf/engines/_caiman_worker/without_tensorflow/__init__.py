@@ -1,1 +1,0 @@
-"""For the path of an interpreter whose TensorFlow is missing or broken."""

@@ -1,0 +1,63 @@
+"""Run by CaImAn's interpreter: uses each file as its users do, and saves it in place and anew."""
+
+import json
+import sys
+import traceback
+from pathlib import Path
+
+import numpy as np
+from caiman.mmapping import load_memmap
+from caiman.source_extraction.cnmf.cnmf import load_CNMF
+
+
+def memory_map(folder: Path, dims: tuple, n_frames: int) -> np.ndarray:
+    """A movie as CaImAn's users have it: frames of a memory map, ``(T, [Z], Y, X)``."""
+    d1, d2, d3 = (*dims, 1)[:3]
+    name = f"movie_d1_{d1}_d2_{d2}_d3_{d3}_order_C_frames_{n_frames}.mmap"
+    values = np.random.default_rng(0).random((int(np.prod(dims)), n_frames)).astype("f4")
+    values.tofile(folder / name)
+    pixels, _, _ = load_memmap(str(folder / name))
+    return np.reshape(pixels.T, [n_frames, *dims], order="F")
+
+
+def use(source: Path) -> dict:
+    facts = {}
+    model = load_CNMF(str(source))
+    estimates = model.estimates
+    n, n_frames = estimates.C.shape
+    movie = memory_map(source.parent, tuple(map(int, model.dims)), n_frames)
+    model.save(str(source.with_name(source.stem + "-anew.hdf5")))
+
+    scored = estimates.r_values is not None and estimates.SNR_comp is not None
+    facts["scored"] = scored
+    if scored and n:
+        estimates.filter_components(movie, model.params)
+        facts["filtered"] = [int(i) for i in estimates.idx_components]
+    model.save(str(source))
+
+    again = load_CNMF(str(source))
+    if n:
+        again.estimates.compute_residuals(movie.reshape(n_frames, -1, order="F").T)
+        facts["residuals"] = list(again.estimates.R.shape)
+        if len(model.dims) == 2:
+            colours = again.estimates.make_color_movie(movie, display=False)
+            facts["colours"] = list(colours.shape)
+    if n and again.estimates.YrA is not None:
+        again.params.quality["use_cnn"] = False
+        again.estimates.evaluate_components(movie, again.params)
+        facts["evaluated"] = len(again.estimates.SNR_comp)
+    again.save(str(source.with_name(source.stem + "-evaluated.hdf5")))
+    return facts
+
+
+def main(*sources: str) -> None:
+    facts = {}
+    for source in sources:
+        try:
+            facts[source] = use(Path(source))
+        except Exception:  # noqa: BLE001
+            facts[source] = {"failed": traceback.format_exc()[-1500:]}
+    sys.stderr.write("\n" + json.dumps(facts) + "\n")
+
+
+main(*sys.argv[1:])

@@ -7,7 +7,11 @@ import re
 import zlib
 from typing import Any
 
-_CHECK = re.compile(rb', "check": "([0-9a-f]{8})"\}\Z')
+_CHECK = "check"
+_CHECKED = frozenset(
+    {"edit", "number", "parent", "ids", "value", "new_ids", "who", "time", "move", "seen"}
+)
+"""What the checksum covers. A newer version may add fields and lines stay readable here."""
 _MOST_STARTS = 10_000
 """Places of one damaged stretch at which a line is looked for, so that reading always ends."""
 _BOM = b"\xef\xbb\xbf"
@@ -15,8 +19,8 @@ _BOM = b"\xef\xbb\xbf"
 
 def encode_line(line: dict[str, Any]) -> bytes:
     """A line with its checksum and its end of line."""
-    body = json.dumps(line, ensure_ascii=False, allow_nan=False).encode()
-    return body[:-1] + b', "check": "%08x"}\n' % zlib.crc32(body)
+    checked = {**line, _CHECK: _checksum(line)}
+    return json.dumps(checked, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
@@ -35,41 +39,51 @@ def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """
     lines: list[dict[str, Any]] = []
     n_damaged = int(b"\0" in data)
+    has_checks = False
     for raw in re.split(rb"[\n\0]+", data.removeprefix(_BOM)):
         text = raw.strip(b" \t\r")
         if not text:
             continue
-        line = _decode(text)
-        if line is not None:
-            lines.append(line)
-        else:
+        found = _decode(text)
+        if found is None:
             n_damaged += 1
-            lines += _salvage(text)
+            salvaged = _salvage(text)
+        else:
+            salvaged = [found]
+        for line, is_checked in salvaged:
+            # Every version wrote the time last: without it the end of the line was cut off.
+            if is_checked or not has_checks or "time" in line:
+                lines.append(line)
+            else:
+                n_damaged += 1
+            has_checks |= is_checked
     return lines, n_damaged
 
 
-def _decode(text: bytes) -> dict[str, Any] | None:
-    """The object of one line; ``None`` where it is damaged."""
-    check = _CHECK.search(text)
-    if check is not None:
-        text = text[: check.start()] + b"}"
-        if zlib.crc32(text) != int(check.group(1), 16):
-            return None
+def _decode(text: bytes) -> tuple[dict[str, Any], bool] | None:
+    """The object of one line, and whether a checksum vouches for it; ``None`` where damaged."""
     try:
         line = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(line, dict) or (check is None and any(map(_was_check, line))):
+    if not isinstance(line, dict):
         return None
-    return line
+    if _CHECK in line:
+        return (line, True) if line.pop(_CHECK) == _checksum(line) else None
+    return None if any(map(_was_check, line)) else (line, False)
+
+
+def _checksum(line: dict[str, Any]) -> str:
+    checked = {key: value for key, value in line.items() if key in _CHECKED}
+    return f"{zlib.crc32(json.dumps(checked, sort_keys=True).encode()):08x}"
 
 
 def _was_check(key: str) -> bool:
     """Whether a key is the one of the checksum with a letter or two damaged."""
-    return len(key) == 5 and sum(a == b for a, b in zip(key, "check", strict=True)) >= 3
+    return len(key) == 5 and sum(a == b for a, b in zip(key, _CHECK, strict=True)) >= 3
 
 
-def _salvage(text: bytes) -> list[dict[str, Any]]:
+def _salvage(text: bytes) -> list[tuple[dict[str, Any], bool]]:
     """Whole lines inside a stretch of bytes that as a whole is none."""
     found = []
     decoder = json.JSONDecoder(parse_constant=_refuse)
@@ -85,9 +99,9 @@ def _salvage(text: bytes) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             pass
         else:
-            line = _decode(text[at:end])
-            if line is not None and {"edit", "move", "seen"} & line.keys():
-                found.append(line)
+            one = _decode(text[at:end])
+            if one is not None and {"edit", "move", "seen"} & one[0].keys():
+                found.append(one)
             else:
                 end = at + 1
         at = characters.find('{"', end)

@@ -233,7 +233,12 @@ class EditLog:
         said = [
             _counted(n_damaged, "place", "cannot be read"),
             _counted(mended.n_lost, "edit", "is missing", "are missing"),
-            _counted(mended.n_doubled, "line", "is there twice", "are there twice"),
+            _counted(
+                mended.n_doubled,
+                "line",
+                "is there twice or out of order",
+                "are there twice or out of order",
+            ),
             _counted(
                 len(self._without_arrays),
                 "merged, split or drawn shape",

@@ -42,7 +42,7 @@ class MendedJournal:
     n_lost
         Number of edits that others were made on and whose lines are missing.
     n_doubled
-        Number of lines that are there twice or whose number is taken.
+        Number of lines that are there twice, out of order, or whose number is taken.
     newer_kinds
         Kinds of edits that only a newer version knows.
     """
@@ -82,6 +82,7 @@ class _Mender:
         self._n_base = n_base
         self._edits: dict[int, Edit] = {}
         self._read_as: dict[int, Mapping[str, Any]] = {}
+        self._line_of: dict[int, dict[str, Any]] = {}
         # Where the history stood just before an edit was made, by its number.
         self._stood: dict[int, int] = {}
         # The number under which an edit is kept whose own number was taken.
@@ -90,8 +91,11 @@ class _Mender:
         self._here = 0
         numbers = [_number(line.get("number")) for line in lines]
         self._next_free = max((n for n in numbers if n is not None), default=0) + 1
+        self._is_out_of_order = False
         for line in lines:
             self._read(dict(line))
+        if self._is_out_of_order:
+            self._sort()
 
     def _read(self, line: dict[str, Any]) -> None:
         if "edit" in line:
@@ -126,24 +130,32 @@ class _Mender:
         except CurationError:
             self.mended.n_unusable += 1
             return
-        if self._read_as.get(edit.number) == line:
+        renumbered = self._renumbered.get(edit.number)
+        if line in (self._read_as.get(edit.number), self._read_as.get(renumbered or 0)):
             self.mended.n_doubled += 1
             return
-        if edit.number in self._edits and not self._is_stand_in(edit.number):
+        is_known = edit.number in self._edits and not self._is_stand_in(edit.number)
+        if is_known or renumbered is not None:
             # Two programs wrote at the same time: the second edit is made on top of the first.
             self.mended.n_doubled += 1
-            self._read_as[self._next_free] = line
-            self._renumbered[edit.number] = self._next_free
-            edit = replace(edit, number=self._next_free, parent=self._here)
-            self._next_free += 1
-        parent = self._renumbered.get(edit.parent, edit.parent)
-        edit = replace(edit, parent=parent)
+            edit = replace(self._with_free_number(edit, line), parent=self._here)
+        elif edit.parent in self._renumbered:
+            edit = replace(edit, parent=self._renumbered[edit.parent])
+            if edit.parent >= edit.number:
+                edit = self._with_free_number(edit, line)
         if not self._is_sound(edit):
             self.mended.n_unusable += 1
             return
         self._require_edit(edit.parent)
         self._read_as.setdefault(edit.number, line)
         self._add(edit, line | {"number": edit.number, "parent": edit.parent})
+
+    def _with_free_number(self, edit: Edit, line: dict[str, Any]) -> Edit:
+        number = self._next_free
+        self._next_free += 1
+        self._read_as[number] = line
+        self._renumbered[edit.number] = number
+        return replace(edit, number=number)
 
     def _is_stand_in(self, number: int) -> bool:
         return self._edits[number].kind is EditKind.LOST and number not in self._read_as
@@ -164,21 +176,30 @@ class _Mender:
         return not made or makes_components or not isinstance(edit.kind, EditKind)
 
     def _add(self, edit: Edit, line: dict[str, Any]) -> None:
-        if edit.number in self._edits:  # the line of an edit that was missing until now
-            self.mended.steps.remove(self._edits[edit.number])
-            self.mended.lines = [
-                other for other in self.mended.lines if other.get("number") != edit.number
-            ]
+        is_late = edit.number in self._edits
+        if is_late:  # the line of an edit that something stood in for until now
+            self._is_out_of_order = True
             self.mended.n_lost -= 1
             self.mended.n_doubled += 1
         if not isinstance(edit.kind, EditKind):
             self.mended.newer_kinds.add(edit.kind)
         self._stood.setdefault(edit.number, self._here)
         self._edits[edit.number] = edit
+        self._line_of[edit.number] = line
         self._made_ids.update(edit.new_ids)
-        self._here = edit.number
+        if not is_late:
+            self._here = edit.number
         self.mended.steps.append(edit)
         self.mended.lines.append(line)
+
+    def _sort(self) -> None:
+        """Put edits whose lines came in another order back into the order of their numbers."""
+        others = [line for line in self.mended.lines if not {"edit", "move"} & line.keys()]
+        numbers = sorted(self._edits)
+        steps: list[Edit | Move] = [self._edits[n] for n in numbers]
+        self.mended.steps = [*steps, Move(self._here)]
+        edits = [self._line_of[n] for n in numbers]
+        self.mended.lines = [*others, *edits, {"move": self._here}]
 
     def _require_edit(self, number: int) -> None:
         """Let an edit that changes nothing stand in for one whose line is missing."""

@@ -44,7 +44,7 @@ def passes_thresholds(
 
     See Also
     --------
-    has_scores : whether there is anything to judge by.
+    is_scored : which components there is anything to judge by.
     """
     n = components.n_components
     good, high_enough = np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
@@ -70,18 +70,18 @@ def passes_thresholds(
     return passed
 
 
-def has_scores(components: Components, quality: QualityParams) -> bool:
-    """Whether the result holds a score that thresholds can judge by.
+def is_scored(components: Components, quality: QualityParams) -> NDArray[np.bool_]:
+    """Which components have a score that thresholds can judge by, ``(n_components,)``.
 
-    Scores that are unknown for every component are none.
+    A score that is NaN is none.
     """
-    if quality.use_ecc and components.ecc is not None:
-        return True
     cnn = _scores_in_use(components, quality)[2]
-    scores = (components.snr, components.r_values, cnn)
-    if not components.n_components:
-        return any(score is not None for score in scores)
-    return any(score is not None and not np.isnan(score).all() for score in scores)
+    ecc = components.ecc if quality.use_ecc else None
+    scored = np.zeros(components.n_components, dtype=bool)
+    for score in (components.snr, components.r_values, cnn, ecc):
+        if score is not None:
+            scored |= ~np.isnan(score)
+    return scored
 
 
 def _scores_in_use(

@@ -22,7 +22,7 @@ from napari_cnmf.model.curation.suggestions import (
     MergeSuggestion,
     suggest_merges,
 )
-from napari_cnmf.model.evaluation import has_scores
+from napari_cnmf.model.evaluation import is_scored
 from napari_cnmf.model.ids import Ids, as_ids, whole_numbers
 from napari_cnmf.params import QualityParams
 
@@ -117,7 +117,7 @@ class Curation(CuratedResult):
         changes = {name: value for name, value in changes.items() if value != now[name]}
         if not changes:
             return
-        if not has_scores(self._shapes, wanted):
+        if self.ids.size and not is_scored(self._shapes, wanted).any():
             warnings.warn(
                 "Thresholds change nothing: this result holds no scores (SNR, r or that of a "
                 "classifier) to judge by, so the verdict that it came with stays. Evaluate it, "

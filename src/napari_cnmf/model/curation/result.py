@@ -24,7 +24,7 @@ from napari_cnmf.model.curation.stored import (
     assemble,
 )
 from napari_cnmf.model.dff import compute_dff
-from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, has_scores, passes_thresholds
+from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, is_scored, passes_thresholds
 from napari_cnmf.model.ids import Ids, as_id, as_ids
 from napari_cnmf.params import CNMFParams, QualityParams
 
@@ -180,10 +180,13 @@ class CuratedResult:
         quality = QualityParams.model_validate(self.quality.model_dump() | thresholds)
         components = self._shapes
         verdict = components.accepted
-        untouched = quality == self.base_quality and components is self.original
-        if verdict is not None and (untouched or not has_scores(components, quality)):
+        passed = passes_thresholds(components, quality, self.accepted_classes)
+        if verdict is None:
+            return passed
+        if quality == self.base_quality and components is self.original:
             return verdict
-        return passes_thresholds(components, quality, self.accepted_classes)
+        # What was never scored cannot be judged: it keeps the verdict that it came with.
+        return np.where(is_scored(components, quality), passed, verdict)
 
     def tags(self, id_: int) -> frozenset[str]:
         """Tags of one component, also of one that was deleted."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         import_mesmerize,
     )
     from napari_cnmf.batch.exporting import export
+    from napari_cnmf.batch.opening import open_result
     from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
         write_suite2p,
     )
     from napari_cnmf.io.imports import import_result, open_import
-    from napari_cnmf.io.matching import match_sessions
-    from napari_cnmf.io.projects import Project
+    from napari_cnmf.io.matching import MatchedSessions, match_sessions
+    from napari_cnmf.io.projects import Column, Project, Sample
     from napari_cnmf.model.components import Components
+    from napari_cnmf.model.curation import Curation
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.model.why import explain_place
     from napari_cnmf.params import CNMFParams
@@ -53,12 +55,16 @@ _WHERE = {
     "Batch": "napari_cnmf.batch",
     "CNMFParams": "napari_cnmf.params",
     "CnmfError": "napari_cnmf.errors",
+    "Column": "napari_cnmf.io.projects",
     "Components": "napari_cnmf.model.components",
+    "Curation": "napari_cnmf.model.curation",
     "DuplicateItemWarning": "napari_cnmf.batch",
     "Item": "napari_cnmf.batch",
+    "MatchedSessions": "napari_cnmf.io.matching",
     "Movie": "napari_cnmf.model.movie",
     "Project": "napari_cnmf.io.projects",
     "Queue": "napari_cnmf.batch",
+    "Sample": "napari_cnmf.io.projects",
     "Session": "napari_cnmf.io.exports",
     "State": "napari_cnmf.batch",
     "current_batch": "napari_cnmf.batch",
@@ -69,6 +75,7 @@ _WHERE = {
     "match_sessions": "napari_cnmf.io.matching",
     "open_import": "napari_cnmf.io.imports",
     "open_movie": "napari_cnmf.io",
+    "open_result": "napari_cnmf.batch.opening",
     "read_caiman": "napari_cnmf.io.caiman",
     "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
@@ -91,12 +98,16 @@ __all__ = [
     "Batch",
     "CNMFParams",
     "CnmfError",
+    "Column",
     "Components",
+    "Curation",
     "DuplicateItemWarning",
     "Item",
+    "MatchedSessions",
     "Movie",
     "Project",
     "Queue",
+    "Sample",
     "Session",
     "State",
     "current_batch",
@@ -107,6 +118,7 @@ __all__ = [
     "match_sessions",
     "open_import",
     "open_movie",
+    "open_result",
     "read_caiman",
     "suggest",
     "view",

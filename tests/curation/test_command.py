@@ -70,10 +70,10 @@ def test_words_points_of_the_history_and_the_list(
     rows = json.loads(capsys.readouterr().out)
     assert [row["decision"] for row in rows] == ["rejected"] * 3 + ["accepted"] * 2
     assert (rows[1]["tags"], rows[1]["note"], rows[1]["snr"]) == (["red"], "twice?", 1.0)
-    assert rows[1]["cnn"] is None
+    assert rows[1]["p_soma"] is None
     assert main(["curate", str(result), "--go-to", "0", "--list"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == [
-        "1", "rejected", "snr", "1.00", "r", "0.00", "cnn", "-"
+        "1", "rejected", "snr", "1.00", "r_value", "0.00", "p_soma", "-"
     ]  # fmt: skip
 
 

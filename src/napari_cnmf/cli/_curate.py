@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
@@ -14,6 +15,10 @@ from napari_cnmf.errors import CurationError, ParameterError
 
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
+
+
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_MOST_IDS = 1_000_000
 
 
 class _InOrder(argparse.Action):
@@ -99,6 +104,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Make the edits, print what was asked for."""
+    for name, value in args.edits:
+        _check_words(name, value)
     cur = read_curation(args.source, args.curator)
     for name, value in args.edits:
         _edit(cur, name, value)
@@ -119,13 +126,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_words(name: str, value: str) -> None:
+    """Refuse what is no list of ids before the first edit is made."""
+    if name in ("tag", "untag", "note"):
+        ids, equals, _ = value.partition("=")
+        if not equals:
+            raise CurationError(f"--{name} must be IDS=TEXT such as 3,4=red, got {value!r}.")
+        parse_ids(ids)
+    elif name == "go_to":
+        _number(value)
+    elif name == "set":
+        _threshold(value)
+    elif name not in ("undo", "redo"):
+        parse_ids(value)
+
+
 def _edit(cur: Curation, name: str, value: str) -> None:
     if name == "undo":
         _require(cur.undo(), "undo: this is the engine's result")
     elif name == "redo":
         _require(cur.redo(), "redo: nothing was undone")
     elif name == "set":
-        cur.set_thresholds(**_threshold(cur, value))
+        cur.set_thresholds(**_threshold(value))
     elif name in ("tag", "untag", "note"):
         ids, _, text = value.partition("=")
         write: Callable[[list[int], str], None] = getattr(cur, name)
@@ -156,14 +178,14 @@ def _require(done: bool, what: str) -> None:
         raise CurationError(f"There is nothing to {what}.")
 
 
-def _threshold(cur: Curation, text: str) -> dict[str, Any]:
+def _threshold(text: str) -> dict[str, Any]:
     """``quality.min_SNR=3`` as a threshold, read like every ``--set``."""
-    from napari_cnmf.params import CNMFParams
+    from napari_cnmf.params import CNMFParams, QualityParams
 
     key, _, value = text.partition("=")
     name = key.strip().removeprefix("quality.")
-    if name not in type(cur.quality).model_fields:
-        known = ", ".join(type(cur.quality).model_fields)
+    if name not in QualityParams.model_fields:
+        known = ", ".join(QualityParams.model_fields)
         raise ParameterError(f"A threshold must be one of {known}, got {key!r}.")
     params = CNMFParams().with_settings([f"quality.{name}={value}"])
     return {name: getattr(params.quality, name)}
@@ -179,13 +201,11 @@ def parse_ids(text: str) -> list[int]:
     """
     ids: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        try:
-            ids.extend(range(int(first), int(last if dash else first) + 1))
-        except ValueError as error:
-            raise CurationError(
-                f"Component ids must be numbers such as 3,7-9, got {text!r}."
-            ) from error
+        found = _RANGE.fullmatch(part.strip())
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if not first <= last < first + _MOST_IDS:
+            raise CurationError(f"Component ids must be numbers such as 3,7-9, got {text!r}.")
+        ids.extend(range(first, last + 1))
     return ids
 
 
@@ -205,28 +225,25 @@ def _print_components(cur: Curation, *, as_json: bool) -> None:
         words = " ".join([*values["tags"], values["note"]]).strip()
         scores = "  ".join(
             f"{name} {'-' if values[name] is None else format(values[name], '.2f')}"
-            for name in ("snr", "r", "cnn")
+            for name in ("snr", "r_value", "p_soma")
         )
         print(f"{values['id']:5d}  {values['decision']:17s}  {scores}  {words}".rstrip())
 
 
 def _row(cur: Curation, row: int, id_: int) -> dict[str, Any]:
     from napari_cnmf.model.curation import Decision
+    from napari_cnmf.model.curation.table import SCORE_NAMES
 
     components = cur.components
     decision = Decision(int(cur.decisions[row]))
     side = "accepted" if cur.accepted[row] else "rejected"
     by_hand = decision in (Decision.ACCEPTED, Decision.REJECTED)
     said = "unsure" if decision is Decision.UNSURE else side + (" by hand" if by_hand else "")
-    scores = {
-        "snr": components.snr, "r": components.r_values, "cnn": components.cnn_preds
-    }  # fmt: skip
-    known = {
-        name: float(values[row])
-        if values is not None and values.size > row and isfinite(values[row])
-        else None
-        for name, values in scores.items()
-    }
+    known: dict[str, float | None] = {}
+    for field, name in SCORE_NAMES.items():
+        values = getattr(components, field)
+        is_known = values is not None and values.size > row and isfinite(values[row])
+        known[name] = float(values[row]) if is_known else None
     tags = sorted(cur.tags(id_))
     return {"id": id_, "decision": said, **known, "tags": tags, "note": cur.note_of(id_)}
 

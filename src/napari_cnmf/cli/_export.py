@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cnmf.errors import ExportError, ResultError
+from napari_cnmf.errors import ExportError
 
 if TYPE_CHECKING:
     from napari_cnmf.io.exports import Session
@@ -116,17 +116,6 @@ def read_curation(source: Path, curator: str | None = None) -> Curation:
     curator
         A second curator's name, who decides in a journal of their own.
     """
-    from napari_cnmf.batch import Batch, Item
-    from napari_cnmf.batch.spec import ITEM_FILE
-    from napari_cnmf.io.curation import open_curation
-    from napari_cnmf.io.imports import kind_of, open_import
+    from napari_cnmf.batch.opening import open_result
 
-    if (source / ITEM_FILE).is_file():
-        folder = source.absolute()
-        return Item(Batch.open(folder.parents[1]), folder).result(curator=curator)
-    if kind_of(source) is not None:
-        return open_import(source, curator=curator)
-    if not source.is_file():
-        raise ResultError(f"A result file or the folder of an item is needed, got {source}.")
-    in_batch = (source.absolute().parent / ITEM_FILE).is_file()
-    return open_curation(source, in_batch=in_batch, curator=curator)
+    return open_result(source, curator=curator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.model.ids import Ids, as_ids
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -95,6 +97,7 @@ class Components:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._make_read_only()
         n_pixels = int(np.prod(self.dims))
         if len(self.dims) not in (2, 3):
             raise ResultError(f"dims must be (Y, X) or (Z, Y, X), got {self.dims}.")
@@ -119,6 +122,17 @@ class Components:
             self._check("b", self.b.shape, (n_pixels, self.f.shape[0]))
             self._check("f", self.f.shape, (self.b.shape[1], n_frames))
 
+    def _make_read_only(self) -> None:
+        """Hold views that cannot be written to: the arrays of the caller stay as they are."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                object.__setattr__(self, f.name, _read_only(value))
+            elif isinstance(value, (sp.csc_matrix, sp.csr_matrix)):
+                object.__setattr__(self, f.name, _read_only_matrix(value))
+        images = {name: _read_only(image) for name, image in self.images.items()}
+        object.__setattr__(self, "images", images)
+
     def _check_array(self, name: str, expected: tuple[int, ...]) -> None:
         value = getattr(self, name)
         if value is not None:
@@ -131,15 +145,45 @@ class Components:
 
     @property
     def denoised(self) -> da.Array:
-        """``A C`` as a lazy movie ``(T, [Z], Y, X)``, one frame a chunk.
-
-        See Also
-        --------
-        napari_cnmf.model.reconstruction : the background and the residual, which need the movie.
-        """
+        """``A C`` as a lazy movie ``(T, [Z], Y, X)``, one frame a chunk."""
         from napari_cnmf.model.reconstruction import denoised
 
         return denoised(self)
+
+    @property
+    def background(self) -> da.Array:
+        """The low-rank background ``b f`` as a lazy movie ``(T, [Z], Y, X)``.
+
+        Raises
+        ------
+        ResultError
+            When the result holds none, or a ring background, which needs the movie.
+
+        See Also
+        --------
+        napari_cnmf.model.reconstruction.background : of a ring background, with its movie.
+        """
+        from napari_cnmf.model.reconstruction import background
+
+        return background(self)
+
+    def residual(self, movie: Any) -> da.Array:
+        """``movie - A C - background`` as a lazy movie ``(T, [Z], Y, X)``: what is not explained.
+
+        Parameters
+        ----------
+        movie
+            The recording, as ``open_movie`` or ``item.movie()`` gives it, or an array of shape
+            ``(T, [Z], Y, X)``.
+
+        Raises
+        ------
+        ResultError
+            When the movie does not have the shape of the result.
+        """
+        from napari_cnmf.model.reconstruction import residual
+
+        return residual(self, movie)
 
     @property
     def n_components(self) -> int:
@@ -166,26 +210,61 @@ class Components:
         """A copy with some fields changed, checked again."""
         return replace(self, **changes)
 
-    def take(self, ids: NDArray[np.intp] | list[int]) -> Components:
-        """The components ``ids`` alone, every per-component array in step.
+    def with_accepted(self, accepted: NDArray[np.bool_]) -> Components:
+        """A copy with another verdict ``(n_components,)`` that shares everything else."""
+        copied = copy(self)
+        object.__setattr__(copied, "accepted", _read_only(np.asarray(accepted, dtype=bool)))
+        copied._check_array("accepted", (self.n_components,))
+        return copied
+
+    def take(self, ids: Ids) -> Components:
+        """Some of the components, every array in step.
 
         Parameters
         ----------
         ids
-            Column indices of ``A``, in the order wanted.
+            Numbers of components, counted from 0 as the columns of ``A`` are, in the order
+            wanted; or a boolean mask ``(n_components,)``.
+
+        Raises
+        ------
+        CurationError
+            When something is no number of a component.
         """
-        index = np.asarray(ids, dtype=np.intp)
+        index = np.asarray(as_ids(ids, np.arange(self.n_components)), dtype=np.intp)
         changes: dict[str, Any] = {"A": self.A[:, index].tocsc()}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            per_component = f.name in (
-                *_PER_COMPONENT_ROWS,
-                *_PER_COMPONENT_VALUES,
-                "accepted",
-                "g",
-            )
-            if per_component and value is not None:
-                changes[f.name] = value[index]
+        for name in (*_PER_COMPONENT_ROWS, *_PER_COMPONENT_VALUES, "accepted", "g"):
+            value = getattr(self, name)
+            if value is not None:
+                changes[name] = value[index]
         if self.cnn_preds is not None and self.cnn_preds.size:
             changes["cnn_preds"] = self.cnn_preds[index]
         return replace(self, **changes)
+
+    def _repr_html_(self) -> str:
+        from napari_cnmf.model.pictures import components_html
+
+        return components_html(self)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    if not array.flags.writeable:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _read_only_matrix(matrix: Any) -> Any:
+    """A sparse matrix on the same memory whose arrays cannot be written to.
+
+    Its indices are sorted in a copy first where they are not: later that could not be done.
+    """
+    if not matrix.has_sorted_indices:
+        matrix = matrix.sorted_indices()
+    if not matrix.data.flags.writeable:
+        return matrix
+    view = copy(matrix)
+    view.data, view.indices = _read_only(matrix.data), _read_only(matrix.indices)
+    view.indptr = _read_only(matrix.indptr)
+    return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components
+
+_BLOCK = 256
+"""Number of components that are computed at a time, which bounds the memory that is used."""
+_MAD_OF_NORMAL = 0.6745
+"""Median absolute deviation of a normal distribution of standard deviation 1."""
+
+
+class NoBaselineWarning(UserWarning):
+    """Some components have no baseline that fluorescence can be divided by."""
 
 
 def compute_dff(
@@ -18,6 +29,8 @@ def compute_dff(
     *,
     percentile: float = 8.0,
     window: int = 500,
+    offset: float = 0.0,
+    names: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float32]:
     """``(F - F0) / (F0 + B)`` of each component.
 
@@ -29,14 +42,32 @@ def compute_dff(
     components
         The result.
     rows
-        These components alone, in this order.
-    percentile, window
-        Of the baseline; ``window`` in frames, the whole recording where that is shorter.
+        Numbers of components, counted from 0, in the order wanted; all by default.
+    percentile
+        Percentile of the baseline, 0 to 100.
+    window
+        Number of frames of the baseline, the whole recording where that is shorter.
+    offset
+        Value of a pixel of the movie without light, which is taken from the baseline: 0 for a
+        detector that reads 0 in the dark, negative where too much was subtracted from the movie.
+    names
+        Ids by which a warning names components, ``(n_components,)``; their numbers by default.
 
     Returns
     -------
     ndarray
-        float32 ``(n, n_frames)``.
+        float32 ``(n, n_frames)``. A component whose baseline is somewhere below the noise of its
+        trace, or negative, is NaN: divided by such a number a trace turns upside down or explodes.
+
+    Warns
+    -----
+    NoBaselineWarning
+        When components are NaN for want of a baseline.
+
+    Raises
+    ------
+    ParameterError
+        When ``percentile``, ``window`` or ``offset`` is out of bounds.
 
     Notes
     -----
@@ -46,28 +77,91 @@ def compute_dff(
     ``detrend_only`` does. The percentile is the one given, where CaImAn by default estimates one
     for each trace.
 
+    The offset of a recording is not estimated: what is dark in a field of view may be tissue.
+    Record some frames with the shutter closed, or take a pixel outside of the tissue.
+
     References
     ----------
     Giovannucci et al. 2019, eLife 8:e38173, "Extraction of dF/F".
     """
+    _check_baseline(percentile, window, offset)
     index = np.arange(components.n_components) if rows is None else np.asarray(rows, dtype=np.intp)
-    A = components.A[:, index]
+    out = np.empty((index.size, components.n_frames), dtype=np.float32)
+    without_baseline = []
+    for start in range(0, index.size, _BLOCK):
+        part = index[start : start + _BLOCK]
+        block, is_usable = _dff_of_block(components, part, percentile, window, offset)
+        out[start : start + _BLOCK] = block
+        without_baseline += part[~is_usable].tolist()
+    if without_baseline:
+        ids = without_baseline if names is None else names[without_baseline].tolist()
+        warnings.warn(_describe_missing(ids, index.size, offset), NoBaselineWarning, stacklevel=2)
+    return out
+
+
+def _dff_of_block(
+    components: Components,
+    rows: NDArray[np.intp],
+    percentile: float,
+    window: int,
+    offset: float,
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """dF/F of some rows, and which of them have a baseline."""
+    A = components.A[:, rows]
     norm = np.sqrt(np.asarray(A.multiply(A).sum(axis=0), np.float64)).ravel()
-    F = components.C[index].astype(np.float64)
+    F = components.C[rows].astype(np.float64)
     if components.YrA is not None:
-        F += components.YrA[index]
+        F += components.YrA[rows]
     F *= norm[:, np.newaxis]
     F0 = _running_percentile(F, percentile, window)
     background = _low_rank_background(components)
     if background is None:
-        return (F - F0).astype(np.float32)
+        return F - F0, np.ones(rows.size, dtype=bool)
     b, f = background
     unit = A @ sp.diags_array(1 / np.maximum(norm, 1e-12))
     B = np.asarray(unit.T @ b) @ f
     baseline = F0 + _running_percentile(B, percentile, window)
-    smallest = np.finfo(np.float32).eps
-    safe = np.where(np.abs(baseline) > smallest, baseline, np.nan)
-    return np.asarray((F - F0) / safe, dtype=np.float32)
+    baseline -= offset * np.asarray(unit.sum(axis=0), np.float64).ravel()[:, np.newaxis]
+    # Within the noise of one frame of zero a baseline is not known well enough to divide by.
+    lowest = baseline.min(axis=1, initial=np.inf)
+    usable = lowest > np.maximum(_frame_noise(F), np.finfo(np.float32).eps)
+    baseline[~usable] = np.nan
+    return (F - F0) / baseline, usable
+
+
+def _frame_noise(F: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Noise of each trace in one frame ``(n,)``, robustly from the steps between frames.
+
+    Transients of calcium are slow: most steps from one frame to the next are noise alone.
+    """
+    if F.shape[1] < 2:
+        return np.zeros(len(F))
+    steps = np.diff(F, axis=1)
+    spread = np.median(np.abs(steps - np.median(steps, axis=1, keepdims=True)), axis=1)
+    return np.asarray(spread / _MAD_OF_NORMAL / np.sqrt(2))
+
+
+def _check_baseline(percentile: float, window: int, offset: float) -> None:
+    if not 0 <= percentile <= 100:
+        raise ParameterError(f"percentile must be between 0 and 100, got {percentile}.")
+    if window < 1:
+        raise ParameterError(f"window must be at least 1 frame, got {window}.")
+    if not np.isfinite(offset):
+        raise ParameterError(
+            f"offset must be the value of a pixel without light, got {offset}. Leave it out "
+            "where the movie is 0 in the dark."
+        )
+
+
+def _describe_missing(ids: Sequence[int], n_asked: int, offset: float) -> str:
+    shown = ", ".join(map(str, ids[:8])) + (" …" if len(ids) > 8 else "")
+    given = f" and offset={offset:g}" if offset else ""
+    return (
+        f"dF/F of {len(ids)} of {n_asked} components is left empty (component {shown}): their "
+        f"baseline F0{given} is below the noise of the trace, so there is nothing to divide by. "
+        "The offset of the detector was probably subtracted from the movie: say which value a "
+        "pixel without light has, offset=-40 for example, or use raw or detrended traces."
+    )
 
 
 def is_detrended_only(components: Components) -> bool:

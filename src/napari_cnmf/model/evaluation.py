@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.model.components import Components
+from napari_cnmf.model.components import Components, FloatArray
 from napari_cnmf.params import QualityParams
 
 ACCEPTED_CLASSES = ("soma",)
@@ -20,13 +20,14 @@ def passes_thresholds(
     """Which components the thresholds accept.
 
     ``(r >= rval_thr or SNR > min_SNR or cnn >= min_cnn_thr) and r > rval_lowest and
-    SNR > SNR_lowest and cnn > cnn_lowest``, and a class that is accepted. The classifier's terms
-    count only where it was used and ``use_cnn`` does not switch it off.
+    SNR > SNR_lowest and cnn > cnn_lowest``, and a class that is accepted. A score that the result
+    does not hold takes no part in the rule, nor does the classifier where ``use_cnn`` switches it
+    off.
 
     Parameters
     ----------
     components
-        With ``snr`` and ``r_values``; without them nothing can be judged and all pass.
+        With ``snr``, ``r_values`` or ``cnn_preds``; without any of them all pass.
     quality
         The thresholds.
     accepted_classes
@@ -40,25 +41,61 @@ def passes_thresholds(
     ----------
     Giovannucci et al. 2019, section "Component quality assessment". An r of NaN counts as -1 and
     an SNR of NaN as 0, as in CaImAn.
+
+    See Also
+    --------
+    is_scored : which components there is anything to judge by.
     """
     n = components.n_components
-    passed = np.ones(n, dtype=bool)
-    if components.snr is not None and components.r_values is not None:
-        snr = np.nan_to_num(components.snr, nan=0.0, posinf=np.inf)
-        r = np.nan_to_num(components.r_values, nan=-1.0)
-        good = (r >= quality.rval_thr) | (snr > quality.min_SNR)
-        lowest = (r > quality.rval_lowest) & (snr > quality.SNR_lowest)
-        cnn = components.cnn_preds
-        if cnn is not None and cnn.size == n and quality.use_cnn is not False:
-            good |= cnn >= quality.min_cnn_thr
-            # a component that was drawn or merged since was never shown to the classifier
-            lowest &= (cnn > quality.cnn_lowest) | np.isnan(cnn)
-        passed = good & lowest
+    good, high_enough = np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
+    snr, r, cnn = _scores_in_use(components, quality)
+    if snr is not None:
+        good |= snr > quality.min_SNR
+        high_enough &= snr > quality.SNR_lowest
+    if r is not None:
+        good |= r >= quality.rval_thr
+        high_enough &= r > quality.rval_lowest
+    if cnn is not None:
+        good |= cnn >= quality.min_cnn_thr
+        # a component that was drawn or merged since was never shown to the classifier
+        high_enough &= (cnn > quality.cnn_lowest) | np.isnan(cnn)
+        if snr is None and r is None:
+            good |= np.isnan(cnn)
+    is_judged = any(score is not None for score in (snr, r, cnn))
+    passed = good & high_enough if is_judged else high_enough
     if quality.use_ecc and components.ecc is not None:
         passed &= ~(components.ecc > quality.max_ecc)
     if components.classes is not None:
         passed &= np.isin(components.classes, accepted_classes)
     return passed
+
+
+def is_scored(components: Components, quality: QualityParams) -> NDArray[np.bool_]:
+    """Which components have a score that thresholds can judge by, ``(n_components,)``.
+
+    A score that is NaN is none.
+    """
+    cnn = _scores_in_use(components, quality)[2]
+    ecc = components.ecc if quality.use_ecc else None
+    scored = np.zeros(components.n_components, dtype=bool)
+    for score in (components.snr, components.r_values, cnn, ecc):
+        if score is not None:
+            scored |= ~np.isnan(score)
+    return scored
+
+
+def _scores_in_use(
+    components: Components, quality: QualityParams
+) -> tuple[FloatArray | None, FloatArray | None, FloatArray | None]:
+    """SNR, r and the score of the classifier as the rule takes them; ``None`` where not held."""
+    snr, r, cnn = components.snr, components.r_values, components.cnn_preds
+    if cnn is not None and (cnn.size != components.n_components or quality.use_cnn is False):
+        cnn = None
+    return (
+        None if snr is None else np.nan_to_num(snr, nan=0.0, posinf=np.inf),
+        None if r is None else np.nan_to_num(r, nan=-1.0),
+        cnn,
+    )
 
 
 def failed_rules(components: Components, k: int, quality: QualityParams) -> tuple[str, ...]:
@@ -68,33 +105,26 @@ def failed_rules(components: Components, k: int, quality: QualityParams) -> tupl
     --------
     passes_thresholds : the rule.
     """
-    failed = []
-    if components.snr is not None and components.r_values is not None:
-        snr = float(np.nan_to_num(components.snr[k], nan=0.0, posinf=np.inf))
-        r = float(np.nan_to_num(components.r_values[k], nan=-1.0))
-        cnn = _classifier_score(components, k, quality)
-        if not (r >= quality.rval_thr or snr > quality.min_SNR) and not (
-            cnn is not None and cnn >= quality.min_cnn_thr
-        ):
-            said = f"SNR {snr:.2f} <= min_SNR {quality.min_SNR:g} and r {r:.2f} < rval_thr "
-            said += f"{quality.rval_thr:g}"
-            if cnn is not None:
-                said += f" and classifier {cnn:.2f} < min_cnn_thr {quality.min_cnn_thr:g}"
-            failed.append(said)
+    snr, r, cnn = (
+        None if score is None or np.isnan(score[k]) else float(score[k])
+        for score in _scores_in_use(components, quality)
+    )
+    failed, not_good = [], []
+    if snr is not None:
+        not_good.append((snr > quality.min_SNR, f"SNR {snr:.2f} <= min_SNR {quality.min_SNR:g}"))
         if not snr > quality.SNR_lowest:
             failed.append(f"SNR {snr:.2f} <= SNR_lowest {quality.SNR_lowest:g}")
+    if r is not None:
+        not_good.append((r >= quality.rval_thr, f"r {r:.2f} < rval_thr {quality.rval_thr:g}"))
         if not r > quality.rval_lowest:
             failed.append(f"r {r:.2f} <= rval_lowest {quality.rval_lowest:g}")
-        if cnn is not None and cnn <= quality.cnn_lowest:
+    if cnn is not None:
+        said = f"classifier {cnn:.2f} < min_cnn_thr {quality.min_cnn_thr:g}"
+        not_good.append((cnn >= quality.min_cnn_thr, said))
+        if not cnn > quality.cnn_lowest:
             failed.append(f"classifier {cnn:.2f} <= cnn_lowest {quality.cnn_lowest:g}")
+    if not_good and not any(is_good for is_good, _ in not_good):
+        failed.insert(0, " and ".join(said for _, said in not_good))
     if quality.use_ecc and components.ecc is not None and components.ecc[k] > quality.max_ecc:
         failed.append(f"elongation {components.ecc[k]:.1f} > max_ecc {quality.max_ecc:g}")
     return tuple(failed)
-
-
-def _classifier_score(components: Components, k: int, quality: QualityParams) -> float | None:
-    """Of component ``k`` where the classifier takes part in the rule."""
-    cnn = components.cnn_preds
-    if cnn is None or cnn.size != components.n_components or quality.use_cnn is False:
-        return None
-    return None if np.isnan(cnn[k]) else float(cnn[k])

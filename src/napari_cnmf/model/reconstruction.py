@@ -7,7 +7,6 @@ the pixels asked for, from the rows of A.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import dask.array as da
@@ -24,11 +23,12 @@ from napari_cnmf.model._frames import (
 from napari_cnmf.model._lazy import LazyMovie, LazyStack
 from napari_cnmf.model._ring import Ring
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.ids import Ids, as_ids
 from napari_cnmf.model.movie import Movie
 
 
 def denoised(
-    components: Components, *, ids: Sequence[int] | None = None, accepted_only: bool = False
+    components: Components, *, ids: Ids | None = None, accepted_only: bool = False
 ) -> da.Array:
     """``A C``: the components without background and noise.
 
@@ -37,7 +37,7 @@ def denoised(
     components
         The result.
     ids
-        These components alone.
+        These components alone, counted from 0 as the columns of ``A`` are, or a boolean mask.
     accepted_only
         Only those that the result calls accepted (and that are among ``ids``).
 
@@ -88,7 +88,7 @@ def residual(
     components: Components,
     movie: Movie | Any,
     *,
-    ids: Sequence[int] | None = None,
+    ids: Ids | None = None,
     accepted_only: bool = False,
 ) -> da.Array:
     """``Y - A C - background``: what nothing explains.
@@ -124,10 +124,11 @@ def _stack(frames: Frames, components: Components, name: str) -> LazyStack:
     return LazyStack(LazyMovie(frames, (components.n_frames, *components.dims)), name)
 
 
-def _subset(components: Components, ids: Sequence[int] | None, accepted_only: bool) -> Components:
+def _subset(components: Components, ids: Ids | None, accepted_only: bool) -> Components:
     if ids is None and not accepted_only:
         return components
-    kept = np.arange(components.n_components) if ids is None else np.asarray(ids, dtype=np.intp)
+    there = np.arange(components.n_components)
+    kept = there if ids is None else np.asarray(as_ids(ids, there), dtype=np.intp)
     if accepted_only and components.accepted is not None:
         kept = kept[components.accepted[kept]]
     return components.take(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation.table import SCORE_NAMES
 from napari_cnmf.model.evaluation import failed_rules
 
 _IMAGES = ("correlation", "pnr", "energy")
@@ -38,12 +40,12 @@ class ComponentHere:
     kind: str
     share: float
     snr: float | None
-    r: float | None
-    cnn: float | None
+    r_value: float | None
+    p_soma: float | None
     rules: tuple[str, ...]
 
     def __str__(self) -> str:
-        scores = {"SNR": self.snr, "r": self.r, "classifier": self.cnn}
+        scores = {"SNR": self.snr, "r": self.r_value, "classifier": self.p_soma}
         said = ", ".join(f"{name} {v:.2f}" for name, v in scores.items() if v is not None)
         head = f"component {self.id} ({self.kind}{', ' if self.kind and said else ''}{said})"
         if self.accepted:
@@ -146,6 +148,11 @@ class Explanation:
             lines.append("  " + ", ".join(f"{n} {v:.2f}" for n, v in self.images.items()))
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(str(c))}</li>" for c in (*self.components, *self.candidates))
+        images = ", ".join(f"{name} {value:.2f}" for name, value in self.images.items())
+        return f"<p><b>{self.at}</b>: {escape(self.summary)}</p><ul>{lines}</ul><p>{images}</p>"
+
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self) | {"summary": self.summary}
@@ -170,7 +177,7 @@ def explain_place(
     """
     cur = result if isinstance(result, Curation) else Curation(result)
     dims = cur.components.dims
-    place = tuple(int(i) for i in at)
+    place = _pixel(at, dims)
     if len(place) != len(dims) or not all(0 <= i < n for i, n in zip(place, dims, strict=True)):
         raise ResultError(f"A place must be a pixel of the field {dims}, got {place}.")
     reach = reach_px if reach_px is not None else _default_reach(cur.original)
@@ -183,6 +190,16 @@ def explain_place(
         least_energy=table.get("least_energy"),
         least_area_px=table.get("least_area"),
     )
+
+
+def _pixel(at: Sequence[int], dims: tuple[int, ...]) -> tuple[int, ...]:
+    values = np.asarray(at)
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise ResultError(
+            f"A place must be a pixel of the field {dims}, in whole numbers, got {at!r:.80}. "
+            "Round a position on the canvas to a pixel first."
+        )
+    return tuple(values.tolist())
 
 
 def _default_reach(components: Components) -> float:
@@ -212,11 +229,11 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
         reasons = cur.original.attributes.get("reasons") or []
         shape = reasons[id_] if id_ < len(reasons) else []
         rules = (*shape, *failed_rules(components, k, cur.quality))
-    scores = {"snr": components.snr, "r": components.r_values, "cnn": components.cnn_preds}
-    known = {
-        name: float(v[k]) if v is not None and v.size > k and np.isfinite(v[k]) else None
-        for name, v in scores.items()
-    }
+    known: dict[str, float | None] = {}
+    for field, name in SCORE_NAMES.items():
+        values = getattr(components, field)
+        is_known = values is not None and values.size > k and np.isfinite(values[k])
+        known[name] = float(values[k]) if is_known else None
     kind = "" if components.classes is None else str(components.classes[k])
     return ComponentHere(id_, accepted, kind, share, **known, rules=rules)
 

@@ -13,6 +13,7 @@ from napari_cnmf.io.curation.continued import ContinuedArrays, ContinuedJournal
 from napari_cnmf.io.curation.curators import MAIN, journals_of, read_other
 from napari_cnmf.io.curation.estimating import MovieEstimator
 from napari_cnmf.io.curation.journal import FileJournal
+from napari_cnmf.io.curation.looked_at import FileSeenIds
 from napari_cnmf.io.curation.saving import save_curated, unpack
 from napari_cnmf.model.curation import ArrayStore, Curation, Estimator, Journal
 from napari_cnmf.model.movie import Movie
@@ -21,6 +22,7 @@ __all__ = [
     "MAIN",
     "FileArrayStore",
     "FileJournal",
+    "FileSeenIds",
     "MovieEstimator",
     "journal_paths",
     "journals_of",
@@ -29,16 +31,22 @@ __all__ = [
     "save_curated",
 ]
 
+_ITEM_FILE = "item.json"
+"""The file that makes a folder an item of a batch."""
+
 
 def open_curation(
-    result_path: Path,
+    result_path: str | Path,
     *,
-    in_batch: bool = False,
+    in_batch: bool | None = None,
     curator: str | None = None,
     open_movie: Callable[[], Movie] | None = None,
     estimator: Estimator | None = None,
 ) -> Curation:
     """Read a result and replay its journal.
+
+    A damaged journal opens with all that is intact: ``Curation.journal_problem`` says in one
+    sentence what is not, as does the log.
 
     Parameters
     ----------
@@ -47,6 +55,7 @@ def open_curation(
     in_batch
         The journal of an item is ``curation.jsonl`` in its folder; elsewhere it lies beside the
         result as ``<file>.curation.jsonl``, or in the user's data folder where that is read-only.
+        By default a result that lies in the folder of an item belongs to it.
     curator
         A second curator's name: has a journal of its own, ``curation-<name>.jsonl``.
     open_movie
@@ -59,24 +68,29 @@ def open_curation(
     ResultError
         When the file is no result.
     CurationError
-        When the journal is damaged.
+        When the journal cannot be read at all.
     """
     from napari_cnmf.io.caiman import read_caiman, read_state
 
+    result_path = Path(result_path)
+    if in_batch is None:
+        in_batch = (result_path.absolute().parent / _ITEM_FILE).is_file()
     components = read_caiman(result_path)
     saved = unpack(components, read_state(result_path))
+    original = components if saved is None else saved.original
     lines_path, arrays_path = journal_paths(
         result_path, in_batch=in_batch, curator=curator, since=saved.digest if saved else None
     )
     journal: Journal = FileJournal(lines_path)
     arrays: ArrayStore = FileArrayStore(arrays_path)
     if saved is not None:
-        journal = ContinuedJournal(saved.lines, journal)
+        journal = ContinuedJournal(saved.lines, journal, original.n_components)
         arrays = ContinuedArrays(saved.arrays, arrays)
     return Curation(
-        components if saved is None else saved.original,
+        original,
         journal=journal,
         arrays=arrays,
+        seen=FileSeenIds(lines_path.with_suffix(".seen"), saved.seen if saved else ()),
         estimator=estimator if estimator is not None else MovieEstimator(open_movie),
         who=curator,
         path=result_path,
@@ -92,6 +106,8 @@ def journal_paths(
     since: str | None = None,
 ) -> tuple[Path, Path]:
     """Where journal and arrays of a result lie: ``(…jsonl, …h5)``.
+
+    The ids that were looked at lie beside them as ``….seen``.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class FileArrayStore:
                     if str(number) in file:
                         group = file[str(number)]
                         return [_read_component(group[str(i)]) for i in range(len(group))]
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise self._missing(number, str(error)) from error
         raise self._missing(number, f"there is no {self.path.name} with this edit")
 
@@ -71,7 +71,7 @@ class FileArrayStore:
                     group = file.create_group(str(number))
                     for i, component in enumerate(components):
                         _write_component(group.create_group(str(i)), component)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise CurationError(
                 f"{part} must be writable: {error}. The edit was not made."
             ) from error

@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from napari_cnmf.model.curation import ArrayStore, EditedComponent, Journal
+from napari_cnmf.model.curation import ArrayStore, EditedComponent, Journal, mend_lines
 
 
 class ContinuedJournal:
-    """Lines that were saved, then those written since."""
+    """Lines that were saved, then those written since.
 
-    def __init__(self, saved: Sequence[dict[str, Any]], since: Journal) -> None:
-        self._saved = list(saved)
+    Parameters
+    ----------
+    saved
+        Lines inside a file, which never change.
+    since
+        The journal beside that file.
+    n_base
+        Number of the engine's components.
+    """
+
+    def __init__(self, saved: Sequence[dict[str, Any]], since: Journal, n_base: int) -> None:
+        # Made sound once for all, so that these lines always come out as they go in.
+        self._saved = mend_lines(saved, n_base).lines
         self._since = since
+
+    @property
+    def n_damaged(self) -> int:
+        return self._since.n_damaged
 
     def lines(self) -> Sequence[dict[str, Any]]:
         return [*self._saved, *self._since.lines()]
 
-    def require_current(self) -> None:
-        self._since.require_current()
+    def set_aside(self) -> str:
+        return self._since.set_aside()
+
+    def writing(self) -> AbstractContextManager[None]:
+        return self._since.writing()
 
     def append(self, line: dict[str, Any]) -> None:
         self._since.append(line)
+
+    def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        self._since.rewrite(lines[len(self._saved) :])
 
 
 class ContinuedArrays:

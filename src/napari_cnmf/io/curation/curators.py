@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_cnmf.errors import CurationError
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.journal import FileJournal
+from napari_cnmf.io.curation.looked_at import FileSeenIds
 from napari_cnmf.model.curation import Curation
 
 MAIN = "main journal"
@@ -58,6 +59,7 @@ def read_other(cur: Curation, other: str | Path) -> Curation:
             cur.original,
             journal=FileJournal(path),
             arrays=FileArrayStore(path.with_suffix(".h5")),
+            seen=FileSeenIds(path.with_suffix(".seen")),
             who=str(other) if str(other) in journals else path.stem,
             path=cur.path,
         )

@@ -2,118 +2,200 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from napari_cnmf._atomic import write_bytes
 from napari_cnmf.errors import CurationError
+from napari_cnmf.io.curation.lines import decode_lines, encode_line
+
+_MOST_BYTES = 256 * 2**20
+"""Size of a journal above which it is no journal; ten thousand edits take about two megabytes."""
+_LOCK_WAIT_S = 10.0
+_TAIL_BYTES = 512
+"""Bytes at the end of the file that tell whether another program has written."""
 
 
 class FileJournal:
     """``curation.jsonl``: made with the first edit, only ever appended to.
 
-    A line is written in one unbuffered write, so a crash loses at most the line being written;
-    such a torn last line is passed over when reading and closed off when writing on.
+    Every line carries a checksum. A line is written whole and flushed to the disk, or the file is
+    cut back to what it was: a full disk loses no edit that was accepted. What is damaged all the
+    same is passed over when reading. The first edit after that puts the intact lines in the place
+    of the damaged file, of which a copy lies beside it.
 
-    Two windows on one result: what another process appended since this one read is noticed at
-    the next edit, which is then refused instead of mixing two histories.
+    Two windows on one result: what another process appended since this one read is noticed under
+    a lock at the next edit, which is then refused instead of mixing two histories.
+
+    Attributes
+    ----------
+    n_damaged
+        Number of places that could not be read when the lines were read last.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known_size = 0
+        self.n_damaged = 0
+        self._known: tuple[int, bytes] = (0, b"")
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def lines(self) -> Sequence[dict[str, Any]]:
-        """All whole lines.
+        """Every line that is whole.
 
         Raises
         ------
         CurationError
-            When a line in the middle is not JSON: the file was damaged, not just cut short.
+            When the file is there and cannot be read.
         """
+        data = self._read()
+        self._known = len(data), data[-_TAIL_BYTES:]
+        lines, self.n_damaged = decode_lines(data)
+        return lines
+
+    def set_aside(self) -> str:
+        """Copy the file as it is beside itself, once for each content; says where."""
         try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        self._known_size = len(data)
-        parsed = []
-        raw_lines = data.split(b"\n")
-        for number, raw in enumerate(raw_lines, start=1):
-            if not raw.strip():
-                continue
-            try:
-                line = json.loads(raw)
-                if not isinstance(line, dict):
-                    raise ValueError("not an object")
-            except ValueError as error:
-                if number == len(raw_lines) or _is_torn(raw):
-                    continue
+            return f"The file as it was is kept as {self._keep_copy().name}."
+        except OSError as error:
+            return (
+                f"No copy could be made beside it ({error.strerror or error}), so it stays as it "
+                "is until an edit is made."
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other processes out, from here to the line that is written.
+
+        Raises
+        ------
+        CurationError
+            When another process has written since this one read, holds the lock, or when the
+            folder cannot be written.
+        """
+        if not self.path.parent.is_dir():  # the lock would make the folder again
+            raise self._not_writable(FileNotFoundError(errno.ENOENT, "its folder is gone"))
+        try:
+            self._lock.acquire(timeout=_LOCK_WAIT_S, poll_interval=0.01)
+        except Timeout as error:
+            raise CurationError(
+                f"Another program has been writing to {self.path} for {_LOCK_WAIT_S:.0f} s. "
+                "The edit was not made; try again."
+            ) from error
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            if self._tail() != self._known:
                 raise CurationError(
-                    f"Line {number} of {self.path} must be a JSON object, got {raw[:80]!r}. "
-                    "Restore the file from a backup, or remove that line."
-                ) from error
-            parsed.append(line)
-        return parsed
-
-    def require_current(self) -> None:
-        """Refuse to go on where another window or program has written since this one read.
-
-        Raises
-        ------
-        CurationError
-            When the file is another than the one that was read.
-        """
-        try:
-            size = self.path.stat().st_size
-        except FileNotFoundError:
-            size = 0
-        if size != self._known_size:
-            raise self._changed_elsewhere()
+                    f"{self.path} was changed by another window or program since it was read. "
+                    "Open the result again to go on from there."
+                )
+            yield
+        finally:
+            self._lock.release()
 
     def append(self, line: dict[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=False, allow_nan=False, default=_plain)
+        with self.writing():
+            size, tail = self._known
+            # A last line that was cut off, or saved by an editor, has no end of line.
+            text = (b"\n" if tail and not tail.endswith(b"\n") else b"") + encode_line(line)
+            try:
+                with self.path.open("ab", buffering=0) as file:
+                    try:
+                        _write_all(file.fileno(), text)
+                        os.fsync(file.fileno())
+                    except BaseException:
+                        with suppress(OSError):
+                            os.ftruncate(file.fileno(), size)
+                        self._known = self._tail()
+                        raise
+            except OSError as error:
+                raise self._not_writable(error) from error
+            if size == 0:
+                _flush_folder(self.path.parent)
+            self._known = size + len(text), (tail + text)[-_TAIL_BYTES:]
+
+    def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Replace a damaged file by these lines in one step, after a copy of it was made."""
+        with self.writing():
+            data = b"".join(encode_line(line) for line in lines)
+            try:
+                if self.path.exists():
+                    self._keep_copy()
+                write_bytes(self.path, data)
+            except OSError as error:
+                raise self._not_writable(error) from error
+            self._known = len(data), data[-_TAIL_BYTES:]
+            self.n_damaged = 0
+
+    def _keep_copy(self) -> Path:
+        """A copy of the file beside it, named by its content."""
+        data = self.path.read_bytes()
+        name = hashlib.blake2b(data, digest_size=4).hexdigest()
+        copy = self.path.with_name(f"{self.path.name}.damaged-{name}")
+        if not copy.exists():
+            write_bytes(copy, data)
+        return copy
+
+    def _read(self) -> bytes:
         try:
-            with self.path.open("ab+", buffering=0) as file:
-                size = file.seek(0, 2)
-                if size != self._known_size:
-                    raise self._changed_elsewhere()
-                if size:
-                    file.seek(-1, 2)
-                    if file.read(1) != b"\n":
-                        text = "\n" + text
-                file.write(text.encode() + b"\n")
-                self._known_size = file.seek(0, 2)
+            found = self.path.stat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_BYTES:
+                raise CurationError(
+                    f"The journal {self.path} must be a text file of at most "
+                    f"{_MOST_BYTES >> 20} MB, got {found.st_size} bytes that are none. "
+                    "Move it elsewhere, or put the right file in its place."
+                )
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
         except OSError as error:
             raise CurationError(
-                f"The journal {self.path} must be writable: {error.strerror or error}. "
-                "The edit was not made; free space or check the permissions, then try again."
+                f"The journal {self.path} must be readable: {error.strerror or error}. "
+                "Check the permissions of the file."
             ) from error
 
-    def _changed_elsewhere(self) -> CurationError:
+    def _tail(self) -> tuple[int, bytes]:
+        """Size of the file and its last bytes, which tell whether it is the one that was read."""
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _TAIL_BYTES))
+                return size, file.read(_TAIL_BYTES)
+        except FileNotFoundError:
+            return 0, b""
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> CurationError:
         return CurationError(
-            f"{self.path} was changed by another window or program since it was read. "
-            "Open the result again to go on from there."
+            f"The journal {self.path} must be writable: {error.strerror or error}. "
+            "The edit was not made; free space or check the permissions, then try again."
         )
 
 
-def _is_torn(raw: bytes) -> bool:
-    """Whether a line is the beginning of an object: a write that was cut off, wherever it was."""
-    depth, is_text, is_escaped = 0, False, False
-    for character in raw.decode(errors="replace").strip():
-        if is_text:
-            is_text = is_escaped or character != '"'
-            is_escaped = not is_escaped and character == "\\"
-        elif character == '"':
-            is_text = True
-        elif character in "{[":
-            depth += 1
-        elif character in "}]":
-            depth -= 1
-    return raw.lstrip().startswith(b"{") and (is_text or depth > 0)
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte: a disk that fills up takes a part, and refuses only the rest."""
+    left = memoryview(data)
+    while left:
+        n_written = os.write(descriptor, left)
+        if n_written == 0:
+            raise OSError("the disk takes no more bytes")
+        left = left[n_written:]
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in a journal")
+def _flush_folder(folder: Path) -> None:
+    """Make the name of a new file last; Windows has no such call, and needs none."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

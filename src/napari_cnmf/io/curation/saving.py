@@ -84,6 +84,7 @@ def _pack(cur: Curation) -> dict[str, Any]:
         "digest": digest_of(lines),
         "journal": lines,
         "accepted": cur.accepted,
+        "seen": cur.ids[cur.seen].tolist(),
         "edits": {
             f"edit{number}": {f"component{i}": _as_mapping(c) for i, c in enumerate(components)}
             for number, components in made.items()
@@ -100,7 +101,7 @@ def _original(cur: Curation) -> dict[str, Any]:
     verdict = {"quality": original.params.get("quality", {})}
     if original.accepted is not None:
         verdict["engine_accepted"] = original.accepted
-    if cur.components is original:
+    if not cur.has_shape_edits:
         return {"is_whole": False, **verdict}
     values = {
         f.name: getattr(original, f.name)
@@ -143,12 +144,15 @@ class SavedCuration:
         The components that edits made, by edit number.
     digest
         Tells this journal from any other.
+    seen
+        Ids that were looked at.
     """
 
     original: Components
     lines: list[dict[str, Any]]
     arrays: dict[int, list[EditedComponent]]
     digest: str
+    seen: frozenset[int] = frozenset()
 
 
 def unpack(components: Components, state: Mapping[str, Any]) -> SavedCuration | None:
@@ -179,7 +183,8 @@ def unpack(components: Components, state: Mapping[str, Any]) -> SavedCuration | 
         for name, made in (packed.get("edits") or {}).items()
     }
     original = _restored(components, packed["original"])
-    return SavedCuration(original, list(packed["journal"]), arrays, str(packed["digest"]))
+    seen = frozenset(int(i) for i in packed.get("seen") or ())
+    return SavedCuration(original, list(packed["journal"]), arrays, str(packed["digest"]), seen)
 
 
 def _restored(components: Components, stored: Mapping[str, Any]) -> Components:

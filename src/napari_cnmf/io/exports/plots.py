@@ -80,7 +80,7 @@ def raster_figure(chosen: Selected) -> Figure:
     traces = chosen.traces[kind]
     times = chosen.times_s
     end = chosen.components.n_frames if times is None else chosen.components.n_frames * _step(times)
-    limit = float(np.nanpercentile(traces, 99)) if traces.size else 1.0
+    limit = float(np.nanpercentile(traces, 99)) if np.isfinite(traces).any() else 1.0
     shown = above.imshow(
         traces if traces.size else np.zeros((1, 1)),
         aspect="auto", interpolation="nearest", cmap="viridis", vmin=0, vmax=max(limit, 1e-9),

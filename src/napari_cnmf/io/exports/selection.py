@@ -70,7 +70,7 @@ class Selected:
         if components.YrA is not None:
             found["raw"] = components.C + components.YrA
         found["denoised"] = components.C
-        found["dff" if self.has_dff else "detrended"] = compute_dff(components)
+        found["dff" if self.has_dff else "detrended"] = compute_dff(components, names=self.ids)
         if components.S is not None:
             found["spikes"] = components.S
         return {name: np.asarray(traces, np.float32) for name, traces in found.items()}

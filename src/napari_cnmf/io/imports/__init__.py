@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.curation import MovieEstimator, journal_paths, save_curated
+from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths, save_curated
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.continued import ContinuedJournal
 from napari_cnmf.io.curation.journal import FileJournal
@@ -82,11 +82,12 @@ def open_import(
     journal: Journal = FileJournal(lines_path)
     lines = found.journal_lines()
     if lines:
-        journal = ContinuedJournal(lines, journal)
+        journal = ContinuedJournal(lines, journal, found.components.n_components)
     return Curation(
         found.components,
         journal=journal,
         arrays=FileArrayStore(arrays_path),
+        seen=FileSeenIds(lines_path.with_suffix(".seen")),
         estimator=MovieEstimator(open_movie),
         who=curator,
         path=found.path,

@@ -4,8 +4,9 @@ from napari_cnmf.model.curation.comparing import Comparison, Difference
 from napari_cnmf.model.curation.curation import Curation
 from napari_cnmf.model.curation.edits import Decision, Edit, EditKind
 from napari_cnmf.model.curation.estimator import Estimator
+from napari_cnmf.model.curation.mending import mend_lines
 from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
-from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journal
+from napari_cnmf.model.curation.stored import ArrayStore, EditedComponent, Journal, SeenIds
 from napari_cnmf.model.curation.suggestions import MergeSuggestion
 
 __all__ = [
@@ -21,5 +22,7 @@ __all__ = [
     "Journal",
     "MergeSuggestion",
     "PreparedEdit",
+    "SeenIds",
     "ShapeEdits",
+    "mend_lines",
 ]

@@ -13,6 +13,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation.edits import EditKind
 from napari_cnmf.model.curation.estimator import Estimator
 from napari_cnmf.model.curation.stored import EditedComponent
+from napari_cnmf.model.ids import Ids, as_id, as_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +53,14 @@ class ShapeEdits:
         self._ids = ids
         self._estimator = estimator
 
-    def merge(self, ids: Sequence[int]) -> PreparedEdit:
+    def merge(self, ids: Ids) -> PreparedEdit:
         """One component of several."""
-        if len(set(ids)) < 2:
-            raise CurationError(f"A merge needs two components or more, got {list(ids)}.")
-        rows = np.asarray([self._row_of(i) for i in ids], dtype=np.intp)
+        listed = as_ids(ids, self._ids)
+        if len(listed) < 2:
+            raise CurationError(f"A merge needs two components or more, got {listed}.")
+        rows = np.searchsorted(self._ids, listed)
         merged = self._ready().merge(self._components, rows)
-        return PreparedEdit(EditKind.MERGE, tuple(ids), (merged,))
+        return PreparedEdit(EditKind.MERGE, tuple(listed), (merged,))
 
     def split(self, id_: int, parts: Sequence[NDArray[np.int64]] | None = None) -> PreparedEdit:
         """Several components of one: by time course, or by the pixels of ``parts``."""
@@ -66,7 +68,7 @@ class ShapeEdits:
         for part in parts or ():
             self._require_pixels(part)
         made = self._ready().split(self._components, row, parts)
-        return PreparedEdit(EditKind.SPLIT, (id_,), tuple(made))
+        return PreparedEdit(EditKind.SPLIT, (int(id_),), tuple(made))
 
     def add(self, pixels: NDArray[np.int64]) -> PreparedEdit:
         """A new component inside the drawn C-order ``pixels``."""
@@ -101,16 +103,10 @@ class ShapeEdits:
         row = self._row_of(id_)
         self._require_pixels(pixels)
         redrawn = self._ready().redraw(self._components, row, pixels)
-        return PreparedEdit(EditKind.REDRAW, (id_,), (redrawn,))
+        return PreparedEdit(EditKind.REDRAW, (int(id_),), (redrawn,))
 
     def _row_of(self, id_: int) -> int:
-        row = int(np.searchsorted(self._ids, id_))
-        if row >= self._ids.size or self._ids[row] != id_:
-            raise CurationError(
-                f"There is no component {id_} in this result. "
-                "It was never there, or was deleted, merged or split: see the history."
-            )
-        return row
+        return int(np.searchsorted(self._ids, as_id(id_, self._ids)))
 
     def _ready(self) -> Estimator:
         if self._estimator is None:
@@ -122,7 +118,12 @@ class ShapeEdits:
 
     def _require_pixels(self, pixels: NDArray[np.int64]) -> None:
         n_pixels = self._components.n_pixels
-        if pixels.size == 0 or pixels.min() < 0 or pixels.max() >= n_pixels:
+        if np.asarray(pixels).dtype.kind not in "iu" and np.size(pixels):
+            raise CurationError(
+                "Pixels must be whole numbers, C-order indices into the field, got "
+                f"{np.asarray(pixels).dtype}. Of a boolean image take np.flatnonzero(image)."
+            )
+        if np.size(pixels) == 0 or np.min(pixels) < 0 or np.max(pixels) >= n_pixels:
             raise CurationError(
                 "A drawn component must cover at least one pixel of the field. "
                 "Draw it inside the image, with an outline that does not cross itself."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import CurationError
+from napari_cnmf.errors import CurationError, ParameterError
 from napari_cnmf.model.curation.edits import DECISION_OF_EDIT, Decision, Edit, EditKind
 from napari_cnmf.model.curation.stored import EditedComponent
+from napari_cnmf.params import QualityParams
 
 TakeBack = Callable[[], None]
 """Restores what one edit changed."""
@@ -62,25 +64,6 @@ class CuratedState:
         """For each id that is there: the engine's row, or the edited component."""
         return [self.edited.get(int(i), int(i)) for i in self.ids]
 
-    def require(self, ids: Sequence[int]) -> NDArray[np.intp]:
-        """The ids as an array.
-
-        Raises
-        ------
-        CurationError
-            When one of them is not there.
-        """
-        index = np.asarray(ids, dtype=np.intp)
-        alive = self.alive
-        inside = (index >= 0) & (index < self.n_ids)
-        bad = index[~inside | ~alive[np.where(inside, index, 0)]] if self.n_ids else index
-        if bad.size:
-            raise CurationError(
-                f"There is no component {', '.join(map(str, bad.tolist()))} in this result. "
-                "It was never there, or was deleted, merged or split: see the history."
-            )
-        return index
-
     def apply(self, edit: Edit, arrays: Sequence[EditedComponent] = ()) -> TakeBack:
         """Make an edit; returns what takes it back.
 
@@ -89,8 +72,13 @@ class CuratedState:
         arrays
             The components it made, in the order of ``edit.new_ids`` (of ``edit.ids`` for a
             redrawn one).
+
+        Notes
+        -----
+        Ids that are not there are passed over: the edit that made them was lost.
         """
-        index = np.asarray(edit.ids, dtype=np.intp)
+        ids = [i for i in edit.ids if 0 <= i < self.n_ids]
+        index = np.asarray(ids, dtype=np.intp)
         match edit.kind:
             case EditKind.ACCEPT | EditKind.REJECT | EditKind.UNSURE | EditKind.AUTO:
                 return self._assign(self.decisions, index, DECISION_OF_EDIT[edit.kind])
@@ -101,13 +89,16 @@ class CuratedState:
             case EditKind.SET_THRESHOLDS:
                 return self._set_thresholds(edit.value)
             case EditKind.TAG | EditKind.UNTAG:
-                return self._tag(edit.ids, str(edit.value), edit.kind is EditKind.TAG)
+                return self._tag(ids, str(edit.value), edit.kind is EditKind.TAG)
             case EditKind.NOTE:
-                return self._update(self.notes, dict.fromkeys(edit.ids, str(edit.value)))
+                return self._update(self.notes, dict.fromkeys(ids, str(edit.value)))
             case EditKind.REDRAW:
-                return self._update(self.edited, dict(zip(edit.ids, arrays, strict=True)))
+                redrawn = dict(zip(edit.ids, arrays, strict=True))
+                return self._update(self.edited, {i: redrawn[i] for i in ids})
             case EditKind.MERGE | EditKind.SPLIT | EditKind.ADD:
-                return self._replace(edit, arrays)
+                return self._replace(edit, index, arrays)
+            case _:  # an edit that is lost, or one that only a newer version knows
+                return lambda: None
 
     @staticmethod
     def _assign(values: NDArray[Any], index: NDArray[np.intp], value: Any) -> TakeBack:
@@ -135,12 +126,30 @@ class CuratedState:
 
     def _set_thresholds(self, values: dict[str, Any]) -> TakeBack:
         before = dict(self.thresholds)
-        self.thresholds = before | values
+        self.thresholds = before | usable_thresholds(values)
 
         def take_back() -> None:
             self.thresholds = before
 
         return take_back
+
+    def merged_decision(self, ids: Sequence[int]) -> Decision:
+        """The decision of the component that is merged from ``ids``.
+
+        What was decided by hand goes on, and a merge never accepts what was rejected by hand:
+        one rejected parent rejects, else one unsure parent leaves it unsure, else one accepted
+        parent accepts. Where nothing was decided by hand the thresholds decide.
+        """
+        made = {Decision(int(d)) for d in self.decisions[np.asarray(ids, dtype=np.intp)]}
+        order = (Decision.REJECTED, Decision.UNSURE, Decision.ACCEPTED)
+        return next((decision for decision in order if decision in made), Decision.AUTO)
+
+    def _decision_of_children(self, edit: Edit, parents: NDArray[np.intp]) -> int:
+        if isinstance(edit.value, dict) and edit.value.get("decision") in _DECISION_NAMES:
+            return int(_DECISION_NAMES[edit.value["decision"]])
+        # Merges of earlier versions say no decision; a journal goes on to mean what it meant.
+        agreed = {int(d) for d in self.decisions[parents]}
+        return agreed.pop() if len(agreed) == 1 else int(Decision.AUTO)
 
     def _tag(self, ids: Sequence[int], tag: str, add: bool) -> TakeBack:
         changes = {}
@@ -149,8 +158,10 @@ class CuratedState:
             changes[i] = has | {tag} if add else has - {tag}
         return self._update(self.tags, changes)
 
-    def _replace(self, edit: Edit, arrays: Sequence[EditedComponent]) -> TakeBack:
-        """Merge, split and add: parents go, children come with what the parents agreed on."""
+    def _replace(
+        self, edit: Edit, parents: NDArray[np.intp], arrays: Sequence[EditedComponent]
+    ) -> TakeBack:
+        """Merge, split and add: parents go, children come with tags and notes of the parents."""
         if min(edit.new_ids, default=self.n_ids) < self.n_ids:
             raise CurationError(
                 f"New components must have new ids, got {edit.new_ids} with {self.n_ids} taken."
@@ -158,10 +169,8 @@ class CuratedState:
         before = (self.decisions, self.deleted, self.replaced)
         n_before = self.n_ids
         children = np.asarray(edit.new_ids, dtype=np.intp)
-        parents = np.asarray(edit.ids, dtype=np.intp)
-        grow = int(children.max(initial=-1)) + 1 - n_before
-        agreed = {int(d) for d in self.decisions[parents]}
-        decision = agreed.pop() if len(agreed) == 1 else int(Decision.AUTO)
+        grow = int(children.max(initial=n_before - 1)) + 1 - n_before
+        decision = self._decision_of_children(edit, parents)
         self.decisions = _grown(self.decisions, grow, decision)
         self.deleted = _grown(self.deleted, grow, False)
         # ids between that another branch of the history uses are not there in this one
@@ -182,6 +191,24 @@ class CuratedState:
             self.decisions, self.deleted, self.replaced = before
 
         return take_back
+
+
+_DECISION_NAMES = {decision.name.lower(): decision for decision in Decision}
+
+
+def usable_thresholds(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those thresholds that this version knows, with values that it can judge by."""
+    usable = {}
+    for name, value in values.items():
+        if name not in QualityParams.model_fields:
+            continue
+        try:
+            checked = getattr(QualityParams.model_validate({name: value}), name)
+        except ParameterError:
+            continue
+        if not isinstance(checked, float) or math.isfinite(checked):
+            usable[name] = checked
+    return usable
 
 
 def _grown(values: NDArray[Any], by: int, fill: Any) -> NDArray[Any]:

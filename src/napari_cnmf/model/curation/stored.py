@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -47,6 +48,19 @@ class EditedComponent:
     ecc: float = np.nan
     component_class: str = "soma"
 
+    def fits(self, n_pixels: int, n_frames: int) -> bool:
+        """Whether it can stand among the components of a field and a recording of this size."""
+        traces = [trace for trace in (self.C, self.S, self.YrA) if trace is not None]
+        return (
+            self.pixels.ndim == 1
+            and np.issubdtype(self.pixels.dtype, np.integer)
+            and self.pixels.shape == self.weights.shape
+            and bool(np.all((self.pixels >= 0) & (self.pixels < n_pixels)))
+            and all(t.shape == (n_frames,) and t.dtype.kind in "fiu" for t in traces)
+            and self.weights.dtype.kind in "fiu"
+            and (self.g is None or (self.g.ndim == 1 and self.g.dtype.kind in "fiu"))
+        )
+
     def array_fields(self) -> dict[str, NDArray[Any]]:
         """The arrays that are there, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -61,14 +75,39 @@ class EditedComponent:
 class Journal(Protocol):
     """An append-only list of lines, each a JSON object."""
 
-    def lines(self) -> Sequence[dict[str, Any]]: ...
+    @property
+    def n_damaged(self) -> int:
+        """Number of places that could not be read when the lines were read last."""
+        ...
 
-    def require_current(self) -> None:
-        """Raise ``CurationError`` where somebody else has appended since the lines were read."""
+    def lines(self) -> Sequence[dict[str, Any]]:
+        """Every line that is whole, in the order written."""
+        ...
+
+    def set_aside(self) -> str:
+        """Copy a damaged journal beside itself; says where the copy is, or why there is none."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keep other writers out; raises ``CurationError`` where they wrote since the reading."""
         ...
 
     def append(self, line: dict[str, Any]) -> None:
-        """Write one line so that a crash right after it does not lose it."""
+        """Write one line so that a crash right after it does not lose it, or nothing at all."""
+        ...
+
+    def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Put these lines in the place of a damaged journal, of which a copy is kept."""
+        ...
+
+
+class SeenIds(Protocol):
+    """Ids of components that a curator has looked at. No edit, and no part of the journal."""
+
+    def read(self) -> set[int]: ...
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Remember more ids. Never raises because another window remembers some, too."""
         ...
 
 
@@ -83,17 +122,39 @@ class ArrayStore(Protocol):
 class MemoryJournal:
     """A journal that ends with the process."""
 
+    n_damaged = 0
+
     def __init__(self) -> None:
         self._lines: list[dict[str, Any]] = []
 
     def lines(self) -> Sequence[dict[str, Any]]:
         return list(self._lines)
 
-    def require_current(self) -> None:
+    def set_aside(self) -> str:
+        return "It is kept in memory alone."
+
+    def writing(self) -> AbstractContextManager[None]:
         """Nobody else can write here."""
+        return nullcontext()
 
     def append(self, line: dict[str, Any]) -> None:
         self._lines.append(line)
+
+    def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        self._lines = list(lines)
+
+
+class MemorySeenIds:
+    """Ids that are forgotten when the process ends."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+
+    def read(self) -> set[int]:
+        return set(self._ids)
+
+    def add(self, ids: Sequence[int]) -> None:
+        self._ids.update(ids)
 
 
 class MemoryArrayStore:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from napari_cnmf.errors import CurationError
+from napari_cnmf.model.ids import Ids, as_id, as_ids, whole_numbers
 
 MatchEdit = Mapping[str, Any]
 """``{"edit": "accept" | "unlink" | "link", ...}``, as it is saved."""
@@ -96,13 +99,18 @@ class SessionMatches:
         name = self.sessions[session] if 0 <= session < len(self.sessions) else session
         raise CurationError(f"There is no component {component} in {name}.")
 
-    def accept(self, cells: Sequence[int]) -> None:
-        """Say that these are right."""
-        self._commit({"edit": "accept", "cells": [int(cell) for cell in cells]})
+    def accept(self, cells: Ids) -> None:
+        """Say that these cells are right: by their numbers, or by a mask over :attr:`cells`."""
+        listed = as_ids(cells, np.asarray(list(self.cells), dtype=np.intp), what="cell")
+        self._commit({"edit": "accept", "cells": listed})
 
     def unlink(self, cell: int, session: int) -> int:
         """Make a cell of its own of a component; returns its number."""
-        self._commit({"edit": "unlink", "cell": int(cell), "session": int(session)})
+        sessions = np.arange(len(self.sessions))
+        number = as_id(cell, np.asarray(list(self.cells), dtype=np.intp), what="cell")
+        self._commit(
+            {"edit": "unlink", "cell": number, "session": as_id(session, sessions, what="session")}
+        )
         return len(self._cells) - 1
 
     def link(self, components: Mapping[int, int]) -> int:
@@ -111,8 +119,13 @@ class SessionMatches:
         They leave the cells they were in. Whatever stood in their place in the cell of the first
         one becomes a cell of its own.
         """
-        plain = {str(int(session)): int(id_) for session, id_ in components.items()}
-        first = next(iter(components.items()), None)
+        sessions = np.arange(len(self.sessions))
+        whole = {
+            as_id(session, sessions, what="session"): whole_numbers(id_)[0]
+            for session, id_ in components.items()
+        }
+        plain = {str(session): id_ for session, id_ in whole.items()}
+        first = next(iter(whole.items()), None)
         self._commit({"edit": "link", "components": plain})
         assert first is not None  # an empty link is refused
         return self.cell_of(*first)

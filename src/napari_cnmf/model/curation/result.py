@@ -1,0 +1,354 @@
+"""What stands now of a curated result: components, verdicts, tables and pictures."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
+from napari_cnmf.model.curation.edits import Decision, Edit
+from napari_cnmf.model.curation.estimator import Estimator
+from napari_cnmf.model.curation.log import EditLog
+from napari_cnmf.model.curation.stored import (
+    ArrayStore,
+    Journal,
+    MemoryArrayStore,
+    MemoryJournal,
+    SeenIds,
+    assemble,
+)
+from napari_cnmf.model.dff import compute_dff
+from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, is_scored, passes_thresholds
+from napari_cnmf.model.ids import Ids, as_id, as_ids
+from napari_cnmf.params import CNMFParams, QualityParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+_logger = logging.getLogger(__name__)
+
+
+class CuratedResult:
+    """The engine's components, frozen, as the edits of a journal show them.
+
+    Parameters
+    ----------
+    original
+        What the engine found; never changed.
+    journal, arrays
+        Where edits and their arrays are kept; in memory by default.
+    seen
+        Where the ids are kept that were looked at; in memory by default.
+    estimator
+        Re-estimates merged, split and drawn components; without one those edits are refused.
+    who
+        The curator, as written into each edit.
+    path
+        The file that the result was read from, which is never written to.
+    journal_name
+        Whose journal it is, where there are several beside one result.
+    """
+
+    def __init__(
+        self,
+        original: Components,
+        *,
+        journal: Journal | None = None,
+        arrays: ArrayStore | None = None,
+        seen: SeenIds | None = None,
+        estimator: Estimator | None = None,
+        who: str | None = None,
+        path: Path | None = None,
+        journal_name: str = "",
+    ) -> None:
+        self.original = original
+        self.path = path
+        self.journal_name = journal_name
+        self.estimator = estimator
+        self.who = who if who is not None else _user_name()
+        self.base_quality = _quality_of(original)
+        self.accepted_classes = ACCEPTED_CLASSES
+        self._log = EditLog(
+            original,
+            journal if journal is not None else MemoryJournal(),
+            arrays if arrays is not None else MemoryArrayStore(),
+            self.who,
+            seen,
+        )
+        self._tree, self._state = self._log.tree, self._log.state
+        self._assembled: tuple[int, Components] | None = None
+        self._judged: tuple[int, NDArray[np.bool_]] | None = None
+        self._curated: tuple[int, Components] | None = None
+        if self.journal_problem:
+            _logger.warning("%s", self.journal_problem)
+
+    @property
+    def ids(self) -> NDArray[np.intp]:
+        """Ids of the components, ascending, ``(n_components,)``."""
+        return self._state.ids
+
+    @property
+    def shape_version(self) -> int:
+        """Another number whenever :attr:`components` or :attr:`ids` are others."""
+        return self._log.shape_version
+
+    @property
+    def components(self) -> Components:
+        """The components as curated so far; row ``i`` has id ``ids[i]``.
+
+        Their ``accepted`` is that of the curation. What the engine decided is
+        :attr:`engine_accepted`.
+        """
+        if self._curated is None or self._curated[0] != self._log.version:
+            shapes, accepted = self._shapes, self.accepted
+            same = shapes.accepted is not None and np.array_equal(shapes.accepted, accepted)
+            untouched = shapes.accepted is None and not self.history
+            curated = shapes if same or untouched else shapes.with_accepted(accepted)
+            self._curated = self._log.version, curated
+        return self._curated[1]
+
+    @property
+    def _shapes(self) -> Components:
+        """The components as curated so far with the verdict of the engine."""
+        version = self.shape_version
+        if self._assembled is None or self._assembled[0] != version:
+            self._assembled = version, assemble(self.original, self._state.rows())
+        return self._assembled[1]
+
+    @property
+    def has_shape_edits(self) -> bool:
+        """Whether other components are there than the engine found."""
+        return self._shapes is not self.original
+
+    @property
+    def engine_accepted(self) -> NDArray[np.bool_]:
+        """What the engine accepted, ``(n_components,)``, whatever was decided since.
+
+        A component that was merged, split or drawn since counts as accepted, and so does every
+        component of a result that was never evaluated. Choose between variants of an analysis by
+        this one: it does not change when a result is curated.
+        """
+        verdict = self._shapes.accepted
+        return np.ones(self.ids.size, dtype=bool) if verdict is None else verdict
+
+    @property
+    def journal_problem(self) -> str:
+        """One sentence on what of the journal is damaged; empty where it is whole."""
+        return self._log.problem
+
+    @property
+    def decisions(self) -> NDArray[np.uint8]:
+        """``Decision`` of each component, ``(n_components,)``."""
+        return self._state.decisions[self.ids]
+
+    @property
+    def quality(self) -> QualityParams:
+        """The thresholds that stand: the engine's, and what was set since."""
+        return QualityParams.model_validate(self.base_quality.model_dump() | self._state.thresholds)
+
+    @property
+    def auto_accepted(self) -> NDArray[np.bool_]:
+        """What the thresholds alone accept, ``(n_components,)``."""
+        version = self._log.verdict_version
+        if self._judged is None or self._judged[0] != version:
+            self._judged = version, self.preview_thresholds()
+        return self._judged[1]
+
+    @property
+    def accepted(self) -> NDArray[np.bool_]:
+        """Accepted components, ``(n_components,)``: by hand, or by the thresholds where undecided.
+
+        ``UNSURE`` keeps the side that the thresholds give it.
+        """
+        return self.resolve(self.auto_accepted)
+
+    def resolve(self, auto: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """``auto`` with the decisions by hand on top."""
+        decisions = self.decisions
+        by_hand = decisions == Decision.ACCEPTED
+        return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
+
+    def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
+        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed."""
+        quality = QualityParams.model_validate(self.quality.model_dump() | thresholds)
+        components = self._shapes
+        verdict = components.accepted
+        passed = passes_thresholds(components, quality, self.accepted_classes)
+        if verdict is None:
+            return passed
+        if quality == self.base_quality and components is self.original:
+            return verdict
+        # What was never scored cannot be judged: it keeps the verdict that it came with.
+        return np.where(is_scored(components, quality), passed, verdict)
+
+    def tags(self, id_: int) -> frozenset[str]:
+        """Tags of one component, also of one that was deleted."""
+        return self._state.tags.get(self._known_id(id_), frozenset())
+
+    def note_of(self, id_: int) -> str:
+        """The note of one component, also of one that was deleted."""
+        return self._state.notes.get(self._known_id(id_), "")
+
+    def _known_id(self, id_: int) -> int:
+        n_ids = self._state.n_ids
+        return id_ if type(id_) is int and 0 <= id_ < n_ids else as_id(id_, np.arange(n_ids))
+
+    def words(self) -> dict[int, str]:
+        """Tags and note of each component that has any, by id."""
+        state = self._state
+        return {
+            i: " ".join((*sorted(state.tags.get(i, ())), state.notes.get(i, "")))
+            for i in sorted({*state.tags, *state.notes})
+        }
+
+    @property
+    def all_tags(self) -> list[str]:
+        """Tags in use, in alphabetical order."""
+        return sorted({tag for tags in self._state.tags.values() for tag in tags})
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """What the curator has looked at, ``(n_components,)``; no undo changes it."""
+        return np.isin(self.ids, list(self._log.seen))
+
+    def contours(
+        self, ids: Ids | None = None, *, level: float = CONTOUR_LEVEL
+    ) -> dict[int, list[NDArray[np.float64]]]:
+        """Closed contours by id, of all components by default.
+
+        Parameters
+        ----------
+        level
+            Fraction of a footprint's maximum the contour runs at.
+
+        Returns
+        -------
+        dict
+            Vertices ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), in pixels whose centres are
+            integers.
+        """
+        A, dims = self._shapes.A, self._shapes.dims
+        rows = self.rows_of(ids)
+        wanted = self.ids[rows].tolist()
+        return {
+            i: contours(A, row, dims, level=level)
+            for i, row in zip(wanted, rows.tolist(), strict=True)
+        }
+
+    def dff(
+        self,
+        ids: Ids | None = None,
+        *,
+        percentile: float = 8.0,
+        window: int = 500,
+        offset: float = 0.0,
+    ) -> NDArray[np.float32]:
+        """dF/F of the curated components, ``(n, n_frames)``, of all components by default.
+
+        Components without a baseline to divide by are NaN, and a warning names them.
+
+        Parameters
+        ----------
+        percentile, window, offset
+            See :func:`napari_cnmf.model.dff.compute_dff`; ``offset`` is the value of a pixel
+            without light.
+        """
+        return compute_dff(
+            self._shapes,
+            self.rows_of(ids),
+            percentile=percentile,
+            window=window,
+            offset=offset,
+            names=self.ids,
+        )
+
+    def take(self, ids: Ids) -> Components:
+        """The curated components with these ids alone, in the order given."""
+        return self.components.take(self.rows_of(ids))
+
+    def row_of(self, id_: int) -> int:
+        """The row of :attr:`components` that has this id."""
+        return int(self.rows_of(as_id(id_, self.ids))[0])
+
+    def rows_of(self, ids: Ids | None) -> NDArray[np.intp]:
+        """The rows of :attr:`components` that have these ids, in the order given; all by default.
+
+        Raises
+        ------
+        CurationError
+            When something is no id, or is not there.
+        """
+        if ids is None:
+            return np.arange(self.ids.size)
+        return np.searchsorted(self.ids, as_ids(ids, self.ids))
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """A pandas table with one row a component, indexed by id; see :func:`as_table`."""
+        from napari_cnmf.model.curation.table import as_table
+
+        return as_table(self)
+
+    # -- pictures
+
+    def plot_contours(
+        self, ids: Ids | None = None, *, ax: Axes | None = None, image: str | None = None
+    ) -> Axes:
+        """Contours on a summary image, accepted ones green; see :func:`plot_contours`."""
+        from napari_cnmf.model.pictures import plot_contours
+
+        return plot_contours(self, ids, ax=ax, image=image)
+
+    def plot_traces(
+        self, ids: Ids | None = None, *, kind: str = "raw", ax: Axes | None = None
+    ) -> Axes:
+        """Traces above each other; see :func:`plot_traces`."""
+        from napari_cnmf.model.pictures import plot_traces
+
+        return plot_traces(self, ids, kind=kind, ax=ax)
+
+    def plot_raster(
+        self, ids: Ids | None = None, *, kind: str = "denoised", ax: Axes | None = None
+    ) -> Axes:
+        """Traces as rows of an image; see :func:`plot_raster`."""
+        from napari_cnmf.model.pictures import plot_raster
+
+        return plot_raster(self, ids, kind=kind, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from napari_cnmf.model.pictures import curation_html
+
+        return curation_html(self)
+
+    # -- history
+
+    @property
+    def history(self) -> list[Edit]:
+        """All edits ever made, in the order made, those undone included."""
+        return list(self._tree.edits.values())
+
+    @property
+    def applied(self) -> list[Edit]:
+        """The edits that lead from the engine's result to what stands now."""
+        return [self._tree.edits[n] for n in self._tree.path(self._tree.here)]
+
+
+def _quality_of(components: Components) -> QualityParams:
+    """The thresholds the engine ran with; CaImAn's defaults where the file does not say."""
+    stored = components.params.get("quality", {})
+    known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
+    return CNMFParams().replace(quality=known).quality
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

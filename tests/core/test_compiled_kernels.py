@@ -12,9 +12,9 @@ from pathlib import Path
 import napari_cnmf
 
 ASK = """
-from napari_cnmf.core import _jit
+from napari_cnmf.core.base import compiling
 from napari_cnmf.core.outer import outer
-print(outer(2.0), _jit.cache_folder().name)
+print(outer(2.0), compiling.cache_folder().name)
 """
 INNER = """
 from napari_cnmf.core.base.compiling import kernel

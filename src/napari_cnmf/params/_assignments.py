@@ -10,12 +10,15 @@ from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import unknown_name
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
 from napari_cnmf.params.groups import GROUPS
+from napari_cnmf.params.numbers import parse_number
 
 _WORDS: dict[str, Any] = {"none": None, "null": None, "true": True, "false": False}
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """``("init.gSig", [5, 5])`` of ``init.gSig=5,5``.
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Split ``init.gSig=5,5`` into ``("init.gSig", "5,5")``.
+
+    The value stays text: what a comma means depends on the parameter, whose model reads it.
 
     Raises
     ------
@@ -27,7 +30,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ParameterError(
             f"A setting must be NAME=VALUE, got {text!r}. Write for example init.gSig=5,5."
         )
-    return name.strip(), parse_value(value)
+    return name.strip(), value.strip()
 
 
 def parse_value(text: str) -> Any:
@@ -54,6 +57,8 @@ def place(name: str, value: Any) -> dict[str, Any]:
     ----------
     name
         ``group.key``, ``random_seed``, or a key alone: that sets every modelled group that has it.
+    value
+        A value, or the text that a person typed for one.
 
     Raises
     ------
@@ -64,16 +69,27 @@ def place(name: str, value: Any) -> dict[str, Any]:
         return {name: value}
     if name.startswith("extra."):
         group, _, key = name.removeprefix("extra.").partition(".")
-        return {"extra": {group: {key: value}}}
+        return {"extra": {group: {key: _passed_on(group, key, value)}}}
     group, dot, key = name.partition(".")
     if dot:
         if group not in CAIMAN_GROUPS:
             raise ParameterError(unknown_name(name, all_names()))
-        return {group: {key: value}}
+        return {group: {key: _passed_on(group, key, value)}}
     homes = homes_of(name)
     if not homes:
         raise ParameterError(unknown_name(name, [*all_keys(), *all_names()]))
-    return {home: {name: value} for home in homes}
+    return {home: {name: _passed_on(home, name, value)} for home in homes}
+
+
+def _passed_on(group: str, key: str, value: Any) -> Any:
+    """Value of a key without a model, read by the kind of its default in CaImAn."""
+    if not isinstance(value, str) or (group in GROUPS and key in GROUPS[group].model_fields):
+        return value
+    default = PASSED_ON.get(group, {}).get(key)
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        number = parse_number(value, f"{group}.{key}")
+        return parse_value(value) if number is None else number
+    return parse_value(value)
 
 
 def homes_of(key: str) -> list[str]:

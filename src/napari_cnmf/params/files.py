@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ def _load_json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ParameterError(f"{what} must be JSON, got: {error}. Correct it there.") from error
+        raise ParameterError(
+            f"{what} must be JSON, got: {error}. Correct it there.{_comma_hint(text)}"
+        ) from error
 
 
 def _load_toml(text: str, what: str) -> Any:
@@ -135,4 +138,16 @@ def _load_toml(text: str, what: str) -> Any:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ParameterError(f"{what} must be TOML, got: {error}. Correct it there.") from error
+        raise ParameterError(
+            f"{what} must be TOML, got: {error}. Correct it there.{_comma_hint(text)}"
+        ) from error
+
+
+def _comma_hint(text: str) -> str:
+    """A sentence about the first number with a decimal comma, which neither format takes."""
+    found = re.search(r"[=:]\s*([+-]?\d+),(\d+)\s*(?:$|,\s*\"|[}\n])", text, re.MULTILINE)
+    if found is None:
+        return ""
+    whole, decimals = found.groups()
+    line = text.count("\n", 0, found.start(1)) + 1
+    return f" Line {line} has {whole},{decimals}: write {whole}.{decimals}."

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cnmf.io.movies import may_hold_several
+from napari_cnmf.ui._numbers import WholeBox
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
 _MOST = 32
@@ -32,7 +32,7 @@ class OpenWithRows(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.channel_box, self.number_box = QSpinBox(), QSpinBox()
+        self.channel_box, self.number_box = WholeBox(), WholeBox()
         self.channel_box.setRange(_UNSAID, _MOST - 1)
         self.channel_box.setSpecialValueText("auto")
         self.channel_box.setToolTip(

@@ -13,7 +13,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -70,12 +69,12 @@ class SessionsWidget(Dock):
         self.results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.rejected = QCheckBox("rejected too")
         self.rejected.setToolTip("Match rejected components too")
-        self.min_score = QDoubleSpinBox()
+        self.min_score = DecimalBox()
         self.min_score.setRange(0.05, 1.0)
         self.min_score.setSingleStep(0.05)
         self.min_score.setValue(0.5)
         self.min_score.setToolTip("Pairs with a lower score are different cells")
-        self.max_distance = QDoubleSpinBox()
+        self.max_distance = DecimalBox()
         self.max_distance.setRange(0.0, 500.0)
         self.max_distance.setSpecialValueText("auto")
         self.max_distance.setSuffix(" px")

@@ -53,7 +53,7 @@ def test_one_reading(text, value):
 
 @pytest.mark.parametrize("text", ["1,000", "30,015", "-2,500", "999,999", "٣٠,٠١٥"])
 def test_two_readings_are_refused_with_both(text):
-    with pytest.raises(ParameterError, match="two ways, as .* or as .*Write") as caught:
+    with pytest.raises(ParameterError, match=r"two ways, as .* or as .*Write") as caught:
         parse_number(text, "data.fr")
     assert text in str(caught.value)
     assert str(caught.value).startswith("data.fr")
@@ -65,7 +65,9 @@ def test_a_whole_number_with_three_decimals_is_a_thousand_or_one():
         parse_number("1.000", whole=True)
 
 
-@pytest.mark.parametrize("text", ["", " ", "x", "1,2,3", "1.2.3", "1 2", "0x10", "--1", "1e", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", " ", "x", "1,2,3", "1.2.3", "1 2", "0x10", "--1", "1e", "9" * 5000]
+)
 def test_what_is_no_number(text):
     assert parse_number(text) is None
     with pytest.raises(ParameterError, match="must be a number"):
@@ -77,9 +79,11 @@ def test_what_python_writes_is_read_and_its_german_twin_too(value):
     assert parse_number(repr(value)) == value
     german = repr(value).replace(".", ",")
     try:
-        assert parse_number(german) == value
-    except ParameterError as error:
-        assert "two ways" in str(error)
+        read = parse_number(german)
+    except ParameterError:  # such as 1,125
+        assert len(german.partition(",")[2]) == 3
+        return
+    assert read == value
 
 
 @given(st.text())
@@ -197,7 +201,12 @@ def test_values_in_one_line(name, text, parts):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("merging.merge_thr", "0,7"), ("init.min_pnr", "5,10"), ("init.K", "1,000"), ("data.fr", "1,000.5, 2")],
+    [
+        ("merging.merge_thr", "0,7"),
+        ("init.min_pnr", "5,10"),
+        ("init.K", "1,000"),
+        ("data.fr", "1,000.5, 2"),
+    ],
 )
 def test_values_whose_commas_are_unclear_are_refused(name, text):
     with pytest.raises(ParameterError, match="semicolons"):

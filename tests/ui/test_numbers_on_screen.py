@@ -41,7 +41,8 @@ def type_into(widget: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("2.5", 2.5), ("2,5", 2.5), ("0.85", 0.85), ("0,855", 0.855), ("٢٫٥", 2.5), ("1e1", 10)]
+    ("text", "value"),
+    [("2.5", 2.5), ("2,5", 2.5), ("0.85", 0.85), ("0,855", 0.855), ("٢٫٥", 2.5), ("1e1", 10)],
 )
 def test_a_box_takes_point_and_comma(desktop: str, qtbot: Any, text: str, value: float) -> None:
     box = DecimalBox()

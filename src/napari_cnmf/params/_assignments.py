@@ -7,8 +7,7 @@ from typing import Any
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import unknown_name
-from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
+from napari_cnmf.params.caiman_keys import PASSED_ON, SET_BY_ENGINE
 from napari_cnmf.params.groups import GROUPS
 from napari_cnmf.params.numbers import parse_number
 
@@ -50,38 +49,7 @@ def parse_value(text: str) -> Any:
     return text
 
 
-def place(name: str, value: Any) -> dict[str, Any]:
-    """The nested change that ``name`` stands for.
-
-    Parameters
-    ----------
-    name
-        ``group.key``, ``random_seed``, or a key alone: that sets every modelled group that has it.
-    value
-        A value, or the text that a person typed for one.
-
-    Raises
-    ------
-    ParameterError
-        For a name that nobody knows, with the closest known one.
-    """
-    if name == "random_seed":
-        return {name: value}
-    if name.startswith("extra."):
-        group, _, key = name.removeprefix("extra.").partition(".")
-        return {"extra": {group: {key: _passed_on(group, key, value)}}}
-    group, dot, key = name.partition(".")
-    if dot:
-        if group not in CAIMAN_GROUPS:
-            raise ParameterError(unknown_name(name, all_names()))
-        return {group: {key: _passed_on(group, key, value)}}
-    homes = homes_of(name)
-    if not homes:
-        raise ParameterError(unknown_name(name, [*all_keys(), *all_names()]))
-    return {home: {name: _passed_on(home, name, value)} for home in homes}
-
-
-def _passed_on(group: str, key: str, value: Any) -> Any:
+def passed_on(group: str, key: str, value: Any) -> Any:
     """Value of a key without a model, read by the kind of its default in CaImAn."""
     if not isinstance(value, str) or (group in GROUPS and key in GROUPS[group].model_fields):
         return value

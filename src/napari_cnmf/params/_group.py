@@ -102,18 +102,33 @@ class ParameterModel(BaseModel):
             if field is None or not isinstance(text, str):
                 continue
             name = f"{cls.group}.{key}" if cls.group else key
+            annotation: Any = field.annotation
             try:
-                read[key] = read_text(text, kind_of(field.annotation), name)
+                read[key] = read_text(text, kind_of(annotation), name)
             except ParameterError as error:
                 problems[name] = str(error)
                 del read[key]
         return read, problems
+
+    def __dir__(self) -> list[str]:
+        """Names that a user may want: without those that pydantic brings along."""
+        ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
+        return sorted({*type(self).model_fields, *ours})
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if value != field.get_default(call_default_factory=True):
                 yield name, value
+
+
+def _names_of(kind: type) -> list[str]:
+    is_ours = issubclass(kind, ParameterModel)
+    return [
+        n
+        for n in vars(kind)
+        if n.startswith("__") or (is_ours and not n.startswith(("_", "model_")))
+    ]
 
 
 class ParameterGroup(ParameterModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from napari_cnmf._atomic import write_text
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._foreign import ForeignParameters, to_nested
 from napari_cnmf.params._plain import none_to_word
+from napari_cnmf.params._problems import not_a_table
 from napari_cnmf.params.cnmf import CNMFParams
 
 _HEADER = '# Parameters of napari-cnmf. A value of "none" is left to the engine.\n\n'
@@ -72,14 +74,21 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
     """
     path = Path(path)
     try:
-        return (base or CNMFParams()).replace(**to_nested(_load(path)).groups)
+        return (base or CNMFParams()).replace(**_load_table(path))
     except ParameterError as error:
         if str(path) in str(error):
             raise
         raise ParameterError(f"{path}: {error}") from error
 
 
-def read_foreign(values: dict[str, Any]) -> ForeignParameters:
+def _load_table(path: Path) -> dict[str, Any]:
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        raise ParameterError(not_a_table("The parameters", loaded))
+    return loaded
+
+
+def read_foreign(values: Mapping[str, Any] | str) -> ForeignParameters:
     """Another program's parameters, with its ``refit`` and what has no meaning here."""
     return to_nested(values)
 

@@ -66,6 +66,8 @@ def _parse(text: str) -> dict[str, Any]:
 
     if not text:
         return {}
+    if text[0] in "'\"":  # the inside of a dictionary
+        text = f"{{{text}}}"
     if text.startswith("{"):
         return _checked(_parse_dictionary(text))
     problems: list[ParameterError] = []

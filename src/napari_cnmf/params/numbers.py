@@ -110,8 +110,9 @@ class Kind:
 @cache
 def kind_of(annotation: Any) -> Kind:
     """Kind of value that a type annotation allows."""
-    leaves, several = [], False
-    waiting = [annotation]
+    leaves: list[Any] = []
+    several = False
+    waiting: list[Any] = [annotation]
     while waiting:
         one = waiting.pop()
         if get_origin(one) is Literal:

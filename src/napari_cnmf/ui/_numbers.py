@@ -75,6 +75,8 @@ class DecimalBox(_Reader, QDoubleSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         QDoubleSpinBox.__init__(self, parent)
         self.setLocale(QLocale.c())
+        # Half of a text is another number: it is read when the typing ends.
+        self.setKeyboardTracking(False)
         self.setDecimals(_MOST_DECIMALS)
 
     def validate(self, text: str | None, position: int) -> Any:
@@ -100,6 +102,7 @@ class WholeBox(_Reader, QSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         QSpinBox.__init__(self, parent)
         self.setLocale(QLocale.c())
+        self.setKeyboardTracking(False)
 
     def validate(self, text: str | None, position: int) -> Any:
         return self._state(text or ""), text, position

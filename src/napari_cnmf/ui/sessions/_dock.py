@@ -37,6 +37,7 @@ from napari_cnmf.io.matching import (
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
+from napari_cnmf.ui._numbers import DecimalBox
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_soon, make_primary
 from napari_cnmf.ui.sessions._layers import MatchLayers

@@ -242,9 +242,7 @@ def test_the_parameters_of_mesmerizes_motion_correction():
 
 
 def test_old_names_of_scripts():
-    params = CNMFParams.from_any(
-        parse_kwargs("stride_cnmf=20, rf=40, cnn_thr=0.8, init_method='greedy_roi'")
-    )
+    params = CNMFParams.from_any(parse_kwargs("stride_cnmf=20, rf=40, cnn_thr=0.8"))
     assert (params.patch.stride, params.patch.rf, params.quality.min_cnn_thr) == (20, 40, 0.8)
 
 

@@ -25,7 +25,6 @@ OLD_NAMES = {
     "framerate": "fr",
     "final_frate": "fr",
     "stride_cnmf": "stride",
-    "init_method": "method_init",
     "cnn_thr": "min_cnn_thr",
     "r_values_lowest": "rval_lowest",
     "iters_rigid": "niter_rig",

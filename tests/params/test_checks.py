@@ -93,8 +93,35 @@ def test_time():
     assert "at least 2 frames, got 1" in _problems(CNMFParams(), (1, 48, 64))["data"]
     (warning,) = check_for_movie(CNMFParams(), (30, 48, 64), 10.0)
     assert "lasts 3 s" in warning
-    assert any("shorter than a frame" in text for text in check_for_movie(_params("p=1"), PLANE, 2))
+    assert any(
+        "contradict each other" in text for text in check_for_movie(_params("p=1"), PLANE, 2)
+    )
     assert any("p = 1 suits better" in text for text in check_for_movie(CNMFParams(), PLANE, 3))
+
+
+@pytest.mark.parametrize(("decay_s", "rate"), [(0.4, 1), (0.1, 5), (400, 30), (700, 15)])
+def test_decay_and_rate_that_contradict_each_other_are_said(decay_s, rate):
+    params = CNMFParams().replace(data={"decay_time": decay_s}, preprocess={"p": 1})
+    shape = (int(100_000 * rate), 48, 64)
+    assert any("data.decay_time" in text for text in check_for_movie(params, shape, rate))
+    usual = CNMFParams().replace(data={"decay_time": 0.7}, p=1)
+    assert check_for_movie(usual, shape, 15) == []
+
+
+@pytest.mark.parametrize(
+    ("gSig", "shape", "said"),
+    [
+        ((40, 40), (100, 128, 128), True),
+        ((5, 40), (100, 128, 128), True),
+        ((30, 30), (100, 128, 128), False),
+        ((2, 20, 20), (100, 8, 64, 64), True),
+        ((2, 5, 5), (100, 8, 64, 64), False),
+    ],
+)
+def test_a_cell_as_large_as_the_field_is_said(gSig, shape, said):
+    params = CNMFParams().replace(init={"gSig": gSig})
+    notes = check_for_movie(params, shape, algorithm="cnmf")
+    assert any("quarter" in note for note in notes) == said
 
 
 def test_patches_that_cut_cells_or_are_the_field_are_warned_about():

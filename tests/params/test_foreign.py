@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import CNMFParams, read_foreign
+from napari_cnmf.params import CNMFParams, DroppedParametersWarning, parse_kwargs, read_foreign
 
 
 def test_a_flat_dictionary_of_a_caiman_script():
     params = CNMFParams.from_any(
         {
-            "fnames": ["a.tif"],
             "fr": 30,
             "decay_time": 0.4,
             "dxy": (2.0, 2.0),
@@ -132,7 +131,8 @@ def test_mesmerize_core_items():
     assert foreign.refit is True
     assert CNMFParams.from_dict(foreign.groups) == CNMFParams.from_any(main)
     nested = {"main": {"init": {"K": 4}, "patch": {"rf": 15}}, "refit": False}
-    assert CNMFParams.from_any(nested).init.K == 4
+    with pytest.warns(DroppedParametersWarning, match="refit=False beside"):
+        assert CNMFParams.from_any(nested).init.K == 4
     assert CNMFParams.from_any({"main": None}) == CNMFParams()
 
 
@@ -177,3 +177,95 @@ def test_a_key_of_a_newer_caiman_is_kept_when_caiman_wrote_it():
 def test_a_table_is_asked_for_by_name(values):
     with pytest.raises(ParameterError, match=f"{next(iter(values))} must be a table"):
         CNMFParams.from_any(values)
+
+
+SEVERAL_VOCABULARIES = [
+    {"init": {"gSig": (4, 6), "K": 9}, "merging": {"merge_thr": 0.7}},
+    {"gSig": (4, 6), "K": 9, "merge_thr": 0.7},
+    {"init.gSig": "4,6", "init.K": "9", "merging.merge_thr": "0,7"},
+    {"gSig": [4, 6], "k": 9, "merge_thresh": 0.7},
+    {"main": {"gSig": (4, 6), "K": 9, "merge_thr": 0.7}},
+    {"main": {"init": {"gSig": (4, 6), "K": 9}, "merging": {"merge_thr": 0.7}}},
+    {"cnmf_kwargs": "gSig=(4, 6), k=9, merge_thresh=0.7"},
+    {"cnmf_kwargs": "'gSig': (4, 6), 'K': 9, 'merge_thresh': 0.7", "eval_kwargs": ""},
+    {"cnmf_kwargs": {"gSig": (4, 6), "k": 9}, "merge_thresh": 0.7, "eval_kwargs": None},
+]
+
+
+@pytest.mark.parametrize("values", SEVERAL_VOCABULARIES)
+def test_one_vocabulary_at_every_door(values, tmp_path):
+    from napari_cnmf.batch.adding import parse_params
+
+    expected = CNMFParams().replace(init={"gSig": (4, 6), "K": 9}, merging={"merge_thr": 0.7})
+    assert CNMFParams.from_any(values) == expected
+    assert CNMFParams().replace(**values) == expected
+    assert parse_params(values) == expected
+    changed = CNMFParams()
+    for name, value in values.items():
+        changed = changed.set(name, value)
+    assert changed == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["gSig=4,6", "K=9", "merge_thr=0.7"],
+        ["init.gSig=4,6", "k=9", "merge_thresh=0,7"],
+        ["init.gSig=(4, 6)", "init.k=3", "init.K=9", "merging.merge_thresh=0.7"],
+    ],
+)
+def test_old_names_on_a_command_line(settings):
+    expected = CNMFParams().replace(init={"gSig": (4, 6), "K": 9}, merging={"merge_thr": 0.7})
+    assert CNMFParams().with_settings(settings) == expected
+
+
+def test_the_parameters_of_mesmerizes_motion_correction():
+    values = {
+        "max_shifts_x": 10, "max_shifts_y": 12, "iters_rigid": 2, "name_rigid": "any",
+        "max_dev": 4, "strides": 196, "overlaps": 98, "upsample": 5, "name_elas": "any",
+        "output_bit_depth": "Do not convert",
+    }  # fmt: skip
+    with pytest.warns(DroppedParametersWarning, match="name_elas"):
+        params = CNMFParams.from_any(values)
+    assert params == CNMFParams().replace(
+        motion={
+            "max_shifts": (12, 10), "niter_rig": 2, "max_deviation_rigid": 4,
+            "strides": (196, 196), "overlaps": (98, 98), "upsample_factor_grid": 5,
+        }
+    )  # fmt: skip
+    assert CNMFParams().with_settings(["max_shifts_y=3", "max_shifts_x=4"]).motion.max_shifts == (
+        3,
+        4,
+    )
+    with pytest.raises(ParameterError, match="together"):
+        CNMFParams.from_any({"max_shifts_x": 10})
+
+
+def test_old_names_of_scripts():
+    params = CNMFParams.from_any(parse_kwargs("stride_cnmf=20, rf=40, cnn_thr=0.8"))
+    assert (params.patch.stride, params.patch.rf, params.quality.min_cnn_thr) == (20, 40, 0.8)
+
+
+def test_the_names_that_a_preset_can_have_are_known_to_editors():
+    from typing import get_args
+
+    from napari_cnmf.params import PRESETS, PresetName
+
+    assert get_args(PresetName) == tuple(PRESETS)
+
+
+def test_tab_completion_shows_what_a_user_may_want():
+    names = [name for name in dir(CNMFParams().init) if not name.startswith("_")]
+    assert {"gSig", "K"} <= set(names)
+    assert not any(
+        "model" in name or name in ("json", "dict", "copy", "construct") for name in names
+    )
+    assert {"replace", "init", "with_settings"} <= set(dir(CNMFParams()))
+
+
+def test_a_notebook_shows_what_differs():
+    html = CNMFParams().replace(init={"K": 7}, extra={"online": {"epochs": 3}})._repr_html_()
+    assert "init.K" in html
+    assert "online.epochs" in html
+    assert "gSig" not in html
+    assert "defaults" in CNMFParams()._repr_html_()

@@ -7,7 +7,12 @@ import pickle
 import pytest
 
 from napari_cnmf.errors import CnmfError, ParameterError
-from napari_cnmf.params import CNMFParams, InitParams, InvalidParametersError
+from napari_cnmf.params import (
+    CNMFParams,
+    DroppedParametersWarning,
+    InitParams,
+    InvalidParametersError,
+)
 
 
 def _problems(**groups) -> dict[str, str]:
@@ -69,9 +74,8 @@ def test_bounds(group, key, value, words):
     ("groups", "guess"),
     [
         ({"init": {"gsig": (3, 3)}}, "Did you mean init.gSig?"),
-        ({"init": {"k": 3}}, "Did you mean init.K?"),
         ({"quality": {"min_snr": 3}}, "Did you mean quality.min_SNR?"),
-        ({"merging": {"merge_thresh": 0.8}}, "Did you mean merging.merge_thr?"),
+        ({"merging": {"merge_tresh": 0.8}}, "Did you mean merging.merge_thr?"),
         ({"qualiti": {"min_SNR": 3}}, "Did you mean quality?"),
         ({"extra": {"onlin": {"epochs": 3}}}, "Did you mean online?"),
     ],
@@ -115,10 +119,24 @@ def test_a_volume_may_keep_what_does_not_matter_for_it(motion):
 
 
 def test_what_the_engine_sets_cannot_be_set():
-    problems = _problems(data={"fnames": "movie.tif"}, patch={"n_processes": 4}, spatial={"nb": 2})
-    assert "it is the item's movie" in problems["data.fnames"]
-    assert "option of the item's run" in problems["patch.n_processes"]
-    assert "init.nb" in problems["spatial.nb"]
+    values = {"data": {"fnames": "a.tif"}, "patch": {"n_processes": 4}, "spatial": {"nb": 2}}
+    with pytest.raises(InvalidParametersError) as caught:
+        CNMFParams.from_dict(values)
+    assert "it is the item's movie" in caught.value.problems["data.fnames"]
+    assert "option of the item's run" in caught.value.problems["patch.n_processes"]
+    assert "init.nb" in caught.value.problems["spatial.nb"]
+
+
+@pytest.mark.parametrize("change", [CNMFParams().replace, lambda **v: CNMFParams.from_any(v)])
+def test_what_comes_along_in_the_parameters_of_others_is_left_out_and_said(change):
+    values = {"data": {"fnames": "a.tif", "fr": 30}, "n_processes": 4, "spatial": {"nb": 2}}
+    with pytest.warns(DroppedParametersWarning, match=r"data\.fnames is left out") as caught:
+        params = change(**values)
+    assert params == CNMFParams().replace(data={"fr": 30})
+    said = str(caught[0].message)
+    assert "patch.n_processes is left out: it is an option of the item's run." in said
+    assert "spatial.nb is left out: it follows from init.nb." in said
+    assert caught[0].filename == __file__
 
 
 def test_extra_holds_no_modelled_parameter():
@@ -138,7 +156,7 @@ def test_only_plain_values_are_taken(value):
         CNMFParams(extra={"online": {"key": value}})
 
 
-@pytest.mark.parametrize("values", [3, None, "init", [("init", {})]])
+@pytest.mark.parametrize("values", [3, None, [("init", {})]])
 def test_parameters_are_a_table(values):
     with pytest.raises(ParameterError, match="must be a table"):
         CNMFParams.from_dict(values)

@@ -20,6 +20,7 @@ from napari_cnmf.errors import ExportError, ProjectError
 from napari_cnmf.io.curation import open_curation
 from napari_cnmf.io.exports import Context
 from napari_cnmf.io.projects import Column, ColumnKind, Project, ProjectConfig, matching_rows
+from napari_cnmf.io.projects.stimuli import read_stimuli
 from napari_cnmf.model.curation import Curation, Decision
 
 DATA = Path(__file__).parents[1] / "data"
@@ -227,3 +228,157 @@ def test_filters_are_words() -> None:
 
 def test_the_public_name() -> None:
     assert nc.Project is Project
+
+
+@pytest.mark.parametrize(
+    ("animal", "why"),
+    [
+        ("con", "device"),
+        ("NUL", "device"),
+        ("com1.x", "device"),
+        ("=1+1", "formula"),
+        ("@home", "formula"),
+        ("m" * 300, "at most 150 bytes"),
+        ("鼠" * 60, "at most 150 bytes"),
+        ("a\u202eb", "can be seen"),
+        ("a\u200bb", "can be seen"),
+    ],
+)
+def test_ids_that_no_folder_or_spreadsheet_bears(result, tmp_path: Path, animal, why) -> None:
+    project = Project.create(tmp_path / "p")
+    for values in ({"AnimalID": animal, "TrialID": "1"}, {"AnimalID": "1", "TrialID": animal}):
+        with pytest.raises(ProjectError, match=why):
+            project.add(result(), values)
+    assert list((project.path / "samples").iterdir()) == []
+    for fine in ("conrad", "müller-1", "鼠1", "1=1"):
+        project.add(result(), {"AnimalID": fine, "TrialID": "1"})
+    assert len(project.ids) == 4
+
+
+def test_accents_in_two_forms_are_one_id(result, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    project.add(result(), {"AnimalID": "caf\u00e9", "TrialID": "1"})
+    with pytest.raises(ProjectError, match="must be unique"):
+        project.add(result(), {"AnimalID": "cafe\u0301", "TrialID": "1"})
+
+
+@pytest.mark.parametrize("name", ["Genotype", "GENOTYPE", "animalid", "sampleid", "Tags"])
+def test_columns_differ_in_more_than_their_case(tmp_path: Path, name: str) -> None:
+    project = Project.create(tmp_path / "p")
+    before = project.config
+    with pytest.raises(ProjectError, match="more than their case"):
+        project.add_column(name)
+    assert project.config == before
+    project.add_column("genotype")
+    assert project.config == before
+    with pytest.raises(ProjectError, match="more than their case"):
+        Project.create(
+            tmp_path / "q", ProjectConfig.of({"columns": [*before.columns, Column(name="Date")]})
+        )
+    assert not (tmp_path / "q").exists()
+
+
+def test_a_project_that_has_such_columns_opens(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    file = project.path / "project.json"
+    content = json.loads(file.read_text())
+    content["config"]["columns"].append({"name": "Genotype"})
+    file.write_text(json.dumps(content))
+    assert [c.name for c in Project.open(project.path).config.columns][-1] == "Genotype"
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "ppm"),
+    [
+        ("start_time,stop_time,ppm\n1.0,2.5,0.5\n", (1.0, 2.5), 0.5),
+        ("start_time;stop_time;ppm\n1,0;2,5;0,5\n", (1.0, 2.5), 0.5),
+        ("start_time;stop_time;ppm\r\n1,000;2,500;0,125\r\n", (1.0, 2.5), 0.125),
+        ("\ufeffstart_time\tstop_time\tppm\n1,5\t2,5\t3\n", (1.5, 2.5), 3),
+        ('start_time,stop_time,ppm\n"1,5","2,5",3\n', (1.5, 2.5), 3),
+        (" start_time ; stop_time ;ppm\n 1 ; 1 ;3\n", (1.0, 1.0), 3),
+    ],
+)
+def test_stimuli_as_spreadsheets_of_several_countries_write_them(
+    tmp_path: Path, text: str, times: tuple[float, float], ppm: float
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    table = read_stimuli(path)
+    assert (table["start_time"][0], table["stop_time"][0]) == times
+    assert table["ppm"][0] == ppm
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("2,1", "number 2 runs from 2 s to 1 s"),
+        ("2,", "number 2 has none"),
+        ("two,3", "start_time of stimulus 2 must be a number, got 'two'"),
+        ('"1,000",3', "two ways"),
+        ("inf,3", "start_time of stimulus 2"),
+    ],
+)
+def test_stimuli_that_cannot_be_are_refused_with_their_row(
+    result, tmp_path: Path, row: str, why: str
+) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(f"start_time,stop_time\n0,1\n{row}\n")
+    with pytest.raises(ProjectError, match=why):
+        read_stimuli(path)
+
+
+def test_stimuli_of_scripts_are_checked_too(result, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    stimuli = pd.DataFrame({"start_time": [1.0, 5.0], "stop_time": [2.0, 4.0]})
+    with pytest.raises(ProjectError, match="number 2 runs from 5 s to 4 s"):
+        project.add(result(), {"AnimalID": "a", "TrialID": "1"}, stimuli=stimuli)
+    assert project.ids == []
+
+
+def test_the_table_follows_what_is_decided_in_a_sample(result, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    sample = project.add(result(), {"AnimalID": "a", "TrialID": "1"})
+    other = project.add(result(), {"AnimalID": "a", "TrialID": "2"})
+    before, stamp = project.df, project.stamp()
+    cur = project["a-_-1"].curation()
+    assert project.stamp() == stamp
+    cur.accept(0)
+    cur.tag([0], "kept")
+    assert project.stamp() != stamp
+    df, rois = project.df, project.rois
+    assert df["n_accepted"].tolist() == [before["n_accepted"][0] + 1, before["n_accepted"][1]]
+    assert df["tags"].tolist() == ["bright; kept", "bright"]
+    mine = rois[rois["SampleID"] == sample.id]
+    assert mine["accepted"].tolist() == cur.accepted.tolist()
+    assert mine["tags"].tolist()[0] == "kept"
+    assert rois[rois["SampleID"] == other.id]["tags"].tolist()[0] == ""
+    cur.undo()
+    cur.undo()
+    assert project.df["n_accepted"].tolist() == before["n_accepted"].tolist()
+    # Values are changed in what was written, never mixed with what follows from decisions.
+    project.update("a-_-1", genotype="ko")
+    assert project.df["genotype"].tolist() == ["ko", None]
+
+
+def test_numbers_have_a_decimal_comma_or_a_point(result, tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "p")
+    project.add_column(Column(name="weight_g", kind=ColumnKind.NUMBER))
+    for trial, text in (("1", "21,5"), ("2", "22.5"), ("3", "1 000")):
+        project.add(result(), {"AnimalID": "a", "TrialID": trial, "weight_g": text})
+    df = project.df
+    assert df["weight_g"].tolist() == [21.5, 22.5, 1000.0]
+    assert matching_rows(df, "weight_g>21,7").tolist() == [False, True, True]
+    assert matching_rows(df, "weight_g=21,5").tolist() == [True, False, False]
+    with pytest.raises(ProjectError, match="two ways"):
+        project.update("a-_-1", weight_g="1,000")
+    assert project.df["weight_g"][0] == 21.5
+
+
+def test_a_script_may_run_twice_and_a_notebook_shows_the_table(result, tmp_path: Path) -> None:
+    for _ in range(2):
+        project = Project.open(tmp_path / "p", create=True)
+    assert "0 samples" in project._repr_html_()
+    project.add(result(), {"AnimalID": "m1", "TrialID": "1", "genotype": "<i>wt"})
+    html = project._repr_html_()
+    assert "1 sample " in html
+    assert "&lt;i&gt;wt" in html

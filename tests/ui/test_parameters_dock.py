@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QLineEdit
+from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.testing import simulate
@@ -190,10 +190,12 @@ def test_the_chosen_movie_stays_chosen_when_it_becomes_a_layer(
     chooser.changed.connect(lambda: heard.append(chooser.value()))
     metadata = {"paths": [str(movie_file)]}
     viewer.add_image(np.zeros((5, 8, 8)), name="recorded", metadata=metadata)
-    viewer.add_image(np.zeros((5, 8, 8)), name="another")
     assert chooser.value() == chosen
     assert heard == []
-    assert chooser.combo.choices[1:3] == (LayerInput(viewer.layers["another"]), chosen)
+    viewer.add_image(np.zeros((5, 8, 8)), name="another")
+    another = LayerInput(viewer.layers["another"])
+    assert chooser.combo.choices[1:3] == (another, chosen)
+    assert heard == [another]
 
 
 def test_movies_of_one_name_are_told_apart(
@@ -354,3 +356,171 @@ def test_a_note_takes_the_height_of_its_lines(qtbot: Any) -> None:
     line = note.fontMetrics().height()
     assert narrow > wide > note.height()
     assert note.height() < 2 * line
+
+
+@pytest.fixture
+def plugin_dock(viewer: Any) -> ParametersWidget:
+    """The form as the plugin menu makes it: napari hands it a proxy of the viewer."""
+    _, dock = viewer.window.add_plugin_dock_widget("napari-cnmf", "CNMF parameters")
+    return dock
+
+
+def write_movie(path: Path, rate: float | None = None) -> Path:
+    frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
+    if rate is None:
+        tifffile.imwrite(path, frames, photometric="minisblack")
+    else:
+        notes = {"axes": "TYX", "finterval": 1 / rate, "fps": rate}
+        tifffile.imwrite(path, frames, imagej=True, metadata=notes)
+    return path
+
+
+def test_the_form_follows_the_movie_that_is_opened_or_clicked(
+    plugin_dock: ParametersWidget, viewer: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    dock = plugin_dock
+    chooser = dock.header.input
+    first, second = (write_movie(tmp_path / f"{name}.tif", 10) for name in ("first", "second"))
+    viewer.open(first, plugin="napari-cnmf")
+    assert chooser.value() == FileInput((first,))
+    qtbot.waitUntil(lambda: dock.what.text().endswith("of first"))
+    dock.header.name_edit.value = "mouse 1"
+    viewer.open(second, plugin="napari-cnmf")
+    assert chooser.value() == FileInput((second,))
+    assert dock.header.item_name == "", "the name was the other movie's"
+    qtbot.waitUntil(lambda: dock.what.text().endswith("of second"))
+    viewer.layers.selection.active = viewer.layers["first"]
+    assert chooser.value() == FileInput((first,))
+    # What is no movie changes nothing; what was chosen and is no layer stays until one is opened.
+    viewer.add_shapes()
+    assert chooser.value() == FileInput((first,))
+    other = FileInput((write_movie(tmp_path / "other.tif", 10),))
+    chooser.set_value(other)
+    viewer.layers.selection.active = viewer.layers["second"]
+    assert chooser.value() == other
+    viewer.add_image(np.zeros((5, 8, 8)), name="third")
+    assert chooser.value() == LayerInput(viewer.layers["third"])
+
+
+def test_a_rate_typed_for_one_movie_does_not_silently_count_for_the_next(
+    plugin_dock: ParametersWidget, viewer: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    dock, row = plugin_dock, plugin_dock.form.row("data.fr")
+    viewer.open(write_movie(tmp_path / "silent.tif"), plugin="napari-cnmf")
+    qtbot.waitUntil(lambda: "frame rate" in dock.status.text())
+    line = row.editor.native
+    assert line.isVisibleTo(row), "what is needed is asked for, without a click at a tick"
+    assert line.text() == ""
+    assert not dock.run_button.isEnabled()
+    QTest.keyClicks(line, "30")
+    qtbot.waitUntil(dock.run_button.isEnabled)
+    assert dock.value().data.fr == 30
+    # another one that says nothing either
+    viewer.open(write_movie(tmp_path / "mute.tif"), plugin="napari-cnmf")
+    qtbot.waitUntil(lambda: "30 Hz was typed for silent" in dock.status.toolTip())
+    # one that says another rate
+    viewer.open(write_movie(tmp_path / "telling.tif", 15), plugin="napari-cnmf")
+    qtbot.waitUntil(lambda: "telling says 15 Hz, and 30 Hz is used" in dock.status.toolTip())
+    assert "15 Hz (ImageJ finterval)" in row._remark.label.text()
+    QTest.mouseClick(row._remark.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "telling says" not in dock.status.toolTip())
+    assert dock.value().data.fr is None
+    assert "15 Hz" in row._remark.label.text()
+    # and back: nothing was typed for it any more
+    viewer.layers.selection.active = viewer.layers["silent"]
+    qtbot.waitUntil(lambda: "frame rate" in dock.status.text())
+    assert not dock.run_button.isEnabled()
+
+
+def test_a_preset_leaves_what_belongs_to_the_recording(dock: ParametersWidget) -> None:
+    enter_frame_rate(dock, "12,5")
+    dock.header.preset_combo.value = "one-photon"
+    assert dock.value().data.fr == 12.5
+    assert dock.value().init.method_init == "corr_pnr"
+
+
+def test_drawing_a_region_chooses_it_in_the_dock_of_the_menu(
+    plugin_dock: ParametersWidget, viewer: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    dock = plugin_dock
+    viewer.open(write_movie(tmp_path / "movie.tif", 10), plugin="napari-cnmf")
+    dock.given_box.toggleButton().click()
+    QTest.mouseClick(dock.given.draw_button, Qt.MouseButton.LeftButton)
+    layer = viewer.layers["region"]
+    assert dock.given.region.value.layer is layer
+    qtbot.waitUntil(lambda: "must hold a shape" in dock.status.text())
+    layer.add_polygons(np.array([[0, 0], [0, 20], [20, 20]]))
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    assert len(dock.request().mask) == 1
+
+
+def test_motion_and_cells_is_one_choice(
+    plugin_dock: ParametersWidget, viewer: Any, tmp_path: Path, qtbot: Any
+) -> None:
+    """Without a batch: one is made beside the movie, with two items that depend on each other."""
+    dock = plugin_dock
+    viewer.open(write_movie(tmp_path / "movie.tif", 10), plugin="napari-cnmf")
+    dock.header.algorithm_combo.value = "mcorr+cnmf"
+    assert not dock.form.section("motion").isHidden()
+    assert dock.batch_row.label.text() == str(tmp_path / "cnmf batch")
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session_of(viewer).batch is not None)
+    batch = session_of(viewer).batch
+    assert batch.path == tmp_path / "cnmf batch"
+    qtbot.waitUntil(lambda: len(batch) == 2)
+    motion, cells = batch[0], batch[1]
+    assert (motion.spec.algorithm.value, cells.spec.algorithm.value) == ("mcorr", "cnmf")
+    assert cells.spec.parent == motion.uuid
+    # Once more with another size: the correction is not asked for twice.
+    dock.form.row("init.gSig").set_value((4, 4))
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(batch) == 3)
+    assert batch[2].spec.parent == motion.uuid
+
+
+def test_a_folder_that_cannot_be_written_to_is_asked_for(
+    plugin_dock: ParametersWidget,
+    viewer: Any,
+    tmp_path: Path,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dock = plugin_dock
+    viewer.open(write_movie(tmp_path / "movie.tif", 10), plugin="napari-cnmf")
+    (tmp_path / "cnmf batch").write_text("a file stands in the way")
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_a, **_k: (str(elsewhere), ""))
+    qtbot.waitUntil(dock.add_button.isEnabled)
+    QTest.mouseClick(dock.add_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session_of(viewer).batch is not None)
+    batch = session_of(viewer).batch
+    assert batch.path == elsewhere
+    qtbot.waitUntil(lambda: len(batch) == 1)
+
+
+def test_tab_passes_over_what_is_folded_away(dock: ParametersWidget, qtbot: Any) -> None:
+    start = dock.form.row("init.gSig").editor.native
+    start.setFocus()
+    seen = []
+    for _ in range(30):
+        QTest.keyClick(dock.window(), Qt.Key.Key_Tab)
+        widget = QApplication.focusWidget()
+        if widget is None or not dock.isAncestorOf(widget):
+            break
+        seen.append(widget)
+    assert dock.form.section("init").toggleButton() in seen
+    assert all(widget.isVisible() for widget in seen)
+    folded = [row.editor.native for row in dock.form.section("init").rows]
+    assert not set(seen) & set(folded)
+
+
+def test_arguments_that_mean_nothing_here_are_said(
+    dock: ParametersWidget, movie_file: Path, qtbot: Any
+) -> None:
+    dock.header.input.set_value(FileInput((movie_file,)))
+    enter_frame_rate(dock, "10")
+    dock.cnmf_kwargs.set_text("gSig=(4, 4), n_processes=8, stride_cnmf=20, rf=40")
+    qtbot.waitUntil(lambda: "patch.n_processes is left out" in dock.status.toolTip())
+    assert dock.value().patch.stride == 20

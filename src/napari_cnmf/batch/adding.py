@@ -94,7 +94,7 @@ def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
     """Parameters from what a script gives."""
     if isinstance(params, CNMFParams):
         return params
-    return CNMFParams.from_dict(params or {})
+    return CNMFParams.from_any(params or {})
 
 
 def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:

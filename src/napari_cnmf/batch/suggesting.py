@@ -95,7 +95,7 @@ def suggest(
         It cannot be opened.
     """
     opened = movie.movie() if isinstance(movie, Item) else to_movie(movie, **(open_with or {}))
-    given = params if isinstance(params, CNMFParams) else CNMFParams.from_dict(params or {})
+    given = params if isinstance(params, CNMFParams) else CNMFParams.from_any(params or {})
     rate = given.data.fr or opened.frame_rate_hz
     if len(opened.dims) == 3:
         volume = take_volume_sample(MovieWindow(opened))

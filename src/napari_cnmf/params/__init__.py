@@ -1,6 +1,7 @@
 """CaImAn's parameter groups as frozen models: one definition per parameter."""
 
 from napari_cnmf.params._assignments import parse_value
+from napari_cnmf.params._foreign import DroppedParametersWarning
 from napari_cnmf.params._problems import InvalidParametersError
 from napari_cnmf.params._proposals import propose_K
 from napari_cnmf.params.checks import check_for_movie, resolve_frame_rate
@@ -24,7 +25,13 @@ from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
 from napari_cnmf.params.preprocess import PreprocessParams
-from napari_cnmf.params.presets import PRESETS, Preset, PresetValue, are_chosen_seed_thresholds
+from napari_cnmf.params.presets import (
+    PRESETS,
+    Preset,
+    PresetName,
+    PresetValue,
+    are_chosen_seed_thresholds,
+)
 from napari_cnmf.params.quality import QualityParams
 from napari_cnmf.params.spatial import SpatialParams
 from napari_cnmf.params.temporal import TemporalParams
@@ -34,6 +41,7 @@ __all__ = [
     "PRESETS",
     "CNMFParams",
     "DataParams",
+    "DroppedParametersWarning",
     "InitParams",
     "InvalidParametersError",
     "MergingParams",
@@ -42,6 +50,7 @@ __all__ = [
     "PatchParams",
     "PreprocessParams",
     "Preset",
+    "PresetName",
     "PresetValue",
     "QualityParams",
     "SpatialParams",

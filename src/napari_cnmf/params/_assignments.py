@@ -7,15 +7,17 @@ from typing import Any
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import unknown_name
-from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, PASSED_ON, SET_BY_ENGINE
+from napari_cnmf.params.caiman_keys import PASSED_ON, SET_BY_ENGINE
 from napari_cnmf.params.groups import GROUPS
+from napari_cnmf.params.numbers import parse_number
 
 _WORDS: dict[str, Any] = {"none": None, "null": None, "true": True, "false": False}
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """``("init.gSig", [5, 5])`` of ``init.gSig=5,5``.
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Split ``init.gSig=5,5`` into ``("init.gSig", "5,5")``.
+
+    The value stays text: what a comma means depends on the parameter, whose model reads it.
 
     Raises
     ------
@@ -27,7 +29,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ParameterError(
             f"A setting must be NAME=VALUE, got {text!r}. Write for example init.gSig=5,5."
         )
-    return name.strip(), parse_value(value)
+    return name.strip(), value.strip()
 
 
 def parse_value(text: str) -> Any:
@@ -47,33 +49,15 @@ def parse_value(text: str) -> Any:
     return text
 
 
-def place(name: str, value: Any) -> dict[str, Any]:
-    """The nested change that ``name`` stands for.
-
-    Parameters
-    ----------
-    name
-        ``group.key``, ``random_seed``, or a key alone: that sets every modelled group that has it.
-
-    Raises
-    ------
-    ParameterError
-        For a name that nobody knows, with the closest known one.
-    """
-    if name == "random_seed":
-        return {name: value}
-    if name.startswith("extra."):
-        group, _, key = name.removeprefix("extra.").partition(".")
-        return {"extra": {group: {key: value}}}
-    group, dot, key = name.partition(".")
-    if dot:
-        if group not in CAIMAN_GROUPS:
-            raise ParameterError(unknown_name(name, all_names()))
-        return {group: {key: value}}
-    homes = homes_of(name)
-    if not homes:
-        raise ParameterError(unknown_name(name, [*all_keys(), *all_names()]))
-    return {home: {name: value} for home in homes}
+def passed_on(group: str, key: str, value: Any) -> Any:
+    """Value of a key without a model, read by the kind of its default in CaImAn."""
+    if not isinstance(value, str) or (group in GROUPS and key in GROUPS[group].model_fields):
+        return value
+    default = PASSED_ON.get(group, {}).get(key)
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        number = parse_number(value, f"{group}.{key}")
+        return parse_value(value) if number is None else number
+    return parse_value(value)
 
 
 def homes_of(key: str) -> list[str]:

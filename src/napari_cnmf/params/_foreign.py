@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._assignments import all_keys, homes_of
+from napari_cnmf.params._assignments import all_keys, all_names, homes_of, passed_on
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import not_a_table, unknown_name
+from napari_cnmf.params._problems import InvalidParametersError, not_a_table, unknown_name
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, SET_BY_ENGINE
-
-logger = logging.getLogger("napari_cnmf")
+from napari_cnmf.params.kwargs import parse_kwargs
 
 OLD_NAMES = {
     "k": "K",
@@ -22,8 +21,28 @@ OLD_NAMES = {
     "frate": "fr",
     "r_values_min": "rval_thr",
     "bord_px": "border_pix",
+    "frame_rate": "fr",
+    "framerate": "fr",
+    "final_frate": "fr",
+    "stride_cnmf": "stride",
+    "cnn_thr": "min_cnn_thr",
+    "r_values_lowest": "rval_lowest",
+    "iters_rigid": "niter_rig",
+    "max_dev": "max_deviation_rigid",
+    "upsample": "upsample_factor_grid",
+    "upsample_grid": "upsample_factor_grid",
 }
 """What Mesmerize and older CaImAn scripts call a key."""
+
+ALONG_ONE_AXIS = {
+    "max_shifts_y": ("max_shifts", 0),
+    "max_shifts_x": ("max_shifts", 1),
+    "strides_y": ("strides", 0),
+    "strides_x": ("strides", 1),
+    "overlaps_y": ("overlaps", 0),
+    "overlaps_x": ("overlaps", 1),
+}
+"""Keys of Mesmerize that hold one number of a size (y, x), with its place there."""
 
 WRAPPERS = frozenset({"main", "cnmf_kwargs", "cnmfe_kwargs", "eval_kwargs", "mc_kwargs"})
 """Tables that only hold flat keys: mesmerize-core's ``main`` and Mesmerize's kwargs boxes."""
@@ -46,9 +65,22 @@ NO_PARAMETERS = frozenset(
         "use_patches",
         "is_3d",
         "output_bit_depth",
+        "name_rigid",
+        "name_elas",
     }
 )
 """Entries of Mesmerize's items that are about the item, not the analysis."""
+
+
+_FACTS = frozenset({"data.caiman_version", "data.last_commit", "data.dims"})
+"""What CaImAn notes in its dumps: nobody expects it to count."""
+
+
+_CHOICES_IN_DUMPS = frozenset({"data.fnames", "patch.n_processes"})
+
+
+class DroppedParametersWarning(UserWarning):
+    """Something that was given among parameters has no meaning here, and is left out."""
 
 
 @dataclass(frozen=True)
@@ -69,40 +101,66 @@ class ForeignParameters:
     refit: bool | None = None
     dropped: tuple[str, ...] = ()
 
+    @property
+    def report(self) -> str:
+        """A sentence for each thing that was left out; empty where nothing was."""
+        sentences = []
+        if self.refit is not None:
+            sentences.append(
+                f"refit is an option of the item, not a parameter: give refit={self.refit} beside "
+                "the parameters."
+            )
+        for name in self.dropped:
+            if name in _FACTS:
+                continue
+            group, _, key = name.partition(".")
+            why = SET_BY_ENGINE.get(group, {}).get(key, "it describes an item of Mesmerize")
+            sentences.append(f"{name} is left out: {why}.")
+        return " ".join(sentences)
 
-def to_nested(values: Mapping[str, Any]) -> ForeignParameters:
+    def warn(self, *, stacklevel: int = 3) -> None:
+        """Warn of what was left out."""
+        if self.report:
+            warnings.warn(self.report, DroppedParametersWarning, stacklevel=stacklevel + 1)
+
+
+Given = Mapping[str, Any] | str | tuple[tuple[str, Any], ...]
+"""Parameters as they come: a mapping, keyword arguments as text, or pairs, a later one winning."""
+
+
+def to_nested(values: Given) -> ForeignParameters:
     """Sort flat, wrapped and nested entries into groups.
 
     Raises
     ------
-    ParameterError
-        For a name that nobody knows; all of them are named at once.
+    InvalidParametersError
+        For names that nobody knows; all of them are named at once.
     """
-    if not isinstance(values, Mapping):
+    foreign, problems = sort_into_groups(values)
+    if problems:
+        raise InvalidParametersError(problems)
+    return foreign
+
+
+def sort_into_groups(values: Given) -> tuple[ForeignParameters, dict[str, str]]:
+    """Sort entries into groups; what is wrong comes back as ``{name: sentence}``."""
+    plain: Any
+    if isinstance(values, str):
+        plain = parse_kwargs(values)
+    elif isinstance(values, Mapping):
+        plain = to_plain(values)
+    elif isinstance(values, tuple):
+        plain = tuple((name, to_plain(value)) for name, value in values)
+    else:
         raise ParameterError(not_a_table("The parameters", values))
-    plain = to_plain(values)
-    data = plain.get("data")
+    data = plain.get("data") if isinstance(plain, Mapping) else None
     sorter = _Sorter(is_caimans_dump=isinstance(data, dict) and "caiman_version" in data)
-    sorter.read(plain)
+    sorter.read(plain.items() if isinstance(plain, Mapping) else plain)
+    sorter.join_axes()
     if sorter.is_caimans_dump:
         _forget_derived(sorter.groups.get("init", {}))
-    if sorter.problems:
-        raise ParameterError("\n".join(sorter.problems))
-    return ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
-
-
-def tell_dropped(foreign: ForeignParameters) -> ForeignParameters:
-    """Log what somebody set and has no effect here, with the reason; returns the same.
-
-    Names of items, comments and paths of Mesmerize are no parameters and not told. Nor is what
-    every dump of CaImAn holds.
-    """
-    if "caiman_version" not in {name.rpartition(".")[2] for name in foreign.dropped}:
-        for name in foreign.dropped:
-            group, _, key = name.rpartition(".")
-            if (why := SET_BY_ENGINE.get(group, {}).get(key)) is not None:
-                logger.warning("%s has no effect here: %s.", name, why)
-    return foreign
+    foreign = ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
+    return foreign, sorter.problems
 
 
 def _forget_derived(init: dict[str, Any]) -> None:
@@ -118,14 +176,17 @@ class _Sorter:
     groups: dict[str, Any] = field(default_factory=dict)
     refit: bool | None = None
     dropped: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    axes: dict[str, dict[int, Any]] = field(default_factory=dict)
 
-    def read(self, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            if not isinstance(value, Mapping):
+    def read(self, values: Iterable[tuple[str, Any]]) -> None:
+        for name, value in values:
+            if name in WRAPPERS and isinstance(value, str):
+                self.read(parse_kwargs(value).items())
+            elif not isinstance(value, Mapping):
                 self._take_flat(name, value)
             elif name in WRAPPERS:
-                self.read(value)
+                self.read(value.items())
             elif name == "extra":
                 for group, keys in value.items():
                     self._table("extra")[group] = keys
@@ -135,6 +196,18 @@ class _Sorter:
                     self._take(name, OLD_NAMES.get(str(key), str(key)), item)
             else:
                 self._take_flat(name, value)
+
+    def join_axes(self) -> None:
+        """Put ``max_shifts_y`` and ``max_shifts_x`` together."""
+        for key, numbers in self.axes.items():
+            if len(numbers) < 2:
+                self.problems[key] = (
+                    f"{key}_y and {key}_x must be given together, got one of them. "
+                    f"Give both, or {key}=(y, x)."
+                )
+                continue
+            for home in homes_of(key):
+                self._take(home, key, [numbers[0], numbers[1]])
 
     def _table(self, name: str) -> dict[str, Any]:
         table: dict[str, Any] = self.groups.setdefault(name, {})
@@ -151,22 +224,32 @@ class _Sorter:
         elif name in WRAPPERS and value is None:
             return
         elif name in TABLES or name in WRAPPERS:
-            self.problems.append(not_a_table(name, value))
+            self.problems[name] = not_a_table(name, value)
+        elif name.startswith("extra."):
+            group, _, key = key.partition(".")
+            self._table("extra").setdefault(group, {})[key] = passed_on(group, key, value)
+        elif name in ALONG_ONE_AXIS:
+            whole, place = ALONG_ONE_AXIS[name]
+            self.axes.setdefault(whole, {})[place] = value
         elif dot and group in CAIMAN_GROUPS:
-            self._take(group, key, value)
+            self._take(group, OLD_NAMES.get(key, key), value)
         else:
             modern = OLD_NAMES.get(name, name)
             homes = homes_of(modern)
             if not homes:
-                self.problems.append(unknown_name(name, [*all_keys(), *OLD_NAMES]))
+                known = [*all_keys(), *OLD_NAMES, *all_names(), *CAIMAN_GROUPS]
+                self.problems[name] = unknown_name(name, known)
             for home in homes:
                 self._take(home, modern, value)
 
     def _take(self, group: str, key: str, value: Any) -> None:
         if key in SET_BY_ENGINE.get(group, {}):
-            self.dropped.append(f"{group}.{key}")
+            # A dump names everything that CaImAn knows: most of it was nobody's choice.
+            is_choice = f"{group}.{key}" in _CHOICES_IN_DUMPS and value not in (None, 1, [])
+            if value is not None and (is_choice or not self.is_caimans_dump):
+                self.dropped.append(f"{group}.{key}")
         elif self.is_caimans_dump and group not in homes_of(key):
             # Written by a newer CaImAn than we know: its key, not a misspelt one.
             self._table("extra").setdefault(group, {})[key] = value
         else:
-            self._table(group)[key] = value
+            self._table(group)[key] = passed_on(group, key, value)

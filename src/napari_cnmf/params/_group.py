@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -14,8 +14,10 @@ from pydantic import (
     model_validator,
 )
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import InvalidParametersError, explain
+from napari_cnmf.params.numbers import kind_of, read_text
 
 
 def parameter(
@@ -75,16 +77,58 @@ class ParameterModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _explain_problems(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, cls):
+            return handler(data)
+        values, problems = cls._read_texts(to_plain(data))
         try:
-            return handler(data if isinstance(data, cls) else to_plain(data))
+            read = handler(values)
         except ValidationError as error:
-            raise InvalidParametersError(explain(error, cls, cls.group)) from error
+            raise InvalidParametersError(explain(error, cls, cls.group) | problems) from error
+        except InvalidParametersError as error:
+            raise InvalidParametersError(error.problems | problems) from error
+        if problems:
+            raise InvalidParametersError(problems)
+        return read
+
+    @classmethod
+    def _read_texts(cls, values: Any) -> tuple[Any, dict[str, str]]:
+        """Values that are given as text, as a person types them, and what is wrong with those."""
+        problems: dict[str, str] = {}
+        if not isinstance(values, Mapping):
+            return values, problems
+        read = dict(values)
+        for key, text in values.items():
+            field = cls.model_fields.get(key)
+            if field is None or not isinstance(text, str):
+                continue
+            name = f"{cls.group}.{key}" if cls.group else key
+            annotation: Any = field.annotation
+            try:
+                read[key] = read_text(text, kind_of(annotation), name)
+            except ParameterError as error:
+                problems[name] = str(error)
+                del read[key]
+        return read, problems
+
+    def __dir__(self) -> list[str]:
+        """Names that a user may want: without those that pydantic brings along."""
+        ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
+        return sorted({*type(self).model_fields, *ours})
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if value != field.get_default(call_default_factory=True):
                 yield name, value
+
+
+def _names_of(kind: type) -> list[str]:
+    is_ours = issubclass(kind, ParameterModel)
+    return [
+        n
+        for n in vars(kind)
+        if n.startswith("__") or (is_ours and not n.startswith(("_", "model_")))
+    ]
 
 
 class ParameterGroup(ParameterModel):

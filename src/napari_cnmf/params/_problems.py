@@ -133,6 +133,8 @@ def shown(value: Any) -> str:
     """A value as the user would write it."""
     if value is None:
         return "none"
+    if value == "":
+        return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -19,6 +19,10 @@ _GROUPS_OF = {
 
 _FEW_TRANSIENTS = 10
 _SLOW_HZ = 5
+_SLOWEST_DECAY_S = 10
+"""No calcium indicator takes longer; milliseconds that are taken for seconds do."""
+_LARGEST_SHARE = 1 / 4
+"""Share of the field that a cell's radius may have before it is probably not meant."""
 
 
 def resolve_frame_rate(params: CNMFParams, movie_frame_rate: float | None) -> float:
@@ -178,8 +182,13 @@ def _check_data(movie: _Comparison) -> None:
         )
     if rate * decay < 1:
         movie.warnings.append(
-            f"A transient of data.decay_time = {decay:g} s is shorter than a frame at {rate:g} Hz: "
-            "check both."
+            f"data.decay_time = {decay:g} s and {rate:g} Hz contradict each other: a transient "
+            f"would end within one frame of {1 / rate:.3g} s. Check both."
+        )
+    elif decay > _SLOWEST_DECAY_S:
+        movie.warnings.append(
+            f"data.decay_time = {decay:g} s is longer than the transients of any calcium "
+            "indicator. It is in seconds: write 0.7 for 700 ms."
         )
     if movie.params.temporal.p == 2 and rate < _SLOW_HZ and movie.algorithm in (None, "cnmf"):
         movie.warnings.append(
@@ -195,6 +204,12 @@ def _check_init(movie: _Comparison) -> None:
                 f"init.gSig must be the radius of a cell inside the field of {movie.dims} px, "
                 f"got {init.gSig}. Measure a cell in the mean image."
             )
+        elif radius > _LARGEST_SHARE * size and "init.gSig" not in movie.problems:
+            note = (
+                f"init.gSig = {init.gSig} px is the radius of a cell, here more than a quarter of "
+                f"the field of {movie.dims} px. Measure a cell in the mean image."
+            )
+            movie.warnings += [note] if note not in movie.warnings else []
     if len(movie.dims) == 3 and init.gSig[0] > movie.dims[0]:
         movie.problems["init.gSig"] = (
             f"init.gSig along z must be at most the {movie.dims[0]} planes there are, "

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from html import escape
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._assignments import parse_assignment, place
+from napari_cnmf.params._assignments import parse_assignment
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
-from napari_cnmf.params._foreign import tell_dropped, to_nested
+from napari_cnmf.params._foreign import Given, sort_into_groups
 from napari_cnmf.params._group import ParameterModel, parameter
 from napari_cnmf.params._plain import canonical_json, to_plain
-from napari_cnmf.params._problems import InvalidParametersError, not_a_table, unknown_name
+from napari_cnmf.params._problems import InvalidParametersError, not_a_table, shown, unknown_name
 from napari_cnmf.params._to_caiman import to_caiman
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS
 from napari_cnmf.params.data import DataParams
@@ -24,7 +25,7 @@ from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
 from napari_cnmf.params.preprocess import PreprocessParams
-from napari_cnmf.params.presets import find_preset
+from napari_cnmf.params.presets import PresetName, find_preset
 from napari_cnmf.params.quality import QualityParams
 from napari_cnmf.params.spatial import SpatialParams
 from napari_cnmf.params.temporal import TemporalParams
@@ -143,25 +144,47 @@ class CNMFParams(ParameterModel):
         """Whether the parameters ask for CNMF-E's initialisation."""
         return self.init.method_init == "corr_pnr"
 
-    def replace(self, **groups: Any) -> Self:
+    def replace(self, **values: Any) -> Self:
         """Another value with some keys changed; keys that are not named stay.
 
         Parameters
         ----------
-        **groups
-            ``init={"gSig": (5, 5)}``, ``random_seed=1``, ``extra={"init": {"SC_nnn": 10}}``.
-            A key that CaImAn has and that is not modelled may stand in its group.
+        **values
+            ``init={"gSig": (5, 5)}``, ``gSig=(5, 5)``, ``random_seed=1``,
+            ``extra={"init": {"SC_nnn": 10}}``, and whatever else `from_any` understands. A key
+            that CaImAn has and that is not modelled may stand in its group.
+
+        Warns
+        -----
+        DroppedParametersWarning
+            Of what has no meaning here, such as ``fnames``.
 
         Raises
         ------
         ParameterError
             For unknown names and for values out of bounds.
         """
-        return type(self).model_validate(_merge(self.to_dict(), to_plain(groups)))
+        return self._with(values)
+
+    def _with(self, values: Given) -> Self:
+        return self._read(values, self.to_dict(), stacklevel=4)
+
+    @classmethod
+    def _read(cls, values: Given, below: Mapping[str, Any], *, stacklevel: int) -> Self:
+        """Parameters from what others write, on top of nested plain values."""
+        foreign, problems = sort_into_groups(values)
+        try:
+            read = cls.from_dict(_merge(below, foreign.groups))
+        except InvalidParametersError as error:
+            raise InvalidParametersError(problems | error.problems) from error
+        if problems:
+            raise InvalidParametersError(problems)
+        foreign.warn(stacklevel=stacklevel)
+        return read
 
     def set(self, name: str, value: Any) -> Self:
-        """Another value with ``group.key`` (or ``random_seed``) set to ``value``."""
-        return self.replace(**place(name, value))
+        """Another value with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
+        return self._with({name: value})
 
     def with_settings(self, settings: Iterable[str]) -> Self:
         """Another value with each ``name=value`` applied in turn, as ``--set`` takes them.
@@ -172,14 +195,10 @@ class CNMFParams(ParameterModel):
             ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
             that has it (``p=1``: preprocess and temporal), as in CaImAn.
         """
-        changes: dict[str, Any] = {}
-        for text in settings:
-            name, value = parse_assignment(text)
-            changes = _merge(changes, place(name, value))
-        return self.replace(**changes)
+        return self._with(tuple(parse_assignment(text) for text in settings))
 
     @classmethod
-    def preset(cls, name: str) -> Self:
+    def preset(cls, name: PresetName | str) -> Self:
         """The values that suit a kind of recording; see ``PRESETS`` for each value and why."""
         return cls.model_validate(find_preset(name).as_dict())
 
@@ -196,6 +215,19 @@ class CNMFParams(ParameterModel):
             for name in names
             if mine.get(name, _ABSENT) != theirs.get(name, _ABSENT)
         }
+
+    def _repr_html_(self) -> str:
+        """What differs from the defaults, as notebooks show it."""
+        changed = self.diff(CNMFParams())
+        if not changed:
+            return "<p>CNMFParams: the defaults</p>"
+        rows = "".join(
+            f"<tr><td><code>{escape(name)}</code></td><td>{escape(shown(mine))}</td>"
+            f"<td>{escape(shown(default))}</td></tr>"
+            for name, (mine, default) in changed.items()
+        )
+        heading = "<tr><th>CNMFParams</th><th>value</th><th>default</th></tr>"
+        return f"<table>{heading}{rows}</table>"
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values; lists for tuples, None for what is left to the engine.
@@ -215,17 +247,25 @@ class CNMFParams(ParameterModel):
         return cls.model_validate(values)
 
     @classmethod
-    def from_any(cls, values: Mapping[str, Any]) -> Self:
+    def from_any(cls, values: Mapping[str, Any] | str) -> Self:
         """Parameters as CaImAn, Mesmerize, mesmerize-core or this package write them.
 
-        Keys that the engine sets itself (``spatial.nb``, ``patch.n_processes``, ``data.fnames``)
-        have no effect, which is logged with the reason.
+        Parameters
+        ----------
+        values
+            Nested by group, flat, ``{"main": ...}``, Mesmerize's ``cnmf_kwargs`` and
+            ``eval_kwargs`` (tables, or the text of its boxes), or such a text itself.
+
+        Warns
+        -----
+        DroppedParametersWarning
+            Of what has no meaning here, such as ``fnames`` or ``n_processes``.
 
         See Also
         --------
         napari_cnmf.params.read_foreign : says ``refit`` and what had no meaning here as well.
         """
-        return cls.from_dict(tell_dropped(to_nested(values)).groups)
+        return cls._read(values, {}, stacklevel=3)
 
     def to_caiman(
         self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None

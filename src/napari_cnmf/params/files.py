@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_cnmf._atomic import write_text
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._foreign import ForeignParameters, tell_dropped, to_nested
+from napari_cnmf.params._foreign import ForeignParameters, to_nested
 from napari_cnmf.params._plain import none_to_word
+from napari_cnmf.params._problems import not_a_table
 from napari_cnmf.params.cnmf import CNMFParams
 
 _HEADER = '# Parameters of napari-cnmf. A value of "none" is left to the engine.\n\n'
@@ -76,14 +79,21 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
     """
     path = Path(path)
     try:
-        return (base or CNMFParams()).replace(**tell_dropped(to_nested(_load(path))).groups)
+        return (base or CNMFParams()).replace(**_load_table(path))
     except ParameterError as error:
         if str(path) in str(error):
             raise
         raise ParameterError(f"{path}: {error}") from error
 
 
-def read_foreign(values: dict[str, Any]) -> ForeignParameters:
+def _load_table(path: Path) -> dict[str, Any]:
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        raise ParameterError(not_a_table("The parameters", loaded))
+    return loaded
+
+
+def read_foreign(values: Mapping[str, Any] | str) -> ForeignParameters:
     """Another program's parameters, with its ``refit`` and what has no meaning here."""
     return to_nested(values)
 
@@ -131,7 +141,9 @@ def _load_json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise ParameterError(f"{what} must be JSON, got: {error}. Correct it there.") from error
+        raise ParameterError(
+            f"{what} must be JSON, got: {error}. Correct it there.{_comma_hint(text)}"
+        ) from error
 
 
 def _load_toml(text: str, what: str) -> Any:
@@ -140,4 +152,16 @@ def _load_toml(text: str, what: str) -> Any:
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ParameterError(f"{what} must be TOML, got: {error}. Correct it there.") from error
+        raise ParameterError(
+            f"{what} must be TOML, got: {error}. Correct it there.{_comma_hint(text)}"
+        ) from error
+
+
+def _comma_hint(text: str) -> str:
+    """A sentence about the first number with a decimal comma, which neither format takes."""
+    found = re.search(r"[=:]\s*([+-]?\d+),(\d+)\s*(?:$|,\s*\"|[}\n])", text, re.MULTILINE)
+    if found is None:
+        return ""
+    whole, decimals = found.groups()
+    line = text.count("\n", 0, found.start(1)) + 1
+    return f" Line {line} has {whole},{decimals}: write {whole}.{decimals}."

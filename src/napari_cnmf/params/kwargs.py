@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,10 @@ _WORDS: dict[str, Any] = {
     "Infinity": float("inf"),
 }
 _TOO_DEEP = (RecursionError, MemoryError)
+_DECIMAL_COMMA = re.compile(
+    r"""([=:]\s*)([+-]?\d+,\d+(?:[eE][+-]?\d+)?)(?=\s*(?:$|[\n)}]|,\s*(?:[A-Za-z_'"]|$)))"""
+)
+"""``min_SNR=2,5`` where the next name, or the end, follows: its model reads what it means."""
 
 
 def parse_kwargs(text: str) -> dict[str, Any]:
@@ -29,7 +34,8 @@ def parse_kwargs(text: str) -> dict[str, Any]:
     text
         One of: a Python dictionary ``{"gSig": (4, 4)}``, which JSON nearly is; call style
         ``gSig=(4, 4), p=1``; one assignment a line; TOML. Single and double quotes both work, and
-        ``true``, ``false``, ``none`` in any of them. Empty text is an empty dictionary.
+        ``true``, ``false``, ``none`` in any of them. A number may have a decimal comma where no
+        list can be meant. Empty text is an empty dictionary.
 
     Returns
     -------
@@ -41,11 +47,27 @@ def parse_kwargs(text: str) -> dict[str, Any]:
     ParameterError
         With line, column and the line itself.
     """
+    text = text.strip().removeprefix("\ufeff").strip()
+    try:
+        return _parse(text)
+    except ParameterError:
+        quoted = _DECIMAL_COMMA.sub(r"\1'\2'", text)
+        if quoted == text:
+            raise
+        try:
+            return _parse(quoted)
+        except ParameterError:
+            pass
+        raise
+
+
+def _parse(text: str) -> dict[str, Any]:
     import tomllib
 
-    text = text.strip().removeprefix("\ufeff").strip()
     if not text:
         return {}
+    if text[0] in "'\"":  # the inside of a dictionary
+        text = f"{{{text}}}"
     if text.startswith("{"):
         return _checked(_parse_dictionary(text))
     problems: list[ParameterError] = []
@@ -130,12 +152,20 @@ def _parse_lines(text: str) -> _Pairs:
     for statement in getattr(tree, "body", []):
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pairs.append((name, _literal(value, text, 0)))
+                pairs.append((name, _assigned(value, text)))
             case ast.Assign(targets=[ast.Attribute(ast.Name(id=group), key)], value=value):
-                pairs.append((f"{group}.{key}", _literal(value, text, 0)))
+                pairs.append((f"{group}.{key}", _assigned(value, text)))
             case _:
                 raise _at(statement, text, 0, "Only name = value can be read")
     return pairs
+
+
+def _assigned(value: ast.expr, text: str) -> Any:
+    """A value; ``2,5`` without brackets stays text, as only its model knows what the comma is."""
+    read = _literal(value, text, 0)
+    source = ast.get_source_segment(text, value) or ""
+    is_bare = isinstance(value, ast.Tuple) and re.fullmatch(r"[\d\s.,eE+-]+", source)
+    return source if is_bare else read
 
 
 def _syntax_tree(code: str, mode: str, *, shift: int, shown: str | None = None) -> ast.AST:

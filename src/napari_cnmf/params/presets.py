@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._problems import shown, unknown_name
 from napari_cnmf.params.init import InitParams
+
+PresetName = Literal["two-photon somata", "one-photon", "dendrites/axons", "volumetric"]
+"""The names of the presets, for editors that complete them."""
 
 
 @dataclass(frozen=True)

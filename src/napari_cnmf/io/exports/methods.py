@@ -17,7 +17,7 @@ from napari_cnmf.io.exports.writing import PathLike, new_file
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.dff import is_detrended_only
-from napari_cnmf.params import CNMFParams
+from napari_cnmf.params import CNMFParams, read_foreign
 
 _CITATIONS = {
     "CNMF": "Pnevmatikakis E.A. et al. (2016) Simultaneous denoising, deconvolution, and demixing "
@@ -91,7 +91,7 @@ def _motion(context: Context) -> list[str]:
             continue
         sentence = f"Motion was corrected with {_engine(step)}."
         try:
-            params = CNMFParams.from_any(step.get("params") or {})
+            params = CNMFParams.from_dict(read_foreign(step.get("params") or {}).groups)
         except ParameterError as error:
             raise ExportError(f"The history must hold valid parameters: {error}") from error
         found += [sentence, _parameters("Motion correction used", params, only="motion")]

@@ -11,7 +11,7 @@ from napari_cnmf.io.exports.selection import as_curation
 from napari_cnmf.io.exports.writing import PathLike, new_file
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
-from napari_cnmf.params import CNMFParams, to_json, to_toml
+from napari_cnmf.params import CNMFParams, read_foreign, to_json, to_toml
 from napari_cnmf.params._plain import to_plain
 
 
@@ -25,7 +25,7 @@ def params_of(cur: Curation) -> CNMFParams:
     """
     components = cur.components
     try:
-        params = CNMFParams.from_any(components.params)
+        params = CNMFParams.from_dict(read_foreign(components.params).groups)
         params = params.replace(quality=cur.quality.model_dump())
         if params.data.fr is None and components.frame_rate_hz is not None:
             params = params.replace(data={"fr": components.frame_rate_hz})

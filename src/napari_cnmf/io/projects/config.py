@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_cnmf.errors import ProjectError
+from napari_cnmf.errors import ParameterError, ProjectError
+from napari_cnmf.params.numbers import read_number
 
 ANIMAL, TRIAL, DATE, GENOTYPE = "AnimalID", "TrialID", "date", "genotype"
 _OURS = frozenset(
@@ -58,7 +59,7 @@ class Column(BaseModel):
             )
         try:
             if self.kind is ColumnKind.NUMBER:
-                return float(text)
+                return _number(text, self.name)
             if self.kind is ColumnKind.DATE:
                 return date.fromisoformat(text[:10]).isoformat()
         except ValueError as error:
@@ -67,6 +68,13 @@ class Column(BaseModel):
                 f"{self.name} must be a {self.kind}, got {text!r}. Write it as {example}."
             ) from error
         return text
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(read_number(text, name))
+    except ParameterError as error:
+        raise ProjectError(str(error)) from error
 
 
 _IDS = (Column(name=ANIMAL, required=True), Column(name=TRIAL, required=True))
@@ -110,11 +118,44 @@ class ProjectConfig(BaseModel):
             raise ProjectError(f"The columns of a project do not fit: {said}.") from error
 
     def with_column(self, column: Column) -> ProjectConfig:
-        """Another value with one more column, or another one of that name."""
+        """Another value with one more column, or another one of that name.
+
+        Raises
+        ------
+        ProjectError
+            A column differs from it in the case of its letters alone.
+        """
+        twin = self._twin(column.name)
+        if twin is not None:
+            raise ProjectError(
+                f"Names of columns must differ in more than their case, and the table has {twin!r} "
+                f"already, got {column.name!r}. Use that one, or choose another name."
+            )
         kept = [c for c in self.columns if c.name != column.name]
         position = next((i for i, c in enumerate(self.columns) if c.name == column.name), len(kept))
         kept.insert(position, column)
         return ProjectConfig.of({"columns": kept})
+
+    def _twin(self, name: str) -> str | None:
+        """A column of the table that differs from ``name`` in case alone."""
+        wanted = name.strip().casefold()
+        known = [*(column.name for column in self.columns), *sorted(_OURS)]
+        return next((one for one in known if one != name and one.casefold() == wanted), None)
+
+    def check_names(self) -> None:
+        """Refuse names for a new project that differ in case alone; old projects may have them.
+
+        Raises
+        ------
+        ProjectError
+            Two of them do.
+        """
+        for column in self.columns:
+            if (twin := self._twin(column.name)) is not None:
+                raise ProjectError(
+                    f"Names of columns must differ in more than their case, got {column.name!r} "
+                    f"and {twin!r}. Rename one of them."
+                )
 
     def read(self, values: Mapping[str, Any]) -> dict[str, str | float | None]:
         """Every column's value, checked.

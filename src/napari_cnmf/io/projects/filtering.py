@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ProjectError
+from napari_cnmf.errors import ParameterError, ProjectError
+from napari_cnmf.params.numbers import parse_number, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,13 +70,15 @@ def _compare(column: pd.Series[Any], how: str, value: str) -> NDArray[np.bool_]:
     if how in ("=", "!="):
         numbers = pd.to_numeric(column, errors="coerce")
         same = column.astype(str).str.casefold().to_numpy() == value.casefold()
-        with suppress(ValueError):
-            same = same | (numbers.to_numpy(float) == float(value))
+        with suppress(ParameterError):
+            wanted = parse_number(value)
+            same = same if wanted is None else same | (numbers.to_numpy(float) == wanted)
         return np.asarray(same if how == "=" else ~same, dtype=bool)
     if pd.api.types.is_numeric_dtype(column):
         try:
-            return np.asarray(_ORDERED[how](column.to_numpy(float), float(value)), dtype=bool)
-        except ValueError as error:
-            raise ProjectError(f"{column.name} holds numbers, got {value!r}.") from error
+            number = read_number(value, str(column.name))
+        except ParameterError as error:
+            raise ProjectError(str(error)) from error
+        return np.asarray(_ORDERED[how](column.to_numpy(float), number), dtype=bool)
     texts = column.fillna("").astype(str)
     return np.asarray((texts != "") & _ORDERED[how](texts, value), dtype=bool)

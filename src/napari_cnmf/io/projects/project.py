@@ -6,10 +6,12 @@ import getpass
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +28,12 @@ from napari_cnmf.io.projects.sample import (
     ROIS_FILE,
     SAMPLE_FILE,
     Sample,
+    curated_of,
+    join_id,
     read_sample,
     sample_id,
 )
+from napari_cnmf.io.projects.stimuli import check_stimuli
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -39,6 +44,7 @@ PROJECT_FILE = "project.json"
 _FORMAT, _VERSION = "napari-cnmf-project", 1
 _LOCK_FILE, _SAMPLES = ".lock", "samples"
 _LOCK_WAIT_S = 60.0
+_MOST_SHOWN = 20
 
 
 class Project:
@@ -69,13 +75,15 @@ class Project:
         """
         folder = Path(path).absolute()
         project = cls(folder)
+        columns = ProjectConfig.of(config)
+        columns.check_names()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with project._locked():
                 if (folder / PROJECT_FILE).exists():
                     raise ProjectError(f"There is a project in {folder} already. Open it.")
                 (folder / _SAMPLES).mkdir(exist_ok=True)
-                project._write_config(ProjectConfig.of(config))
+                project._write_config(columns)
         except OSError as error:
             raise ProjectError(
                 f"A project cannot be made in {folder}: {error.strerror or error}. "
@@ -90,18 +98,25 @@ class Project:
         Parameters
         ----------
         create
-            Make the project when there is none, so that a script can be run again.
+            Make one where there is none, so that a script can be run again.
 
         Raises
         ------
         ProjectError
-            There is none.
+            There is none, or none can be made.
         """
-        project = cls(Path(path).absolute())
-        if create and not (project.path / PROJECT_FILE).exists():
+        if create and not (Path(path) / PROJECT_FILE).exists():
             return cls.create(path)
+        project = cls(Path(path).absolute())
         _ = project.config
         return project
+
+    def _repr_html_(self) -> str:
+        """The table of samples, as notebooks show it."""
+        table = self.df
+        n = f"{len(table)} sample{'' if len(table) == 1 else 's'}"
+        shown = table.to_html(index=False, max_rows=_MOST_SHOWN, na_rep="")
+        return f"<p><b>{escape(self.path.name)}</b>: {n} in {escape(str(self.path))}</p>{shown}"
 
     @property
     def config(self) -> ProjectConfig:
@@ -176,17 +191,19 @@ class Project:
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Another value whenever a sample or the columns were changed; reads no file."""
-        files = [self.path / PROJECT_FILE, *(self.path / _SAMPLES).glob(f"*/{SAMPLE_FILE}")]
+        """Another value whenever a sample, its decisions or the columns changed; reads no file."""
+        samples = self.path / _SAMPLES
+        files = [self.path / PROJECT_FILE, *samples.glob(f"*/{SAMPLE_FILE}")]
+        files += samples.glob(f"*/{JOURNALS}")
         found = []
         for file in sorted(files):
             with suppress(FileNotFoundError):  # removed in between
-                found.append((file.parent.name, file.stat().st_mtime_ns))
+                found.append((file.parent.name, file.name, file.stat().st_mtime_ns))
         return tuple(found)
 
     def known_values(self, column: str) -> list[str]:
         """What stands in a column so far, for completing what is typed."""
-        values = {sample.row.get(column) for sample in self.samples}
+        values = {sample.written.get(column) for sample in self.samples}
         return sorted(str(value) for value in values if value is not None)
 
     # -- changes
@@ -229,6 +246,8 @@ class Project:
         before = self._check_id(id_, update=update)
         if before is not None and stimuli is None:
             stimuli = before.stimuli
+        if stimuli is not None:
+            check_stimuli(stimuli)
         context = replace(context, session=_session(context, row_values), stimuli=stimuli)
         names = (SAMPLE_FILE, NWB_FILE, ROIS_FILE, JOURNALS)
         with ExitStack() as until_moved, new_folder(folder, names) as beside:
@@ -237,7 +256,7 @@ class Project:
             until_moved.enter_context(self._locked())
             before = self._check_id(id_, update=update)
             if before is not None:
-                row |= {name: before.row.get(name) for name in ("added", "added_by")}
+                row |= {name: before.written.get(name) for name in ("added", "added_by")}
             write_json(beside / SAMPLE_FILE, row)
         return Sample(folder, row)
 
@@ -252,14 +271,14 @@ class Project:
         with self._locked():
             sample = self[id_]
             config = self.config
-            known = {c.name: sample.row.get(c.name) for c in config.columns}
+            known = {c.name: sample.written.get(c.name) for c in config.columns}
             checked = config.read(known | values)
-            if sample_id(str(checked[ANIMAL]), str(checked[TRIAL])) != sample.id:
+            if join_id(str(checked[ANIMAL]), str(checked[TRIAL])) != sample.id:
                 raise ProjectError(
                     "AnimalID and TrialID name the sample and cannot be changed. "
                     "Add it again under the other name, then remove this one."
                 )
-            row = {**sample.row, **checked, "changed": _now()}
+            row = {**sample.written, **checked, "changed": _now()}
             write_json(sample.folder / SAMPLE_FILE, row)
         return Sample(sample.folder, row)
 
@@ -291,7 +310,7 @@ class Project:
         if not update and taken is not None:
             raise ProjectError(
                 f"SampleID must be unique, and the project has {taken!r} already. "
-                "Choose another TrialID, or update that sample."
+                "Choose another TrialID, or write over that sample with Replace (update=True)."
             )
         return None if taken is None else self[taken]
 
@@ -299,7 +318,7 @@ class Project:
         """The sample of this id, whatever its case: some file systems know none."""
         folder = self.path / _SAMPLES
         names = os.listdir(folder) if folder.is_dir() else []
-        return next((name for name in names if name.casefold() == id_.casefold()), None)
+        return next((name for name in names if _key(name) == _key(id_)), None)
 
     def _write_config(self, config: ProjectConfig) -> None:
         content = {"format": _FORMAT, "version": _VERSION, "config": config.model_dump(mode="json")}
@@ -326,25 +345,20 @@ def _write(
     context: Context,
 ) -> dict[str, Any]:
     """Files of a sample but its row, which is returned."""
-    import pandas as pd
-
     from napari_cnmf.io.exports import write_nwb
     from napari_cnmf.io.exports.selection import select
 
     write_nwb(source, folder / NWB_FILE, context=context)
-    chosen = select(source, include_rejected=True)
+    curated, chosen = curated_of(source, context), select(source, include_rejected=True)
+    curated.rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")
     components = chosen.components
-    rois = pd.DataFrame(chosen.table(context.pixel_size_um(components)))
-    rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")
     rate, path = components.frame_rate_hz, chosen.curation.path
     return {
         "SampleID": id_,
         **values,
-        "n_components": chosen.n_components,
-        "n_accepted": int(chosen.accepted.sum()),
+        **curated.figures,
         "frame_rate_hz": rate,
         "duration_s": None if not rate else components.n_frames / rate,
-        "tags": "; ".join(sorted({tag for tags in chosen.tags for tag in tags})),
         "file": f"{_SAMPLES}/{id_}/{NWB_FILE}",
         "source": None if path is None else str(path),
         "added": _now(),
@@ -363,6 +377,11 @@ def _session(context: Context, values: Mapping[str, Any]) -> Any:
         day = date.fromisoformat(str(values[DATE]))
         known["start"] = datetime.combine(day, time()).astimezone()
     return replace(session, **known)
+
+
+def _key(name: str) -> str:
+    """A name as the least particular file system knows it: without case, accents in one form."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_name(id_: str) -> bool:

@@ -6,21 +6,28 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.errors import ProjectError
+from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.projects.config import ANIMAL, TRIAL
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from napari_cnmf.model.components import Components
     from napari_cnmf.model.curation import Curation
 
 SAMPLE_FILE, NWB_FILE, ROIS_FILE = "sample.json", "sample.nwb", "rois.csv"
 JOURNALS = f"{NWB_FILE}.curation*"
 _BETWEEN = "-_-"
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+)
+_FORMULA = tuple("=+-@")
+_LONGEST = 150
+"""Bytes of an id: some file systems take 255 for a name, encrypted ones 143 letters."""
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
@@ -30,7 +37,7 @@ def sample_id(animal: str, trial: str) -> str:
     Raises
     ------
     ProjectError
-        Characters that no folder may have on some system.
+        What no folder may be called on some system, and what spreadsheets take for a formula.
     """
     for name, text in ((ANIMAL, animal), (TRIAL, trial)):
         if _FORBIDDEN.search(text) or text != text.strip(" .") or _BETWEEN in text:
@@ -38,7 +45,66 @@ def sample_id(animal: str, trial: str) -> str:
                 f'{name} becomes the name of a folder: it must have none of <>:"/\\|?* and '
                 f"{_BETWEEN}, and not end in a dot, got {text!r}."
             )
+        if not text.isprintable():
+            raise ProjectError(f"{name} must be of signs that can be seen, got {text!r}.")
+        if text.partition(".")[0].strip().casefold() in _DEVICES:
+            raise ProjectError(
+                f"{name} must not be the name of a device of Windows, got {text!r}. "
+                f"Write for example {text}1."
+            )
+        if text[:1] in _FORMULA:
+            raise ProjectError(
+                f"{name} must begin with a letter or a digit, got {text!r}: spreadsheets take it "
+                "for a formula."
+            )
+    joined = join_id(animal, trial)
+    if len(joined.encode("utf-8")) > _LONGEST:
+        raise ProjectError(
+            f"{ANIMAL} and {TRIAL} become the name of a folder: together they must have at most "
+            f"{_LONGEST} bytes, got {len(joined.encode('utf-8'))}. Shorten one of them."
+        )
+    return joined
+
+
+def join_id(animal: str, trial: str) -> str:
+    """The id of a sample, unchecked."""
     return f"{animal}{_BETWEEN}{trial}"
+
+
+@dataclass(frozen=True, eq=False)
+class Curated:
+    """What a project shows of a curated result.
+
+    Attributes
+    ----------
+    figures
+        ``n_components``, ``n_accepted`` and ``tags``, as they stand in the sample's row.
+    rois
+        One row a component.
+    """
+
+    figures: dict[str, Any]
+    rois: pd.DataFrame
+
+
+_curated: dict[Path, tuple[tuple[Any, ...], Curated]] = {}
+"""What was read of a sample's journals, with the stamp they had then."""
+
+
+def curated_of(source: Curation | Components, context: Context = NOTHING_KNOWN) -> Curated:
+    """Figures and table of ROIs of a result as it stands now."""
+    import pandas as pd
+
+    from napari_cnmf.io.exports.selection import select
+
+    chosen = select(source, include_rejected=True)
+    figures = {
+        "n_components": chosen.n_components,
+        "n_accepted": int(chosen.accepted.sum()),
+        "tags": "; ".join(sorted({tag for tags in chosen.tags for tag in tags})),
+    }
+    rois = pd.DataFrame(chosen.table(context.pixel_size_um(chosen.components)))
+    return Curated(figures, rois)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,29 +115,51 @@ class Sample:
     ----------
     folder
         Named by the sample's id.
-    row
-        Its row of the table, ``SampleID`` first.
+    written
+        The row of the table as it was written, ``SampleID`` first.
     """
 
     folder: Path
-    row: dict[str, Any]
+    written: dict[str, Any]
 
     @property
     def id(self) -> str:
-        return str(self.row["SampleID"])
+        return str(self.written["SampleID"])
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of the table; counts and tags follow what was decided since it was added."""
+        curated = self._curated()
+        return self.written if curated is None else {**self.written, **curated.figures}
+
+    def _curated(self) -> Curated | None:
+        """What later decisions made of the sample; ``None`` while there are none."""
+        journals = sorted(self.folder.glob(JOURNALS))
+        stamp = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in journals)
+        if not stamp:
+            return None
+        known = _curated.get(self.folder)
+        if known is None or known[0] != stamp:
+            known = _curated[self.folder] = (stamp, curated_of(self.curation()))
+        return known[1]
 
     @property
     def path(self) -> Path:
         """The NWB file."""
         return self.folder / NWB_FILE
 
-    @cached_property
+    @property
     def rois(self) -> pd.DataFrame:
         """One row a ROI: the sample's row, then id, decision, place, scores, tags, note."""
         import pandas as pd
 
+        curated = self._curated()
         try:
-            rois = pd.read_csv(self.folder / ROIS_FILE, dtype={"tags": str, "note": str})
+            rois = (
+                pd.read_csv(self.folder / ROIS_FILE, dtype={"tags": str, "note": str})
+                if curated is None
+                else curated.rois.copy()
+            )
         except (OSError, ValueError) as error:
             raise ProjectError(
                 f"The table of ROIs of {self.id} cannot be read: {error}. Update the sample."

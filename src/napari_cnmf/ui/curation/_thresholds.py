@@ -6,7 +6,6 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import QualityParams
+from napari_cnmf.ui._numbers import DecimalBox
 
 _STEPS = 400
 
@@ -129,8 +129,8 @@ class _Row:
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, _STEPS)
         self.slider.setPageStep(_STEPS // 20)
-        self.box = QDoubleSpinBox()
-        self.box.setDecimals(2)
+        self.box = DecimalBox()
+        self.box.setDecimals(4)
         self.box.setKeyboardTracking(False)
         self.box.setFixedWidth(92)
         for widget in (self.label, self.slider, self.box):
@@ -167,6 +167,6 @@ class _Row:
             self.slider.setValue(round(share * _STEPS))
 
     def take_from_slider(self) -> None:
-        value = self._low + self.slider.value() / _STEPS * (self._high - self._low)
+        value = round(self._low + self.slider.value() / _STEPS * (self._high - self._low), 2)
         with QSignalBlocker(self.box):
             self.box.setValue(value)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_cnmf.batch.status import State
 from napari_cnmf.errors import ParameterError
@@ -27,7 +29,7 @@ from napari_cnmf.params import (
 )
 from napari_cnmf.params.cell_size import is_usual
 from napari_cnmf.ui._background import run_in_background
-from napari_cnmf.ui._docks import Dock, bring_to_front
+from napari_cnmf.ui._docks import Dock, bring_to_front, open_dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import (
     ERROR_COLOR,
@@ -36,13 +38,14 @@ from napari_cnmf.ui._theme import (
     make_primary,
     set_problem,
 )
-from napari_cnmf.ui.batch._choosing import ask_for_new_batch
+from napari_cnmf.ui.forms._batch_row import BatchRow
 from napari_cnmf.ui.forms._given import GivenForm
-from napari_cnmf.ui.forms._groups import GROUPS_OF
+from napari_cnmf.ui.forms._groups import groups_of
 from napari_cnmf.ui.forms._header import HeaderForm
 from napari_cnmf.ui.forms._input import FileInput, ItemInput
 from napari_cnmf.ui.forms._kwargs import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
+from napari_cnmf.ui.forms._rate import FrameRateNotes
 from napari_cnmf.ui.forms._request import (
     AddedItem,
     MovieFacts,
@@ -66,6 +69,8 @@ ONE_PHOTON_ALONE = (
     "init.init_iter",
 )
 _NO_RATE = "data.fr is needed: the movie does not say its frame rate. Enter it in Hz."
+_OF_THE_RECORDING = ("data.fr", "data.dxy")
+"""Parameters that a preset leaves alone: they belong to the recording."""
 
 
 class ParametersWidget(Dock):
@@ -86,12 +91,18 @@ class ParametersWidget(Dock):
         self._copied: Request | None = None
         self._is_adding = False
         self._given: dict[str, Any] = {}
-        self.header = HeaderForm(napari_viewer)
+        # The viewer itself: napari hands plugins a proxy, which makes proxies of layers.
+        viewer = self._session.viewer
+        self.header = HeaderForm(viewer)
+        self.batch_row = BatchRow(self._session)
         self.form = ParamsForm()
+        self.rate = FrameRateNotes(self.form.row("data.fr"))
         self.cnmf_kwargs = KwargsBox("CNMF", "gSig=(4, 4), merge_thr=0.7")
-        self.given = GivenForm(napari_viewer)
+        self.given = GivenForm(viewer)
         self.given_box = FoldingBox("Cells and region", [self.given])
         self.eval_kwargs = KwargsBox("Evaluation", "min_SNR=3, rval_thr=0.85")
+        self.what = QElidingLabel()
+        self.what.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.add_button = QPushButton("Add to batch")
@@ -136,9 +147,11 @@ class ParametersWidget(Dock):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
+        self.header.add_row("Batch", self.batch_row)
         layout.addWidget(self.header)
         layout.addWidget(scroll, 1)
         layout.addWidget(self.status)
+        layout.addWidget(self.what)
         layout.addLayout(buttons)
         self.setMinimumWidth(350)
 
@@ -150,6 +163,10 @@ class ParametersWidget(Dock):
         header.advanced_toggled.connect(self.form.show_advanced)
         header.changed.connect(self._check_soon.start)
         self.form.changed.connect(self._check_soon.start)
+        self.form.measure_clicked.connect(self.open_lab)
+        self.form.row("data.fr").changed.connect(
+            lambda: self.rate.note_typing(header.input.value())
+        )
         self.given.changed.connect(self._check_soon.start)
         for box in (self.cnmf_kwargs, self.eval_kwargs):
             box.changed.connect(self._check_soon.start)
@@ -204,6 +221,7 @@ class ParametersWidget(Dock):
             refit=self.header.refit,
             engine=self.header.engine,
             run=self.header.run,
+            motion_first=self.header.motion_first,
         )
 
     def request(self) -> Request | None:
@@ -219,6 +237,7 @@ class ParametersWidget(Dock):
             refit=self.header.refit,
             engine=self.header.engine,
             run=self.header.run,
+            motion_first=self.header.motion_first,
         )
         copied = self._copied
         if copied is not None and copied.input == chosen:
@@ -232,12 +251,13 @@ class ParametersWidget(Dock):
         name = self.header.preset
         params = CNMFParams.preset(name) if name else CNMFParams()
         self.form.set_reference(params)
-        self.form.set_value(params)
+        self.form.set_value(params, but_keep=_OF_THE_RECORDING)
 
     def _on_algorithm(self) -> None:
         algorithm = self.header.algorithm
         hidden = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
-        self.form.show_groups(GROUPS_OF[algorithm], hidden=hidden)
+        groups = groups_of(algorithm, motion_first=self.header.motion_first)
+        self.form.show_groups(groups, hidden=hidden)
         self.given_box.setVisible(algorithm in ("cnmf", "cnmfe"))
         self._check_soon.start()
 
@@ -267,6 +287,7 @@ class ParametersWidget(Dock):
         if chosen == self._inspected:
             return
         self._inspected = chosen
+        self.batch_row.set_input(chosen)
         self._facts, self._cannot_open = None, ""
         self._set_ready(False)
         self.header.show_facts("" if chosen is None else "opening…")
@@ -298,7 +319,8 @@ class ParametersWidget(Dock):
         self._params = None
         try:
             params = self._apply_kwargs()
-            warnings = self._check_against_movie(params)
+            said = [box.left_out for box in (self.cnmf_kwargs, self.eval_kwargs) if box.left_out]
+            warnings = [*said, *self._check_against_movie(params)]
             self._given = self._read_given(len(params.init.gSig))
             self._params = params
         except InvalidParametersError as error:
@@ -307,6 +329,7 @@ class ParametersWidget(Dock):
             problems.setdefault("parameters", str(error))
         self.form.show_problems(problems)
         self._show_proposals()
+        self._show_what()
         if self.header.input.value() is None:
             problems = {"input": "Choose a movie: a layer or a file."} | problems
         elif self._facts is None:
@@ -340,9 +363,19 @@ class ParametersWidget(Dock):
         rate = params.data.fr or facts.frame_rate_hz
         if rate is None:
             raise InvalidParametersError({"data.fr": _NO_RATE})
+        if doubt := self.rate.doubt(params.data.fr, facts, self.header.input.value()):
+            notes.append(doubt)
         if facts.shape is None:
             return notes
-        return notes + check_for_movie(params, facts.shape, rate, algorithm=self.header.algorithm)
+        first = ("mcorr",) if self.header.motion_first else ()
+        for algorithm in (*first, self.header.algorithm):
+            found = check_for_movie(params, facts.shape, rate, algorithm=algorithm)
+            notes += [note for note in found if note not in notes]
+        return notes
+
+    def _algorithms(self) -> tuple[str, ...]:
+        first = ("mcorr",) if self.header.motion_first else ()
+        return (*first, self.header.algorithm)
 
     def _read_given(self, n_axes: int) -> dict[str, Any]:
         """Cells and region that are chosen; raises for a layer that holds nothing."""
@@ -367,9 +400,7 @@ class ParametersWidget(Dock):
     def _show_proposals(self) -> None:
         """Beside an empty field: what will be taken."""
         facts, params = self._facts, self._params
-        rate = facts.frame_rate_hz if facts is not None else None
-        row = self.form.row("data.fr")
-        row.show_note(f"{rate:.4g} Hz" if rate and row.value is None else "")
+        self.rate.show(facts, self.header.input.value())
         row = self.form.row("init.K")
         note = ""
         if params is not None and facts is not None and facts.shape and row.value is None:
@@ -377,6 +408,24 @@ class ParametersWidget(Dock):
             if len(gSig) == len(facts.shape) - 1 and self.header.engine == "caiman":
                 note = f"≈ {propose_K(facts.shape[1:], gSig, params.patch.rf)}"
         row.show_note(note)
+
+    def _show_what(self) -> None:
+        """Name what will run: nobody runs another movie than the one they look at."""
+        chosen = self.header.input.value()
+        if chosen is None:
+            self.what.setText("")
+            return
+        text = f"{self.header.method_title} of {chosen.name}"
+        self.what.setText(text)
+        paths = chosen.paths if isinstance(chosen, FileInput) else ()
+        self.what.setToolTip("\n".join([text, *map(str, paths)]))
+
+    def open_lab(self) -> None:
+        """Open the dock that measures what the form asks for."""
+        from napari_cnmf.ui.lab._dock import LabWidget
+
+        lab = open_dock(self._session.viewer, LabWidget, "Parameter lab", area="right")
+        bring_to_front(lab)
 
     def _show_status(self, problems: list[str], warnings: list[str]) -> None:
         sentences, color = (problems, ERROR_COLOR) if problems else (warnings, WARNING_COLOR)
@@ -395,10 +444,11 @@ class ParametersWidget(Dock):
         request = self.request()
         if request is None or not self.add_button.isEnabled():
             return
+        self.batch_row.with_batch(lambda: self._add(request, run=run))
+
+    def _add(self, request: Request, *, run: bool) -> None:
         bridge = self._session.bridge
-        if bridge is None:
-            ask_for_new_batch(self, self._session, then=lambda: self.add(run=run))
-            return
+        assert bridge is not None, "a batch is open by now"
 
         def added(item: AddedItem) -> None:
             self._set_adding(False)
@@ -406,7 +456,7 @@ class ParametersWidget(Dock):
                 show_warning(f"{item.name} asks for the same as {item.duplicate_of}.")
             bridge.look()
             if run:
-                bridge.start([item.uuid])
+                bridge.start([*item.before, item.uuid])
             else:
                 show_info(f"{item.name} was added to the batch. Start it from there.")
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QWidget
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import ParameterField
-
-_LARGEST_SPIN = 2**31 - 1
+from napari_cnmf.params.numbers import kind_of, read_text
 
 
 class Editor:
@@ -38,28 +37,42 @@ class Editor:
     def value(self, value: Any) -> None:
         self.widget.value = value
 
+    def clear(self) -> None:
+        """Forget what was typed; a list or a switch always shows one of its values."""
 
-class LiteralEditor(Editor):
-    """A line that holds a number, or numbers separated by commas; keeps every decimal."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(LineEdit(**options))
+class NumberEditor(Editor):
+    """A line that holds a number, or several; empty while nothing was typed.
+
+    A line rather than a spin box: a spin box drops signs that it does not like as they are typed,
+    so that 2,5 becomes 25 on one desktop and 2.5 on another.
+    """
+
+    def __init__(self, field: ParameterField) -> None:
+        super().__init__(LineEdit())
+        self._name, self._kind = field.name, kind_of(field.annotation)
 
     @property
     def value(self) -> Any:
         text = self.widget.value.strip()
         try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return read_text(text, self._kind, self._name)
+        except ParameterError:
             return text
 
     @value.setter
     def value(self, value: Any) -> None:
-        if isinstance(value, list | tuple):
+        if value is None:
+            self.clear()
+        elif isinstance(value, list | tuple):
             text = ", ".join(_plain(part) for part in value)
             self.widget.value = text + "," if len(value) == 1 else text
         else:
             self.widget.value = _plain(value)
+
+    def clear(self) -> None:
+        if self.widget.value:
+            self.widget.value = ""
 
 
 def _plain(value: Any) -> str:
@@ -73,34 +86,22 @@ def make_editor(field: ParameterField, value: Any) -> Editor:
     Parameters
     ----------
     field
-        Decides the kind of editor: a tick for a switch, a list for words, a spin box for whole
-        numbers, a line of text for what has decimals or several values.
+        Decides the kind of editor: a tick for a switch, a list for words, a line of text for
+        numbers.
     value
-        Never ``None``: an optional parameter's row knows about that.
+        ``None`` leaves a line of numbers empty; a switch or a list shows its first value.
     """
     editor: Editor
     if field.choices:
-        editor = Editor(ComboBox(choices=list(field.choices), value=value))
-    elif _is(field, bool):
-        editor = Editor(CheckBox(text="", value=bool(value)))
-    elif _is(field, int):
-        low, high = field.bounds
-        lowest = -_LARGEST_SPIN if low is None else int(low)
-        highest = _LARGEST_SPIN if high is None else min(int(high), _LARGEST_SPIN)
-        editor = Editor(SpinBox(min=lowest, max=highest, value=value))
-    elif _is(field, str):
-        editor = Editor(LineEdit(value=value))
-    else:
-        editor = LiteralEditor()
+        first = field.choices[0] if value is None else value
+        editor = Editor(ComboBox(choices=list(field.choices), value=first))
+    elif kind_of(field.annotation).number:
+        editor = NumberEditor(field)
         editor.value = value
+    else:
+        editor = Editor(CheckBox(text="", value=bool(value)))
     keep_wheel_for_scrolling(editor.native)
     return editor
-
-
-def _is(field: ParameterField, kind: type) -> bool:
-    """Whether the parameter is a plain ``kind``, apart from being optional."""
-    arguments = getattr(field.annotation, "__args__", None) or (field.annotation,)
-    return [a for a in arguments if a is not type(None)] == [kind]
 
 
 class _WheelFilter(QObject):

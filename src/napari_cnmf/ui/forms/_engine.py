@@ -42,8 +42,8 @@ class EngineChoice:
                 engine, reason = resolve(name, Algorithm(algorithm))
             except CnmfError as error:
                 return "", str(error)
-            version = engine.version() or ""
-            return engine.name, f"{engine.title} {version}: {reason}"
+            title = f"{engine.title} {engine.version() or ''}".strip()
+            return engine.name, f"{title}: {reason}" if name == "auto" else title
 
         def show(answer: tuple[str, str]) -> None:
             if asked == self._asked:

@@ -19,7 +19,7 @@ from napari_cnmf.model.outline import ellipse_vertices
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._input import ItemInput, inputs_of_rows, titles_of
+from napari_cnmf.ui.forms._input import ItemInput, bare, inputs_of_rows, titles_of
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class LayerGiven:
         return outlines_of(self.layer, n_axes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, LayerGiven) and other.layer is self.layer
+        return isinstance(other, LayerGiven) and bare(other.layer) is bare(self.layer)
 
     def __hash__(self) -> int:
-        return hash(id(self.layer))
+        return hash(id(bare(self.layer)))
 
 
 @dataclass(frozen=True)

@@ -10,3 +10,9 @@ GROUPS_OF = {
     "evaluate": ("data", "quality"),
 }  # fmt: skip
 GROUPS_OF["cnmfe"] = GROUPS_OF["cnmf"]
+
+
+def groups_of(algorithm: str, *, motion_first: bool = False) -> tuple[str, ...]:
+    """Groups that an item uses, with those of a motion correction before it."""
+    groups = GROUPS_OF[algorithm]
+    return (*groups, "motion") if motion_first and "motion" not in groups else groups

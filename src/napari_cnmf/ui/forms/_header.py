@@ -16,7 +16,7 @@ from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._engine import EngineChoice
-from napari_cnmf.ui.forms._input import InputChooser, inputs_of_rows
+from napari_cnmf.ui.forms._input import ChosenInput, FileInput, InputChooser, inputs_of_rows
 
 if TYPE_CHECKING:
     import napari
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from napari_cnmf.ui.forms._request import Request
 
 _DEFAULTS = "CaImAn's defaults"
+_MOTION_FIRST = "mcorr+"
+"""In front of an algorithm: motion correction first, as an item that it waits for."""
+METHODS = [
+    ("Motion and cells: CNMF", f"{_MOTION_FIRST}cnmf"),
+    ("Motion and cells: CNMF-E", f"{_MOTION_FIRST}cnmfe"),
+    *((title, key) for key, title in ALGORITHM_TITLES.items()),
+]
 
 
 class HeaderForm(QWidget):
@@ -39,12 +46,14 @@ class HeaderForm(QWidget):
     def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[ItemRow, ...] = ()
+        self._named_for: ChosenInput | None = None
         self.input = InputChooser(viewer)
         self._facts = QLabel()
         self._facts.setWordWrap(True)
         self.name_edit = LineEdit()
-        self.algorithm_combo = ComboBox(
-            choices=[(title, key) for key, title in ALGORITHM_TITLES.items()], value="cnmf"
+        self.algorithm_combo = ComboBox(choices=METHODS, value="cnmf")
+        self.algorithm_combo.native.setToolTip(
+            "Motion and cells corrects the movie first, then looks for cells in the corrected one"
         )
         self.engine_choice = EngineChoice(self._on_engine)
         self.engine_combo = self.engine_choice.combo
@@ -69,7 +78,7 @@ class HeaderForm(QWidget):
         self._on_algorithm()
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
+        self._form = form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(10)
         form.setVerticalSpacing(5)
@@ -82,6 +91,10 @@ class HeaderForm(QWidget):
         form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)
+
+    def add_row(self, title: str, widget: QWidget) -> None:
+        """Put another widget below the others."""
+        self._form.addRow(title, widget)
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -101,7 +114,19 @@ class HeaderForm(QWidget):
     @property
     def algorithm(self) -> str:
         value: str = self.algorithm_combo.value
-        return value
+        return value.removeprefix(_MOTION_FIRST)
+
+    @property
+    def motion_first(self) -> bool:
+        """Whether to correct motion before the method."""
+        value: str = self.algorithm_combo.value
+        return value.startswith(_MOTION_FIRST)
+
+    @property
+    def method_title(self) -> str:
+        """The method in words."""
+        title = next(t for t, key in METHODS if key == self.algorithm_combo.value)
+        return f"{title} with refit" if self.refit else title
 
     @property
     def engine(self) -> str:
@@ -142,7 +167,8 @@ class HeaderForm(QWidget):
 
     def show_request(self, request: Request) -> None:
         """Ask for the same."""
-        self.algorithm_combo.value = request.algorithm
+        prefix = _MOTION_FIRST if request.motion_first else ""
+        self.algorithm_combo.value = prefix + request.algorithm
         self.input.set_value(request.input)
         self.name_edit.value = request.name
         self.engine_combo.value = request.engine
@@ -152,6 +178,9 @@ class HeaderForm(QWidget):
 
     def _on_input(self) -> None:
         chosen = self.input.value()
+        if self._named_for is not None and not _is_same_movie(self._named_for, chosen):
+            self.name_edit.value = ""  # it was another movie's
+        self._named_for = chosen
         self.name_edit.native.setPlaceholderText("" if chosen is None else chosen.name)
         self.input_changed.emit()
 
@@ -172,6 +201,13 @@ class HeaderForm(QWidget):
         text = "" if preset is None else "\n".join([preset.description, *reasons])
         self.preset_combo.native.setToolTip(text)
         self.preset_changed.emit()
+
+
+def _is_same_movie(one: ChosenInput, other: ChosenInput | None) -> bool:
+    """Whether both are the same files, however they are opened, or the same layer or item."""
+    if isinstance(one, FileInput) and isinstance(other, FileInput):
+        return one.paths == other.paths
+    return one == other
 
 
 def _side_by_side(left: QWidget, right: QWidget) -> QWidget:

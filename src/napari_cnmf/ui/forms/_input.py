@@ -18,6 +18,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._loading import LoadedMovie, movie_steps
 from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
@@ -50,6 +51,11 @@ class FileInput:
         return self.paths[0].stem
 
 
+def bare(layer: Any) -> Any:
+    """The layer itself; napari hands plugins proxies of layers, another one each time."""
+    return getattr(layer, "__wrapped__", layer)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerInput:
     """A layer without a file: an array, a crop."""
@@ -61,10 +67,10 @@ class LayerInput:
         return str(self.layer.name)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, LayerInput) and other.layer is self.layer
+        return isinstance(other, LayerInput) and bare(other.layer) is bare(self.layer)
 
     def __hash__(self) -> int:
-        return hash(id(self.layer))
+        return hash(id(bare(self.layer)))
 
 
 @dataclass(frozen=True)
@@ -152,12 +158,15 @@ class InputChooser(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
         layout.addWidget(self.open_with)
-        for event in (
-            viewer.layers.events.inserted,
-            viewer.layers.events.removed,
-            viewer.layers.events.reordered,
-        ):
-            event.connect(self.refresh)
+        self._opened: Layer | None = None
+        events = viewer.layers.events
+        connect_while_alive(
+            self,
+            (events.inserted, self._on_inserted),
+            (events.removed, self.refresh),
+            (events.reordered, self.refresh),
+            (viewer.layers.selection.events.active, self._follow),
+        )
 
     def _choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput]]:
         choices: list[tuple[str, ChosenInput]] = []
@@ -216,6 +225,30 @@ class InputChooser(QWidget):
         read_again(self._combo)
         self._combo.value = chosen
         self._show_open_with(chosen)
+
+    def _on_inserted(self, event: Any) -> None:
+        self._opened = event.value
+        self.refresh()
+
+    def _follow(self, _event: Any = None) -> None:
+        """Take the movie that was opened, or clicked in the list of layers.
+
+        A click leaves what was chosen here and is no layer, such as an item's corrected movie; a
+        movie that is opened takes its place too.
+        """
+        layer = self._viewer.layers.selection.active
+        clicked = None if layer is None else input_of_layer(layer)
+        if layer is None or clicked is None:
+            return
+        was_opened, before = layer is self._opened, self._combo.value
+        if was_opened:
+            self._opened = None
+        if clicked == before:
+            return
+        shown = [input_of_layer(other) for other in self._viewer.layers]
+        if was_opened or before is None or before in shown:
+            read_again(self._combo)
+            self._combo.value = clicked
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Items of the batch that can be chosen."""

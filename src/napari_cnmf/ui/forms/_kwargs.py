@@ -8,7 +8,7 @@ from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import CNMFParams, parse_kwargs, read_foreign
+from napari_cnmf.params import CNMFParams, read_foreign
 from napari_cnmf.ui._theme import set_problem
 
 
@@ -19,6 +19,8 @@ class KwargsBox(QWidget):
 
     def __init__(self, title: str, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.left_out = ""
+        """What was typed and has no meaning here, in a sentence."""
         self._text = TextEdit()
         native = self._text.native
         native.setPlaceholderText(placeholder)
@@ -54,9 +56,12 @@ class KwargsBox(QWidget):
         ParameterError
             When it does not parse, or names what nobody knows.
         """
+        self.left_out = ""
         if not self.text:
             return params
-        return params.replace(**read_foreign(parse_kwargs(self.text)).groups)
+        foreign = read_foreign(self.text)
+        self.left_out = foreign.report
+        return params.replace(**foreign.groups)
 
     def show_problem(self, problem: ParameterError | None) -> None:
         """Red border, and the sentence as its tooltip."""

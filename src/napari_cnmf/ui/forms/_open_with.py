@@ -11,13 +11,13 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cnmf.io.movies import may_hold_several
+from napari_cnmf.ui._numbers import WholeBox
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
 _MOST = 32
@@ -32,27 +32,28 @@ class OpenWithRows(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.channel_box, self.number_box = QSpinBox(), QSpinBox()
+        self.channel_box, self.number_box = WholeBox(), WholeBox()
         self.channel_box.setRange(_UNSAID, _MOST - 1)
         self.channel_box.setSpecialValueText("auto")
         self.channel_box.setToolTip(
-            "Which channel, counted from 0; auto where the file has one alone"
+            "Channel to analyse, counted from 0. auto takes the only channel of the file"
         )
         self.number_box.setRange(1, _MOST)
         self.number_box.setSpecialValueText("auto")
         self.number_box.setToolTip(
-            "auto: the file says how many. Some do not: so many channels alternate in them frame "
-            "by frame"
+            "Number of channels. auto: as the file says. In some files, channels alternate frame "
+            "by frame and nothing says so"
         )
         self.axes_edit = _line_edit(
-            "One letter of T, Z, C, Y, X for each axis of the file, where it does not say or is "
-            "wrong: TZYX for volumes in time. Each file of a list is one volume with ZYX"
+            "Meaning of each axis of the file, one letter of T, Z, C, Y, X each, where the file "
+            "does not say it or is wrong: TZYX for volumes in time. With ZYX each file of a list "
+            "is one volume"
         )
-        self.dataset_edit = _line_edit("Name of the array in the file, where it holds several")
+        self.dataset_edit = _line_edit("Name of the array to open, where the file holds several")
         self._dataset_label = QLabel("dataset")
         self.show_button = QToolButton()
         self.show_button.setText("Show")
-        self.show_button.setToolTip("Show the frames that are opened so as a layer")
+        self.show_button.setToolTip("Open the movie with these settings and show it as a layer")
         self._lay_out()
         for box in (self.channel_box, self.number_box):
             keep_wheel_for_scrolling(box)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InvalidParametersError, iter_fields
@@ -27,13 +27,20 @@ _TITLES = {
 }
 
 
+ESSENTIAL = ("init.gSig", "data.fr", "data.decay_time")
+"""The three numbers that decide a result more than all others together."""
+
+
 class ParamsForm(QWidget):
     """Every parameter in folding sections, validated while typing.
+
+    The three that matter most stand on top, unfolded.
 
     ``changed`` fires after each edit, valid or not; ``value`` raises while something is wrong.
     """
 
     changed = Signal()
+    measure_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,8 +55,19 @@ class ParamsForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
+        self.essentials = Section(
+            "What to measure first", [self._rows[name] for name in ESSENTIAL], is_expanded=True
+        )
+        self.measure_button = QPushButton("Measure in the parameter lab…")
+        self.measure_button.setToolTip(
+            "Measures the cells' radius and the decay time on the movie, and shows what they mean"
+        )
+        self.measure_button.clicked.connect(lambda _=False: self.measure_clicked.emit())
+        self.essentials.add(self.measure_button)
+        layout.addWidget(self.essentials)
+        others = [row for row in self._rows.values() if row.name not in ESSENTIAL]
         for group, title in _TITLES.items():
-            rows = [row for row in self._rows.values() if row.field.group == group]
+            rows = [row for row in others if row.field.group == group]
             if rows:
                 self._sections[group] = Section(title, rows)
                 layout.addWidget(self._sections[group])
@@ -63,7 +81,7 @@ class ParamsForm(QWidget):
         return self._rows[name]
 
     def section(self, group: str) -> Section:
-        """The section of a group."""
+        """The section of a group, without what stands on top."""
         return self._sections[group]
 
     @property
@@ -87,12 +105,20 @@ class ParamsForm(QWidget):
                 entered[row.field.key] = row.value
         return CNMFParams.from_dict(entered)
 
-    def set_value(self, params: CNMFParams) -> None:
-        """Show these parameters; ``changed`` fires once."""
+    def set_value(self, params: CNMFParams, *, but_keep: Collection[str] = ()) -> None:
+        """Show these parameters; ``changed`` fires once.
+
+        Parameters
+        ----------
+        but_keep
+            ``group.key`` of rows that stay as they are.
+        """
         self._extra = dict(params.extra)
         self._is_setting = True
         try:
             for row in self._rows.values():
+                if row.name in but_keep:
+                    continue
                 owner = getattr(params, row.field.group) if row.field.group else params
                 row.set_value(getattr(owner, row.field.key))
         finally:
@@ -126,10 +152,8 @@ class ParamsForm(QWidget):
         self._show_rows()
 
     def _show_rows(self) -> None:
-        for group, section in self._sections.items():
-            section.show_rows(advanced=self._advanced, hidden=self._hidden)
-            if self._groups is not None and group not in self._groups:
-                section.setVisible(False)
+        for section in (self.essentials, *self._sections.values()):
+            section.show_rows(advanced=self._advanced, hidden=self._hidden, groups=self._groups)
 
     def _on_row_changed(self) -> None:
         if self._is_setting:
@@ -155,6 +179,5 @@ class ParamsForm(QWidget):
         """
         for name, row in self._rows.items():
             row.show_problem(problems.get(name))
-        marked = {self._rows[name].field.group for name in problems if name in self._rows}
-        for group, section in self._sections.items():
-            section.show_problems(group in marked)
+        for section in (self.essentials, *self._sections.values()):
+            section.show_problems(any(row.name in problems for row in section.rows))

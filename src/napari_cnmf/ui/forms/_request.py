@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from napari_cnmf.batch import DuplicateItemWarning
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import RunSpec
+from napari_cnmf.batch.status import State
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
@@ -38,6 +39,8 @@ class Request:
         Of an item that is added once more: the result file to score.
     run
         How to run it; never changes the result.
+    motion_first
+        Whether to add a motion correction of the movie first, and work on what it makes.
     """
 
     algorithm: str
@@ -51,6 +54,7 @@ class Request:
     leave_out: Any = None
     result: Path | None = None
     run: RunSpec = field(default_factory=RunSpec)
+    motion_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class AddedItem:
     name: str
     duplicate_of: str = ""
     """Name of another that asks for the same."""
+    before: tuple[str, ...] = ()
+    """Uuids of the items that it waits for and that have not run."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class MovieFacts:
         ``(T, [Z], Y, X)``; ``None`` for the movie of an item that has not run.
     frame_rate_hz
         From its metadata; ``None`` when they do not say.
+    frame_rate_from
+        Which entry of the metadata says it; empty when unknown.
     n_bytes_to_copy
         What adding it writes into the batch: 0 when there is a file.
     remarks
@@ -84,6 +92,7 @@ class MovieFacts:
     frame_rate_hz: float | None = None
     n_bytes_to_copy: int = 0
     remarks: tuple[str, ...] = ()
+    frame_rate_from: str = ""
 
     @property
     def text(self) -> str:
@@ -125,7 +134,12 @@ def inspect_input(chosen: ChosenInput, batch: Batch | None) -> Generator[str, No
 def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     n_bytes = int(movie.data.nbytes) if copied else 0
     return MovieFacts(
-        movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes, tuple(remarks_on(movie))
+        movie.shape,
+        str(movie.dtype),
+        movie.frame_rate_hz,
+        n_bytes,
+        tuple(remarks_on(movie)),
+        frame_rate_from=str(movie.metadata.get("frame_rate_from") or ""),
     )
 
 
@@ -185,6 +199,10 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
     """
     yield f"adding {request.name}"
     movie = open_input(batch, request.input)
+    before: tuple[str, ...] = ()
+    if request.motion_first:
+        movie = motion_item(batch, request, movie)
+        before = () if movie.state.ended else (movie.uuid,)
     with warnings.catch_warnings():
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
@@ -201,7 +219,25 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             reuse=False,
         )
     duplicate = item.duplicate_of
-    return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name)
+    return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name, before)
+
+
+def motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item:
+    """The motion correction of a movie: the one that the batch has, or a new one."""
+    same = find_motion_item(batch, request, movie)
+    if same is not None:
+        return same
+    return batch.add(
+        "mcorr", movie, params=request.params, name=request.name, engine=request.engine
+    )
+
+
+def find_motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item | None:
+    """The motion correction that the batch has and that did not end badly, or ``None``."""
+    same = batch.find_same("mcorr", movie, params=request.params, engine=request.engine)
+    if same is None or (same.state.ended and same.state is not State.COMPLETED):
+        return None
+    return same
 
 
 def given_of(batch: Batch, request: Request) -> dict[str, Any]:

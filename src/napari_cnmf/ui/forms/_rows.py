@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cnmf.params import ParameterField
-from napari_cnmf.ui._theme import ERROR_COLOR, set_problem
+from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, set_problem
 from napari_cnmf.ui.forms._editors import make_editor
 
 _EDITOR_WIDTH = 104
@@ -22,7 +31,8 @@ class ParameterRow(QWidget):
     """Label on the left; on the right the editor with its unit.
 
     An optional parameter has a tick in front of its editor: without it the value is ``None`` and
-    the engine decides.
+    the engine decides. Ticking it shows an empty line, so that what is typed next is all of the
+    value.
     """
 
     changed = Signal()
@@ -32,8 +42,9 @@ class ParameterRow(QWidget):
         self.field = field
         self._reference = field.default
         self._problem: str | None = ""
-        first = field.default if field.default is not None else _first_value(field)
-        self._editor = make_editor(field, first)
+        self._is_required = False
+        self._remark: _Remark | None = None
+        self._editor = make_editor(field, field.default)
         self._label = QLabel(field.title)
         self._label.setWordWrap(True)
         self._tick = self._make_tick() if field.optional else None
@@ -62,15 +73,18 @@ class ParameterRow(QWidget):
         self._unit.setFixedWidth(_UNIT_WIDTH)
         self._unit.setVisible(not is_wide)
         self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 1, 0, 1)
-        layout.setSpacing(_SPACING)
-        layout.addWidget(self._label, 1)
+        line = QHBoxLayout()
+        line.setSpacing(_SPACING)
+        line.addWidget(self._label, 1)
         if self._tick is not None:
-            layout.addWidget(self._tick)
-        layout.addWidget(self._editor.native, 0, Qt.AlignmentFlag.AlignRight)
-        layout.addWidget(self._automatic, 0, Qt.AlignmentFlag.AlignRight)
-        layout.addWidget(self._unit)
+            line.addWidget(self._tick)
+        line.addWidget(self._editor.native, 0, Qt.AlignmentFlag.AlignRight)
+        line.addWidget(self._automatic, 0, Qt.AlignmentFlag.AlignRight)
+        line.addWidget(self._unit)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 1, 0, 1)
+        layout.setSpacing(1)
+        layout.addLayout(line)
 
     @property
     def name(self) -> str:
@@ -85,35 +99,62 @@ class ParameterRow(QWidget):
     @property
     def value(self) -> Any:
         """What was entered, right or wrong; ``None`` where the engine decides."""
+        if self._is_required:
+            return None if self._is_empty else self._editor.value
         if self._tick is not None and not self._tick.isChecked():
             return None
         return self._editor.value
+
+    @property
+    def _is_empty(self) -> bool:
+        return bool(self._editor.value == "")
 
     def set_value(self, value: Any) -> None:
         """Show a value; ``changed`` fires when it differs."""
         if self._tick is not None:
             self._tick.setChecked(value is not None)
-        self._show_editor(value is not None)
-        if value is not None and self._editor.value != value:
+        if value is None:
+            self._editor.clear()
+        elif self._editor.value != value:
             self._editor.value = value
+        self._show_parts()
         self._mark_changed()
 
+    def set_required(self, is_required: bool) -> None:
+        """Ask for a value that nobody can decide but the user: an empty line without a tick."""
+        if is_required == self._is_required:
+            return
+        value = self.value
+        self._is_required = is_required
+        if self._tick is not None:
+            self._tick.blockSignals(True)
+            self._tick.setChecked(value is not None)
+            self._tick.blockSignals(False)
+        self._show_parts()
+
     def set_reference(self, value: Any) -> None:
-        """What the value is compared with: the label is bold where it differs."""
+        """Set what the value is compared with: the label is bold where it differs."""
         self._reference = value
         self._mark_changed()
 
-    def _show_editor(self, is_set: bool) -> None:
-        """The editor, or a word in its place while the engine decides."""
-        self._editor.native.setVisible(is_set)
-        self._automatic.setVisible(not is_set)
+    def _show_parts(self) -> None:
+        """Show the editor, or a word in its place while the engine decides."""
+        is_decided = self._tick is not None and not self._tick.isChecked()
+        is_shown = self._is_required or not is_decided
+        self._editor.native.setVisible(is_shown)
+        self._automatic.setVisible(not is_shown)
+        if self._tick is not None:
+            self._tick.setVisible(not self._is_required)
 
     def _on_ticked(self, ticked: bool) -> None:
-        self._show_editor(ticked)
+        if not ticked:
+            # Typed digits must not join what stood here before.
+            self._editor.clear()
+        self._show_parts()
         self._on_changed()
 
     def _start_editing(self) -> None:
-        """Who clicks at "automatic" wants to set a value."""
+        """Begin to type: who clicks at "automatic" wants to set a value."""
         if self._tick is not None:
             self._tick.setChecked(True)
             self._editor.native.setFocus()
@@ -136,6 +177,24 @@ class ParameterRow(QWidget):
         """Say something in place of the unit, such as what the engine would take."""
         self._unit.setText(note or self.field.unit or "")
 
+    def show_remark(
+        self,
+        text: str,
+        *,
+        is_warning: bool = False,
+        button: str = "",
+        clicked: Callable[[], None] | None = None,
+    ) -> None:
+        """Say a sentence below the row, with a button that acts on it; nothing without a text."""
+        if self._remark is None:
+            if not text:
+                return
+            self._remark = _Remark()
+            layout = self.layout()
+            assert layout is not None
+            layout.addWidget(self._remark)
+        self._remark.show_text(text, is_warning=is_warning, button=button, clicked=clicked)
+
     def show_problem(self, problem: str | None) -> None:
         """Red border and the sentence as tooltip, or the parameter's help without."""
         if problem == self._problem:
@@ -157,12 +216,34 @@ class ParameterRow(QWidget):
         )
 
 
-def _first_value(field: ParameterField) -> Any:
-    """What the editor of an empty optional parameter starts with."""
-    if field.choices:
-        return field.choices[0]
-    low = field.bounds[0]
-    return max(1, int(low)) if low is not None else 1
+class _Remark(QWidget):
+    """A sentence in small print and a button that does what it suggests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.button = QPushButton()
+        self._clicked: Callable[[], None] | None = None
+        self.button.clicked.connect(lambda _=False: self._act())
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 0, 2)
+        layout.addWidget(self.label, 1)
+        layout.addWidget(self.button)
+
+    def show_text(
+        self, text: str, *, is_warning: bool, button: str, clicked: Callable[[], None] | None
+    ) -> None:
+        self.label.setText(text)
+        self.label.setStyleSheet(f"color: {WARNING_COLOR if is_warning else 'gray'};")
+        self.button.setText(button)
+        self.button.setVisible(bool(button))
+        self._clicked = clicked
+        self.setVisible(bool(text))
+
+    def _act(self) -> None:
+        if self._clicked is not None:
+            self._clicked()
 
 
 def _as_list(value: Any) -> Any:

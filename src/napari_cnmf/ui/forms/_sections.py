@@ -1,12 +1,11 @@
-"""Folding boxes of the form; a section is one with the parameters of one group."""
+"""Folding boxes of the form; a section is one with rows of parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.forms._rows import ParameterRow
@@ -14,62 +13,112 @@ from napari_cnmf.ui.forms._rows import ParameterRow
 _HEADER = (
     "QPushButton {{ text-align: left; border: none; background: transparent; padding: 5px 4px;"
     " font-weight: bold; {color} }}"
-    "QPushButton:hover {{ background: rgba(128, 128, 128, 40); }}"
+    "QPushButton:hover, QPushButton:focus {{ background: rgba(128, 128, 128, 40); }}"
 )
 
 
-class FoldingBox(QCollapsible):
-    """Widgets below a heading that folds."""
+class FoldingBox(QWidget):
+    """Widgets below a heading that folds them away; the Tab key then passes them over."""
 
-    def __init__(self, title: str, widgets: Sequence[QWidget]) -> None:
-        # Icons would be painted in the palette's black: the arrow is part of the text.
-        super().__init__("", expandedIcon=QIcon(), collapsedIcon=QIcon())
+    toggled = Signal(bool)
+
+    def __init__(
+        self, title: str, widgets: Sequence[QWidget], *, is_expanded: bool = False
+    ) -> None:
+        super().__init__()
         self._heading = title
-        self.toggled.connect(self._show_heading)
-        self._show_heading(False)
-        self.setDuration(120)
-        self.show_problems(False)
-        outer = self.layout()
-        if outer is not None:
-            outer.setContentsMargins(0, 0, 0, 0)
-            outer.setSpacing(0)
-        self.content().deleteLater()
-        content = QWidget()
-        inner = QVBoxLayout(content)
-        inner.setContentsMargins(12, 2, 4, 6)
-        inner.setSpacing(1)
+        self._button = QPushButton()
+        self._button.setCheckable(True)
+        self._button.setChecked(is_expanded)
+        self._button.toggled.connect(self._on_toggled)
+        self._content = QWidget()
+        self._column = QVBoxLayout(self._content)
+        self._column.setContentsMargins(12, 2, 4, 6)
+        self._column.setSpacing(1)
         for widget in widgets:
-            inner.addWidget(widget)
-        self.setContent(content)
-        content.setMaximumHeight(0)
+            self.add(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._button)
+        layout.addWidget(self._content)
+        self._content.setVisible(is_expanded)
+        self._show_heading()
+        self.show_problems(False)
+
+    def add(self, widget: QWidget) -> None:
+        """Put another widget below the others."""
+        self._column.addWidget(widget)
 
     @property
     def title(self) -> str:
         return self._heading
 
-    def _show_heading(self, is_expanded: bool) -> None:
-        self.setText(f"{'▾' if is_expanded else '▸'}  {self._heading}")
+    def toggleButton(self) -> QPushButton:
+        """The heading, which folds and unfolds."""
+        return self._button
+
+    def content(self) -> QWidget:
+        """What is folded away."""
+        return self._content
+
+    def isExpanded(self) -> bool:
+        """Whether the content is shown."""
+        return self._button.isChecked()
+
+    def expand(self) -> None:
+        """Show the content."""
+        self._button.setChecked(True)
+
+    def collapse(self) -> None:
+        """Fold the content away."""
+        self._button.setChecked(False)
+
+    def _on_toggled(self, is_expanded: bool) -> None:
+        self._content.setVisible(is_expanded)
+        self._show_heading()
+        self.toggled.emit(is_expanded)
+
+    def _show_heading(self) -> None:
+        self._button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self._heading}")
 
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""
         color = f"color: {ERROR_COLOR};" if has_problem else ""
         style = _HEADER.format(color=color)
-        if self.toggleButton().styleSheet() != style:
-            self.toggleButton().setStyleSheet(style)
+        if self._button.styleSheet() != style:
+            self._button.setStyleSheet(style)
 
 
 class Section(FoldingBox):
-    """The rows of one group; the heading turns red while a row has a problem."""
+    """Rows of parameters; the heading turns red while a row has a problem."""
 
-    def __init__(self, title: str, rows: Iterable[ParameterRow]) -> None:
+    def __init__(
+        self, title: str, rows: Iterable[ParameterRow], *, is_expanded: bool = False
+    ) -> None:
         self.rows = list(rows)
-        super().__init__(title, self.rows)
+        super().__init__(title, self.rows, is_expanded=is_expanded)
 
-    def show_rows(self, *, advanced: bool, hidden: Collection[str] = ()) -> None:
-        """Show the basic rows, and those that are advanced or hidden where asked or set."""
+    def show_rows(
+        self,
+        *,
+        advanced: bool,
+        hidden: Collection[str] = (),
+        groups: Collection[str] | None = None,
+    ) -> None:
+        """Show the basic rows, and those that are advanced or hidden where asked or set.
+
+        Parameters
+        ----------
+        advanced
+            Whether to show what is seldom needed as well.
+        hidden
+            ``group.key`` of rows that count as advanced here.
+        groups
+            Groups whose rows are shown; ``None`` for all.
+        """
         for row in self.rows:
             is_basic = not row.field.advanced and row.name not in hidden
-            row.setVisible(advanced or is_basic or row.is_changed)
+            is_used = groups is None or row.field.group in groups
+            row.setVisible(is_used and (advanced or is_basic or row.is_changed))
         self.setVisible(any(not row.isHidden() for row in self.rows))
-        if self.isExpanded():
-            self.expand(animate=False)

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import CNMFParams, ParameterField, parse_value
-
-
-def takes_several(field: ParameterField) -> bool:
-    """Whether one value of the parameter may itself be several numbers, such as a size."""
-    annotations = [field.annotation]
-    while annotations:
-        one = annotations.pop()
-        if get_origin(one) in (tuple, list):
-            return True
-        annotations += get_args(one)
-    return False
-
-
-def split_values(text: str, field: ParameterField) -> list[str]:
-    """The values in ``text``: behind semicolons, or behind commas where these are not needed."""
-    separator = ";" if takes_several(field) or ";" in text else ","
-    return [part.strip() for part in text.split(separator) if part.strip()]
+from napari_cnmf.params import CNMFParams, ParameterField
+from napari_cnmf.params.numbers import kind_of, split_values
 
 
 def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any, ...]:
@@ -35,14 +19,14 @@ def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any
 
     Examples
     --------
-    ``0.7, 0.85`` for a number, ``4, 4; 6, 6`` for a size.
+    ``0.7, 0.85`` or ``0,7; 0,85`` for a number, ``4, 4; 6, 6`` for a size.
     """
-    parts = split_values(text, field)
+    parts = split_values(text, kind_of(field.annotation), field.name)
     if not parts:
         raise ParameterError(f"{field.name} needs values. Write for example {example(field)}.")
     values: list[Any] = []
     for part in parts:
-        changed = base.set(field.name, parse_value(part))
+        changed = base.set(field.name, part)
         owner = getattr(changed, field.group) if field.group else changed
         value = getattr(owner, field.key)
         if value not in values:
@@ -63,6 +47,6 @@ def example(field: ParameterField) -> str:
     """What might be typed."""
     if field.choices:
         return ", ".join(str(choice) for choice in field.choices)
-    if takes_several(field):
+    if kind_of(field.annotation).several:
         return "4, 4; 6, 6"
     return "0.7, 0.85"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.params.cell_size import (
     ONE_PHOTON,
     TWO_PHOTON,
@@ -18,7 +18,9 @@ from napari_cnmf.params.cell_size import (
     size_of_circle,
     with_depth,
 )
+from napari_cnmf.params.numbers import kind_of, read_number, split_values
 from napari_cnmf.params.volume_sizes import in_a_volume
+from napari_cnmf.ui._theme import set_problem
 from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
 from napari_cnmf.ui.lab._stage import circles
 
@@ -219,12 +221,13 @@ class SizePanel(Panel):
 
     def compared(self) -> list[float]:
         """Radii that were typed to be compared, up to four."""
-        text = self.compare_edit.text().strip().rstrip(",")
+        text, name = self.compare_edit.text(), "The radii to compare"
         try:
-            values = ast.literal_eval(f"[{text}]") if text else []
-            radii = [float(value) for value in values]
-        except (ValueError, SyntaxError, TypeError):
+            radii = [read_number(part, name) for part in split_values(text, kind_of(float), name)]
+        except ParameterError as error:
+            set_problem(self.compare_edit, str(error))
             return []
+        set_problem(self.compare_edit, None)
         return [radius for radius in radii if radius > 0][: len(_COMPARED)]
 
     def _places(self) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
+    QGridLayout,
     QHBoxLayout,
     QInputDialog,
     QLabel,
@@ -25,9 +26,9 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_cnmf.batch.exporting import context_for
-from napari_cnmf.errors import ProjectError
+from napari_cnmf.errors import CnmfError, ProjectError
 from napari_cnmf.io.projects import Project, Sample, matching_rows
-from napari_cnmf.io.projects.project import PROJECT_FILE
+from napari_cnmf.io.projects.sample import NWB_FILE, join_id
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _NO_PROJECT = "Make a new project, or open one: a project is a folder of samples."
 _LOOK_EVERY_MS = 2000
+_FORM_WIDTH = 330
 
 
 class ProjectWidget(Dock):
@@ -54,6 +56,7 @@ class ProjectWidget(Dock):
         self._session = session_of(napari_viewer)
         self._content: ProjectContent | None = None
         self._shown_ids: list[str] = []
+        self._shown_frame: Any = {}
         self._is_reading = False
         self.path = QElidingLabel(_NO_PROJECT)
         self.path.setElideMode(Qt.TextElideMode.ElideLeft)
@@ -81,8 +84,12 @@ class ProjectWidget(Dock):
         self.change_button = _button(
             "Change values", "Change what is said of the sample; its file stays", self.change
         )
+        self.fill_button = _button(
+            "Take from row", "Put the values of the selected sample into the form", self.fill
+        )
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self._is_lost = False
         self._lay_out()
         self._clock = QTimer(self)
         self._clock.setInterval(_LOOK_EVERY_MS)
@@ -113,18 +120,28 @@ class ProjectWidget(Dock):
         column.addWidget(self.table, 1)
         inside = QWidget()
         form = QVBoxLayout(inside)
-        form.addWidget(QLabel("<b>The result on screen as a sample</b>"))
+        form.setContentsMargins(0, 0, 0, 0)
         form.addWidget(self.form)
-        buttons = QHBoxLayout()
-        for button in (self.add_button, self.replace_button, self.change_button):
-            buttons.addWidget(button)
-        form.addLayout(buttons)
-        form.addWidget(self.status)
         form.addStretch()
-        right = QScrollArea()
-        right.setWidgetResizable(True)
-        right.setFrameShape(QScrollArea.Shape.NoFrame)
-        right.setWidget(inside)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        buttons = QGridLayout()
+        places = ((self.add_button, 0, 0), (self.replace_button, 0, 1),
+                  (self.change_button, 1, 0), (self.fill_button, 1, 1))  # fmt: skip
+        for button, row, place in places:
+            buttons.addWidget(button, row, place)
+        # Heading, buttons and status stay in sight however low the dock is.
+        right = QWidget()
+        around = QVBoxLayout(right)
+        around.setContentsMargins(6, 0, 0, 0)
+        around.addWidget(QLabel("<b>The result on screen as a sample</b>"))
+        around.addWidget(scroll, 1)
+        around.addWidget(self.status)
+        around.addLayout(buttons)
+        right.setMinimumWidth(_FORM_WIDTH)
         self._splitter = QSplitter()
         self._splitter.addWidget(left)
         self._splitter.addWidget(right)
@@ -145,11 +162,7 @@ class ProjectWidget(Dock):
     def open(self, path: Path) -> None:
         """Open a project, or make one where there is none; in the background."""
 
-        def read() -> ProjectContent:
-            there = (path / PROJECT_FILE).is_file()
-            return read_content(Project.open(path) if there else Project.create(path))
-
-        call_in_background(read, done=self._show)
+        call_in_background(lambda: read_content(Project.open(path, create=True)), done=self._show)
 
     def start_adding(self) -> None:
         """Go to the first field; without a project say what to do."""
@@ -194,6 +207,7 @@ class ProjectWidget(Dock):
             return
         project, curation, movie = content.project, result.curation, result.loaded.movie
         values, movie_in = self.form.value(), self.form.movie_in_nwb()
+        was_shown = self._shown_sample()
         path = self.form.stimuli_path()
 
         def steps() -> Generator[str, None, tuple[Sample, ProjectContent]]:
@@ -206,36 +220,82 @@ class ProjectWidget(Dock):
             sample = project.add(curation, values, stimuli=stimuli, context=context, update=update)
             return sample, read_content(project)
 
+        def written(answer: tuple[Sample, ProjectContent]) -> None:
+            self._on_written(*answer)
+            if was_shown == answer[0].id and self._session.result is result:
+                # Its files are others now: decisions would go into a folder that is gone.
+                self._open(was_shown)
+
         self._set_busy("Writing the sample …")
-        run_in_background(steps, title="Project", done=self._on_written, failed=self._on_failed)
+        run_in_background(steps, title="Project", done=written, failed=self._on_failed)
+
+    def _shown_sample(self) -> str:
+        """Id of the sample that is on screen; empty when it is none of this project's."""
+        result, content = self._session.result, self._content
+        path = None if result is None else result.curation.path
+        if path is None or content is None:
+            return ""
+        parent = path.absolute().parent
+        is_ours = parent.parent.parent == content.project.path and path.name == NWB_FILE
+        return parent.name if is_ours else ""
 
     def change(self) -> None:
         """Change the values of the sample whose ids stand in the form."""
         values = self.form.value()
 
         def act(project: Project) -> None:
-            from napari_cnmf.io.projects import sample_id
+            project.update(join_id(values["AnimalID"], values["TrialID"]), **values)
 
-            project.update(sample_id(values["AnimalID"], values["TrialID"]), **values)
+        self._change(act, then=self.form.set_written)
 
-        self._change(act)
+    def fill(self) -> None:
+        """Put the values of the selected sample into the form, over what was typed."""
+        rows, content = self.selected_ids(), self._content
+        if len(rows) != 1 or content is None:
+            return
+        samples = content.samples
+        values = samples[samples["SampleID"] == rows[0]].iloc[0].to_dict()
+        self.form.set_value({name: values.get(name) for name in self.form.fields})
+        self.form.is_typed = False
 
     def open_sample(self) -> None:
-        """Show the selected sample in the viewer, with its decisions."""
+        """Show the selected sample in the viewer, with its decisions; of a ROI, select the cell."""
         ids = self.selected_ids()
+        if ids:
+            self._open(ids[0], cell=self._selected_cell())
+
+    def _selected_cell(self) -> int | None:
+        """Id of the component whose row is selected; ``None`` in the table of samples."""
+        rows = self.table.selected_rows()
+        if not rows or "id" not in self._shown_frame:
+            return None
+        return int(self._shown_frame["id"].iloc[rows[0]])
+
+    def _open(self, id_: str, *, cell: int | None = None) -> None:
         content = self._content
-        if not ids or content is None:
+        if content is None:
             return
-        project, id_ = content.project, ids[0]
+        project = content.project
+        if self._shown_sample() == id_ and cell is not None:
+            self._select(cell)
+            return
 
         def steps() -> Generator[str, None, LoadedResult]:
             yield f"opening {id_}"
             return (yield from load_file(project[id_].path, name=id_))
 
-        run_in_background(steps, title="Project", done=self._show_result)
+        def show(loaded: LoadedResult) -> None:
+            self._session.show(loaded)
+            if cell is not None:
+                self._select(cell)
 
-    def _show_result(self, loaded: LoadedResult) -> None:
-        self._session.show(loaded)
+        run_in_background(steps, title="Project", done=show)
+
+    def _select(self, cell: int) -> None:
+        """Select a component of the result on screen by its id."""
+        result = self._session.result
+        if result is not None:
+            self._session.select(int(i) for i in (result.ids == cell).nonzero()[0])
 
     def selected_ids(self) -> list[str]:
         """Samples of the selected rows."""
@@ -248,9 +308,13 @@ class ProjectWidget(Dock):
         text = f"Remove {', '.join(ids)} from the project, with files and later decisions?"
         answer = QMessageBox.question(self, "Remove samples", text)
         if answer == QMessageBox.StandardButton.Yes:
+            if self._shown_sample() in ids:
+                self._session.close_result()  # decisions would have no folder to go to
             self._change(lambda project: project.remove(*ids))
 
-    def _change(self, act: Callable[[Project], Any]) -> None:
+    def _change(
+        self, act: Callable[[Project], Any], *, then: Callable[[], None] = lambda: None
+    ) -> None:
         """Do something to the project in the background, then show it anew."""
         content = self._content
         if content is None:
@@ -261,8 +325,12 @@ class ProjectWidget(Dock):
             act(project)
             return read_content(project)
 
+        def show(fresh: ProjectContent) -> None:
+            then()
+            self._show(fresh)
+
         self._set_busy("Working …")
-        call_in_background(work, done=self._show, failed=self._on_failed)
+        call_in_background(work, done=show, failed=self._on_failed)
 
     # -- showing
 
@@ -289,6 +357,7 @@ class ProjectWidget(Dock):
             return
         before = self.selected_ids()
         self._shown_ids = frame["SampleID"].tolist() if "SampleID" in frame else []
+        self._shown_frame = frame
         self.table.set_frame(frame)
         if self.kind.currentText() == "samples":
             rows = [row for row, id_ in enumerate(self._shown_ids) if id_ in before]
@@ -296,11 +365,8 @@ class ProjectWidget(Dock):
         self._show_possible()
 
     def _on_selection(self) -> None:
-        rows, content = self.selected_ids(), self._content
-        if len(rows) == 1 and content is not None:
-            samples = content.samples
-            values = samples[samples["SampleID"] == rows[0]].iloc[0].to_dict()
-            self.form.set_value({name: values.get(name) for name in self.form.fields})
+        if not self.form.is_typed:
+            self.fill()
         self._show_possible()
 
     def _show_possible(self) -> None:
@@ -311,6 +377,7 @@ class ProjectWidget(Dock):
         self.change_button.setEnabled(has_project)
         self.column_button.setEnabled(has_project)
         self.view_button.setEnabled(some)
+        self.fill_button.setEnabled(len(self.selected_ids()) == 1)
         self.remove_button.setEnabled(some)
 
     def _on_result(self, _result: Any) -> None:
@@ -321,8 +388,8 @@ class ProjectWidget(Dock):
         for button in (self.add_button, self.replace_button, self.change_button):
             button.setEnabled(False)
 
-    def _on_written(self, written: tuple[Sample, ProjectContent]) -> None:
-        sample, content = written
+    def _on_written(self, sample: Sample, content: ProjectContent) -> None:
+        self.form.set_written()
         self._show(content)
         self.status.setText(f"{sample.id} is in the project.")
         show_info(f"Added {sample.id}")
@@ -338,21 +405,37 @@ class ProjectWidget(Dock):
             return
         self._is_reading = True
 
-        def read() -> ProjectContent | None:
-            same = content.project.stamp() == content.stamp
-            return None if same else read_content(content.project)
+        def read() -> ProjectContent | str | None:
+            try:
+                same = content.project.stamp() == content.stamp
+                return None if same else read_content(content.project)
+            except (CnmfError, OSError) as error:
+                return str(error)  # a share that is away for a moment comes back
 
-        def show(fresh: ProjectContent | None) -> None:
+        def show(fresh: ProjectContent | str | None) -> None:
             self._is_reading = False
-            if fresh is not None and self._content is content:
+            if self._content is not content:
+                return
+            if isinstance(fresh, str):
+                self._on_lost(fresh)
+                return
+            if self._is_lost:
+                self._is_lost = False
+                self.status.setText("")
+            if fresh is not None:
                 self._show(fresh)
 
-        call_in_background(read, done=show, failed=self._on_lost)
+        call_in_background(read, done=show, failed=self._on_reading_failed)
 
-    def _on_lost(self, _error: Exception) -> None:
-        """The folder is gone: said once, not every two seconds."""
+    def _on_lost(self, problem: str) -> None:
+        """Say once that the folder cannot be read; it is looked for again and again."""
+        if not self._is_lost:
+            self._is_lost = True
+            self.status.setText(f"The project cannot be read at the moment. {problem}")
+
+    def _on_reading_failed(self, error: Exception) -> None:
         self._is_reading = False
-        self._clock.stop()
+        self._on_lost(str(error))
 
 
 def _button(text: str, tooltip: str, slot: Callable[[], Any]) -> QPushButton:

@@ -34,11 +34,14 @@ class SampleForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_typed = False
+        """Whether something was typed that is not written yet."""
         self._layout = QFormLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self.fields: dict[str, QLineEdit | QComboBox] = {}
         self.stimuli = QLineEdit()
         self.stimuli.setPlaceholderText("CSV with start_time and stop_time in seconds")
+        self.stimuli.setToolTip("For the next sample that is added; the line is emptied then")
         self.movie = QComboBox()
         self.movie.addItems(list(_MOVIES))
         self._browse = QPushButton("Browse…")
@@ -65,6 +68,8 @@ class SampleForm(QWidget):
         self.fields = {}
         for position, column in enumerate(config.columns):
             field = _field(column, known.get(column.name, []))
+            typed = field.activated if isinstance(field, QComboBox) else field.textEdited
+            typed.connect(self._on_typed)
             self.fields[column.name] = field
             label = column.name + (" *" if column.required else "")
             self._layout.insertRow(position, label, field)
@@ -86,6 +91,14 @@ class SampleForm(QWidget):
                 field.setCurrentText(text)
             elif field is not None:
                 field.setText(text)
+
+    def _on_typed(self, _what: object = None) -> None:
+        self.is_typed = True
+
+    def set_written(self) -> None:
+        """What stands here was written: the stimuli are those of that sample alone."""
+        self.is_typed = False
+        self.stimuli.clear()
 
     def movie_in_nwb(self) -> MovieIn:
         """What becomes of the movie."""

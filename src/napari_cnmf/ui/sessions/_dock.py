@@ -13,7 +13,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -38,6 +37,7 @@ from napari_cnmf.io.matching import (
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
+from napari_cnmf.ui._numbers import DecimalBox
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_soon, make_primary
 from napari_cnmf.ui.sessions._layers import MatchLayers
@@ -70,12 +70,12 @@ class SessionsWidget(Dock):
         self.results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.rejected = QCheckBox("rejected too")
         self.rejected.setToolTip("Match rejected components too")
-        self.min_score = QDoubleSpinBox()
+        self.min_score = DecimalBox()
         self.min_score.setRange(0.05, 1.0)
         self.min_score.setSingleStep(0.05)
         self.min_score.setValue(0.5)
         self.min_score.setToolTip("Pairs with a lower score are different cells")
-        self.max_distance = QDoubleSpinBox()
+        self.max_distance = DecimalBox()
         self.max_distance.setRange(0.0, 500.0)
         self.max_distance.setSpecialValueText("auto")
         self.max_distance.setSuffix(" px")

@@ -13,6 +13,8 @@ from napari_cnmf.ui._theme import call_soon
 if TYPE_CHECKING:
     import napari
 
+    from napari_cnmf.ui._session import Session
+
 _DISPLAY_NAME = "CNMF"
 
 
@@ -23,6 +25,9 @@ class Dock(QWidget):
     height it needs. When first shown, ours become tabs of one stack at their edge; whoever wants
     two side by side drags one out.
     """
+
+    shows_components_of: Session | None = None
+    """The session whose components this dock shows: the keys of the curation act here."""
 
     _has_place = False
 

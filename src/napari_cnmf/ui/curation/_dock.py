@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_info
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
@@ -27,6 +26,7 @@ from napari_cnmf.ui.curation._comparing import Comparing
 from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
+from napari_cnmf.ui.curation._keys import CurationKeys
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
@@ -49,8 +49,8 @@ class CurationWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
+        self._session = self.shows_components_of = session_of(napari_viewer)
+        self._viewer = self._session.viewer
         self._settings: Settings = read_settings()
         self.bindings = actions(self._settings.keys)
         self.panel = CurationPanel(self.bindings, self.run, curator=self._settings.curator)
@@ -69,23 +69,17 @@ class CurationWidget(Dock):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
-        layout.addWidget(ResultButtons(napari_viewer))
+        layout.addWidget(ResultButtons(self._viewer))
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
-        self._shortcuts = {a.name: self._bind(a.key, partial(self.run, a)) for a in self.bindings}
-        self._bind("Escape", self.edits.tool.cancel)
+        self._keys = CurationKeys(self, self.run)
         self.comparing = Comparing(self)
         self._connect()
         self._session.overview.attach(self)
         self._on_result(self._session.result)
         self._on_figures()
-
-    def _bind(self, key: str, act: Callable[[], Any]) -> QShortcut:
-        shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.activated.connect(act)
-        return shortcut
 
     def _connect(self) -> None:
         session, panel = self._session, self.panel
@@ -133,8 +127,8 @@ class CurationWidget(Dock):
         built_in = {a.name: a.key for a in actions({})}
         changed = {name: key for name, key in keys.items() if key != built_in[name]}
         self.bindings = actions(changed)
+        self._keys.set_keys(self.bindings)
         for action in self.bindings:
-            self._shortcuts[action.name].setKey(QKeySequence(action.key))
             if action.name in self.panel.buttons:
                 set_key_tip(self.panel.buttons[action.name], action)
         self.panel.set_tag_keys(self.bindings)
@@ -272,7 +266,8 @@ class CurationWidget(Dock):
         self._select_in_table()
         ids = self.decide.selected_ids()
         link = self.link
-        if link is None or not ids or link.is_redrawing:
+        # Many are selected to do something with all of them; one is selected to look at it.
+        if link is None or len(ids) != 1 or link.is_redrawing:
             return
         try:
             link.curation.mark_seen(ids)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -23,7 +24,10 @@ class FoldingBox(QCollapsible):
 
     def __init__(self, title: str, widgets: Sequence[QWidget]) -> None:
         # Icons would be painted in the palette's black: the arrow is part of the text.
-        super().__init__("", expandedIcon=QIcon(), collapsedIcon=QIcon())
+        # Not an empty icon: PySide6 takes that one for False, and superqt refuses it.
+        nothing = QPixmap(1, 1)
+        nothing.fill(Qt.GlobalColor.transparent)
+        super().__init__("", expandedIcon=QIcon(nothing), collapsedIcon=QIcon(nothing))
         self._heading = title
         self.toggled.connect(self._show_heading)
         self._show_heading(False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf.ui.layers._convert import KIND
+
 if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
 
@@ -47,7 +49,10 @@ class ClickToSelect:
             while event.type == "mouse_move":
                 yield
             return
-        self._select(result.layers.components_at(event), set(event.modifiers))
+        candidates = result.layers.components_at(event)
+        if candidates:
+            _activate(viewer, result.layers.labels)
+        self._select(candidates, set(event.modifiers))
 
     def _select(self, candidates: list[int], modifiers: set[Any]) -> None:
         selected = self._session.selection
@@ -63,6 +68,19 @@ class ClickToSelect:
             return
         index = next_in_cycle(candidates, selected)
         self._session.select(() if index is None else (index,))
+
+
+def _activate(viewer: Any, labels: Any) -> None:
+    """Give the keyboard to the components where the active layer has no use for the click.
+
+    A layer of the user's own that is drawn on stays active.
+    """
+    from napari.layers import Image
+
+    active = viewer.layers.selection.active
+    is_free = active is None or (isinstance(active, Image) and KIND not in active.metadata)
+    if is_free and labels in viewer.layers:
+        viewer.layers.selection.active = labels
 
 
 def _free_to_click(viewer: Any) -> bool:

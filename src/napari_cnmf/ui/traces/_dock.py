@@ -56,8 +56,8 @@ class TracesWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
+        self._session = self.shows_components_of = session_of(napari_viewer)
+        self._viewer = self._session.viewer
         self._times = np.zeros(0)
         # Many selection changes of one event are drawn once.
         self._redraw = call_soon(self, self._draw)
@@ -92,9 +92,9 @@ class TracesWidget(Dock):
             (session.selection_changed, self._on_selection),
             (session.components_changed, self._on_components),
             (session.verdicts_changed, self._on_verdicts),
-            (napari_viewer.dims.events.current_step, self._move_cursor),
+            (self._viewer.dims.events.current_step, self._move_cursor),
         )
-        follow_theme(self, napari_viewer, self._apply_theme)
+        follow_theme(self, self._viewer, self._apply_theme)
         self._on_result(self._session.result)
 
     def _make_button(self, trace: Trace) -> QToolButton:

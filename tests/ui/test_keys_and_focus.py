@@ -81,7 +81,9 @@ def press(widget: QWidget, key: str) -> None:
         QTest.keyClick(widget, combination.key(), combination.keyboardModifiers())
     else:  # Qt 5
         every = int(Qt.KeyboardModifier.KeyboardModifierMask)
-        QTest.keyClick(widget, Qt.Key(combination & ~every), Qt.KeyboardModifier(combination & every))
+        QTest.keyClick(
+            widget, Qt.Key(combination & ~every), Qt.KeyboardModifier(combination & every)
+        )
 
 
 def press_all(window: Window, widget: QWidget) -> list[str]:
@@ -362,9 +364,7 @@ def test_a_new_name_opens_nothing(viewer: Any, qtbot: Any, tmp_path: Path) -> No
     assert (opened, loaded) == ([], [])
 
 
-def test_selecting_all_is_not_looking_at_all(
-    viewer: Any, qtbot: Any, components: Any
-) -> None:
+def test_selecting_all_is_not_looking_at_all(viewer: Any, qtbot: Any, components: Any) -> None:
     window = Window(viewer, qtbot)
     dock = window.open("Curation")
     window.show(components)

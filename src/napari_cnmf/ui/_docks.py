@@ -61,7 +61,7 @@ class Dock(QWidget):
             # Qt reports the area of a closed dock too.
             if not _is_closed(other) and window.dockWidgetArea(other) == area:
                 window.tabifyDockWidget(other, dock)
-                dock.raise_()
+                bring_to_front(self)
                 return
 
 
@@ -102,3 +102,5 @@ def bring_to_front(widget: QWidget) -> None:
     """In a stack of tabs, show the dock that holds ``widget``."""
     if (dock := dock_of(widget)) is not None:
         dock.raise_()
+        # Qt lays a dock that has just become a tab out later, and shows the tab before it.
+        call_soon(widget, dock.raise_).start()

@@ -280,11 +280,6 @@ def located(loaded: LoadedResult, path: Path) -> LoadSteps:
     return replace(again, item=loaded.item)
 
 
-def result_layer_data(path: str | Path) -> list[LayerData]:
-    """Layers of a result file, for napari's reader."""
-    return result_layers(finish(load_file(Path(path))))
-
-
 def result_layers(loaded: LoadedResult) -> list[LayerData]:
     """Layers of a result that napari itself will add.
 

@@ -77,6 +77,8 @@ class Session:
     """Decisions, thresholds, tags or notes of the result changed."""
     selection_changed = Signal(tuple)
     """Indices of the selected components."""
+    flip_wanted = Signal(int)
+    """Index of a component that the user accepts or rejects on the canvas, by a right click."""
 
     engines_changed = Signal()
     """Engines were looked for again, and may be others than before."""

@@ -31,6 +31,7 @@ from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
+from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.curation._why import WhyHere
@@ -72,7 +73,6 @@ class CurationWidget(Dock):
         layout.addWidget(ResultButtons(self._viewer))
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
         self._keys = CurationKeys(self, self.run)
         self.comparing = Comparing(self)
@@ -89,6 +89,7 @@ class CurationWidget(Dock):
             (session.overview.figures_changed, self._on_figures),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
+            (session.flip_wanted, self._flip),
             (session.components_changed, self.edits.show_deleted),
         )
         follow_theme(
@@ -166,6 +167,9 @@ class CurationWidget(Dock):
         owner = next(o for o in owners if hasattr(o, action.name))
         self._try(getattr(owner, action.name))
 
+    def _flip(self, row: int) -> None:
+        self._try(partial(self.decide.flip, row))
+
     # -- thresholds
 
     def _preview_thresholds(self, values: dict[str, Any]) -> None:
@@ -240,7 +244,6 @@ class CurationWidget(Dock):
         """Events and areas were counted: the table can be filled."""
         result, figures = self._session.result, self._session.overview.figures
         if result is not None and len(figures) == len(result.link.states):
-            self._hides_some = False
             self.panel.model.set_content(result.curation, figures, result.link.states)
             self._show_states()
             self._refresh_soon.start()
@@ -259,6 +262,7 @@ class CurationWidget(Dock):
             return
         self.panel.show_counts(Counts.of(cur))
         self.panel.thresholds.set_quality(cur.quality)
+        self.panel.thresholds.show_effects(effects_of_thresholds(cur))
         self.panel.history.show_history(cur)
         self.panel.show_possible(cur.can_undo, cur.can_redo)
 
@@ -277,6 +281,9 @@ class CurationWidget(Dock):
         self._refresh_soon.start()
 
     def _on_reordered(self) -> None:
+        order, n = self.panel.model.order, len(self.panel.model.figures)
+        self.panel.show_matches(len(order), n)
+        self._show_states()
         self._session.overview.set_order(self.panel.model.order)
         self._select_in_table()
 
@@ -291,14 +298,16 @@ class CurationWidget(Dock):
             self.panel.show_filter_problem(str(error))
 
     def _show_states(self) -> None:
-        """Hide on the canvas what is switched off."""
+        """Hide on the canvas what is switched off, and what the filter leaves out."""
         result = self._session.result
         if result is None or result.link.is_redrawing:
             return
         shown = np.isin(result.link.states, self.panel.shown_states())
-        if self._hides_some or not shown.all():
+        model = self.panel.model
+        if len(model.figures) == len(shown):
+            shown &= model.is_kept
+        if not np.array_equal(shown, result.layers.is_shown):
             result.layers.set_shown(shown)
-        self._hides_some = not bool(shown.all())
 
     def _try(self, act: Callable[[], Any]) -> None:
         try:

@@ -127,6 +127,5 @@ class CurationKeys(QObject):
         return layer is not None and set(self._viewer.layers.selection) == {layer}
 
 
-
 def _stop_watching(keys: CurationKeys, _deleted: Any = None) -> None:
     keys.watch_visibility(None)

@@ -95,6 +95,8 @@ class CurationPanel(QWidget):
             "applies it again."
         )
         self.filter.setClearButtonEnabled(True)
+        self.matches = QLabel()
+        self.matches.setToolTip("The canvas shows those that match; an empty filter shows all")
         self.filter.textChanged.connect(self.filter_changed)
         self.filter.returnPressed.connect(lambda: self.filter_changed.emit(self.filter.text()))
         self.tags = [self._tag_button(number) for number in range(1, N_TAGS + 1)]
@@ -152,7 +154,10 @@ class CurationPanel(QWidget):
         inner = QVBoxLayout(page)
         inner.setContentsMargins(4, 4, 4, 4)
         inner.setSpacing(5)
-        inner.addWidget(self.filter)
+        filtering = QHBoxLayout()
+        filtering.addWidget(self.filter, 1)
+        filtering.addWidget(self.matches)
+        inner.addLayout(filtering)
         inner.addWidget(self.table, 1)
         inner.addWidget(self.thresholds)
         inner.addLayout(switches)
@@ -220,6 +225,13 @@ class CurationPanel(QWidget):
         self.conflict.setText(problem)
         for widget in (self.conflict, self.read_again):
             widget.setVisible(bool(problem))
+
+    def show_matches(self, n_matching: int, n_components: int) -> None:
+        """Say how many components the filter keeps; nothing where it keeps all."""
+        is_filtered = n_matching != n_components
+        said = f"{n_matching:,} of {n_components:,} match" if is_filtered else ""
+        if said != self.matches.text():
+            self.matches.setText(said)
 
     def show_filter_problem(self, problem: str) -> None:
         set_problem(self.filter, problem or None)

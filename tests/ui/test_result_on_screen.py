@@ -69,8 +69,11 @@ def session(viewer: Any, components: Components, qtbot: Any) -> Session:
 def test_layers_arrive(viewer: Any, components: Components, movie: Movie) -> None:
     session_of(viewer).show(load(components, movie))
     names = [layer.name for layer in viewer.layers]
-    kinds = ["raw", "denoised", "background", "residual", "mean", "correlation"]
-    assert names == [f"{kind} · cells" for kind in (*kinds, "components", "selection")]
+    assert names == [f"{kind} · cells" for kind in ("raw", "components", "selection")]
+    result = session_of(viewer).result
+    assert result is not None
+    assert result.layers.stack_kinds() == ["raw", "denoised", "background", "residual"]
+    assert result.layers.image_kinds() == ["mean", "correlation"]
     assert viewer.dims.ndim == 3
     assert viewer.dims.nsteps[0] == 50
 
@@ -217,13 +220,11 @@ def test_layers_that_napari_added_are_taken_over(
     viewer: Any, components: Components, movie: Movie
 ) -> None:
     """As the reader does: layer data with the result inside, added one by one."""
-    from napari_cnmf.ui._loading import RESULT
+    from napari_cnmf.ui._loading import result_layers
 
     session = session_of(viewer)
     loaded = load(components, movie, name="from a file")
-    for data, keywords, kind in loaded.layer_data:
-        if kind == "labels":
-            keywords["metadata"][RESULT] = loaded
+    for data, keywords, kind in result_layers(loaded):
         getattr(viewer, f"add_{kind}")(data, **keywords)
     assert session.result is not None
     session.select([4])

@@ -70,7 +70,7 @@ def test_side_by_side_has_contours_and_selection_on_each(
     assert int((layers.labels.data == 1).sum()) == 3 * rim
     lefts = [layers.layers[kind].translate[-1] for kind in ("raw", "denoised", "residual")]
     assert lefts == [0, 53, 106]
-    assert [layers.layers[k].visible for k in ("raw", "background")] == [True, False]
+    assert layers.visible_kinds() == ["raw", "denoised", "residual"]
     viewer.reset_view()
     click(viewer, (8, 10 + 53))
     assert session.selection == (0,)

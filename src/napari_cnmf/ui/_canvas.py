@@ -1,4 +1,4 @@
-"""The canvas of the viewer and the OpenGL context that it draws with."""
+"""The canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ def canvas_widget(viewer: napari.Viewer) -> QWidget:
     """The widget on which a viewer draws its layers; it has the keyboard after a click there."""
     native: QWidget = viewer.window._qt_viewer.canvas.native
     return native
+
+
+def is_open(viewer: Any) -> bool:
+    """Whether the window of a viewer is there; work in the background may end after it is closed.
+
+    napari deletes a window that a user closes, and lets go of one that a script closes.
+    """
+    window = getattr(viewer.window, "_qt_window", None)
+    return window is not None and any(window is one for one in type(window)._instances)
 
 
 def camera_of(viewer: Any) -> Any:

@@ -17,7 +17,7 @@ from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._canvas import make_removal_safe
+from napari_cnmf.ui._canvas import is_open, make_removal_safe
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._following import Following
@@ -114,6 +114,8 @@ class Session:
 
     def set_batch(self, batch: Batch | None) -> None:
         """Work with this batch from now on; what runs in the one before goes on."""
+        if not is_open(self.viewer):
+            return
         if self._bridge is not None:
             self._bridge.close()
         self._bridge = None if batch is None else BatchBridge(batch)
@@ -161,8 +163,16 @@ class Session:
         """Selected components in the order they were selected."""
         return self._selection
 
-    def show(self, loaded: LoadedResult) -> ShownResult:
-        """Put a result into the viewer; the one that was worked on leaves it, and the memory."""
+    def show(self, loaded: LoadedResult) -> ShownResult | None:
+        """Put a result into the viewer; the one that was worked on leaves it, and the memory.
+
+        Returns
+        -------
+        ShownResult or None
+            ``None`` when the viewer was closed while the result was read.
+        """
+        if not is_open(self.viewer):
+            return None
         self._close_same(loaded)
         self.close_result()
         layers = add_result_layers(self.viewer, loaded.layer_data, loaded.drawing)
@@ -224,6 +234,8 @@ class Session:
 
     def show_movie(self, loaded: LoadedMovie) -> None:
         """Put a movie into the viewer, beside what is there."""
+        if not is_open(self.viewer):
+            return
         for note in loaded.notes:
             show_warning(note)
         # the movie itself comes last: then it is the layer that docks work on

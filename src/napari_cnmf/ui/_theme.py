@@ -160,9 +160,10 @@ class SteadyLabel(QWidget):
 
 def pressed_keys(event: QKeyEvent) -> QKeySequence:
     """The key of an event with its modifiers, as shortcuts are written."""
-    if hasattr(event, "keyCombination"):
-        return QKeySequence(event.keyCombination())
-    return QKeySequence(int(event.modifiers()) | event.key())  # Qt 5
+    known: Any = event  # the types are those of Qt 6
+    if hasattr(known, "keyCombination"):
+        return QKeySequence(known.keyCombination())
+    return QKeySequence(int(known.modifiers()) | known.key())
 
 
 def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:
@@ -178,7 +179,9 @@ def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:
 
 def drop_position(event: QDropEvent) -> QPoint:
     """Where something was dropped, in the widget's pixels."""
-    return event.position().toPoint() if hasattr(event, "position") else event.pos()  # Qt 5
+    known: Any = event  # the types are those of Qt 6
+    where: QPoint = known.position().toPoint() if hasattr(known, "position") else known.pos()
+    return where
 
 
 def set_problem(widget: QWidget, problem: str | None) -> None:

@@ -28,7 +28,7 @@ def batch(tmp_path: Path, components: Components, movie: Movie) -> Batch:
     frames = np.asarray(movie.data)
     tifffile.imwrite(tmp_path / "movie.tif", frames.astype(np.float32), photometric="minisblack")
     batch = Batch.create(tmp_path / "a batch")
-    batch.add(tmp_path / "movie.tif", "cnmf", name="first")
+    batch.add("cnmf", tmp_path / "movie.tif", name="first")
     return batch
 
 

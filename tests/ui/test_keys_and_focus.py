@@ -272,7 +272,7 @@ def _open_batch(window: Window, folder: Path) -> Any:
     frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
     tifffile.imwrite(folder / "movie.tif", frames, photometric="minisblack")
     batch = Batch.create(folder / "batch")
-    batch.add(folder / "movie.tif", "cnmf", name="first")
+    batch.add("cnmf", folder / "movie.tif", name="first")
     dock = window.open("Batch manager")
     window.session.set_batch(batch)
     window.qtbot.waitUntil(lambda: len(dock.model.rows) == 1)

@@ -192,6 +192,20 @@ def test_the_movie_after_an_edit_is_the_edited_one(
     assert after[8, 10] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_plane_in_3d_can_be_selected_in(
+    viewer: Any, components: Components, movie: Movie, qtbot: Any
+) -> None:
+    session = session_of(viewer)
+    shown = session.show(finish(load_components(components, movie=movie)))
+    assert shown is not None
+    session.select((0,))
+    viewer.dims.ndisplay = 3
+    session.select((1,))
+    session.select((1, 2))
+    viewer.dims.ndisplay = 2
+    qtbot.waitUntil(lambda: len(shown.layers.selection.data) == 2)
+
+
 # -- what happens meanwhile
 
 

@@ -112,12 +112,14 @@ class ResultLayers:
         self.extras = ExtraLayers(self)
         self._is_closed = False
         self._selection_colors: list[str] = []
+        self._selected: tuple[int, ...] = ()
         self.layers = dict(layers)
         self._layer_data = {layer[1]["metadata"][KIND]: layer for layer in layer_data}
         # Painting would change a picture, never the result.
         self.labels.editable = False
         viewer.layers.selection.active = self.labels
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
 
     @property
     def components(self) -> Components:
@@ -294,6 +296,8 @@ class ResultLayers:
 
         Of more than a lasso can mean one by one, the first: thousands take seconds.
         """
+        self._selected = tuple(indices)
+        indices = () if self._is_flat_in_space() else self._selected
         polygons: list[NDArray[np.float64]] = []
         colors: list[str] = []
         for position, index in enumerate(islice(indices, _MOST_CONTOURS)):
@@ -352,9 +356,27 @@ class ResultLayers:
         if self._is_closed:
             return
         self._is_closed = True
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self._disconnect()
         self._take_all_away()
         self.closed.emit()
+
+    def _disconnect(self) -> None:
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self.viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+
+    def _is_flat_in_space(self) -> bool:
+        """Whether a plane is seen in 3D: napari cannot change its shapes then."""
+        return self.viewer.dims.ndisplay == 3 and len(self.components.dims) == 2
+
+    def _on_ndisplay(self, _event: Any = None) -> None:
+        """Draw the selection again when napari's layers have followed to 2D, or to 3D."""
+        from qtpy.QtCore import QTimer
+
+        QTimer.singleShot(0, self._draw_selection_again)
+
+    def _draw_selection_again(self) -> None:
+        if not self._is_closed:
+            self.set_selection(self._selected)
 
     def _take_all_away(self) -> None:
         with _cheap_collection():
@@ -365,7 +387,7 @@ class ResultLayers:
         """Close the result when its components layer is removed; other layers may go."""
         if event.value is self.labels:
             self._is_closed = True
-            self.viewer.layers.events.removed.disconnect(self._on_removed)
+            self._disconnect()
             self.closed.emit()
             # The rest follows when napari is done with what it removes: it may be more than one.
             from qtpy.QtCore import QTimer

@@ -68,7 +68,10 @@ class Desk:
             modifiers |= Qt.KeyboardModifier.ControlModifier
         if shift:
             modifiers |= Qt.KeyboardModifier.ShiftModifier
-        QTest.keyClick(self.panel.table, getattr(Qt.Key, f"Key_{key}"), modifiers)
+        # The keys act where the keyboard is: in the dock, on the page that is seen.
+        place = self.panel.table if self.panel.table.isVisible() else self.panel.tabs
+        place.setFocus()
+        QTest.keyClick(place, getattr(Qt.Key, f"Key_{key}"), modifiers)
 
     def wait_for_ids(self, ids: list[int]) -> None:
         def is_there() -> bool:

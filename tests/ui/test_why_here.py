@@ -39,6 +39,7 @@ def test_the_key_explains_the_place_under_the_cursor(
 
     row, column = divmod(int(components.A[:, 1].toarray().argmax()), components.dims[1])
     viewer.cursor.position = (0, row, column)
+    dock.panel.table.setFocus()
     QTest.keyClick(dock.panel.table, Qt.Key.Key_H)
     page = dock.places.page
     assert dock.panel.tabs.currentWidget() is page

@@ -110,7 +110,7 @@ class DecideActions:
         self._session.select((row,))
         (cur.reject if was_accepted else cur.accept)(id_)
         now = "rejected" if was_accepted else "accepted"
-        self._panel.show_busy(f"Component {id_} is {now}. Undo takes that back.")
+        self._panel.show_done(f"Component {id_} is {now}. Undo takes that back.")
 
     def toggle_tag(self, number: int) -> None:
         """Give the selected components the ``number``-th tag, or take it if all have it."""

@@ -249,6 +249,7 @@ class CurationWidget(Dock):
             self._refresh_soon.start()
 
     def _on_verdicts(self) -> None:
+        self.panel.clear_done()
         result, model = self._session.result, self.panel.model
         if result is not None and len(model.figures) == len(result.link.states):
             model.set_states(result.link.states)
@@ -267,6 +268,7 @@ class CurationWidget(Dock):
         self.panel.show_possible(cur.can_undo, cur.can_redo)
 
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
+        self.panel.clear_done()
         self._select_in_table()
         ids = self.decide.selected_ids()
         link = self.link

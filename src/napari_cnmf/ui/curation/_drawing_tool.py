@@ -50,6 +50,8 @@ class DrawingTool(QObject):
 
     painting = Signal(bool)
     """A brush waits for being told that it is done, or no more."""
+    drawing_changed = Signal()
+    """Something is drawn from now on, or nothing any more."""
     cancelled = Signal()
     """The user took the layer away that was drawn on: nothing is drawn any more."""
 
@@ -150,6 +152,7 @@ class DrawingTool(QObject):
         self._layer, self._mode, self._done = layer, mode, done
         self._viewer.layers.selection.active = layer
         layer.mode = mode
+        self.drawing_changed.emit()
 
     def finish_painting(self) -> None:
         """Take what was painted."""
@@ -174,6 +177,7 @@ class DrawingTool(QObject):
             self._viewer.layers.remove(layer)
         if self._active_before in self._viewer.layers:
             self._viewer.layers.selection.active = self._active_before
+        self.drawing_changed.emit()
 
     def _on_data(self, event: Any) -> None:
         if str(getattr(event, "action", "")).lower().endswith("added"):

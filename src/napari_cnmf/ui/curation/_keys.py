@@ -46,6 +46,7 @@ class CurationKeys(QObject):
         self._run = run
         self._shortcuts = {a.name: self._bind(a.key, partial(run, a)) for a in dock.bindings}
         self._escape = self._bind("Escape", dock.edits.cancel_drawing)
+        dock.edits.tool.drawing_changed.connect(self.update_places)
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._on_focus)

@@ -71,6 +71,7 @@ class CurationPanel(QWidget):
         super().__init__()
         self._colors = dict(VERDICT_COLORS)
         self._last_counts: tuple[Counts, Counts | None] | None = None
+        self._done = ""
         self.model = CurationTableModel(self)
         self.table = CurationTable(self.model)
         self.thresholds = ThresholdSliders()
@@ -219,6 +220,17 @@ class CurationPanel(QWidget):
         """What is going on, or what to do next; nothing when empty."""
         self.status.setText(what)
         self.status.setVisible(bool(what))
+
+    def show_done(self, what: str) -> None:
+        """Say what was just done, until something else happens."""
+        self._done = what
+        self.show_busy(what)
+
+    def clear_done(self) -> None:
+        """Take that sentence away."""
+        if self._done and self.status.text() == self._done:
+            self.show_busy("")
+        self._done = ""
 
     def show_conflict(self, problem: str) -> None:
         """Why nothing can be written until the result is read again; empty when all is well."""

@@ -161,4 +161,4 @@ def _simulate_in_background(sample: Sample, path: Path) -> None:
 
 
 def _is_placeholder(layer: Any, sample: Sample) -> bool:
-    return layer.metadata.get(_PLACEHOLDER) == sample.file
+    return bool(layer.metadata.get(_PLACEHOLDER) == sample.file)

@@ -6,10 +6,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench soak interop wheels clean help
+.PHONY: demo test check docs screenshots bench soak interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -34,6 +34,10 @@ $(INTEROP_VENV)/.interop:
 
 interop: $(VENV)/.test $(INTEROP_VENV)/.interop
 	NAPARI_CNMF_INTEROP_PYTHON=$(INTEROP_VENV)/bin/python $(BIN)/python -m pytest tests/interop tests/engines_caiman tests/io_caiman $(PYTEST_FLAGS)
+
+# A tour of the plugin with each napari, Qt and Python that we support; CORNERS names some of them.
+compat: $(VENV)/.test
+	$(BIN)/python scripts/compat.py $(CORNERS)
 
 # Hard kills at 200 random moments instead of 20; takes about 15 minutes.
 KILLS ?= 200
@@ -63,4 +67,4 @@ check: $(VENV)/.test
 	$(BIN)/npe2 validate --imports napari-cnmf
 
 clean:
-	rm -rf $(VENV) build dist site demo-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .compat build dist site demo-out .pytest_cache .mypy_cache .ruff_cache

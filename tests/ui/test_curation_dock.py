@@ -20,6 +20,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.settings import read_settings
+from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui._loading import LoadedResult, finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._coloring import ColorBy
@@ -67,7 +68,10 @@ class Desk:
             modifiers |= Qt.KeyboardModifier.ControlModifier
         if shift:
             modifiers |= Qt.KeyboardModifier.ShiftModifier
-        QTest.keyClick(self.panel.table, getattr(Qt.Key, f"Key_{key}"), modifiers)
+        # The keys act where the keyboard is: in the dock, on the page that is seen.
+        place = self.panel.table if self.panel.table.isVisible() else self.panel.tabs
+        place.setFocus()
+        QTest.keyClick(place, getattr(Qt.Key, f"Key_{key}"), modifiers)
 
     def wait_for_ids(self, ids: list[int]) -> None:
         def is_there() -> bool:
@@ -83,7 +87,7 @@ class Desk:
 
     def at(self, world: tuple[float, float]) -> QPoint:
         """Where a point of the field is on the canvas."""
-        native, camera = self.canvas(), self.viewer.scene.camera
+        native, camera = self.canvas(), camera_of(self.viewer)
         y = native.height() / 2 + (world[0] - camera.center[-2]) * camera.zoom
         x = native.width() / 2 + (world[1] - camera.center[-1]) * camera.zoom
         return QPoint(round(x), round(y))
@@ -458,7 +462,7 @@ def test_keys_of_tags_are_changed_like_any_other(desk: Desk, curable: Components
 def test_the_view_moves_to_what_is_out_of_sight(desk: Desk, curable: Components) -> None:
     desk.show(finish(load_components(curable)))
     desk.viewer.reset_view()
-    camera = desk.viewer.scene.camera
+    camera = camera_of(desk.viewer)
     overview = camera.center
     desk.session.select((4,))
     assert camera.center == overview, "what is in view moves nothing"

@@ -49,6 +49,7 @@ def test_a_whole_curation_of_the_demo_from_the_keyboard(
     qtbot.waitUntil(lambda: window.isActiveWindow() and panel.table.isVisible())
 
     def press(key: Qt.Key, modifiers: Any = Qt.KeyboardModifier.NoModifier) -> None:
+        panel.table.setFocus()
         QTest.keyClick(panel.table, key, modifiers)
 
     # the weakest first; every one is looked at and decided

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
-from napari_cnmf.ui import _sample_data
+from napari_cnmf.ui import _requirements, _sample_data
 from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
@@ -95,20 +94,47 @@ def test_view_shows_a_result_and_leaves_no_window_behind_when_it_cannot(
     assert session.result.components.n_components == 2
 
 
-def test_the_sample_is_simulated_once(
-    viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+@pytest.mark.parametrize(
+    ("key", "name", "ndim"),
+    [("demo", "demo", 3), ("one-photon", "one-photon demo", 3), ("volume", "volume demo", 4)],
+)
+def test_a_sample_is_simulated_once(
+    *,
+    viewer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: Any,
+    key: str,
+    name: str,
+    ndim: int,
 ) -> None:
-    path = tmp_path / "cache" / "demo.tif"
-    monkeypatch.setattr(_sample_data, "sample_path", lambda: path)
-    viewer.open_sample("napari-cnmf", "demo")
-    assert [layer.name for layer in viewer.layers] == ["demo (is being simulated)"]
-    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["demo"], timeout=60_000)
-    assert os.listdir(path.parent) == ["demo.tif"]
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(_sample_data, "sample_path", lambda sample: folder / sample.file)
+    viewer.open_sample("napari-cnmf", key)
+    assert [layer.name for layer in viewer.layers] == [f"{name} (is being simulated)"]
+    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == [name], timeout=120_000)
+    (path,) = folder.iterdir()
     stamp = path.stat().st_mtime_ns
-    ((data, keywords, kind),) = _sample_data.demo_recording()
-    assert (kind, data.shape) == ("image", viewer.layers[0].data.shape)
-    assert keywords["metadata"]["paths"] == [str(path)]
+    assert viewer.layers[0].ndim == ndim
+    assert viewer.layers[0].metadata["frame_rate_hz"] > 0
+    # From now on it is read from the file.
+    viewer.layers.clear()
+    viewer.open_sample("napari-cnmf", key)
+    assert [layer.name for layer in viewer.layers] == [name]
+    assert viewer.layers[0].metadata["paths"] == [str(path)]
     assert path.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(("found", "fits"), [("0.6.5", False), ("0.6.6", True), ("0.10.0a1", True)])
+def test_a_napari_that_is_too_old_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, found: str, fits: bool
+) -> None:
+    monkeypatch.setattr(_requirements, "version", lambda _name: found)
+    if fits:
+        _requirements.require_napari()
+        return
+    with pytest.raises(ImportError, match=f"needs napari 0.6.6 or newer, this is napari {found}"):
+        _requirements.require_napari()
 
 
 def test_docks_from_the_menu_share_one_stack_at_their_edge(viewer: Any, qtbot: Any) -> None:

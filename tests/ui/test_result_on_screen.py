@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui._loading import LoadedResult, finish, load_components
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.traces._curves import Trace
@@ -29,7 +30,7 @@ def load(components: Components, movie: Movie | None = None, name: str = "cells"
 def canvas_position(viewer: Any, world: tuple[float, ...]) -> QPoint:
     """Where a point of the world (y, x) is on the canvas, in widget pixels."""
     native = viewer.window._qt_viewer.canvas.native
-    zoom, centre = viewer.scene.camera.zoom, viewer.scene.camera.center[-2:]
+    zoom, centre = camera_of(viewer).zoom, camera_of(viewer).center[-2:]
     y = native.height() / 2 + (world[0] - centre[0]) * zoom
     x = native.width() / 2 + (world[1] - centre[1]) * zoom
     return QPoint(round(x), round(y))
@@ -69,8 +70,11 @@ def session(viewer: Any, components: Components, qtbot: Any) -> Session:
 def test_layers_arrive(viewer: Any, components: Components, movie: Movie) -> None:
     session_of(viewer).show(load(components, movie))
     names = [layer.name for layer in viewer.layers]
-    kinds = ["raw", "denoised", "background", "residual", "mean", "correlation"]
-    assert names == [f"{kind} · cells" for kind in (*kinds, "components", "selection")]
+    assert names == [f"{kind} · cells" for kind in ("raw", "components", "selection")]
+    result = session_of(viewer).result
+    assert result is not None
+    assert result.layers.stack_kinds() == ["raw", "denoised", "background", "residual"]
+    assert result.layers.image_kinds() == ["mean", "correlation"]
     assert viewer.dims.ndim == 3
     assert viewer.dims.nsteps[0] == 50
 
@@ -102,13 +106,13 @@ def test_shift_adds_and_takes_out(session: Session, viewer: Any) -> None:
 def test_dragging_pans_and_selects_nothing(session: Session, viewer: Any, qtbot: Any) -> None:
     native = viewer.window._qt_viewer.canvas.native
     start, end = canvas_position(viewer, (8, 10)), canvas_position(viewer, (12, 16))
-    centre = viewer.scene.camera.center
+    centre = camera_of(viewer).center
     QTest.mousePress(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
     for step in range(1, 6):
         move_pressed(native, start + (end - start) * step / 5)
     QTest.mouseRelease(native, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, end)
     assert session.selection == ()
-    qtbot.waitUntil(lambda: viewer.scene.camera.center != centre)
+    qtbot.waitUntil(lambda: camera_of(viewer).center != centre)
 
 
 def test_traces_follow_the_selection(session: Session, viewer: Any, qtbot: Any) -> None:
@@ -217,13 +221,11 @@ def test_layers_that_napari_added_are_taken_over(
     viewer: Any, components: Components, movie: Movie
 ) -> None:
     """As the reader does: layer data with the result inside, added one by one."""
-    from napari_cnmf.ui._loading import RESULT
+    from napari_cnmf.ui._loading import result_layers
 
     session = session_of(viewer)
     loaded = load(components, movie, name="from a file")
-    for data, keywords, kind in loaded.layer_data:
-        if kind == "labels":
-            keywords["metadata"][RESULT] = loaded
+    for data, keywords, kind in result_layers(loaded):
         getattr(viewer, f"add_{kind}")(data, **keywords)
     assert session.result is not None
     session.select([4])

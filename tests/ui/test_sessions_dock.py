@@ -12,6 +12,7 @@ from qtpy.QtTest import QTest
 
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.testing import simulate_sessions
+from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui.sessions._dock import SessionsWidget
 
 
@@ -60,7 +61,7 @@ def test_layers_show_a_cell_in_one_colour(dock: Any, viewer: Any) -> None:
     dock.only.setChecked(True)
     dock.table.select_rows([row])
     assert all(layer.show_selected_label for layer in layers)
-    np.testing.assert_allclose(viewer.scene.camera.center[-2:], places[0], atol=1.0)
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], places[0], atol=1.0)
 
 
 def test_corrected_saved_and_opened_again(

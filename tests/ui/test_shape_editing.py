@@ -18,6 +18,7 @@ from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui import _background
+from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._dock import CurationWidget
@@ -72,7 +73,7 @@ class Desk:
 
     def at(self, world: tuple[float, float]) -> QPoint:
         """Where a point of the field is on the canvas."""
-        native, camera = self.viewer.window._qt_viewer.canvas.native, self.viewer.scene.camera
+        native, camera = self.viewer.window._qt_viewer.canvas.native, camera_of(self.viewer)
         y = native.height() / 2 + (world[0] - camera.center[-2]) * camera.zoom
         x = native.width() / 2 + (world[1] - camera.center[-1]) * camera.zoom
         return QPoint(round(x), round(y))

@@ -12,6 +12,7 @@ from qtpy.QtTest import QTest
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui import _background
+from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui._loading import LoadedResult, finish, load_components
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._coloring import ColorBy
@@ -26,7 +27,7 @@ def load(components: Components, movie: Movie, name: str = "cells") -> LoadedRes
 
 def click(viewer: Any, world: tuple[float, float]) -> None:
     native = viewer.window._qt_viewer.canvas.native
-    zoom, centre = viewer.scene.camera.zoom, viewer.scene.camera.center[-2:]
+    zoom, centre = camera_of(viewer).zoom, camera_of(viewer).center[-2:]
     y = native.height() / 2 + (world[0] - centre[0]) * zoom
     x = native.width() / 2 + (world[1] - centre[1]) * zoom
     position = QPoint(round(x), round(y))
@@ -70,7 +71,7 @@ def test_side_by_side_has_contours_and_selection_on_each(
     assert int((layers.labels.data == 1).sum()) == 3 * rim
     lefts = [layers.layers[kind].translate[-1] for kind in ("raw", "denoised", "residual")]
     assert lefts == [0, 53, 106]
-    assert [layers.layers[k].visible for k in ("raw", "background")] == [True, False]
+    assert layers.visible_kinds() == ["raw", "denoised", "residual"]
     viewer.reset_view()
     click(viewer, (8, 10 + 53))
     assert session.selection == (0,)

@@ -39,6 +39,7 @@ def test_the_key_explains_the_place_under_the_cursor(
 
     row, column = divmod(int(components.A[:, 1].toarray().argmax()), components.dims[1])
     viewer.cursor.position = (0, row, column)
+    dock.panel.table.setFocus()
     QTest.keyClick(dock.panel.table, Qt.Key.Key_H)
     page = dock.places.page
     assert dock.panel.tabs.currentWidget() is page
@@ -50,4 +51,8 @@ def test_the_key_explains_the_place_under_the_cursor(
 
     page.place.setText("5000, 0")
     QTest.keyClick(page.place, Qt.Key.Key_Return)
-    assert "must be a pixel of the field" in page.answer.text()
+    assert "outside of the recording" in page.answer.text()
+    assert f"y from 0 to {components.dims[0] - 1}" in page.answer.text()
+    viewer.cursor.position = (0, -35, 11)
+    dock.places.why()
+    assert page.answer.text().startswith("The cursor is outside of the recording.")

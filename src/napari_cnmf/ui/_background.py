@@ -71,11 +71,11 @@ def run_in_background(
         held.clear()
         if outcome.error is None:
             if done is not None:
-                done(outcome.value)
+                _hand_over(done, outcome.value)
             return
         report(outcome.error)
         if failed is not None:
-            failed(outcome.error)
+            _hand_over(failed, outcome.error)
 
     bar = progress(total=0, desc=title) if title else None
 
@@ -99,6 +99,17 @@ def run_in_background(
     worker.finished.connect(on_finished)
     worker.start()
     return worker
+
+
+def _hand_over(take: Callable[[Any], None], value: Any) -> None:
+    """Give what was read to a dock, unless the dock or its viewer was closed meanwhile."""
+    try:
+        take(value)
+    except RuntimeError as error:
+        # PyQt: "wrapped C/C++ object ... has been deleted"; PySide: "... already deleted".
+        if not str(error).rstrip(".").endswith("deleted"):
+            raise
+        _logger.debug("The result of work in the background came too late: %s", error)
 
 
 def call_in_background(

@@ -1,13 +1,43 @@
-"""The canvas of the viewer and the OpenGL context that it draws with."""
+"""The canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QApplication
 
 from napari_cnmf.ui._theme import connect_while_alive
 
 if TYPE_CHECKING:
     import napari
+    from qtpy.QtWidgets import QWidget
+
+
+def canvas_widget(viewer: napari.Viewer) -> QWidget:
+    """The widget on which a viewer draws its layers; it has the keyboard after a click there."""
+    native: QWidget = viewer.window._qt_viewer.canvas.native
+    return native
+
+
+def is_open(viewer: Any) -> bool:
+    """Whether the window of a viewer is there; work in the background may end after it is closed.
+
+    napari deletes a window that a user closes, and lets go of one that a script closes.
+    """
+    window = getattr(viewer.window, "_qt_window", None)
+    return window is not None and any(window is one for one in type(window)._instances)
+
+
+def camera_of(viewer: Any) -> Any:
+    """The camera of a viewer, which napari 0.9 has moved to its scene."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
+
+
+def canvas_has_focus(viewer: napari.Viewer) -> bool:
+    """Whether keys go to the canvas; napari hands on those that its whole viewer gets."""
+    focus = QApplication.focusWidget()
+    return focus is not None and focus in (canvas_widget(viewer), viewer.window._qt_viewer)
 
 
 def make_removal_safe(viewer: napari.Viewer) -> None:
@@ -18,7 +48,7 @@ def make_removal_safe(viewer: napari.Viewer) -> None:
     programs that the canvas has used leave it dangling, and its next draw crashes: a segmentation
     fault in Mesa's llvmpipe, seen with every Shapes layer and napari 0.9.2.
     """
-    native = viewer.window._qt_viewer.canvas.native
+    native: Any = canvas_widget(viewer)
     connect_while_alive(
         native, (viewer.layers.events.removing, lambda _event=None: native.makeCurrent())
     )

@@ -13,6 +13,8 @@ from napari_cnmf.ui._theme import call_soon
 if TYPE_CHECKING:
     import napari
 
+    from napari_cnmf.ui._session import Session
+
 _DISPLAY_NAME = "CNMF"
 
 
@@ -23,6 +25,9 @@ class Dock(QWidget):
     height it needs. When first shown, ours become tabs of one stack at their edge; whoever wants
     two side by side drags one out.
     """
+
+    shows_components_of: Session | None = None
+    """The session whose components this dock shows: the keys of the curation act here."""
 
     _has_place = False
 
@@ -56,7 +61,7 @@ class Dock(QWidget):
             # Qt reports the area of a closed dock too.
             if not _is_closed(other) and window.dockWidgetArea(other) == area:
                 window.tabifyDockWidget(other, dock)
-                dock.raise_()
+                bring_to_front(self)
                 return
 
 
@@ -97,3 +102,5 @@ def bring_to_front(widget: QWidget) -> None:
     """In a stack of tabs, show the dock that holds ``widget``."""
     if (dock := dock_of(widget)) is not None:
         dock.raise_()
+        # Qt lays a dock that has just become a tab out later, and shows the tab before it.
+        call_soon(widget, dock.raise_).start()

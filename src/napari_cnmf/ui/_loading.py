@@ -17,6 +17,7 @@ from napari_cnmf.ui.layers._convert import (
     beside,
     components_to_layers,
     movie_to_layer,
+    shown_first,
 )
 from napari_cnmf.ui.layers._drawing import Drawing
 
@@ -64,7 +65,7 @@ class LoadedResult:
 
 
 RESULT = "napari_cnmf_result"
-"""Key of the components layer's metadata that holds the ``LoadedResult``."""
+"""Key of a layer's metadata that holds the ``LoadedResult`` that the layer belongs to."""
 
 LoadSteps = Generator[str, None, LoadedResult]
 """Yields what it is about to do; returns the result."""
@@ -279,16 +280,16 @@ def located(loaded: LoadedResult, path: Path) -> LoadSteps:
     return replace(again, item=loaded.item)
 
 
-def result_layer_data(path: str | Path) -> list[LayerData]:
-    """Layers of a result file, for napari's reader.
+def result_layers(loaded: LoadedResult) -> list[LayerData]:
+    """Layers of a result that napari itself will add.
 
-    The components layer carries what the docks need to work with layers that napari itself added.
+    Each carries the result: the docks work with layers that napari itself added, and tell those
+    of one result from those of another that has the same name.
     """
-    loaded = finish(load_file(Path(path)))
-    for _, keywords, kind in loaded.layer_data:
-        if kind == "labels":
-            keywords["metadata"][RESULT] = loaded
-    return loaded.layer_data
+    layers = shown_first(loaded.layer_data)
+    for _, keywords, _ in layers:
+        keywords["metadata"][RESULT] = loaded
+    return layers
 
 
 def _prepare(

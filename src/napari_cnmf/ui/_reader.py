@@ -1,4 +1,4 @@
-"""What napari opens through us: results, CaImAn's files, and movies, lazily.
+"""What napari opens through us: movies, results, batches, projects, and what we exported.
 
 ``get_reader`` is asked for every file that is dropped on the viewer, so it decides by suffix and
 a look at the header and imports nothing heavy; the reader that it gives does the rest.
@@ -7,6 +7,7 @@ a look at the header and imports nothing heavy; the reader that it gives does th
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ _TIFF = frozenset({".tif", ".tiff", ".btf"})
 _MANY_FRAMES = 16
 """Stacks of fewer are taken for images of a few planes or channels."""
 _MANY_FILES = 500
+_JSON = frozenset({"batch.json", "item.json", "project.json", "sample.json"})
+"""Each stands for the folder that it lies in."""
+_TABLES = re.compile(r"(components|rois|traces_\w+)\.csv", re.IGNORECASE)
 _PLANES = ("plane0", "suite2p/plane0")
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
@@ -49,6 +53,8 @@ def _is_ours(paths: Sequence[Path]) -> bool:
     suffix = suffixes.pop()
     if suffix in _ALWAYS:
         return True
+    if len(paths) == 1 and _is_export_or_part(paths[0]):
+        return True
     if suffix not in _TIFF and suffix != ".npy":
         return False
     if not all(path.is_file() for path in paths):
@@ -56,9 +62,24 @@ def _is_ours(paths: Sequence[Path]) -> bool:
     return len(paths) > 1 or (_is_array if suffix == ".npy" else _has_many_pages)(paths[0])
 
 
+def _is_export_or_part(path: Path) -> bool:
+    """Whether a file stands for a batch, a project, a suite2p folder, or was exported by us."""
+    if path.name in _JSON:
+        return path.is_file()
+    if path.suffix.lower() == ".npy":
+        return path.is_file() and (path.parent / "stat.npy").is_file()
+    if path.suffix.lower() in _TIFF and path.is_file() and "label" in path.stem.lower():
+        from napari_cnmf.ui._dropped import is_label_image
+
+        return is_label_image(path)
+    return _TABLES.fullmatch(path.name) is not None
+
+
 def _is_folder_of_ours(folder: Path) -> bool:
-    """A zarr store, a folder of suite2p, or very many single frames."""
+    """A batch, an item, a project, a sample, a zarr store, suite2p's, or very many frames."""
     names = os.listdir(folder)
+    if not _JSON.isdisjoint(names):
+        return True
     if "stat.npy" in names or any((folder / n / "stat.npy").is_file() for n in _PLANES):
         return True
     if any(mark in names for mark in _ZARR_MARKS):
@@ -93,7 +114,7 @@ def _is_array(path: Path) -> bool:
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of a result, or of a movie: one for each of its channels.
+    """Layers of what was opened; of a movie, one for each of its channels.
 
     Parameters
     ----------
@@ -104,20 +125,18 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     -------
     list
         ``(data, keywords, layer type)``; movies are lazy, time first, with limits from frames
-        spread over the recording.
+        spread over the recording. A batch or a project opens in its dock and has no layers.
 
     Raises
     ------
     CnmfError
         The file is damaged, or holds neither a result nor a movie.
     """
-    from napari_cnmf.ui._loading import result_layer_data
-    from napari_cnmf.ui._opening import is_result
+    from napari_cnmf.ui._dropped import read_dropped
 
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
-    if len(paths) == 1 and is_result(paths[0]):
-        return list(result_layer_data(paths[0]))
-    return _movie_layers(paths)
+    layers = read_dropped(paths[0]) if len(paths) == 1 else None
+    return _movie_layers(paths) if layers is None else layers
 
 
 def _movie_layers(paths: list[Path]) -> list[LayerData]:

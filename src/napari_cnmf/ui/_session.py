@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -16,7 +17,7 @@ from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._canvas import make_removal_safe
+from napari_cnmf.ui._canvas import is_open, make_removal_safe
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._following import Following
@@ -76,6 +77,8 @@ class Session:
     """Decisions, thresholds, tags or notes of the result changed."""
     selection_changed = Signal(tuple)
     """Indices of the selected components."""
+    flip_wanted = Signal(int)
+    """Index of a component that the user accepts or rejects on the canvas, by a right click."""
 
     engines_changed = Signal()
     """Engines were looked for again, and may be others than before."""
@@ -85,6 +88,7 @@ class Session:
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
         self._bridge: BatchBridge | None = None
+        self._results: list[ShownResult] = []
         self._result: ShownResult | None = None
         self._selection: tuple[int, ...] = ()
         self._docks = 0
@@ -94,6 +98,7 @@ class Session:
         self.following = Following(self)
         make_removal_safe(viewer)
         viewer.layers.events.inserted.connect(self._adopt)
+        viewer.layers.selection.events.active.connect(self._follow_active)
         self._adopt()
         viewer.mouse_drag_callbacks.append(ClickToSelect(self))
 
@@ -109,6 +114,8 @@ class Session:
 
     def set_batch(self, batch: Batch | None) -> None:
         """Work with this batch from now on; what runs in the one before goes on."""
+        if not is_open(self.viewer):
+            return
         if self._bridge is not None:
             self._bridge.close()
         self._bridge = None if batch is None else BatchBridge(batch)
@@ -143,46 +150,92 @@ class Session:
 
     @property
     def result(self) -> ShownResult | None:
+        """The result that the docks work on; of several, the one whose layer is active."""
         return self._result
+
+    @property
+    def results(self) -> tuple[ShownResult, ...]:
+        """All results in the viewer, in the order in which they were opened."""
+        return tuple(self._results)
 
     @property
     def selection(self) -> tuple[int, ...]:
         """Selected components in the order they were selected."""
         return self._selection
 
-    def show(self, loaded: LoadedResult) -> ShownResult:
-        """Put a result into the viewer; the one before leaves it, and the memory."""
+    def show(self, loaded: LoadedResult) -> ShownResult | None:
+        """Put a result into the viewer; the one that was worked on leaves it, and the memory.
+
+        Returns
+        -------
+        ShownResult or None
+            ``None`` when the viewer was closed while the result was read.
+        """
+        if not is_open(self.viewer):
+            return None
+        self._close_same(loaded)
         self.close_result()
         layers = add_result_layers(self.viewer, loaded.layer_data, loaded.drawing)
         return self._take_over(loaded, layers)
 
     def _take_over(self, loaded: LoadedResult, layers: ResultLayers) -> ShownResult:
-        layers.closed.connect(self._forget)
         link = CurationLink(loaded.curation, layers, loaded.movie)
-        link.verdicts_changed.connect(self.verdicts_changed.emit)
-        link.replaced.connect(self._on_replaced)
-        self._result = ShownResult(loaded, layers, link)
-        self.result_changed.emit(self._result)
-        return self._result
+        result = ShownResult(loaded, layers, link)
+        layers.closed.connect(partial(self._forget, result))
+        link.verdicts_changed.connect(partial(self._on_verdicts, result))
+        link.replaced.connect(partial(self._on_replaced, result))
+        self._results.append(result)
+        self._make_current(result)
+        return result
+
+    def _make_current(self, result: ShownResult | None) -> None:
+        """Have the docks work on another result, or on none."""
+        self.select(())
+        self._result = result
+        self.result_changed.emit(result)
+
+    def _follow_active(self, _event: Any = None) -> None:
+        """Work on the result whose layer the user makes active."""
+        active = self.viewer.layers.selection.active
+        if active is None or len(self._results) < 2:
+            return
+        for result in self._results:
+            if result is not self._result and active in result.layers.all_layers():
+                self._make_current(result)
+                return
 
     def _adopt(self, _event: Any = None) -> None:
-        """Take over a result whose layers napari's reader has added."""
+        """Take over results whose layers napari's reader has added.
+
+        The layers of one result are those that carry it: another result may have its name.
+        """
+        known = [result.loaded for result in self._results]
+        found: dict[int, tuple[LoadedResult, dict[str, Any]]] = {}
         for layer in self.viewer.layers:
             loaded = layer.metadata.get(RESULT)
-            if loaded is None or (self._result is not None and self._result.loaded is loaded):
-                continue
-            layers = {
-                other.metadata[KIND]: other
-                for other in self.viewer.layers
-                if KIND in other.metadata and other.name.endswith(f"· {loaded.name}")
-            }
+            if loaded is not None and not any(loaded is one for one in known):
+                layers = found.setdefault(id(loaded), (loaded, {}))[1]
+                # A copy that the user made stands behind the layer that it was made of.
+                layers.setdefault(layer.metadata[KIND], layer)
+        for loaded, layers in found.values():
             # The reader adds layer by layer; the selection is the last one.
-            if "selection" in layers:
-                self.close_result()
-                self._take_over(loaded, ResultLayers(self.viewer, layers, loaded.drawing))
+            if {"components", "selection"} <= set(layers):
+                self._close_same(loaded)
+                self._take_over(
+                    loaded, ResultLayers(self.viewer, layers, loaded.layer_data, loaded.drawing)
+                )
+
+    def _close_same(self, loaded: LoadedResult) -> None:
+        """Close a result of the same file: two would write to one journal."""
+        path = loaded.curation.path
+        for result in self.results:
+            if path is not None and result.curation.path == path:
+                result.layers.close()
 
     def show_movie(self, loaded: LoadedMovie) -> None:
         """Put a movie into the viewer, beside what is there."""
+        if not is_open(self.viewer):
+            return
         for note in loaded.notes:
             show_warning(note)
         # the movie itself comes last: then it is the layer that docks work on
@@ -192,14 +245,17 @@ class Session:
             self.viewer.reset_view()
 
     def close_result(self) -> None:
-        """Take the result's layers out of the viewer."""
+        """Take the layers of the result that is worked on out of the viewer."""
         if self._result is not None:
             self._result.layers.close()
 
-    def _on_replaced(self, ids_before: NDArray[np.intp]) -> None:
+    def _on_verdicts(self, result: ShownResult) -> None:
+        if result is self._result:
+            self.verdicts_changed.emit()
+
+    def _on_replaced(self, result: ShownResult, ids_before: NDArray[np.intp]) -> None:
         """Keep what is selected, by id; what an edit has just made is selected instead."""
-        result = self._result
-        if result is None:
+        if result is not self._result:
             return
         kept = [int(ids_before[i]) for i in self._selection]
         wanted = result.link.just_made or kept
@@ -211,12 +267,12 @@ class Session:
             result.layers.set_selection(())
             self.selection_changed.emit(())
 
-    def _forget(self) -> None:
-        self.select(())
-        if self._result is not None:
-            self._result.link.close()
-        self._result = None
-        self.result_changed.emit(None)
+    def _forget(self, result: ShownResult) -> None:
+        """A result was closed; the docks go on with the one that was opened before it."""
+        result.link.close()
+        self._results = [one for one in self._results if one is not result]
+        if result is self._result:
+            self._make_current(self._results[-1] if self._results else None)
 
     def select(self, indices: Iterable[int]) -> None:
         """Select components by index; unknown ones are left out."""

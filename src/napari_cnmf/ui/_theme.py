@@ -6,9 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from psygnal import SignalInstance
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtGui import QColor, QResizeEvent
-from qtpy.QtWidgets import QAbstractButton, QLabel, QSizePolicy, QToolButton, QWidget
+from qtpy.QtCore import QObject, QPoint, Qt, QTimer, Signal
+from qtpy.QtGui import QColor, QDropEvent, QKeyEvent, QKeySequence, QResizeEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QFormLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -30,8 +37,8 @@ def follow_theme(widget: QWidget, viewer: napari.Viewer, apply: Callable[[Any], 
     on_change()
 
 
-def connect_while_alive(widget: QWidget, *pairs: tuple[Any, Callable[..., Any]]) -> None:
-    """Connect signals of psygnal or napari to slots until Qt deletes the widget.
+def connect_while_alive(owner: QObject, *pairs: tuple[Any, Callable[..., Any]]) -> None:
+    """Connect signals of psygnal or napari to slots until Qt deletes their owner.
 
     Python may keep the object longer than Qt does.
     """
@@ -45,7 +52,7 @@ def connect_while_alive(widget: QWidget, *pairs: tuple[Any, Callable[..., Any]])
             else:
                 signal.disconnect(slot)
 
-    widget.destroyed.connect(disconnect)
+    owner.destroyed.connect(disconnect)
 
 
 def readable_on(background: str, color: str) -> str:
@@ -149,6 +156,32 @@ class SteadyLabel(QWidget):
         super().resizeEvent(event)
         # Of a fixed size it asks for no layout.
         self._label.setFixedSize(self.size())
+
+
+def pressed_keys(event: QKeyEvent) -> QKeySequence:
+    """The key of an event with its modifiers, as shortcuts are written."""
+    known: Any = event  # the types are those of Qt 6
+    if hasattr(known, "keyCombination"):
+        return QKeySequence(known.keyCombination())
+    return QKeySequence(int(known.modifiers()) | known.key())
+
+
+def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:
+    """Show or hide one row of a form, by the widget at its right."""
+    if hasattr(form, "setRowVisible"):
+        form.setRowVisible(field, visible)
+        return
+    label = form.labelForField(field)  # Qt 5 leaves both to us
+    field.setVisible(visible)
+    if label is not None:
+        label.setVisible(visible)
+
+
+def drop_position(event: QDropEvent) -> QPoint:
+    """Where something was dropped, in the widget's pixels."""
+    known: Any = event  # the types are those of Qt 6
+    where: QPoint = known.position().toPoint() if hasattr(known, "position") else known.pos()
+    return where
 
 
 def set_problem(widget: QWidget, problem: str | None) -> None:

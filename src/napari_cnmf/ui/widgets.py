@@ -1,5 +1,12 @@
 """The docks, under the names the manifest gives them."""
 
+from napari_cnmf.ui._requirements import require_napari
+
+require_napari()
+
+# The docks import what an older napari does not have.
+# ruff: noqa: E402
+
 from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.exporting._dock import ExportWidget

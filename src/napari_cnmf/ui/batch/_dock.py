@@ -16,7 +16,7 @@ from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_later, connect_while_alive, hint_label
+from napari_cnmf.ui._theme import call_later, connect_while_alive, drop_position, hint_label
 from napari_cnmf.ui.batch._actions import Scene
 from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch, open_batch
 from napari_cnmf.ui.batch._commands import BatchCommands
@@ -244,7 +244,7 @@ class BatchWidget(Dock):
             return
         paths = dropped_paths(event.mimeData())
         event.acceptProposedAction()
-        where = self.mapToGlobal(event.position().toPoint())
+        where = self.mapToGlobal(drop_position(event))
 
         def take(batch: Path | None) -> None:
             if batch is not None:

@@ -11,11 +11,12 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QAction, QKeyEvent, QKeySequence
+from qtpy.QtGui import QAction, QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_cnmf.batch.status import State
 from napari_cnmf.ui._text_delegate import TextDelegate
+from napari_cnmf.ui._theme import pressed_keys
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import StateDelegate
 from napari_cnmf.ui.batch._table_model import ROW_ROLE, SORT_ROLE, BatchTableModel, Column
@@ -155,8 +156,13 @@ class BatchTable(QTableView):
             self.edit(index)
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
-        """The action whose key was pressed, when it can be done now."""
-        pressed = QKeySequence(event.keyCombination())
+        """The action whose key was pressed, when it can be done now.
+
+        What is typed into a name bubbles up to the table, and is no key of the table's.
+        """
+        if self.state() == QAbstractItemView.State.EditingState:
+            return None
+        pressed = pressed_keys(event)
         return next((a for a in self.actions() if a.isEnabled() and a.shortcut() == pressed), None)
 
     def event(self, event: QEvent | None) -> bool:

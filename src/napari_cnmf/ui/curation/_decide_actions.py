@@ -94,6 +94,24 @@ class DecideActions:
         if self._panel.advances and len(ids) == 1:
             self.next()
 
+    def flip(self, row: int) -> None:
+        """Reject an accepted component by hand, accept another one, and say how to undo it.
+
+        Parameters
+        ----------
+        row
+            Of the component on screen.
+        """
+        result, cur = self._session.result, self._cur
+        if result is None or cur is None or result.link.is_redrawing:
+            return
+        id_ = int(result.ids[row])
+        was_accepted = bool(cur.accepted[row])
+        self._session.select((row,))
+        (cur.reject if was_accepted else cur.accept)(id_)
+        now = "rejected" if was_accepted else "accepted"
+        self._panel.show_done(f"Component {id_} is {now}. Undo takes that back.")
+
     def toggle_tag(self, number: int) -> None:
         """Give the selected components the ``number``-th tag, or take it if all have it."""
         cur, ids = self._cur, self.selected_ids()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_info
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFileDialog, QShortcut, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation
@@ -27,10 +26,12 @@ from napari_cnmf.ui.curation._comparing import Comparing
 from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
+from napari_cnmf.ui.curation._keys import CurationKeys
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
+from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.curation._why import WhyHere
@@ -49,8 +50,8 @@ class CurationWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
+        self._session = self.shows_components_of = session_of(napari_viewer)
+        self._viewer = self._session.viewer
         self._settings: Settings = read_settings()
         self.bindings = actions(self._settings.keys)
         self.panel = CurationPanel(self.bindings, self.run, curator=self._settings.curator)
@@ -69,23 +70,16 @@ class CurationWidget(Dock):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
-        layout.addWidget(ResultButtons(napari_viewer))
+        layout.addWidget(ResultButtons(self._viewer))
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._hides_some = False
         self._refresh_soon = call_soon(self, self._refresh)
-        self._shortcuts = {a.name: self._bind(a.key, partial(self.run, a)) for a in self.bindings}
-        self._bind("Escape", self.edits.tool.cancel)
+        self._keys = CurationKeys(self, self.run)
         self.comparing = Comparing(self)
         self._connect()
         self._session.overview.attach(self)
         self._on_result(self._session.result)
         self._on_figures()
-
-    def _bind(self, key: str, act: Callable[[], Any]) -> QShortcut:
-        shortcut = QShortcut(QKeySequence(key), self)
-        shortcut.activated.connect(act)
-        return shortcut
 
     def _connect(self) -> None:
         session, panel = self._session, self.panel
@@ -95,6 +89,7 @@ class CurationWidget(Dock):
             (session.overview.figures_changed, self._on_figures),
             (session.verdicts_changed, self._on_verdicts),
             (session.selection_changed, self._on_selection),
+            (session.flip_wanted, self._flip),
             (session.components_changed, self.edits.show_deleted),
         )
         follow_theme(
@@ -133,8 +128,8 @@ class CurationWidget(Dock):
         built_in = {a.name: a.key for a in actions({})}
         changed = {name: key for name, key in keys.items() if key != built_in[name]}
         self.bindings = actions(changed)
+        self._keys.set_keys(self.bindings)
         for action in self.bindings:
-            self._shortcuts[action.name].setKey(QKeySequence(action.key))
             if action.name in self.panel.buttons:
                 set_key_tip(self.panel.buttons[action.name], action)
         self.panel.set_tag_keys(self.bindings)
@@ -171,6 +166,9 @@ class CurationWidget(Dock):
         owners = (self.edits, self.decide, self.places)
         owner = next(o for o in owners if hasattr(o, action.name))
         self._try(getattr(owner, action.name))
+
+    def _flip(self, row: int) -> None:
+        self._try(partial(self.decide.flip, row))
 
     # -- thresholds
 
@@ -246,12 +244,12 @@ class CurationWidget(Dock):
         """Events and areas were counted: the table can be filled."""
         result, figures = self._session.result, self._session.overview.figures
         if result is not None and len(figures) == len(result.link.states):
-            self._hides_some = False
             self.panel.model.set_content(result.curation, figures, result.link.states)
             self._show_states()
             self._refresh_soon.start()
 
     def _on_verdicts(self) -> None:
+        self.panel.clear_done()
         result, model = self._session.result, self.panel.model
         if result is not None and len(model.figures) == len(result.link.states):
             model.set_states(result.link.states)
@@ -265,14 +263,17 @@ class CurationWidget(Dock):
             return
         self.panel.show_counts(Counts.of(cur))
         self.panel.thresholds.set_quality(cur.quality)
+        self.panel.thresholds.show_effects(effects_of_thresholds(cur))
         self.panel.history.show_history(cur)
         self.panel.show_possible(cur.can_undo, cur.can_redo)
 
     def _on_selection(self, _selection: tuple[int, ...]) -> None:
+        self.panel.clear_done()
         self._select_in_table()
         ids = self.decide.selected_ids()
         link = self.link
-        if link is None or not ids or link.is_redrawing:
+        # Many are selected to do something with all of them; one is selected to look at it.
+        if link is None or len(ids) != 1 or link.is_redrawing:
             return
         try:
             link.curation.mark_seen(ids)
@@ -282,6 +283,9 @@ class CurationWidget(Dock):
         self._refresh_soon.start()
 
     def _on_reordered(self) -> None:
+        order, n = self.panel.model.order, len(self.panel.model.figures)
+        self.panel.show_matches(len(order), n)
+        self._show_states()
         self._session.overview.set_order(self.panel.model.order)
         self._select_in_table()
 
@@ -296,14 +300,16 @@ class CurationWidget(Dock):
             self.panel.show_filter_problem(str(error))
 
     def _show_states(self) -> None:
-        """Hide on the canvas what is switched off."""
+        """Hide on the canvas what is switched off, and what the filter leaves out."""
         result = self._session.result
         if result is None or result.link.is_redrawing:
             return
         shown = np.isin(result.link.states, self.panel.shown_states())
-        if self._hides_some or not shown.all():
+        model = self.panel.model
+        if len(model.figures) == len(shown):
+            shown &= model.is_kept
+        if not np.array_equal(shown, result.layers.is_shown):
             result.layers.set_shown(shown)
-        self._hides_some = not bool(shown.all())
 
     def _try(self, act: Callable[[], Any]) -> None:
         try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_cnmf.model.outline import ellipse_vertices
+from napari_cnmf.ui._theme import connect_while_alive
 
 if TYPE_CHECKING:
     import napari
@@ -49,6 +50,10 @@ class DrawingTool(QObject):
 
     painting = Signal(bool)
     """A brush waits for being told that it is done, or no more."""
+    drawing_changed = Signal()
+    """Something is drawn from now on, or nothing any more."""
+    cancelled = Signal()
+    """The user took the layer away that was drawn on: nothing is drawn any more."""
 
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -62,6 +67,12 @@ class DrawingTool(QObject):
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self._finish)
+        connect_while_alive(self, (viewer.layers.events.removed, self._on_removed))
+
+    def _on_removed(self, event: Any) -> None:
+        if event.value is self._layer:
+            self.cancel()
+            self.cancelled.emit()
 
     @property
     def is_drawing(self) -> bool:
@@ -141,6 +152,7 @@ class DrawingTool(QObject):
         self._layer, self._mode, self._done = layer, mode, done
         self._viewer.layers.selection.active = layer
         layer.mode = mode
+        self.drawing_changed.emit()
 
     def finish_painting(self) -> None:
         """Take what was painted."""
@@ -165,6 +177,7 @@ class DrawingTool(QObject):
             self._viewer.layers.remove(layer)
         if self._active_before in self._viewer.layers:
             self._viewer.layers.selection.active = self._active_before
+        self.drawing_changed.emit()
 
     def _on_data(self, event: Any) -> None:
         if str(getattr(event, "action", "")).lower().endswith("added"):

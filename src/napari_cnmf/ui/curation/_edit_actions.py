@@ -48,6 +48,7 @@ class EditActions(QObject):
         self.editor.busy_changed.connect(say)
         self.tool = DrawingTool(session.viewer, self)
         self.tool.painting.connect(panel.show_painting)
+        self.tool.cancelled.connect(lambda: say(""))
         self.suggesting = Suggesting(session, panel.show_suggestion)
         panel.done_wanted.connect(self.tool.finish_painting)
 
@@ -233,9 +234,15 @@ class EditActions(QObject):
     def _estimate(self, estimate: Callable[[ShapeEdits], PreparedEdit], what: str) -> None:
         self.editor.edit(self._result.link, estimate, what)
 
+    def cancel_drawing(self) -> None:
+        """Draw nothing, and take the sentence away that says how to draw."""
+        if self.tool.is_drawing:
+            self.tool.cancel()
+            self._say("")
+
     def close(self, _result: Any = None) -> None:
         """Another result, or none: nothing is drawn or suggested any more."""
-        self.tool.cancel()
+        self.cancel_drawing()
         self.suggesting.forget()
         self._panel.show_raw_trace(None, None)
         result = self._session.result

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
 
 _MOST_PLANES = 999
@@ -109,7 +110,7 @@ class EditPanel(QWidget):
 
     def offer_planes(self, is_volume: bool) -> None:
         """Only a volume has planes."""
-        self._form.setRowVisible(self._planes_row, is_volume)
+        show_row(self._form, self._planes_row, is_volume)
         if not is_volume:
             self.below.setValue(0)
             self.above.setValue(0)

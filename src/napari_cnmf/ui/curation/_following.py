@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.ui._canvas import camera_of, canvas_widget
+
 if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
     from napari_cnmf.ui._session import Session, ShownResult
@@ -53,8 +55,10 @@ class Following:
         dims.set_current_step(axis, plane)
 
     def _pan(self, result: ShownResult, rows: list[int]) -> None:
-        camera, size = self._session.viewer.scene.camera, self._session.viewer.canvas.size
-        reach = np.asarray(size, float) / camera.zoom * (0.5 - _MARGIN)
+        viewer = self._session.viewer
+        camera, canvas = camera_of(viewer), canvas_widget(viewer)
+        size = np.array([canvas.height(), canvas.width()], float)
+        reach = size / camera.zoom * (0.5 - _MARGIN)
         middle = np.asarray(camera.center[-2:])
         first: NDArray[np.float64] | None = None
         for row in rows:

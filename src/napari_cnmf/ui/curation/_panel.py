@@ -71,6 +71,7 @@ class CurationPanel(QWidget):
         super().__init__()
         self._colors = dict(VERDICT_COLORS)
         self._last_counts: tuple[Counts, Counts | None] | None = None
+        self._done = ""
         self.model = CurationTableModel(self)
         self.table = CurationTable(self.model)
         self.thresholds = ThresholdSliders()
@@ -95,6 +96,8 @@ class CurationPanel(QWidget):
             "applies it again."
         )
         self.filter.setClearButtonEnabled(True)
+        self.matches = QLabel()
+        self.matches.setToolTip("The canvas shows those that match; an empty filter shows all")
         self.filter.textChanged.connect(self.filter_changed)
         self.filter.returnPressed.connect(lambda: self.filter_changed.emit(self.filter.text()))
         self.tags = [self._tag_button(number) for number in range(1, N_TAGS + 1)]
@@ -152,7 +155,10 @@ class CurationPanel(QWidget):
         inner = QVBoxLayout(page)
         inner.setContentsMargins(4, 4, 4, 4)
         inner.setSpacing(5)
-        inner.addWidget(self.filter)
+        filtering = QHBoxLayout()
+        filtering.addWidget(self.filter, 1)
+        filtering.addWidget(self.matches)
+        inner.addLayout(filtering)
         inner.addWidget(self.table, 1)
         inner.addWidget(self.thresholds)
         inner.addLayout(switches)
@@ -215,11 +221,29 @@ class CurationPanel(QWidget):
         self.status.setText(what)
         self.status.setVisible(bool(what))
 
+    def show_done(self, what: str) -> None:
+        """Say what was just done, until something else happens."""
+        self._done = what
+        self.show_busy(what)
+
+    def clear_done(self) -> None:
+        """Take that sentence away."""
+        if self._done and self.status.text() == self._done:
+            self.show_busy("")
+        self._done = ""
+
     def show_conflict(self, problem: str) -> None:
         """Why nothing can be written until the result is read again; empty when all is well."""
         self.conflict.setText(problem)
         for widget in (self.conflict, self.read_again):
             widget.setVisible(bool(problem))
+
+    def show_matches(self, n_matching: int, n_components: int) -> None:
+        """Say how many components the filter keeps; nothing where it keeps all."""
+        is_filtered = n_matching != n_components
+        said = f"{n_matching:,} of {n_components:,} match" if is_filtered else ""
+        if said != self.matches.text():
+            self.matches.setText(said)
 
     def show_filter_problem(self, problem: str) -> None:
         set_problem(self.filter, problem or None)

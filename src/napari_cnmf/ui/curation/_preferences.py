@@ -87,7 +87,8 @@ class PreferencesPage(QScrollArea):
 
     def _key_edit(self, action: Action) -> QKeySequenceEdit:
         edit = QKeySequenceEdit(QKeySequence(action.key))
-        edit.setMaximumSequenceLength(1)
+        if hasattr(edit, "setMaximumSequenceLength"):  # Qt 5 takes up to four keys
+            edit.setMaximumSequenceLength(1)
         edit.setMaximumWidth(120)
         edit.setToolTip(action.tooltip)
         edit.editingFinished.connect(lambda: self._on_key(action))
@@ -108,7 +109,10 @@ class PreferencesPage(QScrollArea):
 
     def _on_key(self, action: Action) -> None:
         edit = self.keys[action.name]
-        key = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
+        written = edit.keySequence().toString(QKeySequence.SequenceFormat.PortableText)
+        key = written.split(", ")[0]
+        if key != written:
+            edit.setKeySequence(QKeySequence(key))
         others = {k: name for name, k in self._keys.items() if name != action.name}
         if not key or key in _RESERVED or key in others:
             owner = next((a.text for a in self._actions if a.name == others.get(key)), None)

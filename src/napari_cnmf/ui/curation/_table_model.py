@@ -115,6 +115,11 @@ class CurationTableModel(QAbstractTableModel):
         texts = [self._text(int(row), column) for row in range(len(self.figures))]
         return np.array(texts, dtype=str)
 
+    @property
+    def is_kept(self) -> NDArray[np.bool_]:
+        """Which components the filter keeps, ``(n_components,)``."""
+        return self._position >= 0
+
     def position_of(self, row: int) -> int:
         """Where a component stands in the table, -1 where the filter hides it."""
         return int(self._position[row]) if 0 <= row < len(self._position) else -1

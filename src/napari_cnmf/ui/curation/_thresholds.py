@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
@@ -14,10 +16,46 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._numbers import DecimalBox
 
 _STEPS = 400
+ANY_OF = "A component needs one of these to be accepted:"
+NONE_OF = "and is rejected by any of these:"
+_RULES = {
+    ANY_OF: (("min_SNR", 0.0, 10.0), ("rval_thr", -1.0, 1.0), ("min_cnn_thr", 0.0, 1.0)),
+    NONE_OF: (
+        ("SNR_lowest", 0.0, 10.0),
+        ("rval_lowest", -1.0, 1.0),
+        ("cnn_lowest", 0.0, 1.0),
+        ("max_ecc", 1.0, 10.0),
+    ),
+}
+"""Thresholds with their usual range, by the part of the rule that they belong to."""
+_ACCEPTING = frozenset(name for name, _, _ in _RULES[ANY_OF])
+_WITHOUT = {
+    "min_SNR": 1e9, "rval_thr": 1.0, "min_cnn_thr": 1.0,
+    "SNR_lowest": -1e9, "rval_lowest": -1.0, "cnn_lowest": 0.0, "max_ecc": 1e9,
+}  # fmt: skip
+"""The value of each threshold with which it has no effect."""
+
+
+def effects_of_thresholds(cur: Curation) -> dict[str, int]:
+    """Count the components that each threshold decides about by itself, by its name.
+
+    What was decided by hand is left out.
+    """
+    components, quality, classes = cur.components, cur.quality, cur.accepted_classes
+    is_auto = cur.decisions == Decision.AUTO
+    now = passes_thresholds(components, quality, classes)
+    effects = {}
+    for name, value in _WITHOUT.items():
+        without = QualityParams.model_validate(quality.model_dump() | {name: value})
+        changed = passes_thresholds(components, without, classes) != now
+        effects[name] = int(np.count_nonzero(changed & is_auto))
+    return effects
 
 
 class ThresholdSliders(QWidget):
@@ -35,23 +73,25 @@ class ThresholdSliders(QWidget):
         grid.setVerticalSpacing(2)
         self._known: dict[str, bool] = {}
         self.rows: dict[str, _Row] = {}
-        for name, low, high in (
-            ("min_SNR", 0.0, 10.0),
-            ("SNR_lowest", 0.0, 10.0),
-            ("rval_thr", -1.0, 1.0),
-            ("rval_lowest", -1.0, 1.0),
-            ("min_cnn_thr", 0.0, 1.0),
-            ("cnn_lowest", 0.0, 1.0),
-            ("max_ecc", 1.0, 10.0),
-        ):
-            field = QualityParams.model_fields[name]
-            row = _Row(name, str(field.title), str(field.description), low, high)
-            row.add_to(grid, len(self.rows))
-            row.slider.valueChanged.connect(lambda _=0, r=row: self._on_slider(r))
-            row.slider.sliderReleased.connect(lambda r=row: self._settle(r))
-            row.box.valueChanged.connect(lambda _=0.0, r=row: self._on_box(r))
-            self.rows[name] = row
         self.switches: dict[str, QCheckBox] = {}
+        self.rules = {text: QLabel(text) for text in (ANY_OF, NONE_OF)}
+        for text, thresholds in _RULES.items():
+            self.rules[text].setWordWrap(True)
+            grid.addWidget(self.rules[text], grid.rowCount(), 0, 1, 4)
+            for name, low, high in thresholds:
+                self._add_row(grid, name, low, high)
+        self._add_switches(grid)
+
+    def _add_row(self, grid: QGridLayout, name: str, low: float, high: float) -> None:
+        field = QualityParams.model_fields[name]
+        row = _Row(name, str(field.title), str(field.description), low, high)
+        row.add_to(grid, grid.rowCount())
+        row.slider.valueChanged.connect(lambda _=0, r=row: self._on_slider(r))
+        row.slider.sliderReleased.connect(lambda r=row: self._settle(r))
+        row.box.valueChanged.connect(lambda _=0.0, r=row: self._on_box(r))
+        self.rows[name] = row
+
+    def _add_switches(self, grid: QGridLayout) -> None:
         switches = QHBoxLayout()
         for name in ("use_cnn", "use_ecc"):
             field = QualityParams.model_fields[name]
@@ -61,7 +101,7 @@ class ThresholdSliders(QWidget):
             switches.addWidget(box)
             self.switches[name] = box
         switches.addStretch()
-        grid.addLayout(switches, len(self.rows), 0, 1, 3)
+        grid.addLayout(switches, grid.rowCount(), 0, 1, 4)
 
     def set_components(self, components: Components) -> None:
         """Ranges that fit the scores."""
@@ -89,6 +129,20 @@ class ThresholdSliders(QWidget):
             switch = self.switches.get(f"use_{score}")
             is_on = switch is None or switch.isChecked()
             row.set_visible(score is not None and self._known[score] and is_on)
+        for text, thresholds in _RULES.items():
+            seen = any(not self.rows[name].slider.isHidden() for name, _, _ in thresholds)
+            self.rules[text].setVisible(seen)
+
+    def show_effects(self, effects: Mapping[str, int]) -> None:
+        """Say how many components each threshold decides about by itself.
+
+        Parameters
+        ----------
+        effects
+            Components whose verdict would be another one without the threshold, by its name.
+        """
+        for name, row in self.rows.items():
+            row.show_effect(effects.get(name))
 
     def set_quality(self, quality: QualityParams) -> None:
         """Show thresholds without telling anyone."""
@@ -132,17 +186,26 @@ class _Row:
         self.box = DecimalBox()
         self.box.setDecimals(4)
         self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(92)
+        self.box.setFixedWidth(78)
+        self.effect = QLabel()
+        self.effect.setFixedWidth(self.effect.fontMetrics().horizontalAdvance("0,000") + 6)
+        self.effect.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for widget in (self.label, self.slider, self.box):
             widget.setToolTip(f"{tooltip} ({name})")
         self.set_range(low, high)
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
-        for column, widget in enumerate((self.label, self.slider, self.box)):
+        for column, widget in enumerate((self.label, self.slider, self.box, self.effect)):
             grid.addWidget(widget, row, column)
 
+    def show_effect(self, n: int | None) -> None:
+        """Say how many components this threshold alone decides about."""
+        self.effect.setText("" if n is None else f"{n:,}")
+        verdict = "accepted" if self.name in _ACCEPTING else "rejected"
+        self.effect.setToolTip(f"Components that are {verdict} by this threshold alone")
+
     def set_visible(self, visible: bool) -> None:
-        for widget in (self.label, self.slider, self.box):
+        for widget in (self.label, self.slider, self.box, self.effect):
             widget.setVisible(visible)
 
     def set_range(self, low: float, high: float) -> None:

@@ -17,14 +17,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.contours import CONTOUR_LEVEL
+from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._coloring import ColorBy
 from napari_cnmf.ui.layers._arrangement import STACK_KINDS, Arrangement
+from napari_cnmf.ui.layers._convert import IMAGE_KINDS
 
 
 class ViewForm(QWidget):
     """What is shown, and how; knows no result."""
 
     stacks_changed = Signal()
+    images_changed = Signal()
     filled_changed = Signal()
     level_changed = Signal()
     coloring_changed = Signal()
@@ -36,7 +39,10 @@ class ViewForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.stacks = {kind: QCheckBox(kind) for kind in STACK_KINDS}
-        self.arrangement_box = _choice(Arrangement, "Stacks that are switched on are seen so")
+        self.images = {kind: QCheckBox(kind) for kind in IMAGE_KINDS}
+        for kind, box in self.images.items():
+            box.setToolTip(f"Show the {kind} image above the movies")
+        self.arrangement_box = _choice(Arrangement, "How the movies that are ticked are shown")
         self.style_box = _choice(("outline", "filled"), "How the components are drawn")
         self.level_slider = QSlider(Qt.Orientation.Horizontal)
         self.level_slider.setRange(5, 95)
@@ -71,10 +77,12 @@ class ViewForm(QWidget):
         self._show_level()
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
+        form = self._form = QFormLayout(self)
         form.setContentsMargins(6, 6, 6, 6)
         form.addRow("movies", _row(*self.stacks.values()))
-        form.addRow("seen", self.arrangement_box)
+        form.addRow("shown", self.arrangement_box)
+        self._images_row = _row(*self.images.values())
+        form.addRow("images", self._images_row)
         form.addRow("components", _row(self.style_box, self.numbers, self.contours))
         form.addRow("drawn down to", _row(self.level_slider, self._level_text))
         form.addRow("colour by", self.color_box)
@@ -85,6 +93,8 @@ class ViewForm(QWidget):
     def _connect(self) -> None:
         for box in self.stacks.values():
             box.toggled.connect(lambda _=False: self.stacks_changed.emit())
+        for box in self.images.values():
+            box.toggled.connect(lambda _=False: self.images_changed.emit())
         self.arrangement_box.currentIndexChanged.connect(lambda _=0: self.stacks_changed.emit())
         self.style_box.currentIndexChanged.connect(lambda _=0: self.filled_changed.emit())
         self.level_slider.sliderMoved.connect(self._show_level)
@@ -101,6 +111,11 @@ class ViewForm(QWidget):
     def kinds(self) -> list[str]:
         """Stacks that are switched on."""
         return [k for k, box in self.stacks.items() if box.isEnabled() and box.isChecked()]
+
+    @property
+    def image_kinds(self) -> list[str]:
+        """Summary images that are switched on."""
+        return [k for k, box in self.images.items() if not box.isHidden() and box.isChecked()]
 
     @property
     def arrangement(self) -> Arrangement:
@@ -130,14 +145,32 @@ class ViewForm(QWidget):
     # -- what there is
 
     def offer(self, kinds: Sequence[str], shown: Sequence[str], *, has_movie: bool) -> None:
-        """The stacks of another result; nothing is told."""
+        """Offer the movies and images of another result, without telling anyone.
+
+        Parameters
+        ----------
+        kinds
+            What the result has.
+        shown
+            Those of them that are seen.
+        has_movie
+            Whether the residual can be looked at.
+        """
         for kind, box in self.stacks.items():
-            with QSignalBlocker(box):
-                box.setEnabled(kind in kinds)
-                box.setChecked(kind in shown)
+            box.setEnabled(kind in kinds)
+        for kind, box in self.images.items():
+            box.setVisible(kind in kinds)
+        show_row(self._form, self._images_row, any(kind in kinds for kind in self.images))
+        self.show_shown(shown)
         with QSignalBlocker(self.arrangement_box):
             self.arrangement_box.setCurrentIndex(0)
         self.find_button.setEnabled(has_movie)
+
+    def show_shown(self, shown: Sequence[str]) -> None:
+        """Tick the movies and images that are seen, without telling anyone."""
+        for kind, box in (*self.stacks.items(), *self.images.items()):
+            with QSignalBlocker(box):
+                box.setChecked(kind in shown)
 
     def set_follows(self, follows: bool) -> None:
         """Show the setting without telling anyone."""

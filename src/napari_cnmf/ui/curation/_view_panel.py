@@ -16,6 +16,7 @@ from napari_cnmf.ui.curation._view_form import ViewForm
 
 if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
+    from napari_cnmf.ui.layers import ResultLayers
     from napari_cnmf.ui.layers._drawing import Drawing
 
 
@@ -26,7 +27,9 @@ class ViewPanel(ViewForm):
         super().__init__()
         self._session = session
         self._tags: tuple[Tag, ...] = ()
+        self._watched: ResultLayers | None = None
         self.stacks_changed.connect(self._arrange)
+        self.images_changed.connect(self._show_images)
         self.filled_changed.connect(self._set_filled)
         self.level_changed.connect(self._set_level)
         self.coloring_changed.connect(self._recolour)
@@ -44,6 +47,7 @@ class ViewPanel(ViewForm):
         def disconnect() -> None:
             for signal, slot in connections:
                 signal.disconnect(slot, missing_ok=True)
+            self._watch_images(None)
 
         # Python may keep this object longer than Qt does.
         self.destroyed.connect(disconnect)
@@ -55,11 +59,14 @@ class ViewPanel(ViewForm):
 
     def _on_result(self, result: ShownResult | None) -> None:
         if result is None:
+            self._watch_images(None)
             self.setEnabled(False)
             return
         self.setEnabled(True)
-        kinds = result.layers.stack_kinds()
-        self.offer(kinds, kinds[:1], has_movie="residual" in kinds)
+        layers = result.layers
+        kinds = (*layers.stack_kinds(), *layers.image_kinds())
+        self.offer(kinds, layers.visible_kinds(), has_movie="residual" in kinds)
+        self._watch_images(layers)
         self.set_filled(result.layers.is_filled)
         self._set_level()
         self._on_components()
@@ -92,6 +99,22 @@ class ViewPanel(ViewForm):
             if self.contours_shown:
                 self._show_contours()
             self._session.viewer.reset_view()
+
+    def _watch_images(self, layers: ResultLayers | None) -> None:
+        if self._watched is not None:
+            self._watched.images_changed.disconnect(self._on_images_removed, missing_ok=True)
+        self._watched = layers
+        if layers is not None:
+            layers.images_changed.connect(self._on_images_removed)
+
+    def _show_images(self) -> None:
+        if self._result is not None:
+            self._result.layers.show_images(self.image_kinds)
+
+    def _on_images_removed(self) -> None:
+        """A layer was removed by hand: its tick goes, and brings it back."""
+        if self._result is not None:
+            self.show_shown(self._result.layers.visible_kinds())
 
     def _set_filled(self) -> None:
         if self._result is not None:
@@ -178,7 +201,7 @@ class ViewPanel(ViewForm):
                 CurationError("Images of the residual need the movie. Locate it in the Edit tab.")
             )
             return
-        stack = layers.layers["residual"].data
+        stack = layers.stack("residual")
 
         def compute() -> Generator[str, None, dict[str, Any]]:
             from napari_cnmf.core.reestimate import residual_images

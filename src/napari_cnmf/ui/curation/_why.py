@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +17,21 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.errors import ResultError
-from napari_cnmf.model.why import ComponentHere, Explanation, explain_place
+from napari_cnmf.model.why import Explanation, explain_place
+from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._theme import connect_while_alive, set_problem
+from napari_cnmf.ui.curation._why_words import (
+    describe_candidate,
+    describe_component,
+    describe_images,
+    describe_place,
+)
 
 if TYPE_CHECKING:
     from napari_cnmf.ui.curation._dock import CurationWidget
 
 _HOW = "Point at a place of the canvas and press {key}, or write its pixel: y, x."
+_OUTSIDE = "The cursor is outside of the recording. Point at a place in it and press the key again."
 _COMPONENT = Qt.ItemDataRole.UserRole
 
 
@@ -86,23 +92,24 @@ class WhyPage(QWidget):
         self.answer.setText(problem)
         self.details.clear()
 
-    def show_answer(self, found: Explanation) -> None:
-        """In a sentence, and what it rests on."""
+    def show_answer(self, found: Explanation, quality: QualityParams) -> None:
+        """Answer in a sentence, and list what it rests on."""
         set_problem(self.place, None)
         self.place.setText(", ".join(map(str, found.at)))
-        self.answer.setText(f"<b>{found.summary}</b>")
+        self.answer.setText(f"<b>{describe_place(found, quality)}</b>")
         self.details.clear()
-        self._list(found.components)
-        self._list(found.candidates)
-        if found.images:
-            self._list([", ".join(f"{n} {v:.2f}" for n, v in found.images.items())])
-
-    def _list(self, lines: Iterable[Any]) -> None:
-        for line in lines:
-            item = QListWidgetItem(str(line))
-            if isinstance(line, ComponentHere):
-                item.setData(_COMPONENT, line.id)
+        for component in found.components:
+            item = QListWidgetItem(describe_component(component, quality))
+            item.setData(_COMPONENT, component.id)
             self.details.addItem(item)
+        for candidate in found.candidates:
+            self.details.addItem(describe_candidate(candidate, found))
+        for line in describe_images(found):
+            self.details.addItem(line)
+
+
+def _is_inside(place: tuple[int, ...], dims: tuple[int, ...]) -> bool:
+    return len(place) == len(dims) and all(0 <= i < n for i, n in zip(place, dims, strict=True))
 
 
 class WhyHere(QObject):
@@ -127,7 +134,11 @@ class WhyHere(QObject):
         if result is None:
             return
         layers, cursor = result.layers, self._dock.session.viewer.cursor
-        self.ask(layers.pixel_at(cursor.position))
+        place = layers.pixel_at(cursor.position)
+        if not _is_inside(place, result.components.dims):
+            self.page.show_problem(_OUTSIDE)
+        else:
+            self.ask(place)
         self._dock.panel.tabs.setCurrentWidget(self.page)
 
     def ask(self, place: tuple[int, ...]) -> None:
@@ -135,10 +146,14 @@ class WhyHere(QObject):
         cur = self._dock.curation
         if cur is None:
             return
-        try:
-            self.page.show_answer(explain_place(cur, place))
-        except ResultError as error:
-            self.page.show_problem(str(error))
+        dims = cur.components.dims
+        if _is_inside(place, dims):
+            self.page.show_answer(explain_place(cur, place), cur.quality)
+            return
+        axes = ", ".join(
+            f"{axis} from 0 to {n - 1}" for axis, n in zip("zyx"[-len(dims) :], dims, strict=True)
+        )
+        self.page.show_problem(f"This pixel is outside of the recording. It has {axes}.")
 
     def _select(self, id_: int) -> None:
         result = self._dock.session.result

@@ -104,7 +104,8 @@ class Stage:
         with events.highlight.blocker(), layer.block_thumbnail_update():
             layer.selected_data = set()
             layer.data = []
-            if shapes:
+            # Seen in 3D a plane's shapes cannot be changed: napari mixes two and three coordinates.
+            if shapes and self._viewer.dims.ndisplay == 2:
                 layer.add(shapes, **look)
                 layer.selected_data = set()
         layer.visible = True

@@ -77,7 +77,7 @@ class TimePanel(Panel):
         self._show_rate(recording.frame_rate_hz, params.data.fr)
         decay, rate, estimate = recording.decay, self.rate(), self.estimate()
         self.take_button.setVisible(estimate is not None)
-        self.decay_facts.setText(_decay_text(decay, rate))
+        show_sentence(self.decay_facts, _decay_text(decay, rate))
         if estimate is not None:
             self.take_button.setText(f"Take {estimate:.2g} s")
         self._warn(decay, params.data.decay_time, estimate)

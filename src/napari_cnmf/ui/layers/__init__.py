@@ -1,7 +1,13 @@
 """Results as napari layers: pure conversions, and one adapter to the viewer."""
 
 from napari_cnmf.ui.layers._colors import Verdict, selection_color, verdict_rgba, verdicts
-from napari_cnmf.ui.layers._convert import KIND, LayerData, components_to_layers, pixel_scale
+from napari_cnmf.ui.layers._convert import (
+    KIND,
+    LayerData,
+    components_to_layers,
+    pixel_scale,
+    shown_first,
+)
 from napari_cnmf.ui.layers._drawing import Drawing
 from napari_cnmf.ui.layers._result_layers import ResultLayers, add_result_layers
 
@@ -15,6 +21,7 @@ __all__ = [
     "components_to_layers",
     "pixel_scale",
     "selection_color",
+    "shown_first",
     "verdict_rgba",
     "verdicts",
 ]

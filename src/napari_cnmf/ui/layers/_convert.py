@@ -27,7 +27,8 @@ KIND = "napari_cnmf_kind"
 
 # Verdicts are told by colour, so what lies below them is gray.
 _COLORMAPS = {"residual": "PiYG"}
-_IMAGE_NAMES = ("mean", "max", "std", "correlation", "pnr")
+IMAGE_KINDS = ("mean", "max", "std", "correlation", "pnr")
+"""Summary images of a result, bottom first."""
 
 
 def components_to_layers(
@@ -72,7 +73,7 @@ def components_to_layers(
     for kind, stack in stacks.items():
         limits = contrast_limits(kind, stack, components)
         layers.append(common.image(kind, stack, limits, (1.0, *scale)))
-    for kind in _IMAGE_NAMES:
+    for kind in IMAGE_KINDS:
         if kind in components.images:
             image = components.images[kind]
             layers.append(common.image(kind, image, image_limits(image), scale))
@@ -80,6 +81,11 @@ def components_to_layers(
     layers.append(_labels_layer(drawing, common))
     layers.append(_selection_layer(components, common))
     return layers
+
+
+def shown_first(layer_data: Sequence[LayerData]) -> list[LayerData]:
+    """The layers of a result that are seen when it is opened."""
+    return [layer for layer in layer_data if layer[1].get("visible", True)]
 
 
 def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> LayerData:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf.ui.layers._convert import KIND
+
 if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
+
+_LEFT, _RIGHT = 1, 2
 
 
 def next_in_cycle(candidates: list[int], selected: tuple[int, ...]) -> int | None:
@@ -30,8 +34,9 @@ class ClickToSelect:
     """Mouse callback of a viewer that turns clicks into a session's selection.
 
     A click is press and release without a move in between: dragging pans. With shift or control
-    held the component is added to the selection, or taken out of it. Drawing and editing tools of
-    the active layer keep their clicks.
+    held the component is added to the selection, or taken out of it. A right click accepts what
+    is rejected and rejects what is accepted. Drawing and editing tools of the active layer keep
+    their clicks.
     """
 
     def __init__(self, session: Session) -> None:
@@ -39,15 +44,30 @@ class ClickToSelect:
 
     def __call__(self, viewer: Any, event: Any) -> Generator[None, None, None]:
         result = self._session.result
-        if result is None or event.button != 1 or not _free_to_click(viewer):
+        if result is None or event.button not in (_LEFT, _RIGHT) or not _free_to_click(viewer):
             return
+        button = event.button
         yield
         if event.type == "mouse_move":
             # Drained so that the release is not taken for a click.
             while event.type == "mouse_move":
                 yield
             return
-        self._select(result.layers.components_at(event), set(event.modifiers))
+        if result is not self._session.result:
+            return
+        candidates = result.layers.components_at(event)
+        if button == _RIGHT:
+            self._flip(candidates)
+            return
+        if candidates:
+            _activate(viewer, result.layers.labels)
+        self._select(candidates, set(event.modifiers))
+
+    def _flip(self, candidates: list[int]) -> None:
+        """Of several that overlap it is the selected one, or else the strongest."""
+        chosen = [c for c in candidates if c in self._session.selection] or candidates
+        if chosen:
+            self._session.flip_wanted.emit(chosen[0])
 
     def _select(self, candidates: list[int], modifiers: set[Any]) -> None:
         selected = self._session.selection
@@ -63,6 +83,19 @@ class ClickToSelect:
             return
         index = next_in_cycle(candidates, selected)
         self._session.select(() if index is None else (index,))
+
+
+def _activate(viewer: Any, labels: Any) -> None:
+    """Give the keyboard to the components where the active layer has no use for the click.
+
+    A layer of the user's own that is drawn on stays active.
+    """
+    from napari.layers import Image
+
+    active = viewer.layers.selection.active
+    is_free = active is None or (isinstance(active, Image) and KIND not in active.metadata)
+    if is_free and labels in viewer.layers:
+        viewer.layers.selection.active = labels
 
 
 def _free_to_click(viewer: Any) -> bool:

@@ -24,7 +24,13 @@ from napari_cnmf.ui.layers._colors import (
     verdict_rgba,
     verdicts,
 )
-from napari_cnmf.ui.layers._convert import KIND, LayerData, edge_width, stack_colormap
+from napari_cnmf.ui.layers._convert import (
+    KIND,
+    LayerData,
+    edge_width,
+    shown_first,
+    stack_colormap,
+)
 from napari_cnmf.ui.layers._drawing import Drawing
 from napari_cnmf.ui.layers._extras import ExtraLayers
 from napari_cnmf.ui.layers._tiles import Tiles
@@ -51,12 +57,15 @@ def _cheap_collection() -> Iterator[None]:
 def add_result_layers(
     viewer: napari.Viewer, layer_data: Sequence[LayerData], drawing: Drawing
 ) -> ResultLayers:
-    """Add the layers of a result, as ``components_to_layers`` gives them, to a viewer."""
+    """Add the layers of a result, as ``components_to_layers`` gives them, to a viewer.
+
+    Only those that are seen at first; the others are added when they are asked for.
+    """
     layers = {}
-    for data, keywords, kind in layer_data:
+    for data, keywords, kind in shown_first(layer_data):
         add = getattr(viewer, f"add_{kind}")
         layers[keywords["metadata"][KIND]] = add(data, **keywords)
-    return ResultLayers(viewer, layers, drawing)
+    return ResultLayers(viewer, layers, layer_data, drawing)
 
 
 class ResultLayers:
@@ -70,6 +79,9 @@ class ResultLayers:
         Where the layers go.
     layers
         By kind, as they stand in the viewer.
+    layer_data
+        All layers that the result can have, bottom first; those that are not in the viewer are
+        added when they are asked for.
     drawing
         The same that the layers were made with.
 
@@ -80,9 +92,15 @@ class ResultLayers:
 
     closed = Signal()
     """The user removed the components layer, or ``close`` was called."""
+    images_changed = Signal()
+    """The user removed a movie or an image of the result."""
 
     def __init__(
-        self, viewer: napari.Viewer, layers: Mapping[str, Layer], drawing: Drawing
+        self,
+        viewer: napari.Viewer,
+        layers: Mapping[str, Layer],
+        layer_data: Sequence[LayerData],
+        drawing: Drawing,
     ) -> None:
         self.viewer = viewer
         self.drawing = drawing
@@ -94,11 +112,14 @@ class ResultLayers:
         self.extras = ExtraLayers(self)
         self._is_closed = False
         self._selection_colors: list[str] = []
+        self._selected: tuple[int, ...] = ()
         self.layers = dict(layers)
+        self._layer_data = {layer[1]["metadata"][KIND]: layer for layer in layer_data}
         # Painting would change a picture, never the result.
         self.labels.editable = False
         viewer.layers.selection.active = self.labels
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.ndisplay.connect(self._on_ndisplay)
 
     @property
     def components(self) -> Components:
@@ -113,6 +134,11 @@ class ResultLayers:
     def selection(self) -> Shapes:
         """Contours of the selected components."""
         return self.layers["selection"]
+
+    def all_layers(self) -> list[Layer]:
+        """Everything of this result that is in the viewer."""
+        present = self.viewer.layers
+        return [*self.extras.layers(), *(la for la in self.layers.values() if la in present)]
 
     def set_verdicts(self, states: NDArray[np.str_]) -> None:
         """Recolour by verdicts ``(n_components,)``, values of ``Verdict``."""
@@ -163,8 +189,10 @@ class ResultLayers:
         self._recolour()
         self.set_selection(())
         for kind, stack in (stacks or {}).items():
-            if kind in self.layers and self.layers[kind] in self.viewer.layers:
-                self.layers[kind].data = stack
+            if kind in self._layer_data:
+                self._layer_data[kind] = (stack, *self._layer_data[kind][1:])
+            if (layer := self._image(kind)) is not None:
+                layer.data = stack
 
     def _draw_labels(self) -> None:
         picture = self.drawing.filled if self._filled else self.drawing.outlined
@@ -188,12 +216,53 @@ class ResultLayers:
         self._draw_labels()
 
     def stack_kinds(self) -> list[str]:
-        """The lazy stacks that are there, bottom first."""
-        return [kind for kind in STACK_KINDS if self._image(kind) is not None]
+        """The lazy stacks that can be shown, bottom first."""
+        return [kind for kind in STACK_KINDS if kind in self._layer_data]
+
+    def image_kinds(self) -> list[str]:
+        """The summary images that can be shown, bottom first."""
+        return [
+            kind
+            for kind, (_, _, layer_type) in self._layer_data.items()
+            if layer_type == "image" and kind not in STACK_KINDS
+        ]
+
+    def visible_kinds(self) -> list[str]:
+        """The stacks and images that are seen now."""
+        kinds = (*self.stack_kinds(), *self.image_kinds())
+        return [k for k in kinds if (layer := self._image(k)) is not None and layer.visible]
+
+    def stack(self, kind: str) -> Any:
+        """The lazy stack of a kind, ``(T, [Z], Y, X)``, whether it is shown or not."""
+        return self._layer_data[kind][0]
+
+    def show_images(self, kinds: Sequence[str]) -> None:
+        """Show these summary images above the movies, and hide the others."""
+        for kind in self.image_kinds():
+            layer = self._need(kind) if kind in kinds else self._image(kind)
+            if layer is not None:
+                layer.visible = kind in kinds
 
     def _image(self, kind: str) -> Any:
         layer = self.layers.get(kind)
         return layer if layer is not None and layer in self.viewer.layers else None
+
+    def _need(self, kind: str) -> Any:
+        """The layer of a kind, added at its place when it is not in the viewer."""
+        layer = self._image(kind)
+        if layer is not None:
+            return layer
+        data, keywords, layer_type = self._layer_data[kind]
+        active = self.viewer.layers.selection.active
+        layer = getattr(self.viewer, f"add_{layer_type}")(data, **keywords)
+        order = list(self._layer_data)
+        above = [k for k in order[order.index(kind) + 1 :] if self._image(k) is not None]
+        if above:
+            layers = self.viewer.layers
+            layers.move(layers.index(layer), layers.index(self.layers[above[0]]))
+        self.layers[kind] = layer
+        self.viewer.layers.selection.active = active or self.labels
+        return layer
 
     def arrange(self, arrangement: Arrangement, kinds: Sequence[str]) -> None:
         """Show these stacks one above the other, beside each other, or blended.
@@ -209,7 +278,9 @@ class ResultLayers:
         tiles = Tiles(self.components.dims, len(shown) if beside else 1)
         is_blended = arrangement is Arrangement.BLENDED and len(shown) > 1
         for kind in self.stack_kinds():
-            layer = self._image(kind)
+            layer = self._need(kind) if kind in shown else self._image(kind)
+            if layer is None:
+                continue
             layer.visible = kind in shown
             offset = tiles.offsets[shown.index(kind)] if beside and kind in shown else (0, 0)
             layer.translate = (*layer.translate[:-2], *(layer.scale[-2:] * offset))
@@ -225,6 +296,8 @@ class ResultLayers:
 
         Of more than a lasso can mean one by one, the first: thousands take seconds.
         """
+        self._selected = tuple(indices)
+        indices = () if self._is_flat_in_space() else self._selected
         polygons: list[NDArray[np.float64]] = []
         colors: list[str] = []
         for position, index in enumerate(islice(indices, _MOST_CONTOURS)):
@@ -233,6 +306,9 @@ class ResultLayers:
             ]
             polygons.extend(lines)
             colors.extend([selection_color(position)] * len(lines))
+        if self._image("selection") is None and polygons:
+            self._need("selection")
+            self._selection_colors = []
         shapes = self.selection
         # A thumbnail would have napari paint its layer list again, a highlight compile shaders.
         events = shapes.events
@@ -280,16 +356,42 @@ class ResultLayers:
         if self._is_closed:
             return
         self._is_closed = True
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
-        with _cheap_collection():
-            for layer in (*self.extras.layers(), *self.layers.values()):
-                if layer in self.viewer.layers:
-                    self.viewer.layers.remove(layer)
+        self._disconnect()
+        self._take_all_away()
         self.closed.emit()
 
+    def _disconnect(self) -> None:
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self.viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
+
+    def _is_flat_in_space(self) -> bool:
+        """Whether a plane is seen in 3D: napari cannot change its shapes then."""
+        return self.viewer.dims.ndisplay == 3 and len(self.components.dims) == 2
+
+    def _on_ndisplay(self, _event: Any = None) -> None:
+        """Draw the selection again when napari's layers have followed to 2D, or to 3D."""
+        from qtpy.QtCore import QTimer
+
+        QTimer.singleShot(0, self._draw_selection_again)
+
+    def _draw_selection_again(self) -> None:
+        if not self._is_closed:
+            self.set_selection(self._selected)
+
+    def _take_all_away(self) -> None:
+        with _cheap_collection():
+            for layer in self.all_layers():
+                self.viewer.layers.remove(layer)
+
     def _on_removed(self, event: Any) -> None:
-        """Without its components layer a result is closed; other layers may go."""
+        """Close the result when its components layer is removed; other layers may go."""
         if event.value is self.labels:
             self._is_closed = True
-            self.viewer.layers.events.removed.disconnect(self._on_removed)
+            self._disconnect()
             self.closed.emit()
+            # The rest follows when napari is done with what it removes: it may be more than one.
+            from qtpy.QtCore import QTimer
+
+            QTimer.singleShot(0, self._take_all_away)
+        elif any(event.value is layer for layer in self.layers.values()):
+            self.images_changed.emit()

@@ -33,8 +33,8 @@ class PlotsWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
+        self._session = self.shows_components_of = session_of(napari_viewer)
+        self._viewer = self._session.viewer
         self._overview = self._session.overview
         self.scatter = ScatterPlot()
         self.heat_map = HeatMap()

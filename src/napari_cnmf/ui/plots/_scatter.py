@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.measure import points_in_poly
 
+from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 
 _REACH_PX = 12
@@ -69,6 +70,7 @@ class ScatterPlot(QWidget):
         for name in ("left", "bottom"):
             # a correlation of 0.9 is not 900 thousandths
             self._item.getAxis(name).enableAutoSIPrefix(False)
+        self._background = "#000000"
         self._points = pg.ScatterPlotItem(pen=None, size=6, pxMode=True)
         self._item.addItem(self._points)
         self._groups = np.zeros(0, "<U1")
@@ -93,6 +95,7 @@ class ScatterPlot(QWidget):
 
     def set_theme(self, background: str, text: str) -> None:
         self._plot.setBackground(background)
+        self._background = background
         for name in ("left", "bottom"):
             axis = self._item.getAxis(name)
             axis.setPen(pg.mkPen(text, width=1))
@@ -181,10 +184,13 @@ class ScatterPlot(QWidget):
         places = np.flatnonzero(shown)
         xy = self._xy[rows[shown]]
         if len(rows) > _MOST_RINGS:
-            pens: Any = pg.mkPen(selection_color(0), width=1.5)
+            pens: Any = pg.mkPen(self._selection_color(0), width=1.5)
         else:
-            pens = [pg.mkPen(selection_color(int(i)), width=2) for i in places]
+            pens = [pg.mkPen(self._selection_color(int(i)), width=2) for i in places]
         self._rings.setData(x=xy[:, 0], y=xy[:, 1], pen=pens, brush=pg.mkBrush(None))
+
+    def _selection_color(self, position: int) -> str:
+        return readable_on(self._background, selection_color(position))
 
     def color_of(self, row: int) -> str:
         """The colour of a component's point."""

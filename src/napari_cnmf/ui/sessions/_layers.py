@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.io.matching import MatchedSessions
+from napari_cnmf.ui._canvas import camera_of
 
 _SUFFIX = " · matched"
 
@@ -56,7 +57,7 @@ class MatchLayers:
             where = np.argwhere(layer.data == cell + 1)
             if len(where) and layer in self._viewer.layers:
                 place = where.mean(axis=0)
-                self._viewer.scene.camera.center = (
+                camera_of(self._viewer).center = (
                     tuple(place[-2:]) if place.size == 2 else tuple(place)
                 )
                 if place.size == 3:

@@ -23,6 +23,7 @@ from napari_cnmf.ui._theme import (
     connect_while_alive,
     follow_theme,
     hint_label,
+    readable_on,
 )
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import (
@@ -56,9 +57,10 @@ class TracesWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._session = session_of(napari_viewer)
+        self._session = self.shows_components_of = session_of(napari_viewer)
+        self._viewer = self._session.viewer
         self._times = np.zeros(0)
+        self._background = "#000000"
         # Many selection changes of one event are drawn once.
         self._redraw = call_soon(self, self._draw)
         self._plot = TracePlot()
@@ -92,9 +94,9 @@ class TracesWidget(Dock):
             (session.selection_changed, self._on_selection),
             (session.components_changed, self._on_components),
             (session.verdicts_changed, self._on_verdicts),
-            (napari_viewer.dims.events.current_step, self._move_cursor),
+            (self._viewer.dims.events.current_step, self._move_cursor),
         )
-        follow_theme(self, napari_viewer, self._apply_theme)
+        follow_theme(self, self._viewer, self._apply_theme)
         self._on_result(self._session.result)
 
     def _make_button(self, trace: Trace) -> QToolButton:
@@ -172,7 +174,7 @@ class TracesWidget(Dock):
         result, selection = self._session.result, self._session.selection
         if result is not None and selection:
             ids = result.ids[list(selection[:_MOST])].tolist()
-            self._title.setText(_describe(result, selection, ids))
+            self._title.setText(_describe(result, selection, ids, self._background))
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
@@ -189,7 +191,7 @@ class TracesWidget(Dock):
             return
         components, drawn = result.components, selection[:_MOST]
         ids = result.ids[list(drawn)].tolist()
-        self._title.setText(_describe(result, selection, ids))
+        self._title.setText(_describe(result, selection, ids, self._background))
         shown = self.shown_traces()
         if Trace.DFF not in shown:
             dff = None
@@ -230,16 +232,19 @@ class TracesWidget(Dock):
             self._move_cursor()
 
     def _apply_theme(self, theme: Any) -> None:
+        self._background = theme.background.as_hex()
         self._plot.set_colors(
             theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex()
         )
         self._redraw.start()
 
 
-def _describe(result: ShownResult, selection: tuple[int, ...], ids: list[int]) -> str:
+def _describe(
+    result: ShownResult, selection: tuple[int, ...], ids: list[int], background: str
+) -> str:
     """The selection in words, with scores where it is one component."""
     names = [
-        f"<b style='color:{selection_color(position)}'>{id_}</b>"
+        f"<b style='color:{readable_on(background, selection_color(position))}'>{id_}</b>"
         for position, id_ in enumerate(ids[:_MOST_NAMED])
     ]
     if len(selection) > 1:

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sticks
 
@@ -58,6 +59,7 @@ class TracePlot(QWidget):
         self._curves: list[Any] = []
         self._whole = (0.0, 1.0)
         self._text_color = "#cccccc"
+        self._background = "#000000"
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -67,6 +69,7 @@ class TracePlot(QWidget):
     def set_colors(self, background: str, text: str, cursor: str) -> None:
         """Follow a theme: axes and labels, and the cursor."""
         self._plot.setBackground(background)
+        self._background = background
         self._text_color = text
         self._explained = ()
         self._legend.setLabelTextColor(text)
@@ -157,7 +160,7 @@ class TracePlot(QWidget):
         return item
 
     def _pen(self, curve: Any) -> Any:
-        color = QColor(selection_color(curve.position))
+        color = QColor(readable_on(self._background, selection_color(curve.position)))
         if curve.trace is Trace.RAW:
             color = QColor(self._text_color)
         color.setAlpha(_ALPHAS[curve.trace])

@@ -117,6 +117,7 @@ def _add_files(actions: _Actions) -> None:
     scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
     scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    scripts.add_argument("--overwrite", action="store_true", help="replace earlier scripts")
     scripts.set_defaults(run_command=run_scripts)
 
 
@@ -319,7 +320,7 @@ def run_scripts(args: argparse.Namespace) -> int:
 
     batch = _open(args)
     items = [batch[_key(name)] for name in args.items] or None
-    print(write_scripts(batch, args.to, kind=args.kind, items=items))
+    print(write_scripts(batch, args.to, kind=args.kind, items=items, overwrite=args.overwrite))
     return 0
 
 

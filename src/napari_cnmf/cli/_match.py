@@ -26,6 +26,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--min-score", type=float, default=0.5, metavar="S", help="0 to 1; default: 0.5"
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace matches and table of an earlier call"
+    )
     parser.set_defaults(run_command=run)
 
 
@@ -48,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
     in_all = int((table["n_sessions"] == len(args.results)).sum())
     print(f"{len(table)} cells, {in_all} of them in every session", file=sys.stderr)
     if args.csv is not None:
-        print(write_matches_csv(matched.matches, args.csv))
+        print(write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite))
     elif args.out is None:
         print(table.to_csv(float_format="%.4f"), end="")
     if args.out is not None:
-        print(write_matches(matched, args.out))
+        print(write_matches(matched, args.out, overwrite=args.overwrite))
     return 0

@@ -321,11 +321,11 @@ def _write(
     """Files of a sample but its row, which is returned."""
     import pandas as pd
 
-    from napari_cnmf.io.exports import write_nwb
+    from napari_cnmf.io.exports.nwb import write_nwb_file
     from napari_cnmf.io.exports.selection import select
 
-    write_nwb(source, folder / NWB_FILE, context=context)
-    chosen = select(source, include_rejected=True)
+    chosen = select(source, include_rejected=True, context=context)
+    write_nwb_file(chosen, folder / NWB_FILE, context)
     components = chosen.components
     rois = pd.DataFrame(chosen.table(context.pixel_size_um(components)))
     rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")

@@ -15,13 +15,14 @@ from napari_cnmf.io import exports
 from napari_cnmf.io.exports import Context, MovieIn, Session
 from napari_cnmf.io.exports.writing import OnProgress, ignore_progress
 from napari_cnmf.io.motion import read_motion
+from napari_cnmf.io.projects.sample import Sample
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 
 
 def export(
-    source: Item | Curation | Components,
+    source: Item | Sample | Curation | Components,
     to: str,
     out: str | Path,
     *,
@@ -37,8 +38,9 @@ def export(
     Parameters
     ----------
     source
-        An item, a curation, or bare components. Of an item, and of a curation that was opened
-        from one, movie, shifts and history are found in the batch.
+        An item, a project's sample, a curation, or bare components. Of an item, and of a curation
+        that was opened from one, movie, shifts and history are found in the batch; of a sample,
+        animal and session in the project's columns.
     to
         ``caiman, nwb, csv, parquet, dandi, npz, mat, suite2p, imagej, labels, params, methods,
         mp4, raster`` or ``correlation``.
@@ -76,7 +78,10 @@ def export(
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
-    result = source.result() if isinstance(source, Item) else source
+    if isinstance(source, Item):
+        result: Curation | Components = source.result()
+    else:
+        result = source.curation() if isinstance(source, Sample) else source
     return exports.export(
         result,
         to,
@@ -89,15 +94,18 @@ def export(
 
 
 def context_for(
-    source: Item | Curation | Components,
+    source: Item | Sample | Curation | Components,
     *,
     movie: Movie | None = None,
     session: Session | None = None,
     movie_in_nwb: MovieIn | str = MovieIn.NOT,
 ) -> Context:
     """The surroundings of a result: what the batch knows, and what is given; as in `export`."""
-    item = source if isinstance(source, Item) else _item_of(source)
-    context = Context() if item is None else context_of(item)
+    if isinstance(source, Sample):
+        context = Context(session=source.session)
+    else:
+        item = source if isinstance(source, Item) else _item_of(source)
+        context = Context() if item is None else context_of(item)
     return replace(
         context,
         movie=movie if movie is not None else context.movie,

@@ -89,7 +89,7 @@ class Alignment:
     def image(self, image: Float) -> NDArray[np.float32]:
         """An image of the session as it lies on the reference; 0 where it has no pixel."""
         if self.warp is not None:
-            grid = np.indices(self.dims).reshape(len(self.dims), -1).T
+            grid = np.indices(self.dims).reshape(len(self.dims), -1).T.astype(np.float64)
             at = self.to_session(grid).T
             found = map_coordinates(np.asarray(image, np.float32), at, order=1)
             return np.asarray(found.reshape(self.dims), np.float32)

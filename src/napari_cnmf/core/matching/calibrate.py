@@ -63,29 +63,32 @@ class Calibration:
         return np.asarray(ratio)
 
 
-def fit_calibration(scores: Float) -> Calibration:
+def fit_calibration(scores: Float, known_different: Float) -> Calibration:
     """Fit both distributions to the scores of all pairs of neighbours.
 
     Parameters
     ----------
     scores
         Score of each pair of neighbours of different sessions ``(n,)``, 0 to 1.
+    known_different
+        Score of each pair of neighbours within one session ``(m,)``, which are two cells.
 
     Returns
     -------
     Calibration
         By expectation maximisation, with the moments of each kind in the place of its likelihood.
     """
-    x = np.clip(np.asarray(scores, np.float64).ravel(), _EDGE, 1 - _EDGE)
-    same, different = (_beta_of(mean, sd) for mean, sd in _USUAL)
-    calibration = Calibration(0.5, same, different)
+    x, apart = (
+        np.clip(np.asarray(values, np.float64).ravel(), _EDGE, 1 - _EDGE)
+        for values in (scores, known_different)
+    )
+    different = _moments(apart, np.ones(apart.size), _USUAL[1])
+    calibration = Calibration(0.5, _beta_of(*_USUAL[0]), different)
     for _ in range(_ROUNDS):
         odds = np.exp(np.clip(calibration._log_odds(x), -30, 30))
         weight = odds / (1 + odds)
         share = (weight.sum() + _USUAL_PAIRS) / (x.size + 2 * _USUAL_PAIRS)
-        updated = Calibration(
-            float(share), _moments(x, weight, _USUAL[0]), _moments(x, 1 - weight, _USUAL[1])
-        )
+        updated = Calibration(float(share), _moments(x, weight, _USUAL[0]), different)
         if abs(updated.share - calibration.share) < 1e-6:
             return updated
         calibration = updated

@@ -135,7 +135,10 @@ def match_fields(
         scores.append(pair_scores(known.field, session, reach)[2])
         pairs, found = pair_cells(known.field, session, max_distance_px=reach, min_score=_SURE)
         known.add(session, pairs, found)
-    calibration = fit_calibration(np.concatenate([np.zeros(0), *scores]))
+    calibration = fit_calibration(
+        np.concatenate([np.zeros(0), *scores]),
+        np.concatenate([_scores_within(session, reach) for session in sessions]),
+    )
     known = _Known(first, dims)
     for session in sessions[1:]:
         known.add(
@@ -144,6 +147,12 @@ def match_fields(
     return FoundMatches(
         known.table, known.probabilities, tuple(alignments), calibration, reach, min_probability
     )
+
+
+def _scores_within(session: Field, reach: float) -> NDArray[np.float64]:
+    """Scores of pairs of neighbours in one session: two components of one are two cells."""
+    rows, columns, scores = pair_scores(session, session, reach)
+    return scores[rows < columns]
 
 
 def _probable_pairs(

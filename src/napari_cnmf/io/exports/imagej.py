@@ -41,7 +41,7 @@ def write_imagej(
 
     A ROI is named by its component's id, ``0007``; further pieces of one, and the planes of a
     volume (``position`` is the plane, from 1), have ``0007-1`` and so on. Accepted ones are
-    green; rejected ones are red, with `` rejected`` at the end of their name. Holes are filled.
+    green; rejected ones are red, with ``-rejected`` at the end of their name. Holes are filled.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _rois(chosen: Selected, on_progress: OnProgress) -> list[ImagejRoi]:
                 corners.astype(np.float32),
                 name=f"{id_:04d}"
                 + (f"-{number}" if number else "")
-                + ("" if chosen.accepted[row] else " rejected"),
+                + ("" if chosen.accepted[row] else "-rejected"),
             )
             if piece.shape[1] == 3:
                 roi.position = int(piece[0, 0]) + 1

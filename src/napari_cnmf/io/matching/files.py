@@ -22,7 +22,7 @@ from napari_cnmf.io.matching.matched import (
 )
 from napari_cnmf.model.matching import Match, SessionMatches
 
-_FORMAT, _VERSION = "napari-cnmf-matches", 1
+_FORMAT, _VERSION = "napari-cnmf-matches", 2
 
 
 def write_matches(matched: MatchedSessions, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -59,7 +59,7 @@ def write_matches(matched: MatchedSessions, path: str | Path, *, overwrite: bool
         "found": [
             {
                 "components": {str(s): i for s, i in cell.components.items()},
-                "scores": {str(s): value for s, value in cell.scores.items()},
+                "probabilities": {str(s): p for s, p in cell.probabilities.items()},
             }
             for cell in matched.matches.found
         ],
@@ -81,13 +81,14 @@ def read_matches(path: str | Path) -> MatchedSessions:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT or content["version"] != _VERSION:
+        if content["format"] != _FORMAT or content["version"] not in (1, _VERSION):
             raise ValueError(f"format {content['format']} {content['version']}")
         sessions = content["sessions"]
         found = [
             Match(
                 {int(s): int(i) for s, i in cell["components"].items()},
-                {int(s): float(value) for s, value in cell["scores"].items()},
+                # version 1 had scores, which are no probabilities
+                {int(s): float(p) for s, p in cell.get("probabilities", {}).items()},
             )
             for cell in content["found"]
         ]
@@ -156,6 +157,7 @@ def _session(source: SessionSource, path: Path) -> dict[str, Any]:
         "matrix": alignment.matrix.tolist(),
         "shift": alignment.shift.tolist(),
         "correlation": float(alignment.correlation),
+        "warp": None if alignment.warp is None else np.round(alignment.warp, 3).tolist(),
     }
 
 
@@ -174,5 +176,6 @@ def _source(one: dict[str, Any], path: Path, settings: dict[str, Any]) -> Sessio
         np.asarray(one["shift"], float),
         components.dims,
         float(one["correlation"]),
+        None if one.get("warp") is None else np.asarray(one["warp"], float),
     )
     return SessionSource(one["name"], where, components.take(rows), ids[rows], alignment)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from napari_cnmf._atomic import write_json
 from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import new_folder
-from napari_cnmf.io.projects.config import ANIMAL, DATE, GENOTYPE, TRIAL, Column, ProjectConfig
+from napari_cnmf.io.projects.config import ANIMAL, TRIAL, Column, ProjectConfig
 from napari_cnmf.io.projects.sample import (
     JOURNALS,
     NWB_FILE,
@@ -28,6 +28,7 @@ from napari_cnmf.io.projects.sample import (
     Sample,
     read_sample,
     sample_id,
+    session_of_columns,
 )
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
@@ -347,15 +348,11 @@ def _write(
 
 
 def _session(context: Context, values: Mapping[str, Any]) -> Any:
-    """The session with what the project knows: animal, trial, date, genotype."""
-    session = context.session
-    known: dict[str, Any] = {"subject_id": str(values[ANIMAL]), "session_id": str(values[TRIAL])}
-    if values.get(GENOTYPE):
-        known["genotype"] = str(values[GENOTYPE])
-    if session.start is None and isinstance(values.get(DATE), str):
-        day = date.fromisoformat(str(values[DATE]))
-        known["start"] = datetime.combine(day, time()).astimezone()
-    return replace(session, **known)
+    """The session with what the project knows: animal, trial, date, and columns of its fields."""
+    known = session_of_columns(values)
+    if context.session.start is not None:
+        known.pop("start", None)
+    return replace(context.session, **known)
 
 
 def _is_name(id_: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-FORMATS = ("csv", "parquet", "npz", "nwb", "mat", "suite2p", "labels", "raster", "correlation")
+FORMATS = ("csv", "parquet", "npz", "nwb", "mat", "suite2p", "correlation", "raster")
 FULL = 10_000 * 20_000
 
 
@@ -37,7 +37,7 @@ def main(n: int, n_frames: int) -> int:
             continue
         told = json.loads(done.stdout.splitlines()[-1])
         full = told["cpu_s"] * FULL / (n * n_frames)
-        scaled = "" if name in ("raster", "correlation", "labels") else f"{full:.0f}"
+        scaled = "" if name in ("raster", "correlation") else f"{full:.0f}"
         print(
             f"| {name} | {told['cpu_s']:.1f} | {told['peak']:.2f} | {told['gb']:.2f} | {scaled} |",
             flush=True,
@@ -104,4 +104,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        raise SystemExit(main(*(int(a) for a in sys.argv[1:3] or ("4000", "8000"))))
+        raise SystemExit(main(*(int(a) for a in sys.argv[1:3] or ("2000", "6000"))))

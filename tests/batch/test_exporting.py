@@ -28,7 +28,7 @@ def test_an_item_and_its_result_bring_their_surroundings(
     monkeypatch.setattr(exports, "export", watched)
     for number, source in enumerate((item, item.result())):
         out = nc.export(source, "csv", tmp_path / f"tables {number}")
-        assert len(pd.read_csv(out / "components.csv")) == item.result().ids.size
+        assert len(pd.read_csv(out / "components.csv")) == item.result().accepted.sum()
     nc.export(item.result().components, "labels", tmp_path / "l.tif")
     for context in seen[:2]:
         assert [step["step"] for step in context.history] == ["mcorr", "cnmf"]

@@ -25,8 +25,8 @@ _SCORES = {
     "neurons_sn": "trace_noise",
 }  # fmt: skip
 """Fields of ``Components`` and the columns they go to."""
-_BLOCK_BYTES = 2**25
-"""Size of the block of traces that is computed at once."""
+_BLOCK_BYTES = 2**22
+"""Size of the block of traces that is computed at once; dF/F needs some ten times as much."""
 
 
 @dataclass(frozen=True, eq=False)

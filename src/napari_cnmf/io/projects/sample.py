@@ -154,6 +154,7 @@ def session_of_columns(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = str(value)
     if values.get(DATE):
-        day = date.fromisoformat(str(values[DATE])[:10])
-        found["start"] = datetime.combine(day, time()).astimezone()
+        with suppress(ValueError):  # a project may keep its dates as free text
+            day = date.fromisoformat(str(values[DATE])[:10])
+            found["start"] = datetime.combine(day, time()).astimezone()
     return found | {"subject_id": str(values[ANIMAL]), "session_id": str(values[TRIAL])}

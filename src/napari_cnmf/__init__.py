@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
-    from napari_cnmf.io.caiman import read_caiman, write_caiman
+    from napari_cnmf.io.caiman import read_caiman
     from napari_cnmf.io.exports import (
         Session,
+        write_caiman,
         write_correlation,
         write_csv,
+        write_dandi,
         write_imagej,
         write_labels,
         write_mat,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         write_npz,
         write_nwb,
         write_params,
+        write_parquet,
         write_raster,
         write_suite2p,
     )
@@ -79,9 +82,10 @@ _WHERE = {
     "read_caiman": "napari_cnmf.io.caiman",
     "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
-    "write_caiman": "napari_cnmf.io.caiman",
+    "write_caiman": "napari_cnmf.io.exports",
     "write_correlation": "napari_cnmf.io.exports",
     "write_csv": "napari_cnmf.io.exports",
+    "write_dandi": "napari_cnmf.io.exports",
     "write_imagej": "napari_cnmf.io.exports",
     "write_labels": "napari_cnmf.io.exports",
     "write_mat": "napari_cnmf.io.exports",
@@ -90,6 +94,7 @@ _WHERE = {
     "write_npz": "napari_cnmf.io.exports",
     "write_nwb": "napari_cnmf.io.exports",
     "write_params": "napari_cnmf.io.exports",
+    "write_parquet": "napari_cnmf.io.exports",
     "write_raster": "napari_cnmf.io.exports",
     "write_suite2p": "napari_cnmf.io.exports",
 }
@@ -125,6 +130,7 @@ __all__ = [
     "write_caiman",
     "write_correlation",
     "write_csv",
+    "write_dandi",
     "write_imagej",
     "write_labels",
     "write_mat",
@@ -133,6 +139,7 @@ __all__ = [
     "write_npz",
     "write_nwb",
     "write_params",
+    "write_parquet",
     "write_raster",
     "write_suite2p",
 ]

@@ -7,6 +7,11 @@ The GUI shows the message as it is; the command line prints it and exits with 2.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class CnmfError(Exception):
     """Base of every error that is the user's to read."""
@@ -50,6 +55,20 @@ class ProjectError(CnmfError):
 
 class ExportError(CnmfError):
     """A result cannot be written in the format asked for."""
+
+
+class EarlierExportError(ExportError):
+    """An earlier export is in the way, and nobody said that it may be replaced.
+
+    Attributes
+    ----------
+    path
+        The file or folder that is there.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class CancelledByUser(CnmfError):

@@ -75,6 +75,9 @@ class Settings(BaseModel):
     recent_batches: tuple[str, ...] = Field(
         (), title="Recent batches", description="Folders, the latest first."
     )
+    export_folder: str | None = Field(
+        None, title="Folder of exports", description="Where the last export was written."
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         title="Tags",

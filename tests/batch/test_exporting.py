@@ -28,9 +28,9 @@ def test_an_item_and_its_result_bring_their_surroundings(
     monkeypatch.setattr(exports, "export", watched)
     for number, source in enumerate((item, item.result())):
         out = nc.export(source, "csv", tmp_path / f"tables {number}")
-        assert len(pd.read_csv(out / "components.csv")) == item.result().ids.size
+        assert len(pd.read_csv(out / "components.csv")) == item.result().accepted.sum()
     for place in (item.folder, str(item.result_path)):
-        nc.export(place, "params", tmp_path / "p.toml")
+        nc.export(place, "params", tmp_path / "p.toml", overwrite=True)
     seen = seen[:2] + seen[4:]
     nc.export(item.result().components, "labels", tmp_path / "l.tif")
     for context in seen[:2]:

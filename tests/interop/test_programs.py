@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import tifffile
 
 import napari_cnmf as nc
 from napari_cnmf.io.curation import open_curation
-from napari_cnmf.io.exports.caiman import export_caiman
+from napari_cnmf.io.exports import Context
 from napari_cnmf.io.imports import read_import
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.dff import compute_dff
@@ -34,7 +35,9 @@ import json, sys
 from nwbinspector import Importance, inspect_nwbfile
 print(json.dumps({path: [
     f"{message.check_function_name}: {message.message}"
-    for message in inspect_nwbfile(nwbfile_path=path, importance_threshold=Importance.CRITICAL)
+    for message in inspect_nwbfile(
+        nwbfile_path=path, importance_threshold=Importance.BEST_PRACTICE_SUGGESTION
+    )
 ] for path in sys.argv[1:]}))
 """
 
@@ -83,22 +86,35 @@ def kept(cur: Curation, rejected: bool) -> list[int]:
     return list(range(len(cur.ids))) if rejected else np.flatnonzero(cur.accepted).tolist()
 
 
-def test_nwbinspector_finds_nothing_critical(
+SESSION = nc.Session(
+    start=datetime(2026, 3, 1, 14, 30), subject_id="m1", session_id="1", species="Mus musculus",
+    sex="F", age="P90D", indicator="GCaMP6f", location="CA1", excitation_nm=920, emission_nm=525,
+    experimenter=("Doe, Jane",), lab="A lab", institution="A university",
+)  # fmt: skip
+
+
+def test_nwbinspector_has_no_remark(
     curated: dict[str, Curation], tmp_path: Path, interop_python: str
 ) -> None:
     paths = []
     for kind, rejected in CASES:
         out = tmp_path / f"{kind}-{rejected}.nwb"
-        paths.append(str(nc.write_nwb(curated[kind], out, include_rejected=rejected)))
-    project = nc.Project.create(tmp_path / "project")
-    sample = project.add(
-        curated["2d"], {"AnimalID": "m1", "TrialID": "1", "date": "2026-03-01", "genotype": "wt"}
-    )
+        context = Context(session=SESSION)
+        written = nc.write_nwb(curated[kind], out, include_rejected=rejected, context=context)
+        paths.append(str(written))
+    names = ("AnimalID", "TrialID", "date", "species", "sex", "age", "experimenter", "institution")
+    project = nc.Project.create(tmp_path / "project", {"columns": [{"name": n} for n in names]})
+    values = ("m1", "1", "2026-03-01", "Mus musculus", "F", "P90D", "Doe, Jane", "A university")
+    sample = project.add(curated["2d"], dict(zip(names, values, strict=True)))
     paths.append(str(sample.path))
     movie = nc.open_movie(DATA / "movie-2d.tif", frame_rate_hz=10)
     for how in ("linked", "copied"):
         out = tmp_path / f"{how}.nwb"
-        paths.append(str(nc.export(curated["2d"], "nwb", out, movie=movie, movie_in_nwb=how)))
+        written = nc.export(
+            curated["2d"], "nwb", out, movie=movie, movie_in_nwb=how, session=SESSION
+        )
+        paths.append(str(written))
+    paths.append(str(nc.export(curated["2d"], "dandi", tmp_path / "dandiset", session=SESSION)))
     said = json.loads(run(interop_python, "-c", _INSPECT, *paths, home=tmp_path))
     assert said == {path: [] for path in paths}
 
@@ -133,7 +149,7 @@ def test_caiman_opens_every_file_and_finds_the_same_dff(
     paths = {}
     for kind, rejected in CASES:
         out = tmp_path / f"{kind}-{rejected}.hdf5"
-        paths[kind, rejected] = str(export_caiman(curated[kind], out, include_rejected=rejected))
+        paths[kind, rejected] = str(nc.write_caiman(curated[kind], out, include_rejected=rejected))
     python = os.environ["NAPARI_CNMF_CAIMAN_PYTHON"]
     script = str(HERE / "_read_with_caiman.py")
     said: dict[str, Any] = json.loads(

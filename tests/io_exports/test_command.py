@@ -48,6 +48,7 @@ READ: dict[str, Callable[[Path], list[int]]] = {
 
 
 def _id_of(roi: Any) -> int:
+    assert roi.name.endswith("rejected") == (roi.stroke_color == b"\xff\xe7\x4c\x3c")
     return int("".join(c for c in roi.name.split("-")[0] if c.isdigit()))
 
 

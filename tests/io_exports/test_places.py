@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import napari_cnmf as nc
-from napari_cnmf.errors import ExportError, ResultError
+from napari_cnmf import _overwriting
+from napari_cnmf.errors import ExportError
 from napari_cnmf.io.caiman import read_caiman
 from napari_cnmf.io.curation import open_curation
-from napari_cnmf.io.exports import EXPORTERS, export, writing
+from napari_cnmf.io.exports import EXPORTERS, export
 
 
 def test_an_earlier_export_is_replaced_and_other_folders_are_not_touched(
@@ -21,12 +22,12 @@ def test_an_earlier_export_is_replaced_and_other_folders_are_not_touched(
     cur = curated("2d")
     out = tmp_path / "tables"
     nc.write_csv(cur, out)
-    (out / "traces_old.csv").write_text("x")
-    nc.write_csv(cur, out)
-    assert not (out / "traces_old.csv").exists()
+    (out / "components.csv").write_text("x")
+    nc.write_csv(cur, out, overwrite=True)
+    assert (out / "components.csv").read_text() != "x"
     (out / "my thesis.docx").write_text("precious")
     with pytest.raises(ExportError, match="my thesis"):
-        nc.write_csv(cur, out)
+        nc.write_csv(cur, out, overwrite=True)
     assert (out / "my thesis.docx").read_text() == "precious"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["resülts", "tables"]
 
@@ -37,7 +38,7 @@ def test_what_was_there_stays_when_writing_fails(
     cur = curated("2d")
     out = nc.write_csv(cur, tmp_path / "tables")
     before = {p.name: p.read_bytes() for p in out.iterdir()}
-    real, calls = writing.replace_file, []
+    real, calls = _overwriting.replace_file, []
 
     def full_disk(source: Path, target: Path) -> None:
         calls.append(target.name)
@@ -45,9 +46,9 @@ def test_what_was_there_stays_when_writing_fails(
             raise OSError(28, "No space left on device")
         real(source, target)
 
-    monkeypatch.setattr(writing, "replace_file", full_disk)
+    monkeypatch.setattr(_overwriting, "replace_file", full_disk)
     with pytest.raises(ExportError, match="No space left"):
-        nc.write_csv(cur, out)
+        nc.write_csv(cur, out, overwrite=True)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["resülts", "tables"]
 
@@ -56,12 +57,12 @@ def test_wrong_names_are_told(curated, tmp_path: Path) -> None:
     cur = curated("2d")
     with pytest.raises(ExportError, match=r"must end in \.nwb, got 'r\.hdf5'"):
         nc.write_nwb(cur, tmp_path / "r.hdf5")
-    with pytest.raises(ResultError, match=r"must end in \.hdf5 or \.h5"):
+    with pytest.raises(ExportError, match=r"must end in \.hdf5 or \.h5"):
         export(cur, "caiman", tmp_path / "r.txt")
     with pytest.raises(ExportError, match="must be one of caiman, nwb"):
         export(cur, "excel", tmp_path / "r.xlsx")
-    with pytest.raises(ExportError, match="cannot be written"):
-        nc.write_npz(cur, tmp_path / "missing" / "r.npz")
+    with pytest.raises(ExportError, match="Check the spelling"):
+        nc.write_npz(cur, tmp_path / "missing" / "too" / "r.npz")
     (tmp_path / "file").write_text("x")
     with pytest.raises(ExportError, match="A folder is needed"):
         nc.write_csv(cur, tmp_path / "file")
@@ -82,11 +83,12 @@ def test_a_missing_package_is_named_with_its_extra(
 def test_the_registry_imports_no_format() -> None:
     code = (
         "import sys, napari_cnmf.io.exports as e\n"
-        "heavy = {'pynwb', 'hdmf', 'av', 'roifile', 'pandas', 'scipy.io', 'matplotlib'}\n"
+        "heavy = {'pynwb', 'hdmf', 'pyarrow', 'orjson', 'av', 'roifile', 'pandas', 'scipy.io',\n"
+        "         'matplotlib'}\n"
         "print(sorted(heavy & set(sys.modules)), len(e.EXPORTERS))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[] 13"
+    assert done.stdout.strip() == "[] 15"
 
 
 def test_every_exporter_is_there_and_says_what_it_makes() -> None:

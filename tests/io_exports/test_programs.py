@@ -73,7 +73,7 @@ def test_labels_know_their_pixel_size(curated, tmp_path: Path) -> None:
 def test_suite2p_folder(curated, tmp_path: Path, kind: str) -> None:
     cur = curated(kind)
     components = cur.components
-    folder = nc.write_suite2p(cur, tmp_path / "s2p") / "plane0"
+    folder = nc.write_suite2p(cur, tmp_path / "s2p", include_rejected=True) / "plane0"
     n, n_frames = components.C.shape
     stat = load_objects(folder / "stat.npy")
     ops = load_objects(folder / "ops.npy").item()
@@ -130,7 +130,7 @@ def test_methods_say_engine_numbers_and_whom_to_cite(curated, tmp_path: Path, ki
     assert ("Zhou P. et al." in text) == (kind == "1p")
     assert ("detrended" in text) == (kind == "1p")
     assert ("NoRMCorre" in text and "max_shifts = (9, 9)" in text) == (kind == "2d")
-    assert methods_text(cur, context) == text
+    assert text.startswith(methods_text(cur, context))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,11 +46,12 @@ def test_csv_has_a_row_a_component_and_a_column_a_trace(
 
     names = {path.name for path in folder.iterdir()}
     third = "detrended" if kind == "1p" else "dff"
-    assert names == {"components.csv"} | {
+    assert names == {"components.csv", "napari-cnmf-export.json"} | {
         f"traces_{name}.csv" for name in ("raw", "denoised", "spikes", third)
     }
     raw = pd.read_csv(folder / "traces_raw.csv")
-    assert raw.columns.tolist() == ["time_s", *map(str, kept)]
+    headers = [f"{i}" if cur.accepted[i] else f"{i} (rejected)" for i in kept]
+    assert raw.columns.tolist() == ["time_s", *headers]
     assert raw["time_s"].iloc[10] == 1.0
     expected = (cur.components.C + cur.components.YrA)[kept]
     np.testing.assert_allclose(raw.iloc[:, 1:].to_numpy().T, expected, rtol=1e-5, atol=1e-5)
@@ -62,7 +63,9 @@ def test_csv_has_a_row_a_component_and_a_column_a_trace(
 def test_npz_opens_without_pickle(curated, tmp_path: Path, kind: str) -> None:
     cur = curated(kind)
     components = cur.components
-    with np.load(nc.write_npz(cur, tmp_path / "r.npz"), allow_pickle=False) as archive:
+    with np.load(
+        nc.write_npz(cur, tmp_path / "r.npz", include_rejected=True), allow_pickle=False
+    ) as archive:
         stored = {name: archive[name] for name in archive.files}
     parts = tuple(stored[f"A_{name}"] for name in ("data", "indices", "indptr"))
     A = sp.csc_matrix(parts, shape=tuple(stored["A_shape"]))
@@ -78,7 +81,8 @@ def test_npz_opens_without_pickle(curated, tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_mat_is_laid_out_as_matlab_thinks(curated, tmp_path: Path, kind: str) -> None:
     cur = curated(kind)
-    mat = scipy.io.loadmat(nc.write_mat(cur, tmp_path / "r.mat"), simplify_cells=True)
+    path = nc.write_mat(cur, tmp_path / "r.mat", include_rejected=True)
+    mat = scipy.io.loadmat(path, simplify_cells=True)
     dims = tuple(int(n) for n in mat["dims"])
     assert dims == (cur.components.dims if kind != "3d" else (32, 40, 6))
     for row in (0, 2):
@@ -88,7 +92,7 @@ def test_mat_is_laid_out_as_matlab_thinks(curated, tmp_path: Path, kind: str) ->
             image = image.transpose(2, 0, 1)
         expected = cur.components.A[:, [row]].toarray().reshape(cur.components.dims)
         np.testing.assert_allclose(image, expected)
-    np.testing.assert_allclose(mat["traces"]["denoised"], cur.components.C)
+    np.testing.assert_allclose(mat["traces_denoised"], cur.components.C)
     assert mat["components"]["accepted"].astype(bool).tolist() == cur.accepted.tolist()
     assert list(mat["components"]["tags"])[1] == "pyramidal, Größe 2"
     image = mat["images"]["mean"]

@@ -85,7 +85,7 @@ def test_suite2p_comes_back(curated, tmp_path: Path, kind: str, include_rejected
 
 
 def test_the_journal_lies_beside_and_is_found_again(curated, tmp_path: Path) -> None:
-    nwb = nc.write_nwb(curated("2d"), tmp_path / "r.nwb")
+    nwb = nc.write_nwb(curated("2d"), tmp_path / "r.nwb", include_rejected=True)
     before = nwb.read_bytes()
     cur = open_import(nwb)
     cur.accept(0)
@@ -100,7 +100,7 @@ def test_the_journal_lies_beside_and_is_found_again(curated, tmp_path: Path) -> 
 
 
 def test_import_writes_a_result_that_caiman_reads_and_we_curate(curated, tmp_path: Path) -> None:
-    nwb = nc.write_nwb(curated("2d"), tmp_path / "r.nwb")
+    nwb = nc.write_nwb(curated("2d"), tmp_path / "r.nwb", include_rejected=True)
     assert main(["import", str(nwb), str(tmp_path / "r.hdf5")]) == 0
     cur = open_curation(tmp_path / "r.hdf5")
     assert cur.decisions[:2].tolist() == [Decision.REJECTED, Decision.UNSURE]

@@ -37,11 +37,11 @@ def test_accept_unlink_link_and_undo() -> None:
     matches.on_change(lambda: calls.append(1))
     matches.accept([0])
     assert matches.cells[0].state == "accepted"
-    assert matches.cells[0].score == 0.6
+    assert matches.cells[0].probability == 0.6
     assert matches.unlink(0, 2) == 3
     assert layout(matches) == {0: {0: 0, 1: 5}, 1: {0: 1, 1: 6}, 2: {2: 8}, 3: {2: 7}}
-    assert matches.cells[0].score == 0.9
-    assert math.isnan(matches.cells[3].score)
+    assert matches.cells[0].probability == 0.9
+    assert math.isnan(matches.cells[3].probability)
     assert matches.link({0: 1, 2: 7}) == 1
     assert layout(matches) == {0: {0: 0, 1: 5}, 1: {0: 1, 1: 6, 2: 7}, 2: {2: 8}}
     assert matches.cells[1].state == "by hand"
@@ -94,10 +94,18 @@ def test_the_command(
     assert capsys.readouterr().out.splitlines() == [str(table), str(out)]
     with table.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0])[:7] == ["cell", "n_sessions", "score", "state", "day 1", "day 2", "day 3"]
+    assert list(rows[0])[:7] == [
+        "cell",
+        "n_sessions",
+        "probability",
+        "state",
+        "day 1",
+        "day 2",
+        "day 3",
+    ]
     assert len(rows) == len(read_matches(out).df)
     assert main(["match", *map(str, results[:2])]) == 0
-    assert capsys.readouterr().out.startswith("cell,n_sessions,score,state,day 1,day 2,")
+    assert capsys.readouterr().out.startswith("cell,n_sessions,probability,state,day 1,day 2,")
 
 
 def test_wrong_sources_are_told(results: list[Path], tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def test_files_with_their_ids_and_decisions(days: Sessions, results: list[Path])
     right, wrong, _ = count(days, table)
     assert wrong == 0
     assert right > 60
-    assert df["score"][df["n_sessions"] > 1].between(0.5, 1).all()
-    assert df["score"][df["n_sessions"] == 1].isna().all()
+    assert df["probability"][df["n_sessions"] > 1].between(0.5, 1).all()
+    assert df["probability"][df["n_sessions"] == 1].isna().all()
     first, second = matched.labels(0), matched.labels(1)
     both = (first > 0) & (second > 0)
     assert (first[both] == second[both]).mean() > 0.85, "one number over all days"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QMessageBox
 
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.exports import EXPORTERS
 from napari_cnmf.model.components import Components
+from napari_cnmf.settings import read_settings, update_settings
 from napari_cnmf.ui._loading import finish, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.curation._dock import CurationWidget
@@ -49,11 +52,14 @@ def test_the_button_leads_to_files_of_every_format(
         assert widget.rejected.isChecked() == exporter.include_rejected
         out = Path(widget.path.text())
         assert out.parent == tmp_path
+        if name == "dandi":
+            continue  # it asks for the animal first
         QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(widget.write.isEnabled)
         assert widget.status.text() == f"Written: {out}"
         assert out.is_dir() if exporter.is_folder else out.is_file()
-    assert len(told) == len(EXPORTERS)
+    assert len(told) == len(EXPORTERS) - 1
+    qtbot.waitUntil(lambda: read_settings().export_folder == str(tmp_path))
     assert not widget.picture.pixmap().isNull(), "the last one is a picture, and shown"
 
 
@@ -91,7 +97,9 @@ def test_volumes_and_one_photon_with_and_without_rejected_ones(
     viewer.window.add_dock_widget(dock, area="right")
     for rejected in (True, False):
         # The movie is drawn frame by frame, the same for all kinds: once is long enough.
-        for name, exporter in EXPORTERS.items() - {("mp4", EXPORTERS["mp4"])}:
+        for name, exporter in EXPORTERS.items():
+            if name in ("mp4", "dandi"):
+                continue
             dock.choose(name)
             dock.rejected.setChecked(rejected)
             out = tmp_path / f"{name} {rejected}{exporter.suffix}"
@@ -115,11 +123,83 @@ def test_what_cannot_be_written_is_said(
     monkeypatch.setattr("napari_cnmf.ui._background.show_error", said.append)
     widget = shown.findChild(ResultButtons).open_export()
     widget.choose("npz")
-    widget.path.setText(str(tmp_path / "missing" / "r.npz"))
+    widget.path.setText(str(tmp_path / "missing" / "too" / "r.npz"))
     widget.export()
     qtbot.waitUntil(widget.write.isEnabled)
     assert "cannot be written" in said[0]
     assert "Not written" in widget.status.text()
+
+
+def test_an_earlier_export_is_replaced_after_asking(
+    shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget = shown.findChild(ResultButtons).open_export()
+    widget.choose("npz")
+    out = tmp_path / "mine.npz"
+    widget.path.setText(str(out))
+    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(widget.write.isEnabled)
+    before = out.stat().st_mtime_ns
+    asked: list[str] = []
+    answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+
+    def question(_parent: Any, _title: str, text: str) -> Any:
+        asked.append(text)
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(asked) == 1 and widget.write.isEnabled())
+    assert "Not written" in widget.status.text()
+    assert out.stat().st_mtime_ns == before
+    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(asked) == 2 and widget.write.isEnabled())
+    qtbot.waitUntil(lambda: widget.status.text() == f"Written: {out}")
+    assert out.stat().st_mtime_ns > before
+
+
+def test_a_typed_name_is_kept_and_the_folder_comes_back(
+    shown: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    update_settings(export_folder=str(tmp_path / "elsewhere"))
+    widget = shown.findChild(ResultButtons).open_export()
+    assert Path(widget.path.text()).parent == tmp_path / "elsewhere"
+    widget.choose("nwb")
+    widget.path.selectAll()
+    QTest.keyClicks(widget.path, str(tmp_path / "mouse 1.5 day.nwb"))
+    for name, expected in (("csv", "mouse 1.5 day"), ("mat", "mouse 1.5 day.mat")):
+        widget.choose(name)
+        assert Path(widget.path.text()) == tmp_path / expected
+
+
+def test_an_export_is_cancelled(
+    shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, go_on = threading.Event(), threading.Event()
+    real = _dock.export
+
+    def slow(*args: Any, on_progress: Any, **kwargs: Any) -> Path:
+        def watched(done: int, total: int) -> None:
+            started.set()
+            go_on.wait(20)
+            on_progress(done, total)
+
+        return real(*args, on_progress=watched, **kwargs)
+
+    monkeypatch.setattr(_dock, "export", slow)
+    widget = shown.findChild(ResultButtons).open_export()
+    widget.choose("csv")
+    widget.path.setText(str(tmp_path / "tables"))
+    widget.export()
+    qtbot.waitUntil(started.is_set)
+    assert widget.stop.isVisibleTo(widget)
+    QTest.mouseClick(widget.stop, Qt.MouseButton.LeftButton)
+    go_on.set()
+    qtbot.waitUntil(widget.write.isEnabled)
+    assert "cancelled" in widget.status.text()
+    assert not widget.stop.isVisibleTo(widget)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["two words.hdf5"]
 
 
 def test_without_a_result(viewer: Any, result_of: Callable[..., Components]) -> None:

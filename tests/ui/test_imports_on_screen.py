@@ -19,7 +19,7 @@ def test_dropped_curated_and_dropped_again(
     viewer: Any, tmp_path: Path, components: Components, to: str
 ) -> None:
     path = tmp_path / ("a folder" if to == "suite2p" else "r.nwb")
-    nc.export(components, to, path)
+    nc.export(components, to, path, include_rejected=True)
     reader = get_reader(str(path))
     assert reader is not None
     session = session_of(viewer)

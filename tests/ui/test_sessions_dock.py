@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_cnmf.io.caiman import write_caiman
+from napari_cnmf.io.matching.unsaved import unsaved_path
 from napari_cnmf.testing import simulate_sessions
 from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui.sessions._dock import SessionsWidget
@@ -101,6 +102,44 @@ def test_corrected_saved_and_opened_again(
     click(dock, "undo")
     assert set(dock.matched.matches.cells[cell].components) == {0, 1, 2}
     assert dock.matched.matches.cells[cell].state == "accepted"
+
+
+def test_unsaved_matches_come_back(dock: Any, viewer: Any, qtbot: Any, tmp_path: Path) -> None:
+    """The dock is closed, and opened again, before anything was saved."""
+    matches = dock.matched.matches
+    cell = next(n for n, c in matches.cells.items() if len(c.components) == 3)
+    dock.table.select_rows([list(matches.cells).index(cell)])
+    click(dock, "accept")
+    qtbot.waitUntil(lambda: unsaved_path().is_file() and '"accept"' in unsaved_path().read_text())
+    viewer.window.remove_dock_widget(dock)
+    again = SessionsWidget(viewer)
+    viewer.window.add_dock_widget(again, area="bottom")
+    qtbot.waitUntil(lambda: again.matched is not None)
+    assert again.matched.matches.cells[cell].state == "accepted"
+    assert "not saved" in again.status.text()
+    again.save(tmp_path / "m.json")
+    qtbot.waitUntil(lambda: not unsaved_path().exists())
+    third = SessionsWidget(viewer)
+    viewer.window.add_dock_widget(third, area="bottom")
+    qtbot.wait(300)
+    assert third.matched is None
+
+
+def test_a_click_on_a_cell_selects_its_row(dock: Any, viewer: Any) -> None:
+    layer = next(one for one in viewer.layers if one.name.endswith("matched"))
+    viewer.layers.selection.active = layer
+    cell = int(layer.data[layer.data > 0].max()) - 1
+    place = np.argwhere(layer.data == cell + 1)[0]
+
+    class Event:
+        type = "mouse_press"
+        position = tuple(place)
+
+    steps = dock._layers._on_click(viewer, Event)
+    next(steps)
+    Event.type = "mouse_release"
+    assert next(steps, None) is None
+    assert dock.selected_cells() == [cell]
 
 
 def test_errors_are_notifications(

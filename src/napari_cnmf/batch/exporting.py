@@ -14,44 +14,52 @@ from napari_cnmf.engines.base import MOTION_FILE, Algorithm
 from napari_cnmf.errors import BatchError, ExportError, MovieError
 from napari_cnmf.io import exports
 from napari_cnmf.io.exports import Context, MovieIn, Session
+from napari_cnmf.io.exports.writing import OnProgress, ignore_progress
 from napari_cnmf.io.motion import read_motion
+from napari_cnmf.io.projects.sample import Sample
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 
 
 def export(
-    source: Item | Curation | Components | str | os.PathLike[str],
+    source: Item | Sample | Curation | Components | str | os.PathLike[str],
     to: str,
     out: str | Path,
     *,
     include_rejected: bool | None = None,
+    overwrite: bool = False,
     movie: Movie | None = None,
     session: Session | None = None,
     movie_in_nwb: MovieIn | str = MovieIn.NOT,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write a result for another program.
 
     Parameters
     ----------
     source
-        An item, a curation, bare components, or the path of a result or of an item. Of an item,
-        and of a curation that was opened from one, movie, shifts and history are found in the
-        batch.
+        An item, a project's sample, a curation, bare components, or the path of a result or of an
+        item. Of an item, and of a curation that was opened from one, movie, shifts and history are
+        found in the batch; of a sample, animal and session in the project's columns.
     to
-        ``caiman, nwb, csv, npz, mat, suite2p, imagej, labels, params, methods, mp4, raster`` or
-        ``correlation``.
+        ``caiman, nwb, csv, parquet, dandi, npz, mat, suite2p, imagej, labels, params, methods,
+        mp4, raster`` or ``correlation``.
     out
-        The file, or the folder for ``csv`` and ``suite2p``.
+        The file, or the folder for ``csv``, ``parquet``, ``suite2p`` and ``dandi``.
     include_rejected
-        By default all components where the format can mark them as rejected, else (``imagej,
-        labels, mp4, raster, correlation``) the accepted ones alone.
+        Write rejected components too; by default they are left out of all formats but ``caiman``.
+        Every file says which of its components are rejected.
+    overwrite
+        Replace an earlier export of the same format; anything else at ``out`` is never replaced.
     movie
         What the components were found in; for ``mp4`` and to go into NWB.
     session
         What NWB asks for and no result knows: start, animal, indicator, wavelengths.
     movie_in_nwb
         ``not``, ``linked`` or ``copied``.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Returns
     -------
@@ -60,6 +68,8 @@ def export(
 
     Raises
     ------
+    EarlierExportError
+        There is an earlier export, and ``overwrite`` is not set.
     ExportError
         Unknown format, a package or a movie that is missing, a place that cannot be written.
 
@@ -71,8 +81,19 @@ def export(
     if isinstance(source, str | os.PathLike):
         source = _at_path(Path(source).absolute())
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
-    result = source.result() if isinstance(source, Item) else source
-    return exports.export(result, to, out, include_rejected=include_rejected, context=context)
+    if isinstance(source, Item):
+        result: Curation | Components = source.result()
+    else:
+        result = source.curation() if isinstance(source, Sample) else source
+    return exports.export(
+        result,
+        to,
+        out,
+        include_rejected=include_rejected,
+        overwrite=overwrite,
+        context=context,
+        on_progress=on_progress,
+    )
 
 
 def _at_path(path: Path) -> Item | Curation:
@@ -86,15 +107,18 @@ def _at_path(path: Path) -> Item | Curation:
 
 
 def context_for(
-    source: Item | Curation | Components,
+    source: Item | Sample | Curation | Components,
     *,
     movie: Movie | None = None,
     session: Session | None = None,
     movie_in_nwb: MovieIn | str = MovieIn.NOT,
 ) -> Context:
     """The surroundings of a result: what the batch knows, and what is given; as in `export`."""
-    item = source if isinstance(source, Item) else _item_of(source)
-    context = Context() if item is None else context_of(item)
+    if isinstance(source, Sample):
+        context = Context(session=source.session)
+    else:
+        item = source if isinstance(source, Item) else _item_of(source)
+        context = Context() if item is None else context_of(item)
     return replace(
         context,
         movie=movie if movie is not None else context.movie,
@@ -119,6 +143,9 @@ def context_of(item: Item) -> Context:
         context = replace(context, history=item.history_trace)
     with suppress(MovieError, BatchError):
         context = replace(context, movie=item.movie())
+    with suppress(MovieError, BatchError):
+        root = _motion_correction_of(item) or item
+        context = replace(context, recorded=root.input_movie())
     with suppress(BatchError):
         corrected = _motion_correction_of(item)
         path = None if corrected is None else corrected.folder / MOTION_FILE

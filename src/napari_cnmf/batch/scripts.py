@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_cnmf import _atomic as atomic
+from napari_cnmf._overwriting import check_target, mark_of, marked_kind, new_file
 from napari_cnmf.batch.status import RETRIABLE, State
 from napari_cnmf.errors import BatchError
 
@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
     from napari_cnmf.batch.item import Item
 
-_SHELL = """\
+_SCRIPT = marked_kind("script", said="script")
+_LISTING_END = f"# {mark_of('script')}"
+"""Last line of a list of items; arrays count only the lines before it."""
+_SHELL = (
+    f"""\
 #!/bin/sh
+# {mark_of("script")}
+"""
+    + """\
 # Runs items of a napari-cnmf batch one after the other. Set PYTHON or BATCH to run it elsewhere.
 [ "$PYTHON" ] || PYTHON={python}
 [ "$BATCH" ] || BATCH={batch}
@@ -31,9 +38,14 @@ for item in {items}; do
 done
 exit $failed
 """
+)
 
-_SLURM_TASK = """\
+_SLURM_TASK = (
+    f"""\
 #!/bin/sh
+# {mark_of("script")}
+"""
+    + """\
 # One task of a SLURM array: runs the item in line SLURM_ARRAY_TASK_ID (from 1) of the file $1.
 [ "$PYTHON" ] || PYTHON={python}
 [ "$BATCH" ] || BATCH={batch}
@@ -41,15 +53,21 @@ item=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" "$1")
 exec "$PYTHON" -P -m napari_cnmf.batch.worker "$BATCH/items/$item" --retry \\
     --threads "${{SLURM_CPUS_PER_TASK:-1}}"
 """
+)
 
-_SLURM_SUBMIT = """\
+_SLURM_SUBMIT = (
+    f"""\
 #!/bin/sh
+# {mark_of("script")}
+"""
+    + """\
 # Submits items of a napari-cnmf batch as SLURM arrays; items wait for those that they depend on.
 # Options of sbatch go through: ./submit.sh --cpus-per-task=4 --mem=16G --time=2:00:00
 cd "$(dirname "$0")" || exit 1
 after=
 {submissions}
 """
+)
 
 _SLURM_ARRAY = (
     'job=$(sbatch --parsable "$@" ${{after:+--dependency=afterany$after}} '
@@ -62,7 +80,12 @@ _ARRAY_SIZE = 1000
 
 
 def write_scripts(
-    batch: Batch, folder: Path, *, kind: str = "shell", items: Iterable[Item] | None = None
+    batch: Batch,
+    folder: Path,
+    *,
+    kind: str = "shell",
+    items: Iterable[Item] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write scripts that run ``items``, or everything that has not been run.
 
@@ -73,6 +96,10 @@ def write_scripts(
     kind
         ``shell``: one script, one item after the other. ``slurm``: arrays, a level for each step
         of a chain.
+    items
+        Items to run; by default all that have not completed.
+    overwrite
+        Replace scripts that were written earlier; any other file of these names is never replaced.
 
     Returns
     -------
@@ -81,7 +108,9 @@ def write_scripts(
     Raises
     ------
     BatchError
-        When there is nothing to run, or the folder cannot be written.
+        When there is nothing to run.
+    ExportError
+        The folder cannot be written, or another file has the name of a script.
     """
     if kind not in ("shell", "slurm"):
         raise BatchError(f"kind must be shell or slurm, got {kind!r}.")
@@ -89,19 +118,25 @@ def write_scripts(
     if not chosen:
         raise BatchError("Scripts need items that have not completed, and there are none.")
     values = {"python": shlex.quote(sys.executable), "batch": shlex.quote(str(batch.path))}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if kind == "shell":
-            names = " ".join(shlex.quote(item.folder.name) for item in chosen)
-            return _write(folder / "run.sh", _SHELL.format(items=names, **values))
-        return _write_slurm(folder, chosen, values)
-    except OSError as error:
-        raise BatchError(
-            f"Scripts need a folder that can be written, got {folder}: {error.strerror or error}."
-        ) from error
+    if kind == "shell":
+        names = " ".join(shlex.quote(item.folder.name) for item in chosen)
+        files = {"run.sh": _SHELL.format(items=names, **values)}
+    else:
+        files = _slurm_files(chosen, values)
+    targets = [folder / name for name in files]
+    for target in targets:  # all of them before the first is written
+        check_target(target, _SCRIPT, overwrite=overwrite)
+    for target, text in zip(targets, files.values(), strict=True):
+        with new_file(target, _SCRIPT, overwrite=overwrite) as beside:
+            beside.write_text(text, encoding="utf-8", newline="\n")
+            if target.suffix == ".sh":
+                beside.chmod(0o755)
+    return targets[-1]
 
 
-def _write_slurm(folder: Path, items: list[Item], values: dict[str, str]) -> Path:
+def _slurm_files(items: list[Item], values: dict[str, str]) -> dict[str, str]:
+    """Names and texts of the files; the script to start is the last."""
+    files: dict[str, str] = {}
     submissions = []
     number = 0
     for level in _levels(items):
@@ -111,17 +146,12 @@ def _write_slurm(folder: Path, items: list[Item], values: dict[str, str]) -> Pat
             listing = f"items-{number}.txt"
             number += 1
             names = "".join(f"{item.folder.name}\n" for item in members)
-            atomic.write_text(folder / listing, names)
+            files[listing] = f"{names}{_LISTING_END}\n"
             submissions.append(_SLURM_ARRAY.format(n=len(members), list=listing))
         submissions.append("after=$jobs")
-    _write(folder / "task.sh", _SLURM_TASK.format(**values))
-    return _write(folder / "submit.sh", _SLURM_SUBMIT.format(submissions="\n".join(submissions)))
-
-
-def _write(path: Path, text: str) -> Path:
-    atomic.write_text(path, text)
-    path.chmod(0o755)
-    return path
+    files["task.sh"] = _SLURM_TASK.format(**values)
+    files["submit.sh"] = _SLURM_SUBMIT.format(submissions="\n".join(submissions))
+    return files
 
 
 def _unrun(batch: Batch) -> list[Item]:

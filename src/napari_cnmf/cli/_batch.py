@@ -127,6 +127,7 @@ def _add_files(actions: _Actions) -> None:
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
     scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
     add_json_option(scripts)
+    scripts.add_argument("--overwrite", action="store_true", help="replace earlier scripts")
     scripts.set_defaults(run_command=run_scripts)
 
 
@@ -347,7 +348,7 @@ def run_scripts(args: argparse.Namespace) -> int:
 
     batch = _open(args)
     items = [batch.find(name) for name in args.items] or None
-    script = write_scripts(batch, args.to, kind=args.kind, items=items)
+    script = write_scripts(batch, args.to, kind=args.kind, items=items, overwrite=args.overwrite)
     print(json.dumps({"script": str(script)}) if args.json else script)
     return 0
 

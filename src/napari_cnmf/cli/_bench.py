@@ -9,10 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.cli import _bench_suite2p as suite2p
 from napari_cnmf.cli._bench_measure import Measured, RunFailed, as_json, kept, measure
 from napari_cnmf.cli._bench_rows import GROUPS, Row, rows_of
 
+_MADE_BY = "<!-- made by: napari-cnmf bench"
+_TABLE = ExportKind("table of bench", lambda path: path.read_bytes().startswith(_MADE_BY.encode()))
 _HEADER = (
     "| movie | engine | CPU s | wall s | peak GB | F1 found | trace corr. | F1 accepted | "
     "precision / recall | CPU ratio |\n|---|---|---|---|---|---|---|---|---|---|"
@@ -87,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
                 print(as_json(row, engine, measured) if args.json else line, flush=True)
                 lines.append(line)
             if args.out is not None:
-                args.out.parent.mkdir(parents=True, exist_ok=True)
-                args.out.write_text(document(groups, lines), encoding="utf-8")
+                with new_file(args.out, _TABLE, overwrite=True) as beside:
+                    beside.write_text(document(groups, lines), encoding="utf-8")
     return EXIT_OK if complete else EXIT_NOT_COMPLETED
 
 
@@ -174,7 +177,7 @@ def document(groups: list[str], lines: list[str]) -> str:
     """The table with what one must know to read it."""
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     return (
-        f"<!-- made by: napari-cnmf bench {' '.join(groups)} -->\n\n"
+        f"{_MADE_BY} {' '.join(groups)} -->\n\n"
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}{load}. "
         "CPU seconds are user + system of the worker process and its children, imports and the "
         "writing of the result included, kernels cached; memory is theirs together, sampled. F1 by "

@@ -99,6 +99,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", action="store_true", help="--compare, --list, --why as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a file that --save wrote earlier"
+    )
     parser.set_defaults(run_command=run, edits=[])
 
 
@@ -116,9 +119,9 @@ def run(args: argparse.Namespace) -> int:
     if args.why is not None:
         _print_why(cur, args.why, as_json=args.json)
     if args.save is not None:
-        from napari_cnmf.io.curation import save_curated
+        from napari_cnmf.io.exports import write_caiman
 
-        print(save_curated(cur, args.save))
+        print(write_caiman(cur, args.save, overwrite=args.overwrite))
     if args.compare is not None:
         _print_comparison(cur, args.compare, as_json=args.json)
     if not args.json:

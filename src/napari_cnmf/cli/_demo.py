@@ -12,9 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._overwriting import ExportKind, check_target, mark_of, marked_kind, new_file
+
 if TYPE_CHECKING:
     from napari_cnmf.batch import Item
     from napari_cnmf.testing import Recording
+
+_NOTE = "demo.txt"
+_NOTE_TEXT = "demo.tif is a simulated recording, demo.png shows the cells that were found in it."
+_NOTHING = ExportKind("demo", lambda path: False)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -82,18 +88,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def prepare_folder(out: Path | None) -> Path:
-    """The folder for movie, batch and picture."""
-    from napari_cnmf.errors import BatchError
+    """Return the folder for movie, batch and picture; a note in it says that a demo wrote it.
 
+    Raises
+    ------
+    ExportError
+        The folder cannot be made, or it holds files of these names that no demo wrote.
+    """
     if out is None:
         return Path(tempfile.mkdtemp(prefix="napari-cnmf-demo-"))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BatchError(
-            f"--out must be a folder that can be written, got {out}: {error.strerror or error}."
-        ) from error
-    return out.absolute()
+    out = out.absolute()
+    note = marked_kind("demo")
+    files = ExportKind("demo", lambda path: note.is_earlier(path.with_name(_NOTE)))
+    has_note = (out / _NOTE).is_file()
+    for name in ("demo.tif", "demo.png"):
+        # movie and picture of an earlier demo are drawn anew: both come from the same simulation
+        check_target(out / name, files if has_note else _NOTHING, overwrite=True)
+    with new_file(out / _NOTE, note, overwrite=True) as beside:
+        beside.write_text(f"{_NOTE_TEXT}\n({mark_of('demo')})\n", encoding="utf-8")
+    return out
 
 
 def compare(item: Item, recording: Recording) -> dict[str, Any]:

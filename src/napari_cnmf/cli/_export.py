@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from napari_cnmf.errors import ExportError
 
 if TYPE_CHECKING:
     from napari_cnmf.io.exports import Session
+    from napari_cnmf.io.exports.writing import OnProgress
     from napari_cnmf.model.curation import Curation
 
 # Written out, as the parser must not wait for the formats to be imported; a test compares.
 FORMATS = (
-    "caiman", "nwb", "csv", "npz", "mat", "suite2p", "imagej", "labels", "params", "methods", "mp4",
-    "raster", "correlation",
+    "caiman", "nwb", "csv", "parquet", "dandi", "npz", "mat", "suite2p", "imagej", "labels",
+    "params", "methods", "mp4", "raster", "correlation",
 )  # fmt: skip
 
 _SESSION = {
@@ -40,7 +42,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "export",
         help="write a result for another program",
-        description="Write a result with its decisions; csv and suite2p go to a folder.",
+        description="Write a result with its decisions; csv, parquet, suite2p and dandi go to a "
+        "folder. The last line is where it is.",
     )
     parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
     parser.add_argument("--to", choices=FORMATS, required=True)
@@ -49,7 +52,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--rejected",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="rejected components too, or not; by default where the format can mark them",
+        help="write rejected components too, marked as such; by default in caiman files alone",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace an earlier export of this format; nothing else is ever replaced",
     )
     parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
     parser.add_argument("--curator", metavar="NAME", help="as this second curator decided")
@@ -77,12 +85,32 @@ def run(args: argparse.Namespace) -> int:
         args.to,
         args.out,
         include_rejected=args.rejected,
+        overwrite=args.overwrite,
+        on_progress=_bar(),
         movie=movie,
         session=_session(args),
         movie_in_nwb=args.movie_in_nwb,
     )
     print(written)
     return 0
+
+
+def _bar() -> OnProgress:
+    """Show how far the export is, where stderr is a terminal and it takes a while."""
+    from napari_cnmf.io.exports.writing import ignore_progress
+
+    if not sys.stderr.isatty():
+        return ignore_progress
+    from tqdm import tqdm
+
+    bar = tqdm(total=100, unit="%", delay=1.0, leave=False)
+
+    def show(done: int, total: int) -> None:
+        bar.update(round(100 * done / max(total, 1)) - bar.n)
+        if done >= total:
+            bar.close()
+
+    return show
 
 
 def _session(args: argparse.Namespace) -> Session:

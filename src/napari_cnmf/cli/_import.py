@@ -19,6 +19,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("source", type=Path, metavar="FOLDER_OR_NWB")
     parser.add_argument("out", type=Path, metavar="OUT.hdf5")
     parser.add_argument("--plane", type=int, metavar="N", help="of a suite2p folder with several")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier import")
     parser.set_defaults(run_command=run)
 
 
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
     """Read, write, say where."""
     from napari_cnmf.io.imports import import_result
 
-    print(import_result(args.source, args.out, plane=args.plane))
+    print(import_result(args.source, args.out, plane=args.plane, overwrite=args.overwrite))
     return 0

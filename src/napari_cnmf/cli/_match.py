@@ -24,7 +24,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--rejected", action="store_true", help="match rejected components too")
     parser.add_argument("--max-distance", type=float, metavar="PX", help="between centres")
     parser.add_argument(
-        "--min-score", type=float, default=0.5, metavar="S", help="0 to 1; default: 0.5"
+        "--min-probability",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="pairs that are less probably one cell are two; 0 to 1; default: 0.5",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace matches and table of an earlier call"
     )
     parser.set_defaults(run_command=run)
 
@@ -42,15 +49,15 @@ def run(args: argparse.Namespace) -> int:
         args.results,
         include_rejected=args.rejected,
         max_distance_px=args.max_distance,
-        min_score=args.min_score,
+        min_probability=args.min_probability,
     )
     table = matches_table(matched.matches)
     in_all = int((table["n_sessions"] == len(args.results)).sum())
     print(f"{len(table)} cells, {in_all} of them in every session", file=sys.stderr)
     if args.csv is not None:
-        print(write_matches_csv(matched.matches, args.csv))
+        print(write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite))
     elif args.out is None:
         print(table.to_csv(float_format="%.4f"), end="")
     if args.out is not None:
-        print(write_matches(matched, args.out))
+        print(write_matches(matched, args.out, overwrite=args.overwrite))
     return 0

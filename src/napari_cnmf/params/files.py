@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf._atomic import write_text
+from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._foreign import ForeignParameters, to_nested
 from napari_cnmf.params._plain import none_to_word
@@ -98,13 +98,23 @@ def read_foreign(values: Mapping[str, Any] | str) -> ForeignParameters:
     return to_nested(values)
 
 
-def write_params(params: CNMFParams, path: str | Path) -> None:
+def write_params(params: CNMFParams, path: str | Path, *, overwrite: bool = False) -> None:
     """Write all values to ``path``, as JSON where it ends so, else as TOML; whole or not at all.
+
+    Parameters
+    ----------
+    params
+        Values to write.
+    path
+        File to write.
+    overwrite
+        Replace an earlier file of parameters that was written by this function; anything else
+        that is at ``path`` is never replaced.
 
     Raises
     ------
-    ParameterError
-        Where the folder cannot be written to.
+    ExportError
+        The file cannot be written, or something else is there.
 
     See Also
     --------
@@ -112,12 +122,23 @@ def write_params(params: CNMFParams, path: str | Path) -> None:
     """
     path = Path(path)
     text = to_json(params) if path.suffix.lower() == ".json" else to_toml(params)
+    with new_file(path, PARAMETER_FILE, overwrite=overwrite) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _is_written_by_us(path: Path) -> bool:
+    """Whether a file holds every parameter and nothing else, as `write_params` writes it."""
     try:
-        write_text(path, text)
-    except OSError as error:
-        raise ParameterError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another folder."
-        ) from error
+        text = path.read_text(encoding="utf-8")
+        if path.suffix.lower() != ".json":
+            return text.startswith(_HEADER)
+        return set(json.loads(text)) == set(CNMFParams().to_dict())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+PARAMETER_FILE = ExportKind("parameter file", _is_written_by_us)
+"""Kind of file that `write_params` makes."""
 
 
 def _load(path: Path) -> Any:

@@ -101,6 +101,10 @@ class FrameTable(QTableView):
             index = self._sorted.mapFromSource(self._model.index(row, 0))
             model.select(index, model.SelectionFlag.Select | model.SelectionFlag.Rows)
 
+    def scroll_to_row(self, row: int) -> None:
+        """Bring a row, by its position in the DataFrame, into view."""
+        self.scrollTo(self._sorted.mapFromSource(self._model.index(row, 0)))
+
     def _chosen(self) -> Any:
         return self.selectionModel()
 

@@ -11,12 +11,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
 Float = NDArray[np.floating[Any]]
 
 _LARGEST_ANGLE_DEG = 8.0
 _STEPS_DEG = (1.0, 0.25)
+_INVERSIONS = 12
 _LARGEST_SHIFT = 0.4
 """Of the field's side."""
 
@@ -25,7 +26,7 @@ _LARGEST_SHIFT = 0.4
 class Alignment:
     """Where a place of the reference is found in another session.
 
-    ``p_session = matrix (p - middle) + middle + shift``, in pixels, axes as the field's.
+    ``p_session = matrix (p - middle) + middle + shift + warp(p)``, in pixels, axes as the field's.
 
     Attributes
     ----------
@@ -36,13 +37,17 @@ class Alignment:
     dims
         The field ``([Z], Y, X)``.
     correlation
-        Of the two fields as aligned, at most 1.
+        Correlation of the two fields as aligned, at most 1.
+    warp
+        Smooth displacement ``(n_axes, *nodes)`` in pixels, at nodes that are spread evenly over
+        the field from its first to its last pixel; ``None`` for none.
     """
 
     matrix: NDArray[np.float64]
     shift: NDArray[np.float64]
     dims: tuple[int, ...]
     correlation: float = 1.0
+    warp: NDArray[np.float64] | None = None
 
     @classmethod
     def none(cls, dims: tuple[int, ...]) -> Alignment:
@@ -56,16 +61,38 @@ class Alignment:
     def to_session(self, places: Float) -> NDArray[np.float64]:
         """Places ``(n, n_axes)`` of the reference, in the session."""
         moved = (places - self.middle) @ self.matrix.T + self.middle + self.shift
-        return np.asarray(moved, np.float64)
+        return np.asarray(moved + self._displacement(places), np.float64)
 
     def to_reference(self, places: Float) -> NDArray[np.float64]:
         """The inverse of `to_session`."""
         inverse = np.linalg.inv(self.matrix)
-        moved = (places - self.middle - self.shift) @ inverse.T + self.middle
-        return np.asarray(moved, np.float64)
+        found = (places - self.middle - self.shift) @ inverse.T + self.middle
+        if self.warp is None:
+            return np.asarray(found, np.float64)
+        # a displacement is smooth: where it is taken from matters less and less
+        for _ in range(_INVERSIONS):
+            left = places - self._displacement(found) - self.middle - self.shift
+            found = left @ inverse.T + self.middle
+        return np.asarray(found, np.float64)
+
+    def _displacement(self, places: Float) -> NDArray[np.float64] | float:
+        """The warp at places ``(n, n_axes)``; beyond the field as at its border."""
+        if self.warp is None:
+            return 0.0
+        nodes = np.asarray(self.warp.shape[1:])
+        at = (
+            np.asarray(places).T * ((nodes - 1) / np.maximum(np.asarray(self.dims) - 1, 1))[:, None]
+        )
+        found = [map_coordinates(part, at, order=1, mode="nearest") for part in self.warp]
+        return np.stack(found, axis=-1)
 
     def image(self, image: Float) -> NDArray[np.float32]:
         """An image of the session as it lies on the reference; 0 where it has no pixel."""
+        if self.warp is not None:
+            grid = np.indices(self.dims).reshape(len(self.dims), -1).T.astype(np.float64)
+            at = self.to_session(grid).T
+            found = map_coordinates(np.asarray(image, np.float32), at, order=1)
+            return np.asarray(found.reshape(self.dims), np.float32)
         offset = self.middle + self.shift - self.matrix @ self.middle
         moved = affine_transform(np.asarray(image, np.float32), self.matrix, offset, order=1)
         return np.asarray(moved, np.float32)

@@ -97,21 +97,41 @@ def pair_cells(
     rows, columns, scores = pair_scores(reference, session, max_distance_px)
     good = scores >= min_score
     rows, columns, scores = rows[good], columns[good], scores[good]
-    n_a, n_b = reference.A.shape[1], session.A.shape[1]
+    chosen = assign_pairs(rows, columns, scores)
+    return np.column_stack([rows, columns])[chosen].reshape(-1, 2), scores[chosen]
+
+
+def assign_pairs(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], weights: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Choose one-to-one pairs with the largest sum of weights (Hungarian algorithm).
+
+    Parameters
+    ----------
+    rows, columns
+        The two components of each candidate pair, ``(n,)``.
+    weights
+        Weight of each pair, above 0, ``(n,)``.
+
+    Returns
+    -------
+    ndarray
+        Numbers of the chosen candidates.
+    """
+    if not rows.size:
+        return np.zeros(0, np.intp)
+    n_a, n_b = int(rows.max()) + 1, int(columns.max()) + 1
     # Cells that are tied to each other by no chain of candidates are independent problems.
     links = sp.coo_matrix((np.ones(rows.size), (rows, n_a + columns)), shape=(n_a + n_b,) * 2)
     _, group = connected_components(links, directed=False)
-    pairs: list[tuple[int, int]] = []
-    kept: list[float] = []
     order = np.argsort(group[rows], kind="stable")
     starts = np.flatnonzero(np.diff(group[rows][order], prepend=-1))
-    for part in np.split(order, starts[1:]) if order.size else []:
+    chosen: list[int] = []
+    for part in np.split(order, starts[1:]):
         a, at_a = np.unique(rows[part], return_inverse=True)
         b, at_b = np.unique(columns[part], return_inverse=True)
-        table = np.zeros((a.size, b.size))
-        table[at_a, at_b] = scores[part]
-        for i, j in zip(*linear_sum_assignment(table, maximize=True), strict=True):
-            if table[i, j] > 0:
-                pairs.append((int(a[i]), int(b[j])))
-                kept.append(float(table[i, j]))
-    return np.asarray(pairs, np.intp).reshape(-1, 2), np.asarray(kept, np.float64)
+        table, number = np.zeros((a.size, b.size)), np.full((a.size, b.size), -1)
+        table[at_a, at_b], number[at_a, at_b] = weights[part], part
+        at = linear_sum_assignment(table, maximize=True)
+        chosen += number[at][table[at] > 0].tolist()
+    return np.asarray(chosen, np.intp)

@@ -11,11 +11,21 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.matching.align import Alignment, Float, align_fields, refined
-from napari_cnmf.core.matching.assign import Field, pair_cells
+from napari_cnmf.core.matching.assign import Field, assign_pairs, pair_cells, pair_scores
+from napari_cnmf.core.matching.calibrate import (
+    Calibration,
+    competing_probabilities,
+    fit_calibration,
+)
+from napari_cnmf.core.matching.warp import with_warp
 
-_REFINEMENTS = 2
+_REFINEMENTS, _WARPS = 2, 5
+_SURE = 0.5
+"""Score of pairs that the alignment is fitted to."""
 _WIDER = 1.5
 """Before the alignment is refined by cells they may lie this much farther apart."""
+_LEAST_ODDS = 0.02
+"""Pairs below these odds compete with no other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,20 +36,50 @@ class FoundMatches:
     ----------
     table
         ``(n_cells, n_sessions)``: row of the session's footprints, -1 where the cell is not.
-    scores
-        ``(n_cells, n_sessions)``: of each match with what was known of the cell before; NaN in the
-        session where it was seen first, and where it is not.
+    probabilities
+        ``(n_cells, n_sessions)``: probability that each match with what was known of the cell
+        before is right; NaN in the session where it was seen first, and where it is not.
     alignments
-        Of each session.
-    max_distance_px, min_score
+        Alignment of each session.
+    calibration
+        What turned scores into probabilities.
+    max_distance_px, min_probability
         What was used.
     """
 
     table: NDArray[np.intp]
-    scores: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
     alignments: tuple[Alignment, ...]
+    calibration: Calibration
     max_distance_px: float
-    min_score: float
+    min_probability: float
+
+
+class _Known:
+    """Cells that are known so far, with their mean footprints."""
+
+    def __init__(self, first: Field, dims: tuple[int, ...]) -> None:
+        self._dims = dims
+        self._sum = first.A.copy()
+        self.field = first
+        self.table = np.arange(first.A.shape[1], dtype=np.intp)[:, np.newaxis]
+        self.probabilities = np.full(self.table.shape, np.nan)
+
+    def add(
+        self, session: Field, pairs: NDArray[np.intp], probabilities: NDArray[np.float64]
+    ) -> None:
+        """Take over a session: matched cells, and new ones."""
+        n_known, n = len(self.table), session.A.shape[1]
+        column, values = np.full(n_known, -1, np.intp), np.full(n_known, np.nan)
+        column[pairs[:, 0]], values[pairs[:, 0]] = pairs[:, 1], probabilities
+        fresh = np.setdiff1d(np.arange(n), pairs[:, 1])
+        self.table = _grown(self.table, column, fresh, -1)
+        self.probabilities = _grown(self.probabilities, values, np.full(fresh.size, np.nan), np.nan)
+        gain = sp.csc_matrix(
+            (np.ones(len(pairs)), (pairs[:, 1], pairs[:, 0])), shape=(n, n_known)
+        )  # fmt: skip
+        self._sum = sp.hstack([self._sum + session.A @ gain, session.A[:, fresh]]).tocsc()
+        self.field = Field.of(self._sum, self._dims)
 
 
 def match_fields(
@@ -48,7 +88,7 @@ def match_fields(
     *,
     images: Sequence[Mapping[str, Float]] = (),
     max_distance_px: float | None = None,
-    min_score: float = 0.5,
+    min_probability: float = 0.5,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FoundMatches:
     """Find the same cells in several sessions.
@@ -57,55 +97,76 @@ def match_fields(
     ----------
     footprints
         ``(n_pixels, n)`` of each session, C-order pixels of ``dims``.
+    dims
+        The field ``([Z], Y, X)``.
     images
         Summary images of each session; those that it shares with the first help to align.
     max_distance_px
         Centres farther apart are different cells; by default twice the typical radius.
-    min_score
-        Pairs below it are different cells.
+    min_probability
+        Pairs that are the same cell with a lower probability are different cells.
+    on_progress
+        ``on_progress(done, total)`` over the sessions.
 
     Notes
     -----
     A session is aligned by correlation of its footprints (and images) with the first session's,
-    then twice refined by the cells that match. It is matched with the mean footprint of every cell
-    known so far, so that a cell that is missing on one day is found again on the next.
+    refined by the cells that match, first by a linear map, then by a smooth displacement. It is
+    matched with the mean footprint of every cell known so far, so that a cell that is missing on
+    one day is found again on the next. The scores of all pairs of neighbours, over all sessions,
+    say how probable it is that a score means the same cell; with these probabilities the sessions
+    are matched once more.
     """
     first = Field.of(footprints[0], dims)
     reach = 2 * first.radius_px if max_distance_px is None else float(max_distance_px)
-    known_sum, counts = first.A.copy(), np.ones(first.A.shape[1])
-    known = first
-    table = np.arange(first.A.shape[1])[:, np.newaxis].astype(np.intp)
-    scores = np.full(table.shape, np.nan)
-    alignments = [Alignment.none(dims)]
     kinds = list(images) or [{} for _ in footprints]
+    known = _Known(first, dims)
+    alignments, sessions = [Alignment.none(dims)], [first]
+    scores: list[NDArray[np.float64]] = []
     for day in range(1, len(footprints)):
         if on_progress is not None:
             on_progress(day, len(footprints))
         alignment = _aligned(
-            (first, kinds[0]),
-            (footprints[day], kinds[day]),
-            known,
-            dims,
-            reach=reach,
-            min_score=min_score,
+            (first, kinds[0]), (footprints[day], kinds[day]), known.field, dims, reach=reach
         )
         session = Field.of(alignment.footprints(footprints[day]), dims)
-        pairs, found = pair_cells(known, session, max_distance_px=reach, min_score=min_score)
-        n_known, n = len(table), session.A.shape[1]
-        column, score = np.full(n_known, -1, np.intp), np.full(n_known, np.nan)
-        column[pairs[:, 0]], score[pairs[:, 0]] = pairs[:, 1], found
-        fresh = np.setdiff1d(np.arange(n), pairs[:, 1])
-        table = _grown(table, column, fresh, -1)
-        scores = _grown(scores, score, np.full(fresh.size, np.nan), np.nan)
-        gain = sp.csc_matrix(
-            (np.ones(len(pairs)), (pairs[:, 1], pairs[:, 0])), shape=(n, n_known)
-        )  # fmt: skip
-        known_sum = sp.hstack([known_sum + session.A @ gain, session.A[:, fresh]]).tocsc()
-        counts[pairs[:, 0]] += 1
-        counts = np.concatenate([counts, np.ones(fresh.size)])
-        known = Field.of(known_sum, dims)
         alignments.append(alignment)
-    return FoundMatches(table, scores, tuple(alignments), reach, min_score)
+        sessions.append(session)
+        scores.append(pair_scores(known.field, session, reach)[2])
+        pairs, found = pair_cells(known.field, session, max_distance_px=reach, min_score=_SURE)
+        known.add(session, pairs, found)
+    calibration = fit_calibration(
+        np.concatenate([np.zeros(0), *scores]),
+        np.concatenate([_scores_within(session, reach) for session in sessions]),
+    )
+    known = _Known(first, dims)
+    for session in sessions[1:]:
+        known.add(
+            session, *_probable_pairs(known.field, session, reach, calibration, min_probability)
+        )
+    return FoundMatches(
+        known.table, known.probabilities, tuple(alignments), calibration, reach, min_probability
+    )
+
+
+def _scores_within(session: Field, reach: float) -> NDArray[np.float64]:
+    """Scores of pairs of neighbours in one session: two components of one are two cells."""
+    rows, columns, scores = pair_scores(session, session, reach)
+    return scores[rows < columns]
+
+
+def _probable_pairs(
+    known: Field, session: Field, reach: float, calibration: Calibration, least: float
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Pairs ``(n, 2)`` that are the same cell with at least this probability, and it."""
+    rows, columns, scores = pair_scores(known, session, reach)
+    odds = calibration.odds(scores)
+    near = odds >= _LEAST_ODDS
+    rows, columns, odds = rows[near], columns[near], odds[near]
+    probabilities = competing_probabilities(rows, columns, odds)
+    chosen = assign_pairs(rows, columns, np.log1p(odds))
+    chosen = chosen[probabilities[chosen] >= least]
+    return np.column_stack([rows, columns])[chosen].reshape(-1, 2), probabilities[chosen]
 
 
 def _aligned(
@@ -115,7 +176,6 @@ def _aligned(
     dims: tuple[int, ...],
     *,
     reach: float,
-    min_score: float,
 ) -> Alignment:
     """By images, then by the cells that match."""
     own = Field.of(session[0], dims)
@@ -123,12 +183,22 @@ def _aligned(
     reference = [_picture(first[0], dims), *(first[1][name] for name in shared)]
     moving = [_picture(own, dims), *(session[1][name] for name in shared)]
     alignment = align_fields(reference, moving)
-    for _ in range(_REFINEMENTS):
+
+    def matching() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         moved = Field.of(alignment.footprints(session[0]), dims)
-        pairs, _scores = pair_cells(
-            known, moved, max_distance_px=_WIDER * reach, min_score=min_score
-        )
-        alignment = refined(alignment, known.places[pairs[:, 0]], own.places[pairs[:, 1]])
+        pairs, _ = pair_cells(known, moved, max_distance_px=_WIDER * reach, min_score=_SURE)
+        return known.places[pairs[:, 0]], own.places[pairs[:, 1]]
+
+    for _ in range(_REFINEMENTS):
+        alignment = refined(alignment, *matching())
+    n_before = 0
+    for _ in range(_WARPS):
+        # each round reaches cells a little farther from those that were sure before
+        places, seen = matching()
+        warped = with_warp(alignment, places, seen)
+        if warped.warp is None or len(places) < n_before:
+            break
+        alignment, n_before = warped, len(places)
     return alignment
 
 

@@ -10,6 +10,8 @@ from napari_cnmf.io.exports.registry import EXPORTERS, Exporter, export
 
 if TYPE_CHECKING:
     from napari_cnmf.io.exports.archive import write_npz
+    from napari_cnmf.io.exports.caiman import write_caiman
+    from napari_cnmf.io.exports.dandi import write_dandi
     from napari_cnmf.io.exports.imagej import write_imagej
     from napari_cnmf.io.exports.labels import write_labels
     from napari_cnmf.io.exports.matlab import write_mat
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
     from napari_cnmf.io.exports.parameters import write_params
     from napari_cnmf.io.exports.plots import write_correlation, write_raster
     from napari_cnmf.io.exports.suite2p import write_suite2p
-    from napari_cnmf.io.exports.tables import write_csv
+    from napari_cnmf.io.exports.tables import write_csv, write_parquet
     from napari_cnmf.io.exports.video import write_mp4
 
 _WHERE = {
     "methods_text": "methods",
+    "write_caiman": "caiman",
     "write_correlation": "plots",
     "write_csv": "tables",
+    "write_dandi": "dandi",
     "write_imagej": "imagej",
     "write_labels": "labels",
     "write_mat": "matlab",
@@ -33,6 +37,7 @@ _WHERE = {
     "write_npz": "archive",
     "write_nwb": "nwb",
     "write_params": "parameters",
+    "write_parquet": "tables",
     "write_raster": "plots",
     "write_suite2p": "suite2p",
 }
@@ -45,8 +50,10 @@ __all__ = [
     "Session",
     "export",
     "methods_text",
+    "write_caiman",
     "write_correlation",
     "write_csv",
+    "write_dandi",
     "write_imagej",
     "write_labels",
     "write_mat",
@@ -55,6 +62,7 @@ __all__ = [
     "write_npz",
     "write_nwb",
     "write_params",
+    "write_parquet",
     "write_raster",
     "write_suite2p",
 ]

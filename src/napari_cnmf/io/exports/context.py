@@ -74,6 +74,9 @@ class Context:
     ----------
     movie
         What the components were found in: for MP4, for pixel sizes, and to go into NWB.
+    recorded
+        The movie as it was recorded, before motion correction; it knows the files of the session
+        and the times of the frames. By default ``movie``.
     motion
         Shifts of its motion correction.
     uncorrected_paths
@@ -89,12 +92,18 @@ class Context:
     """
 
     movie: Movie | None = None
+    recorded: Movie | None = None
     motion: MotionRecord | None = None
     uncorrected_paths: tuple[Path, ...] = ()
     history: Sequence[Mapping[str, Any]] = ()
     session: Session = field(default_factory=Session)
     movie_in_nwb: MovieIn = MovieIn.NOT
     stimuli: pd.DataFrame | None = None
+
+    @property
+    def recording(self) -> Movie | None:
+        """The movie that knows the files of the session and the times of its frames."""
+        return self.recorded if self.recorded is not None else self.movie
 
     def pixel_size_um(self, components: Components) -> tuple[float, ...] | None:
         """``([dz], dy, dx)``: the movie's, else the parameters' where they say other than 1."""

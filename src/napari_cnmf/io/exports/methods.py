@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf._overwriting import mark_of
 from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.parameters import params_of
-from napari_cnmf.io.exports.selection import as_curation
-from napari_cnmf.io.exports.writing import PathLike, new_file
+from napari_cnmf.io.exports.selection import as_curation, sources_of
+from napari_cnmf.io.exports.timeline import Timeline
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.dff import is_detrended_only
@@ -35,6 +37,7 @@ _CITATIONS = {
     "doi:10.5281/zenodo.3555620",
 }
 
+_KIND = "methods"
 _SAID_ELSEWHERE = ("quality", "motion", "online", "ring_CNN")
 """Groups that decide nothing about the extraction, or have a sentence of their own."""
 
@@ -68,19 +71,40 @@ def write_methods(
     source: Curation | Components,
     out: PathLike,
     *,
-    include_rejected: bool = True,
+    include_rejected: bool = False,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
-    """Write :func:`methods_text` to a text file; ``include_rejected`` changes nothing.
+    """Write :func:`methods_text` to a text file, with a last line that says what wrote it.
+
+    Parameters
+    ----------
+    source
+        A result with its decisions, or bare components.
+    out
+        File that ends in ``.txt``.
+    include_rejected
+        Changes nothing: the text counts accepted and rejected components.
+    overwrite
+        Replace an earlier export of this kind; anything else at ``out`` is never replaced.
+    context
+        The movie and what else is known.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Raises
     ------
     ExportError
         As there, or the file cannot be written.
     """
-    text = methods_text(source, context)
-    with new_file(out, (".txt", ".md")) as beside:
+    text = f"{methods_text(source, context)}\n({mark_of(_KIND)})\n"
+    with new_export(
+        out, (".txt", ".md"), _KIND, overwrite=overwrite,
+        sources=sources_of(as_curation(source), context),
+    ) as beside:  # fmt: skip
         beside.write_text(text, encoding="utf-8", newline="\n")
+    on_progress(1, 1)
     return Path(out)
 
 
@@ -115,6 +139,10 @@ def _extraction(cur: Curation, context: Context, params: CNMFParams) -> str:
     field = " x ".join(map(str, components.dims))
     rate = components.frame_rate_hz
     length = f"{components.n_frames} frames" + (f" at {rate:g} Hz" if rate is not None else "")
+    timeline = Timeline.of(components.n_frames, rate, context.recording)
+    counts = [str(count) for count in timeline.frames_per_file]
+    if counts:
+        length += f" ({len(counts)} files of {', '.join(counts[:-1])} and {counts[-1]} frames)"
     return (
         f"Cells were found by constrained non-negative matrix factorisation ({method}) with "
         f"{engine}, in a movie of {length} and {field} pixels."

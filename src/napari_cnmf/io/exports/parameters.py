@@ -7,12 +7,13 @@ from pathlib import Path
 
 from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
-from napari_cnmf.io.exports.selection import as_curation
-from napari_cnmf.io.exports.writing import PathLike, new_file
+from napari_cnmf.io.exports.selection import as_curation, sources_of
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.params import CNMFParams, read_foreign, to_json, to_toml
 from napari_cnmf.params._plain import to_plain
+from napari_cnmf.params.files import PARAMETER_FILE
 
 
 def params_of(cur: Curation) -> CNMFParams:
@@ -47,13 +48,29 @@ def write_params(
     source: Curation | Components,
     out: PathLike,
     *,
-    include_rejected: bool = True,
+    include_rejected: bool = False,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write the parameters as TOML, or as JSON where ``out`` ends so.
 
     They hold the frame rate, so that the same movie gives the same result wherever it lies.
-    ``include_rejected`` and ``context`` change nothing.
+
+    Parameters
+    ----------
+    source
+        A result with its decisions, or bare components.
+    out
+        File that ends in ``.toml`` or ``.json``.
+    include_rejected
+        Changes nothing.
+    overwrite
+        Replace an earlier export of this kind; anything else at ``out`` is never replaced.
+    context
+        The movie and what else is known.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Raises
     ------
@@ -64,8 +81,13 @@ def write_params(
     --------
     napari_cnmf.params.read_params : the inverse.
     """
-    params = params_of(as_curation(source))
+    cur = as_curation(source)
+    params = params_of(cur)
     text = to_json(params) if Path(out).suffix.lower() == ".json" else to_toml(params)
-    with new_file(out, (".toml", ".json")) as beside:
+    with new_export(
+        out, (".toml", ".json"), PARAMETER_FILE, overwrite=overwrite,
+        sources=sources_of(cur, context),
+    ) as beside:  # fmt: skip
         beside.write_text(text, encoding="utf-8", newline="\n")
+    on_progress(1, 1)
     return Path(out)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
-from napari_cnmf.io.exports.writing import PathLike
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
 Write = Callable[..., Path]
-"""``write(source, out, *, include_rejected, context) -> out``."""
+"""``write(source, out, *, include_rejected, overwrite, context, on_progress) -> out``."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Exporter:
     suffix
         Of the file; empty for a folder.
     include_rejected
-        Whether rejected components are written unasked: where the format can tell them apart.
+        Whether rejected components are written unasked: where a file is to be curated further.
     about
         One sentence on what is written, for the one who chooses.
     where
@@ -38,7 +38,7 @@ class Exporter:
     title: str
     suffix: str
     where: str
-    include_rejected: bool = True
+    include_rejected: bool = False
     about: str = ""
 
     @property
@@ -55,7 +55,7 @@ class Exporter:
 
 EXPORTERS: dict[str, Exporter] = {
     "caiman": Exporter(
-        "CaImAn HDF5", ".hdf5", "caiman:export_caiman",
+        "CaImAn HDF5", ".hdf5", "caiman:write_caiman", include_rejected=True,
         about="CaImAn's own file, with decisions and journal: the one that can be curated further.",
     ),
     "nwb": Exporter(
@@ -66,6 +66,14 @@ EXPORTERS: dict[str, Exporter] = {
         "CSV tables", "", "tables:write_csv",
         about="A folder: one row a component, and one column a trace with time in seconds.",
     ),
+    "parquet": Exporter(
+        "Parquet tables", "", "tables:write_parquet",
+        about="The same tables as Parquet: smaller, and much faster to read. Needs pyarrow.",
+    ),
+    "dandi": Exporter(
+        "NWB for DANDI", "", "dandi:write_dandi",
+        about="A folder with the NWB file, named and checked as the DANDI archive asks for.",
+    ),
     "npz": Exporter(
         "NumPy archive", ".npz", "archive:write_npz", about="Every array in one file."
     ),
@@ -75,11 +83,11 @@ EXPORTERS: dict[str, Exporter] = {
         about="plane0 with stat, F, Fneu, spks, iscell and ops: open its stat.npy in suite2p.",
     ),
     "imagej": Exporter(
-        "ImageJ ROIs", ".zip", "imagej:write_imagej", include_rejected=False,
+        "ImageJ ROIs", ".zip", "imagej:write_imagej",
         about="Outlines for the ROI manager of ImageJ and Fiji.",
     ),
     "labels": Exporter(
-        "Labels image", ".tif", "labels:write_labels", include_rejected=False,
+        "Labels image", ".tif", "labels:write_labels",
         about="An image in which each cell has a number: its id + 1.",
     ),
     "params": Exporter(
@@ -90,15 +98,15 @@ EXPORTERS: dict[str, Exporter] = {
         about="What was done, with versions, parameters and whom to cite.",
     ),
     "mp4": Exporter(
-        "Movie", ".mp4", "video:write_mp4", include_rejected=False,
+        "Movie", ".mp4", "video:write_mp4",
         about="The recording beside the denoised movie, with outlines.",
     ),
     "raster": Exporter(
-        "Raster plot", ".png", "plots:write_raster", include_rejected=False,
+        "Raster plot", ".png", "plots:write_raster",
         about="Every trace over time, a row a component. PNG, PDF or SVG.",
     ),
     "correlation": Exporter(
-        "Correlation matrix", ".png", "plots:write_correlation", include_rejected=False,
+        "Correlation matrix", ".png", "plots:write_correlation",
         about="Correlation of each pair of traces, similar cells together. PNG, PDF or SVG.",
     ),
 }  # fmt: skip
@@ -111,7 +119,9 @@ def export(
     out: PathLike,
     *,
     include_rejected: bool | None = None,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write a result for another program.
 
@@ -122,11 +132,15 @@ def export(
     to
         A name in :data:`EXPORTERS`.
     out
-        The file, or the folder for ``csv`` and ``suite2p``.
+        The file, or the folder for ``csv``, ``parquet``, ``suite2p`` and ``dandi``.
     include_rejected
-        By default the format's own habit: those that can mark a component as rejected have all.
+        Write rejected components too; by default they are left out of all formats but ``caiman``.
+    overwrite
+        Replace an earlier export of the same format; anything else at ``out`` is never replaced.
     context
         The movie and what else is known; see :class:`Context`.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Returns
     -------
@@ -135,6 +149,8 @@ def export(
 
     Raises
     ------
+    EarlierExportError
+        There is an earlier export, and ``overwrite`` is not set.
     ExportError
         Unknown format, a package that is missing, or a place that cannot be written.
     """
@@ -142,4 +158,11 @@ def export(
         raise ExportError(f"The format must be one of {', '.join(EXPORTERS)}, got {to!r}.")
     exporter = EXPORTERS[to]
     rejected = exporter.include_rejected if include_rejected is None else include_rejected
-    return exporter.write(source, out, include_rejected=rejected, context=context)
+    return exporter.write(
+        source,
+        out,
+        include_rejected=rejected,
+        overwrite=overwrite,
+        context=context,
+        on_progress=on_progress,
+    )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._overwriting import new_folder
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import PathLike, new_folder
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -22,8 +24,10 @@ def write_suite2p(
     source: Curation | Components,
     out: PathLike,
     *,
-    include_rejected: bool = True,
+    include_rejected: bool = False,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write ``plane0/{stat,F,Fneu,spks,iscell,ops}.npy`` below ``out``; open ``stat.npy`` there.
 
@@ -34,31 +38,43 @@ def write_suite2p(
     and, as its probability, the classifier's score (the decision where there was none).
 
     suite2p knows planes and no volumes: those are laid out as tiles side by side, as its combined
-    view does, and a cell's pixels lie in the tiles of all its planes.
+    view does, and a cell's pixels lie in the tiles of all its planes. ``ops`` holds the files of a
+    session (``filelist, frames_per_file``).
+
+    Parameters
+    ----------
+    source
+        A result with its decisions, or bare components.
+    out
+        A folder that is new, empty, or an earlier export.
+    include_rejected
+        Write rejected components too, with ``iscell`` 0.
+    overwrite
+        Replace an earlier export of this kind; anything else at ``out`` is never replaced.
+    context
+        The movie and what else is known.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Raises
     ------
     ExportError
         The frame rate is unknown, the folder holds other files, or cannot be written.
     """
-    chosen = select(source, include_rejected=include_rejected)
-    tiles = _Tiles(chosen.components.dims)
-    F, Fneu = _traces(chosen)
-    spikes = chosen.components.S
-    arrays: dict[str, Any] = {
-        "F": F,
-        "Fneu": Fneu,
-        "spks": np.zeros_like(F) if spikes is None else np.asarray(spikes, np.float32),
-        "iscell": _iscell(chosen),
-        "ops": np.array(_ops(chosen, tiles), dtype=object),
-        "stat": _stat(chosen, tiles, F - Fneu),
-    }
-    with new_folder(out, ("plane0",)) as folder:
-        (folder / "plane0").mkdir()
-        for name, array in arrays.items():
-            # stat and ops are dicts: suite2p itself keeps them pickled and opens nothing else.
-            # Plain built-in types and arrays alone are in them; we never read such files back.
-            np.save(folder / "plane0" / f"{name}.npy", array, allow_pickle=name in ("ops", "stat"))
+    chosen = select(source, include_rejected=include_rejected, context=context)
+    tiles = _Tiles(chosen.dims)
+    ops = _ops(chosen, tiles)
+    with new_folder(
+        out, "suite2p", overwrite=overwrite, sources=chosen.sources, said=chosen.about()
+    ) as folder:
+        plane = folder / "plane0"
+        plane.mkdir()
+        moments = _write_traces(chosen, plane, on_progress)
+        # stat and ops are dicts: suite2p itself keeps them pickled and opens nothing else.
+        # Plain built-in types and arrays alone are in them; we never read such files back.
+        np.save(plane / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
+        np.save(plane / "stat.npy", _stat(chosen, tiles, moments), allow_pickle=True)
+        np.save(plane / "iscell.npy", _iscell(chosen), allow_pickle=False)
     return Path(out)
 
 
@@ -91,36 +107,67 @@ class _Tiles:
         return laid
 
 
-def _traces(chosen: Selected) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    components = chosen.components
-    A = components.A
+def _write_traces(chosen: Selected, folder: Path, on_progress: OnProgress) -> NDArray[np.float64]:
+    """Write ``F, Fneu, spks`` in blocks; returns sd and skewness of each signal, ``(n, 2)``."""
+    whole, A = chosen.whole, chosen.A
+    shape = (chosen.n_components, chosen.n_frames)
     mass = np.maximum(np.asarray(A.sum(axis=0), np.float64).ravel(), 1e-12)
     energy = np.asarray(A.multiply(A).sum(axis=0), np.float64).ravel()
-    signal = chosen.traces.get("raw", chosen.traces["denoised"]) * (energy / mass)[:, np.newaxis]
-    behind = np.zeros_like(signal)
-    if components.b is not None and components.f is not None:
-        behind = (np.asarray(A.T @ components.b) / mass[:, np.newaxis]) @ components.f
-    return (signal + behind).astype(np.float32), behind.astype(np.float32)
+    kind = "raw" if "raw" in chosen.trace_kinds else "denoised"
+    moments = np.zeros((shape[0], 2))
+    with ExitStack() as opened:
+        F, Fneu, spks = (
+            opened.enter_context((folder / f"{name}.npy").open("wb"))
+            for name in ("F", "Fneu", "spks")
+        )
+        for stream in (F, Fneu, spks):
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+        for start, stop in chosen.blocks():
+            part = slice(start, stop)
+            signal = chosen.trace_block(kind, start, stop) * (energy / mass)[part, np.newaxis]
+            behind = np.zeros_like(signal)
+            if whole.b is not None and whole.f is not None:
+                behind = (np.asarray(A[:, part].T @ whole.b) / mass[part, np.newaxis]) @ whole.f
+            spikes = np.zeros(signal.shape, np.float32)
+            if whole.S is not None:
+                spikes = chosen.trace_block("spikes", start, stop)
+            for stream, array in ((F, signal + behind), (Fneu, behind), (spks, spikes)):
+                stream.write(np.ascontiguousarray(array, "<f4").tobytes())
+            moments[part] = _moments(signal)
+            on_progress(stop, shape[0])
+    return moments
+
+
+def _moments(signal: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Standard deviation and skewness of each row, 0 where a row is constant."""
+    if not signal.shape[1]:
+        return np.zeros((len(signal), 2))
+    spread = signal.std(axis=1)
+    centred = signal - signal.mean(axis=1, keepdims=True)
+    scale = np.where(spread > 0, spread, 1)[:, np.newaxis]
+    return np.column_stack([spread, np.mean((centred / scale) ** 3, axis=1)])
 
 
 def _iscell(chosen: Selected) -> NDArray[np.float32]:
     """``(n_components, 2)``: decision, probability."""
     probability = chosen.accepted.astype(np.float32)
-    cnn = chosen.components.cnn_preds
-    if cnn is not None and cnn.size == chosen.n_components:
+    cnn = chosen.values("cnn_preds")
+    if cnn is not None:
         probability = np.where(np.isfinite(cnn), cnn, probability)
     return np.column_stack([chosen.accepted, probability]).astype(np.float32)
 
 
-def _stat(chosen: Selected, tiles: _Tiles, signal: NDArray[np.float32]) -> NDArray[np.object_]:
-    A = chosen.components.A
+def _stat(chosen: Selected, tiles: _Tiles, moments: NDArray[np.float64]) -> NDArray[np.object_]:
+    A = chosen.A
     n_owners = np.asarray((A > 0).sum(axis=1)).ravel()
     stat = np.empty(chosen.n_components, dtype=object)
     for row in range(chosen.n_components):
         part = slice(A.indptr[row], A.indptr[row + 1])
         kept = A.data[part] > 0
         pixels, weights = A.indices[part][kept], A.data[part][kept]
-        stat[row] = _one_stat(pixels, weights, tiles, n_owners[pixels] > 1, signal[row])
+        stat[row] = _one_stat(pixels, weights, tiles, n_owners[pixels] > 1)
+        stat[row]["std"], stat[row]["skew"] = moments[row].tolist()
         stat[row]["id"] = int(chosen.ids[row])
     sizes = np.array([entry["npix"] for entry in stat], dtype=float)
     typical = float(np.mean(sizes[:100])) if sizes.size and sizes.any() else 1.0
@@ -134,7 +181,6 @@ def _one_stat(
     weights: NDArray[Any],
     tiles: _Tiles,
     overlap: NDArray[np.bool_],
-    signal: NDArray[np.float32],
 ) -> dict[str, Any]:
     """What suite2p says of one cell, with its own definitions of shape."""
     y, x = tiles.place(pixels)
@@ -146,8 +192,6 @@ def _one_stat(
     disc = 2 / 3 * np.sqrt(n / np.pi)
     compact = max(1.0, float(distance.mean() / disc)) if n else 1.0
     axes = np.sqrt(np.linalg.eigvalsh(np.cov(np.stack([y, x])))) if n > 2 else np.ones(2)
-    spread = float(signal.std()) if signal.size else 0.0
-    centred = signal - signal.mean() if signal.size else signal
     return {
         "ypix": y,
         "xpix": x,
@@ -164,8 +208,6 @@ def _one_stat(
         "mrs": compact * float(disc),
         "mrs0": float(disc),
         "footprint": 0.0,
-        "skew": float(np.mean((centred / spread) ** 3)) if spread > 0 else 0.0,
-        "std": spread,
         "neuropil_mask": np.zeros(0, np.intp),
         "iplane": plane if len(tiles.dims) == 3 else 0,
         "chan2_prob": -1.0,
@@ -174,7 +216,7 @@ def _one_stat(
 
 
 def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
-    components = chosen.components
+    components = chosen.whole
     rate = components.frame_rate_hz
     if rate is None:
         raise ExportError(
@@ -185,7 +227,7 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
     blank = np.zeros(tiles.shape, np.float32)
     mean = images.get("mean")
     if mean is None:
-        mean = _model_mean(components, tiles)
+        mean = _model_mean(chosen, tiles)
     correlation = next((image for name, image in images.items() if "corr" in name), blank)
     height, width = tiles.shape
     gSig = components.params.get("init", {}).get("gSig") or (4, 4)
@@ -215,7 +257,9 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
         "badframes": np.zeros(components.n_frames, bool),
         "data_path": [],
         "save_path": "",
-        "filelist": [],
+        "filelist": list(chosen.timeline.files),
+        "frames_per_file": np.asarray(chosen.timeline.frames_per_file or [components.n_frames]),
+        "frames_per_folder": np.asarray([components.n_frames]),
         "baseline": "maximin",
         "win_baseline": 60.0,
         "sig_baseline": 10.0,
@@ -227,9 +271,13 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
     }
 
 
-def _model_mean(components: Components, tiles: _Tiles) -> NDArray[np.float32]:
+def _model_mean(chosen: Selected, tiles: _Tiles) -> NDArray[np.float32]:
     """Mean over time of what the model says, where the result brings no mean image."""
-    mean: NDArray[Any] = np.asarray(components.A @ components.C.mean(axis=1))
+    components = chosen.whole
+    means = np.concatenate(
+        [np.zeros(0), *(chosen.trace_block("denoised", *b).mean(axis=1) for b in chosen.blocks())]
+    )
+    mean: NDArray[Any] = np.asarray(chosen.A @ means)
     if components.b is not None and components.f is not None and components.b.shape[1]:
         mean = mean + components.b @ components.f.mean(axis=1)
     elif components.b0 is not None:

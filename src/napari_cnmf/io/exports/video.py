@@ -13,15 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._overwriting import mark_of
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import PathLike, new_file, require
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    ignore_progress,
+    new_export,
+    require,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import contours
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.reconstruction import denoised
 
+_KIND = "movie"
 _SMALLEST_HEIGHT = 320
 _LARGEST_SIDE = 4096
 _GAP = 4
@@ -37,7 +45,9 @@ def write_mp4(
     out: PathLike,
     *,
     include_rejected: bool = False,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write an H.264 movie: recording on the left, ``A C`` on the right, outlines over both.
 
@@ -46,8 +56,18 @@ def write_mp4(
 
     Parameters
     ----------
+    source
+        A result with its decisions, or bare components.
+    out
+        File that ends in ``.mp4``.
+    include_rejected
+        Outline rejected components too, in red.
+    overwrite
+        Replace an earlier export of this kind; anything else at ``out`` is never replaced.
     context
         Its ``movie`` is needed.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
 
     Raises
     ------
@@ -56,17 +76,19 @@ def write_mp4(
         missing, or the file cannot be written.
     """
     av = require("av", "video", "MP4")
-    chosen = select(source, include_rejected=include_rejected)
+    chosen = select(source, include_rejected=include_rejected, context=context)
     scene = _scene(chosen, context)
     rate = chosen.components.frame_rate_hz or scene.movie_rate_hz or 30.0
     fps = Fraction(min(rate, _FASTEST_FPS)).limit_denominator(1000)
-    with new_file(out, (".mp4",)) as beside:
+    with new_export(out, (".mp4",), _KIND, overwrite=overwrite, sources=chosen.sources) as beside:
         try:
             with av.open(str(beside), "w", options={"movflags": "+faststart"}) as container:
+                container.metadata["comment"] = mark_of(_KIND)
                 stream = container.add_stream("libx264", rate=fps, options=_ENCODING)
                 stream.height, stream.width = scene.size
                 stream.pix_fmt = "yuv420p"
-                for picture in scene.pictures():
+                for number, picture in enumerate(scene.pictures()):
+                    on_progress(number, chosen.n_frames)
                     frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
                     container.mux(stream.encode(frame))
                 container.mux(stream.encode(None))

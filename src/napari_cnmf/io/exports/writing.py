@@ -1,55 +1,88 @@
-"""Files and folders that are there whole or not at all, and errors in the user's words."""
+"""What all writers of exports share: guarded files, marks in HDF5, progress, optional packages."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf._atomic import replace_file, replacing
+from napari_cnmf._overwriting import (
+    ExportKind,
+    filled_folder,
+    mark_of,
+    marked_kind,
+    new_file,
+)
 from napari_cnmf.errors import ExportError
 
 PathLike = str | os.PathLike[str]
+OnProgress = Callable[[int, int], None]
+"""``on_progress(done, total)``; may raise ``CancelledByUser``, which leaves nothing behind."""
+
+_HDF5_MARK = "napari_cnmf_written_as"
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """Stand in where nobody wants to know how far an export is."""
 
 
 @contextmanager
-def new_file(out: PathLike, suffixes: Sequence[str]) -> Iterator[Path]:
-    """A name beside ``out`` to write to, moved to it when the block ends well.
+def new_export(
+    out: PathLike,
+    suffixes: Sequence[str],
+    kind: ExportKind | str,
+    *,
+    overwrite: bool = False,
+    sources: Sequence[Path] = (),
+) -> Iterator[Path]:
+    """Yield a name beside ``out`` to write to, and move it to ``out`` when the block ends well.
 
     Parameters
     ----------
+    out
+        File to write.
     suffixes
-        What ``out`` may end in, the usual one first.
+        Endings that ``out`` may have, the usual one first.
+    kind
+        Kind of the export; a name stands for files that carry the mark of that name.
+    overwrite
+        Whether an earlier export of the same kind may be replaced.
+    sources
+        Files that the export is made of; they are never replaced.
 
     Raises
     ------
     ExportError
-        Another ending, or the file cannot be written.
+        The name has another ending, something else is there, or the file cannot be written.
     """
+    check_suffix(out, suffixes)
+    kind = marked_kind(kind) if isinstance(kind, str) else kind
+    with new_file(out, kind, overwrite=overwrite, sources=sources) as beside:
+        yield beside
+
+
+def check_suffix(out: PathLike, suffixes: Sequence[str]) -> None:
+    """Refuse a name that does not end as its format asks for."""
     target = Path(out)
     if target.suffix.lower() not in suffixes:
         raise ExportError(
             f"The file must end in {' or '.join(suffixes)}, got {target.name!r}. "
             f"Call it {target.stem + suffixes[0]!r}."
         )
-    with _in_words(target), replacing(target, keep_suffix=True) as beside:
-        yield beside
 
 
 @contextmanager
 def new_folder(out: PathLike, contents: Sequence[str]) -> Iterator[Path]:
-    """A folder beside ``out`` to fill, moved to it when the block ends well.
-
-    An earlier export at ``out`` is replaced; a folder that holds anything else is not touched.
+    """Yield a folder beside ``out``, for a room of our own, and move it there at the end.
 
     Parameters
     ----------
+    out
+        Folder to write. One that is there is replaced if it holds nothing but ``contents``.
     contents
         Patterns of the names that such a folder may hold.
 
@@ -59,17 +92,16 @@ def new_folder(out: PathLike, contents: Sequence[str]) -> Iterator[Path]:
         ``out`` is a file, holds other files, or cannot be written.
     """
     target = Path(out).absolute()
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    beside = target.with_name(f".{target.name}.{token}.tmp")
-    with _in_words(target):
+    try:
         _refuse_foreign(target, contents)
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir()
-        try:
+        with filled_folder(target) as beside:
             yield beside
-            _move_folder(beside, target, aside=target.with_name(f".{target.name}.{token}.old"))
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise ExportError(
+            f"{target} cannot be written: {error.strerror or error}. "
+            "Choose a folder that is there, with room, where you may write."
+        ) from error
 
 
 def _refuse_foreign(target: Path, contents: Sequence[str]) -> None:
@@ -84,35 +116,32 @@ def _refuse_foreign(target: Path, contents: Sequence[str]) -> None:
     ]
     if others:
         raise ExportError(
-            f"The folder must be new, empty, or an earlier export, got {target}, which holds "
-            f"{others[0]!r}. Choose another folder."
+            f"{target} holds {others[0]!r}, which does not belong there. Move that file away."
         )
 
 
-def _move_folder(source: Path, target: Path, *, aside: Path) -> None:
-    """``os.replace`` for folders: what was at ``target`` goes once the new one is there."""
-    if not target.exists():
-        replace_file(source, target)
-        return
-    replace_file(target, aside)
-    try:
-        replace_file(source, target)
-    except OSError:
-        with suppress(OSError):
-            replace_file(aside, target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def hdf5_kind(name: str, said: str, *, group: str = "/") -> ExportKind:
+    """Kind of HDF5 files whose group `mark_hdf5` marked with the name."""
+
+    def is_earlier(path: Path) -> bool:
+        import h5py
+
+        try:
+            with h5py.File(path, "r") as file:
+                mark = file[group].attrs.get(_HDF5_MARK)
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+            return False
+        return isinstance(mark, str) and mark == mark_of(name)
+
+    return ExportKind(said, is_earlier)
 
 
-@contextmanager
-def _in_words(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ExportError(
-            f"{target} cannot be written: {error.strerror or error}. "
-            "Choose a folder that is there, with room, where you may write."
-        ) from error
+def mark_hdf5(path: Path, name: str, *, group: str = "/") -> None:
+    """Let an HDF5 file say of itself that it is an export, so that it can be replaced later."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        file[group].attrs[_HDF5_MARK] = mark_of(name)
 
 
 def require(package: str, extra: str, what: str) -> Any:

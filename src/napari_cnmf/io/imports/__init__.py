@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths, save_curated
+from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.continued import ContinuedJournal
 from napari_cnmf.io.curation.journal import FileJournal
@@ -94,15 +94,38 @@ def open_import(
     )
 
 
-def import_result(path: str | Path, out: str | Path, *, plane: int | str | None = None) -> Path:
+def import_result(
+    path: str | Path,
+    out: str | Path,
+    *,
+    plane: int | str | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Write what another program found as a CaImAn HDF5 result.
 
     Its ``history_trace`` begins with a step ``import`` that names program, version, file and
     settings.
 
+    Parameters
+    ----------
+    path
+        Folder of suite2p, or an NWB file.
+    out
+        File that ends in ``.hdf5`` or ``.h5``.
+    plane
+        Plane of a suite2p folder with several.
+    overwrite
+        Replace a file that was imported or exported earlier; anything else at ``out`` is never
+        replaced.
+
     Raises
     ------
     ResultError
-        As `read_import`, or the file cannot be written.
+        As `read_import`.
+    ExportError
+        The file cannot be written, or something else is there.
     """
-    return save_curated(read_import(path, plane=plane).curation(), out)
+    from napari_cnmf.io.exports import write_caiman
+
+    curation = read_import(path, plane=plane).curation()
+    return write_caiman(curation, out, overwrite=overwrite)

@@ -90,7 +90,10 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     A, dims = footprints_of(table, field_shape(nwbfile), images, objects, rows_first=by_suite2p)
     every = [one for several in series.values() for one in several]
     rate = next((_rate(one) for one in every if _rate(one) is not None), None)
+    behind = images.pop("background", None)
     b, f = _background(objects, dims, C.shape[1])
+    if b is None:
+        b, f = _single_background(objects, behind, dims, C.shape[1])
     columns = {name: table[name] for name in table.colnames}
     steps, params, program, version = steps_and_params(nwbfile, path)
     if rate is not None:
@@ -304,3 +307,15 @@ def _background(objects: Iterable[Any], dims: tuple[int, ...], n_frames: int) ->
     if masks.shape[1:] != dims or f.shape != (len(masks), n_frames):
         return None, None
     return np.ascontiguousarray(masks.reshape(len(masks), -1).T), f
+
+
+def _single_background(
+    objects: Iterable[Any], image: NDArray[np.float32] | None, dims: tuple[int, ...], n_frames: int
+) -> Any:
+    """A background of one component, which we write as an image and a time series."""
+    course = next(
+        (o for o in objects if type(o).__name__ == "TimeSeries" and o.name == "background"), None
+    )
+    if course is None or image is None or image.shape != dims or len(course.data) != n_frames:
+        return None, None
+    return image.reshape(-1, 1), np.asarray(course.data[:], np.float32).reshape(1, -1)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf._atomic import write_json
+from napari_cnmf._overwriting import ExportKind
 from napari_cnmf.core.matching import Alignment
 from napari_cnmf.errors import CurationError, ExportError, ResultError
-from napari_cnmf.io.exports.writing import new_file
+from napari_cnmf.io.exports.writing import new_export
 from napari_cnmf.io.matching.matched import (
     MatchedSessions,
     SessionSource,
@@ -21,24 +22,32 @@ from napari_cnmf.io.matching.matched import (
 )
 from napari_cnmf.model.matching import Match, SessionMatches
 
-_FORMAT, _VERSION = "napari-cnmf-matches", 1
+_FORMAT, _VERSION = "napari-cnmf-matches", 2
 
 
-def write_matches(matched: MatchedSessions, path: str | Path) -> Path:
+def write_matches(matched: MatchedSessions, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write everything but the results themselves, which are named relative to the file.
+
+    Parameters
+    ----------
+    matched
+        Sessions, their alignment, what was found and the edits.
+    path
+        File that ends in ``.json``.
+    overwrite
+        Replace a file of matches; anything else at ``path`` is never replaced.
 
     Raises
     ------
     ExportError
-        A result is not in a file, the name does not end in ``.json``, or it cannot be written.
+        A result is not in a file, the name does not end in ``.json``, something else is there, or
+        the file cannot be written.
 
     See Also
     --------
     read_matches
     """
     path = Path(path)
-    if path.suffix.lower() != ".json":
-        raise ExportError(f"Matches must be saved as .json, got {path.name}.")
     missing = [source.name for source in matched.sources if source.path is None]
     if missing:
         raise ExportError(f"Results must lie in files to be named, {missing[0]} does not. Save it.")
@@ -50,18 +59,14 @@ def write_matches(matched: MatchedSessions, path: str | Path) -> Path:
         "found": [
             {
                 "components": {str(s): i for s, i in cell.components.items()},
-                "scores": {str(s): value for s, value in cell.scores.items()},
+                "probabilities": {str(s): p for s, p in cell.probabilities.items()},
             }
             for cell in matched.matches.found
         ],
         "edits": [dict(edit) for edit in matched.matches.edits],
     }
-    try:
-        write_json(path, content)
-    except OSError as error:
-        raise ExportError(
-            f"{path} cannot be written: {error.strerror or error}. Choose another folder."
-        ) from error
+    with new_export(path, (".json",), MATCHES_FILE, overwrite=overwrite) as beside:
+        write_json(beside, content)
     return path
 
 
@@ -76,13 +81,14 @@ def read_matches(path: str | Path) -> MatchedSessions:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != _FORMAT or content["version"] != _VERSION:
+        if content["format"] != _FORMAT or content["version"] not in (1, _VERSION):
             raise ValueError(f"format {content['format']} {content['version']}")
         sessions = content["sessions"]
         found = [
             Match(
                 {int(s): int(i) for s, i in cell["components"].items()},
-                {int(s): float(value) for s, value in cell["scores"].items()},
+                # version 1 had scores, which are no probabilities
+                {int(s): float(p) for s, p in cell.get("probabilities", {}).items()},
             )
             for cell in content["found"]
         ]
@@ -95,17 +101,46 @@ def read_matches(path: str | Path) -> MatchedSessions:
     return MatchedSessions(sources, matches, content["settings"])
 
 
-def write_matches_csv(matches: SessionMatches, path: str | Path) -> Path:
+def write_matches_csv(
+    matches: SessionMatches, path: str | Path, *, overwrite: bool = False
+) -> Path:
     """Write the table of ids: one row a cell.
+
+    Parameters
+    ----------
+    matches
+        Cells over sessions.
+    path
+        File that ends in ``.csv``.
+    overwrite
+        Replace an earlier table of matches; anything else at ``path`` is never replaced.
 
     Raises
     ------
     ExportError
-        It cannot be written.
+        Something else is there, or the file cannot be written.
     """
-    with new_file(path, (".csv",)) as beside:
+    with new_export(path, (".csv",), _MATCHES_TABLE, overwrite=overwrite) as beside:
         matches_table(matches).to_csv(beside, float_format="%.4f", lineterminator="\n")
     return Path(path)
+
+
+def _is_matches(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == _FORMAT
+
+
+def _is_table(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.readline().startswith(b"cell,n_sessions,probability,state,")
+
+
+MATCHES_FILE = ExportKind("file of matches", _is_matches)
+"""Kind of file that `write_matches` makes."""
+_MATCHES_TABLE = ExportKind("table of matches", _is_table)
 
 
 def _session(source: SessionSource, path: Path) -> dict[str, Any]:
@@ -122,6 +157,7 @@ def _session(source: SessionSource, path: Path) -> dict[str, Any]:
         "matrix": alignment.matrix.tolist(),
         "shift": alignment.shift.tolist(),
         "correlation": float(alignment.correlation),
+        "warp": None if alignment.warp is None else np.round(alignment.warp, 3).tolist(),
     }
 
 
@@ -140,5 +176,6 @@ def _source(one: dict[str, Any], path: Path, settings: dict[str, Any]) -> Sessio
         np.asarray(one["shift"], float),
         components.dims,
         float(one["correlation"]),
+        None if one.get("warp") is None else np.asarray(one["warp"], float),
     )
     return SessionSource(one["name"], where, components.take(rows), ids[rows], alignment)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,7 +26,19 @@ from napari_cnmf.model.matching import Match, SessionMatches
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = str | Path | Curation | Components
+
+@runtime_checkable
+class HasResult(Protocol):
+    """An item of a batch, as far as matching needs to know it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def result_path(self) -> Path: ...
+
+
+Source = str | Path | Curation | Components | HasResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +94,20 @@ class MatchedSessions:
         """One row a cell; see `matches_table`."""
         return matches_table(self.matches)
 
+    def _repr_html_(self) -> str:
+        """Show how many cells are in how many sessions, the cells, and the first rows."""
+        counts = self.df["n_sessions"].value_counts().sort_index(ascending=False)
+        said = ", ".join(f"{count} in {n}" for n, count in counts.items())
+        names = ", ".join(html.escape(source.name) for source in self.sources)
+        picture = base64.b64encode(_picture_of(self)).decode()
+        table: str = self.df.head(10).round(2).to_html()
+        return (
+            f"<p>{len(self.df)} cells over {len(self.sources)} sessions ({names}): "
+            f"{said} session(s).</p>"
+            f'<img alt="cells by the number of their sessions" '
+            f'src="data:image/png;base64,{picture}"/>{table}'
+        )
+
     def labels(self, session: int) -> NDArray[np.int32]:
         """Cells of a session on the first one's field: number of the cell + 1, shape ``dims``.
 
@@ -118,7 +147,7 @@ def match_sessions(
     names: Sequence[str] | None = None,
     include_rejected: bool = False,
     max_distance_px: float | None = None,
-    min_score: float = 0.5,
+    min_probability: float = 0.5,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> MatchedSessions:
     """Find the same cells in several results of one field.
@@ -126,8 +155,8 @@ def match_sessions(
     Parameters
     ----------
     sources
-        Two or more results, the reference first: paths (of CaImAn HDF5, NWB, suite2p, or the folder
-        of an item), or opened.
+        Two or more results, the reference first: items, curations, components, or paths (of CaImAn
+        HDF5, NWB, suite2p, or the folder of an item).
     names
         Of the sessions; by default of the items of a batch, or of the files.
     include_rejected
@@ -135,8 +164,11 @@ def match_sessions(
     max_distance_px
         Cells whose centres lie farther apart after alignment are different ones; by default twice
         their typical radius.
-    min_score
-        Pairs below are different cells; see ``MatchedSessions.df`` for the scores.
+    min_probability
+        Pairs that are the same cell with a lower probability are different cells; see
+        ``MatchedSessions.df`` for the probabilities, which are learned from these sessions.
+    on_progress
+        ``on_progress(done, total)`` over the sessions.
 
     Raises
     ------
@@ -163,7 +195,7 @@ def match_sessions(
         dims,
         images=[components.images for components, _, _ in read],
         max_distance_px=max_distance_px,
-        min_score=min_score,
+        min_probability=min_probability,
         on_progress=on_progress,
     )
     chosen = _names([path for _, _, path in read]) if names is None else list(names)
@@ -174,12 +206,12 @@ def match_sessions(
         )
     )
     cells = [
-        _match(row, scores, [ids for _, ids, _ in read])
-        for row, scores in zip(found.table, found.scores, strict=True)
+        _match(row, values, [ids for _, ids, _ in read])
+        for row, values in zip(found.table, found.probabilities, strict=True)
     ]
     settings = {
         "max_distance_px": found.max_distance_px,
-        "min_score": min_score,
+        "min_probability": min_probability,
         "include_rejected": include_rejected,
     }
     return MatchedSessions(sessions, SessionMatches(chosen, cells), settings)
@@ -191,22 +223,24 @@ def matches_table(matches: SessionMatches) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index ``cell``; ``n_sessions``, ``score`` (the worst of its matches), ``state``; for each
-        session the id of its component (``<NA>`` where it has none), and ``score <session>``.
+        Index ``cell``; ``n_sessions``, ``probability`` (the lowest of its matches), ``state``; for
+        each session the id of its component (``<NA>`` where it has none), and
+        ``probability <session>``.
     """
     import pandas as pd
 
     cells = matches.cells
     columns: dict[str, Any] = {
         "n_sessions": [len(cell.components) for cell in cells.values()],
-        "score": [cell.score for cell in cells.values()],
+        "probability": [cell.probability for cell in cells.values()],
         "state": [cell.state for cell in cells.values()],
     }
     for number, name in enumerate(matches.sessions):
         ids = [cell.components.get(number) for cell in cells.values()]
         columns[name] = pd.array(ids, dtype="Int64")
     for number, name in enumerate(matches.sessions):
-        columns[f"score {name}"] = [cell.scores.get(number, np.nan) for cell in cells.values()]
+        values = [cell.probabilities.get(number, np.nan) for cell in cells.values()]
+        columns[f"probability {name}"] = values
     return pd.DataFrame(columns, index=pd.Index(list(cells), name="cell"))
 
 
@@ -214,6 +248,8 @@ def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
     """Components that take part, their ids, and where they come from."""
+    if isinstance(source, HasResult):
+        source = source.result_path
     path = _result_path(Path(source)) if isinstance(source, str | Path) else None
     cur = _opened(source if path is None else path)
     rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
@@ -231,6 +267,11 @@ def _opened(source: Source) -> Curation:
         return source
     if isinstance(source, Components):
         return Curation(source, who="")
+    if not isinstance(source, str | Path):
+        raise ResultError(
+            "Results to match must be items, curations, components or paths, got "
+            f"{type(source).__name__}."
+        )
     from napari_cnmf.io.curation import open_curation
     from napari_cnmf.io.imports import kind_of, open_import
 
@@ -241,11 +282,11 @@ def _opened(source: Source) -> Curation:
     return open_curation(path, in_batch=(path.absolute().parent / "item.json").is_file())
 
 
-def _match(row: Any, scores: Any, ids: Sequence[NDArray[np.intp]]) -> Match:
+def _match(row: Any, probabilities: Any, ids: Sequence[NDArray[np.intp]]) -> Match:
     there = [int(day) for day in np.flatnonzero(row >= 0)]
     return Match(
         {day: int(ids[day][row[day]]) for day in there},
-        {day: float(scores[day]) for day in there if np.isfinite(scores[day])},
+        {day: float(probabilities[day]) for day in there if np.isfinite(probabilities[day])},
     )
 
 
@@ -269,3 +310,26 @@ def _names(paths: Sequence[Path | None]) -> list[str]:
     if len(set(stems)) < len(stems):
         stems = [f"{i + 1} {stem}" for i, stem in enumerate(stems)]
     return stems
+
+
+def _picture_of(matched: MatchedSessions) -> bytes:
+    """PNG of all cells on the first field; the colour says in how many sessions a cell is."""
+    from matplotlib.figure import Figure
+
+    n_sessions = np.zeros(max(matched.matches.cells, default=0) + 2)
+    for number, cell in matched.matches.cells.items():
+        n_sessions[number + 1] = len(cell.components)
+    image = np.zeros(matched.dims)
+    for session in range(len(matched.sources)):
+        image = np.maximum(image, n_sessions[matched.labels(session)])
+    flat = image if image.ndim == 2 else image.max(axis=0)
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(
+        np.ma.masked_equal(flat, 0), cmap="viridis", vmin=1, vmax=max(len(matched.sources), 2)
+    )
+    figure.colorbar(shown, ax=axes, label="sessions")
+    axes.set_axis_off()
+    stream = BytesIO()
+    figure.savefig(stream, format="png", dpi=80)
+    return stream.getvalue()

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from napari_cnmf._atomic import write_json
 from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import new_folder
-from napari_cnmf.io.projects.config import ANIMAL, DATE, GENOTYPE, TRIAL, Column, ProjectConfig
+from napari_cnmf.io.projects.config import ANIMAL, TRIAL, Column, ProjectConfig
 from napari_cnmf.io.projects.sample import (
     JOURNALS,
     NWB_FILE,
@@ -32,6 +32,7 @@ from napari_cnmf.io.projects.sample import (
     join_id,
     read_sample,
     sample_id,
+    session_of_columns,
 )
 from napari_cnmf.io.projects.stimuli import check_stimuli
 from napari_cnmf.model.components import Components
@@ -345,11 +346,12 @@ def _write(
     context: Context,
 ) -> dict[str, Any]:
     """Files of a sample but its row, which is returned."""
-    from napari_cnmf.io.exports import write_nwb
+    from napari_cnmf.io.exports.nwb import write_nwb_file
     from napari_cnmf.io.exports.selection import select
 
-    write_nwb(source, folder / NWB_FILE, context=context)
-    curated, chosen = curated_of(source, context), select(source, include_rejected=True)
+    curated = curated_of(source, context)
+    chosen = select(source, include_rejected=True, context=context)
+    write_nwb_file(chosen, folder / NWB_FILE, context)
     curated.rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")
     components = chosen.components
     rate, path = components.frame_rate_hz, chosen.curation.path
@@ -368,15 +370,11 @@ def _write(
 
 
 def _session(context: Context, values: Mapping[str, Any]) -> Any:
-    """The session with what the project knows: animal, trial, date, genotype."""
-    session = context.session
-    known: dict[str, Any] = {"subject_id": str(values[ANIMAL]), "session_id": str(values[TRIAL])}
-    if values.get(GENOTYPE):
-        known["genotype"] = str(values[GENOTYPE])
-    if session.start is None and isinstance(values.get(DATE), str):
-        day = date.fromisoformat(str(values[DATE]))
-        known["start"] = datetime.combine(day, time()).astimezone()
-    return replace(session, **known)
+    """The session with what the project knows: animal, trial, date, and columns of its fields."""
+    known = session_of_columns(values)
+    if context.session.start is not None:
+        known.pop("start", None)
+    return replace(context.session, **known)
 
 
 def _key(name: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.errors import ProjectError
-from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
-from napari_cnmf.io.projects.config import ANIMAL, TRIAL
+from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, Session
+from napari_cnmf.io.projects.config import ANIMAL, DATE, TRIAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +172,11 @@ class Sample:
         own = own.drop(columns=[name for name in ("tags",) if name in own])
         return pd.concat([own, rois.reset_index(drop=True)], axis=1)
 
+    @property
+    def session(self) -> Session:
+        """Animal and session, as far as the project's columns say them."""
+        return Session(**session_of_columns(self.row))
+
     def curation(self) -> Curation:
         """The result inside, with its decisions; further ones lie beside it."""
         from napari_cnmf.io.imports import open_import
@@ -208,3 +215,33 @@ def read_sample(folder: Path) -> Sample | None:
     if not isinstance(row, Mapping) or "SampleID" not in row:
         raise ProjectError(f"{folder / SAMPLE_FILE} must be a sample of this plugin.")
     return Sample(folder, dict(row))
+
+
+def session_of_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a session that a row of a project's table says.
+
+    Parameters
+    ----------
+    values
+        A sample's row. ``AnimalID``, ``TrialID`` and ``date`` are the animal, the session and its
+        start; other columns count where they have the name of a field, such as ``species``,
+        ``sex``, ``age`` or ``Excitation nm``: case, blanks and underscores make no difference.
+    """
+    names = {field.name.replace("_", ""): field.name for field in fields(Session)}
+    found: dict[str, Any] = {}
+    for column, value in values.items():
+        name = names.get(str(column).casefold().replace("_", "").replace(" ", ""))
+        if name is None or name in ("start", "keywords") or value in (None, ""):
+            continue
+        if name in ("excitation_nm", "emission_nm"):
+            with suppress(ValueError):
+                found[name] = float(value)
+        elif name == "experimenter":
+            found[name] = tuple(part.strip() for part in str(value).split(";") if part.strip())
+        else:
+            found[name] = str(value)
+    if values.get(DATE):
+        with suppress(ValueError):  # a project may keep its dates as free text
+            day = date.fromisoformat(str(values[DATE])[:10])
+            found["start"] = datetime.combine(day, time()).astimezone()
+    return found | {"subject_id": str(values[ANIMAL]), "session_id": str(values[TRIAL])}

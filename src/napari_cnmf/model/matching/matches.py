@@ -26,21 +26,21 @@ class Match:
     ----------
     components
         Id of its component in each session where it was found, by the session's number.
-    scores
-        Of each of them with what was known of the cell before; none for the first, and for what
-        was linked by hand.
+    probabilities
+        Probability that each of them is the cell that was known before; none for the first, and
+        for what was linked by hand.
     state
         ``auto``; ``accepted`` by hand; ``by hand`` where a component was linked or unlinked.
     """
 
     components: dict[int, int]
-    scores: dict[int, float] = field(default_factory=dict)
+    probabilities: dict[int, float] = field(default_factory=dict)
     state: State = "auto"
 
     @property
-    def score(self) -> float:
-        """The worst of its matches; NaN without any."""
-        return min(self.scores.values(), default=math.nan)
+    def probability(self) -> float:
+        """The lowest of its matches' probabilities; NaN without any."""
+        return min(self.probabilities.values(), default=math.nan)
 
 
 class SessionMatches:
@@ -149,7 +149,7 @@ class SessionMatches:
 
     def _replay(self, edits: Sequence[MatchEdit]) -> None:
         self._cells = {
-            number: Match(dict(cell.components), dict(cell.scores), cell.state)
+            number: Match(dict(cell.components), dict(cell.probabilities), cell.state)
             for number, cell in enumerate(self._found)
         }
         self._edits = []
@@ -198,7 +198,7 @@ class SessionMatches:
 
     def _split_off(self, cell: Match, session: int) -> None:
         alone = Match({session: cell.components.pop(session)}, {}, "by hand")
-        cell.scores.pop(session, None)
+        cell.probabilities.pop(session, None)
         self._cells[len(self._cells)] = alone
 
     def _link(self, components: Mapping[int, int]) -> None:
@@ -214,7 +214,7 @@ class SessionMatches:
             if owner is target:
                 continue
             owner.components.pop(session)
-            owner.scores.pop(session, None)
+            owner.probabilities.pop(session, None)
             if session in target.components:
                 self._split_off(target, session)
             target.components[session] = id_

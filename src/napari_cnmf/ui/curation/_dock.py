@@ -216,12 +216,14 @@ class CurationWidget(Dock):
 
     def save(self, path: Path) -> None:
         """Write the curated result as CaImAn HDF5, in the background."""
-        from napari_cnmf.io.curation import save_curated
+        from napari_cnmf.io.exports import write_caiman
 
         cur = self.curation
         if cur is not None:
             call_in_background(
-                lambda: save_curated(cur, path), done=lambda done: show_info(f"Saved as {done}")
+                # the file dialog has asked whether a file may be replaced
+                lambda: write_caiman(cur, path, overwrite=True),
+                done=lambda done: show_info(f"Saved as {done}"),
             )
 
     # -- showing

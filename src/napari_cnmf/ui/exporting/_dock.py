@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -17,6 +19,8 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMessageBox,
+    QProgressBar,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -24,9 +28,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.batch.exporting import export
+from napari_cnmf.batch.spec import ITEM_FILE
+from napari_cnmf.errors import CancelledByUser, EarlierExportError
 from napari_cnmf.io.exports import EXPORTERS, Exporter
+from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import make_primary
 from napari_cnmf.ui.exporting._session_form import SessionForm
@@ -39,8 +47,16 @@ if TYPE_CHECKING:
 _NO_RESULT = "Open a result to export it: double-click a completed item of the batch."
 
 
+_SUFFIXES = {exporter.suffix for exporter in EXPORTERS.values() if exporter.suffix} | {
+    ".h5", ".tiff", ".pdf", ".svg", ".json", ".md",
+}  # fmt: skip
+_Outcome = tuple[Path, bytes | None] | CancelledByUser | EarlierExportError
+
+
 class ExportWidget(Dock):
     """Format, what to write, and where; the writing happens in the background."""
+
+    progressed = Signal(int)
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -57,6 +73,13 @@ class ExportWidget(Dock):
         self.session_form = SessionForm()
         self.write = QPushButton("Export")
         make_primary(self.write)
+        self.bar = QProgressBar()
+        self.stop = QPushButton("Cancel")
+        self.stop.setToolTip("Stop writing; nothing of it is left behind")
+        self._stop = threading.Event()
+        self._gone = threading.Event()
+        self.destroyed.connect(self._gone.set)
+        self._is_typed = False
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -66,6 +89,9 @@ class ExportWidget(Dock):
         self.format.currentIndexChanged.connect(lambda _=0: self._on_format())
         self.browse.clicked.connect(lambda _=False: self._ask_where())
         self.write.clicked.connect(lambda _=False: self.export())
+        self.stop.clicked.connect(lambda _=False: self.cancel())
+        self.progressed.connect(self.bar.setValue)
+        self.path.textEdited.connect(lambda _="": self._on_typed())
         self._session.result_changed.connect(self._on_result)
         session, on_result = self._session, self._on_result
         # Python may keep this object longer than Qt does.
@@ -89,6 +115,11 @@ class ExportWidget(Dock):
         column.addLayout(form)
         column.addWidget(self.session_form)
         column.addWidget(self.write)
+        running = QHBoxLayout()
+        running.addWidget(self.bar, 1)
+        running.addWidget(self.stop)
+        column.addLayout(running)
+        self._show_running(False)
         column.addWidget(self.status)
         column.addWidget(self.picture)
         column.addStretch()
@@ -109,42 +140,87 @@ class ExportWidget(Dock):
         """Choose a format by the name that the command line takes."""
         self.format.setCurrentIndex(self.format.findData(name))
 
-    def export(self) -> None:
-        """Write what is chosen, in the background; errors become notifications."""
+    def export(self, *, overwrite: bool = False) -> None:
+        """Write what is chosen, in the background; errors become notifications.
+
+        Parameters
+        ----------
+        overwrite
+            Replace an earlier export of the format without asking.
+        """
         result, text = self._session.result, self.path.text().strip()
         if result is None or not text:
             self.status.setText("Choose where to write it." if result else _NO_RESULT)
             return
         out = Path(text).expanduser()
+        stop, gone = threading.Event(), self._gone
+        self._stop = stop
+
+        def on_progress(done: int, total: int) -> None:
+            if stop.is_set():
+                raise CancelledByUser("The export was cancelled.")
+            with suppress(RuntimeError):  # the dock may be closed while its export goes on
+                self.progressed.emit(round(100 * done / max(total, 1)))
+
         write = partial(
             export,
             result.curation,
             self.format.currentData(),
             out,
             include_rejected=self.rejected.isChecked(),
+            overwrite=overwrite,
             movie=result.loaded.movie,
             session=self.session_form.value(),
             movie_in_nwb=self.session_form.movie_in_nwb(),
+            on_progress=on_progress,
         )
 
-        def steps() -> Generator[str, None, tuple[Path, bytes | None]]:
+        def steps() -> Generator[str, None, _Outcome]:
             yield f"writing {out.name}"
-            written = write()
+            try:
+                written = write()
+            except (CancelledByUser, EarlierExportError) as error:
+                return error  # no failure: the user said so, or is asked
             # bytes are read here, the pixmap is made on the GUI thread
             return written, written.read_bytes() if written.suffix == ".png" else None
 
         self._show_busy(f"Writing {out.name} …")
-        run_in_background(steps, title="Export", done=self._on_written, failed=self._on_failed)
+        run_in_background(
+            steps,
+            title="Export",
+            done=lambda outcome: None if gone.is_set() else self._on_done(outcome),
+            failed=lambda error: None if gone.is_set() else self._on_failed(error),
+        )
+
+    def cancel(self) -> None:
+        """Stop what is being written; nothing of it is left behind."""
+        self._stop.set()
 
     def _show_busy(self, text: str) -> None:
         self.write.setEnabled(False)
         self.picture.clear()
         self.status.setText(text)
+        self.bar.setValue(0)
+        self._show_running(True)
 
-    def _on_written(self, written: tuple[Path, bytes | None]) -> None:
-        path, png = written
+    def _show_running(self, running: bool) -> None:
+        self.bar.setVisible(running)
+        self.stop.setVisible(running)
+
+    def _on_done(self, outcome: _Outcome) -> None:
+        self._show_running(False)
         self.write.setEnabled(self._session.result is not None)
+        if isinstance(outcome, CancelledByUser):
+            self.status.setText(str(outcome))
+            return
+        if isinstance(outcome, EarlierExportError):
+            self.status.setText(f"Not written: {outcome.path} holds an earlier export.")
+            if self._may_replace(outcome.path):
+                self.export(overwrite=True)
+            return
+        path, png = outcome
         self.status.setText(f"Written: {path}")
+        remember(export_folder=str(path.parent))
         show_info(f"Exported to {path}")
         if png is not None:
             pixmap = QPixmap()
@@ -154,7 +230,17 @@ class ExportWidget(Dock):
                 pixmap.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
             )
 
+    def _may_replace(self, path: Path) -> bool:
+        """Ask whether an earlier export may be replaced."""
+        answer = QMessageBox.question(
+            self,
+            "Replace the earlier export?",
+            f"{path} holds an earlier export of this format. Replace it?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
+
     def _on_failed(self, error: Exception) -> None:
+        self._show_running(False)
         self.write.setEnabled(self._session.result is not None)
         self.status.setText(f"Not written: {error}")
 
@@ -162,34 +248,56 @@ class ExportWidget(Dock):
         exporter = self.exporter
         self.about.setText(exporter.about)
         self.rejected.setChecked(exporter.include_rejected)
-        self.session_form.setVisible(self.format.currentData() == "nwb")
+        self.session_form.setVisible(self.format.currentData() in ("nwb", "dandi"))
         self._propose()
 
     def _on_result(self, result: ShownResult | None) -> None:
         self.write.setEnabled(result is not None)
         self.status.setText("" if result is not None else _NO_RESULT)
         self.picture.clear()
+        self._is_typed = False
         self._propose()
 
     def _propose(self) -> None:
-        """Another ending for another format; the folder of the result until one was chosen."""
+        """Propose a place: a name that was typed keeps all but its ending."""
         result, exporter = self._session.result, self.exporter
         if result is None:
             return
         current = self.path.text().strip()
-        source = result.curation.path
-        folder = Path.home() if source is None else source.parent
-        if current:
-            folder = Path(current).parent
-        name = f"{result.name}-{self.format.currentData()}"
-        self.path.setText(str(folder / f"{name}{exporter.suffix}"))
+        folder = Path(current).parent if current else self._usual_folder(result)
+        stem = f"{result.name}-{self.format.currentData()}"
+        if self._is_typed and current:
+            stem = _without_suffix(Path(current).name)
+        self.path.setText(str(folder / f"{stem}{exporter.suffix}"))
+
+    def _usual_folder(self, result: ShownResult) -> Path:
+        """Where the user exported to last; else beside the batch, or beside the result's file."""
+        last, source = read_settings().export_folder, result.curation.path
+        if last is not None and Path(last).is_dir():
+            return Path(last)
+        if source is None:
+            return Path.home()
+        # the folder of an item belongs to its batch
+        is_item = (source.parent / ITEM_FILE).is_file()
+        return source.parents[3] if is_item and len(source.parents) > 3 else source.parent
+
+    def _on_typed(self) -> None:
+        self._is_typed = True
 
     def _ask_where(self) -> None:
         exporter, start = self.exporter, self.path.text()
-        options = QFileDialog.Option(0)
+        # whether something may be replaced is asked once, when it is written
+        options = QFileDialog.Option.DontConfirmOverwrite
         kinds = f"{exporter.title} (*{exporter.suffix})"
         if exporter.is_folder:
-            options, kinds = QFileDialog.Option.ShowDirsOnly, ""
+            options, kinds = options | QFileDialog.Option.ShowDirsOnly, ""
         path, _ = QFileDialog.getSaveFileName(self, "Export to", start, kinds, options=options)
         if path:
             self.path.setText(path)
+            self._on_typed()
+
+
+def _without_suffix(name: str) -> str:
+    """A file's name without the ending of any format; a dot within the name stays."""
+    suffix = Path(name).suffix
+    return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name

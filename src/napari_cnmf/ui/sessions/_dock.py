@@ -28,9 +28,12 @@ from qtpy.QtWidgets import (
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.io.matching import (
     MatchedSessions,
+    forget_unsaved,
+    keep_unsaved,
     match_sessions,
     name_of,
     read_matches,
+    read_unsaved,
     write_matches,
     write_matches_csv,
 )
@@ -70,11 +73,11 @@ class SessionsWidget(Dock):
         self.results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.rejected = QCheckBox("rejected too")
         self.rejected.setToolTip("Match rejected components too")
-        self.min_score = DecimalBox()
-        self.min_score.setRange(0.05, 1.0)
-        self.min_score.setSingleStep(0.05)
-        self.min_score.setValue(0.5)
-        self.min_score.setToolTip("Pairs with a lower score are different cells")
+        self.min_probability = DecimalBox()
+        self.min_probability.setRange(0.05, 1.0)
+        self.min_probability.setSingleStep(0.05)
+        self.min_probability.setValue(0.5)
+        self.min_probability.setToolTip("Pairs that are less probably one cell are two cells")
         self.max_distance = DecimalBox()
         self.max_distance.setRange(0.0, 500.0)
         self.max_distance.setSpecialValueText("auto")
@@ -109,6 +112,9 @@ class SessionsWidget(Dock):
         self._redraw = call_soon(self, self._redraw_labels)
         self._lay_out()
         self._show_possible()
+        self._layers.cell_clicked = self.select_cell
+        self.destroyed.connect(self._layers.stop_listening)
+        self._restore_unsaved()
 
     def _lay_out(self) -> None:
         left = QWidget()
@@ -118,7 +124,12 @@ class SessionsWidget(Dock):
                                                           "remove_results"))))  # fmt: skip
         column.addWidget(self.results, 1)
         column.addLayout(
-            _row(QLabel("score ≥"), self.min_score, QLabel("distance ≤"), self.max_distance)
+            _row(
+                QLabel("probability ≥"),
+                self.min_probability,
+                QLabel("distance ≤"),
+                self.max_distance,
+            )
         )
         column.addLayout(_row(self.rejected, self.buttons["match"]))
         column.addLayout(_row(*(self.buttons[n] for n in ("ask_to_open", "ask_to_save",
@@ -182,21 +193,23 @@ class SessionsWidget(Dock):
         """Find the same cells, in the background."""
         paths = self.paths()
         distance = self.max_distance.value() or None
-        score, rejected = self.min_score.value(), self.rejected.isChecked()
+        least, rejected = self.min_probability.value(), self.rejected.isChecked()
 
         def steps() -> Generator[str, None, _Shown]:
             yield f"matching {len(paths)} results"
             matched = match_sessions(
-                paths, include_rejected=rejected, max_distance_px=distance, min_score=score
+                paths, include_rejected=rejected, max_distance_px=distance, min_probability=least
             )
             yield "drawing"
             return _drawn(matched)
 
+        def show(shown: _Shown) -> None:
+            self._show(shown)
+            self._keep_unsaved()
+
         self.buttons["match"].setEnabled(False)
         self.status.setText(f"Matching {len(paths)} results …")
-        run_in_background(
-            steps, title="Sessions", done=self._show, failed=self._on_failed
-        )  # fmt: skip
+        run_in_background(steps, title="Sessions", done=show, failed=self._on_failed)
 
     def open(self, path: Path) -> None:
         """Open saved matches, in the background."""
@@ -205,19 +218,46 @@ class SessionsWidget(Dock):
         )
 
     def save(self, path: Path) -> None:
-        """Save the matches, in the background."""
+        """Save the matches, in the background; the file dialog has asked about replacing."""
+        matched = self.matched
+        if matched is None:
+            return
+
+        def saved(written: Path) -> None:
+            show_info(f"Saved as {written}")
+            if self.matched is matched:
+                call_in_background(forget_unsaved)
+
+        call_in_background(lambda: write_matches(matched, path, overwrite=True), done=saved)
+
+    def _keep_unsaved(self) -> None:
+        """Keep the matches as they are, until they are saved under a name."""
         matched = self.matched
         if matched is not None:
-            call_in_background(
-                lambda: write_matches(matched, path), done=lambda p: show_info(f"Saved as {p}")
-            )
+            call_in_background(lambda: keep_unsaved(matched))
+
+    def _restore_unsaved(self) -> None:
+        """Show matches that were not saved when this dock, or napari, was closed."""
+
+        def steps() -> _Shown | None:
+            matched = read_unsaved()
+            return None if matched is None else _drawn(matched)
+
+        def show(shown: _Shown | None) -> None:
+            if shown is not None and self.matched is None and not self.results.count():
+                self._show(shown)
+                self.status.setText(
+                    "These matches were not saved when they were last shown. Save… keeps them."
+                )
+
+        call_in_background(steps, done=show)
 
     def save_csv(self, path: Path) -> None:
         """Write the table of ids, in the background."""
         matched = self.matched
         if matched is not None:
             call_in_background(
-                lambda: write_matches_csv(matched.matches, path),
+                lambda: write_matches_csv(matched.matches, path, overwrite=True),
                 done=lambda p: show_info(f"Written to {p}"),
             )
 
@@ -253,6 +293,13 @@ class SessionsWidget(Dock):
         """Numbers of the cells in the selected rows."""
         return [self._numbers[row] for row in self.table.selected_rows()]
 
+    def select_cell(self, cell: int) -> None:
+        """Select the row of a cell and scroll to it."""
+        if cell in self._numbers:
+            row = self._numbers.index(cell)
+            self.table.select_rows([row])
+            self.table.scroll_to_row(row)
+
     def accept(self) -> None:
         """Say that the selected matches are right."""
         self._edit(lambda matched, cells: matched.matches.accept(cells))
@@ -278,6 +325,11 @@ class SessionsWidget(Dock):
             for number in cells:
                 components = matched.matches.cells[number].components | components
             first = matched.matches.cells[cells[0]].components
+            if len(components) == len(first):
+                raise CurationError(
+                    "The first of these cells has a component in each session already. Unlink the "
+                    "one that is wrong, then link."
+                )
             ordered = {**first, **{s: i for s, i in components.items() if s not in first}}
             matched.matches.link(ordered)
 
@@ -312,6 +364,7 @@ class SessionsWidget(Dock):
 
     def _on_edit(self) -> None:
         self._show_table()
+        self._keep_unsaved()
         self._redraw.start()
 
     def _redraw_labels(self) -> None:

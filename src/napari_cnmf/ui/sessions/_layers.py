@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,32 @@ class MatchLayers:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
+        self.cell_clicked: Callable[[int], None] = lambda cell: None
+        """Called with the number of a cell that was clicked on the canvas."""
+        viewer.mouse_drag_callbacks.append(self._on_click)
         self._layers: list[Any] = []
         self._image: Any = None
+
+    def stop_listening(self) -> None:
+        """Stop to look at clicks; the dock is gone."""
+        if self._on_click in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_click)
+
+    def _on_click(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
+        """Tell which cell was clicked, while one of these layers is active; a drag is no click."""
+        active = self._viewer.layers.selection.active
+        yield
+        is_dragged = False
+        while event.type == "mouse_move":
+            is_dragged = True
+            yield
+        if is_dragged or active not in self._layers or str(active.mode) != "pan_zoom":
+            return
+        for layer in [active, *self._layers]:
+            value = layer.get_value(event.position, world=True) if layer.visible else None
+            if value:
+                self.cell_clicked(int(value) - 1)
+                return
 
     def show(self, matched: MatchedSessions, labels: list[NDArray[np.int32]], image: Any) -> None:
         """Put them into the viewer; those of other matches leave it."""

@@ -8,22 +8,35 @@ from typing import TYPE_CHECKING
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import select
-from napari_cnmf.io.exports.writing import PathLike, new_file, require
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    hdf5_kind,
+    ignore_progress,
+    mark_hdf5,
+    new_export,
+    require,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
 if TYPE_CHECKING:
     from napari_cnmf.io.exports.selection import Selected
 
-__all__ = ["write_nwb"]
+__all__ = ["write_nwb", "write_nwb_file"]
+
+NWB_FILE = hdf5_kind("nwb", "NWB export")
+"""Kind of file that `write_nwb` makes."""
 
 
 def write_nwb(
     source: Curation | Components,
     out: PathLike,
     *,
-    include_rejected: bool = True,
+    include_rejected: bool = False,
+    overwrite: bool = False,
     context: Context = NOTHING_KNOWN,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Write an NWB file with everything in ``processing/ophys``.
 
@@ -38,16 +51,65 @@ def write_nwb(
     ``SummaryImages``          mean, correlation and so on, as ``(x, y)``, a plane each
     ``motion_correction``      shifts that were applied, where known (``MotionCorrection`` where
                                the movies are linked or copied)
-    ``intervals``              ``stimuli``, where given
+    ``intervals``              ``stimuli``, where given; ``movie_files``: which frames belong to
+                               which file of a session
     =========================  ===============================================================
 
     ``scratch`` holds ``params_json`` and ``history_trace``. NWB asks for a start of the session,
     an indicator, a location and wavelengths: see :class:`Session` for what stands there unasked.
 
+    Parameters
+    ----------
+    source
+        A result with its decisions, or bare components.
+    out
+        File that ends in ``.nwb``.
+    include_rejected
+        Write rejected components too.
+    overwrite
+        Replace an earlier export of this kind; anything else at ``out`` is never replaced.
+    context
+        The movie, its motion, the session and the animal.
+    on_progress
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
+
     Raises
     ------
     ExportError
         pynwb is not installed, the frame rate is unknown, or the file cannot be written.
+    """
+    require("pynwb", "nwb", "NWB")
+    chosen = select(source, include_rejected=include_rejected, context=context)
+    with new_export(
+        out, (".nwb",), NWB_FILE, overwrite=overwrite, sources=chosen.sources
+    ) as beside:
+        write_nwb_file(chosen, beside, context, linked_from=Path(out), on_progress=on_progress)
+        mark_hdf5(beside, "nwb")
+    return Path(out)
+
+
+def write_nwb_file(
+    chosen: Selected,
+    path: Path,
+    context: Context,
+    *,
+    linked_from: Path | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> None:
+    """Write the file itself, to a place that the caller has checked.
+
+    Parameters
+    ----------
+    chosen
+        What is written.
+    path
+        New file.
+    context
+        As in `write_nwb`.
+    linked_from
+        Where the file will lie, for links to movies; by default ``path``.
+    on_progress
+        As in `write_nwb`.
     """
     require("pynwb", "nwb", "NWB")
     import pynwb
@@ -61,24 +123,25 @@ def write_nwb(
         _traces,
     )
 
-    chosen = select(source, include_rejected=include_rejected)
     rate = _rate_of(chosen)
+    recorded = chosen.timeline.recorded_s
+    clock = {"rate": rate, "starting_time": 0.0} if recorded is None else {"timestamps": recorded}
     nwbfile = _file.build_file(chosen, context)
     plane = _file.add_plane(nwbfile, chosen, context)
     module = nwbfile.create_processing_module("ophys", "Cells found by napari-cnmf")
     table = _segmentation.add_components(module, plane, chosen, context)
-    _traces.add_traces(module, table, chosen, rate)
-    _segmentation.add_background(module, plane, chosen, rate)
-    _images.add_images(module, chosen.components)
-    _movie.add_movie_and_motion(nwbfile, chosen, context, rate=rate, out=Path(out))
+    _traces.add_traces(module, table, chosen, clock, on_progress)
+    _segmentation.add_background(module, plane, chosen, clock)
+    _images.add_images(module, chosen.whole)
+    _movie.add_movie_and_motion(nwbfile, chosen, context, clock=clock, out=linked_from or path)
     _stimuli.add_stimuli(nwbfile, context.stimuli)
-    with new_file(out, (".nwb",)) as beside, pynwb.NWBHDF5IO(beside, "w") as io:
+    _stimuli.add_files(nwbfile, chosen.timeline)
+    with pynwb.NWBHDF5IO(path, "w") as io:
         io.write(nwbfile)
-    return Path(out)
 
 
 def _rate_of(chosen: Selected) -> float:
-    rate = chosen.components.frame_rate_hz
+    rate = chosen.whole.frame_rate_hz
     if rate is None:
         raise ExportError(
             "NWB needs the frame rate in Hz, and the result does not say it. "

@@ -31,6 +31,7 @@ def build_file(chosen: Selected, context: Context) -> Any:
     start, said_how = _start(chosen, context)
     nwbfile = pynwb.NWBFile(
         session_description=session.description,
+        experiment_description=f"{session.description}; cells found by matrix factorisation (CNMF)",
         identifier=str(uuid.uuid4()),
         session_start_time=start,
         session_id=session.session_id,
@@ -52,7 +53,7 @@ def build_file(chosen: Selected, context: Context) -> Any:
         description="How the result came to be, one entry a step, as JSON",
     )
     nwbfile.add_scratch(
-        json.dumps([int(size) for size in chosen.components.dims]),
+        json.dumps([int(size) for size in chosen.dims]),
         name="field_shape",
         description="Pixels of the field of the masks, ([z], y, x), as JSON",
     )
@@ -68,7 +69,7 @@ def add_plane(nwbfile: Any, chosen: Selected, context: Context) -> Any:
         description="Fluorescence of the indicator",
         emission_lambda=_wavelength(session.emission_nm),
     )
-    spacing = context.pixel_size_um(chosen.components)
+    spacing = context.pixel_size_um(chosen.whole)
     grid: dict[str, Any] = {}
     if spacing is not None:
         grid = {"grid_spacing": list(spacing[::-1]), "grid_spacing_unit": "micrometers"}
@@ -81,7 +82,7 @@ def add_plane(nwbfile: Any, chosen: Selected, context: Context) -> Any:
             excitation_lambda=_wavelength(session.excitation_nm),
             indicator=session.indicator,
             location=session.location,
-            imaging_rate=chosen.components.frame_rate_hz,
+            imaging_rate=chosen.whole.frame_rate_hz,
             **grid,
         )
     )
@@ -90,9 +91,9 @@ def add_plane(nwbfile: Any, chosen: Selected, context: Context) -> Any:
 
 def is_one_photon(chosen: Selected) -> bool:
     """Whether the recording is a one-photon one, as far as the result tells."""
-    stored = chosen.components.params.get("init", {}).get("method_init")
+    stored = chosen.whole.params.get("init", {}).get("method_init")
     one_photon = CNMFParams().replace(init={"method_init": "corr_pnr"}).init.method_init
-    return chosen.components.has_ring_background or stored == one_photon
+    return chosen.whole.has_ring_background or stored == one_photon
 
 
 def _start(chosen: Selected, context: Context) -> tuple[datetime, str | None]:
@@ -127,6 +128,7 @@ def _subject(session: Session) -> Any:
         )
     return pynwb.file.Subject(
         subject_id=session.subject_id,
+        description=f"Animal {session.subject_id} of the recording",
         species=session.species,
         sex=session.sex or "U",
         age=session.age or _ANY_AGE,

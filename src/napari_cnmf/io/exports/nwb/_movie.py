@@ -25,18 +25,24 @@ from napari_cnmf.model.movie import Movie
 
 # pynwb asks for it where it knows it, and earlier versions do not take it.
 _TAKES_NUM_SAMPLES = any(arg["name"] == "num_samples" for arg in get_docval(ImageSeries.__init__))
+Clock = dict[str, Any]
+"""``rate`` and ``starting_time``, or ``timestamps``, as pynwb takes them."""
 _BYTES_AT_ONCE = 64 * 2**20
 
 
 def add_movie_and_motion(
-    nwbfile: Any, chosen: Selected, context: Context, *, rate: float, out: Path
+    nwbfile: Any, chosen: Selected, context: Context, *, clock: Clock, out: Path
 ) -> None:
     """The recording in ``acquisition``; what was corrected in ``processing/ophys``."""
     module, plane = nwbfile.processing["ophys"], nwbfile.imaging_planes[PLANE]
     series_type = OnePhotonSeries if is_one_photon(chosen) else TwoPhotonSeries
-    acquired: dict[str, Any] = {"name": series_type.__name__, "imaging_plane": plane}
+    acquired: dict[str, Any] = {
+        "name": series_type.__name__,
+        "imaging_plane": plane,
+        "description": "Frames of the recording",
+    }
     motion, movie = context.motion, context.movie
-    shifts = None if motion is None else _shifts(motion, rate)
+    shifts = None if motion is None else _shifts(motion, clock)
     if context.movie_in_nwb is MovieIn.NOT:
         if shifts is not None:
             module.add(shifts("motion_correction"))
@@ -46,23 +52,25 @@ def add_movie_and_motion(
             "The movie shall go into the NWB file, and none was given. Name it (--movie PATH), or "
             "leave it out."
         )
-    frames = _frames(movie, context.movie_in_nwb, rate, out)
+    frames = _frames(movie, context.movie_in_nwb, clock, out)
     if shifts is None or not context.uncorrected_paths:
         nwbfile.add_acquisition(series_type(**acquired, **frames))
         if shifts is not None:
             module.add(shifts("motion_correction"))
         return
-    original = series_type(**acquired, **_linked(context.uncorrected_paths, movie, rate, out))
+    original = series_type(**acquired, **_linked(context.uncorrected_paths, movie, clock, out))
     nwbfile.add_acquisition(original)
     stack = CorrectedImageStack(
-        corrected=ImageSeries(name="corrected", **frames),
+        corrected=ImageSeries(
+            name="corrected", description="Frames after motion correction", **frames
+        ),
         original=original,
         xy_translation=shifts("xy_translation"),
     )
     module.add(MotionCorrection(name="MotionCorrection", corrected_image_stacks=[stack]))
 
 
-def _shifts(motion: MotionRecord, rate: float) -> Any:
+def _shifts(motion: MotionRecord, clock: Clock) -> Any:
     """Makes the series of what was added to each frame's coordinates, ``(T, x, y[, z])``."""
     moved = np.asarray(-motion.shifts[:, ::-1], np.float32)
     said = "rigid part of the non-rigid shifts" if motion.field is not None else "rigid shifts"
@@ -73,16 +81,15 @@ def _shifts(motion: MotionRecord, rate: float) -> Any:
             description=f"By how many pixels each frame was moved along x, y (and z): {said}",
             data=moved,
             unit="pixels",
-            rate=rate,
-            starting_time=0.0,
+            **clock,
         )
 
     return build
 
 
-def _frames(movie: Movie, how: MovieIn, rate: float, out: Path) -> dict[str, Any]:
+def _frames(movie: Movie, how: MovieIn, clock: Clock, out: Path) -> dict[str, Any]:
     if how is MovieIn.LINKED:
-        return _linked(movie.paths, movie, rate, out)
+        return _linked(movie.paths, movie, clock, out)
     per_frame = int(np.prod(movie.dims)) * movie.dtype.itemsize
     n_dims = len(movie.dims)
     order = (0, *range(n_dims, 0, -1))
@@ -93,7 +100,7 @@ def _frames(movie: Movie, how: MovieIn, rate: float, out: Path) -> dict[str, Any
         buffer_size=max(1, _BYTES_AT_ONCE // 8 // per_frame),
     )
     data = H5DataIO(chunks, compression="gzip", shuffle=True)
-    return {"data": data, "unit": "a.u.", "rate": rate, "starting_time": 0.0}
+    return {"data": data, "unit": "a.u."} | clock
 
 
 def _one_by_one(movie: Movie, step: int, order: Sequence[int]) -> Iterator[NDArray[Any]]:
@@ -102,7 +109,7 @@ def _one_by_one(movie: Movie, step: int, order: Sequence[int]) -> Iterator[NDArr
         yield from np.asarray(movie.data[start : start + step]).transpose(order)
 
 
-def _linked(paths: Sequence[Path], movie: Movie, rate: float, out: Path) -> dict[str, Any]:
+def _linked(paths: Sequence[Path], movie: Movie, clock: Clock, out: Path) -> dict[str, Any]:
     """Paths relative to the NWB file, so that both can move together."""
     missing = [path for path in paths if not Path(path).is_file()]
     if not paths or missing:
@@ -111,15 +118,17 @@ def _linked(paths: Sequence[Path], movie: Movie, rate: float, out: Path) -> dict
             f"{missing[0] if missing else 'an array in memory'}. Copy it into the NWB file instead."
         )
     n_frames = {"num_samples": movie.n_frames} if _TAKES_NUM_SAMPLES else {}
-    return n_frames | {
-        "external_file": [_relative(Path(path), out) for path in paths],
-        "starting_frame": _first_frames(paths),
-        "format": "external",
-        "dimension": list(movie.dims[::-1]),
-        "rate": rate,
-        "starting_time": 0.0,
-        "unit": "a.u.",
-    }
+    return (
+        n_frames
+        | clock
+        | {
+            "external_file": [_relative(Path(path), out) for path in paths],
+            "starting_frame": _first_frames(paths),
+            "format": "external",
+            "dimension": list(movie.dims[::-1]),
+            "unit": "a.u.",
+        }
+    )
 
 
 def _first_frames(paths: Sequence[Path]) -> list[int]:

@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from hdmf.common import VectorData, VectorIndex
+from numpy.typing import NDArray
+from pynwb import TimeSeries
+from pynwb.base import Images
+from pynwb.image import GrayscaleImage
 from pynwb.ophys import ImageSegmentation, PlaneSegmentation, RoiResponseSeries
 
 from napari_cnmf.io.exports.context import Context
 from napari_cnmf.io.exports.nwb._traces import compressed
 from napari_cnmf.io.exports.selection import Selected
 
+BACKGROUND = "background"
 _SAID = {
     "accepted": "Whether the component counts as a cell, by hand or by the thresholds",
     "decision": "By hand: accepted, rejected, unsure; auto follows the thresholds",
@@ -34,9 +39,9 @@ def add_components(module: Any, plane: Any, chosen: Selected, context: Context) 
     """``ImageSegmentation/PlaneSegmentation``; returns the table."""
     segmentation = ImageSegmentation(name="ImageSegmentation")
     module.add(segmentation)
-    masks, index = _masks(chosen.components.A, chosen.components.dims)
+    masks, index = _masks(chosen.A, chosen.dims)
     columns = [masks, index]
-    table = chosen.table(context.pixel_size_um(chosen.components))
+    table = chosen.table(context.pixel_size_um(chosen.whole))
     for name, values in table.items():
         if name != "id":
             said = _SAID.get(name) or f"Centre of mass along {name.replace('_', ' in ')}"
@@ -54,15 +59,21 @@ def add_components(module: Any, plane: Any, chosen: Selected, context: Context) 
     return segments
 
 
-def add_background(module: Any, plane: Any, chosen: Selected, rate: float) -> None:
-    """The low-rank background as image masks with time courses, where there is one."""
-    components = chosen.components
+def add_background(module: Any, plane: Any, chosen: Selected, clock: dict[str, Any]) -> None:
+    """The low-rank background as image masks with time courses, where there is one.
+
+    A single one is an image and a time series: a table of one row is against the format's habits.
+    """
+    components = chosen.whole
     b, f = components.b, components.f
     if b is None or f is None or b.shape[1] == 0:
         return
     # (n, Z, Y, X) -> (n, X, Y, Z)
     images = np.asarray(b.T, np.float32).reshape(-1, *components.dims)
     images = images.transpose(0, *range(images.ndim - 1, 0, -1))
+    if len(images) == 1:
+        _add_single_background(module, images[0], np.asarray(f[0], np.float32), clock)
+        return
     table = PlaneSegmentation(
         name="Background",
         description="Spatial components of the low-rank background",
@@ -82,8 +93,33 @@ def add_background(module: Any, plane: Any, chosen: Selected, rate: float) -> No
             data=compressed(np.asarray(f.T, np.float32)),
             rois=rows,
             unit="a.u.",
-            rate=rate,
-            starting_time=0.0,
+            **clock,
+        )
+    )
+
+
+def _add_single_background(
+    module: Any, image: NDArray[np.float32], course: NDArray[np.float32], clock: dict[str, Any]
+) -> None:
+    # an image has two axes: a volume lies plane by plane, as the summary images do
+    planes = {BACKGROUND: image}
+    if image.ndim == 3:
+        planes = {f"{BACKGROUND}_z{z:03d}": image[..., z] for z in range(image.shape[2])}
+    said = "Weight of each pixel in the low-rank background"
+    module.add(
+        Images(
+            name="BackgroundImages",
+            images=[GrayscaleImage(name=n, data=i, description=said) for n, i in planes.items()],
+            description="Spatial component of the low-rank background",
+        )
+    )
+    module.add(
+        TimeSeries(
+            name=BACKGROUND,
+            description="Time course of the low-rank background",
+            data=compressed(course),
+            unit="a.u.",
+            **clock,
         )
     )
 

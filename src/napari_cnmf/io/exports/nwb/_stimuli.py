@@ -1,4 +1,4 @@
-"""A table of stimuli as time intervals."""
+"""Time intervals: stimuli, and the files of a session."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from pynwb.epoch import TimeIntervals
 
 from napari_cnmf.errors import ExportError
+from napari_cnmf.io.exports.timeline import Timeline
 
 _TIMES = ("start_time", "stop_time")
 
@@ -32,6 +33,28 @@ def add_stimuli(nwbfile: Any, stimuli: Any) -> None:
             raise ExportError(f"start_time and stop_time must be seconds: {error}.") from error
         intervals.add_interval(
             start_time=start, stop_time=stop, **{str(name): _plain(row[name]) for name in others}
+        )
+    nwbfile.add_time_intervals(intervals)
+
+
+def add_files(nwbfile: Any, timeline: Timeline) -> None:
+    """``intervals/movie_files``: which frames belong to which file, where there are several."""
+    times = timeline.times_s
+    if times is None or not timeline.frames_per_file:
+        return
+    intervals = TimeIntervals(name="movie_files", description="Files of the recording, in order")
+    intervals.add_column(name="file_name", description="Name of the movie's file")
+    intervals.add_column(name="first_frame", description="First frame of the file, from 0")
+    intervals.add_column(name="frames_per_file", description="Number of frames of the file")
+    step = float(times[-1] - times[0]) / max(times.size - 1, 1)
+    pairs = zip(timeline.files, timeline.first_frames, timeline.frames_per_file, strict=True)
+    for name, first, count in pairs:
+        intervals.add_interval(
+            start_time=float(times[first]),
+            stop_time=float(times[first + count - 1]) + step,
+            file_name=name,
+            first_frame=first,
+            frames_per_file=count,
         )
     nwbfile.add_time_intervals(intervals)
 

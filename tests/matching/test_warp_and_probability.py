@@ -1,0 +1,161 @@
+"""Smooth warps, many sessions, and whether a probability means what it says."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import napari_cnmf as nc
+from napari_cnmf.core.matching import Alignment, FoundMatches, match_fields
+from napari_cnmf.core.matching.calibrate import (
+    Calibration,
+    competing_probabilities,
+    fit_calibration,
+)
+from napari_cnmf.core.matching.warp import with_warp
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.matching import match_sessions, read_matches, write_matches
+from napari_cnmf.model.components import Components
+
+
+def pairs_of(days: Any, found: FoundMatches) -> tuple[int, int, int]:
+    """Right pairs, wrong pairs, and pairs that there are, over all pairs of days."""
+    right = wrong = there = 0
+    for i, j in combinations(range(len(days.footprints)), 2):
+        both = (found.table[:, i] >= 0) & (found.table[:, j] >= 0)
+        a = days.identities[i][found.table[both, i]]
+        b = days.identities[j][found.table[both, j]]
+        right += int(((a == b) & (a >= 0)).sum())
+        wrong += int(((a != b) | (a < 0)).sum())
+        there += np.intersect1d(
+            days.identities[i][days.identities[i] >= 0], days.identities[j]
+        ).size
+    return right, wrong, there
+
+
+@pytest.mark.parametrize(
+    ("knobs", "least"),
+    [
+        ({}, 0.97),
+        ({"warp_px": 3.0}, 0.97),
+        ({"warp_px": 6.0}, 0.97),
+        ({"warp_px": 6.0, "n_cells": 550}, 0.95),
+    ],
+)
+def test_a_smooth_warp_costs_no_recall(
+    simulate_days: Any, knobs: dict[str, float], least: float
+) -> None:
+    right = wrong = there = 0
+    for seed in (0, 5):
+        days = simulate_days(seed, n_days=2, **knobs)
+        r, w, t = pairs_of(days, match_fields(days.footprints, days.dims))
+        right, wrong, there = right + r, wrong + w, there + t
+    assert right / there >= least
+    assert right / (right + wrong) >= 0.98
+
+
+def test_probabilities_are_calibrated(simulate_days: Any) -> None:
+    """Of pairs with a probability of p, the share p is right, over data sets of many kinds."""
+    probabilities, is_right = [], []
+    kinds = ({}, {"n_cells": 550}, {"noise": 0.5, "jitter_px": 0.9}, {"warp_px": 6.0},
+             {"present": 0.5, "false_share": 0.2})  # fmt: skip
+    for number, knobs in enumerate(kinds):
+        days = simulate_days(20 + number, n_days=2, **knobs)
+        found = match_fields(days.footprints, days.dims, min_probability=0.05)
+        both = (found.table >= 0).all(axis=1)
+        a, b = (days.identities[i][found.table[both, i]] for i in (0, 1))
+        probabilities += found.probabilities[both, 1].tolist()
+        is_right += ((a == b) & (a >= 0)).tolist()
+    p, right = np.asarray(probabilities), np.asarray(is_right)
+    assert abs(p.mean() - right.mean()) < 0.03
+    # expected calibration error over bins, each weighted with its pairs
+    number = np.digitize(p, [0.5, 0.7, 0.9, 0.97])
+    error = sum(
+        abs(p[number == k].mean() - right[number == k].mean()) * (number == k).mean()
+        for k in np.unique(number)
+    )
+    assert error < 0.03
+    sure, unsure = p >= 0.97, p < 0.9
+    assert right[sure].mean() > 0.98
+    assert right[unsure].mean() < right[sure].mean()
+
+
+def test_twelve_sessions(simulate_days: Any) -> None:
+    days = simulate_days(3, n_days=12, n_cells=80, dims=(140, 150), warp_px=3.0)
+    found = match_fields(days.footprints, days.dims)
+    right, wrong, there = pairs_of(days, found)
+    assert found.table.shape[1] == 12
+    assert right / there > 0.95
+    assert right / (right + wrong) > 0.97
+    for day, A in enumerate(days.footprints):
+        used = found.table[:, day][found.table[:, day] >= 0]
+        assert sorted(used.tolist()) == list(range(A.shape[1])), "each component once"
+
+
+def test_a_warp_is_what_was_done_and_has_an_inverse() -> None:
+    rng = np.random.default_rng(0)
+    dims = (160, 200)
+    places = rng.random((150, 2)) * dims
+
+    def moved(p: np.ndarray) -> np.ndarray:
+        return np.stack([4 * np.sin(p[:, 1] / 60), -3 * np.cos(p[:, 0] / 50)], axis=1)
+
+    seen = places + moved(places) + rng.normal(0, 0.3, places.shape)
+    seen[:8] += rng.normal(0, 12, (8, 2))  # wrong pairs
+    warped = with_warp(Alignment.none(dims), places, seen)
+    inner = rng.uniform(0.1, 0.9, (50, 2)) * dims
+    np.testing.assert_allclose(warped.to_session(inner), inner + moved(inner), atol=0.6)
+    np.testing.assert_allclose(warped.to_reference(warped.to_session(inner)), inner, atol=1e-3)
+    still = with_warp(Alignment.none(dims), places, places + rng.normal(0, 0.3, places.shape))
+    assert still.warp is None
+    few = with_warp(Alignment.none(dims), places[:5], seen[:5])
+    assert few.warp is None
+
+
+def test_odds_never_fall_with_the_score_and_competitors_share() -> None:
+    rng = np.random.default_rng(1)
+    apart = rng.beta(1.5, 5, 400)
+    for same in (rng.beta(12, 3, 300), rng.beta(4, 4, 300), np.zeros(0)):
+        calibration = fit_calibration(np.concatenate([same, apart]), apart)
+        odds = calibration.odds(np.linspace(0, 1, 300))
+        assert np.isfinite(odds).all()
+        assert (np.diff(odds) >= 0).all()
+    assert isinstance(calibration, Calibration)
+    rows, columns = np.array([0, 0, 1]), np.array([0, 1, 1])
+    p = competing_probabilities(rows, columns, np.array([9.0, 9.0, 1.0]))
+    np.testing.assert_allclose(p, [9 / 19, 9 / 20, 1 / 11])
+
+
+@pytest.fixture
+def warped(simulate_days: Any, tmp_path: Path) -> list[Path]:
+    days = simulate_days(1, n_days=2, n_cells=60, dims=(90, 110), warp_px=4.0)
+    paths = []
+    for number, A in enumerate(days.footprints):
+        C = np.ones((A.shape[1], 20), np.float32)
+        components = Components(A=A, C=C, dims=days.dims, frame_rate_hz=10.0)
+        paths.append(nc.write_caiman(components, tmp_path / f"day {number}.hdf5"))
+    return paths
+
+
+def test_items_curations_and_paths_in_one_list(warped: list[Path], tmp_path: Path) -> None:
+    class Item:  # what matching needs to know of a batch's item
+        name = "day 0"
+        result_path = warped[0]
+
+    cur = nc.open_result(warped[1]) if hasattr(nc, "open_result") else None
+    second = cur if cur is not None else str(warped[1])
+    matched = match_sessions([Item(), second])
+    expected = match_sessions(warped)
+    assert matched.df.reset_index(drop=True).equals(expected.df.reset_index(drop=True))
+    with pytest.raises(ResultError, match="must be items, curations, components or paths"):
+        match_sessions([3, 4])
+    path = write_matches(matched, tmp_path / "m.json")
+    again = read_matches(path)
+    assert (again.labels(1) == matched.labels(1)).all(), "the warp is kept"
+    page = matched._repr_html_()
+    assert "data:image/png" in page
+    assert f"{len(matched.df)} cells over 2 sessions" in page

@@ -14,7 +14,8 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._npy import MappedArray, plain_store
-from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
+from napari_cnmf.io.movies._recording import Recording, checked_dtype
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import ArrayFrames, FrameStore, file_size, frames_that_fit
 
 _CAIMAN_NAME = "mov"

@@ -12,7 +12,8 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._formats import opener_for
 from napari_cnmf.io.movies._hdf5 import dataset_store, open_hdf5
-from napari_cnmf.io.movies._recording import Recording, Request, positive_or_none
+from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._session import join
 from napari_cnmf.io.movies._units import micrometres
 
@@ -140,4 +141,4 @@ def _external(series: h5py.Group, path: Path, request: Request) -> Recording:
             f"The files that {path} refers to must be there, got no {missing[0]}. "
             "Put them back beside it, or open them directly."
         )
-    return join([opener_for(file)(file, request) for file in files], files, explicit_rate=True)
+    return join([opener_for(file)(file, request) for file in files], files)

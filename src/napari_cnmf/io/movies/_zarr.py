@@ -14,7 +14,8 @@ import zarr
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
 from napari_cnmf.io.movies._axes import layout_of
-from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype, positive_or_none
+from napari_cnmf.io.movies._recording import Recording, checked_dtype, positive_or_none
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
 from napari_cnmf.io.movies._units import micrometres, seconds
 

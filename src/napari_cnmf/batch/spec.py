@@ -51,6 +51,12 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_OPEN_WITH = (
+    "axes", "dataset", "channel", "n_channels", "plane", "n_planes", "n_flyback", "field", "offset",
+    "allow_missing",
+)  # fmt: skip
+
+
 class MovieInput(_Model):
     """The files of a movie and how to open them."""
 
@@ -63,6 +69,12 @@ class MovieInput(_Model):
     channel: int | None = Field(None, ge=0)
     n_channels: int | None = Field(None, ge=1)
     """Channels whose frames alternate in files that do not say so."""
+    plane: int | None = Field(None, ge=0)
+    n_planes: int | None = Field(None, ge=1)
+    n_flyback: int | None = Field(None, ge=0)
+    field: int | None = Field(None, ge=0)
+    offset: float | None = None
+    allow_missing: bool | None = None
     fingerprint: str | None = None
     shape: tuple[int, ...] | None = None
     """``(T, [Z], Y, X)`` when it was added."""
@@ -70,12 +82,7 @@ class MovieInput(_Model):
     @property
     def open_with(self) -> dict[str, Any]:
         """What `open_movie` has to be told beside the paths."""
-        told = {
-            "axes": self.axes,
-            "dataset": self.dataset,
-            "channel": self.channel,
-            "n_channels": self.n_channels,
-        }
+        told = {name: getattr(self, name) for name in _OPEN_WITH}
         return {name: value for name, value in told.items() if value is not None}
 
 

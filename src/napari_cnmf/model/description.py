@@ -128,9 +128,7 @@ class Description:
         return {
             "name": self.name,
             "format": self.format,
-            "files": [
-                {"path": str(piece.path), "images": piece.n_images} for piece in self.pieces
-            ],
+            "files": [{"path": str(piece.path), "images": piece.n_images} for piece in self.pieces],
             "facts": {
                 name: {
                     "value": fact.value,

@@ -82,8 +82,8 @@ class Cycle:
                 f"{n_images}. Check {self._options()}, or leave the file out."
             )
         n_times = n_images // self.n_images
-        numbers = np.arange(n_times * self.n_images, dtype=np.int64)
-        numbers = numbers.reshape(n_times, self.n_planes + self.n_flyback, self.n_channels)
+        shape = (n_times, self.n_planes + self.n_flyback, self.n_channels)
+        numbers = np.arange(n_times * self.n_images, dtype=np.int64).reshape(shape)
         remarks = []
         if extra:
             remarks.append(

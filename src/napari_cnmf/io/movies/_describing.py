@@ -13,9 +13,7 @@ from napari_cnmf.model.description import Certainty, Description, Fact, Question
 _DERIVED = ("times", "time stamps", "timestamps", "DeltaT", "order of the set")
 
 
-def describe(
-    recording: Recording, request: Request, rate: float | None, name: str
-) -> Description:
+def describe(recording: Recording, request: Request, rate: float | None, name: str) -> Description:
     """Every statement about a recording, with where it stands.
 
     Parameters

@@ -98,8 +98,8 @@ def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
         )
     kinds = Counter(format_of(name) for name in movies)
     if len(kinds) > 1:
-        found = Counter(os.path.splitext(name)[1].lower() for name in movies)
-        listed = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
+        suffixes = Counter(os.path.splitext(name)[1].lower() for name in movies)
+        listed = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
         raise MovieError(
             f"A folder must hold movie files of one kind, got {listed} in {folder}. "
             "Give the files of the movie as a list instead."

@@ -191,8 +191,13 @@ def _kind_of_number(before: str) -> str:
 
 
 def _words(values: Sequence[str]) -> list[str]:
-    """Words without what they have in common at their ends: separators."""
-    return [value.strip("_-. ()[]") or value for value in values]
+    """Words without the words that they have in common at their ends, and without separators."""
+    split = [re.split(r"[^a-z0-9]+", value.strip("_-. ()[]")) for value in values]
+    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
+        split = [parts[1:] for parts in split]
+    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
+        split = [parts[:-1] for parts in split]
+    return [" ".join(parts) or value for parts, value in zip(split, values, strict=True)]
 
 
 def _kind_of_words(values: Sequence[str]) -> str:

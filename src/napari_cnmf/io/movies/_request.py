@@ -69,8 +69,10 @@ class Request:
             object.__setattr__(self, "pixel_size_um", sizes)
 
     def told(self) -> dict[str, Any]:
-        """What was said, by the names of `open_movie`."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """What has to be said to open the same frames again, by the names of `open_movie`."""
+        said = asdict(self)
+        del said["pixel_size_um"]  # it does not change the frames, and the movie has it
+        return {name: value for name, value in said.items() if value is not None}
 
     @property
     def has_cycle(self) -> bool:

@@ -340,7 +340,7 @@ class PickedFrames(FrameStore):
 def crop_rows(store: FrameStore, first: int, stop: int) -> FrameStore:
     """Rows ``first`` to ``stop`` of every frame or plane."""
     if isinstance(store, RawFrames) and store.order is None:
-        *planes, n_rows, n_columns = store.frame_shape
+        *planes, _n_rows, n_columns = store.frame_shape
         if not planes or store.offsets.shape[1] == planes[0]:
             return replace(
                 store,
@@ -415,10 +415,11 @@ def shift_values(store: FrameStore, offset: float, scale: float = 1.0) -> FrameS
     """Frames with ``offset + scale * value``, as integers where these can hold the result."""
     if offset == 0 and scale == 1:
         return store
-    dtype = np.dtype(np.float32)
-    if scale == 1 and float(offset).is_integer() and store.dtype.kind in "ui":
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    if scale in (1, -1) and float(offset).is_integer() and store.dtype.kind in "ui":
         info = np.iinfo(store.dtype)
-        low, high = info.min + int(offset), info.max + int(offset)
+        ends = [int(offset) + int(scale) * end for end in (info.min, info.max)]
+        low, high = min(ends), max(ends)
         for name in ("u1", "i1", "u2", "i2", "u4", "i4"):
             fits = np.iinfo(name)
             if fits.min <= low and high <= fits.max:

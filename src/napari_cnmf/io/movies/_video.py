@@ -196,9 +196,7 @@ def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.i
     return sorted_times, keys if keys.size else np.zeros(1, np.int64)
 
 
-def _looks(
-    path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]
-) -> list[av.VideoFrame]:
+def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:
     """The first frame and one from the middle: the first may be black."""
     middle = int(keys[len(keys) // 2])
     with open_video_container(path) as container:
@@ -249,9 +247,7 @@ def _told_dropped(times: NDArray[np.int64], path: Path) -> list[str]:
     ]
 
 
-def _checked_channel(
-    looks: Sequence[av.VideoFrame], channel: int | None, path: Path
-) -> int | None:
+def _checked_channel(looks: Sequence[av.VideoFrame], channel: int | None, path: Path) -> int | None:
     if _is_brightness(looks[0]):
         if channel not in (None, 0):
             raise MovieError(f"channel must be 0, got {channel}: {path} is read as brightness.")

@@ -30,9 +30,9 @@ def read_micromanager_text(folder: Path) -> SidecarFacts | None:
             notes = json.loads(text.rstrip().rstrip(",") + "}")
         except (ValueError, RecursionError):
             return None
-    if not isinstance(notes, dict) or "Summary" not in notes:
+    if not isinstance(notes, dict) or not isinstance(notes.get("Summary"), dict):
         return None
-    times = {}
+    times: dict[int, float] = {}
     for key, value in notes.items():
         found = re.match(r"(?:FrameKey|Metadata)\D*(\d+)\D+(\d+)\D+(\d+)", key)
         if found is None:
@@ -58,8 +58,6 @@ def facts_of_summary(
     source
         Where it stands.
     """
-    if not isinstance(summary, Mapping):
-        return None
     rate, rate_from = None, ""
     numbers = sorted(times)
     if len(numbers) > 1 and times[numbers[-1]] > times[numbers[0]]:

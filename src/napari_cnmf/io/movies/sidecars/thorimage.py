@@ -53,7 +53,9 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     n_planes = _int(stage, "steps") or 1 if is_fast else 1
     n_flyback = _int(streaming, "flybackFrames") if is_fast and n_planes > 1 else 0
     rate = _number(lsm, "frameRate")
-    averaged = _number(lsm, "averageNum") if lsm is not None and lsm.get("averageMode") == "1" else 1
+    averaged = (
+        _number(lsm, "averageNum") if lsm is not None and lsm.get("averageMode") == "1" else 1
+    )
     if rate is not None:
         rate /= (averaged or 1) * (n_planes + n_flyback if n_planes > 1 else 1)
     size = _number(lsm, "pixelSizeUM")

@@ -104,7 +104,7 @@ def pick(
         source = "you" if is_overruled else header.format
         channel = chosen_channel(tuple(names), request.channel, name, source)
         facts["channels"] = fact_of_channels(list(names), channel, source)
-        numbers, lead = numbers.take(channel, axis), lead.replace("C", "")
+        numbers, lead = np.take(numbers, [channel], axis).squeeze(axis), lead.replace("C", "")
     pages = arranged.pages
     layout = layout_of(
         (*numbers.shape, *pages.shape),
@@ -144,7 +144,7 @@ def pick(
     return Picked(recording, kept, is_overruled)
 
 
-def pick_table(
+def pick_table(  # noqa: PLR0917
     images: Images,
     table: NDArray[np.int64],
     header: Header,
@@ -196,7 +196,7 @@ def _by_request(
         header, channels=(), frame_rate_hz=None, rate_from="", remarks=(*header.remarks, *remarks),
     )  # fmt: skip
     lead = "TZC" if wanted.n_planes > 1 else "TC"
-    numbers = numbers if wanted.n_planes > 1 else numbers[:, 0]
+    numbers = numbers if wanted.n_planes > 1 else numbers[:, 0, :]
     if wanted.n_channels == 1:
         numbers, lead = numbers[..., 0], lead[:-1]
     return Arranged(arranged.pages, numbers, lead), header, True
@@ -263,4 +263,6 @@ def check_whole(
         why = f"its header names {wanted} images and {len(pages)} are there"
     else:
         why = f"its chain of images leads out of the file after image {whole}: it is cut short"
-    raise MovieError(f"{name} must hold whole images to its end, got {whole}: {why}. {COPY_AGAIN}, {OFFER}.")
+    raise MovieError(
+        f"{name} must hold whole images to its end, got {whole}: {why}. {COPY_AGAIN}, {OFFER}."
+    )

@@ -149,7 +149,7 @@ def _read_ifd(stream: BufferedReader, layout: _Layout, at: int, size: int) -> _I
     if len(raw) < end + place_bytes:
         raw += stream.read(end + place_bytes - len(raw))
     entries = list(struct.iter_unpack(entry_form, raw[width:end]))
-    return _Ifd(at, entries, struct.unpack_from(place_form, raw, end)[0])  # type: ignore[arg-type]
+    return _Ifd(at, entries, struct.unpack_from(place_form, raw, end)[0])
 
 
 def _values(stream: BufferedReader, layout: _Layout, entry: Entry) -> tuple[int, ...]:
@@ -181,11 +181,8 @@ def _description(ifd: _Ifd, layout: _Layout) -> tuple[int, int]:
 
 def _kind(stream: BufferedReader, layout: _Layout, ifd: _Ifd) -> tuple[Any, ...]:
     """What images of one movie have in common."""
-    found: list[Any] = []
-    for entry in ifd.entries:
-        if entry[0] in _ALIKE:
-            found.append((entry[0], _values(stream, layout, entry)))
-    return tuple(found)
+    mine = (entry for entry in ifd.entries if entry[0] in _ALIKE)
+    return tuple((entry[0], _values(stream, layout, entry)) for entry in mine)
 
 
 def _segments(
@@ -242,8 +239,14 @@ def _even_chain(stream: BufferedReader, layout: _Layout, first: _Ifd, size: int)
     return Chain(offsets.astype(np.int64), np.full_like(offsets, counts[0]), texts)
 
 
-def _last_even(
-    stream: BufferedReader, layout: _Layout, one: _Ifd, step: int, slopes: list[int], n: int, size: int
+def _last_even(  # noqa: PLR0917
+    stream: BufferedReader,
+    layout: _Layout,
+    one: _Ifd,
+    step: int,
+    slopes: list[int],
+    n: int,
+    size: int,
 ) -> int | None:
     """Number of the last image of an even chain, whose header names no next one."""
     # Pixels or text may follow the last header: the true last one is at most a step before.
@@ -265,9 +268,7 @@ def _is_on_line(ifd: _Ifd, one: _Ifd, slopes: list[int], k: int) -> bool:
     )
 
 
-def _walk(
-    stream: BufferedReader, layout: _Layout, first: _Ifd, size: int, path: Path
-) -> Chain:
+def _walk(stream: BufferedReader, layout: _Layout, first: _Ifd, size: int, path: Path) -> Chain:
     """Follow every header."""
     kinds: list[tuple[Any, ...]] = []
     segments: list[tuple[tuple[int, ...], tuple[int, ...]]] = []

@@ -182,10 +182,14 @@ def _imagej_calibration(
     if function is None or int(positive_or_none(function) or 0) == 20:
         return 0.0, 1.0, []
     if int(positive_or_none(function) or 0) != 0:
-        return 0.0, 1.0, [
-            "ImageJ's calibration of the values is a curve and is not applied: the stored values "
-            "are analysed."
-        ]
+        return (
+            0.0,
+            1.0,
+            [
+                "ImageJ's calibration of the values is a curve and is not applied: the stored "
+                "values are analysed."
+            ],
+        )
     offset, scale = _number(notes.get("c0"), 0.0), _number(notes.get("c1"), 1.0)
     if scale == 0 or (offset, scale) == (0.0, 1.0):
         return 0.0, 1.0, []

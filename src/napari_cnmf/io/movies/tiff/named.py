@@ -62,5 +62,3 @@ def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrde
         "n_channels",
         [(n, "the words name channels"), (1, "one recording after the other")],
     )
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,10 +40,11 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
         if known is not None and header.format == "TIFF":
             return _read_series(tiff, path, request, known)
         chain = read_chain(path)
-        first = tiff.pages[chain.first]
+        first = tiff.pages[chain.first].aspage()
         pages = Pages.of_chain(first, chain, path)
-        if header.is_one_run and len(pages) == 1 < (header.n_images or 0):
-            pages = Pages.in_one_run(first, header.n_images, path)
+        n_named = header.n_images or 0
+        if header.is_one_run and len(pages) == 1 < n_named:
+            pages = Pages.in_one_run(first, n_named, path)
         named = header.n_images if header.format == "ImageJ TIFF" else None
         pages, cut = check_whole(pages, named, chain.is_cut, request, str(path))
     remarks = [*header.remarks, *cut]
@@ -96,12 +96,14 @@ def _micromanager_notes(path: Path) -> SidecarFacts | None:
             if elapsed is not None:
                 times[int(frame or 0)] = elapsed / 1000
     summary = notes.get("Summary")
-    return facts_of_summary(summary, times, "Micro-Manager header") if summary else None
+    return (
+        facts_of_summary(summary, times, "Micro-Manager header")
+        if isinstance(summary, dict)
+        else None
+    )
 
 
-def _read_series(
-    tiff: tifffile.TiffFile, path: Path, request: Request, known: str
-) -> Recording:
+def _read_series(tiff: tifffile.TiffFile, path: Path, request: Request, known: str) -> Recording:
     """Files of programs whose arrangement ``tifffile`` knows: LSM, MetaMorph, FluoView and more."""
     series = [one for one in tiff.series if len(one.shape) > 2] or list(tiff.series)
     if len(series) != 1:
@@ -150,5 +152,3 @@ def _series_facts(tiff: tifffile.TiffFile, known: str) -> dict[str, Any]:
         rate = None if interval is None else 1 / interval
         return {"frame_rate_hz": rate, "rate_from": "LSM header", "spacing_um": spacing}
     return {}
-
-

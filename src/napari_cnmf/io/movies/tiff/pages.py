@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._formats import hint_for
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.chain import Chain
@@ -44,7 +45,7 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     except (tifffile.TiffFileError, struct.error, IndexError, EOFError) as error:
         raise MovieError(
             f"{path} must be a whole TIFF file, got: {error}. {COPY_AGAIN}, or check that it is "
-            "a TIFF at all."
+            f"a TIFF at all. {hint_for(path)}".rstrip()
         ) from error
 
 
@@ -270,5 +271,5 @@ class DecodedPages(FrameStore):
     def _load_decoder(self) -> None:
         """The first page knows how all are decoded; it needs no open file for that."""
         with open_tiff(self.pages.paths[0]) as tiff:
-            page = tiff.pages[self.pages.keyframe].keyframe
+            page = tiff.pages[self.pages.keyframe].aspage()
             self._page, self._decoder = page, page.decode

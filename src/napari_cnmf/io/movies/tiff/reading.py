@@ -42,10 +42,16 @@ def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> R
 
 def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
     folder = files[0].parent
+    unused: list[str] = []
     if request.axes is None:
         scan = _prairie_scan(files)
-        if scan is not None:
+        if scan is not None and files[0].name in scan.files:
             return read_prairie(scan, files, request, is_folder=is_folder)
+        if scan is not None:
+            unused.append(
+                f"{scan.path.name} is Bruker's description of a recording, but names other files "
+                f"than {files[0].name}: it is not used."
+            )
     with open_tiff(files[0]) as tiff:
         settings = read_settings(tiff)
         is_one_image = len(tiff.pages) == 1
@@ -58,6 +64,7 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
         recording = _read_sets(files, one_set, request, notes)
     else:
         recording = _read_files(files, request, notes, is_folder=is_folder)
+    recording = replace(recording, remarks=(*recording.remarks, *unused))
     return with_sidecar(recording, notes)
 
 
@@ -65,8 +72,7 @@ def _prairie_scan(files: Sequence[Path]) -> PrairieScan | None:
     path = find_prairie_xml(files[0].parent)
     if path is None or any(file.parent != files[0].parent for file in files[1:]):
         return None
-    scan = read_prairie_xml(path)
-    return scan if scan is not None and files[0].name in scan.files else None
+    return read_prairie_xml(path)
 
 
 def _read_sets(
@@ -125,7 +131,6 @@ def _read_files(
 def _in_turn(files: Sequence[Path], request: Request) -> Recording:
     """Files one after the other."""
     recordings = [
-        read_one(path, request, is_last=index == len(files) - 1)
-        for index, path in enumerate(files)
+        read_one(path, request, is_last=index == len(files) - 1) for index, path in enumerate(files)
     ]
     return join(recordings, files)

@@ -239,7 +239,8 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
         store,
         rate[0],
         spacing_of(settings.regions, settings.values, scan_field),
-        {"frame_rate_from": rate[1]} if rate[0] else {},
+        ({"frame_rate_from": rate[1]} if rate[0] else {})
+        | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {}),
         f"ScanImage {settings.version} TIFF",
         facts,
         (*remarks, *cycle_remarks, *place.remarks, *plane_remarks),
@@ -251,7 +252,7 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
 def _read_part(path: Path, request: Request) -> _Part:
     with open_tiff(path) as tiff:
         chain = read_chain(path)
-        pages = Pages.of_chain(tiff.pages[chain.first], chain, path)
+        pages = Pages.of_chain(tiff.pages[chain.first].aspage(), chain, path)
     pages, remarks = check_whole(pages, None, chain.is_cut, request, str(path))
     if pages.axes != "YX":
         raise MovieError(f"{path} must hold images of Y and X, got axes {pages.axes}.")
@@ -340,7 +341,9 @@ class _Volumes:
 
 
 _NUMBER = re.compile(r"frameNumbers?\s*=\s*(\d+)|Frame Number\s*=\s*(\d+)")
-_STAMP = re.compile(r"frameTimestamps?_sec\s*=\s*([-+0-9.eE]+)|Frame Timestamp\(s\)\s*=\s*([-+0-9.eE]+)")
+_STAMP = re.compile(
+    r"frameTimestamps?_sec\s*=\s*([-+0-9.eE]+)|Frame Timestamp\(s\)\s*=\s*([-+0-9.eE]+)"
+)
 _EPOCH = re.compile(r"epoch\s*=\s*\[([^\]]*)\]")
 
 
@@ -358,8 +361,8 @@ def _places(parts: Sequence[_Part], cycle: Cycle, settings: Settings) -> _Places
         n_frames, rest = divmod(len(part.pages), n_channels)
         if rest:
             remarks.append(
-                f"{part.path.name} ends in the middle of a frame of {n_channels} channels: its last "
-                f"{rest} images are left out."
+                f"{part.path.name} ends in the middle of a frame of {n_channels} channels: its "
+                f"last {rest} images are left out."
             )
         number = _first_number(part)
         start = 0 if expected is None else expected
@@ -490,7 +493,7 @@ def _all_stamps(parts: Sequence[_Part], cycle: Cycle) -> NDArray[np.float64] | N
     return np.array(found)
 
 
-def _one_plane(
+def _one_plane(  # noqa: PLR0917
     n_images: int,
     cycle: Cycle,
     per_plane: int,
@@ -515,9 +518,7 @@ def _one_plane(
     return numbers[:, None], remarks, (rate, f"{_SOURCE}, scanFrameRate")
 
 
-def _chosen_field(
-    fields: Sequence[ScanField], request: Request, name: str
-) -> ScanField | None:
+def _chosen_field(fields: Sequence[ScanField], request: Request, name: str) -> ScanField | None:
     """The scan field to open; ``None`` where an image is one field."""
     if len(fields) < 2:
         if request.field not in (None, 0):

@@ -33,7 +33,11 @@ def read_prairie(
         there &= {path.name for path in files}
     paths = [folder / name for name in scan.files if name in there]
     paths, remarks = without_empty(paths, request)
-    if request.allow_missing is None and len(paths) == len(files) < len(scan.files) and not is_folder:
+    if (
+        request.allow_missing is None
+        and len(paths) == len(files) < len(scan.files)
+        and not is_folder
+    ):
         request = replace(request, allow_missing=True)
     place = {path.name: k for k, path in enumerate(paths)}
     lookup = np.array([place.get(name, -1) for name in scan.files], np.int64)
@@ -141,7 +145,7 @@ def _all_pages(
     for path in paths:
         with open_tiff(path) as tiff:
             chain = read_chain(path)
-            pages = Pages.of_chain(tiff.pages[chain.first], chain, path)
+            pages = Pages.of_chain(tiff.pages[chain.first].aspage(), chain, path)
             if chain.is_cut or pages.count_whole() < len(pages):
                 pages, _ = check_whole(pages, None, chain.is_cut, request, str(path))
         parts.append(pages)
@@ -149,5 +153,3 @@ def _all_pages(
         pieces.append(Piece(path, len(pages)))
         at += len(pages)
     return join_pages(parts), starts, pieces
-
-

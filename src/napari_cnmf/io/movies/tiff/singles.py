@@ -81,7 +81,9 @@ class Singles:
     def store(self, within: str, sample: int) -> FrameStore:
         """All images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
         if self.first.offset is None or not self.is_alike or within not in ("YX", "XY"):
-            return SingleFrames(self.paths, self.shape, self.stored.newbyteorder("="), within, sample)
+            return SingleFrames(
+                self.paths, self.shape, self.stored.newbyteorder("="), within, sample
+            )
         index = np.arange(len(self.paths), dtype=np.int64)[:, None]
         starts = np.full_like(index, self.first.offset)
         order = None if within == "YX" else (1, 0)

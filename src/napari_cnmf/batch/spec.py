@@ -57,6 +57,12 @@ def _one_line(text: str) -> str:
     return printable(text, lines=False)
 
 
+_OPEN_WITH = (
+    "axes", "dataset", "channel", "n_channels", "plane", "n_planes", "n_flyback", "field", "offset",
+    "allow_missing",
+)  # fmt: skip
+
+
 class MovieInput(_Model):
     """The files of a movie and how to open them."""
 
@@ -69,6 +75,12 @@ class MovieInput(_Model):
     channel: int | None = Field(None, ge=0)
     n_channels: int | None = Field(None, ge=1)
     """Channels whose frames alternate in files that do not say so."""
+    plane: int | None = Field(None, ge=0)
+    n_planes: int | None = Field(None, ge=1)
+    n_flyback: int | None = Field(None, ge=0)
+    field: int | None = Field(None, ge=0)
+    offset: float | None = None
+    allow_missing: bool | None = None
     fingerprint: str | None = None
     """Of the files, when the item was added; see `napari_cnmf.io.movies.fingerprint`."""
     array_fingerprint: str | None = None
@@ -83,12 +95,7 @@ class MovieInput(_Model):
     @property
     def open_with(self) -> dict[str, Any]:
         """What `open_movie` has to be told beside the paths."""
-        told = {
-            "axes": self.axes,
-            "dataset": self.dataset,
-            "channel": self.channel,
-            "n_channels": self.n_channels,
-        }
+        told = {name: getattr(self, name) for name in _OPEN_WITH}
         return {name: value for name, value in told.items() if value is not None}
 
 

@@ -21,7 +21,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS = (
-    "demo", "run", "batch", "curate", "export", "import", "project", "match", "params", "suggest",
+    "demo", "info", "run", "batch", "curate", "export", "import", "project", "match", "params", "suggest",
     "view", "doctor", "bench",
 )  # fmt: skip
 

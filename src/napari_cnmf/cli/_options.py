@@ -88,11 +88,44 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="so many channels alternate frame by frame in a file that does not say so",
     )
+    parser.add_argument(
+        "--plane", metavar="P", type=int, help="open one plane of a volume, counted from 0"
+    )
+    parser.add_argument(
+        "--n-planes", metavar="N", type=int, help="so many planes follow each other in a volume"
+    )
+    parser.add_argument(
+        "--n-flyback",
+        metavar="N",
+        type=int,
+        help="so many images after the planes of each volume show none",
+    )
+    parser.add_argument(
+        "--field", metavar="F", type=int, help="which scan field (mROI), counted from 0"
+    )
+    parser.add_argument(
+        "--offset",
+        metavar="V",
+        type=float,
+        help="add V to every stored value; 0 leaves out the calibration of the file",
+    )
+    parser.add_argument(
+        "--allow-missing",
+        action="store_true",
+        default=None,
+        help="open what is there of a recording with missing, empty or cut files",
+    )
+
+
+_OPEN_OPTIONS = (
+    "axes", "dataset", "channel", "n_channels", "plane", "n_planes", "n_flyback", "field", "offset",
+    "allow_missing",
+)  # fmt: skip
 
 
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `open_movie` has to be told beside the paths."""
-    told = {name: getattr(args, name) for name in ("axes", "dataset", "channel", "n_channels")}
+    told = {name: getattr(args, name) for name in _OPEN_OPTIONS}
     return {name: value for name, value in told.items() if value is not None}
 
 

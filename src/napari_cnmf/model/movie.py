@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.errors import FrameRateUnknownError, MovieError
+from napari_cnmf.model.description import Description
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -44,13 +46,18 @@ class Movie:
     pixel_size_um
         ``([dz], dy, dx)`` in micrometres; ``None`` when unknown.
     opened_with
-        What `open_movie` was told beside the paths and the frame rate (``axes, dataset, channel,
-        n_channels``); needed to open the files again as the same movie.
+        What `open_movie` was told beside the paths and the frame rate (``channel, axes, ...``);
+        needed to open the files again.
     fingerprint
         Text that is equal for two movies only if they are the same; see
         `napari_cnmf.io.movies.fingerprint`. ``None`` for an array in memory.
     metadata
         What else the file says, as plain values.
+    description
+        What is known about the recording, and where it stands; ``None`` for an array in memory.
+    time_s
+        ``(T,)`` time of each frame in seconds, where the files tell it and the frames are not
+        evenly spaced; ``None`` for frames at a constant rate.
     """
 
     data: da.Array | Any
@@ -61,6 +68,8 @@ class Movie:
     fingerprint: str | None = None
     name: str = "movie"
     metadata: dict[str, Any] = field(default_factory=dict)
+    description: Description | None = None
+    time_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.data, Deferred):
@@ -83,6 +92,12 @@ class Movie:
                 object.__setattr__(self, "data", data)
                 return data
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        if self.description is not None:
+            return str(self.description)
+        rate = "unknown" if self.frame_rate_hz is None else f"{self.frame_rate_hz:g} Hz"
+        return f"{self.name}: movie {self.shape} {self.dtype}, frame rate {rate}"
 
     @property
     def deferred(self) -> Deferred | None:
@@ -112,15 +127,21 @@ class Movie:
         """The frame rate in Hz, or an error that says how to give it."""
         if self.frame_rate_hz is None:
             raise FrameRateUnknownError(
-                f"The frame rate of {self.name} is needed in Hz: its file does not carry one. "
+                f"The frame rate of {self.name} is needed in Hz: {self._why_no_rate()}. "
                 "Set it in the form (data.fr), with params={'data': {'fr': 30}} in Python, or with "
                 "--set data.fr=30 on the command line."
             )
         return self.frame_rate_hz
 
     def with_pixel_size(self, pixel_size_um: tuple[float, ...]) -> Movie:
-        """The same movie with another pixel size, ``([dz], dy, dx)`` in micrometres."""
+        """Return the same movie with another pixel size, ``([dz], dy, dx)`` in micrometres."""
         return replace(self, data=self.deferred or self.data, pixel_size_um=pixel_size_um)
+
+    def _why_no_rate(self) -> str:
+        fact = None if self.description is None else self.description.facts.get("frame_rate_hz")
+        if fact is None or not fact.source:
+            return "its file does not carry one"
+        return f"its files tell none ({fact.source})"
 
     def with_frame_rate(self, frame_rate_hz: float) -> Movie:
         """The same movie with another frame rate."""

@@ -16,7 +16,7 @@ import tifffile
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import check_movie, fingerprint, frame_source, open_movie
 from napari_cnmf.io.movies import LazyFrames, store_of
-from napari_cnmf.io.movies._open import natural_key
+from napari_cnmf.io.movies import natural_key
 
 
 class TestRefusals:
@@ -67,7 +67,7 @@ class TestRefusals:
             "import os, sys\n"
             "from napari_cnmf.errors import MovieError\n"
             "from napari_cnmf.io import open_movie\n"
-            "from napari_cnmf.io.movies import _tiff, _npy\n"
+            "from napari_cnmf.io.movies import tiff, _npy\n"
             "os.getuid() or os.setuid(65534)\n"
             "try:\n    open_movie(sys.argv[1])\n"
             "except MovieError as error:\n    print(error)\n"

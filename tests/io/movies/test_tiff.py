@@ -81,14 +81,16 @@ class TestImageJ:
         assert movie.pixel_size_um == pytest.approx((0.25, 0.5))
         np.testing.assert_array_equal(read_all(movie), frames)
 
-    def test_playing_rate_where_there_is_no_interval(
+    def test_playing_speed_is_not_taken_for_the_rate(
         self, tmp_path: Path, frames: np.ndarray
     ) -> None:
         metadata = {"axes": "TYX", "fps": 7.5}
         tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata=metadata)
         movie = open_movie(tmp_path / "a.tif")
-        assert movie.frame_rate_hz == 7.5
-        assert movie.metadata["frame_rate_from"] == "ImageJ fps"
+        assert movie.frame_rate_hz is None
+        assert "7.5 Hz (fps) is the speed at which ImageJ plays" in movie.metadata["remarks"][0]
+        assert "playing speed" in str(movie)
+        assert [question.option for question in movie.description.questions] == ["frame_rate_hz"]
 
     def test_hyperstack_of_volumes_and_channels(self, tmp_path: Path) -> None:
         stack = np.arange(3 * 2 * 2 * 4 * 5, dtype=np.uint16).reshape(3, 2, 2, 4, 5)
@@ -273,8 +275,8 @@ class TestSessions:
             open_movie(tmp_path)
 
     def test_different_frame_rates(self, tmp_path: Path, frames: np.ndarray) -> None:
-        for name, fps in {"a.tif": 10.0, "b.tif": 20.0}.items():
-            metadata = {"axes": "TYX", "fps": fps}
+        for name, interval in {"a.tif": 0.1, "b.tif": 0.05}.items():
+            metadata = {"axes": "TYX", "finterval": interval}
             tifffile.imwrite(tmp_path / name, frames, imagej=True, metadata=metadata)
         files = [tmp_path / "a.tif", tmp_path / "b.tif"]
         with pytest.raises(MovieError, match="10 to 20 Hz"):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._lazy import LazyFrames
-from napari_cnmf.io.movies._recording import Request, checked_dtype
+from napari_cnmf.io.movies._recording import checked_dtype
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import FrameStore
 
 if TYPE_CHECKING:

@@ -9,28 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._request import ChannelUnknownError
 
 _KNOWN = "TZCSYX"
 # ImageJ shows at most 7; scripts that name no axes write a movie as that many channels.
 _MAX_CHANNELS = 7
 _EXAMPLE = "Say which axis is which with axes=, for example axes='TYX' or axes='TZCYX'."
-
-
-class ChannelUnknownError(MovieError):
-    """A recording has several channels and none was chosen.
-
-    Attributes
-    ----------
-    n_channels
-        How many there are.
-    """
-
-    def __init__(self, message: str, n_channels: int) -> None:
-        super().__init__(message)
-        self.n_channels = n_channels
-
-    def __reduce__(self) -> tuple[type[ChannelUnknownError], tuple[str, int]]:
-        return type(self), (str(self), self.n_channels)
 
 
 @dataclass(frozen=True)

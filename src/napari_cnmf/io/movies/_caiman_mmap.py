@@ -10,7 +10,8 @@ import numpy as np
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._npy import MappedArray, plain_store
-from napari_cnmf.io.movies._recording import Recording, Request
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import ArrayFrames, file_size
 
 _NAME = re.compile(r"_d1_(\d+)_d2_(\d+)_d3_(\d+)_order_([CF])_frames_(\d+)_?\.mmap$")

@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
-from napari_cnmf.io.movies._axes import Layout, layout_of
-from napari_cnmf.io.movies._npy import MappedArray, plain_store
-from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
-from napari_cnmf.io.movies._stores import ArrayFrames, FrameStore, file_size, frames_that_fit
+from napari_cnmf.io.movies._axes import layout_of
+from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
+from napari_cnmf.io.movies._nwb import nwb_movie
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.model.description import Piece
 
 _CAIMAN_NAME = "mov"
-
-
-@dataclass(frozen=True)
-class Hdf5Array:
-    """A dataset, opened for the time of one read."""
-
-    path: Path
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} in {self.path}"
-
-    @contextmanager
-    def open(self) -> Iterator[h5py.Dataset]:
-        with h5py.File(self.path, "r") as file:
-            yield file[self.name]
-
-
-@contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file, or an error that says what is wrong with it."""
-    try:
-        file = h5py.File(path, "r")
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise MovieError(
-            f"{path} must be a whole HDF5 file, got: {error}. Copy it again from where it was "
-            "made, and check that no program is still writing it."
-        ) from error
-    with file:
-        yield file
 
 
 def open_hdf5_movie(path: Path, request: Request) -> Recording:
@@ -65,8 +31,6 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
     """
     with open_hdf5(path) as file:
         if "nwb_version" in file.attrs:
-            from napari_cnmf.io.movies._nwb import nwb_movie
-
             return nwb_movie(file, path, request)
         dataset = _movie_dataset(file, path, request.dataset)
         attributes = [dict(dataset.attrs), dict(dataset.parent.attrs), dict(file.attrs)]
@@ -83,48 +47,39 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
             rate,
             spacing_among(attributes),
             notes | {"dataset": dataset.name},
+            format=f"HDF5 ({dataset.name})",
+            pieces=(Piece(path, layout.shape[0]),),
         )
-
-
-def dataset_store(dataset: h5py.Dataset, path: Path, layout: Layout) -> FrameStore:
-    """Plain file reads where the dataset lies in one piece, else through HDF5."""
-    dtype = checked_dtype(dataset.dtype, f"{dataset.name} in {path}")
-    offset = dataset.id.get_offset()
-    array = Hdf5Array(path, dataset.name)
-    if dataset.chunks is None and offset is not None and not dataset.is_virtual:
-        if (size := file_size(path)) < offset + dataset.nbytes:
-            raise MovieError(
-                f"{path} must hold {offset + dataset.nbytes} bytes for {dataset.name}, got {size}: "
-                "it is cut short. Copy it again."
-            )
-        if layout.frame_order is not None:
-            return plain_store(MappedArray(path, dtype, dataset.shape, offset), layout)
-    frame_bytes = int(np.prod(layout.shape[1:])) * dtype.itemsize
-    together = dataset.chunks[layout.axes.index("T")] if dataset.chunks else 1
-    return ArrayFrames(array, layout, dtype, frames_that_fit(together, frame_bytes))
 
 
 def _movie_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Dataset:
     candidates = _arrays_with_frames(file)
     listed = ", ".join(f"{d.name} {d.shape}" for d in candidates[:8]) or "none"
     if name is not None:
-        found = file.get(name)
+        found = member(file, name, path)
         if not isinstance(found, h5py.Dataset):
             raise MovieError(
                 f"dataset must name an array of {path}, got {name!r}. Arrays with frames: {listed}."
             )
         return found
-    if isinstance(file.get(_CAIMAN_NAME), h5py.Dataset):
-        return file[_CAIMAN_NAME]
+    if isinstance(found := member(file, _CAIMAN_NAME, path), h5py.Dataset):
+        return found
     if "estimates/A" in file:
         raise MovieError(
             f"A movie must hold frames, got a result of CNMF in {path}. Open it as a result; its "
             "movie is another file."
         )
-    if len(candidates) != 1:
+    if not candidates:
+        _refuse_links(file, path)
         raise MovieError(
+            f"{path} must hold one array of 3 or 4 axes, got none. Name the movie with dataset=."
+        )
+    if len(candidates) > 1:
+        raise ChoiceNeededError(
             f"{path} must hold one array of 3 or 4 axes, got {len(candidates)}: {listed}. "
-            "Name the movie with dataset=."
+            "Name the movie with dataset=.",
+            "dataset",
+            [(d.name, f"{d.name} {d.shape}") for d in candidates],
         )
     return candidates[0]
 
@@ -138,3 +93,9 @@ def _arrays_with_frames(file: h5py.File) -> list[h5py.Dataset]:
 
     file.visititems(visit)
     return found
+
+
+def _refuse_links(file: h5py.File, path: Path) -> None:
+    """Say so where all that a file has at its root leads to another one."""
+    for name in file:
+        member(file, name, path)

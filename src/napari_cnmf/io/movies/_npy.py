@@ -13,7 +13,8 @@ import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
-from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype
+from napari_cnmf.io.movies._recording import Recording, checked_dtype
+from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import ArrayFrames, FrameStore, RawFrames, file_size
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
-from napari_cnmf.io.movies._formats import opener_for
-from napari_cnmf.io.movies._hdf5 import dataset_store, open_hdf5
-from napari_cnmf.io.movies._recording import Recording, Request, positive_or_none
-from napari_cnmf.io.movies._session import join
+from napari_cnmf.io.movies._files import Given
+from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
+from napari_cnmf.io.movies._reading import read_files
+from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._stores import shift_values
 from napari_cnmf.io.movies._units import micrometres
+from napari_cnmf.model.description import Piece
 
 _SERIES = ("TwoPhotonSeries", "OnePhotonSeries")
 
@@ -40,25 +45,76 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
     rate, notes = _frame_rate(series)
     spacing = _spacing(series.get("imaging_plane"))
     notes = notes | {"dataset": series.name}
-    data = series.get("data")
+    data = member(series, "data", path)
     if _text(series.get("external_file"), 0) is not None and (data is None or not data.size):
-        frames = _external(series, path, Request(request.axes, None, request.channel))
-        return Recording(
-            frames.store,
-            rate if rate is not None else frames.frame_rate_hz,
-            spacing or frames.spacing_um,
-            frames.metadata | notes,
+        frames = _external(series, path, replace(request, dataset=None))
+        recording = replace(
+            frames,
+            frame_rate_hz=rate if rate is not None else frames.frame_rate_hz,
+            spacing_um=spacing or frames.spacing_um,
+            metadata=frames.metadata | notes,
+            format=f"NWB ({series.name}), frames in {frames.format}",
         )
+        return recording.with_times(_times(series), "NWB timestamps")
     if not isinstance(data, h5py.Dataset):
         raise MovieError(f"{series.name} in {path} must hold data, got none. Export it again.")
+    axes, remarks = _axes(series, data)
     layout = layout_of(
         data.shape,
         axes=request.axes,
-        file_axes="TXYZ"[: data.ndim] if data.ndim in (3, 4) else None,
+        file_axes=axes,
         channel=request.channel,
         name=f"{series.name} in {path}",
     )
-    return Recording(dataset_store(data, path, layout), rate, spacing, notes)
+    store = dataset_store(data, path, layout)
+    offset = _offset(data)
+    if offset and request.offset is None:
+        store = shift_values(store, offset)
+        remarks.append(
+            f"The NWB file tells an offset of {offset:+g}, which is added. Open the stored values "
+            "with offset=0."
+        )
+    recording = Recording(
+        store,
+        rate,
+        spacing,
+        notes,
+        f"NWB ({series.name})",
+        remarks=tuple(remarks),
+        pieces=(Piece(path, layout.shape[0]),),
+    )
+    return recording.with_times(_times(series), "NWB timestamps")
+
+
+def _axes(series: h5py.Group, data: h5py.Dataset) -> tuple[str | None, list[str]]:
+    """Axes of the stored frames: NWB's order, unless ``dimension`` shows that they are turned."""
+    if data.ndim not in (3, 4):
+        return None, []
+    told = series.get("dimension")
+    sizes = [int(n) for n in np.ravel(told[()])] if isinstance(told, h5py.Dataset) else []
+    stored = list(data.shape[1:])
+    if len(sizes) == len(stored) and sizes != stored and sizes[:2] == stored[1::-1]:
+        return "TYXZ"[: data.ndim], [
+            f"{series.name} stores frames as (y, x), not (x, y) as NWB asks: its dimension "
+            f"{sizes} shows it, and they are read so."
+        ]
+    return "TXYZ"[: data.ndim], []
+
+
+def _offset(data: h5py.Dataset) -> float:
+    """What is added to the stored values, in their own unit."""
+    offset = float(np.ravel(data.attrs.get("offset", 0.0))[0])
+    conversion = float(np.ravel(data.attrs.get("conversion", 1.0))[0])
+    value = offset / conversion if conversion else 0.0
+    return value if np.isfinite(value) else 0.0
+
+
+def _times(series: h5py.Group) -> NDArray[np.float64] | None:
+    """Time stamps of the frames; ``None`` where the series has a rate."""
+    times = series.get("timestamps")
+    if not isinstance(times, h5py.Dataset) or times.ndim != 1 or times.size < 2:
+        return None
+    return np.asarray(times[()], np.float64)
 
 
 def _series(file: h5py.File, path: Path, name: str | None) -> h5py.Group:
@@ -78,9 +134,17 @@ def _series(file: h5py.File, path: Path, name: str | None) -> h5py.Group:
     if len(chosen) == 1:
         return chosen[0]
     listed = ", ".join(group.name for group in found[:8]) or "none"
-    raise MovieError(
-        f"{path} must hold one {' or '.join(_SERIES)}, got: {listed}. Name the one with dataset=."
-    )
+    message = f"{path} must hold one {' or '.join(_SERIES)}, got: {listed}."
+    if len(found) > 1 and name is None:
+        choices = [(group.name, _label(group)) for group in found]
+        raise ChoiceNeededError(f"{message} Name the one with dataset=.", "dataset", choices)
+    raise MovieError(f"{message} Name the one with dataset=.")
+
+
+def _label(series: h5py.Group) -> str:
+    data = series.get("data")
+    shape = f" {data.shape}" if isinstance(data, h5py.Dataset) and data.size else ""
+    return f"{series.name}{shape}"
 
 
 def _text(value: Any, index: int | None = None) -> str | None:
@@ -99,9 +163,9 @@ def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
     start = series.get("starting_time")
     if start is not None and (rate := positive_or_none(start.attrs.get("rate"))) is not None:
         return rate, {"frame_rate_from": "NWB rate"}
-    times = series.get("timestamps")
-    if times is not None and times.size > 1:
-        step = positive_or_none(float(np.median(np.diff(times[()]))))
+    times = _times(series)
+    if times is not None:
+        step = positive_or_none(float(np.median(np.diff(times))))
         if step is not None:
             return 1 / step, {"frame_rate_from": "NWB timestamps"}
     plane = series.get("imaging_plane")
@@ -135,9 +199,12 @@ def _external(series: h5py.Group, path: Path, request: Request) -> Recording:
         given = Path(*pure.parts)
         files.append(given if given.is_absolute() else path.parent / given)
     missing = [file for file in files if not file.exists()]
+    beside = [path.parent / file.name for file in files]
+    if missing and all(file.exists() for file in beside):
+        files, missing = beside, []  # the movie was moved together with the NWB file
     if missing:
         raise MovieError(
             f"The files that {path} refers to must be there, got no {missing[0]}. "
             "Put them back beside it, or open them directly."
         )
-    return join([opener_for(file)(file, request) for file in files], files, explicit_rate=True)
+    return read_files(Given(tuple(files), False, path.stem), request)

@@ -1,30 +1,28 @@
-"""``open_movie``: which format it is, and what becomes of what the file says."""
+"""``open_movie`` and ``describe_recording``: describe, choose, and give lazy frames."""
 
 from __future__ import annotations
 
 import math
 import os
-import re
-import stat
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._axes import ChannelUnknownError
-from napari_cnmf.io.movies._damage import told_as_damage
+from napari_cnmf.io.movies._describing import describe
+from napari_cnmf.io.movies._files import Given, files_of
 from napari_cnmf.io.movies._fingerprint import fingerprint
-from napari_cnmf.io.movies._formats import format_of, is_zarr, known_suffixes, opener_for
-from napari_cnmf.io.movies._interleaved import Interleaved
 from napari_cnmf.io.movies._lazy import LazyFrames
-from napari_cnmf.io.movies._recording import Recording, Request
-from napari_cnmf.io.movies._session import join, join_volumes
+from napari_cnmf.io.movies._reading import read_files
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._stores import shift_values, take_plane
+from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
 
 PathLike = str | os.PathLike[str]
-_TIFF = frozenset({".tif", ".tiff", ".btf", ".tf8"})
+_MOST_QUESTIONS = 4
 
 
 def open_movie(
@@ -35,28 +33,53 @@ def open_movie(
     dataset: str | None = None,
     channel: int | None = None,
     n_channels: int | None = None,
+    plane: int | None = None,
+    n_planes: int | None = None,
+    n_flyback: int | None = None,
+    field: int | None = None,
+    offset: float | None = None,
+    pixel_size_um: Sequence[float] | None = None,
+    allow_missing: bool | None = None,
 ) -> Movie:
     """Open a recording; frames are read when they are asked for.
+
+    The files are described first, with what stands beside them; print the movie to see the
+    description. Each argument wins over what the files say.
 
     Parameters
     ----------
     source
         A file, the files of one session in their order, a folder of files (sorted as people
-        count: 2 before 10), or an array.
+        count: 2 before 10), or an array. Any file of an OME-TIFF set stands for the set.
     frame_rate_hz
-        Wins over what the file says. Without both, ``Movie.frame_rate_hz`` is ``None``.
+        Frames (or volumes) per second. Without it and without a rate in the files,
+        ``Movie.frame_rate_hz`` is ``None``.
     axes
         One letter of ``TZCSYX`` for each axis of the stored array, where the file does not say
         or is wrong: ``axes="TZYX"``. Without ``T`` each file of a list or folder is one volume:
         ``axes="ZYX"``.
     dataset
-        Name of the array inside an HDF5, NWB or zarr file with several.
+        Name of the array inside an HDF5, NWB or zarr file with several, or of one series of an
+        OME-TIFF.
     channel
         Which channel, counted from 0; needed when there are several.
     n_channels
-        For files that do not know of their channels: so many alternate frame by frame (or plane
-        by plane, in files of one volume each). Their frame rate is then taken from
-        ``frame_rate_hz`` alone, as the rate of one channel.
+        Number of channels whose images alternate, in files that do not say so or are wrong. A
+        frame rate of such files is not used: give ``frame_rate_hz``, the rate of one channel.
+    plane
+        Which plane of a volume to open as a movie of one plane, counted from 0.
+    n_planes, n_flyback
+        Number of planes that follow each other in every volume, and of images (per channel) after
+        the last that show none.
+    field
+        Which scan field of a recording with several (ScanImage's mROI), counted from 0.
+    offset
+        Number that is added to every stored value, for example to undo a calibration; 0 opens
+        the values as they are stored.
+    pixel_size_um
+        ``([dz], dy, dx)`` in micrometres.
+    allow_missing
+        Open what is there of a recording with missing, empty or cut files.
 
     Returns
     -------
@@ -65,6 +88,8 @@ def open_movie(
 
     Raises
     ------
+    ChoiceNeededError
+        There are several channels, fields, arrays or planes, and none was chosen.
     MovieError
         What is wrong, with what was found and what to do.
 
@@ -75,30 +100,125 @@ def open_movie(
     (3, 4, 5)
     """
     rate = _checked_rate(frame_rate_hz)
-    request = Request(axes, dataset, channel, n_channels)
+    request = Request(
+        axes, dataset, channel, n_channels, plane, n_planes, n_flyback, field, offset,
+        pixel_size_um if pixel_size_um is None else tuple(_listed(pixel_size_um)),
+        allow_missing or None,
+    )  # fmt: skip
     paths = _paths_of(source)
     if paths is None:
         return _movie_of_array(source, request, rate)
-    name = _name_of(paths)
+    given = files_of(paths)
     try:
-        files = _files_in_order(paths)
-        recording = _open_files(files, request, explicit_rate=rate is not None)
-        mark = fingerprint(files)
+        recording = _read(given, request)
+        files = tuple(piece.path for piece in recording.pieces) or given.files
+        mark = fingerprint(list(files))
     except OSError as error:
         raise MovieError(
-            f"{error.filename or paths[0]} must be a readable file, got: "
+            f"{error.filename or given.files[0]} must be a readable file, got: "
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from error
+    rates = recording.metadata.get("rates_in_files")
+    if rates is not None and rate is None:
+        raise MovieError(
+            f"All files of a session must have one frame rate, got {rates[0]:g} to {rates[1]:g} "
+            "Hz. Say which is right with frame_rate_hz=."
+        )
+    metadata = dict(recording.metadata)
+    if recording.remarks:
+        metadata["remarks"] = list(recording.remarks)
     return Movie(
         data=LazyFrames(recording.store),
-        paths=tuple(files),
+        paths=files,
         frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
         pixel_size_um=recording.pixel_size_um,
         opened_with=request.told(),
         fingerprint=mark,
-        name=name,
-        metadata=recording.metadata,
+        name=given.name,
+        metadata=metadata,
+        description=describe(recording, request, rate, given.name),
+        time_s=recording.time_s,
     )
+
+
+def describe_recording(
+    source: PathLike | Sequence[PathLike], *, frame_rate_hz: float | None = None, **options: Any
+) -> Description:
+    """What is known about a recording, with everything that has to be asked.
+
+    Parameters
+    ----------
+    source
+        A file, files or a folder, as for `open_movie`.
+    frame_rate_hz, **options
+        As for `open_movie`; what they leave open is listed in ``questions``.
+
+    Raises
+    ------
+    MovieError
+        The recording cannot be read at all.
+    """
+    questions: list[Question] = []
+    for _ in range(_MOST_QUESTIONS):
+        try:
+            movie = open_movie(source, frame_rate_hz=frame_rate_hz, **options)
+            break
+        except ChoiceNeededError as error:
+            if error.option in options or not error.choices:
+                raise
+            questions.append(Question(error.option, error.choices, str(error)))
+            options = {**options, error.option: error.choices[0][0]}
+    else:
+        movie = open_movie(source, frame_rate_hz=frame_rate_hz, **options)
+    found = movie.description
+    if found is None:
+        raise MovieError("A recording to describe must be a file or a folder, got an array.")
+    return _with_questions(found, questions)
+
+
+def _with_questions(found: Description, questions: Sequence[Question]) -> Description:
+    from napari_cnmf.io.movies._describing import as_asked
+
+    facts = dict(found.facts)
+    for question in questions:
+        name = {"channel": "channels", "field": "scan_fields", "plane": "planes"}.get(
+            question.option
+        )
+        if name is not None:
+            facts[name] = as_asked(question)
+    return replace(found, facts=facts, questions=(*questions, *found.questions))
+
+
+def _read(given: Given, request: Request) -> Recording:
+    recording = read_files(given, request)
+    recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
+    return _with_choices(recording, request, given.name)
+
+
+def _with_choices(recording: Recording, request: Request, name: str) -> Recording:
+    """The plane, the offset and the pixel size that the user chose."""
+    shape = recording.store.shape
+    spacing = dict(recording.spacing_um)
+    metadata = dict(recording.metadata)
+    store = recording.store
+    if request.plane is not None and "plane" not in metadata:
+        n_planes = shape[1] if len(shape) == 4 else 1
+        if not 0 <= request.plane < n_planes:
+            raise MovieError(
+                f"plane must be between 0 and {n_planes - 1}, got {request.plane}: {name} has "
+                f"{n_planes} plane{'s' * (n_planes > 1)}."
+            )
+        if len(shape) == 4:
+            store = take_plane(store, request.plane)
+            metadata["plane"] = request.plane
+            metadata["n_planes"] = n_planes
+    if request.offset:
+        store = shift_values(store, request.offset)
+    if request.pixel_size_um is not None:
+        sizes = request.pixel_size_um
+        spacing |= dict(zip("ZYX"[-len(sizes) :], sizes, strict=True))
+        metadata["pixel_size_from"] = "you"
+    return replace(recording, store=store, spacing_um=spacing, metadata=metadata)
 
 
 def check_movie(movie: Movie, *, min_frames: int = 2) -> None:
@@ -130,7 +250,16 @@ def _movie_of_array(source: Any, request: Request, rate: float | None) -> Movie:
             f"n_channels must be left out for an array, got {request.n_channels}. Give every "
             f"{request.n_channels}th frame: array[channel::{request.n_channels}]."
         )
-    return Movie(data=array_movie_data(source, request), frame_rate_hz=rate)
+    for option in ("plane", "n_planes", "n_flyback", "field", "offset"):
+        if getattr(request, option) is not None:
+            raise MovieError(
+                f"{option} must be left out for an array: give the part of the array that is meant."
+            )
+    return Movie(
+        data=array_movie_data(source, request),
+        frame_rate_hz=rate,
+        pixel_size_um=request.pixel_size_um,
+    )
 
 
 def _paths_of(source: object) -> list[Path] | None:
@@ -144,6 +273,10 @@ def _paths_of(source: object) -> list[Path] | None:
     return [Path(path) for path in source]
 
 
+def _listed(value: Any) -> list[float]:
+    return [value, value] if isinstance(value, int | float) else list(value)
+
+
 def _checked_rate(frame_rate_hz: float | None) -> float | None:
     if frame_rate_hz is None:
         return None
@@ -153,107 +286,3 @@ def _checked_rate(frame_rate_hz: float | None) -> float | None:
             "Give the frames (or volumes) per second of the recording."
         )
     return float(frame_rate_hz)
-
-
-def _name_of(paths: Sequence[Path]) -> str:
-    if not paths:
-        raise MovieError("A movie must have at least one file, got an empty list.")
-    stem = re.sub(r"(\.ome)?\.[^.]*$", "", paths[0].name) or paths[0].name
-    return paths[0].name if paths[0].is_dir() and paths[0].suffix != ".zarr" else stem
-
-
-def _files_in_order(paths: Sequence[Path]) -> list[Path]:
-    """Absolute paths of the files; a folder stands for its movie files."""
-    files: list[Path] = []
-    for path in paths:
-        try:
-            is_folder = stat.S_ISDIR(path.stat().st_mode)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise MovieError(
-                f"A movie's file must exist, got {path}. Check the name and that its disk or share "
-                "is connected."
-            ) from error
-        absolute = path if path.is_absolute() else Path(os.path.abspath(path))
-        files += _files_in(absolute) if is_folder and not is_zarr(absolute) else [absolute]
-    return files
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """Movie files of one kind, as people count; hidden files are not frames."""
-    names = [name for name in os.listdir(folder) if not name.startswith(".")]
-    kinds: Counter[str] = Counter()
-    movies = []
-    for name in names:
-        opener = format_of(name)
-        if opener is not None:
-            kinds[opener] += 1
-            movies.append(name)
-    if not movies:
-        raise MovieError(
-            f"A folder must hold the files of a movie ({known_suffixes()}), got {len(names)} "
-            f"other files in {folder}."
-        )
-    if len(kinds) > 1:
-        found = Counter(os.path.splitext(name)[1].lower() for name in movies)
-        listed = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
-        raise MovieError(
-            f"A folder must hold movie files of one kind, got {listed} in {folder}. "
-            "Give the files of the movie as a list instead."
-        )
-    return [folder / name for name in sorted(movies, key=natural_key)]
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts ``frame2`` before ``frame10``."""
-    parts = re.split(r"(\d+)", name.lower())
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
-
-
-def _open_files(files: Sequence[Path], request: Request, *, explicit_rate: bool) -> Recording:
-    if request.n_channels is None:
-        return _join_files(files, request, None, explicit_rate=explicit_rate)
-    chosen = Interleaved.checked(request.n_channels, request.channel)
-    without = replace(request, channel=None, n_channels=None)
-    try:
-        return _join_files(files, without, chosen, explicit_rate=explicit_rate)
-    except ChannelUnknownError as error:
-        raise MovieError(
-            f"n_channels must be left out for {files[0]}, got {chosen.n_channels}: the file says "
-            f"itself that it has {error.n_channels} channels. Give channel= alone."
-        ) from error
-
-
-def _join_files(
-    files: Sequence[Path], request: Request, chosen: Interleaved | None, *, explicit_rate: bool
-) -> Recording:
-    """Open files and put them one after the other; of frames that alternate those chosen."""
-    if len(files) > 1 and all(path.suffix.lower() in _TIFF for path in files):
-        from napari_cnmf.io.movies._tiff_folder import open_single_frames
-
-        with told_as_damage(files[0].parent):
-            frames = open_single_frames(files, request)
-        if frames is not None:
-            return frames if chosen is None else chosen.of(frames, _folder(files), is_last=True)
-    axes = request.axes.upper() if request.axes is not None else ""
-    if len(files) > 1 and "Z" in axes and "T" not in axes:
-        of_planes = replace(request, axes=axes.replace("Z", "T"))
-        volumes = [_open_one(path, of_planes, chosen, is_last=False) for path in files]
-        return join_volumes(volumes, files)
-    recordings = [
-        _open_one(path, request, chosen, is_last=index == len(files) - 1)
-        for index, path in enumerate(files)
-    ]
-    return join(recordings, files, explicit_rate=explicit_rate)
-
-
-def _folder(files: Sequence[Path]) -> str:
-    return str(files[0].parent)
-
-
-def _open_one(
-    path: Path, request: Request, chosen: Interleaved | None, *, is_last: bool
-) -> Recording:
-    opener = opener_for(path)
-    with told_as_damage(path):
-        recording = opener(path, request)
-    return recording if chosen is None else chosen.of(recording, str(path), is_last=is_last)

@@ -1,63 +1,58 @@
-"""What every format gives, and what it is asked."""
+"""What a reader gives: frames that are not read yet, and statements about them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._stores import FrameStore
+from napari_cnmf.model.description import Certainty, Fact, Piece
 
-
-@dataclass(frozen=True)
-class Request:
-    """What the user says about a file beyond its name.
-
-    Attributes
-    ----------
-    axes
-        One letter per axis of the stored array, for example ``"TZCYX"``.
-    dataset
-        Name of the array inside HDF5, NWB or zarr.
-    channel
-        Which channel, counted from 0.
-    n_channels
-        Channels whose frames alternate in a file that has no axis for them.
-    """
-
-    axes: str | None = None
-    dataset: str | None = None
-    channel: int | None = None
-    n_channels: int | None = None
-
-    def told(self) -> dict[str, Any]:
-        """What was said, by the names of `open_movie`."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+_SAME_STEP = 0.1
+"""Steps between frames that differ by less, relative to the median, count as even."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Frames and what their file says about them.
+    """Frames and what their files say about them.
 
     Attributes
     ----------
     store
         The frames.
     frame_rate_hz
-        Of frames, or of volumes where there are planes; ``None`` when the file does not say.
+        Rate of frames, or of volumes where there are planes; ``None`` when the files do not say.
     spacing_um
-        Pixel size by axis letter; letters that the file does not give are missing.
+        Pixel size by axis letter; letters that the files do not give are missing.
     metadata
-        What else the file says, as plain values.
+        What else the files say, as plain values; ``frame_rate_from`` names where the rate stands.
+    format
+        Kind of file and the program that wrote it.
+    facts
+        Statements for the description that the reader knows better than can be seen from the
+        frames: ``channels``, ``planes``, ``scan_fields``, ``not_images``, ``values``.
+    remarks
+        Sentences that the user should read.
+    time_s
+        ``(T,)`` time of each frame in seconds; ``None`` when only the rate is known.
+    pieces
+        The files with the images of each.
     """
 
     store: FrameStore
     frame_rate_hz: float | None = None
     spacing_um: Mapping[str, float] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    format: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    time_s: NDArray[np.float64] | None = None
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -66,6 +61,64 @@ class Recording:
         if not all(axis in self.spacing_um for axis in axes):
             return None
         return tuple(float(self.spacing_um[axis]) for axis in axes)
+
+    def with_times(self, time_s: NDArray[np.float64] | None, source: str) -> Recording:
+        """The recording with a time for each frame, and the rate and remarks that follow.
+
+        Parameters
+        ----------
+        time_s
+            ``(T,)`` in seconds, ascending.
+        source
+            Where the times stand.
+        """
+        if time_s is None or len(time_s) != self.store.shape[0] or len(time_s) < 2:
+            return self
+        steps = np.diff(time_s)
+        if not np.all(np.isfinite(steps)) or np.any(steps <= 0):
+            remark = f"The times in the {source} do not increase from frame to frame: not used."
+            return replace(self, remarks=(*self.remarks, remark))
+        step = float(np.median(steps))
+        notes = {**self.metadata, "frame_rate_from": source}
+        told = self.frame_rate_hz
+        rate = 1 / step if told is None or abs(told * step - 1) > 0.02 else told
+        even = bool(np.all(np.abs(steps / step - 1) < _SAME_STEP))
+        return replace(
+            self,
+            frame_rate_hz=rate,
+            metadata=notes if told != rate else self.metadata,
+            time_s=None if even else np.asarray(time_s, np.float64),
+            remarks=(*self.remarks, *_told_gaps(steps, step, source)),
+        )
+
+
+def _told_gaps(steps: NDArray[np.float64], step: float, source: str) -> list[str]:
+    """Sentences about uneven steps between frames."""
+    if np.all(np.abs(steps / step - 1) < _SAME_STEP):
+        return []
+    gaps = np.flatnonzero(steps > 1.5 * step)
+    if not gaps.size:
+        return [
+            f"The frames are not evenly spaced in time ({source}): steps of {steps.min():.3g} to "
+            f"{steps.max():.3g} s."
+        ]
+    at = int(gaps[np.argmax(steps[gaps])])
+    return [
+        f"The time between frames has {gaps.size} gap{'s' * (gaps.size > 1)} ({source}): the "
+        f"longest is {steps[at]:.3g} s after frame {at}, the usual step is {step:.3g} s."
+    ]
+
+
+def fact_of_channels(names: list[str] | tuple[str, ...], chosen: int, source: str) -> Fact:
+    """Statement about the channels of a recording."""
+    count = len(names)
+    text = "1" if count == 1 else f"{count} ({', '.join(names)}): {names[chosen]} is analysed"
+    return Fact(list(names), text, source)
+
+
+def derived(value: Any, text: str, source: str) -> Fact:
+    """Statement that follows from others."""
+    return Fact(value, text, source, Certainty.DERIVED)
 
 
 def positive_or_none(value: object) -> float | None:

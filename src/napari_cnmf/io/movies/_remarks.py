@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from napari_cnmf.io.movies._interleaved import find_alternation
+from napari_cnmf.io.movies._alternation import find_alternation
 from napari_cnmf.io.movies._lazy import frame_source
 from napari_cnmf.model.movie import Movie
 

@@ -10,20 +10,21 @@ import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording
-from napari_cnmf.io.movies._stores import ConcatFrames, GroupedFrames
+from napari_cnmf.io.movies._stores import ConcatFrames, pick_frames
 
 _SAME_RATE = 0.01
 
 
-def join(
-    recordings: Sequence[Recording], files: Sequence[Path], *, explicit_rate: bool
-) -> Recording:
+def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
     """Put recordings one after the other.
+
+    Where they tell different frame rates the rate of the whole is unknown, and ``metadata`` has
+    the lowest and the highest as ``rates_in_files``.
 
     Raises
     ------
     MovieError
-        They differ in field, type or frame rate.
+        They differ in field or type.
     """
     first = recordings[0]
     if len(recordings) == 1:
@@ -37,18 +38,21 @@ def join(
                 "Leave that file out, or crop and convert it."
             )
     rates = [r.frame_rate_hz for r in recordings if r.frame_rate_hz is not None]
-    if not explicit_rate and rates and max(rates) > (1 + _SAME_RATE) * min(rates):
-        raise MovieError(
-            f"All files of a session must have one frame rate, got {min(rates):g} to "
-            f"{max(rates):g} Hz. Say which is right with frame_rate_hz=."
-        )
     metadata = first.metadata | {"frames_per_file": [r.store.shape[0] for r in recordings]}
-    remarks = [sentence for r in recordings for sentence in r.metadata.get("remarks", ())]
-    if remarks:
-        metadata["remarks"] = remarks
     rate = float(np.median(rates)) if rates else None
-    store = ConcatFrames([recording.store for recording in recordings])
-    return replace(first, store=store, frame_rate_hz=rate, metadata=metadata)
+    if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
+        metadata["rates_in_files"] = [min(rates), max(rates)]
+        metadata.pop("frame_rate_from", None)
+        rate = None
+    return replace(
+        first,
+        store=ConcatFrames([recording.store for recording in recordings]),
+        frame_rate_hz=rate,
+        metadata=metadata,
+        remarks=tuple(dict.fromkeys(s for r in recordings for s in r.remarks)),
+        time_s=None,
+        pieces=tuple(piece for r in recordings for piece in r.pieces),
+    )
 
 
 def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
@@ -66,11 +70,17 @@ def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Reco
                 f"All volumes must have {n_planes} planes as {files[0].name} has, got "
                 f"{recording.store.shape[0]} in {path}. Leave that file out."
             )
-    planes = join(recordings, files, explicit_rate=True)
+    planes = join(recordings, files)
     # What the files note as their rate would be the one of planes.
     metadata = {
         key: value
         for key, value in planes.metadata.items()
-        if key not in ("frame_rate_from", "frames_per_file")
+        if key not in ("frame_rate_from", "frames_per_file", "rates_in_files")
     }
-    return Recording(GroupedFrames(planes.store, n_planes), None, planes.spacing_um, metadata)
+    numbers = np.arange(planes.store.shape[0], dtype=np.int64).reshape(-1, n_planes)
+    return replace(
+        planes,
+        store=pick_frames(planes.store, numbers),
+        frame_rate_hz=None,
+        metadata=metadata,
+    )

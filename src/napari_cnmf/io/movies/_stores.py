@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -284,25 +284,171 @@ class ConcatFrames(FrameStore):
             done += count
 
 
-@dataclass
-class GroupedFrames(FrameStore):
-    """Planes ``(T * Z, Y, X)`` that follow each other, as volumes ``(T, Z, Y, X)``."""
+def pick_frames(store: FrameStore, numbers: NDArray[np.int64]) -> FrameStore:
+    """Some frames of a store, in any order.
 
-    planes: FrameStore
-    n_planes: int
+    Parameters
+    ----------
+    store
+        Frames ``(P, Y, X)``.
+    numbers
+        ``(T,)`` numbers of the frames of a movie, or ``(T, Z)`` of the planes of volumes.
+    """
+    n_planes = 1 if numbers.ndim == 1 else numbers.shape[1]
+    if isinstance(store, RawFrames) and store.offsets.shape[1] == 1:
+        flat = (len(numbers), n_planes)
+        files = None if store.file_index is None else store.file_index[numbers, 0].reshape(flat)
+        if numbers.ndim == 1 or store.order is None:
+            shape = store.frame_shape if numbers.ndim == 1 else (n_planes, *store.frame_shape)
+            return replace(
+                store,
+                offsets=store.offsets[numbers, 0].reshape(flat),
+                file_index=files,
+                frame_shape=shape,
+            )
+    if numbers.ndim == 1 and np.array_equal(numbers, np.arange(store.shape[0])):
+        return store
+    return PickedFrames(store, numbers)
+
+
+@dataclass
+class PickedFrames(FrameStore):
+    """Some frames of a store that are not plain reads; ``numbers`` as for `pick_frames`."""
+
+    frames: FrameStore
+    numbers: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        n_planes, dims = self.planes.shape[0], self.planes.shape[1:]
-        self.shape = (n_planes // self.n_planes, self.n_planes, *dims)
-        self.dtype = self.planes.dtype
-        self.frames_apart = self.planes.frames_apart
+        self.shape = (*self.numbers.shape, *self.frames.shape[1:])
+        self.dtype = self.frames.dtype
+        self.frames_apart = self.frames.frames_apart
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
-        first, last = start * self.n_planes, (start + len(out)) * self.n_planes
-        if out.flags.c_contiguous:
-            self.planes.read(first, last, out.reshape(last - first, *out.shape[2:]))
-        else:
-            out[...] = self.planes.read(first, last).reshape(out.shape)
+        wanted = self.numbers[start : start + len(out)].ravel()
+        flat = out.reshape(-1, *self.frames.shape[1:]) if out.flags.c_contiguous else None
+        target = flat if flat is not None else np.empty((wanted.size, *out.shape[-2:]), out.dtype)
+        ends = [*(np.flatnonzero(np.diff(wanted) != 1) + 1).tolist(), wanted.size]
+        begin = 0
+        for end in ends:
+            first = int(wanted[begin])
+            self.frames.read(first, first + end - begin, target[begin:end])
+            begin = end
+        if flat is None:
+            out[...] = target.reshape(out.shape)
+
+
+def crop_rows(store: FrameStore, first: int, stop: int) -> FrameStore:
+    """Rows ``first`` to ``stop`` of every frame or plane."""
+    if isinstance(store, RawFrames) and store.order is None:
+        *planes, _n_rows, n_columns = store.frame_shape
+        if not planes or store.offsets.shape[1] == planes[0]:
+            return replace(
+                store,
+                offsets=store.offsets + first * n_columns * store.stored.itemsize,
+                frame_shape=(*planes, stop - first, n_columns),
+            )
+    return CroppedFrames(store, first, stop)
+
+
+@dataclass
+class CroppedFrames(FrameStore):
+    """Some rows of frames that must be decoded as a whole."""
+
+    frames: FrameStore
+    first: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        self.shape = (*shape[:-2], self.stop - self.first, shape[-1])
+        self.dtype = self.frames.dtype
+        self.frames_apart = self.frames.frames_apart
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        step = max(1, _BLOCK_BYTES // self.frames.frame_bytes)
+        for done in range(0, len(out), step):
+            last = min(done + step, len(out))
+            whole = self.frames.read(start + done, start + last)
+            out[done:last] = whole[..., self.first : self.stop, :]
+
+
+def take_plane(store: FrameStore, plane: int) -> FrameStore:
+    """One plane ``(T, Y, X)`` of volumes ``(T, Z, Y, X)``."""
+    if isinstance(store, RawFrames) and store.order is None:
+        files = store.file_index
+        if store.offsets.shape[1] == store.frame_shape[0]:
+            return replace(
+                store,
+                offsets=store.offsets[:, plane : plane + 1],
+                file_index=None if files is None else files[:, plane : plane + 1],
+                frame_shape=store.frame_shape[1:],
+            )
+        if store.offsets.shape[1] == 1:
+            step = int(np.prod(store.frame_shape[1:])) * store.stored.itemsize
+            return replace(
+                store, offsets=store.offsets + plane * step, frame_shape=store.frame_shape[1:]
+            )
+    return PlaneFrames(store, plane)
+
+
+@dataclass
+class PlaneFrames(FrameStore):
+    """One plane of volumes that must be read as a whole."""
+
+    volumes: FrameStore
+    plane: int
+
+    def __post_init__(self) -> None:
+        n_frames, _, *field = self.volumes.shape
+        self.shape = (n_frames, *field)
+        self.dtype = self.volumes.dtype
+        self.frames_apart = self.volumes.frames_apart
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        step = max(1, _BLOCK_BYTES // self.volumes.frame_bytes)
+        for done in range(0, len(out), step):
+            last = min(done + step, len(out))
+            out[done:last] = self.volumes.read(start + done, start + last)[:, self.plane]
+
+
+def shift_values(store: FrameStore, offset: float, scale: float = 1.0) -> FrameStore:
+    """Frames with ``offset + scale * value``, as integers where these can hold the result."""
+    if offset == 0 and scale == 1:
+        return store
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    if scale in (1, -1) and float(offset).is_integer() and store.dtype.kind in "ui":
+        info = np.iinfo(store.dtype)
+        ends = [int(offset) + int(scale) * end for end in (info.min, info.max)]
+        low, high = min(ends), max(ends)
+        for name in ("u1", "i1", "u2", "i2", "u4", "i4"):
+            fits = np.iinfo(name)
+            if fits.min <= low and high <= fits.max:
+                dtype = np.dtype(name)
+                break
+    return ShiftedFrames(store, offset, scale, dtype)
+
+
+@dataclass
+class ShiftedFrames(FrameStore):
+    """Frames whose values are a straight line of the stored ones."""
+
+    frames: FrameStore
+    offset: float
+    scale: float
+    dtype: np.dtype[Any]
+
+    def __post_init__(self) -> None:
+        self.shape = self.frames.shape
+        self.frames_apart = self.frames.frames_apart
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        step = max(1, _BLOCK_BYTES // self.frames.frame_bytes)
+        for done in range(0, len(out), step):
+            last = min(done + step, len(out))
+            stored = self.frames.read(start + done, start + last)
+            wide = np.float64 if self.dtype.kind == "f" else np.int64
+            values = stored.astype(wide) * wide(self.scale) + wide(self.offset)
+            out[done:last] = values.astype(self.dtype)
 
 
 def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._axes import ChannelUnknownError, Layout
-from napari_cnmf.io.movies._recording import Recording, Request, positive_or_none
+from napari_cnmf.io.movies._axes import Layout
+from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
+from napari_cnmf.io.movies._request import ChannelUnknownError, Request
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
+from napari_cnmf.model.description import Fact, Piece
 
 if TYPE_CHECKING:
     import av
 
+_COLOUR = 24
+"""Red and blue that differ by more than this are a colour, not the noise of a codec."""
 _MISSING = 'Video needs the package "av", which is not installed: pip install napari-cnmf[video]'
 
 
@@ -34,12 +38,15 @@ class VideoArray:
         Frames that can be decoded without others, ascending.
     channel
         Of colour stored as RGB; ``None`` for brightness.
+    has_palette
+        Whether the values are numbers of colours in a table.
     """
 
     path: Path
     times: NDArray[np.int64]
     keys: NDArray[np.int64]
     channel: int | None
+    has_palette: bool = False
 
     def __str__(self) -> str:
         return str(self.path)
@@ -59,6 +66,9 @@ class VideoArray:
         with open_video_container(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
+            if key > 0 and self.has_palette:
+                # The table of colours comes with the first frame alone; the decoder keeps it.
+                next(container.decode(stream))
             if key > 0:
                 container.seek(int(self.times[key]), stream=stream, backward=True)
             for frame in container.decode(stream):
@@ -144,22 +154,31 @@ def open_video(path: Path, request: Request) -> Recording:
         codec = stream.codec_context.name
     if len(times) < 2:
         raise MovieError(f"A movie must have frames over time, got {len(times)} in {path}.")
-    with open_video_container(path) as container:
-        first = next(container.decode(container.streams.video[0]))
-        channel = _checked_channel(first, request.channel, path)
-        image = brightness(first, channel)
+    looks = _looks(path, times, keys)
+    first = looks[0]
+    channel = _checked_channel(looks, request.channel, path)
+    image = brightness(first, channel)
+    has_palette = first.format.name == "pal8"
     layout = Layout("TYX", (len(times), *image.shape))
     gop = int(np.diff(np.append(keys, len(times))).max())
     store = ArrayFrames(
-        VideoArray(path, times, keys, channel),
+        VideoArray(path, times, keys, channel, has_palette),
         layout,
         image.dtype,
         frames_that_fit(gop, image.nbytes),
     )
     notes = {"codec": codec, "channel": channel}
     if rate is not None:
-        notes["frame_rate_from"] = "video frame rate (of playing)"
-    return Recording(store, rate, metadata=notes)
+        notes["frame_rate_from"] = "video header, speed of playing"
+    return Recording(
+        store,
+        rate,
+        metadata=notes,
+        format=f"video ({codec})",
+        facts=_facts(first.format.name, channel),
+        remarks=(*_told_colour(looks, path), *_told_dropped(times, path)),
+        pieces=(Piece(path, len(times)),),
+    )
 
 
 def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -177,18 +196,73 @@ def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.i
     return sorted_times, keys if keys.size else np.zeros(1, np.int64)
 
 
-def _checked_channel(frame: av.VideoFrame, channel: int | None, path: Path) -> int | None:
-    if frame.format.name.startswith(("gray", "yuv", "nv")):
+def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:
+    """The first frame and one from the middle: the first may be black."""
+    middle = int(keys[len(keys) // 2])
+    with open_video_container(path) as container:
+        stream = container.streams.video[0]
+        found = [next(container.decode(stream))]
+        if middle > 0:
+            container.seek(int(times[middle]), stream=stream, backward=True)
+            found.append(next(container.decode(stream)))
+    return found
+
+
+def _is_brightness(frame: av.VideoFrame) -> bool:
+    return bool(frame.format.name.startswith(("gray", "yuv", "nv")))
+
+
+def _facts(pixel_format: str, channel: int | None) -> dict[str, Fact]:
+    if channel is None:
+        text = "1 (brightness)" if not pixel_format.startswith("gray") else "1"
+        return {"channels": Fact(["brightness"], text, "video header")}
+    names = ["red", "green", "blue"]
+    return {"channels": fact_of_channels(names, channel, "video header")}
+
+
+def _told_colour(looks: Sequence[av.VideoFrame], path: Path) -> list[str]:
+    """A sentence where a video in colour is read as brightness."""
+    for frame in looks:
+        if not frame.format.name.startswith(("yuv4", "yuvj4")):
+            continue
+        colours = frame.to_ndarray(format="rgb24").astype(np.int16)
+        if np.abs(colours[..., 0] - colours[..., 2]).max() > _COLOUR:
+            return [f"{path.name} is in colour: its brightness is analysed."]
+    return []
+
+
+def _told_dropped(times: NDArray[np.int64], path: Path) -> list[str]:
+    """A sentence where time stamps are missing between frames."""
+    steps = np.diff(times)
+    step = np.median(steps)
+    if not step > 0:
+        return []
+    gaps = np.flatnonzero(steps > 1.5 * step)
+    if not gaps.size:
+        return []
+    n_lost = int(np.round(steps[gaps] / step).sum()) - gaps.size
+    return [
+        f"The time stamps of {path.name} have {gaps.size} gaps, the first after frame "
+        f"{int(gaps[0])}: about {n_lost} frames were dropped."
+    ]
+
+
+def _checked_channel(looks: Sequence[av.VideoFrame], channel: int | None, path: Path) -> int | None:
+    if _is_brightness(looks[0]):
         if channel not in (None, 0):
             raise MovieError(f"channel must be 0, got {channel}: {path} is read as brightness.")
         return None
-    colours = frame.to_ndarray(format="rgb24")
-    if channel is None and not np.all(colours == colours[..., :1]):
-        raise ChannelUnknownError(
-            f"One channel must be chosen, {path} is in colour. Choose red, green or blue with "
-            "channel=0, 1 or 2.",
-            3,
-        )
+    if channel is None:
+        for frame in looks:
+            colours = frame.to_ndarray(format="rgb24")
+            # A frame that is decoded alone may lack its table of colours and be black.
+            if not np.all(colours == colours[..., :1]):
+                raise ChannelUnknownError(
+                    f"One channel must be chosen, {path} is in colour. Choose red, green or blue "
+                    "with channel=0, 1 or 2.",
+                    3,
+                    ("red", "green", "blue"),
+                )
     if channel is not None and not 0 <= channel < 3:
         raise MovieError(f"channel must be between 0 and 2, got {channel}.")
     return channel or 0

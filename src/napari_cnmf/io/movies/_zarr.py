@@ -14,9 +14,12 @@ import zarr
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
 from napari_cnmf.io.movies._axes import layout_of
-from napari_cnmf.io.movies._recording import Recording, Request, checked_dtype, positive_or_none
+from napari_cnmf.io.movies._recording import Recording, checked_dtype, positive_or_none
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
 from napari_cnmf.io.movies._units import micrometres, seconds
+from napari_cnmf.io.movies._zarr_codecs import check_codecs
+from napari_cnmf.model.description import Piece
 
 
 @dataclass
@@ -76,10 +79,18 @@ def open_zarr_movie(path: Path, request: Request) -> Recording:
     if ome is not None:
         rate, spacing = _ome_scale(ome, rate, spacing)
         notes = notes or ({"frame_rate_from": "OME-Zarr scale"} if rate else {})
-    return Recording(store, rate, spacing, notes | {"dataset": name})
+    return Recording(
+        store,
+        rate,
+        spacing,
+        notes | {"dataset": name},
+        f"{'OME-Zarr' if ome is not None else 'Zarr'}{f' ({name})' if name else ''}",
+        pieces=(Piece(path, layout.shape[0]),),
+    )
 
 
 def _open_node(path: Path, name: str | None) -> Any:
+    check_codecs(path, name)
     try:
         return zarr.open(str(path), path=name or "", mode="r")
     except (OSError, ValueError, KeyError, zarr.errors.BaseZarrError) as error:
@@ -96,9 +107,16 @@ def _name(root: Any, path: Path, wanted: str | None) -> str | None:
     if hasattr(root, "shape"):
         return None
     arrays = {name: array for name, array in root.arrays() if 3 <= array.ndim <= 5}
-    if len(arrays) != 1:
-        raise MovieError(
+    if len(arrays) > 1:
+        raise ChoiceNeededError(
             f"{path} must hold one array with frames, got {len(arrays)}: {_listed(root)}. "
+            "Name the movie with dataset=.",
+            "dataset",
+            [(name, f"{name} {array.shape}") for name, array in arrays.items()],
+        )
+    if not arrays:
+        raise MovieError(
+            f"{path} must hold one array with frames, got none: {_listed(root)}. "
             "Name the movie with dataset=."
         )
     return str(next(iter(arrays)))

@@ -18,8 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import checked_dtype
-from napari_cnmf.io.movies._tiff_own import OWN_SOFTWARE
 
+OWN_SOFTWARE = "napari-cnmf"
 # What OME-XML has a name for; other types are written as plain TIFF with a note in JSON.
 _OME_TYPES = frozenset({"i1", "i2", "i4", "u1", "u2", "u4", "f4", "f8"})
 

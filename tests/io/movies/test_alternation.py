@@ -12,7 +12,7 @@ from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError, MovieWindow, remarks_on, store_of
-from napari_cnmf.io.movies._interleaved import find_alternation
+from napari_cnmf.io.movies._alternation import find_alternation
 from napari_cnmf.io.movies._stores import RawFrames
 from napari_cnmf.testing import simulate, simulate_one_photon, simulate_volume
 
@@ -111,8 +111,10 @@ def test_what_cannot_be(tmp_path: Path, pages: np.ndarray) -> None:
         open_movie(path, n_channels=13, channel=0)
     stack = tmp_path / "imagej.tif"
     tifffile.imwrite(stack, pages.reshape(6, 2, 20, 31), imagej=True, metadata={"axes": "TCYX"})
-    with pytest.raises(MovieError, match="the file says itself that it has 2 channels"):
-        open_movie(stack, n_channels=2, channel=0)
+    same = open_movie(stack, n_channels=2, channel=1)
+    np.testing.assert_array_equal(read_all(same), read_all(open_movie(stack, channel=1)))
+    # Where the user contradicts the file, the user wins.
+    np.testing.assert_array_equal(read_all(open_movie(stack, n_channels=3, channel=1)), pages[1::3])
     with pytest.raises(MovieError, match=r"array\[channel::2\]"):
         open_movie(pages, n_channels=2, channel=0)
 

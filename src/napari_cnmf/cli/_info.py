@@ -1,0 +1,48 @@
+"""``napari-cnmf info``: what is known about a recording, before one of its frames is read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from napari_cnmf.cli._options import add_json_option, add_open_options, open_options
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "info",
+        help="describe a recording: files, channels, planes, frame rate, pixel size",
+        description="Describe a recording without reading its frames: what its files say, where "
+        "that stands, and what you have to say. Each line can be overruled by an option.",
+    )
+    parser.add_argument(
+        "movie", metavar="PATH", nargs="+", type=Path, help="a file, files in order, or a folder"
+    )
+    parser.add_argument(
+        "--frame-rate", metavar="HZ", type=float, help="frames or volumes per second"
+    )
+    parser.add_argument(
+        "--pixel-size", metavar="UM", type=float, nargs="+", help="([dz] dy dx) in micrometres"
+    )
+    add_open_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(run_command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the description."""
+    from napari_cnmf.cli import EXIT_OK
+    from napari_cnmf.io.movies import describe_recording
+
+    options = open_options(args)
+    if args.pixel_size is not None:
+        options["pixel_size_um"] = tuple(args.pixel_size)
+    found = describe_recording(
+        args.movie if len(args.movie) > 1 else args.movie[0],
+        frame_rate_hz=args.frame_rate,
+        **options,
+    )
+    print(json.dumps(found.to_dict()) if args.json else found)
+    return EXIT_OK

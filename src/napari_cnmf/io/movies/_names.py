@@ -1,0 +1,259 @@
+"""What the names of files say: numbers of frames, planes and channels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHANNEL = frozenset({"c", "ch", "chan", "channel", "w", "wave", "wavelength", "pmt"})
+_PLANE = frozenset({"z", "slice", "plane", "zpos", "depth", "sl"})
+_TIME = frozenset({"t", "time", "frame", "f", "fr", "tp", "timepoint", "img", "image", "im"})
+_SESSION = frozenset(
+    {"cycle", "trial", "run", "session", "block", "file", "part", "s", "p", "pos", "position",
+     "series", "seq", "acq", "rep", "scan"}
+)  # fmt: skip
+_CHANNEL_WORDS = frozenset(
+    {"green", "red", "blue", "yellow", "farred", "gfp", "rfp", "yfp", "cfp", "mcherry", "tdtomato",
+     "tomato", "gcamp", "gcamp6", "gcamp6f", "gcamp6s", "jgcamp", "rcamp", "jrgeco", "dapi",
+     "functional", "structural", "chana", "chanb", "chanc", "chand", "cha", "chb", "chc", "chd"}
+)  # fmt: skip
+_MOST_CHANNELS = 8
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts ``frame2`` before ``frame10``."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+
+@dataclass(frozen=True)
+class NamedOrder:
+    """The order of files of one image each, by their names.
+
+    Attributes
+    ----------
+    table
+        ``(T, Z, C)`` number of the file of each image, in the order that was given; -1 where the
+        names leave one out.
+    channels
+        Names of the channels.
+    frame_numbers
+        ``(T,)`` number of each time point, from 0, where the names count without a break but for
+        gaps; ``None`` where they do not count time alone.
+    remarks
+        Sentences about gaps and about what is not sure.
+    unsure
+        A question that the names leave open; empty where there is none.
+    """
+
+    table: NDArray[np.int64]
+    channels: tuple[str, ...]
+    frame_numbers: NDArray[np.int64] | None = None
+    remarks: tuple[str, ...] = ()
+    unsure: str = ""
+
+
+@dataclass
+class _Varying:
+    """A part of the names that is not the same in all of them."""
+
+    codes: NDArray[np.int64]
+    values: list[str]
+    kind: str
+    is_number: bool
+
+
+def order_of_names(names: Sequence[str]) -> NamedOrder:
+    """The order of files of one image each.
+
+    Files are ordered by the numbers in their names; ``c``, ``ch``, ``channel`` before a number or
+    a word such as *green* tells channels, ``z`` or ``slice`` planes.
+
+    Parameters
+    ----------
+    names
+        File names without folder, in the order in which they were given.
+    """
+    varying = _varying_parts(names)
+    n = len(names)
+    if varying is None:
+        return NamedOrder(np.arange(n).reshape(n, 1, 1), ())
+    channel = next((v for v in varying if v.kind == "C" and len(v.values) <= _MOST_CHANNELS), None)
+    plane = next((v for v in varying if v.kind == "Z"), None)
+    words = next((v for v in varying if v.kind == "?"), None)
+    rest = [v for v in varying if v is not channel and v is not plane]
+    if not rest:
+        if plane is None:  # files of channels alone are no movie; the reader says so
+            return NamedOrder(np.arange(n).reshape(n, 1, 1), ())
+        rest, plane = [plane], None
+    unsure = ""
+    if words is not None and channel is None:
+        others = [v for v in rest if v is not words]
+        if others and _is_product(words, others) and len(words.values) <= _MOST_CHANNELS:
+            channel, rest = words, others
+            listed = ", ".join(words.values)
+            unsure = (
+                f"The names of the files differ in a word ({listed}) and in a number: the words "
+                "may name channels, or recordings one after the other"
+            )
+    keys = np.stack([v.codes for v in rest], axis=1)
+    times, time = np.unique(keys, axis=0, return_inverse=True)
+    shape = (
+        len(times),
+        1 if plane is None else len(plane.values),
+        1 if channel is None else len(channel.values),
+    )
+    table = np.full(shape, -1, np.int64)
+    z = 0 if plane is None else plane.codes
+    c = 0 if channel is None else channel.codes
+    time = time.reshape(-1)
+    table[time, z, c] = np.arange(n)
+    if np.count_nonzero(table >= 0) < n:  # two files have the same numbers: names do not tell
+        return NamedOrder(np.arange(n).reshape(n, 1, 1), ())
+    numbers, remarks = _frame_numbers(rest, times)
+    remarks += _told_cycles(rest, plane)
+    names_of = () if channel is None else tuple(_label(value) for value in channel.values)
+    return NamedOrder(table, names_of, numbers, tuple(remarks), unsure)
+
+
+def channel_groups(names: Sequence[str]) -> dict[str, list[int]] | None:
+    """Files of several images that differ in the name of their channel alone.
+
+    Returns
+    -------
+    dict or None
+        Numbers of the files of each channel, in order; ``None`` where the names tell no channels.
+    """
+    varying = _varying_parts(names) if len(names) > 1 else None
+    if varying is None:
+        return None
+    channel = next((v for v in varying if v.kind == "C" and len(v.values) <= _MOST_CHANNELS), None)
+    if channel is None or len(channel.values) < 2:
+        return None
+    rest = [v for v in varying if v is not channel]
+    if any(v.kind == "?" for v in rest) or (rest and not _is_product(channel, rest)):
+        return None
+    order = np.lexsort([v.codes for v in reversed(rest)]) if rest else np.arange(len(names))
+    return {
+        _label(value): [int(i) for i in order if channel.codes[i] == code]
+        for code, value in enumerate(channel.values)
+    }
+
+
+def _label(value: str) -> str:
+    return f"channel {int(value)}" if value.isdecimal() else value
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"(\.ome)?\.[^.]*$", "", name.lower())
+
+
+def _varying_parts(names: Sequence[str]) -> list[_Varying] | None:
+    """The parts in which names differ, in their order; ``None`` where they are not built alike."""
+    split = [re.split(r"(\d+)", _stem(name)) for name in names]
+    if len({len(parts) for parts in split}) != 1 or len(names) < 2:
+        return None
+    columns = list(zip(*split, strict=True))
+    found: list[_Varying] = []
+    for at, column in enumerate(columns):
+        values = sorted(set(column), key=lambda text: (int(text) if text.isdecimal() else 0, text))
+        if len(values) == 1:
+            continue
+        lookup = {value: code for code, value in enumerate(values)}
+        codes = np.array([lookup[value] for value in column], np.int64)
+        is_number = at % 2 == 1
+        if is_number and len({int(value) for value in values}) < len(values):
+            return None
+        before = columns[at - 1][0] if at and is_number and len(set(columns[at - 1])) == 1 else ""
+        kind = _kind_of_number(before) if is_number else _kind_of_words(values)
+        values = values if is_number else _words(values)
+        same = next((v for v in found if _same_partition(v.codes, codes)), None)
+        if same is None:
+            found.append(_Varying(codes, values, kind, is_number))
+        elif same.kind in ("", "?") and kind not in ("", "?"):
+            same.kind, same.values, same.codes, same.is_number = kind, values, codes, is_number
+    return found or None
+
+
+def _kind_of_number(before: str) -> str:
+    word = re.sub(r"[^a-z]+$", "", before)
+    word = re.split(r"[^a-z]+", word)[-1]
+    for kinds, kind in ((_CHANNEL, "C"), (_PLANE, "Z"), (_TIME, "T"), (_SESSION, "S")):
+        if word in kinds:
+            return kind
+    return ""
+
+
+def _words(values: Sequence[str]) -> list[str]:
+    """Words without the words that they have in common at their ends, and without separators."""
+    split = [re.split(r"[^a-z0-9]+", value.strip("_-. ()[]")) for value in values]
+    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
+        split = [parts[1:] for parts in split]
+    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
+        split = [parts[:-1] for parts in split]
+    return [" ".join(parts) or value for parts, value in zip(split, values, strict=True)]
+
+
+def _kind_of_words(values: Sequence[str]) -> str:
+    """``"C"`` for words that name channels, ``"?"`` for others."""
+    words = [re.split(r"[^a-z]+", value) for value in _words(values)]
+    if all(any(part in _CHANNEL_WORDS for part in parts) for parts in words):
+        return "C"
+    return "?"
+
+
+def _same_partition(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    pairs = np.unique(np.stack([a, b], axis=1), axis=0)
+    return len(pairs) == len(np.unique(a)) == len(np.unique(b))
+
+
+def _is_product(one: _Varying, others: Sequence[_Varying]) -> bool:
+    """Whether most combinations of the parts occur, so that they count different things."""
+    keys = np.stack([v.codes for v in others], axis=1)
+    n_keys = len(np.unique(keys, axis=0))
+    return len(one.codes) >= 0.75 * n_keys * len(one.values)
+
+
+def _frame_numbers(
+    rest: Sequence[_Varying], times: NDArray[np.int64]
+) -> tuple[NDArray[np.int64] | None, list[str]]:
+    """Numbers of the time points, and a sentence about those that are missing."""
+    if len(rest) != 1 or not rest[0].is_number:
+        return None, []
+    numbers = np.array([int(rest[0].values[code]) for code in times[:, 0]], np.int64)
+    steps = np.diff(numbers)
+    step = reduce(gcd, steps.tolist(), 0) or 1
+    frames = (numbers - numbers[0]) // step
+    gaps = np.flatnonzero(np.diff(frames) > 1)
+    if not gaps.size:
+        return frames, []
+    runs = [
+        f"{a}" if a == b else f"{a}-{b}"
+        for a, b in ((int(numbers[g]) + step, int(numbers[g + 1]) - step) for g in gaps[:4])
+    ]
+    more = ", ..." if gaps.size > 4 else ""
+    n_missing = int(frames[-1]) + 1 - len(frames)
+    return frames, [
+        f"Frames {', '.join(runs)}{more} of the numbering in the file names are missing "
+        f"({n_missing} in all)."
+    ]
+
+
+def _told_cycles(rest: Sequence[_Varying], plane: _Varying | None) -> list[str]:
+    """A sentence where images of a cycle may be planes of a volume."""
+    if plane is not None or len(rest) != 2 or not all(v.is_number for v in rest):
+        return []
+    outer, inner = rest
+    if outer.kind not in ("S", "") or len(inner.values) > 64 or len(outer.values) < 2:
+        return []
+    n = len(inner.values)
+    return [
+        f"The file names count {len(outer.values)} times {n} images, which are taken as frames one "
+        f"after the other. If the {n} images are planes of a volume, say n_planes={n}."
+    ]

@@ -1,0 +1,77 @@
+"""Files of one recording to what they hold: TIFF as a set, others one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._damage import told_as_damage
+from napari_cnmf.io.movies._files import Given
+from napari_cnmf.io.movies._formats import TIFF, Opener, format_of, opener_for
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._session import join
+from napari_cnmf.io.movies.sidecars.facts import with_sidecar
+from napari_cnmf.io.movies.sidecars.miniscope import read_miniscope
+
+
+def read_files(given: Given, request: Request) -> Recording:
+    """What the files of one recording hold, by the reader of their format."""
+    files = given.files
+    if len(files) > 0 and all(format_of(path) == TIFF for path in files):
+        from napari_cnmf.io.movies.tiff import read_tiffs
+
+        where = files[0] if len(files) == 1 else files[0].parent
+        with told_as_damage(where):
+            return read_tiffs(list(files), request, is_folder=given.is_folder)
+    return _read_others(files, request)
+
+
+def _read_others(files: Sequence[Path], request: Request) -> Recording:
+    """Files that are no TIFF, one after the other."""
+    without = replace(
+        request, n_channels=None, n_planes=None, n_flyback=None,
+        channel=None if request.has_cycle else request.channel,
+    )  # fmt: skip
+    recordings = []
+    for index, path in enumerate(files):
+        opener = opener_for(path)
+        with told_as_damage(path):
+            recording = _opened(opener, path, without, request)
+        if request.has_cycle:
+            cycle = Cycle.of_request(request)
+            is_last = index == len(files) - 1
+            recording = cycle.of(recording, request.channel, str(path), is_last=is_last)
+        recordings.append(recording)
+    recording = join(recordings, files)
+    if format_of(files[0]) == "_video.open_video":
+        if not request.has_cycle:
+            recording = with_sidecar(recording, read_miniscope(files, recording.store.shape[0]))
+        if "playing" in str(recording.metadata.get("frame_rate_from")):
+            remark = (
+                f"{recording.frame_rate_hz:g} Hz is the speed at which the video is played: check "
+                "that it is the rate of the recording."
+            )
+            recording = replace(recording, remarks=(*recording.remarks, remark))
+    return recording
+
+
+def _opened(opener: Opener, path: Path, without: Request, request: Request) -> Recording:
+    try:
+        recording: Recording = opener(path, without)
+    except ChoiceNeededError as error:
+        if error.option != "channel" or not request.has_cycle:
+            raise
+        if len(error.choices) == request.n_channels:
+            # The user repeats what the file says itself.
+            chosen = Cycle.of_request(request).check_channel(request.channel)
+            recording = opener(path, replace(without, channel=chosen))
+            return recording
+        raise MovieError(
+            f"n_channels must be left out for {path}, got {request.n_channels}: the file says "
+            f"itself that it has {len(error.choices)} channels. Give channel= alone."
+        ) from error
+    return recording

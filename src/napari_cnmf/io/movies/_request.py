@@ -1,0 +1,196 @@
+"""What the user says about a recording, and the errors that ask for more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from napari_cnmf.errors import MovieError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says about a recording; each value wins over what the files say.
+
+    Attributes
+    ----------
+    axes
+        One letter per axis of the stored array, for example ``"TZCYX"``.
+    dataset
+        Name of the array inside HDF5, NWB or zarr, or of one image of a file with several.
+    channel
+        Which channel, counted from 0.
+    n_channels
+        Number of channels whose images alternate, the channel changing fastest.
+    plane
+        Which plane of a volume to open as a movie of one plane, counted from 0.
+    n_planes
+        Number of planes that follow each other in every volume.
+    n_flyback
+        Number of images (per channel) at the end of every volume that show no plane.
+    field
+        Which scan field of a recording with several, counted from 0.
+    offset
+        Number that is added to every stored value; 0 leaves the values as they are stored.
+    pixel_size_um
+        ``([dz], dy, dx)`` in micrometres.
+    allow_missing
+        Open what is there of a recording with missing or cut files.
+    """
+
+    axes: str | None = None
+    dataset: str | None = None
+    channel: int | None = None
+    n_channels: int | None = None
+    plane: int | None = None
+    n_planes: int | None = None
+    n_flyback: int | None = None
+    field: int | None = None
+    offset: float | None = None
+    pixel_size_um: tuple[float, ...] | None = None
+    allow_missing: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_channels", 1), ("n_planes", 1), ("n_flyback", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                what = {
+                    "n_channels": "the number of channels whose frames alternate",
+                    "n_planes": "the number of planes of a volume",
+                    "n_flyback": "the number of images after each volume that show no plane",
+                }[name]
+                raise MovieError(f"{name} must be at least {least}, got {value}. Give {what}.")
+        if self.offset is not None and not math.isfinite(self.offset):
+            raise MovieError(f"offset must be a finite number, got {self.offset}.")
+        if self.pixel_size_um is not None:
+            sizes = _checked_sizes(self.pixel_size_um)
+            object.__setattr__(self, "pixel_size_um", sizes)
+
+    def told(self) -> dict[str, Any]:
+        """What has to be said to open the same frames again, by the names of `open_movie`."""
+        said = asdict(self)
+        del said["pixel_size_um"]  # it does not change the frames, and the movie has it
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def has_cycle(self) -> bool:
+        """Whether the user says how the images of channels and planes follow each other."""
+        return any(value is not None for value in (self.n_channels, self.n_planes, self.n_flyback))
+
+
+OPTIONS = tuple(option.name for option in fields(Request))
+"""Names of the options of `open_movie` that describe the files."""
+
+
+def _checked_sizes(sizes: float | Sequence[float]) -> tuple[float, ...]:
+    values = (sizes, sizes) if isinstance(sizes, int | float) else tuple(sizes)
+    if len(values) not in (2, 3) or not all(math.isfinite(v) and v > 0 for v in values):
+        raise MovieError(
+            f"pixel_size_um must be (dy, dx) or (dz, dy, dx) in micrometres above 0, got {sizes}."
+        )
+    return tuple(float(value) for value in values)
+
+
+class ChoiceNeededError(MovieError):
+    """A recording can be opened in several ways, and the user must choose one.
+
+    Attributes
+    ----------
+    option
+        Name of the argument of `open_movie` that chooses.
+    choices
+        Pairs of a value of that argument and what it means.
+    """
+
+    def __init__(self, message: str, option: str, choices: Sequence[tuple[Any, str]]) -> None:
+        super().__init__(message)
+        self.option = option
+        self.choices = tuple(choices)
+
+    def __reduce__(self) -> tuple[type[ChoiceNeededError], tuple[Any, ...]]:
+        return type(self), (str(self), self.option, self.choices)
+
+
+class ChannelUnknownError(ChoiceNeededError):
+    """A recording has several channels and none was chosen.
+
+    Attributes
+    ----------
+    n_channels
+        How many there are.
+    """
+
+    def __init__(self, message: str, n_channels: int, names: Sequence[str] = ()) -> None:
+        labels = names or [f"channel {k}" for k in range(n_channels)]
+        super().__init__(message, "channel", tuple(enumerate(labels)))
+        self.n_channels = n_channels
+
+    def __reduce__(self) -> tuple[type[ChannelUnknownError], tuple[Any, ...]]:
+        return type(self), (str(self), self.n_channels, tuple(name for _, name in self.choices))
+
+
+def chosen_channel(names: Sequence[str], channel: int | None, where: object, source: str) -> int:
+    """Index of the channel to open, among channels that the files name.
+
+    Parameters
+    ----------
+    names
+        Name of each channel.
+    channel
+        The user's choice; may be ``None`` where there is one channel.
+    where
+        The recording, for messages.
+    source
+        Where the channels are told, for messages.
+
+    Raises
+    ------
+    ChannelUnknownError
+        There are several and none was chosen.
+    MovieError
+        There is no such channel.
+    """
+    n = len(names)
+    if channel is None and n > 1:
+        listed = ", ".join(f"{k}: {name}" for k, name in enumerate(names))
+        raise ChannelUnknownError(
+            f"One channel must be chosen, {where} has {n} ({source}; {listed}). "
+            f"Choose it with channel=0 to channel={n - 1}.",
+            n,
+            names,
+        )
+    if not 0 <= (channel or 0) < n:
+        raise MovieError(
+            f"channel must be between 0 and {n - 1}, got {channel}: {where} has {n} "
+            f"channel{'s' * (n > 1)} ({source})."
+        )
+    return channel or 0
+
+
+def chosen_of(
+    option: str, names: Sequence[str], value: int | None, where: object, why: str
+) -> int | None:
+    """Index chosen among ``names``; ``None`` where there is nothing to choose.
+
+    Raises
+    ------
+    ChoiceNeededError
+        There are several and none was chosen.
+    MovieError
+        There is no such one.
+    """
+    n = len(names)
+    if value is not None and not 0 <= value < max(1, n):
+        raise MovieError(
+            f"{option} must be between 0 and {max(1, n) - 1}, got {value}: {where} has {n or 1}."
+        )
+    if n > 1 and value is None:
+        raise ChoiceNeededError(
+            f"One {option} must be chosen, {where} has {n}: {why}. Choose it with {option}=0 to "
+            f"{option}={n - 1}: {', '.join(f'{k}: {name}' for k, name in enumerate(names))}.",
+            option,
+            tuple(enumerate(names)),
+        )
+    return value

@@ -1,0 +1,84 @@
+"""Statements of a file beside the movie, and how they meet those of the movie's own header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.io.movies._recording import Recording
+
+_SAME_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class SidecarFacts:
+    """What a file beside the movie says.
+
+    Attributes
+    ----------
+    source
+        Its name for users: ``"Bruker XML"``.
+    frame_rate_hz
+        Rate of frames or volumes.
+    rate_from
+        Where in the file the rate stands.
+    spacing_um
+        Pixel size by axis letter.
+    channels
+        Names of the channels.
+    time_s
+        ``(T,)`` time of each frame or volume.
+    remarks
+        Sentences that the user should read.
+    """
+
+    source: str
+    frame_rate_hz: float | None = None
+    rate_from: str = ""
+    spacing_um: Mapping[str, float] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    time_s: NDArray[np.float64] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
+    """A recording with what the file beside it says; where the two contradict, it is told."""
+    if facts is None:
+        return recording
+    remarks = list(facts.remarks)
+    metadata = dict(recording.metadata)
+    rate = recording.frame_rate_hz
+    more = dict(recording.facts)
+    if facts.frame_rate_hz is not None:
+        is_playing = "playing" in str(metadata.get("frame_rate_from"))
+        if rate is not None and not is_playing and abs(rate / facts.frame_rate_hz - 1) > _SAME_RATE:
+            remarks.append(
+                f"The header tells {rate:.4g} Hz and the {facts.source} {facts.frame_rate_hz:.4g} "
+                f"Hz: the {facts.source} is used. Say frame_rate_hz= if that is wrong."
+            )
+        rate = facts.frame_rate_hz
+        metadata["frame_rate_from"] = f"{facts.source}, {facts.rate_from}".rstrip(", ")
+        more.pop("frame_rate_hz", None)
+    spacing = dict(recording.spacing_um) | dict(facts.spacing_um)
+    if facts.spacing_um:
+        metadata["pixel_size_from"] = facts.source
+    recording = replace(
+        recording,
+        frame_rate_hz=rate,
+        spacing_um=spacing,
+        metadata=metadata,
+        facts=more,
+        remarks=(*recording.remarks, *remarks),
+    )
+    if facts.time_s is None:
+        return recording
+    if len(facts.time_s) != recording.store.shape[0]:
+        remark = (
+            f"The {facts.source} tells the times of {len(facts.time_s)} frames and the movie has "
+            f"{recording.store.shape[0]}: the times are not used."
+        )
+        return replace(recording, remarks=(*recording.remarks, remark))
+    return recording.with_times(facts.time_s, facts.source)

@@ -1,0 +1,91 @@
+"""Micro-Manager: ``metadata.txt`` beside single images, and the notes inside its stacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+
+_MAX_BYTES = 512 * 2**20
+
+
+def read_micromanager_text(folder: Path) -> SidecarFacts | None:
+    """Read ``metadata.txt`` of a folder; ``None`` where Micro-Manager did not write one."""
+    path = folder / "metadata.txt"
+    if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+        return None
+    text = path.read_text("utf-8", "replace")
+    try:
+        notes = json.loads(text)
+    except (ValueError, RecursionError):
+        # An acquisition that was stopped leaves the last brackets out.
+        try:
+            notes = json.loads(text.rstrip().rstrip(",") + "}")
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(notes, dict) or not isinstance(notes.get("Summary"), dict):
+        return None
+    times: dict[int, float] = {}
+    for key, value in notes.items():
+        found = re.match(r"(?:FrameKey|Metadata)\D*(\d+)\D+(\d+)\D+(\d+)", key)
+        if found is None:
+            found = re.match(r"Coords.*time(\d+)()()", key)
+        if found and isinstance(value, dict):
+            elapsed = _elapsed(value)
+            if elapsed is not None and not int(found.group(3) or 0):
+                times.setdefault(int(found.group(1)), elapsed / 1000)
+    return facts_of_summary(notes["Summary"], times, "Micro-Manager metadata.txt")
+
+
+def facts_of_summary(
+    summary: Mapping[str, Any], times: Mapping[int, float], source: str
+) -> SidecarFacts | None:
+    """Rate, pixel size and channels of Micro-Manager's summary.
+
+    Parameters
+    ----------
+    summary
+        The summary.
+    times
+        Seconds of some time points, by their number.
+    source
+        Where it stands.
+    """
+    rate, rate_from = None, ""
+    numbers = sorted(times)
+    if len(numbers) > 1 and times[numbers[-1]] > times[numbers[0]]:
+        steps = np.diff([times[k] for k in numbers]) / np.diff(numbers)
+        rate = positive_or_none(1 / float(np.median(steps))) if np.median(steps) > 0 else None
+        rate_from = "times of the frames"
+    if rate is None and (interval := positive_or_none(summary.get("Interval_ms"))) is not None:
+        rate, rate_from = 1000 / interval, "Interval_ms"
+    size = positive_or_none(summary.get("PixelSize_um"))
+    spacing = {} if size is None else {"Y": size, "X": size}
+    if (step := positive_or_none(summary.get("z-step_um"))) is not None:
+        spacing["Z"] = step
+    channels = summary.get("ChNames")
+    names = tuple(str(name) for name in channels) if isinstance(channels, list) else ()
+    return SidecarFacts(source, rate, rate_from, spacing, names)
+
+
+def elapsed_ms(notes: Any) -> float | None:
+    """Milliseconds since the start of the acquisition, of one image."""
+    return _elapsed(notes) if isinstance(notes, Mapping) else None
+
+
+def _elapsed(notes: Mapping[str, Any]) -> float | None:
+    for name in ("ElapsedTime-ms", "ElapsedTimeMs"):
+        value = notes.get(name)
+        value = value.get("PropVal") if isinstance(value, Mapping) else value
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+    return None

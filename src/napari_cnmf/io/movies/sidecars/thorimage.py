@@ -1,0 +1,93 @@
+"""ThorImage: ``Experiment.xml`` beside TIFF files of one image each, or beside one raw file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+
+SOURCE = "ThorImage Experiment.xml"
+NAME = "Experiment.xml"
+
+
+@dataclass(frozen=True)
+class ThorExperiment:
+    """What ``Experiment.xml`` says.
+
+    Attributes
+    ----------
+    n_rows, n_columns
+        Pixels of a frame; 0 where it does not say.
+    n_planes, n_flyback
+        Planes of a volume and images after each that show none; 1 and 0 without fast Z.
+    facts
+        Rate, pixel size and channels.
+    """
+
+    n_rows: int
+    n_columns: int
+    n_planes: int
+    n_flyback: int
+    facts: SidecarFacts
+
+
+def read_thor_experiment(folder: Path) -> ThorExperiment | None:
+    """Read ``Experiment.xml`` of a folder; ``None`` where there is none of ThorImage."""
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError:
+        return None
+    if "Thor" not in root.tag:
+        return None
+    lsm = root.find("LSM")
+    lsm = root.find("Camera") if lsm is None or lsm.get("pixelX") is None else lsm
+    stage, streaming = root.find("ZStage"), root.find("Streaming")
+    is_fast = streaming is not None and streaming.get("zFastEnable") == "1"
+    n_planes = _int(stage, "steps") or 1 if is_fast else 1
+    n_flyback = _int(streaming, "flybackFrames") if is_fast and n_planes > 1 else 0
+    rate = _number(lsm, "frameRate")
+    averaged = (
+        _number(lsm, "averageNum") if lsm is not None and lsm.get("averageMode") == "1" else 1
+    )
+    if rate is not None:
+        rate /= (averaged or 1) * (n_planes + n_flyback if n_planes > 1 else 1)
+    size = _number(lsm, "pixelSizeUM")
+    if size is None and (width := _number(lsm, "widthUM")) and (n := _number(lsm, "pixelX")):
+        size = width / n
+    spacing = {} if size is None else {"Y": size, "X": size}
+    step = positive_or_none(abs(_number(stage, "stepSizeUM", signed=True) or 0))
+    if step is not None and n_planes > 1:
+        spacing["Z"] = step
+    channels = tuple(
+        str(one.get("name")) for one in root.findall("Wavelengths/Wavelength") if one.get("name")
+    )
+    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels)
+    return ThorExperiment(_int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts)
+
+
+def is_preview(name: str) -> bool:
+    """Whether a file is one of ThorImage's previews rather than a frame."""
+    return re.search(r"preview", name, re.IGNORECASE) is not None
+
+
+def _number(
+    element: ElementTree.Element | None, name: str, *, signed: bool = False
+) -> float | None:
+    text = None if element is None else element.get(name)
+    if not signed:
+        return positive_or_none(text)
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return None
+
+
+def _int(element: ElementTree.Element | None, name: str) -> int:
+    return int(_number(element, name) or 0)

@@ -1,0 +1,64 @@
+"""TIFF files of one image each that only their names put in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from napari_cnmf.io.movies._names import NamedOrder, order_of_names
+from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.tiff.arranging import pick_table
+from napari_cnmf.io.movies.tiff.singles import Singles
+from napari_cnmf.model.description import Piece
+
+
+def read_singles(
+    singles: Singles, request: Request, notes: SidecarFacts | None, *, is_folder: bool
+) -> Recording:
+    """Files of one image each, in the order of their names."""
+    order = order_of_names([path.name for path in singles.paths])
+    if not is_folder and order.table.shape[1:] == (1, 1):
+        # A list without channels or planes is in the order that the user gave.
+        n = len(singles)
+        order = replace(order, table=np.arange(n, dtype=np.int64).reshape(n, 1, 1))
+    folder = singles.paths[0].parent
+    order = _asked_order(order, request, folder)
+    header = replace(
+        singles.first.header,
+        format=f"{singles.first.header.format}, one image a file",
+        channels=order.channels,
+        remarks=(*singles.first.header.remarks, *order.remarks),
+    )
+    if notes is not None and len(notes.channels) == len(order.channels):
+        header = replace(header, channels=notes.channels)
+    pieces = [Piece(path, 1) for path in singles.paths]
+    picked = pick_table(singles, order.table, header, request, str(folder), pieces)
+    recording, numbers = picked.recording, order.frame_numbers
+    rate = recording.frame_rate_hz or (None if notes is None else notes.frame_rate_hz)
+    if rate is None or numbers is None or picked.is_overruled:
+        return recording
+    numbers = numbers[picked.kept]
+    if np.all(np.diff(numbers) == 1):
+        return recording
+    timed = replace(recording, frame_rate_hz=rate)
+    return timed.with_times(np.asarray(numbers / rate, np.float64), "numbers in the file names")
+
+
+def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrder:
+    """The order of names that leave a question open, as the user answers it."""
+    n = len(order.channels)
+    if not order.unsure or request.n_channels == n:
+        return order
+    if request.n_channels == 1:
+        table = order.table.transpose(2, 0, 1).reshape(-1, order.table.shape[1], 1)
+        return NamedOrder(table[(table >= 0).all(axis=(1, 2))], ())
+    raise ChoiceNeededError(
+        f"It must be said what the files of {folder} are. {order.unsure}. Say n_channels={n} with "
+        "channel= for channels, or n_channels=1 for one after the other.",
+        "n_channels",
+        [(n, "the words name channels"), (1, "one recording after the other")],
+    )

@@ -1,0 +1,136 @@
+"""Which program wrote the files, and the recording that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from napari_cnmf.io.movies._names import channel_groups
+from napari_cnmf.io.movies._recording import Recording, fact_of_channels
+from napari_cnmf.io.movies._request import Request, chosen_channel
+from napari_cnmf.io.movies._session import join, join_volumes
+from napari_cnmf.io.movies.sidecars.bruker import PrairieScan, find_prairie_xml, read_prairie_xml
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
+from napari_cnmf.io.movies.sidecars.micromanager import read_micromanager_text
+from napari_cnmf.io.movies.sidecars.thorimage import read_thor_experiment
+from napari_cnmf.io.movies.tiff.named import read_singles
+from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
+from napari_cnmf.io.movies.tiff.one_file import read_one
+from napari_cnmf.io.movies.tiff.pages import open_tiff
+from napari_cnmf.io.movies.tiff.scanimage import read_scanimage, read_settings
+from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
+from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty
+
+
+def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
+    """Open the TIFF files of one recording.
+
+    Parameters
+    ----------
+    files
+        In the order of the user, or of a folder's names.
+    request
+        What the user says.
+    is_folder
+        Whether the files are all those of a folder, rather than a list that the user made.
+    """
+    files, remarks = without_empty(files, request)
+    recording = _read(files, request, is_folder=is_folder)
+    return replace(recording, remarks=(*recording.remarks, *remarks)) if remarks else recording
+
+
+def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
+    folder = files[0].parent
+    unused: list[str] = []
+    if request.axes is None:
+        scan = _prairie_scan(files)
+        if scan is not None and files[0].name in scan.files:
+            return read_prairie(scan, files, request, is_folder=is_folder)
+        if scan is not None:
+            unused.append(
+                f"{scan.path.name} is Bruker's description of a recording, but names other files "
+                f"than {files[0].name}: it is not used."
+            )
+    with open_tiff(files[0]) as tiff:
+        settings = read_settings(tiff)
+        is_one_image = len(tiff.pages) == 1
+    if settings is not None and request.axes is None and not (is_one_image and len(files) > 8):
+        return read_scanimage(files, settings, request)
+    thor = read_thor_experiment(folder)
+    notes = thor.facts if thor is not None else read_micromanager_text(folder)
+    one_set = read_ome_set(files[0], request)
+    if one_set is not None and len(one_set.files) > 1:
+        recording = _read_sets(files, one_set, request, notes)
+    else:
+        recording = _read_files(files, request, notes, is_folder=is_folder)
+    recording = replace(recording, remarks=(*recording.remarks, *unused))
+    return with_sidecar(recording, notes)
+
+
+def _prairie_scan(files: Sequence[Path]) -> PrairieScan | None:
+    path = find_prairie_xml(files[0].parent)
+    if path is None or any(file.parent != files[0].parent for file in files[1:]):
+        return None
+    return read_prairie_xml(path)
+
+
+def _read_sets(
+    files: Sequence[Path],
+    one_set: OmeSet,
+    request: Request,
+    notes: SidecarFacts | None,
+) -> Recording:
+    """One OME-TIFF set, or several one after the other."""
+    recordings, names = [], []
+    rest = list(files)
+    current: OmeSet | None = one_set
+    while rest:
+        if current is None:
+            recordings.append(read_one(rest[0], request))
+            names.append(rest.pop(0))
+        else:
+            members = set(current.files) | {current.where, rest[0]}
+            mine = [path for path in rest if path in members]
+            recordings.append(read_ome(current, mine, request, notes))
+            names.append(rest[0])
+            rest = [path for path in rest if path not in members]
+        current = read_ome_set(rest[0], request) if rest else None
+    return join(recordings, names)
+
+
+def _read_files(
+    files: Sequence[Path],
+    request: Request,
+    notes: SidecarFacts | None,
+    *,
+    is_folder: bool,
+) -> Recording:
+    """Files of one image each, of one channel each, or one after the other."""
+    if len(files) > 1 and request.axes in (None, "TYX"):
+        singles = open_singles(files, request)
+        if singles is not None:
+            return read_singles(singles, request, notes, is_folder=is_folder)
+    axes = request.axes.upper() if request.axes is not None else ""
+    if len(files) > 1 and "Z" in axes and "T" not in axes:
+        of_planes = replace(request, axes=axes.replace("Z", "T"))
+        volumes = [read_one(path, of_planes, is_last=False) for path in files]
+        return join_volumes(volumes, files)
+    groups = channel_groups([path.name for path in files]) if not request.has_cycle else None
+    if groups is not None and len({path.parent for path in files}) == 1:
+        names = tuple(groups)
+        channel = chosen_channel(names, request.channel, files[0].parent, "file names")
+        mine = [files[k] for k in groups[names[channel]]]
+        without = replace(request, channel=None)
+        recording = _in_turn(mine, without)
+        facts = {**recording.facts, "channels": fact_of_channels(names, channel, "file names")}
+        return replace(recording, facts=facts)
+    return _in_turn(files, request)
+
+
+def _in_turn(files: Sequence[Path], request: Request) -> Recording:
+    """Files one after the other."""
+    recordings = [
+        read_one(path, request, is_last=index == len(files) - 1) for index, path in enumerate(files)
+    ]
+    return join(recordings, files)

@@ -1,0 +1,208 @@
+"""TIFF files that hold one image each, as many as there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._recording import checked_dtype
+from napari_cnmf.io.movies._request import Request
+from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
+from napari_cnmf.io.movies.tiff.headers import Header, read_header
+from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, open_tiff
+
+_N_CHECKED = 300
+
+
+@dataclass(frozen=True)
+class SingleImage:
+    """The one image of a file.
+
+    Attributes
+    ----------
+    shape, axes
+        Of the image, as ``tifffile`` names them.
+    stored
+        Type of the pixels, with byte order.
+    offset
+        Byte where its uncompressed pixels begin; ``None`` when they must be decoded.
+    header
+        What the file says.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    stored: np.dtype[Any]
+    offset: int | None
+    header: Header
+
+
+@dataclass
+class Singles:
+    """Files of one image each; used like `Pages`.
+
+    Attributes
+    ----------
+    paths
+        The files.
+    first
+        The image of the first one.
+    is_alike
+        All files are of one size, and the pixels of those that were looked into begin at the same
+        place.
+    """
+
+    paths: tuple[Path, ...]
+    first: SingleImage
+    is_alike: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.first.shape
+
+    @property
+    def axes(self) -> str:
+        return self.first.axes
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        return self.first.stored
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def store(self, within: str, sample: int) -> FrameStore:
+        """All images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
+        if self.first.offset is None or not self.is_alike or within not in ("YX", "XY"):
+            return SingleFrames(
+                self.paths, self.shape, self.stored.newbyteorder("="), within, sample
+            )
+        index = np.arange(len(self.paths), dtype=np.int64)[:, None]
+        starts = np.full_like(index, self.first.offset)
+        order = None if within == "YX" else (1, 0)
+        return RawFrames(self.paths, starts, self.shape, self.stored, order, index)
+
+
+def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
+    """Files of one image each.
+
+    Up to 300 files are all looked into, of more an even sample: opening 90,000
+    files one by one would take a minute, and each is checked again when it is read,
+    where its size differs from the first one's.
+
+    Returns
+    -------
+    Singles or None
+        ``None`` when the files hold several images each.
+
+    Raises
+    ------
+    MovieError
+        Files are empty, or differ in shape or type.
+    """
+    first = _single_image(paths[0])
+    if first is None:
+        return None
+    sizes = np.array([file_size(path) for path in paths])
+    checked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _N_CHECKED)).astype(int))
+    offsets = {first.offset}
+    for index in checked.tolist():
+        image = _single_image(paths[index])
+        if image is None:
+            return None
+        _check_alike(image, first, paths[index], paths[0])
+        offsets.add(image.offset)
+    return Singles(tuple(paths), first, bool(np.all(sizes == sizes[0])) and len(offsets) == 1)
+
+
+def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], list[str]]:
+    """The files that are not empty, where the user allows to leave others out.
+
+    Raises
+    ------
+    MovieError
+        Files are empty, and that is not allowed.
+    """
+    empty = [path for path in paths if file_size(path) == 0]
+    if not empty:
+        return list(paths), []
+    if not request.allow_missing or len(empty) == len(paths):
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise MovieError(
+            f"Every file of a recording must be a whole TIFF file, got an empty one: "
+            f"{empty[0]}{more}. {COPY_AGAIN}, {OFFER}."
+        )
+    kept = [path for path in paths if file_size(path) > 0]
+    return kept, [f"{len(empty)} empty files are left out, the first is {empty[0].name}."]
+
+
+def _single_image(path: Path) -> SingleImage | None:
+    """The one image of ``path``, or ``None`` when there are more."""
+    with open_tiff(path) as tiff:
+        page = tiff.pages.first
+        notes = tiff.imagej_metadata or {}
+        if len(tiff.pages) > 1 or int(notes.get("images", 1)) > 1:
+            return None
+        dtype = checked_dtype(np.dtype(page.dtype), str(path))
+        offset = page.dataoffsets[0] if page.is_final and page.is_contiguous else None
+        if offset is not None and offset + page.nbytes > tiff.filehandle.size:
+            raise MovieError(
+                f"{path} must hold {offset + page.nbytes} bytes for its frame, got "
+                f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}."
+            )
+        header = read_header(tiff)
+        return SingleImage(
+            tuple(page.shape),
+            str(page.axes),
+            dtype.newbyteorder(tiff.byteorder),
+            offset,
+            replace(header, lead="", lead_shape=(), n_images=1),
+        )
+
+
+def _check_alike(image: SingleImage, first: SingleImage, path: Path, first_path: Path) -> None:
+    if (image.shape, image.stored) != (first.shape, first.stored):
+        raise MovieError(
+            f"All frames of a movie must be {first.shape} {first.stored.name} as in "
+            f"{first_path.name}, got {image.shape} {image.stored.name} in {path}. "
+            "Take that file out, or give the files of one recording as a list."
+        )
+
+
+@dataclass
+class SingleFrames(FrameStore):
+    """One file a frame, each opened and checked when it is asked for."""
+
+    frames_apart = True
+    paths: tuple[Path, ...]
+    image_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    within: str
+    sample: int
+
+    def __post_init__(self) -> None:
+        size = dict(zip(self.within, self.image_shape, strict=True))
+        self.shape = (len(self.paths), size["Y"], size["X"])
+
+    def _fill(self, start: int, out: NDArray[Any]) -> None:
+        where = {"S": self.sample, "-": 0}
+        index = tuple(where.get(axis, slice(None)) for axis in self.within)
+        is_turned = self.within.replace("S", "").replace("-", "") == "XY"
+        for frame in range(len(out)):
+            path = self.paths[start + frame]
+            with told_as_lost(path), open_tiff(path) as tiff:
+                n_pages = len(tiff.pages)
+                image = tiff.pages.first.asarray()
+            if image.shape != self.image_shape or image.dtype != self.dtype:
+                raise MovieError(
+                    f"All files of a movie must hold one frame {self.image_shape} {self.dtype}, "
+                    f"got {n_pages} of {image.shape} {image.dtype} in {path}. Take that file out."
+                )
+            out[frame] = image[index].T if is_turned else image[index]

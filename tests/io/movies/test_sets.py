@@ -1,0 +1,371 @@
+"""Sets of files that one file describes: OME-TIFF, Bruker, ThorImage, Micro-Manager."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io import frame_source, open_movie
+from napari_cnmf.io.movies import ChannelUnknownError, ChoiceNeededError, describe_recording
+
+RNG = np.random.default_rng(0)
+OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+
+
+def read_all(movie) -> np.ndarray:
+    return frame_source(movie).read(0, movie.n_frames)
+
+
+def remarks(movie) -> str:
+    return " ".join(movie.description.remarks)
+
+
+def write_ome_set(
+    folder: Path, movie: np.ndarray, cuts: Sequence[int], *, binary_only: str = "", order="XYCZT"
+) -> list[Path]:
+    """A movie ``(T, Z, C, Y, X)`` in files that are cut anywhere, as Bio-Formats writes it.
+
+    ``binary_only``: the XML stands in the first file alone, or in a companion file.
+    """
+    folder.mkdir()
+    n_t, n_z, n_c, height, width = movie.shape
+    axes = {"C": 2, "Z": 1, "T": 0}
+    slowest_first = [axes[letter] for letter in order[2:][::-1]]
+    planes = movie.transpose(*slowest_first, 3, 4).reshape(-1, height, width)
+    ends = [0, *cuts, len(planes)]
+    names = [f"rec_{k}.ome.tif" for k in range(len(ends) - 1)]
+    ids = [f"urn:uuid:{uuid.UUID(int=k + 1)}" for k in range(len(names))]
+    size = {"C": n_c, "Z": n_z, "T": n_t}
+    blocks = []
+    for name, mark, first, stop in zip(names, ids, ends, ends[1:], strict=False):
+        for ifd, plane in enumerate(range(first, stop)):
+            at, where = plane, {}
+            for letter in order[2:]:
+                at, where[letter] = divmod(at, size[letter])
+            blocks.append(
+                f'<TiffData FirstC="{where["C"]}" FirstZ="{where["Z"]}" FirstT="{where["T"]}" '
+                f'IFD="{ifd}" PlaneCount="1"><UUID FileName="{name}">{mark}</UUID></TiffData>'
+            )
+    xml = (
+        f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="{OME}" UUID="{{}}"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="{order}" Type="uint16" SizeX="{width}" '
+        f'SizeY="{height}" SizeZ="{n_z}" SizeC="{n_c}" SizeT="{n_t}" TimeIncrement="50" '
+        f'TimeIncrementUnit="ms">{"".join(blocks)}</Pixels></Image></OME>'
+    )
+    where_xml = {"first": names[0], "companion": "rec.companion.ome", "": ""}[binary_only]
+    stub = f'<?xml version="1.0"?><OME xmlns="{OME}"><BinaryOnly MetadataFile="{where_xml}"/></OME>'
+    for k, (name, first, stop) in enumerate(zip(names, ends, ends[1:], strict=False)):
+        own = not binary_only or (binary_only == "first" and k == 0)
+        text = xml.replace("{}", ids[k]) if own else stub
+        tifffile.imwrite(
+            folder / name, planes[first:stop], metadata=None, description=text.encode(),
+            photometric="minisblack",
+        )  # fmt: skip
+    if binary_only == "companion":
+        (folder / where_xml).write_text(xml.replace("{}", "urn:uuid:0"))
+    return [folder / name for name in names]
+
+
+class TestOme:
+    @pytest.mark.parametrize("binary_only", ["", "first", "companion"])
+    @pytest.mark.parametrize("shape", [(30, 1, 1), (12, 1, 2), (10, 3, 1), (6, 3, 2)])
+    @pytest.mark.parametrize("order", ["XYCZT", "XYZTC"])
+    def test_any_file_stands_for_the_set(
+        self, tmp_path: Path, binary_only: str, shape: tuple[int, int, int], order: str
+    ) -> None:
+        movie = RNG.integers(0, 999, (*shape, 6, 9)).astype(np.uint16)
+        files = write_ome_set(
+            tmp_path / "set", movie, (7, 16), binary_only=binary_only, order=order
+        )
+        channel = shape[2] - 1
+        want = movie[:, :, channel]
+        want = want if shape[1] > 1 else want[:, 0]
+        for given in (files[0], files[2], tmp_path / "set", files, files[::-1]):
+            found = open_movie(given, channel=channel)
+            np.testing.assert_array_equal(read_all(found), want)
+            assert found.frame_rate_hz == pytest.approx(20)
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(read_all(again), want)
+        if shape[2] > 1:
+            with pytest.raises(ChannelUnknownError):
+                open_movie(files[1])
+
+    def test_a_missing_piece(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (30, 1, 1, 6, 9)).astype(np.uint16)
+        files = write_ome_set(tmp_path / "set", movie, (10, 20))
+        files[1].unlink()
+        with pytest.raises(MovieError, match=r"got no .*rec_1\.ome\.tif.*allow_missing=True"):
+            open_movie(files[0])
+        found = open_movie(tmp_path / "set", allow_missing=True)
+        np.testing.assert_array_equal(read_all(found), movie[[*range(10), *range(20, 30)], 0, 0])
+        assert "Frames 10-19 of 30 are missing" in remarks(found)
+        assert found.time_s[10] - found.time_s[9] == pytest.approx(0.55)
+
+    def test_the_file_with_the_description_is_missing(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (30, 1, 1, 6, 9)).astype(np.uint16)
+        files = write_ome_set(tmp_path / "set", movie, (10, 20), binary_only="companion")
+        (tmp_path / "set" / "rec.companion.ome").unlink()
+        with pytest.raises(MovieError, match=r"rec\.companion\.ome.*Put it back"):
+            open_movie(files[1])
+
+    def test_a_part_of_the_set_that_the_user_chose(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (30, 1, 1, 6, 9)).astype(np.uint16)
+        files = write_ome_set(tmp_path / "set", movie, (10, 20))
+        found = open_movie(files[:2])
+        np.testing.assert_array_equal(read_all(found), movie[:20, 0, 0])
+        assert "2 of the 3 files" in remarks(found)
+
+    def test_a_set_that_was_renamed(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (9, 1, 1, 6, 9)).astype(np.uint16)
+        (file,) = write_ome_set(tmp_path / "set", movie, ())
+        file.rename(file.with_name("other.ome.tif"))
+        found = open_movie(file.with_name("other.ome.tif"))
+        np.testing.assert_array_equal(read_all(found), movie[:, 0, 0])
+
+    def test_two_sets_are_one_session(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (20, 1, 1, 6, 9)).astype(np.uint16)
+        first = write_ome_set(tmp_path / "a", movie, (8,))
+        second = write_ome_set(tmp_path / "b", movie + 1, (12,))
+        found = open_movie([*first, *second])
+        np.testing.assert_array_equal(
+            read_all(found), np.concatenate([movie, movie + 1])[:, 0, 0]
+        )
+        assert found.metadata["frames_per_file"] == [20, 20]
+
+    def test_several_series_are_asked_about(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+            for k in range(2):
+                writer.write(
+                    np.full((5, 6, 9), k, np.uint16), metadata={"axes": "TYX", "Name": f"s{k}"},
+                    photometric="minisblack",
+                )  # fmt: skip
+        with pytest.raises(ChoiceNeededError, match="s0, s1"):
+            open_movie(tmp_path / "a.ome.tif")
+        assert read_all(open_movie(tmp_path / "a.ome.tif", dataset="s1")).max() == 1
+
+    def test_times_of_the_planes_are_kept(self, tmp_path: Path) -> None:
+        times = [0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2]
+        metadata = {"axes": "TYX", "Plane": {"DeltaT": times, "DeltaTUnit": ["s"] * 7}}
+        frames = RNG.integers(0, 99, (7, 6, 9)).astype(np.uint16)
+        path = tmp_path / "a.ome.tif"
+        tifffile.imwrite(path, frames, metadata=metadata, photometric="minisblack")
+        movie = open_movie(path)
+        np.testing.assert_allclose(movie.time_s, times)
+        assert "longest is 4.7 s after frame 3" in remarks(movie)
+
+
+def write_bruker(
+    folder: Path, movie: np.ndarray, *, multipage: bool = False, period: float = 0.1
+) -> Path:
+    """A PrairieView folder of a movie ``(T, Z, C, Y, X)``: one cycle, or one for each volume."""
+    folder.mkdir()
+    n_t, n_z, n_c = movie.shape[:3]
+    kind = "TSeries Timed Element" if n_z == 1 else "TSeries ZSeries Element"
+    lines = [
+        '<?xml version="1.0"?><PVScan version="5.6"><PVStateShard>',
+        f'<PVStateValue key="framePeriod" value="{period}" />',
+        '<PVStateValue key="micronsPerPixel"><IndexedValue index="XAxis" value="1.5" />'
+        '<IndexedValue index="YAxis" value="1.2" /><IndexedValue index="ZAxis" value="7" />'
+        "</PVStateValue></PVStateShard>",
+    ]
+    time = 0.0
+    for t in range(n_t):
+        if n_z > 1 or t == 0:
+            lines.append(f'<Sequence type="{kind}" cycle="{t + 1}">')
+        for z in range(n_z):
+            lines.append(f'<Frame relativeTime="{time:.6f}" absoluteTime="{time + 1:.6f}">')
+            for c in range(n_c):
+                frame = z if n_z > 1 else t
+                if multipage:
+                    name, page = f"r_Cycle00001_Ch{c + 1}_000001.ome.tif", t * n_z + z + 1
+                else:
+                    name = f"r_Cycle{t + 1 if n_z > 1 else 1:05d}_Ch{c + 1}_{frame + 1:06d}.ome.tif"
+                    page = 1
+                    tifffile.imwrite(folder / name, movie[t, z, c], metadata=None)
+                lines.append(
+                    f'<File channel="{c + 1}" channelName="Dye{c + 1}" filename="{name}" '
+                    f'page="{page}" />'
+                )
+            lines.append("</Frame>")
+            time += period
+        if n_z > 1 or t == n_t - 1:
+            lines.append("</Sequence>")
+    if multipage:
+        for c in range(n_c):
+            pages = movie[:, :, c].reshape(-1, *movie.shape[-2:])
+            name = f"r_Cycle00001_Ch{c + 1}_000001.ome.tif"
+            tifffile.imwrite(folder / name, pages, metadata=None, photometric="minisblack")
+    (folder / f"{folder.name}.xml").write_text("\n".join([*lines, "</PVScan>"]))
+    (folder / "References").mkdir()
+    tifffile.imwrite(folder / "References" / "r-8bit-Reference.tif", movie[0, 0, 0])
+    return folder
+
+
+class TestBruker:
+    @pytest.mark.parametrize("multipage", [False, True])
+    @pytest.mark.parametrize("shape", [(20, 1, 1), (15, 1, 2), (8, 4, 1), (6, 3, 2)])
+    def test_channels_planes_and_rate(
+        self, tmp_path: Path, multipage: bool, shape: tuple[int, int, int]
+    ) -> None:
+        movie = RNG.integers(0, 999, (*shape, 6, 9)).astype(np.uint16)
+        folder = write_bruker(tmp_path / "TSeries-1", movie, multipage=multipage)
+        if shape[2] > 1:
+            with pytest.raises(ChannelUnknownError, match="0: Dye1, 1: Dye2"):
+                open_movie(folder)
+        channel = shape[2] - 1
+        want = movie[:, :, channel]
+        want = want if shape[1] > 1 else want[:, 0]
+        first = sorted(folder.glob("*.tif"))[-1]
+        for given in (folder, first):
+            found = open_movie(given, channel=channel)
+            np.testing.assert_array_equal(read_all(found), want)
+            assert found.frame_rate_hz == pytest.approx(10 / shape[1])
+            assert found.pixel_size_um == ((7.0,) if shape[1] > 1 else ()) + (1.2, 1.5)
+        assert "Bruker XML" in found.description.facts["frame_rate_hz"].source
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(again.data[-1].compute(), want[-1])
+
+    def test_files_of_one_channel_that_the_user_chose(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (15, 1, 2, 6, 9)).astype(np.uint16)
+        folder = write_bruker(tmp_path / "TSeries-1", movie)
+        found = open_movie(sorted(folder.glob("*Ch2*.tif")))
+        np.testing.assert_array_equal(read_all(found), movie[:, 0, 1])
+
+    def test_a_missing_and_an_empty_file(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (15, 1, 1, 6, 9)).astype(np.uint16)
+        folder = write_bruker(tmp_path / "TSeries-1", movie)
+        files = sorted(folder.glob("*.tif"))
+        files[4].unlink()
+        with pytest.raises(MovieError, match="missing are 4"):
+            open_movie(folder)
+        files[6].write_bytes(b"")
+        with pytest.raises(MovieError, match="got an empty one"):
+            open_movie(folder)
+        found = open_movie(folder, allow_missing=True)
+        kept = [k for k in range(15) if k not in (4, 6)]
+        np.testing.assert_array_equal(read_all(found), movie[kept, 0, 0])
+        np.testing.assert_allclose(np.diff(found.time_s)[3:5], [0.2, 0.2], atol=1e-6)
+
+    def test_xml_of_another_recording_is_not_used(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (9, 1, 1, 6, 9)).astype(np.uint16)
+        folder = write_bruker(tmp_path / "TSeries-1", movie)
+        for k, file in enumerate(sorted(folder.glob("*.tif"))):
+            file.rename(file.with_name(f"own_{k:03d}.tif"))
+        found = open_movie(folder)
+        np.testing.assert_array_equal(read_all(found), movie[:, 0, 0])
+        assert found.frame_rate_hz is None
+        assert "names other files" in remarks(found)
+
+    def test_xml_that_breaks_off(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (9, 1, 1, 6, 9)).astype(np.uint16)
+        folder = write_bruker(tmp_path / "TSeries-1", movie)
+        xml = folder / "TSeries-1.xml"
+        xml.write_text(xml.read_text()[:-40])
+        found = open_movie(folder)
+        np.testing.assert_array_equal(read_all(found)[:8], movie[:8, 0, 0])
+        assert "breaks off" in remarks(found)
+
+
+def write_thor_xml(folder: Path, *, n_planes: int = 1, n_flyback: int = 0, channels="A") -> None:
+    waves = "".join(f'<Wavelength name="Chan{name}" exposuretimeMS="0" />' for name in channels)
+    (folder / "Experiment.xml").write_text(
+        '<?xml version="1.0"?><ThorImageExperiment><Wavelengths>'
+        f'{waves}</Wavelengths><ZStage steps="{n_planes}" stepSizeUM="15" />'
+        '<LSM pixelX="9" pixelY="6" frameRate="30.5" averageMode="0" averageNum="4" '
+        'pixelSizeUM="0.8" widthUM="7.2" />'
+        f'<Streaming enable="1" frames="100" zFastEnable="{int(n_planes > 1)}" '
+        f'flybackFrames="{n_flyback}" /></ThorImageExperiment>'
+    )
+
+
+class TestThorImage:
+    @pytest.mark.parametrize("channels", ["A", "AB"])
+    def test_tiff_folder(self, tmp_path: Path, channels: str) -> None:
+        movie = RNG.integers(0, 999, (12, len(channels), 6, 9)).astype(np.uint16)
+        for t in range(12):
+            for c, name in enumerate(channels):
+                file = f"Chan{name}_0001_0001_0001_{t + 1:04d}.tif"
+                tifffile.imwrite(tmp_path / file, movie[t, c], metadata=None)
+        tifffile.imwrite(tmp_path / "ChanA_Preview.tif", movie[0, 0, :3])
+        write_thor_xml(tmp_path, channels=channels)
+        found = open_movie(tmp_path, channel=len(channels) - 1)
+        np.testing.assert_array_equal(read_all(found), movie[:, -1])
+        assert found.frame_rate_hz == pytest.approx(30.5)
+        assert found.pixel_size_um == (0.8, 0.8)
+
+    @pytest.mark.parametrize("channels", ["A", "AB"])
+    @pytest.mark.parametrize(("n_planes", "n_flyback"), [(1, 0), (3, 0), (4, 1)])
+    def test_raw(self, tmp_path: Path, channels: str, n_planes: int, n_flyback: int) -> None:
+        shape = (10, n_planes + n_flyback, len(channels), 6, 9)
+        movie = RNG.integers(0, 9999, shape).astype("<u2")
+        (tmp_path / "Image_0001_0001.raw").write_bytes(movie.tobytes())
+        tifffile.imwrite(tmp_path / "ChanA_Preview.tif", movie[0, 0, 0])
+        write_thor_xml(tmp_path, n_planes=n_planes, n_flyback=n_flyback, channels=channels)
+        found = open_movie(tmp_path, channel=len(channels) - 1)
+        want = movie[:, :n_planes, -1]
+        np.testing.assert_array_equal(read_all(found), want if n_planes > 1 else want[:, 0])
+        per_volume = n_planes + n_flyback if n_planes > 1 else 1
+        assert found.frame_rate_hz == pytest.approx(30.5 / per_volume)
+
+    def test_raw_that_does_not_fit_its_xml(self, tmp_path: Path) -> None:
+        path = tmp_path / "Image_0001_0001.raw"
+        path.write_bytes(bytes(6 * 9 * 2 * 5 + 7))
+        with pytest.raises(MovieError, match=r"Experiment\.xml is not there"):
+            open_movie(path)
+        write_thor_xml(tmp_path)
+        with pytest.raises(MovieError, match="got 5 and 7 bytes more"):
+            open_movie(path)
+        assert open_movie(path, allow_missing=True).n_frames == 5
+
+
+class TestMicroManager:
+    def test_single_images_with_metadata(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 999, (12, 2, 6, 9)).astype(np.uint16)
+        notes = {"Summary": {"ChNames": ["GFP", "RFP"], "PixelSize_um": 0.65, "Interval_ms": 0}}
+        for t in range(12):
+            for c in range(2):
+                name = f"img_channel{c:03d}_position000_time{t:09d}_z000.tif"
+                tifffile.imwrite(tmp_path / name, movie[t, c], metadata=None)
+                notes[f"FrameKey-{t}-{c}-0"] = {"ElapsedTime-ms": 50.0 * t + c}
+        (tmp_path / "metadata.txt").write_text(json.dumps(notes))
+        with pytest.raises(ChannelUnknownError, match="0: GFP, 1: RFP"):
+            open_movie(tmp_path)
+        found = open_movie(tmp_path, channel=1)
+        np.testing.assert_array_equal(read_all(found), movie[:, 1])
+        assert found.frame_rate_hz == pytest.approx(20)
+        assert found.pixel_size_um == (0.65, 0.65)
+
+
+def test_contradiction_between_header_and_sidecar(tmp_path: Path) -> None:
+    """Micro-Manager's text tells 20 Hz and the header of the stack 10 Hz."""
+    frames = RNG.integers(0, 999, (12, 6, 9)).astype(np.uint16)
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, frames, imagej=True, metadata={"axes": "TYX", "finterval": 0.1})
+    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": {"Interval_ms": 50}}))
+    found = open_movie(path)
+    assert found.frame_rate_hz == pytest.approx(20)
+    assert "The header tells 10 Hz" in remarks(found)
+    assert open_movie(path, frame_rate_hz=12).frame_rate_hz == 12
+
+
+def test_a_description_is_plain_values(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (6, 3, 2, 6, 9)).astype(np.uint16)
+    folder = write_bruker(tmp_path / "TSeries-1", movie)
+    found = describe_recording(folder)
+    values = json.loads(json.dumps(found.to_dict()))
+    assert values["facts"]["channels"]["certainty"] == "asked"
+    assert values["facts"]["planes"]["value"] == 3
+    assert values["questions"][0]["option"] == "channel"
+    assert len(values["files"]) == 36
+    assert "Dye1, Dye2" in str(found)
+    shutil.rmtree(folder)
+    with pytest.raises(MovieError, match="must exist"):
+        describe_recording(folder)

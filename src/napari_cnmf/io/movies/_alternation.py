@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource
 
 _MOST = 8
 """Channels, or planes, that alternation is looked for in."""

@@ -240,7 +240,7 @@ class EnergyMap:
             lambda a, b: _energy_sites(self.F, self.state, sites, a, b), len(sites), _SITES
         )
 
-    def _measure_busy(self, sites: NDArray[np.int64]) -> None:
+    def _measure_busy(self, sites: NDArray[np.integer]) -> None:
         """Renew the baseline of busy sites: activity that was taken out no longer hides it."""
         if len(sites) == 0:
             return

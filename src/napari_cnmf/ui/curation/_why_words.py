@@ -51,8 +51,8 @@ def describe_component(component: ComponentHere, quality: QualityParams) -> str:
 def _scores(component: ComponentHere) -> str:
     named = (
         ("SNR", component.snr),
-        ("spatial correlation r", component.r),
-        ("classifier score", component.cnn),
+        ("spatial correlation r", component.r_value),
+        ("classifier score", component.p_soma),
     )
     return ", ".join(f"{name} {value:.2f}" for name, value in named if value is not None)
 
@@ -60,7 +60,7 @@ def _scores(component: ComponentHere) -> str:
 def _why_rejected(component: ComponentHere, quality: QualityParams) -> list[str]:
     why = [rule for rule in component.rules if not rule.startswith(_SCORE_RULES)]
     said = [rule for rule in component.rules if rule.startswith(_SCORE_RULES)]
-    snr, r, cnn = component.snr, component.r, component.cnn
+    snr, r, cnn = component.snr, component.r_value, component.p_soma
     if any(" and r " in rule for rule in said):
         weak = []
         if snr is not None:

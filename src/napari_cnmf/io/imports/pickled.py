@@ -15,6 +15,7 @@ import pickletools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -30,9 +31,9 @@ _LONGEST_PATH = 2**16
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _FAILURES = (
     OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, ImportError,
-    OverflowError, RecursionError, MemoryError, pickle.UnpicklingError,
+    OverflowError, RecursionError, MemoryError, SyntaxError, TokenError, pickle.UnpicklingError,
 )  # fmt: skip
-"""What bytes that are no pickle make its reader raise."""
+"""What NumPy and the reader of pickles raise for bytes that are none."""
 
 
 def check_opcodes(data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A short run of ``make fuzz``: damaged files end in a sentence, never in a traceback or a crash."""
+"""A short run of ``make fuzz``: damaged files end in a sentence, never in a traceback."""
 
 from __future__ import annotations
 

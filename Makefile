@@ -6,10 +6,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench soak interop compat wheels clean help
+.PHONY: demo test check docs screenshots bench soak fuzz interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak fuzz interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -43,6 +43,10 @@ compat: $(VENV)/.test
 KILLS ?= 200
 soak: $(VENV)/.test
 	NAPARI_CNMF_KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py --timeout 7200
+
+# Damaged files of every kind, read in child processes with limits; FUZZ_FLAGS="--kinds nwb --files 50".
+fuzz: $(VENV)/.test
+	$(BIN)/python scripts/fuzz.py $(FUZZ_FLAGS)
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site

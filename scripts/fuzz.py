@@ -468,6 +468,7 @@ def _one_child(
             counts[event["outcome"]] += 1
             if event["outcome"] in BAD:
                 bad.append((event["outcome"], *started, event["said"]))
+                print(f"  {bad[-1]}", file=sys.stderr, flush=True)
             started = None
     process.kill()
     code = process.wait()

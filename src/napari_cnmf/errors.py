@@ -73,3 +73,8 @@ class EarlierExportError(ExportError):
 
 class CancelledByUser(CnmfError):
     """The user asked to stop; raised at a block boundary, never a failure."""
+
+
+def brief(error: BaseException) -> str:
+    """The reason that a library gives, short enough to stand in a sentence."""
+    return str(error).strip()[:300].rstrip(". ")

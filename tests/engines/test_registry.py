@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from napari_cnmf.cli import main
 from napari_cnmf.engines import engine_names, engines, get_engine, look_again, resolve
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import EngineError
@@ -39,6 +41,22 @@ def test_auto_takes_the_built_in_engine_without_caiman_and_says_why() -> None:
     with pytest.raises(EngineError, match="CaImAn cannot run this item"):
         resolve("caiman", Algorithm.CNMF)
     assert resolve("builtin", Algorithm.MCORR).reason == "it was asked for."
+
+
+def test_what_auto_means_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--auto", "builtin", "--json"]) == 0
+    auto = json.loads(capsys.readouterr().out)["auto"]
+    assert auto["engine"] == "builtin"
+    assert "in the settings" in auto["reason"]
+    assert resolve("auto", Algorithm.CNMF).reason == auto["reason"]
+    assert main(["doctor", "--auto", "caiman", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["auto"]["engine"] is None
+    with pytest.raises(
+        EngineError, match=r"auto means CaImAn in the settings.*doctor --auto found"
+    ):
+        resolve("auto", Algorithm.CNMF)
+    assert main(["doctor", "--auto", "found"]) == 0
+    assert resolve("auto", Algorithm.CNMF).engine.name == "builtin"
 
 
 def test_an_unknown_engine() -> None:

@@ -277,3 +277,42 @@ def test_bad_regions_are_refused_in_words(tmp_path: Path) -> None:
         to_mask([CROSSED], None, DIMS)
     with pytest.raises(ParameterError, match="picture that is 0 outside"):
         read_mask(write_sparse(tmp_path), DIMS)
+
+
+def composite(path: Path, *rectangles: tuple[int, int, int, int]) -> Path:
+    """An ImageJ composite of rectangles ``(x0, y0, x1, y1)``."""
+    from roifile import ROI_TYPE, ImagejRoi
+
+    steps: list[float] = []
+    for x0, y0, x1, y1 in rectangles:
+        corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        steps += [0.0, *map(float, corners[0])]
+        for corner in corners[1:]:
+            steps += [1.0, *map(float, corner)]
+        steps.append(4.0)
+    values = np.array(steps, np.float32)
+    left, top = (min(r[i] for r in rectangles) for i in (0, 1))
+    right, bottom = (max(r[i] for r in rectangles) for i in (2, 3))
+    roi = ImagejRoi(
+        roitype=ROI_TYPE.RECT, left=left, top=top, right=right, bottom=bottom, name="composite",
+        version=227, shape_roi_size=len(values), multi_coordinates=values,
+    )  # fmt: skip
+    path.write_bytes(roi.tobytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rectangles", "n_pixels"),
+    [
+        (((30, 10, 42, 22), (34, 14, 38, 18)), 144 - 16),  # a hole
+        (((2, 2, 6, 6), (20, 20, 25, 25)), 16 + 25),  # two parts
+        (((2, 2, 22, 22), (6, 6, 18, 18), (10, 10, 14, 14)), 400 - 144 + 16),  # an island in it
+    ],
+)
+def test_parts_and_holes_of_a_composite(
+    tmp_path: Path, rectangles: tuple[tuple[int, int, int, int], ...], n_pixels: int
+) -> None:
+    path = composite(tmp_path / "a.roi", *rectangles)
+    assert read_footprints(path, (40, 60)).sum() == n_pixels
+    assert read_mask(path, (40, 60)).sum() == n_pixels
+    assert read_mask(path, (3, 40, 60)).sum() == 3 * n_pixels

@@ -18,7 +18,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("source", type=Path, metavar="FOLDER_OR_NWB")
     parser.add_argument("out", type=Path, metavar="OUT.hdf5")
-    parser.add_argument("--plane", type=int, metavar="N", help="of a suite2p folder with several")
+    parser.add_argument(
+        "--plane",
+        metavar="N",
+        help="of a suite2p folder with several; of an NWB file with several tables of cells, the "
+        "number of one in alphabetical order, or its name",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier import")
     parser.set_defaults(run_command=run)
 
@@ -27,5 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """Read, write, say where."""
     from napari_cnmf.io.imports import import_result
 
-    print(import_result(args.source, args.out, plane=args.plane, overwrite=args.overwrite))
+    plane = args.plane
+    if plane is not None and plane.isascii() and plane.isdigit():
+        plane = int(plane)
+    print(import_result(args.source, args.out, plane=plane, overwrite=args.overwrite))
     return 0

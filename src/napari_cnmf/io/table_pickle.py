@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from napari_cnmf.errors import BatchError
+from napari_cnmf.errors import BatchError, brief
 from napari_cnmf.io.imports.pickled import (
     NUMPY_READERS,
     PickledRecord,
@@ -87,7 +87,7 @@ def read_table_pickle(path: Path) -> Table:
     except Exception as error:
         raise BatchError(
             f"{path} must be a pickled pandas table as mesmerize-core writes it: "
-            f"{type(error).__name__}: {error}."
+            f"{type(error).__name__}: {brief(error)}."
         ) from error
     if not isinstance(value, Table):
         raise BatchError(

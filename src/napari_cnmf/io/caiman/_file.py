@@ -30,7 +30,7 @@ _PLAIN_KINDS = "biufS"
 def why(error: BaseException) -> str:
     """HDF5's reason without its addresses and time stamps."""
     number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error).split("\n", 1)[0]
+    return os.strerror(number) if number else str(error).split("\n", 1)[0][:300]
 
 
 class ResultFile:

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ResultError, brief
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node
 from napari_cnmf.io.caiman._file import ResultFile, open_result
 
@@ -97,8 +97,8 @@ def decode(values: dict[str, Any]) -> dict[str, Any]:
                 decoded[name.removesuffix(_JSON)] = decode_json(value)
             except (ValueError, TypeError, RecursionError) as error:
                 raise ResultError(
-                    f"{GROUP}/{name} must hold JSON, and does not ({error}). The file is damaged: "
-                    "copy it again, or run the analysis again."
+                    f"{GROUP}/{name} must hold JSON, and does not ({brief(error)}). The file is "
+                    "damaged: copy it again, or run the analysis again."
                 ) from error
         else:
             plain_name = name.removesuffix(_KEPT)

@@ -39,7 +39,9 @@ def read_import(path: str | Path, *, plane: int | str | None = None) -> Imported
     if kind is Kind.SUITE2P:
         from napari_cnmf.io.imports.suite2p import read_suite2p
 
-        return read_suite2p(path, plane=None if plane is None else int(plane))
+        if isinstance(plane, str):
+            raise ResultError(f"A plane of suite2p is named by its number, got {plane!r}.")
+        return read_suite2p(path, plane=plane)
     if kind is Kind.NWB:
         from napari_cnmf.io.imports.nwb import read_nwb
 

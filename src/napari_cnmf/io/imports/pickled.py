@@ -15,11 +15,12 @@ import pickletools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
 
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ResultError, brief
 
 _TYPE_OF_NUMBERS = re.compile(r"[<>|=]?(?:b1|\?|[iu][1248]|f[248]|c(?:8|16)|[SU]\d{1,6})")
 _OBJECTS_PER_BYTE = 4
@@ -30,9 +31,9 @@ _LONGEST_PATH = 2**16
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _FAILURES = (
     OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError, ImportError,
-    OverflowError, RecursionError, MemoryError, pickle.UnpicklingError,
+    OverflowError, RecursionError, MemoryError, SyntaxError, TokenError, pickle.UnpicklingError,
 )  # fmt: skip
-"""What bytes that are no pickle make its reader raise."""
+"""What NumPy and the reader of pickles raise for bytes that are none."""
 
 
 def check_opcodes(data: bytes) -> None:
@@ -330,8 +331,8 @@ def read_object_array(path: Path) -> Any:
         array = plain.of(RecordingUnpickler(io.BytesIO(data)).load())
     except _FAILURES as error:
         raise ResultError(
-            f"{path} must be an array as suite2p writes it, got: {type(error).__name__} {error}. "
-            "Run suite2p again, or choose another folder."
+            f"{path} must be an array as suite2p writes it, got: {type(error).__name__} "
+            f"{brief(error)}. Run suite2p again, or choose another folder."
         ) from error
     if not isinstance(array, np.ndarray) or array.shape != shape:
         raise ResultError(f"{path} must hold an array of shape {shape}. Choose another folder.")
@@ -361,7 +362,7 @@ def read_plain_array(path: Path) -> np.ndarray[Any, Any]:
         raise
     except _FAILURES as error:
         raise ResultError(
-            f"{path} must hold an array of numbers, got: {type(error).__name__} {error}. "
+            f"{path} must hold an array of numbers, got: {type(error).__name__} {brief(error)}. "
             "Save it again, or copy it again."
         ) from error
 

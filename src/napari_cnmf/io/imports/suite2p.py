@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ResultError, brief
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.kinds import plane_folder
 from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
@@ -54,8 +54,8 @@ def read_suite2p(path: Path, *, plane: int | None = None) -> Imported:
         KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError,
     ) as error:  # fmt: skip
         raise ResultError(
-            f"{folder} is not laid out like a suite2p folder: {type(error).__name__} {error}. "
-            "Run suite2p again, or choose another folder."
+            f"{folder} is not laid out like a suite2p folder: {type(error).__name__} "
+            f"{brief(error)}. Run suite2p again, or choose another folder."
         ) from error
 
 

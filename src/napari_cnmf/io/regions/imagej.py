@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import CurationError, ParameterError, ResultError
+from napari_cnmf.errors import CurationError, ParameterError, ResultError, brief
 from napari_cnmf.model.outline import pixels_inside
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
     # The reader of ROIs raises nearly anything for what is none.
     except Exception as error:
         raise ResultError(
-            f"{path} cannot be read as ImageJ ROIs: {type(error).__name__} {error}. Save them "
-            "again from the ROI manager."
+            f"{path} cannot be read as ImageJ ROIs: {type(error).__name__} {brief(error)}. "
+            "Save them again from the ROI manager."
         ) from error
     if not rois:
         raise ParameterError(f"{path.name} must hold at least one ROI, got none.")
     cells: dict[str, list[NDArray[np.int64]]] = {}
     for number, (roi, corners) in enumerate(zip(rois, parts, strict=True)):
-        name = str(roi.name or "")
+        name = str(roi.name or "")[:100]
         piece = _PIECE.match(name)
         key = piece.group(1) if piece else name or f"\n{number}"
         if piece is None and key in cells:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.errors import ParameterError, ResultError, brief
 from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
 
 PICTURES = frozenset({".tif", ".tiff", ".png"})
@@ -31,7 +31,9 @@ def read_picture(path: Path) -> NDArray[Any]:
         image = np.squeeze(_imread(path))
     # Readers of pictures raise nearly anything for what is none.
     except Exception as error:
-        raise ResultError(f"{path} cannot be read as a picture: {error}. Save it again.") from error
+        raise ResultError(
+            f"{path} cannot be read as a picture: {brief(error)}. Save it again."
+        ) from error
     if path.suffix.lower() == ".png" and image.ndim == 3 and image.shape[-1] in _COLOURS:
         raise ParameterError(
             f"{path.name} must be a picture of labels or black and white, got one in colour. "
@@ -72,4 +74,4 @@ def _is_pickled(path: Path) -> bool:
         with path.open("rb") as stream:
             return b"'|O'" in stream.read(256)
     except OSError as error:
-        raise ResultError(f"{path} cannot be read: {error}. Save it again.") from error
+        raise ResultError(f"{path} cannot be read: {brief(error)}. Save it again.") from error

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.errors import ParameterError, ResultError, brief
 from napari_cnmf.io.caiman import checked_csc
 from napari_cnmf.io.regions.imagej import read_rois
 from napari_cnmf.io.regions.pictures import PICTURES, read_picture
@@ -162,7 +162,8 @@ def _sparse(path: Path) -> sp.csc_matrix:
         RuntimeError, OverflowError, AttributeError, BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise ResultError(
-            f"{path} must hold a sparse matrix as scipy.sparse.save_npz writes it, got: {error}."
+            f"{path} must hold a sparse matrix as scipy.sparse.save_npz writes it, got: "
+            f"{brief(error)}."
         ) from error
 
 

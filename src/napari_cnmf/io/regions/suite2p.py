@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.errors import ParameterError, ResultError, brief
 from napari_cnmf.io.imports.pickled import read_object_array
 from napari_cnmf.io.imports.suite2p import footprints_of_stat, read_verdict
 
@@ -38,7 +38,8 @@ def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
         KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError,
     ) as error:  # fmt: skip
         raise ResultError(
-            f"{folder / 'stat.npy'} is not laid out like suite2p's: {type(error).__name__} {error}."
+            f"{folder / 'stat.npy'} is not laid out like suite2p's: {type(error).__name__} "
+            f"{brief(error)}."
         ) from error
     if tuple(found_dims) != tuple(dims):
         _require_same(tuple(found_dims), dims, whole=True)

@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     _components.check_seeds,
     _components.check_mask,
     _components.check_evaluate,
+    _components.check_evaluate_of_others,
     _components.check_zero_cells,
     _motion.check_rigid,
     _motion.check_piecewise,

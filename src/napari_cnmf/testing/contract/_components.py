@@ -95,6 +95,26 @@ def check_evaluate(engine: Engine, folder: Path) -> None:
     assert IMAGES_FILE in outcome.outputs, "the images stay with the result"
 
 
+def check_evaluate_of_others(engine: Engine, folder: Path) -> None:
+    """A result of the built-in engine is scored, whichever engine does it."""
+    from napari_cnmf.engines import get_engine
+
+    recording = bench.two_photon(folder, n_frames=150)
+    params = bench.params_of(recording)
+    job = bench.job_of(folder, Algorithm.CNMF, recording, params)
+    bench.run(get_engine("builtin"), job)
+    first = read_caiman(job.folder / RESULT_FILE)
+    again = bench.job_of(
+        folder, Algorithm.EVALUATE, recording, params, result_path=job.folder / RESULT_FILE
+    )
+    outcome = bench.run(engine, again)
+    second = read_caiman(again.folder / RESULT_FILE)
+    assert outcome.n_components == first.n_components, "components must stay"
+    assert second.snr is not None, "an evaluation leaves its scores"
+    assert second.accepted is not None, "an evaluation leaves its verdict"
+    assert abs(second.A - first.A).max() <= 1e-5 * abs(first.A).max(), "footprints must stay"
+
+
 def check_zero_cells(engine: Engine, folder: Path) -> None:
     """A recording without cells is a result with no components, or none accepted."""
     recording = bench.one_photon(folder)

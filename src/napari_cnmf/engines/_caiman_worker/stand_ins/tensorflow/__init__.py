@@ -1,0 +1,1 @@
+"""A folder for the path of an interpreter that lacks this library."""

@@ -1,0 +1,127 @@
+"""Forms of other programs' files that our own exports do not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pynwb
+import pytest
+from pynwb.ophys import Fluorescence, ImageSegmentation, OpticalChannel, RoiResponseSeries
+
+import napari_cnmf as nc
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.imports import open_import, read_import
+from napari_cnmf.io.regions import read_footprints
+
+
+@pytest.fixture
+def folder(curated: Callable[[str], Any], tmp_path: Path) -> Path:
+    """A suite2p folder of eight cells."""
+    nc.export(curated("2d"), "suite2p", tmp_path / "suite2p", include_rejected=True)
+    return next((tmp_path / "suite2p").rglob("ops.npy")).parent
+
+
+@pytest.mark.parametrize(
+    "form", ["pairs", "column", "flat", "bool", "transposed", "whole numbers", "more rows"]
+)
+def test_iscell_in_each_of_its_forms(folder: Path, form: str) -> None:
+    verdict = np.array([1, 0, 1, 1, 0, 1, 0, 1.0])
+    pairs = np.stack([verdict, verdict * 0.8], axis=1)
+    np.save(folder / "iscell.npy", {
+        "pairs": pairs, "column": verdict[:, np.newaxis], "flat": verdict,
+        "bool": verdict > 0, "transposed": pairs.T, "whole numbers": verdict.astype(np.int8),
+        "more rows": np.concatenate([pairs, pairs]),
+    }[form])  # fmt: skip
+    components = read_import(folder).components
+    assert components.accepted is not None
+    assert components.accepted.tolist() == (verdict > 0).tolist()
+    has_probability = form in ("pairs", "transposed", "more rows")
+    assert ("suite2p_probability" in components.attributes) == has_probability
+    assert read_footprints(folder, (48, 64)).shape[1] == 5
+
+
+def test_iscell_of_another_number_of_cells(folder: Path) -> None:
+    np.save(folder / "iscell.npy", np.ones((3, 2)))
+    with pytest.raises(ResultError, match="must have a row for each of 8 cells"):
+        read_import(folder)
+
+
+@pytest.mark.parametrize("fs", [0, -1.0, float("nan"), None, "fast"])
+def test_no_frame_rate(folder: Path, fs: Any) -> None:
+    ops = np.load(folder / "ops.npy", allow_pickle=True).item()
+    np.save(folder / "ops.npy", ops | {"fs": fs})
+    components = read_import(folder).components
+    assert components.frame_rate_hz is None
+    assert np.isfinite(components.C).all()
+    np.testing.assert_array_equal(components.YrA, 0)
+
+
+def test_no_decay_time(folder: Path) -> None:
+    ops = np.load(folder / "ops.npy", allow_pickle=True).item()
+    np.save(folder / "ops.npy", ops | {"tau": 0})
+    assert np.isfinite(read_import(folder).components.C).all()
+
+
+def write_tables(path: Path, sizes: dict[str, int], *, by_suite2p: bool = False) -> Path:
+    """A table of so many cells for each name; cell ``k`` lies at row ``3 k``, columns 10 to 14."""
+    nwb = pynwb.NWBFile("a session", "id", datetime(2026, 1, 2, tzinfo=UTC))
+    device = nwb.create_device("scope")
+    ophys = nwb.create_processing_module("ophys", "of another program")
+    seg, fluorescence = ImageSegmentation(), Fluorescence()
+    ophys.add(seg)
+    ophys.add(fluorescence)
+    for name, n in sizes.items():
+        channel = OpticalChannel(name="c", description="d", emission_lambda=520.0)
+        plane = nwb.create_imaging_plane(
+            name=f"plane of {name}", optical_channel=channel, description="d", device=device,
+            excitation_lambda=920.0, indicator="GCaMP6f", location="V1", imaging_rate=10.0,
+        )  # fmt: skip
+        said = "suite2p output" if by_suite2p else "d"
+        table = seg.create_plane_segmentation(name=name, description=said, imaging_plane=plane)
+        for k in range(n):
+            y, x = np.mgrid[3 * k : 3 * k + 2, 10:15]
+            places = (y, x) if by_suite2p else (x, y)
+            entries = zip(*(p.ravel().tolist() for p in places), [1.0] * y.size, strict=True)
+            table.add_roi(pixel_mask=list(entries))
+        rows = table.create_roi_table_region(region=list(range(n)), description="d")
+        data = np.full((30, n), float(n), np.float32)
+        fluorescence.add_roi_response_series(
+            RoiResponseSeries(name=f"F{name}", data=data.T if by_suite2p else data, rois=rows,
+                              unit="n.a.", rate=10.0)
+        )  # fmt: skip
+    with pynwb.NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return path
+
+
+def test_every_table_of_an_nwb_file_is_offered(tmp_path: Path) -> None:
+    path = write_tables(tmp_path / "two.nwb", {"upper": 4, "deep": 6})
+    with pytest.warns(UserWarning, match=r"further tables of cells: upper \(4 cells\)"):
+        largest = open_import(path)
+    assert largest.components.n_components == 6
+    for named, n in (("upper", 4), ("deep", 6), (1, 4), (0, 6)):
+        cur = open_import(path, plane=named)
+        assert cur.components.n_components == n
+        assert cur.components.C.max() == n
+    with pytest.raises(ResultError, match=r"must be one of 0: deep, 1: upper, got lower"):
+        open_import(path, plane="lower")
+
+
+def test_tables_of_one_file_have_journals_of_their_own(tmp_path: Path) -> None:
+    path = write_tables(tmp_path / "two.nwb", {"upper": 4, "deep": 6})
+    open_import(path, plane="upper").reject([0])
+    assert open_import(path, plane="deep").accepted.all()
+    assert not open_import(path, plane="upper").accepted[0]
+
+
+def test_nwb_of_suite2p_has_rows_before_columns(tmp_path: Path) -> None:
+    """Its traces are transposed in old versions."""
+    path = write_tables(tmp_path / "ophys.nwb", {"PlaneSegmentation": 5}, by_suite2p=True)
+    components = read_import(path).components
+    y, x = np.unravel_index(components.A[:, [4]].indices, components.dims)
+    assert (y.min(), y.max(), x.min(), x.max()) == (12, 13, 10, 14)
+    assert components.C.shape == (5, 30)

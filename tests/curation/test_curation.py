@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from napari_cnmf.errors import CurationError, ParameterError
-from napari_cnmf.io.curation import FileArrayStore, FileJournal
+from napari_cnmf.io.curation import FileArrayStore, FileJournal, FileSeenIds
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision, EditedComponent
 
@@ -74,6 +74,7 @@ def open_in(folder: Path) -> Curation:
         make_components(),
         journal=FileJournal(folder / "c.jsonl"),
         arrays=FileArrayStore(folder / "c.h5"),
+        seen=FileSeenIds(folder / "c.seen"),
         estimator=SumEstimator(),
         who="anna",
     )
@@ -258,7 +259,7 @@ class CurationWalk(RuleBasedStateMachine):
             assert seen == self.looked_at & set(self.cur.ids.tolist())
 
 
-CurationWalk.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+CurationWalk.TestCase.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
 TestCurationWalk = CurationWalk.TestCase
 
 

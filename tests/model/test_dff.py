@@ -129,12 +129,12 @@ def test_an_export_is_whole_where_no_component_has_a_baseline(tmp_path: Path) ->
         "all.npz": nc.write_npz,
         "all.mat": nc.write_mat,
         "raster.png": nc.write_raster,
+        "suite2p": nc.write_suite2p,
     }
     for name, write in writers.items():
         with pytest.warns(NoBaselineWarning) as caught:
             write(cur, tmp_path / name)
         assert len(caught) == 1, name
-    nc.write_suite2p(cur, tmp_path / "suite2p")
     table = pd.read_csv(tmp_path / "tables" / "traces_dff.csv")
     assert table.shape == (N_FRAMES, N + 1)
     assert table.iloc[:, 1:].isna().all(axis=None)

@@ -189,16 +189,12 @@ class CuratedResult:
         return np.where(is_scored(components, quality), passed, verdict)
 
     def tags(self, id_: int) -> frozenset[str]:
-        """Tags of one component, also of one that was deleted."""
-        return self._state.tags.get(self._known_id(id_), frozenset())
+        """Tags of one component, also of one that was deleted; none where there is none."""
+        return self._state.tags.get(_one_number(id_), frozenset())
 
     def note_of(self, id_: int) -> str:
-        """The note of one component, also of one that was deleted."""
-        return self._state.notes.get(self._known_id(id_), "")
-
-    def _known_id(self, id_: int) -> int:
-        n_ids = self._state.n_ids
-        return id_ if type(id_) is int and 0 <= id_ < n_ids else as_id(id_, np.arange(n_ids))
+        """The note of one component, also of one that was deleted; empty where there is none."""
+        return self._state.notes.get(_one_number(id_), "")
 
     def words(self) -> dict[int, str]:
         """Tags and note of each component that has any, by id."""
@@ -345,6 +341,11 @@ def _quality_of(components: Components) -> QualityParams:
     stored = components.params.get("quality", {})
     known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
     return CNMFParams().replace(quality=known).quality
+
+
+def _one_number(id_: Any) -> int:
+    """One id, which need not be there any more: tables ask while components come and go."""
+    return id_ if type(id_) is int else as_id(id_, np.asarray(id_).ravel())
 
 
 def _user_name() -> str:

@@ -16,6 +16,7 @@ from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies import remarks_on
+from napari_cnmf.model.description import Description
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
@@ -84,6 +85,8 @@ class MovieFacts:
     frame_rate_hz: float | None = None
     n_bytes_to_copy: int = 0
     remarks: tuple[str, ...] = ()
+    description: Description | None = None
+    """What its files say, for a movie that has files."""
 
     @property
     def text(self) -> str:
@@ -125,7 +128,12 @@ def inspect_input(chosen: ChosenInput, batch: Batch | None) -> Generator[str, No
 def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     n_bytes = int(movie.data.nbytes) if copied else 0
     return MovieFacts(
-        movie.shape, str(movie.dtype), movie.frame_rate_hz, n_bytes, tuple(remarks_on(movie))
+        movie.shape,
+        str(movie.dtype),
+        movie.frame_rate_hz,
+        n_bytes,
+        tuple(remarks_on(movie)),
+        movie.description,
     )
 
 

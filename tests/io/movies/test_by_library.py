@@ -27,7 +27,8 @@ def write_lif(path: Path, series: dict[str, np.ndarray]) -> None:
         n_t, n_c, height, width = movie.shape
         plane = height * width * 2
         channels = "".join(
-            f'<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" NameOfMeasuredQuantity="" '
+            '<ChannelDescription DataType="0" ChannelTag="0" Resolution="16" '
+            'NameOfMeasuredQuantity="" '
             f'Min="0" Max="1" Unit="" LUTName="Green" IsLUTInverted="0" BytesInc="{c * plane}" '
             'BitInc="0" />'
             for c in range(n_c)
@@ -43,7 +44,8 @@ def write_lif(path: Path, series: dict[str, np.ndarray]) -> None:
             for d, n, step, length in sizes
         )
         elements.append(
-            f'<Element Name="{name}" Visibility="1"><Data><Image TextDescription=""><ImageDescription>'
+            f'<Element Name="{name}" Visibility="1"><Data><Image TextDescription="">'
+            "<ImageDescription>"
             f"<Channels>{channels}</Channels><Dimensions>{dimensions}</Dimensions>"
             f'</ImageDescription></Image></Data><Memory Size="{movie.nbytes}" '
             f'MemoryBlockID="MemBlock_{k}" /></Element>'
@@ -120,7 +122,13 @@ def test_olympus_oif(tmp_path: Path, n_channels: int) -> None:
         "Z": (1, 0, 0, "nm"),
     }
     axes |= {"T": (11, 0, 500, "ms"), "A": (1, 0, 0, ""), "L": (1, 0, 0, ""), "P": (1, 0, 0, "")}
-    lines = ["[ProfileSaveInfo]", 'Name="a.oif"', 'Version="1"', "[Version Info]", 'SystemVersion="3.0"']
+    lines = [
+        "[ProfileSaveInfo]",
+        'Name="a.oif"',
+        'Version="1"',
+        "[Version Info]",
+        'SystemVersion="3.0"',
+    ]
     lines += ["[Axis Parameter Common]", 'AxisOrder="XYCT"']
     for k, (axis, (size, start, stop, unit)) in enumerate(axes.items()):
         lines += [f"[Axis {k} Parameters Common]", f'AxisCode="{axis}"', f"MaxSize={size}"]
@@ -158,5 +166,5 @@ def test_damaged_files(tmp_path: Path, name: str, package: str) -> None:
     pytest.importorskip(package)
     for content in (b"", bytes(3000), RNG.bytes(3000)):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(MovieError, match="save it as TIFF|readable"):
+        with pytest.raises(MovieError, match=r"save it as TIFF|readable"):
             open_movie(tmp_path / name)

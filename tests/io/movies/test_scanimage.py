@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def split(tmp_path: Path, pages: np.ndarray, cuts: Sequence[int], **options: obj
             start_s=a // n_channels / RATE,
             **options,  # type: ignore[arg-type]
         )
-        for k, (a, b) in enumerate(zip(ends, ends[1:], strict=False))
+        for k, (a, b) in enumerate(pairwise(ends))
     ]
 
 

@@ -127,7 +127,7 @@ def check(batch: Batch, request: Request) -> Checked:
         movie = movie.with_frame_rate(rate)
     warnings = check_input(movie, request.params, request.algorithm)
     if parent is None:
-        warnings += remarks_on(movie)
+        warnings += remarks_on(movie, decay_time_s=request.params.data.decay_time)
     # A worker, which adds nothing, does without all that reads regions of other programs.
     from napari_cnmf.batch.given import to_footprints, to_mask
 

@@ -21,8 +21,8 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS = (
-    "demo", "info", "run", "batch", "curate", "export", "import", "project", "match", "params", "suggest",
-    "view", "doctor", "bench",
+    "demo", "info", "run", "batch", "curate", "export", "import", "project", "match", "params",
+    "suggest", "view", "doctor", "bench",
 )  # fmt: skip
 
 

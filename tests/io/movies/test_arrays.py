@@ -16,7 +16,7 @@ import zarr
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
-from napari_cnmf.io.movies import store_of
+from napari_cnmf.io.movies import ChoiceNeededError, store_of
 from napari_cnmf.io.movies._stores import RawFrames
 
 
@@ -85,10 +85,17 @@ class TestHdf5:
             open_movie(tmp_path / "a.h5")
 
 
-def write_nwb(path: Path, data: np.ndarray, *, names: tuple[str, ...] = ("movie",), **timing):
+def write_nwb(
+    path: Path,
+    data: np.ndarray,
+    *,
+    names: tuple[str, ...] = ("movie",),
+    kind: str = "TwoPhotonSeries",
+    **timing,
+):
     """``data`` is ``(T, X, Y[, Z])`` as NWB has it; written by pynwb."""
-    from pynwb import NWBHDF5IO, NWBFile
-    from pynwb.ophys import OpticalChannel, TwoPhotonSeries
+    from pynwb import NWBHDF5IO, NWBFile, ophys
+    from pynwb.ophys import OpticalChannel
 
     file = NWBFile(
         session_description="session",
@@ -109,7 +116,7 @@ def write_nwb(path: Path, data: np.ndarray, *, names: tuple[str, ...] = ("movie"
     )
     for name in names:
         file.add_acquisition(
-            TwoPhotonSeries(name=name, data=data, unit="n.a.", imaging_plane=plane, **timing)
+            getattr(ophys, kind)(name=name, data=data, unit="n.a.", imaging_plane=plane, **timing)
         )
     with NWBHDF5IO(path, "w") as io:
         io.write(file)
@@ -128,6 +135,8 @@ class TestNwb:
         write_nwb(tmp_path / "a.nwb", volumes.transpose(0, 3, 2, 1), timestamps=times)
         movie = open_movie(tmp_path / "a.nwb")
         assert movie.frame_rate_hz == 2
+        np.testing.assert_allclose(movie.time_s, times)
+        assert "longest is 6 s after frame 2" in movie.description.remarks[0]
         assert movie.pixel_size_um == (5.0, 2.0, 1.5)
         np.testing.assert_array_equal(read_all(movie), volumes)
 
@@ -155,6 +164,53 @@ class TestNwb:
         (tmp_path / "raw.tif").unlink()
         with pytest.raises(MovieError, match=r"raw\.tif"):
             open_movie(tmp_path / "a.nwb")
+
+    @pytest.mark.parametrize("kind", ["TwoPhotonSeries", "OnePhotonSeries"])
+    def test_dimension_tells_frames_that_are_stored_turned(
+        self, tmp_path: Path, frames: np.ndarray, kind: str
+    ) -> None:
+        """A writer that stored ``(T, Y, X)`` and noted ``(x, y)`` rightly."""
+        write_nwb(tmp_path / "a.nwb", frames, kind=kind, rate=30.0, dimension=[11, 5])
+        movie = open_movie(tmp_path / "a.nwb")
+        np.testing.assert_array_equal(read_all(movie), frames)
+        assert "stores frames as (y, x)" in movie.description.remarks[0]
+        right = frames.transpose(0, 2, 1)
+        write_nwb(tmp_path / "b.nwb", right, kind=kind, rate=30.0, dimension=[11, 5])
+        found = open_movie(tmp_path / "b.nwb")
+        np.testing.assert_array_equal(read_all(found), frames)
+        assert found.description.remarks == ()
+
+    def test_planes_in_series_of_their_own_are_asked_about(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        write_nwb(tmp_path / "a.nwb", frames, names=("Plane0", "Plane1"), rate=30.0)
+        with pytest.raises(ChoiceNeededError) as caught:
+            open_movie(tmp_path / "a.nwb")
+        assert caught.value.option == "dataset"
+        name, label = caught.value.choices[1]
+        assert (name, label) == ("/acquisition/Plane1", "/acquisition/Plane1 (7, 5, 11)")
+        assert open_movie(tmp_path / "a.nwb", dataset=name, axes="TYX").shape == frames.shape
+
+    def test_suite2p_names_the_movies_that_it_was_given(
+        self, tmp_path: Path, frames: np.ndarray
+    ) -> None:
+        """Absolute paths of another computer; the files lie beside the NWB file by now."""
+        for k in range(2):
+            tifffile.imwrite(tmp_path / f"part{k}.tif", frames + k)
+        write_nwb(
+            tmp_path / "a.nwb",
+            np.zeros((0, 0, 0), np.uint16),
+            external_file=[r"D:\data\part0.tif", r"D:\data\part1.tif"],
+            format="external",
+            dimension=[5, 11],
+            starting_frame=[0, 7],
+            starting_time=0.0,
+            num_samples=14,
+            rate=30.0,
+        )
+        movie = open_movie(tmp_path / "a.nwb")
+        np.testing.assert_array_equal(read_all(movie), np.concatenate([frames, frames + 1]))
+        assert movie.frame_rate_hz == 30
 
     def test_no_series(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "a.nwb", "w") as file:

@@ -15,8 +15,7 @@ import tifffile
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import check_movie, fingerprint, frame_source, open_movie
-from napari_cnmf.io.movies import LazyFrames, store_of
-from napari_cnmf.io.movies import natural_key
+from napari_cnmf.io.movies import LazyFrames, natural_key, remarks_on, store_of
 
 
 class TestRefusals:
@@ -227,6 +226,17 @@ class TestLazyReading:
         source.read(0, 1)
         travelled = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own bytes
         np.testing.assert_array_equal(travelled.read(0, 7), frames)
+
+
+def test_gaps_longer_than_a_decay_are_told(tmp_path: Path, frames: np.ndarray) -> None:
+    times = [0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2]
+    metadata = {"axes": "TYX", "Plane": {"DeltaT": times, "DeltaTUnit": ["s"] * 7}}
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, frames, metadata=metadata, photometric="minisblack")
+    movie = open_movie(path)
+    told = remarks_on(movie, decay_time_s=0.4)
+    assert "1 gap longer than the decay time of 0.4 s" in told[-1]
+    assert remarks_on(movie, decay_time_s=6) == remarks_on(movie)
 
 
 def test_importing_io_loads_no_format() -> None:

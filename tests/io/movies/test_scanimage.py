@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def split(tmp_path: Path, pages: np.ndarray, cuts: Sequence[int], **options: obj
             start_s=a // n_channels / RATE,
             **options,  # type: ignore[arg-type]
         )
-        for k, (a, b) in enumerate(zip(ends, ends[1:], strict=False))
+        for k, (a, b) in enumerate(pairwise(ends))
     ]
 
 
@@ -228,9 +229,7 @@ def test_scan_fields_are_movies_of_their_own(
     for k, height in enumerate(heights):
         movie = open_movie(path, field=k)
         np.testing.assert_array_equal(read_all(movie), pages[:, first : first + height])
-        np.testing.assert_array_equal(
-            movie.data[4, 1, 2:5].compute(), pages[4, first + 1, 2:5]
-        )
+        np.testing.assert_array_equal(movie.data[4, 1, 2:5].compute(), pages[4, first + 1, 2:5])
         assert movie.pixel_size_um == pytest.approx((4 * 15 / height, 2 * 15 / 9))
         first += height + between
 
@@ -311,6 +310,4 @@ def test_values_below_zero_and_the_offset_are_told(tmp_path: Path) -> None:
     movie = open_movie(write(tmp_path / "a.tif", pages, settings))
     np.testing.assert_array_equal(read_all(movie), pages)
     assert "offset subtracted" in movie.description.facts["values"].text
-    np.testing.assert_array_equal(
-        read_all(open_movie(tmp_path / "a.tif", offset=100)), pages + 100
-    )
+    np.testing.assert_array_equal(read_all(open_movie(tmp_path / "a.tif", offset=100)), pages + 100)

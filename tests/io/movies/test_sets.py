@@ -135,9 +135,7 @@ class TestOme:
         first = write_ome_set(tmp_path / "a", movie, (8,))
         second = write_ome_set(tmp_path / "b", movie + 1, (12,))
         found = open_movie([*first, *second])
-        np.testing.assert_array_equal(
-            read_all(found), np.concatenate([movie, movie + 1])[:, 0, 0]
-        )
+        np.testing.assert_array_equal(read_all(found), np.concatenate([movie, movie + 1])[:, 0, 0])
         assert found.metadata["frames_per_file"] == [20, 20]
 
     def test_several_series_are_asked_about(self, tmp_path: Path) -> None:

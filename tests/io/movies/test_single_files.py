@@ -1,4 +1,4 @@
-"""Folders of files of one image each: names, channels, planes, gaps, and what the names leave open."""
+"""Folders of files of one image each: channels, planes and gaps that their names tell."""
 
 from __future__ import annotations
 

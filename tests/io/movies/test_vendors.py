@@ -110,7 +110,7 @@ def test_matlab_file_of_version_7_3(tmp_path: Path) -> None:
         file["Y"] = movie
     np.testing.assert_array_equal(read_all(open_movie(tmp_path / "a.mat")), movie)
     (tmp_path / "b.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
-    with pytest.raises(MovieError, match="-v7.3"):
+    with pytest.raises(MovieError, match=r"-v7\.3"):
         open_movie(tmp_path / "b.mat")
 
 

@@ -299,11 +299,13 @@ class ParametersWidget(Dock):
             if chosen == self._inspected:
                 self._facts = facts
                 self.header.show_facts(facts.text)
+                self.header.input.recording.show_description(facts.description)
                 self._check_soon.start()
 
         def fail(error: Exception) -> None:
             if chosen == self._inspected:
                 self.header.show_facts(str(error), is_problem=True)
+                self.header.input.recording.ask(error)
                 self._cannot_open = "The movie cannot be opened: see above. Choose another."
                 self._check_soon.start()
 

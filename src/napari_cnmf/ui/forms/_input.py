@@ -21,6 +21,7 @@ from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
+from napari_cnmf.ui.forms._description import RecordingPanel
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._open_with import OpenWithRows
 from napari_cnmf.ui.layers import KIND
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 class FileInput:
     """Files of one movie, in order, and what has to be said to open them.
 
-    ``open_with`` holds ``axes``, ``dataset``, ``channel`` and ``n_channels`` as pairs, where
-    needed.
+    ``open_with`` holds what `open_movie` has to be told beside the paths as pairs, where needed.
     """
 
     paths: tuple[Path, ...]
@@ -146,6 +146,9 @@ class InputChooser(QWidget):
         self.open_with.hide()
         self.open_with.changed.connect(self.changed.emit)
         self.open_with.show_clicked.connect(self._show_as_layer)
+        self.recording = RecordingPanel()
+        self.recording.hide()
+        self.recording.answered.connect(self._on_answered)
         browse = QToolButton()
         browse.setText("File…")
         browse.setToolTip("Choose one file, or several that follow each other in one session")
@@ -158,6 +161,7 @@ class InputChooser(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
         layout.addWidget(self.open_with)
+        layout.addWidget(self.recording)
         self._opened: Layer | None = None
         events = viewer.layers.events
         connect_while_alive(
@@ -188,18 +192,27 @@ class InputChooser(QWidget):
         """What is chosen, or ``None``; a file with what is set below it."""
         chosen: ChosenInput | None = self._combo.value
         if isinstance(chosen, FileInput):
-            return FileInput(chosen.paths, tuple(self.open_with.told().items()))
+            told = self.open_with.told() | self.recording.told()
+            return FileInput(chosen.paths, tuple(told.items()))
         return chosen
 
     def _on_chosen(self) -> None:
         chosen = self._combo.value
         self.open_with.setVisible(isinstance(chosen, FileInput))
+        self.recording.setVisible(isinstance(chosen, FileInput))
+        self.recording.clear()
         self._show_open_with(chosen)
         self.changed.emit()
 
     def _show_open_with(self, chosen: ChosenInput | None) -> None:
         if isinstance(chosen, FileInput):
             self.open_with.show_told(chosen.paths, dict(chosen.open_with))
+            self.recording.show_told(dict(chosen.open_with))
+
+    def _on_answered(self, option: str, value: object) -> None:
+        """Take an answer over: into the row that has a field for it, else it is kept below."""
+        if not self.open_with.set_option(option, value):
+            self.changed.emit()
 
     def _show_as_layer(self) -> None:
         """Open what is set as a layer, which is then what is chosen."""

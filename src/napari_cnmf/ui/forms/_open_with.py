@@ -109,6 +109,20 @@ class OpenWithRows(QWidget):
         self.dataset_edit.setText(told.get("dataset") or "")
         self._told = self.told()
 
+    def set_option(self, name: str, value: Any) -> bool:
+        """Set one option as if the user had; ``False`` where it has no field here."""
+        if name == "channel":
+            self.channel_box.setMaximum(max(self.channel_box.maximum(), value))
+            self.channel_box.setValue(value)
+        elif name == "n_channels":
+            self.number_box.setValue(value)
+        elif name == "dataset":
+            self.dataset_edit.setText(str(value))
+            self._on_edited()
+        else:
+            return False
+        return True
+
     def _on_edited(self) -> None:
         """A field that is left without a change says so too: only a change is passed on."""
         if self.told() != self._told:

@@ -17,6 +17,7 @@ from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.batch.status import State
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies import remarks_on
+from napari_cnmf.model.description import Description
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie_of_layer
@@ -93,6 +94,8 @@ class MovieFacts:
     n_bytes_to_copy: int = 0
     remarks: tuple[str, ...] = ()
     frame_rate_from: str = ""
+    description: Description | None = None
+    """What its files say, for a movie that has files."""
 
     @property
     def text(self) -> str:
@@ -140,6 +143,7 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
         n_bytes,
         tuple(remarks_on(movie)),
         frame_rate_from=str(movie.metadata.get("frame_rate_from") or ""),
+        description=movie.description,
     )
 
 

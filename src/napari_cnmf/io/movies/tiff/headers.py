@@ -71,15 +71,15 @@ def read_header(tiff: tifffile.TiffFile) -> Header:
     """Ask the writers in turn; a file that none of them wrote is a plain TIFF."""
     if tiff.is_imagej:
         return _imagej(tiff)
-    if tiff.is_shaped and tiff.shaped_metadata:
-        return _shaped(tiff)
-    rate, source = None, ""
-    return Header("TIFF", frame_rate_hz=rate, rate_from=source)
+    # Not tiff.shaped_metadata: it looks at every image of a file that was written in a loop.
+    described = tiff.pages.first.is_shaped
+    if described:
+        return _shaped(tiff, tifffile.shaped_description_metadata(described))
+    return Header("TIFF")
 
 
-def _shaped(tiff: tifffile.TiffFile) -> Header:
+def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
     """What ``tifffile`` users write as ``metadata=``."""
-    notes: Mapping[str, Any] = tiff.shaped_metadata[0] if tiff.shaped_metadata else {}
     page = tiff.pages.first
     shape = tuple(int(n) for n in notes.get("shape", ()))
     lead_shape = shape[: len(shape) - len(page.shape)]

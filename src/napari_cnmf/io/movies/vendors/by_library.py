@@ -313,7 +313,7 @@ def open_oif(path: Path, request: Request) -> Recording:
     try:
         with oiffile.OifFile(str(path)) as file:
             series = file.series[0]
-            names = tuple(str(name) for name in series.files)
+            names = tuple(str(name) for name in series)
             first = np.asarray(file.asarray(names[0]))
             settings = file.mainfile
             lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)

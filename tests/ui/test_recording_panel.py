@@ -1,0 +1,66 @@
+"""The table of what is known about a recording in the form, and the questions below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_cnmf.io import open_movie
+from napari_cnmf.io.movies import ChannelUnknownError
+from napari_cnmf.ui.forms._description import RecordingPanel
+from napari_cnmf.ui.forms._open_with import OpenWithRows
+
+
+@pytest.fixture
+def panel(qtbot) -> RecordingPanel:
+    panel = RecordingPanel()
+    qtbot.addWidget(panel)
+    panel.show()
+    return panel
+
+
+def test_statements_and_remarks(panel: RecordingPanel, tmp_path: Path) -> None:
+    frames = np.zeros((9, 6, 8), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata={"axes": "TYX", "fps": 7.0})
+    panel.show_description(open_movie(tmp_path / "a.tif").description)
+    text = panel.table.text()
+    assert panel.table.isVisible()
+    assert "6 x 8 pixels, uint16" in text
+    assert "playing speed" in text
+    assert "<li>7 Hz (fps)" in text
+    assert not panel.choice_combo.isVisible()
+
+
+def test_an_answer_is_passed_on(panel: RecordingPanel, qtbot) -> None:
+    panel.ask(ChannelUnknownError("One channel must be chosen.", 2, ("green", "red")))
+    assert panel.choice_combo.isVisible()
+    assert [panel.choice_combo.itemText(k) for k in range(3)] == ["choose…", "green", "red"]
+    with qtbot.waitSignal(panel.answered) as signal:
+        panel.choice_combo.activated.emit(2)
+    assert signal.args == ["channel", 1]
+    rows = OpenWithRows()
+    qtbot.addWidget(rows)
+    rows.show_told([Path("a.tif")], {})
+    assert rows.set_option("channel", 1)
+    assert rows.told() == {"channel": 1}
+    assert not rows.set_option("field", 1)
+
+
+def test_what_is_there_can_be_opened(panel: RecordingPanel, tmp_path: Path, qtbot) -> None:
+    for k in range(9):
+        tifffile.imwrite(tmp_path / f"f{k}.tif", np.zeros((6, 8), np.uint16))
+    (tmp_path / "f3.tif").write_bytes(b"")
+    with pytest.raises(Exception, match="got an empty one") as caught:
+        open_movie(tmp_path)
+    panel.ask(caught.value)
+    assert panel.missing_box.isVisible()
+    with qtbot.waitSignal(panel.answered):
+        panel.missing_box.setChecked(True)
+    assert panel.told() == {"allow_missing": True}
+    assert open_movie(tmp_path, **panel.told()).n_frames == 8
+    panel.show_told({"channel": 1, "field": 2})
+    assert panel.told() == {"field": 2}
+    assert not panel.missing_box.isChecked()

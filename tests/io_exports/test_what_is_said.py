@@ -61,7 +61,7 @@ def test_rejected_components_are_marked_in_every_file(curated: Any, tmp_path: Pa
 
     folder = write("csv")
     for file in folder.glob("traces_*.csv"):
-        header = file.open().readline().strip().split(",")[1:]
+        header = file.read_text().splitlines()[0].split(",")[1:]
         assert [int(name.split()[0]) for name in header if "(rejected)" in name] == bad
         assert [int(name.split()[0]) for name in header] == cur.ids.tolist()
     with np.load(write("npz")) as archive:
@@ -138,7 +138,7 @@ def test_frames_per_file_are_in_every_format(curated: Any, tmp_path: Path) -> No
         path = tmp_path / f"r{rejected}.hdf5"
         nc.write_caiman(cur, path, include_rejected=rejected, context=context)
         with h5py.File(path) as file:
-            said = json.loads(file["napari_cnmf/session.json"][()])
+            said = json.loads(file["napari_cnmf/session.json"][()].tobytes())
         assert said["frames_per_file"] == list(COUNTS)
         assert read_caiman(path).n_frames == 300
     assert "(3 files of 120, 80 and 100 frames)" in methods_text(cur, context)

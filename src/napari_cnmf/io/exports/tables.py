@@ -17,7 +17,7 @@ from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
-_VALUES_AT_ONCE = 2**20
+_VALUES_AT_ONCE = 2**18
 _FRAMES_A_GROUP = 5000
 """Frames of a row group of Parquet: readers skip whole groups."""
 

@@ -25,8 +25,9 @@ from napari_cnmf.ui._session import session_of
 @pytest.fixture
 def batch(tmp_path: Path, components: Components, movie: Movie) -> Batch:
     """One item that is done, with its movie on the disk."""
-    frames = np.asarray(movie.data)
-    tifffile.imwrite(tmp_path / "movie.tif", frames.astype(np.float32), photometric="minisblack")
+    frames = np.asarray(movie.data, np.float32)
+    metadata = {"axes": "TYX", "finterval": 0.1}
+    tifffile.imwrite(tmp_path / "movie.tif", frames, imagej=True, metadata=metadata)
     batch = Batch.create(tmp_path / "a batch")
     batch.add("cnmf", tmp_path / "movie.tif", name="first")
     return batch

@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-NAPARI = "napari[pyqt6]>=0.9.2"
+NAPARI = "napari[pyqt6]>=0.6.6"
 
 _NO_GUI = """
 import importlib.util, napari_cnmf as nc

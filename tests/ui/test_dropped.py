@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from napari.utils.notifications import notification_manager
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.errors import CnmfError
@@ -25,8 +26,9 @@ from napari_cnmf.ui._session import session_of
 @pytest.fixture
 def batch(tmp_path: Path, components: Components, movie: Movie) -> Batch:
     """One item that is done, with its movie on the disk."""
-    frames = np.asarray(movie.data)
-    tifffile.imwrite(tmp_path / "movie.tif", frames.astype(np.float32), photometric="minisblack")
+    frames = np.asarray(movie.data, np.float32)
+    metadata = {"axes": "TYX", "finterval": 0.1}
+    tifffile.imwrite(tmp_path / "movie.tif", frames, imagej=True, metadata=metadata)
     batch = Batch.create(tmp_path / "a batch")
     batch.add("cnmf", tmp_path / "movie.tif", name="first")
     return batch
@@ -36,6 +38,7 @@ def complete(batch: Batch, components: Components) -> Any:
     """Give the item the result that an engine would have written."""
     item = batch.items[0]
     write_caiman(components.replace(images={}), item.folder / "result.hdf5")
+    np.savez(item.folder / "images.npz", mean=components.images["mean"])
     status = json.loads((item.folder / "status.json").read_text(encoding="utf-8"))
     status["state"] = "completed"
     (item.folder / "status.json").write_text(json.dumps(status), encoding="utf-8")
@@ -64,6 +67,20 @@ def test_an_item_opens_its_result_with_its_movie(
     assert result.components.n_components == 5
     assert result.loaded.movie is not None
     assert "raw" in result.layers.layers
+
+
+def test_a_result_in_a_damaged_item_opens_without_its_movie(
+    viewer: Any, batch: Batch, components: Components
+) -> None:
+    item = complete(batch, components)
+    (item.folder / "images.npz").unlink()
+    with notification_manager:
+        viewer.open(item.folder / "result.hdf5", plugin="napari-cnmf")
+        said = [record.message for record in notification_manager.records]
+    assert any(message.startswith("Opened as a file, without its movie.") for message in said)
+    result = session_of(viewer).result
+    assert result is not None
+    assert result.loaded.movie is None
 
 
 def test_an_item_without_a_result_says_so(viewer: Any, batch: Batch) -> None:

@@ -270,7 +270,8 @@ def test_no_key_acts_elsewhere(
 
 def _open_batch(window: Window, folder: Path) -> Any:
     frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
-    tifffile.imwrite(folder / "movie.tif", frames, photometric="minisblack")
+    metadata = {"axes": "TYX", "finterval": 0.1}
+    tifffile.imwrite(folder / "movie.tif", frames, imagej=True, metadata=metadata)
     batch = Batch.create(folder / "batch")
     batch.add("cnmf", folder / "movie.tif", name="first")
     dock = window.open("Batch manager")

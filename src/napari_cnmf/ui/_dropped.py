@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from napari.utils.notifications import show_warning
 
 from napari_cnmf.batch import Batch, Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -23,6 +24,7 @@ from napari_cnmf.ui._loading import (
     result_layers,
 )
 from napari_cnmf.ui._opening import is_result
+from napari_cnmf.ui._reader import is_label_image
 from napari_cnmf.ui.layers._convert import LayerData, axis_labels
 
 _NO_LAYERS: list[Any] = [(None,)]
@@ -59,27 +61,19 @@ def read_dropped(path: Path) -> list[LayerData] | None:
     if (folder / BATCH_FILE).is_file():
         return _show_batch(folder)
     if (item := _item_at(folder)) is not None:
-        return _item_layers(item)
+        try:
+            return _item_layers(item)
+        except CnmfError as error:
+            if folder.is_dir():
+                raise
+            # The item around it is damaged: the result itself may be whole.
+            show_warning(f"Opened as a file, without its movie. {error}")
     if path.suffix.lower() == ".csv":
         return _table_layers(path)
     if path.suffix.lower() in (".tif", ".tiff") and is_label_image(path):
         return [_label_layer(path)]
     result = path.parent if _is_part_of_suite2p(path) else path
     return _result_layers(load_file(result)) if is_result(result) else None
-
-
-def is_label_image(path: Path) -> bool:
-    """Whether a TIFF holds an exported labels image: its name says so, and it holds integers."""
-    import tifffile
-
-    if "label" not in path.stem.lower():
-        return False
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            return series.dtype.kind in "ui" and series.ndim in (2, 3)
-    except (tifffile.TiffFileError, ValueError, IndexError):
-        return False
 
 
 def _is_part_of_suite2p(path: Path) -> bool:
@@ -111,8 +105,6 @@ def _item_layers(item: Item) -> list[LayerData]:
 
 
 def _result_layers(steps: LoadSteps) -> list[LayerData]:
-    from napari.utils.notifications import show_warning
-
     loaded = finish(steps)
     for note in loaded.notes:
         show_warning(note)

@@ -69,10 +69,22 @@ def _is_export_or_part(path: Path) -> bool:
     if path.suffix.lower() == ".npy":
         return path.is_file() and (path.parent / "stat.npy").is_file()
     if path.suffix.lower() in _TIFF and path.is_file() and "label" in path.stem.lower():
-        from napari_cnmf.ui._dropped import is_label_image
-
         return is_label_image(path)
     return _TABLES.fullmatch(path.name) is not None
+
+
+def is_label_image(path: Path) -> bool:
+    """Whether a TIFF holds an exported labels image: its name says so, and it holds integers."""
+    import tifffile
+
+    if "label" not in path.stem.lower():
+        return False
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            return series.dtype.kind in "ui" and series.ndim in (2, 3)
+    except (tifffile.TiffFileError, ValueError, IndexError):
+        return False
 
 
 def _is_folder_of_ours(folder: Path) -> bool:

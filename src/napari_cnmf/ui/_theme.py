@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from psygnal import SignalInstance
@@ -42,17 +43,35 @@ def connect_while_alive(owner: QObject, *pairs: tuple[Any, Callable[..., Any]]) 
 
     Python may keep the object longer than Qt does.
     """
-    for signal, slot in pairs:
+    connected = [
+        (signal, slot if isinstance(signal, SignalInstance) else _as_function(slot))
+        for signal, slot in pairs
+    ]
+    for signal, slot in connected:
         signal.connect(slot)
 
     def disconnect() -> None:
-        for signal, slot in pairs:
+        for signal, slot in connected:
             if isinstance(signal, SignalInstance):
                 signal.disconnect(slot, missing_ok=True)
             else:
                 signal.disconnect(slot)
 
     owner.destroyed.connect(disconnect)
+
+
+def _as_function(slot: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain function instead of a method.
+
+    To find a method that is to be disconnected, napari compares the objects that methods belong
+    to, and PyQt5 refuses to compare a widget that Qt has deleted.
+    """
+
+    @wraps(slot)
+    def call(*args: Any) -> Any:
+        return slot(*args)
+
+    return call
 
 
 def readable_on(background: str, color: str) -> str:

@@ -118,6 +118,7 @@ def test_tables_of_one_file_have_journals_of_their_own(tmp_path: Path) -> None:
     assert not open_import(path, plane="upper").accepted[0]
 
 
+@pytest.mark.filterwarnings("ignore:RoiResponseSeries 'F")
 def test_nwb_of_suite2p_has_rows_before_columns(tmp_path: Path) -> None:
     """Its traces are transposed in old versions."""
     path = write_tables(tmp_path / "ophys.nwb", {"PlaneSegmentation": 5}, by_suite2p=True)

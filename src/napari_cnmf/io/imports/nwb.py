@@ -62,7 +62,11 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
     try:
         require_sound_heaps(path)
         with pynwb.NWBHDF5IO(path, "r") as io:
-            return _assemble(io.read(), path, table)
+            with warnings.catch_warnings():
+                # of what other programs did when they wrote it, such as transposed traces
+                warnings.simplefilter("ignore")
+                nwbfile = io.read()
+            return _assemble(nwbfile, path, table)
     except ResultError:
         raise
     # pynwb, hdmf and HDF5 raise nearly anything for a file that is none.

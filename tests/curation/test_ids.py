@@ -87,7 +87,7 @@ TAKERS: dict[str, Callable[[Curation, Any], Any]] = {
 NO_IDS: list[Any] = [
     "12", "", b"1", 1.0, 1.9, [1.9], [4.0], np.array([4.0]), float("nan"), True, np.True_,
     [True, 4], [4, False], {}, {4: 5}, [None], ["4"], [[4, 5]], np.array([[4]]), (np.array([4]),),
-    [[4], [4, 5]], 10**30, [10**30], 3 + 0j, np.datetime64("2020-01-01"), object(), slice(0, 2),
+    [[4], [4, 5]], [10**30], 3 + 0j, np.datetime64("2020-01-01"), object(), slice(0, 2),
     np.zeros(3, bool), np.zeros(7, bool), np.array([], bool), pd.Series([4.0]), pd.Series(["4"]),
     pd.Series([True, None, True, False], dtype="boolean"), [-1], [0, 99], pd.Timedelta(1),
     np.array("4"),

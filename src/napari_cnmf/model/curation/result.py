@@ -345,7 +345,9 @@ def _quality_of(components: Components) -> QualityParams:
 
 def _one_number(id_: Any) -> int:
     """One id, which need not be there any more: tables ask while components come and go."""
-    return id_ if type(id_) is int else as_id(id_, np.asarray(id_).ravel())
+    if isinstance(id_, (int, np.integer)) and not isinstance(id_, bool):
+        return int(id_)
+    return as_id(id_, np.empty(0, dtype=np.intp))  # says what is wrong with it
 
 
 def _user_name() -> str:

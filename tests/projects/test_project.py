@@ -357,7 +357,7 @@ def test_the_table_follows_what_is_decided_in_a_sample(result, tmp_path: Path) -
     assert project.df["n_accepted"].tolist() == before["n_accepted"].tolist()
     # Values are changed in what was written, never mixed with what follows from decisions.
     project.update("a-_-1", genotype="ko")
-    assert project.df["genotype"].tolist() == ["ko", None]
+    assert project.df["genotype"].fillna("").tolist() == ["ko", ""]
 
 
 def test_numbers_have_a_decimal_comma_or_a_point(result, tmp_path: Path) -> None:

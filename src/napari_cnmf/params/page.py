@@ -32,18 +32,14 @@ A value of `none` leaves the choice to the engine. Sizes have one number for eac
 | files | TOML or JSON; CaImAn's JSON, flat dictionaries and Mesmerize's are understood too |
 
 Names are understood alike in all of them, and in `Batch.add(params=)` and grids: nested
-(`{"init": {"gSig": (4, 4)}}`),
-flat (`gSig`), dotted (`init.gSig`), mesmerize-core's `{"main": ...}`, Mesmerize's `cnmf_kwargs`
-and `eval_kwargs` as
-tables or text, and older names (`merge_thresh`, `gnb`, `stride_cnmf`, `cnn_thr`, `max_shifts_x`
-with `max_shifts_y`).
-What has no meaning here, such as `fnames` or `n_processes`, is left out, and a warning names it.
+(`{"init": {"gSig": (4, 4)}}`), flat (`gSig`), dotted (`init.gSig`), mesmerize-core's `{"main":
+...}`, Mesmerize's `cnmf_kwargs` and `eval_kwargs` as tables or text, and older names
+(`merge_thresh`, `gnb`, `stride_cnmf`, `cnn_thr`, `max_shifts_x` with `max_shifts_y`). What has no
+meaning here, such as `fnames` or `n_processes`, is left out, and a warning names it.
 
 A number may be typed with a decimal point or a decimal comma, whatever the language of the
-computer: `0.7` or `0,7`. In
-a list, semicolons separate numbers with decimal commas: `1,5; 1,5`. A text that can be read in
-two ways, such as
-`1,000`, is refused with both readings.
+computer: `0.7` or `0,7`. In a list, semicolons separate numbers with decimal commas: `1,5; 1,5`.
+A text that can be read in two ways, such as `1,000`, is refused with both readings.
 """
 
 

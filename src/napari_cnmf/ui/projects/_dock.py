@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 _NO_PROJECT = "Make a new project, or open one: a project is a folder of samples."
 _LOOK_EVERY_MS = 2000
-_FORM_WIDTH = 330
 
 
 class ProjectWidget(Dock):
@@ -111,13 +110,16 @@ class ProjectWidget(Dock):
         tools = QHBoxLayout()
         tools.addWidget(self.kind)
         tools.addWidget(self.filter, 1)
-        tools.addWidget(self.view_button)
-        tools.addWidget(self.remove_button)
+        actions = QHBoxLayout()
+        actions.addWidget(self.view_button)
+        actions.addWidget(self.remove_button)
+        actions.addStretch()
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(tools)
         column.addWidget(self.table, 1)
+        column.addLayout(actions)
         inside = QWidget()
         form = QVBoxLayout(inside)
         form.setContentsMargins(0, 0, 0, 0)
@@ -139,9 +141,10 @@ class ProjectWidget(Dock):
         around.setContentsMargins(6, 0, 0, 0)
         around.addWidget(QLabel("<b>The result on screen as a sample</b>"))
         around.addWidget(scroll, 1)
+        self._scroll = scroll
         around.addWidget(self.status)
         around.addLayout(buttons)
-        right.setMinimumWidth(_FORM_WIDTH)
+        self._fit_form()
         self._splitter = QSplitter()
         self._splitter.addWidget(left)
         self._splitter.addWidget(right)
@@ -151,6 +154,12 @@ class ProjectWidget(Dock):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(top)
         layout.addWidget(self._splitter, 1)
+
+    def _fit_form(self) -> None:
+        """Keep the form's labels and fields in sight: it scrolls up and down alone."""
+        bar = self._scroll.verticalScrollBar()
+        room = 0 if bar is None else bar.sizeHint().width()
+        self._scroll.setMinimumWidth(self.form.minimumSizeHint().width() + room + 2)
 
     # -- which project
 
@@ -340,6 +349,7 @@ class ProjectWidget(Dock):
         self.path.setText(str(content.project.path))
         if is_other or not self.form.isAncestorOf(self.focusWidget() or self):
             self.form.set_config(content.config, content.known)
+            self._fit_form()
         self.status.setText("")
         self._show_table()
 

@@ -44,6 +44,11 @@ class SampleForm(QWidget):
         self.stimuli.setToolTip("For the next sample that is added; the line is emptied then")
         self.movie = QComboBox()
         self.movie.addItems(list(_MOVIES))
+        # Else its longest entry makes the form wider than the dock, and the fields are cut off.
+        self.movie.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.movie.setMinimumContentsLength(12)
         self._browse = QPushButton("Browse…")
         self._browse.clicked.connect(lambda _=False: self._ask_for_stimuli())
         row = QWidget()

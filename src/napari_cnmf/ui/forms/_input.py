@@ -18,6 +18,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._loading import LoadedMovie, movie_steps
 from napari_cnmf.ui._session import session_of
+from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
@@ -152,12 +153,13 @@ class InputChooser(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
         layout.addWidget(self.open_with)
-        for event in (
-            viewer.layers.events.inserted,
-            viewer.layers.events.removed,
-            viewer.layers.events.reordered,
-        ):
-            event.connect(self.refresh)
+        events = viewer.layers.events
+        connect_while_alive(
+            self,
+            (events.inserted, self.refresh),
+            (events.removed, self.refresh),
+            (events.reordered, self.refresh),
+        )
 
     def _choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput]]:
         choices: list[tuple[str, ChosenInput]] = []

@@ -186,7 +186,7 @@ class _Row:
         self.box = DecimalBox()
         self.box.setDecimals(4)
         self.box.setKeyboardTracking(False)
-        self.box.setFixedWidth(78)
+        self.box.setFixedWidth(90)
         self.effect = QLabel()
         self.effect.setFixedWidth(self.effect.fontMetrics().horizontalAdvance("0,000") + 6)
         self.effect.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

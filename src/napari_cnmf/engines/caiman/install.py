@@ -96,9 +96,9 @@ def plan_installation(prefix: Path | None = None) -> InstallPlan:
     where = (
         "--yes", "--prefix", str(prefix), "--override-channels", "--channel", "conda-forge",
     )  # fmt: skip
-    command = (str(path), "create", *where, *PACKAGES)
-    older = (str(path), "install", *where, OLDER_SCIPY)
-    return InstallPlan(tool, (command,), prefix, python_of(prefix), older)
+    command: tuple[str, ...] = (str(path), "create", *where, *PACKAGES)
+    with_older_scipy = (str(path), "install", *where, OLDER_SCIPY)
+    return InstallPlan(tool, (command,), prefix, python_of(prefix), with_older_scipy)
 
 
 def install_caiman(

@@ -153,9 +153,9 @@ def _sparse(path: Path) -> sp.csc_matrix:
             return _of_coordinates(path.name, parts)
         if kind not in ("csc", "csr"):
             raise ValueError(f"format {kind}")
-        arrays = [parts[name] for name in ("data", "indices", "indptr")]
         shape = parts["shape"] if kind == "csc" else parts["shape"][::-1]
-        matrix = checked_csc(path.name, *arrays, shape)
+        data, indices, indptr = (parts[name] for name in ("data", "indices", "indptr"))
+        matrix = checked_csc(path.name, data, indices, indptr, shape)
         return matrix if kind == "csc" else sp.csc_matrix(matrix.T)
     except (
         OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, MemoryError,

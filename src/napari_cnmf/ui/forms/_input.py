@@ -161,7 +161,6 @@ class InputChooser(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(line)
         layout.addWidget(self.open_with)
-<<<<<<< HEAD
         layout.addWidget(self.recording)
         self._opened: Layer | None = None
         events = viewer.layers.events
@@ -171,14 +170,6 @@ class InputChooser(QWidget):
             (events.removed, self.refresh),
             (events.reordered, self.refresh),
             (viewer.layers.selection.events.active, self._follow),
-=======
-        events = viewer.layers.events
-        connect_while_alive(
-            self,
-            (events.inserted, self.refresh),
-            (events.removed, self.refresh),
-            (events.reordered, self.refresh),
->>>>>>> work-dock
         )
 
     def _choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput]]:

@@ -173,7 +173,7 @@ def _of_coordinates(name: str, parts: dict[str, NDArray[np.generic]]) -> sp.csc_
     for places, size in ((rows, shape[0]), (columns, shape[1])):
         if places.size and not 0 <= places.min() <= places.max() < size:
             raise ValueError(f"places of {name} beyond its shape {shape}")
-    return sp.csc_matrix((parts["data"], (rows, columns)), shape=shape)
+    return sp.csc_matrix((parts["data"], (rows, columns)), shape=(shape[0], shape[1]))
 
 
 def _require_honest_zip(path: Path) -> None:

@@ -74,7 +74,7 @@ def read_header(tiff: tifffile.TiffFile) -> Header:
     # Not tiff.shaped_metadata: it looks at every image of a file that was written in a loop.
     described = tiff.pages.first.is_shaped
     if described:
-        return _shaped(tiff, tifffile.shaped_description_metadata(described))
+        return _shaped(tiff, tifffile.tifffile.shaped_description_metadata(described))
     return Header("TIFF")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,11 @@ class Description:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
+
+    def with_fact(self, name: str, fact: Fact) -> Description:
+        """The description with another statement, and without the question that it answers."""
+        questions = tuple(q for q in self.questions if q.option != name)
+        return replace(self, facts={**self.facts, name: fact}, questions=questions)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Rows of the table: title, value, source, certainty."""

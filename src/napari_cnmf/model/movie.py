@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import FrameRateUnknownError, MovieError
-from napari_cnmf.model.description import Description
+from napari_cnmf.model.description import Description, Fact
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -81,6 +81,8 @@ class Movie:
                 f"A movie must have axes (T, Y, X) or (T, Z, Y, X), got shape {self.shape}. "
                 "Say which axis is which with axes=, for example axes='ZTYX'."
             )
+        if self.time_s is not None and len(self.time_s) != self.shape[0]:
+            object.__setattr__(self, "time_s", None)  # of the frames before they were cut
         if self.frame_rate_hz is not None and not self.frame_rate_hz > 0:
             raise MovieError(f"Frame rate must be above 0 Hz, got {self.frame_rate_hz}.")
 
@@ -145,4 +147,14 @@ class Movie:
 
     def with_frame_rate(self, frame_rate_hz: float) -> Movie:
         """The same movie with another frame rate."""
-        return replace(self, data=self.deferred or self.data, frame_rate_hz=frame_rate_hz)
+        known = self.description
+        if known is not None and frame_rate_hz != self.frame_rate_hz:
+            known = known.with_fact(
+                "frame_rate_hz", Fact(frame_rate_hz, f"{frame_rate_hz:.6g} Hz", "you")
+            )
+        return replace(
+            self,
+            data=self.deferred or self.data,
+            frame_rate_hz=frame_rate_hz,
+            description=known,
+        )

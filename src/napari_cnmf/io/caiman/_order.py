@@ -55,7 +55,8 @@ def move_rows_and_columns(
     matrix: sp.spmatrix, dims: tuple[int, ...], *, to: Literal["C", "F"]
 ) -> sp.csr_matrix:
     """A square matrix between pixels in the other pixel order, values untouched."""
-    moved: Any = matrix.tocoo()
+    anything: Any = matrix  # scipy-stubs knows the methods of its subclasses only
+    moved = anything.tocoo()
     rows, columns = (_moved(places, dims, to) for places in (moved.row, moved.col))
     square = sp.csr_matrix((moved.data, (rows, columns)), shape=matrix.shape)
     square.sort_indices()

@@ -18,6 +18,9 @@ from napari_cnmf.io.movies.sidecars.thorimage import NAME as THOR_XML
 from napari_cnmf.io.movies.sidecars.thorimage import is_preview
 
 
+_UNSURE = frozenset({".raw", ".bin"})
+
+
 @dataclass(frozen=True)
 class Given:
     """The files of a recording.
@@ -90,6 +93,9 @@ def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
     ]
     if is_thor and any(name.lower().endswith(".raw") for name in movies):
         movies = [name for name in movies if name.lower().endswith(".raw")]
+    # Files of other devices have these names, too: they are movies where nothing else is.
+    surer = [name for name in movies if os.path.splitext(name)[1].lower() not in _UNSURE]
+    movies = surer if surer and not is_thor else movies
     if not movies:
         hint = next((found for name in names if (found := hint_for(name))), "")
         raise MovieError(

@@ -54,6 +54,7 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
             spacing_um=spacing or frames.spacing_um,
             metadata=frames.metadata | notes,
             format=f"NWB ({series.name}), frames in {frames.format}",
+            pieces=(Piece(path, frames.store.shape[0]),),  # it leads to the others again
         )
         return recording.with_times(_times(series), "NWB timestamps")
     if not isinstance(data, h5py.Dataset):

@@ -5,6 +5,7 @@ ScanImage and OME say much more and stand in files of their own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,10 +73,19 @@ def read_header(tiff: tifffile.TiffFile) -> Header:
     if tiff.is_imagej:
         return _imagej(tiff)
     # Not tiff.shaped_metadata: it looks at every image of a file that was written in a loop.
-    described = tiff.pages.first.is_shaped
+    described = _shape_notes(tiff.pages.first)
     if described:
-        return _shaped(tiff, tifffile.tifffile.shaped_description_metadata(described))
+        return _shaped(tiff, described)
     return Header("TIFF")
+
+
+def _shape_notes(page: tifffile.TiffPage) -> Mapping[str, Any]:
+    """The JSON in which ``tifffile`` notes shape and metadata; empty where there is none."""
+    try:
+        notes = json.loads(str(page.is_shaped or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) and isinstance(notes.get("shape"), list) else {}
 
 
 def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:

@@ -17,7 +17,6 @@ from napari_cnmf.io.movies.sidecars.miniscope import videos_of_scope
 from napari_cnmf.io.movies.sidecars.thorimage import NAME as THOR_XML
 from napari_cnmf.io.movies.sidecars.thorimage import is_preview
 
-
 _UNSURE = frozenset({".raw", ".bin"})
 
 

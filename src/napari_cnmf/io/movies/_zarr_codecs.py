@@ -68,8 +68,8 @@ def _read(path: Path) -> Any:
         if path.stat().st_size > _MAX_BYTES:
             return None
         return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # opening it says it better
     except (OSError, ValueError, RecursionError) as error:
         raise MovieError(
             f"{path} must describe a zarr array, but it cannot be understood: {error}. Check that "

@@ -81,8 +81,10 @@ def read_header(tiff: tifffile.TiffFile) -> Header:
 
 def _shape_notes(page: tifffile.TiffPage) -> Mapping[str, Any]:
     """The JSON in which ``tifffile`` notes shape and metadata; empty where there is none."""
+    # Older versions of tifffile give the text itself as "is_shaped".
+    text = getattr(page, "shaped_description", page.is_shaped)
     try:
-        notes = json.loads(str(page.is_shaped or "{}"))
+        notes = json.loads(str(text or "{}"))
     except (ValueError, RecursionError):
         return {}
     return notes if isinstance(notes, dict) and isinstance(notes.get("shape"), list) else {}

@@ -28,7 +28,12 @@ from napari_cnmf.core.verdict.events import EventImages, Windows
 from napari_cnmf.core.verdict.rvalues import sum_frames
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import OnePhotonSimulation, VolumeSimulation, simulate_one_photon, simulate_volume
+from napari_cnmf.testing import (
+    OnePhotonSimulation,
+    VolumeSimulation,
+    simulate_one_photon,
+    simulate_volume,
+)
 from napari_cnmf.testing.scoring import footprint_cosines, match
 from wide_simulator import Draw, draw, simulate_wide
 
@@ -78,7 +83,12 @@ def look(
     """Run the engine, and take images of the components' events."""
     source = ArraySource(movie)
     c = run_cnmf(
-        source, params, frame_rate_hz=frame_rate_hz, on_warning=lambda sentence: None, n_threads=1, **options
+        source,
+        params,
+        frame_rate_hz=frame_rate_hz,
+        on_warning=lambda sentence: None,
+        n_threads=1,
+        **options,
     ).components
     events, error = events_of(source, c, params, frame_rate_hz)
     return c, events, error
@@ -91,12 +101,16 @@ def events_of(
     A.sort_indices()
     with Workers(1, lambda: None) as workers:
         windows = Windows.around(A, c.dims, tuple(params.init.gSig))
-        taken = EventImages(A, c.C, windows, frame_rate_hz, params.data.decay_time * frame_rate_hz, workers)
+        taken = EventImages(
+            A, c.C, windows, frame_rate_hz, params.data.decay_time * frame_rate_hz, workers
+        )
         sum_frames(source, taken.wanted, workers)
     return taken.images(c.sn)
 
 
-def usable_of(dims: tuple[int, ...], border: int, mask: NDArray[np.bool_] | None, movie: NDArray[np.generic]) -> NDArray[np.bool_]:
+def usable_of(
+    dims: tuple[int, ...], border: int, mask: NDArray[np.bool_] | None, movie: NDArray[np.generic]
+) -> NDArray[np.bool_]:
     usable = np.isfinite(movie[0]) if movie.dtype.kind == "f" else np.ones(dims, bool)
     if border:
         inner = np.zeros(dims, bool)
@@ -146,6 +160,8 @@ def two_photon(seed: int, **fixed: Any) -> Iterator[Example]:
     """A wide recording, and now and then footprints of cells laid where there is none."""
     if seed % 10 == 3:
         fixed = {"n_cells": 0} | fixed
+    if 2000 <= seed < 3000:
+        fixed = _small_field(seed) | fixed
     d = draw(seed, **fixed)
     wide = simulate_wide(d)
     base = CNMFParams.preset("two-photon somata") if seed % 2 else CNMFParams()
@@ -153,9 +169,32 @@ def two_photon(seed: int, **fixed: Any) -> Iterator[Example]:
     options: dict[str, Any] = {"border_px": d.border_px, "mask": wide.mask}
     c, events, error = look(wide.movie, params, d.frame_rate_hz, **options)
     usable = usable_of(d.size, d.border_px, wide.mask, wide.movie)
-    yield _example(c, events, error, wide.A, wide.kind, wide.snr, wide.detectability, usable, asdict(d) | {"what": "two-photon"})
+    yield _example(
+        c,
+        events,
+        error,
+        wide.A,
+        wide.kind,
+        wide.snr,
+        wide.detectability,
+        usable,
+        asdict(d) | {"what": "two-photon"},
+    )
     if seed % 4 == 0 and c.n_components:
         yield from _decoys(seed, c, wide.movie, wide.A, usable, params, d, options)
+
+
+def _small_field(seed: int) -> dict[str, Any]:
+    """Few cells among thick puncta, short processes and tangles, with slow light told too fast."""
+    rng = np.random.default_rng([seed, 31])
+    return {
+        "size": (64, 68), "n_frames": int(rng.integers(600, 900)), "radius": float(rng.uniform(3, 5.5)),
+        "n_cells": int(rng.integers(3, 12)), "puncta": int(rng.integers(4, 16)),
+        "processes": int(rng.integers(3, 12)), "tangles": int(rng.integers(2, 9)), "thickest": 0.5,
+        "frame_rate_hz": 30.0, "decay_s": float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
+        "decay_told": float(rng.uniform(0.25, 1.2)), "mask": False, "nan_edge": False,
+        "peak": float(np.exp(rng.uniform(np.log(1), np.log(5)))), "events": float(np.exp(rng.uniform(np.log(3), np.log(15)))),
+    }  # fmt: skip
 
 
 def _decoys(
@@ -170,7 +209,9 @@ def _decoys(
         image = pool[:, int(rng.integers(pool.shape[1]))].toarray().reshape(d.size)
         rolled = np.roll(image, rng.integers(0, min(d.size), 2), (0, 1)) * usable
         column = sp.csc_matrix(rolled.reshape(-1, 1))
-        if (rolled**2).sum() > 0.7 * (image**2).sum() and footprint_cosines(column, truth).max(initial=0) < 0.25:
+        if (rolled**2).sum() > 0.7 * (image**2).sum() and footprint_cosines(column, truth).max(
+            initial=0
+        ) < 0.25:
             columns.append(column)
         if len(columns) == 12:
             break
@@ -201,7 +242,9 @@ def _example(
     counts = (there > VISIBLE * np.minimum(whole, typical)) & (there > 0.25 * typical)
     label, weight, cell_of = label_components(c.A, seen, kind, counts)
     cells = np.flatnonzero((kind == "soma") & counts)
-    return Example(c, events, error, label, weight, cell_of, snr[cells], detectability[cells], about)
+    return Example(
+        c, events, error, label, weight, cell_of, snr[cells], detectability[cells], about
+    )
 
 
 def one_photon(seed: int) -> Iterator[Example]:
@@ -218,7 +261,8 @@ def one_photon(seed: int) -> Iterator[Example]:
     )  # fmt: skip
     made = simulate_one_photon(config)
     params = CNMFParams.preset("one-photon").replace(
-        init={"gSig": made.gSig, "gSiz": None}, data={"decay_time": made.decay_time_s * log(0.6, 1.6)}
+        init={"gSig": made.gSig, "gSiz": None},
+        data={"decay_time": made.decay_time_s * log(0.6, 1.6)},
     )
     c, events, error = look(made.array(), params, made.frame_rate_hz, one_photon=True)
     yield _from_truth(made, c, events, error, config.model_dump() | {"what": "one-photon"})
@@ -240,7 +284,9 @@ def volume(seed: int) -> Iterator[Example]:
     yield _from_truth(made, c, events, error, config.model_dump() | {"what": "volume"})
 
 
-def _from_truth(made: Any, c: Components, events: Any, error: Any, about: dict[str, Any]) -> Example:
+def _from_truth(
+    made: Any, c: Components, events: Any, error: Any, about: dict[str, Any]
+) -> Example:
     truth = made.truth
     active = truth.A[:, truth.detectable]
     others = truth.processes
@@ -263,8 +309,21 @@ def store(path: Path, e: Example) -> None:
         if isinstance(v, np.ndarray) and f.name not in ("b", "f", "b0"):
             values[f"c.{f.name}"] = v
     A = c.A.tocsc()
-    values |= {"A.data": A.data, "A.indices": A.indices, "A.indptr": A.indptr, "dims": np.array(c.dims)}
-    for name in ("events", "events_error", "label", "weight", "cell_of", "cell_snr", "cell_detectability"):
+    values |= {
+        "A.data": A.data,
+        "A.indices": A.indices,
+        "A.indptr": A.indptr,
+        "dims": np.array(c.dims),
+    }
+    for name in (
+        "events",
+        "events_error",
+        "label",
+        "weight",
+        "cell_of",
+        "cell_snr",
+        "cell_detectability",
+    ):
         values[name] = getattr(e, name)
     attributes = {k: v for k, v in c.attributes.items() if k != "candidates"}
     values["json"] = json.dumps([c.params, attributes, e.about, c.frame_rate_hz], default=str)
@@ -277,11 +336,29 @@ def load(path: Path) -> Example:
         params, attributes, about, rate = json.loads(str(f["json"]))
         dims = tuple(int(n) for n in f["dims"])
         n = len(f["A.indptr"]) - 1
-        A = sp.csc_matrix((f["A.data"], f["A.indices"], f["A.indptr"]), shape=(int(np.prod(dims)), n))
+        A = sp.csc_matrix(
+            (f["A.data"], f["A.indices"], f["A.indptr"]), shape=(int(np.prod(dims)), n)
+        )
         rest = {k[2:]: f[k] for k in f.files if k.startswith("c.")}
         images = {k[6:]: f[k] for k in f.files if k.startswith("image.")}
-        c = Components(A=A, dims=dims, params=params, attributes=attributes, images=images, frame_rate_hz=rate, **rest)
-        names = ("events", "events_error", "label", "weight", "cell_of", "cell_snr", "cell_detectability")
+        c = Components(
+            A=A,
+            dims=dims,
+            params=params,
+            attributes=attributes,
+            images=images,
+            frame_rate_hz=rate,
+            **rest,
+        )
+        names = (
+            "events",
+            "events_error",
+            "label",
+            "weight",
+            "cell_of",
+            "cell_snr",
+            "cell_detectability",
+        )
         return Example(c, *(f[name] for name in names), about)
 
 
@@ -308,7 +385,13 @@ def main() -> None:
     given = parser.parse_args()
     for e in cached(given.what, range(given.first, given.end), given.cache):
         kinds, n = np.unique(e.label, return_counts=True)
-        print(e.about.get("seed"), e.about["what"], dict(zip(kinds.tolist(), n.tolist(), strict=True)), len(e.cell_snr), flush=True)
+        print(
+            e.about.get("seed"),
+            e.about["what"],
+            dict(zip(kinds.tolist(), n.tolist(), strict=True)),
+            len(e.cell_snr),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

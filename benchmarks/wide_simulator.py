@@ -36,6 +36,10 @@ class Draw:
         Median height of a cell's largest event over the noise of a pixel.
     photons
         Of the neuropil at rest, in a pixel and a frame.
+    thickest
+        Largest half-width of puncta and processes, in radii of a cell.
+    tangles
+        Places where several short processes cross and light up together.
     """
 
     seed: int
@@ -79,6 +83,8 @@ class Draw:
     nan_edge: bool
     size_told: float
     decay_told: float
+    thickest: float = 0.3
+    tangles: int = 0
 
     @property
     def g_sig(self) -> tuple[int, int]:
@@ -189,7 +195,9 @@ def _soma(rng: np.random.Generator, d: Draw, dims: tuple[int, int], at: FloatArr
     return np.asarray(gaussian_filter(body, rng.uniform(0.4, 0.8)))
 
 
-def _tube(rng: np.random.Generator, dims: tuple[int, int], width: float, length: float) -> FloatArray:
+def _tube(
+    rng: np.random.Generator, dims: tuple[int, int], width: float, length: float
+) -> FloatArray:
     """A process that wanders."""
     n = max(3, int(length))
     heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.12, n))
@@ -232,7 +240,9 @@ def _events(rng: np.random.Generator, d: Draw, shared: FloatArray, n: float) -> 
             length = d.decay_s * rng.uniform(2, 10)
             train.append(start + rng.uniform(0, length, 2 + int(4 * length / d.decay_s)))
     if rng.random() < d.tonic:
-        train.append(rng.uniform(0, duration, rng.poisson(duration / d.decay_s * rng.uniform(0.5, 4))))
+        train.append(
+            rng.uniform(0, duration, rng.poisson(duration / d.decay_s * rng.uniform(0.5, 4)))
+        )
     frames = (np.concatenate(train) * d.frame_rate_hz).astype(int)
     return np.bincount(frames[(frames >= 0) & (frames < T)], minlength=T).astype(float)
 
@@ -243,7 +253,9 @@ def _trace(rng: np.random.Generator, d: Draw, shared: FloatArray, n: float) -> F
     decay = d.decay_s * np.exp(0.15 * rng.standard_normal()) * d.frame_rate_hz
     rise = d.rise_s * np.exp(0.15 * rng.standard_normal()) * d.frame_rate_hz
     calcium = lfilter([1], [1, -np.exp(-1 / max(decay, 0.2))], spikes)
-    calcium = lfilter([1 - np.exp(-1 / max(rise, 0.05))], [1, -np.exp(-1 / max(rise, 0.05))], calcium)
+    calcium = lfilter(
+        [1 - np.exp(-1 / max(rise, 0.05))], [1, -np.exp(-1 / max(rise, 0.05))], calcium
+    )
     half = rng.uniform(1.5, 8)
     bound = np.maximum(calcium, 0) ** d.hill
     light = bound / (bound + half**d.hill)
@@ -255,7 +267,10 @@ def _sources(
 ) -> tuple[list[FloatArray], list[str], list[float]]:
     """Images, kinds, and heights in units of the cells' median peak."""
     images = [_soma(rng, d, dims, at) for at in _places(rng, d, dims)]
-    kinds, heights = ["soma"] * len(images), list(np.exp(d.peak_spread * rng.standard_normal(len(images))))
+    kinds, heights = (
+        ["soma"] * len(images),
+        list(np.exp(d.peak_spread * rng.standard_normal(len(images)))),
+    )
 
     def add(image: FloatArray, kind: str, height: float) -> None:
         images.append(image)
@@ -263,15 +278,44 @@ def _sources(
         heights.append(height)
 
     for _ in range(d.processes):
-        width = max(0.7, d.radius * rng.uniform(0.12, 0.3))
-        add(_tube(rng, dims, width, d.radius * rng.uniform(3, 14)), "process", rng.uniform(0.2, 1.3))
+        width = max(0.7, d.radius * rng.uniform(0.12, d.thickest))
+        add(
+            _tube(rng, dims, width, d.radius * rng.uniform(3 if d.thickest <= 0.3 else 1.2, 14)),
+            "process",
+            rng.uniform(0.2, 1.3),
+        )
     for _ in range(d.puncta):
         at = rng.uniform(0, 1, 2) * np.array(dims)
-        add(_blob(dims, at, max(0.7, d.radius * rng.uniform(0.12, 0.3))), "punctum", rng.uniform(0.3, 1.8))
+        add(
+            _blob(dims, at, max(0.7, d.radius * rng.uniform(0.12, d.thickest))),
+            "punctum",
+            rng.uniform(0.3, 1.8),
+        )
     for _ in range(d.out_of_focus):
         at = rng.uniform(-0.1, 1.1, 2) * np.array(dims)
-        add(_blob(dims, at, d.radius * rng.uniform(1.1, 2.6)), "out of focus", rng.uniform(0.1, 0.5))
+        add(
+            _blob(dims, at, d.radius * rng.uniform(1.1, 2.6)), "out of focus", rng.uniform(0.1, 0.5)
+        )
+    for _ in range(d.tangles):
+        at = rng.uniform(0.1, 0.9, 2) * np.array(dims)
+        near = np.hypot(*_grid(dims, at)) < 2.5 * d.radius
+        parts = [
+            _through(rng, dims, at + rng.normal(0, 0.6 * d.radius, 2), d)
+            for _ in range(rng.integers(2, 5))
+        ]
+        add(np.max(parts, axis=0) * near, "process", rng.uniform(0.2, 1.2))
     return images, kinds, heights
+
+
+def _through(
+    rng: np.random.Generator, dims: tuple[int, int], at: FloatArray, d: Draw
+) -> FloatArray:
+    """A short straight process through a place."""
+    y, x = _grid(dims, at)
+    angle, length = rng.uniform(0, np.pi), d.radius * rng.uniform(0.8, 2.5)
+    along, across = y * np.sin(angle) + x * np.cos(angle), x * np.sin(angle) - y * np.cos(angle)
+    width = max(0.7, d.radius * rng.uniform(0.12, 0.3))
+    return np.exp(-0.5 * (across / width) ** 2) * np.exp(-((along / length) ** 6))
 
 
 def simulate_wide(d: Draw) -> Wide:
@@ -284,7 +328,9 @@ def simulate_wide(d: Draw) -> Wide:
     for kind in kinds:
         few = d.events * np.exp(0.6 * rng.standard_normal()) * (0.6 if kind == "soma" else 0.8)
         traces.append(_trace(rng, d, shared, few))
-    stack = np.array([i / max(i.max(), 1e-9) if i.max() > 1e-6 else i for i in images]).reshape(-1, *dims)
+    stack = np.array([i / max(i.max(), 1e-9) if i.max() > 1e-6 else i for i in images]).reshape(
+        -1, *dims
+    )
     stack[stack < 0.03] = 0
     is_cell = np.array(kinds) == "soma"
     body = np.minimum(stack[is_cell].sum(0), 1) if is_cell.any() else np.zeros(dims)
@@ -293,7 +339,7 @@ def simulate_wide(d: Draw) -> Wide:
     neuropil_rest = d.photons * np.exp(d.texture * texture)
     own = np.exp(0.3 * rng.standard_normal(len(kinds))) * np.where(is_cell, d.rest, 0.3)
     rest = neuropil_rest * (1 - d.displaced * body)
-    rest = rest + np.tensordot(own * d.photons, np.minimum(stack, 1), 1) * 0.7
+    rest = rest + np.einsum("n,nyx->yx", own * d.photons, np.minimum(stack, 1)) * 0.7
     vessels = np.zeros(dims)
     for _ in range(d.vessels):
         vessels = np.maximum(vessels, _tube(rng, dims, rng.uniform(1.5, 4), 3 * max(dims)))
@@ -302,9 +348,16 @@ def simulate_wide(d: Draw) -> Wide:
         rest = rest * (1 - 0.7 * vessels)
     level = float(np.median(rest))
     noise = np.sqrt(d.excess * np.maximum(rest, 0.05 * level) + 0.25)
-    at_peak = np.array([float((n * s).sum() / max(s.sum(), 1e-9)) for n, s in zip([noise] * len(stack), stack, strict=True)])
-    C = np.array(traces, np.float32).reshape(-1, T) * (d.peak * np.array(heights) * at_peak)[:, None].astype(np.float32)
-    A = sp.csc_matrix(stack.reshape(len(stack), -1).T.astype(np.float32))
+    at_peak = np.array(
+        [
+            float((n * s).sum() / max(s.sum(), 1e-9))
+            for n, s in zip([noise] * len(stack), stack, strict=True)
+        ]
+    )
+    C = np.array(traces, np.float32).reshape(-1, T) * (d.peak * np.array(heights) * at_peak)[
+        :, None
+    ].astype(np.float32)
+    A = sp.csc_matrix(stack.reshape(len(stack), dims[0] * dims[1]).T.astype(np.float32))
     movie = _render(rng, d, rest, body, A, C, vessels)
     variance = noise.ravel() ** 2
     power = np.asarray(A.multiply(A).T @ (1 / variance)).ravel()
@@ -335,12 +388,20 @@ def _render(
 ) -> NDArray[np.uint16]:  # fmt: skip
     dims, T, fr = d.size, d.n_frames, d.frame_rate_hz
     n_modes = 8
-    patterns = np.array([gaussian_filter(rng.standard_normal(dims), d.neuropil_px) for _ in range(n_modes)])
+    patterns = np.array(
+        [gaussian_filter(rng.standard_normal(dims), d.neuropil_px) for _ in range(n_modes)]
+    )
     patterns /= np.maximum(patterns.std((1, 2), keepdims=True), 1e-9)
-    courses = np.array([_trace(rng, d, np.zeros(0), 0.5 * d.events + 3) + 0.2 * _smooth_noise(rng, T, d.decay_s * fr) for _ in range(n_modes)])
+    courses = np.array(
+        [
+            _trace(rng, d, np.zeros(0), 0.5 * d.events + 3)
+            + 0.2 * _smooth_noise(rng, T, d.decay_s * fr)
+            for _ in range(n_modes)
+        ]
+    )
     patterns = (patterns * rest * (1 - d.displaced * body) * d.neuropil).reshape(n_modes, -1)
     z = _smooth_noise(rng, T, 2 * fr) * d.z_motion
-    z_pattern = (rest * body * gaussian_filter(rng.standard_normal(dims), d.radius) ).ravel()
+    z_pattern = (rest * body * gaussian_filter(rng.standard_normal(dims), d.radius)).ravel()
     z_pattern = z_pattern / max(np.abs(z_pattern).max(), 1e-9) * rest.max()
     pulse = np.sin(2 * np.pi * np.cumsum(rng.normal(7, 0.4, T)) / fr + rng.uniform(0, 6))
     beat = (np.hypot(*np.gradient(vessels)) + 0.3 * vessels).ravel()
@@ -365,10 +426,18 @@ def _render(
             clean -= jitter[start:stop, 0, None, None] * gy
             clean -= (jitter[start:stop, 1, None] + rows[start:stop])[..., None] * gx
         np.maximum(clean, 0.02, out=clean)
-        noisy = rng.poisson(clean).astype(np.float32) if d.photons < 6 else clean + np.sqrt(clean) * rng.standard_normal(clean.shape, np.float32)
-        noisy += np.sqrt((d.excess - 1) * clean + 0.25) * rng.standard_normal(clean.shape, np.float32)
+        noisy = (
+            rng.poisson(clean).astype(np.float32)
+            if d.photons < 6
+            else clean + np.sqrt(clean) * rng.standard_normal(clean.shape, np.float32)
+        )
+        noisy += np.sqrt((d.excess - 1) * clean + 0.25) * rng.standard_normal(
+            clean.shape, np.float32
+        )
         if d.row_noise:
-            noisy += (d.row_noise * sd) * rng.standard_normal((stop - start, dims[0], 1), np.float32)
+            noisy += (d.row_noise * sd) * rng.standard_normal(
+                (stop - start, dims[0], 1), np.float32
+            )
         if d.hum:
             t = np.arange(start, stop)[:, None] + lines / dims[0]
             noisy += (d.hum * sd * np.sin(2 * np.pi * 50 * t / fr))[..., None]

@@ -64,7 +64,7 @@ class Windows:
         inside = ((rows >= 0) & (rows < dims[-2]))[:, :, None]
         inside = inside & ((columns >= 0) & (columns < dims[-1]))[:, None]
         flat = (z[:, None] * dims[-2] + rows)[:, :, None] * dims[-1] + columns[:, None]
-        inside, flat = inside.reshape(n, -1), flat.reshape(n, -1)
+        inside, flat = (a.reshape(n, len(step) ** 2) for a in (inside, flat))
         indptr = np.append(0, np.cumsum(inside.sum(1)))
         place = np.nonzero(inside)[1]
         return cls(indptr, flat[inside], place, 2 * half + 1, np.stack([y, x], 1))
@@ -111,7 +111,9 @@ class EventImages:
         active = activity_frames(C, 0, length, workers)
         during = own_frames(A, active, n_frames, workers)
         before = activity_frames(C, -lead - length, -lead, workers)
-        quiet = [np.setdiff1d(b, a, assume_unique=True) for a, b in zip(active, before, strict=True)]
+        quiet = [
+            np.setdiff1d(b, a, assume_unique=True) for a, b in zip(active, before, strict=True)
+        ]
         pixels = windows.indptr, windows.indices
         self._during = FrameSums.over(*pixels, during)
         self._before = FrameSums.over(*pixels, quiet)

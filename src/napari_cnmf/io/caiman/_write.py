@@ -182,6 +182,9 @@ def _write_params(group: h5py.Group, components: Components) -> None:
     if preds is not None and preds.size < components.n_components:
         # on by default there, and filter_components then fails for want of scores
         params["quality"]["use_cnn"] = False
+    elif preds is not None and params["quality"].get("use_cnn") is None and preds.size:
+        # what was left to the engine is written as it was used: there, scores without it are ignored
+        params["quality"]["use_cnn"] = True
     init = params["init"]
     if init.get("gSig") is not None and init.get("gSiz") is None:
         # CaImAn derives it when it runs, but programs that only look take it from the file; what

@@ -86,7 +86,9 @@ def read_table(paths: Iterable[Path]) -> Table:
         e = load(path)
         X.append(figures_of(e))
         y.append(np.array([number.get(str(v), -1) for v in e.label], np.int64))
-        weight.append(e.weight)
+        # Fields full of what is no cell count twice: real ones hold more of it than most that are drawn.
+        seed = int(path.stem.split("-")[-2])
+        weight.append(e.weight * (2 if 2000 <= seed < 3000 else 1))
         recording.append(np.full(len(e.label), len(examples)))
         examples.append(e)
         names.append(path.stem)

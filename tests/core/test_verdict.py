@@ -47,13 +47,14 @@ def traces(rng: np.random.Generator, n: int, n_frames: int, events: int) -> NDAr
 
 def drawn(
     images: list[NDArray[np.float64]],
+    *,
     height: float = 2.0,
     n_frames: int = 500,
     level: float = 0.0,
     events: int = 9,
     trace_noise: float = 0.15,
 ) -> tuple[NDArray[np.float32], Components]:
-    """A movie of these images with noise of 1, and a perfect fit of it; ``level`` is light at rest."""
+    """A movie with noise of 1 and a perfect fit of it; ``level`` is light at rest."""
     rng = np.random.default_rng(4)
     A = np.array(images).reshape(len(images), -1)
     C = height * traces(rng, len(images), n_frames, events)
@@ -212,7 +213,7 @@ def test_movies_without_cells_have_none(
 
 
 def measured() -> NDArray[np.float32]:
-    """The evidence of cells round and long, a tube, a punctum, a half cell, twins and neighbours."""
+    """The evidence of cells round and long, a tube, a punctum, half a cell, and twins."""
     cells = [disc(12, 12 + 17 * i, RADIUS, 1 + 0.25 * i) for i in range(4)]
     cells += [disc(36 + i % 2, 12 + 15 * i, RADIUS * (1 - 0.08 * i), 3) for i in range(4)]
     others = [disc(55, 40, 24, 16), disc(60, 12, 1.2), disc(0, 66), disc(13, 14), disc(45, 13)]

@@ -20,7 +20,7 @@ DIMS = (30, 40)
 
 @pytest.fixture
 def result() -> Components:
-    """A cell at (8, 8), a process at (8, 30), weak at (22, 8), given up at (22, 30), busy at (2, 35)."""
+    """A cell (8, 8), a process (8, 30), weak (22, 8), given up (22, 30), busy (2, 35)."""
     A = np.zeros((*DIMS, 3), np.float32)
     for k, (y, x) in enumerate([(8, 8), (8, 30), (22, 8)]):
         A[y - 2 : y + 3, x - 2 : x + 3, k] = 1

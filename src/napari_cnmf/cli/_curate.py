@@ -96,8 +96,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--learn",
         type=Path,
         metavar="FILE",
-        help="learn from the decisions by hand, from 20 on, and write what was learnt; name the file "
-        "in quality.learned of runs and evaluate items",
+        help="learn from the decisions by hand, from 20 on, and write what was learnt; name the "
+        "file in quality.learned of runs and evaluate items",
     )
     parser.add_argument(
         "--and",

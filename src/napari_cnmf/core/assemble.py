@@ -42,7 +42,7 @@ def assemble(
 
     The baseline of each trace is moved into the static background, so that ``C`` rests at
     zero and ``bl`` is 0; a spike in the first frame is in ``S``, so that ``c1`` is 0. ``sn`` is the
-    noise of each pixel, infinite where a pixel takes no part; in the result it is 0 there. The traces
+    noise of each pixel, infinite where a pixel takes no part; the result has 0 there. The traces
     of ``traced`` become those of the result, in place. ``one_photon`` says that the background is
     no baseline for dF/F.
     """

@@ -138,9 +138,10 @@ class Explanation:
             correlation = self.images.get("correlation", 0.0)
             if correlation >= _LIGHTS_UP:
                 return (
-                    f"Pixels here light up together (local correlation {correlation:.2f}), but the energy "
-                    f"map has {max(energy, 0):.1f} and a cell needs {least:.1f}: what is active most of the "
-                    "time counts as noise there. Draw the cell, or give its footprint."
+                    f"Pixels here light up together (local correlation {correlation:.2f}), but the "
+                    f"energy map has {max(energy, 0):.1f} and a cell needs {least:.1f}: what is "
+                    "active most of the time counts as noise there. Draw the cell, or give its "
+                    "footprint."
                 )
             return (
                 f"Nothing lights up here: the energy map has {max(energy, 0):.1f}, a cell needs "

@@ -57,8 +57,8 @@ class QualityParams(ParameterGroup):
         title="Classifier",
         description=(
             "Score components: with the built-in engine by the probability of being a cell, from "
-            "footprint, images, events and trace; with CaImAn by its network, trained on two-photon "
-            "somata of about 5 px. Empty: on, with CaImAn for round somata in a two-photon plane "
+            "footprint, images, events and trace; with CaImAn by its network, trained on "
+            "two-photon somata of about 5 px. Empty: on, with CaImAn for round somata in a two-photon plane "
             "where it has it."
         ),
     )
@@ -74,14 +74,14 @@ class QualityParams(ParameterGroup):
         title="Reject below classifier score",
         ge=0,
         le=1,
-        description="A component below is rejected. Empty: 0.5 for the built-in engine, whose score is "
-        "a probability, and CaImAn's 0.1 for its network.",
+        description="A component below is rejected. Empty: 0.5 for the built-in engine, whose score "
+        "is a probability, and CaImAn's 0.1 for its network.",
     )
     learned: str | None = parameter(
         None,
         title="Learnt verdict",
-        description="A file that `napari-cnmf curate --learn` or `nc.learn` wrote from your decisions: "
-        "it corrects the probability of being a cell. Empty: the shipped one.",
+        description="A file that `napari-cnmf curate --learn` or `nc.learn` wrote from your "
+        "decisions: it corrects the probability of being a cell. Empty: the shipped one.",
         caiman_ignores="CaImAn's network is not corrected.",
     )
     gSig_range: tuple[Annotated[int, Field(ge=1)], ...] | None = parameter(

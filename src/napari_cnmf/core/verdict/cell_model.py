@@ -1,7 +1,7 @@
 """The probability of each kind of component, from its evidence: boosted trees, in numpy.
 
-`benchmarks/train_cell_model.py` grows them on simulated recordings in which every property is drawn,
-and stores them as plain arrays. A figure that is missing goes the way that training gave it.
+`benchmarks/train_cell_model.py` grows them on simulated recordings in which every property is
+drawn, and stores them as plain arrays. A figure that is missing goes the way that training gave it.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def score_components(
     workers: Workers,
     report: Report,
 ) -> tuple[Components, float]:
-    """Scores by CaImAn's definitions, the probability of a cell, kinds; and the cells' size in gSig.
+    """CaImAn's scores, the probability of a cell, kinds; and the cells' size in gSig.
 
     See Also
     --------
@@ -89,8 +89,8 @@ def evaluate_result(
     Returns
     -------
     Components
-        With new ``snr``, ``r_values``, ``ecc``, ``cnn_preds``, ``classes`` and ``accepted``, and the
-        thresholds in its ``params``.
+        With new ``snr``, ``r_values``, ``ecc``, ``cnn_preds``, ``classes`` and ``accepted``, and
+        the thresholds in its ``params``.
 
     Raises
     ------

@@ -50,11 +50,11 @@ is looked at."""
 _HALF = 0.5
 """Share of the brightest pixel above which what lights up is taken for the shape of an event."""
 _DISC, _WHOLE = 1.3, 0.02
-"""Radius, in the movie's own cells, of the disc that border and mask may cut; share of what is around a
-footprint from which on it is cut, and tells nothing of the size of cells."""
+"""Radius, in the movie's own cells, of the disc that border and mask may cut; share of what is
+around a footprint from which on it is cut, and tells nothing of the size of cells."""
 _COUNTED, _ALIGNED, _TALL = 30, 10, 3.0
-"""Highest peaks of a trace that are counted where they exceed so many times its noise, and those whose
-shape is looked at."""
+"""Highest peaks of a trace that are counted where they exceed so many times its noise, and those
+whose shape is looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +153,7 @@ def measure_evidence(
         error = np.full(len(seen.foot), np.nan) if events_error is None else events_error[some]
         for name, values in _image_figures(seen, own * size, g_sig, own, error).items():
             out[name][some] = values
-    for name, values in _trace_figures(components, decay_frames).items():
-        out[name] = values
-    for name, values in _neighbour_figures(components, strength).items():
-        out[name] = values
+    out |= _trace_figures(components, decay_frames) | _neighbour_figures(components, strength)
     out["decay_frames"][:] = math.log(max(decay_frames, 0.1))
     out["n_decays"][:] = math.log(components.n_frames / max(decay_frames, 0.1))
     out["cell_px"][:] = math.log(own * size)

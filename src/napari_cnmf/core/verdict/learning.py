@@ -2,7 +2,8 @@
 
 Whoever curated a few dozen components has said what a cell is to them. A logistic regression on the
 shipped probability and a dozen of the figures it was made from, pulled towards the shipped verdict
-by as much as there are few decisions, is what they would have decided; leaving decisions out says how often.
+the more, the fewer decisions there are, says what they would have decided; leaving decisions out
+says how often it is right.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ FEWEST_DECISIONS = 20
 _FEWEST_OF_EACH = 3
 _FORMAT = "napari-cnmf-learned-1"
 _LEARNT_FROM = (
-    "told_width", "eccentricity", "solidity", "rest_contrast", "correlation_contrast", "event_match",
-    "event_around", "snr", "r", "explained", "n_events", "inside_stronger", "outside",
+    "told_width", "eccentricity", "solidity", "rest_contrast", "correlation_contrast",
+    "event_match", "event_around", "snr", "r", "explained", "n_events", "inside_stronger", "outside",
 )  # fmt: skip
 _PULL = 4.0
-"""Precision of the prior of each weight, in decisions: the shipped logit has weight 1, all else 0."""
+"""Precision of each weight's prior, in decisions: the shipped logit has weight 1, all else 0."""
 _FOLDS = 10
 _FARTHEST = 3.0
-"""Figures are taken as at most so many spreads from the middle: what lies beyond was not learnt from."""
+"""Figures are taken as at most so many spreads from the middle: beyond, nothing was learnt."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Learned:
     n_decisions
         How many it was learnt from.
     agreement, shipped_agreement
-        Share of decisions that it agrees with, each left out while it was learnt; and that the shipped
-        verdict agrees with.
+        Share of decisions that it agrees with, each left out while it was learnt; and that the
+        shipped verdict agrees with.
     """
 
     figures: tuple[str, ...]
@@ -74,8 +75,8 @@ class Learned:
     def __str__(self) -> str:
         n = self.n_decisions
         return (
-            f"Learnt from {n} decisions: yours agrees with you in {round(self.agreement * n)} of {n}, "
-            f"the shipped one in {round(self.shipped_agreement * n)}."
+            f"Learnt from {n} decisions: yours agrees with you in {round(self.agreement * n)} of "
+            f"{n}, the shipped one in {round(self.shipped_agreement * n)}."
         )
 
     def probability(
@@ -116,8 +117,8 @@ class Learned:
             return cls(figures, *rows, single[0], int(values["n_decisions"]), single[1], single[2])
         except (KeyError, TypeError, ValueError) as error:
             raise ResultError(
-                f"A learnt verdict must be a file that `napari-cnmf curate --learn` wrote; {where} is "
-                f"none ({error}). Choose another file, or learn again."
+                "A learnt verdict must be a file that `napari-cnmf curate --learn` wrote; "
+                f"{where} is none ({error}). Choose another file, or learn again."
             ) from error
 
 
@@ -171,8 +172,8 @@ def learn(curations: Curation | Iterable[Curation]) -> Learned:
         raise ResultError(
             f"To learn from there must be at least {FEWEST_DECISIONS} decisions by hand, "
             f"{_FEWEST_OF_EACH} of each kind, on components that the built-in verdict scored; got "
-            f"{n_yes} accepted and {len(y) - n_yes} rejected. Decide on more components, first on those "
-            "that are most worth asking."
+            f"{n_yes} accepted and {len(y) - n_yes} rejected. Decide on more components, first on "
+            "those that are most worth asking."
         )
     shipped = np.concatenate([d[1] for d in decided])
     figures = np.concatenate([d[2] for d in decided])

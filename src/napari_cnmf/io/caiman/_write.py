@@ -183,7 +183,7 @@ def _write_params(group: h5py.Group, components: Components) -> None:
         # on by default there, and filter_components then fails for want of scores
         params["quality"]["use_cnn"] = False
     elif preds is not None and params["quality"].get("use_cnn") is None and preds.size:
-        # what was left to the engine is written as it was used: there, scores without it are ignored
+        # what was left to the engine is written as used: else CaImAn ignores the scores
         params["quality"]["use_cnn"] = True
     init = params["init"]
     if init.get("gSig") is not None and init.get("gSiz") is None:

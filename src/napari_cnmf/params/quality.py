@@ -58,8 +58,8 @@ class QualityParams(ParameterGroup):
         description=(
             "Score components: with the built-in engine by the probability of being a cell, from "
             "footprint, images, events and trace; with CaImAn by its network, trained on "
-            "two-photon somata of about 5 px. Empty: on, with CaImAn for round somata in a two-photon plane "
-            "where it has it."
+            "two-photon somata of about 5 px. Empty: on, with CaImAn for round somata in a "
+            "two-photon plane where it has it."
         ),
     )
     min_cnn_thr: float = parameter(
@@ -74,8 +74,8 @@ class QualityParams(ParameterGroup):
         title="Reject below classifier score",
         ge=0,
         le=1,
-        description="A component below is rejected. Empty: 0.5 for the built-in engine, whose score "
-        "is a probability, and CaImAn's 0.1 for its network.",
+        description="A component below is rejected. Empty: 0.5 for the built-in engine, whose "
+        "score is a probability, and CaImAn's 0.1 for its network.",
     )
     learned: str | None = parameter(
         None,

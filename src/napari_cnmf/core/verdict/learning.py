@@ -35,7 +35,8 @@ _FEWEST_OF_EACH = 3
 _FORMAT = "napari-cnmf-learned-1"
 _LEARNT_FROM = (
     "told_width", "eccentricity", "solidity", "rest_contrast", "correlation_contrast",
-    "event_match", "event_around", "snr", "r", "explained", "n_events", "inside_stronger", "outside",
+    "event_match", "event_around", "snr", "r", "explained", "n_events", "inside_stronger",
+    "outside",
 )  # fmt: skip
 _PULL = 4.0
 """Precision of each weight's prior, in decisions: the shipped logit has weight 1, all else 0."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -19,6 +21,7 @@ from napari_cnmf.core.verdict.evaluate import evaluate_result
 from napari_cnmf.core.verdict.events import EventImages, Windows
 from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, measure_evidence
 from napari_cnmf.core.verdict.rvalues import sum_frames
+from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
@@ -182,6 +185,26 @@ def test_processes_and_puncta_are_named_and_rejected() -> None:
     assert scored.classes is not None
     assert not scored.accepted[-2:].any(), scored.cnn_preds
     assert scored.classes[-2:].tolist() == ["process", "punctum"]
+
+
+@pytest.mark.parametrize("preset", [None, *PRESETS])
+def test_caimans_rule_on_the_file_gives_the_accepted_set(
+    preset: str | None, tmp_path: Path
+) -> None:
+    """As its ``select_components_from_metrics`` decides, with the parameters that are written."""
+    tube = disc(23, 40, 24, stretch=16)
+    movie, components = drawn([*field_of_cells(), tube], height=0.6)
+    params = params_of(preset).replace(quality={"gSig_range": (4, 5)})
+    scored = evaluate_result(ArraySource(movie), components, params, frame_rate_hz=RATE)
+    with h5py.File(write_caiman(scored, tmp_path / "result.hdf5")) as file:
+        quality, found = file["params/quality"], file["estimates"]
+        q = {name: quality[name][()] for name in quality}
+        r, snr, p = (found[name][()] for name in ("r_values", "SNR_comp", "cnn_preds"))
+        assert bool(q["use_cnn"])
+        assert q["gSig_range"] in (b"NoneType", None)
+        good = (r >= q["rval_thr"]) | (snr > q["min_SNR"]) | (p >= q["min_cnn_thr"])
+        bad = (r <= q["rval_lowest"]) | (snr <= q["SNR_lowest"]) | (p <= q["cnn_lowest"])
+        assert np.flatnonzero(good & ~bad).tolist() == found["idx_components"][()].tolist()
 
 
 def white(rng: np.random.Generator) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ from napari_cnmf.params import CNMFParams
 _STAGE = "scoring"
 _AT_ONCE = 96
 """Components that a thread measures together: with fewer, threads wait for the interpreter."""
+_SUREST = 1 - 1e-9
 WANTED = {"graph_nmf": ("soma", "process", "punctum")}
 """Kinds that count as cells with a way to begin; with any other somata alone."""
 
@@ -218,7 +219,9 @@ def wanted_probability(of_kind: NDArray[np.float64], method_init: str) -> NDArra
     """
     kinds = shipped_model().kinds
     wanted = WANTED.get(method_init, ("soma",))
-    return np.asarray(of_kind[:, [kinds.index(kind) for kind in wanted]].sum(1))
+    p = of_kind[:, [kinds.index(kind) for kind in wanted]].sum(1)
+    # Nothing is certain: a threshold of 1 is for nobody to reach.
+    return np.asarray(np.minimum(p, _SUREST), np.float64)
 
 
 def _rounded(value: np.float32) -> float | None:

@@ -185,6 +185,9 @@ def _write_params(group: h5py.Group, components: Components) -> None:
     elif preds is not None and params["quality"].get("use_cnn") is None and preds.size:
         # what was left to the engine is written as used: else CaImAn ignores the scores
         params["quality"]["use_cnn"] = True
+    if "evidence" in components.attributes:
+        # radii would have CaImAn's network run in the place of the scores that are written
+        params["quality"]["gSig_range"] = None
     init = params["init"]
     if init.get("gSig") is not None and init.get("gSiz") is None:
         # CaImAn derives it when it runs, but programs that only look take it from the file; what

@@ -32,8 +32,7 @@ from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.core.traces.kinetics import estimate_kinetics
 from napari_cnmf.core.verdict.cell_model import shipped_model
-from napari_cnmf.core.verdict.evaluate import stored_figures
-from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS
+from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, stored_figures
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams

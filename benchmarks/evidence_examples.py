@@ -162,6 +162,8 @@ def two_photon(seed: int, **fixed: Any) -> Iterator[Example]:
         fixed = {"n_cells": 0} | fixed
     if 2000 <= seed < 3000:
         fixed = _small_field(seed) | fixed
+    if 3000 <= seed < 4000:
+        fixed = _crowded_field(seed) | fixed
     d = draw(seed, **fixed)
     wide = simulate_wide(d)
     base = CNMFParams.preset("two-photon somata") if seed % 2 else CNMFParams()
@@ -194,6 +196,20 @@ def _small_field(seed: int) -> dict[str, Any]:
         "frame_rate_hz": 30.0, "decay_s": float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
         "decay_told": float(rng.uniform(0.25, 1.2)), "mask": False, "nan_edge": False,
         "peak": float(np.exp(rng.uniform(np.log(1), np.log(5)))), "events": float(np.exp(rng.uniform(np.log(3), np.log(15)))),
+    }  # fmt: skip
+
+
+def _crowded_field(seed: int) -> dict[str, Any]:
+    """Small, bright cells side by side."""
+    rng = np.random.default_rng([seed, 32])
+    radius = float(rng.uniform(2.3, 4.5))
+    return {
+        "size": (44, 52), "n_frames": int(rng.integers(600, 1000)), "radius": radius,
+        "n_cells": int(rng.uniform(0.3, 0.6) * 44 * 52 / (np.pi * radius**2)),
+        "peak": float(np.exp(rng.uniform(np.log(3), np.log(15)))), "peak_spread": 0.5,
+        "puncta": int(rng.integers(0, 4)), "processes": int(rng.integers(0, 5)), "tangles": 0,
+        "out_of_focus": int(rng.integers(0, 4)), "frame_rate_hz": float(rng.uniform(8, 30)),
+        "mask": False, "nan_edge": False, "border_px": 0, "events": float(rng.uniform(4, 30)),
     }  # fmt: skip
 
 

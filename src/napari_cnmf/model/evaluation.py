@@ -105,8 +105,8 @@ def _classifier_score(components: Components, k: int, quality: QualityParams) ->
 
 def _least_score(components: Components, quality: QualityParams) -> float:
     """``cnn_lowest``, or what suits the scores where nobody chose one."""
-    chosen = quality.for_scores(are_probabilities="evidence" in components.attributes).cnn_lowest
-    return float(chosen or 0.0)
+    quality = quality.for_scores(are_probabilities="evidence" in components.attributes)
+    return float(quality.cnn_lowest or 0.0)
 
 
 def worth_asking(components: Components) -> NDArray[np.float64]:

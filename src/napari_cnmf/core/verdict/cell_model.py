@@ -18,6 +18,9 @@ from napari_cnmf.errors import ResultError
 
 _STORED = "cell_model.npz"
 _AT_ONCE = 256
+_SUREST = 1 - 1e-9
+WANTED = {"graph_nmf": ("soma", "process", "punctum")}
+"""Kinds that count as cells with a way to begin; with any other somata alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +117,15 @@ def soma_logit(probability: NDArray[np.floating]) -> NDArray[np.float64]:
     """Logarithm of the odds, finite for 0 and 1."""
     p = np.clip(np.asarray(probability, np.float64), 1e-6, 1 - 1e-6)
     return np.asarray(np.log(p / (1 - p)))
+
+
+def wanted_probability(of_kind: NDArray[np.float64], method_init: str) -> NDArray[np.float64]:
+    """Of being what is looked for ``(n,)``; ``of_kind (n, n_kinds)``.
+
+    Processes and boutons are cells where they are what is looked for.
+    """
+    kinds = shipped_model().kinds
+    wanted = WANTED.get(method_init, ("soma",))
+    p = of_kind[:, [kinds.index(kind) for kind in wanted]].sum(1)
+    # Nothing is certain: a threshold of 1 is for nobody to reach.
+    return np.asarray(np.minimum(p, _SUREST), np.float64)

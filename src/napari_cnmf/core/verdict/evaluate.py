@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,9 +23,14 @@ from napari_cnmf.core.base.reports import (
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.core.plan.plan import Plan
-from napari_cnmf.core.verdict.cell_model import CellModel, shipped_model
+from napari_cnmf.core.verdict.cell_model import CellModel, shipped_model, wanted_probability
 from napari_cnmf.core.verdict.events import EventImages, Windows
-from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, measure_evidence
+from napari_cnmf.core.verdict.evidence import (
+    FIGURES,
+    GROUPS,
+    measure_evidence,
+    stored_figures,
+)
 from napari_cnmf.core.verdict.rvalues import spatial_correlation
 from napari_cnmf.core.verdict.snr import trace_snr
 from napari_cnmf.errors import ResultError
@@ -37,9 +41,6 @@ from napari_cnmf.params import CNMFParams
 _STAGE = "scoring"
 _AT_ONCE = 96
 """Components that a thread measures together: with fewer, threads wait for the interpreter."""
-_SUREST = 1 - 1e-9
-WANTED = {"graph_nmf": ("soma", "process", "punctum")}
-"""Kinds that count as cells with a way to begin; with any other somata alone."""
 
 
 def score_components(
@@ -212,34 +213,9 @@ def with_verdict(
     )
 
 
-def wanted_probability(of_kind: NDArray[np.float64], method_init: str) -> NDArray[np.float64]:
-    """Of being what is looked for ``(n,)``; ``of_kind (n, n_kinds)``.
-
-    Processes and boutons are cells where they are what is looked for.
-    """
-    kinds = shipped_model().kinds
-    wanted = WANTED.get(method_init, ("soma",))
-    p = of_kind[:, [kinds.index(kind) for kind in wanted]].sum(1)
-    # Nothing is certain: a threshold of 1 is for nobody to reach.
-    return np.asarray(np.minimum(p, _SUREST), np.float64)
-
-
 def _rounded(value: np.float32) -> float | None:
     """Four digits are enough to judge by, and JSON knows no NaN."""
     return None if np.isnan(value) else float(f"{value:.4g}")
-
-
-def stored_figures(attributes: Mapping[str, Any]) -> NDArray[np.float32] | None:
-    """The evidence that a result carries ``(n, len(FIGURES))``; ``None`` where it has none."""
-    evidence = attributes.get("evidence") or {}
-    names, rows = evidence.get("figures"), evidence.get("values")
-    if not isinstance(names, list) or not isinstance(rows, list):
-        return None
-    table = np.array([[np.nan if v is None else v for v in row] for row in rows], np.float32)
-    table = table.reshape(len(rows), len(names))
-    absent = np.full(len(rows), np.nan, np.float32)
-    columns = [table[:, names.index(n)] if n in names else absent for n in FIGURES]
-    return np.stack(columns, axis=1)
 
 
 def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str, float]]:

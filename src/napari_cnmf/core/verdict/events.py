@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 # ruff: noqa: PLR0917 (what a run hands over comes by position)
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray

@@ -10,7 +10,9 @@ size; a figure that cannot be had is NaN, and the probability of a cell does wit
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -499,3 +501,16 @@ def _neighbour_figures(c: Components, strength: FloatArray) -> dict[str, FloatAr
             product = float(c.C[a] @ c.C[b]) - c.n_frames * float(centre[a]) * float(centre[b])
             together[a] = max(together[a], product / max(float(spread[a] * spread[b]), 1e-12))
     return {"inside_stronger": inside, "same_place": place, "same_trace": together}
+
+
+def stored_figures(attributes: Mapping[str, Any]) -> NDArray[np.float32] | None:
+    """The evidence that a result carries ``(n, len(FIGURES))``; ``None`` where it has none."""
+    evidence = attributes.get("evidence") or {}
+    names, rows = evidence.get("figures"), evidence.get("values")
+    if not isinstance(names, list) or not isinstance(rows, list):
+        return None
+    table = np.array([[np.nan if v is None else v for v in row] for row in rows], np.float32)
+    table = table.reshape(len(rows), len(names))
+    absent = np.full(len(rows), np.nan, np.float32)
+    columns = [table[:, names.index(n)] if n in names else absent for n in FIGURES]
+    return np.stack(columns, axis=1)

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf._atomic import replacing
-from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit
-from napari_cnmf.core.verdict.evaluate import stored_figures, wanted_probability
-from napari_cnmf.core.verdict.evidence import FIGURES
+from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit, wanted_probability
+from napari_cnmf.core.verdict.evidence import FIGURES, stored_figures
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.evaluation import passes_thresholds

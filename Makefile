@@ -6,10 +6,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench soak fuzz interop compat wheels clean help
+.PHONY: demo test check docs screenshots bench evidence soak fuzz interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench soak fuzz interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench evidence soak fuzz interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -61,6 +61,11 @@ screenshots: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/napari-cnmf bench
+
+# How far the verdict can be trusted; EVIDENCE_FLAGS="--movie REGISTERED.npy" adds cells to a real movie.
+EVIDENCE_CACHE ?= .evidence-cache
+evidence: $(VENV)/.test
+	$(BIN)/python benchmarks/evidence.py --cache $(EVIDENCE_CACHE) --report benchmarks/results/evidence.md $(EVIDENCE_FLAGS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@
 
 The table says how F1 of the accepted components (two-photon preset) changes in each group of
 recordings, in thousandths; for "fades" the trace correlation, for "no cells" the components found.
-Steps before the shape rule are left out of the whole run, terms of the rule of the rule alone.
+Steps before the verdict are left out of the whole run, groups of its figures of the verdict alone.
 Of the seeds none was tuned on. Recordings are spread over processes of one thread each: the table
 does not depend on how many.
 """
@@ -13,10 +13,10 @@ does not depend on how many.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hand_count import FRAME_RATE_HZ, Standing, count_params, stand
-from napari_cnmf.core.base.factors import Factors
-from napari_cnmf.core.base.geometry import Field
 from napari_cnmf.core.finding.detect import Steps, Tile
 from napari_cnmf.core.finding.energy import energy_threshold
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.core.traces.kinetics import estimate_kinetics
-from napari_cnmf.core.verdict import evaluate
-from napari_cnmf.core.verdict.classify import Rule, classify
-from napari_cnmf.core.verdict.shape import Shapes, measure_shapes, typical_width
+from napari_cnmf.core.verdict.cell_model import shipped_model
+from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, stored_figures
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
@@ -114,19 +111,6 @@ def cases(n_seeds: int) -> list[Case]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What the rule saw in a run."""
-
-    factors: Factors
-    shapes: Shapes
-    energy: NDArray[np.float64]
-    field: Field
-    dark: NDArray[np.bool_] | None
-    likely: NDArray[np.bool_] | None
-    components: Components
-
-
 @contextmanager
 def patches(*pairs: tuple[str, Any]) -> Iterator[None]:
     """Names of the engine replaced by others."""
@@ -138,8 +122,8 @@ def patches(*pairs: tuple[str, Any]) -> Iterator[None]:
 
 def analyse(
     recording: Recording, steps: Steps | None = None, decay: float = 1.0, told_size: float = 1.0
-) -> Seen:
-    """Run the engine and keep what the rule saw; ``decay`` times the true one is told."""
+) -> Components:
+    """Run the engine; ``decay`` times the true one is told."""
     params = CNMFParams.preset("two-photon somata").replace(
         init={"gSig": tuple(max(1, round(told_size * g)) for g in recording.gSig)},
         data={"decay_time": decay * recording.decay_time_s},
@@ -149,27 +133,12 @@ def analyse(
 
 def watch(
     movie: NDArray[Any], params: CNMFParams, frame_rate_hz: float, steps: Steps | None = None
-) -> Seen:
-    """Run the engine and keep what the rule saw."""
-    seen: dict[str, Any] = {}
-
-    def measure(factors: Factors, field: Field) -> Shapes:
-        seen["field"] = field
-        return measure_shapes(factors, field)
-
-    def judge(factors: Factors, shapes: Shapes, energy: Any, *inputs: Any, likely: Any) -> Any:
-        seen.update(factors=factors, shapes=shapes, energy=energy, dark=inputs[-1], likely=likely)
-        return classify(factors, shapes, energy, *inputs, likely=likely)
-
-    with (
-        patch.object(evaluate, "classify", judge),
-        patch.object(evaluate, "measure_shapes", measure),
-    ):
-        components = run_cnmf(
-            ArraySource(movie), params, frame_rate_hz=frame_rate_hz, steps=steps, n_threads=1,
-            on_warning=lambda sentence: None,
-        ).components  # fmt: skip
-    return Seen(**seen, components=components)
+) -> Components:
+    """Run the engine without a word."""
+    return run_cnmf(
+        ArraySource(movie), params, frame_rate_hz=frame_rate_hz, steps=steps, n_threads=1,
+        on_warning=lambda sentence: None,
+    ).components  # fmt: skip
 
 
 def figures(recording: Recording, components: Components) -> NDArray[np.float64]:
@@ -233,54 +202,20 @@ WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
 }
 """Names replaced and arguments of ``analyse``, for each step that is left out."""
 
-LOOSE: dict[str, dict[str, Any]] = {
-    "the whole rule": {f.name: None for f in fields(Rule)},
-    "width": {"width": 0.0, "width_bounds": (0.0, 0.0)},
-    "eccentricity": {"eccentricity": 2.0, "eccentricity_cut": 2.0},
-    "solidity": {"solidity": 0.0},
-    "found twice": {"same": 2.0},
-    "small and in the middle of another": {"contained": 2.0},
-}
-"""Limits of the rule that bind nothing, for each term that is left out."""
 
-
-def judged(
-    seen: Seen,
-    rule: Rule | None,
-    shapes: Shapes | None = None,
-    own_width: Callable[..., float | None] = typical_width,
-) -> Components:
-    """The components under another rule; ``None`` accepts every class."""
-    c = seen.components
-    if rule is None:
-        return c.replace(accepted=passes_thresholds(c.replace(classes=None), _quality()))
-    shapes, energy, size = shapes or seen.shapes, seen.energy, seen.field.size
-    width = own_width(shapes, energy, rule.eccentricity)
-    found = classify(seen.factors, shapes, energy, width, size, rule, seen.dark, likely=seen.likely)
-    c = c.replace(classes=found.names)
-    return c.replace(accepted=passes_thresholds(c, _quality()))
-
-
-def _quality() -> Any:
-    return CNMFParams.preset("two-photon somata").quality
-
-
-def rule_rows(seen: Seen) -> dict[str, Components]:
-    """The components of one run, without each term of the rule."""
+def evidence_rows(seen: Components) -> dict[str, Components]:
+    """The components of one run, judged without each group of figures, and without the probability."""
+    figures = stored_figures(seen.attributes)
+    assert figures is not None
+    model, quality = shipped_model(), CNMFParams.preset("two-photon somata").quality
     rows = {}
-    for name, limits in LOOSE.items():
-        whole = name == "the whole rule"
-        rows[f"rule: {name}"] = judged(seen, None if whole else replace(Rule(), **limits))
-    with patches(("verdict.shape._closed", lambda m: np.pad(m, ((0, 0), (1, 1), (1, 1))))):
-        shapes = measure_shapes(seen.factors, seen.field)
-    rows["rule: closing of outlines"] = judged(seen, Rule(), shapes)
-    rows["rule: narrow ones that the classifier takes"] = judged(replace(seen, likely=None), Rule())
-    rows["rule: brightness at rest"] = judged(replace(seen, dark=None), Rule())
-    rows["rule: the movie's own cell size"] = judged(seen, Rule(), own_width=lambda *inputs: 1.0)
-    thresholds = CNMFParams.preset("two-photon somata").replace(quality={"use_cnn": False}).quality
-    rows["classifier"] = seen.components.replace(
-        accepted=passes_thresholds(seen.components, thresholds)
-    )
+    for name, members in GROUPS.items():
+        without = figures.copy()
+        without[:, [FIGURES.index(m) for m in members]] = np.nan
+        judged = seen.replace(cnn_preds=model.probabilities(without)[:, 0])
+        rows[f"evidence: {name}"] = judged.replace(accepted=passes_thresholds(judged, quality))
+    off = quality.model_copy(update={"use_cnn": False})
+    rows["probability of a cell"] = seen.replace(accepted=passes_thresholds(seen, off))
     return rows
 
 
@@ -291,12 +226,12 @@ def run_case(case: Case) -> dict[str, NDArray[np.float64]]:
     """Figures of one recording, for each thing that is left out."""
     recording = case.record()
     seen = analyse(recording, told_size=case.told_size)
-    table = {BASE: figures(recording, seen.components)}
+    table = {BASE: figures(recording, seen)}
     for name, (names, inputs) in WITHOUT.items():
         with patches(*names):
-            left = analyse(recording, told_size=case.told_size, **inputs).components
+            left = analyse(recording, told_size=case.told_size, **inputs)
         table[name] = figures(recording, left)
-    for name, components in rule_rows(seen).items():
+    for name, components in evidence_rows(seen).items():
         table[name] = figures(recording, components)
     return table
 
@@ -307,12 +242,12 @@ def run_movie(path: Path) -> dict[str, Standing]:
 
     movie, params = tifffile.imread(path), count_params()
     seen = watch(movie, params, FRAME_RATE_HZ)
-    every = {BASE: seen.components}
+    every = {BASE: seen}
     for name, (names, inputs) in WITHOUT.items():
         if "decay" not in inputs:
             with patches(*names):
-                every[name] = watch(movie, params, FRAME_RATE_HZ, **inputs).components
-    every |= rule_rows(seen)
+                every[name] = watch(movie, params, FRAME_RATE_HZ, **inputs)
+    every |= evidence_rows(seen)
     return {name: stand(c, c.accepted) for name, c in every.items() if c.accepted is not None}
 
 

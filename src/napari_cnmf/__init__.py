@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_cnmf.batch.exporting import export
     from napari_cnmf.batch.opening import open_result
     from napari_cnmf.batch.suggesting import suggest
+    from napari_cnmf.core.verdict.learning import learn
     from napari_cnmf.errors import CnmfError
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.caiman import read_caiman
@@ -75,6 +76,7 @@ _WHERE = {
     "export": "napari_cnmf.batch.exporting",
     "import_mesmerize": "napari_cnmf.batch",
     "import_result": "napari_cnmf.io.imports",
+    "learn": "napari_cnmf.core.verdict.learning",
     "match_sessions": "napari_cnmf.io.matching",
     "open_import": "napari_cnmf.io.imports",
     "open_movie": "napari_cnmf.io",
@@ -120,6 +122,7 @@ __all__ = [
     "export",
     "import_mesmerize",
     "import_result",
+    "learn",
     "match_sessions",
     "open_import",
     "open_movie",

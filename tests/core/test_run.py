@@ -70,7 +70,7 @@ def test_result_is_complete_and_consistent(demo: Recording, result: CNMFResult) 
     assert c.g.shape == (n, params_for(demo).preprocess.p)
     for name in ("snr", "r_values", "ecc", "bl", "c1", "lam", "neurons_sn"):
         assert getattr(c, name).shape == (n,), name
-    assert len(c.attributes["reasons"]) == n
+    assert len(c.attributes["evidence"]["values"]) == len(c.attributes["evidence"]["spoke"]) == n
     assert {"mean", "max", "std", "noise", "correlation", "pnr"} <= set(result.images)
     movie = demo.array().astype(np.float32)
     np.testing.assert_allclose(result.images["mean"], movie.mean(0), rtol=1e-5)

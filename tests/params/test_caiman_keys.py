@@ -22,6 +22,7 @@ OURS = {
     ("init", "gSiz"): (None, [11, 11]),
     ("init", "ssub"): (None, 2),
     ("init", "tsub"): (None, 2),
+    ("quality", "cnn_lowest"): (None, 0.1),
     ("quality", "use_cnn"): (None, True),
     ("temporal", "fudge_factor"): (None, 0.96),
 }
@@ -77,6 +78,7 @@ def test_a_dump_of_caimans_defaults_reads_as_its_few_differences_from_ours():
         "init.K": (30, None),
         "init.ssub": (2, None),
         "init.tsub": (2, None),
+        "quality.cnn_lowest": (0.1, None),
         "quality.use_cnn": (True, None),
         "temporal.fudge_factor": (0.96, None),
     }

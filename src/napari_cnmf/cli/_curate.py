@@ -97,6 +97,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="say why there is a cell at this pixel, or none: what was met there, its scores, and "
         "the rule that dropped it",
     )
+    parser.add_argument(
+        "--learn",
+        type=Path,
+        metavar="FILE",
+        help="learn from the decisions by hand, from 20 on, and write what was learnt; name the "
+        "file in quality.learned of runs and evaluate items",
+    )
+    parser.add_argument(
+        "--and",
+        dest="others",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RESULT_OR_ITEM",
+        help="further curated results to learn from",
+    )
     parser.add_argument("--json", action="store_true", help="--compare, --list, --why as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
     parser.add_argument(
@@ -118,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
         _print_components(cur, as_json=args.json)
     if args.why is not None:
         _print_why(cur, args.why, as_json=args.json)
+    if args.learn is not None:
+        _learn([cur, *(read_curation(source, args.curator) for source in args.others)], args.learn)
     if args.save is not None:
         from napari_cnmf.io.exports import write_caiman
 
@@ -142,6 +160,14 @@ def _check_words(name: str, value: str) -> None:
         _threshold(value)
     elif name not in ("undo", "redo"):
         parse_ids(value)
+
+
+def _learn(curations: list[Curation], path: Path) -> None:
+    from napari_cnmf.core.verdict.learning import learn
+
+    learned = learn(curations)
+    print(learned)
+    print(learned.save(path))
 
 
 def _edit(cur: Curation, name: str, value: str) -> None:

@@ -28,6 +28,7 @@ def assemble(
     plan: Plan,
     params: CNMFParams,
     binned: Binned,
+    sn: NDArray[np.float32],
     found: Found,
     traced: Traced,
     images: dict[str, NDArray[np.float32]],
@@ -40,7 +41,8 @@ def assemble(
     Where a ring was asked for, the background is ``b0 + W (Y - A C - b0)`` instead.
 
     The baseline of each trace is moved into the static background, so that ``C`` rests at
-    zero and ``bl`` is 0; a spike in the first frame is in ``S``, so that ``c1`` is 0. The traces
+    zero and ``bl`` is 0; a spike in the first frame is in ``S``, so that ``c1`` is 0. ``sn`` is the
+    noise of each pixel, infinite where a pixel takes no part; the result has 0 there. The traces
     of ``traced`` become those of the result, in place. ``one_photon`` says that the background is
     no baseline for dF/F.
     """
@@ -76,7 +78,7 @@ def assemble(
         S=S,
         YrA=rest,
         **behind,
-        sn=np.where(np.isfinite(binned.sn), binned.sn, 0).astype(np.float32),
+        sn=np.where(np.isfinite(sn), sn, 0).astype(np.float32),
         g=calcium.g,
         bl=np.zeros(n, np.float32),
         c1=np.zeros(n, np.float32),

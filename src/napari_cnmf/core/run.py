@@ -4,7 +4,7 @@
 2. whitening, detection, least squares, merging, per tile    (search, detect)
 3. pass 2: traces at the full rate, background alongside     (tracing, project)
 4. baseline, time constants, deconvolution                   (kinetics, deconvolve)
-5. pass 3: scores; shape: classes               (evaluate, classify)
+5. pass 3: scores, events; what they are         (evaluate, evidence, cell_model)
 
 References
 ----------
@@ -150,11 +150,9 @@ def run_cnmf(
             found = _bounded(found, params, plan, workers)
         traced = trace(source, params, plan, binned, found, sn, gain, workers, report)
         components, figures = assemble(
-            plan, params, binned, found, traced, images, workers, one_photon=one_photon
+            plan, params, binned, sn, found, traced, images, workers, one_photon=one_photon
         )
-        components, wref = score_components(
-            source, components, params, plan, found, binned.mean, workers, report
-        )
+        components, wref = score_components(source, components, params, plan, workers, report)
     _warn_about_size(wref, params, report)
     figures |= {
         "frames_per_bin": float(plan.frames_per_bin),

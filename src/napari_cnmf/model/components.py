@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.floating[Any]]
 
-COMPONENT_CLASSES = ("soma", "process", "fragment")
-"""Our shape classes; results of CaImAn have none."""
+COMPONENT_CLASSES = ("soma", "process", "punctum", "fragment", "out of focus", "noise")
+"""What the built-in verdict takes a component for; results of CaImAn have none."""
 
 _PER_COMPONENT_ROWS = ("C", "S", "YrA", "F_dff")
 _PER_COMPONENT_VALUES = ("bl", "c1", "neurons_sn", "lam", "snr", "r_values", "ecc", "classes")
@@ -53,9 +53,10 @@ class Components:
     snr, r_values
         CaImAn's scores ``(n_components,)``; ``None`` before an evaluation.
     cnn_preds
-        Classifier's score ``(n_components,)``, or length 0 when it was off.
+        Probability of being a cell, or the score of CaImAn's network, ``(n_components,)``; length 0
+        when it was off.
     classes
-        Shape class of each component, one of ``COMPONENT_CLASSES``; ``None`` for CaImAn's results.
+        What each component looks like, one of ``COMPONENT_CLASSES``; ``None`` where none was told.
     accepted
         The engine's own verdict, bool ``(n_components,)``; ``None`` before an evaluation.
     frame_rate_hz
@@ -66,7 +67,7 @@ class Components:
         Summary images of shape ``dims`` by name (``mean, correlation, ...``), float32.
     attributes
         Provenance that travels with the result: history trace, movie path and fingerprint,
-        reasons of the rule for each component, anything plain.
+        evidence of the verdict for each component, anything plain.
     """
 
     A: sp.csc_matrix

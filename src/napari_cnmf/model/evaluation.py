@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 from napari_cnmf.model.components import Components, FloatArray
 from napari_cnmf.params import QualityParams
 
-ACCEPTED_CLASSES = ("soma",)
-"""Shape classes that can be accepted unasked; results without classes pass on their scores."""
+ACCEPTED_CLASSES: tuple[str, ...] | None = None
+"""Kinds that can be accepted unasked; ``None``: the scores decide alone, and the probability of a
+cell is one of them."""
 
 
 def passes_thresholds(
     components: Components,
     quality: QualityParams,
-    accepted_classes: tuple[str, ...] = ACCEPTED_CLASSES,
+    accepted_classes: tuple[str, ...] | None = ACCEPTED_CLASSES,
 ) -> NDArray[np.bool_]:
     """Which components the thresholds accept.
 
     ``(r >= rval_thr or SNR > min_SNR or cnn >= min_cnn_thr) and r > rval_lowest and
-    SNR > SNR_lowest and cnn > cnn_lowest``, and a class that is accepted. A score that the result
-    does not hold takes no part in the rule, nor does the classifier where ``use_cnn`` switches it
-    off.
+    SNR > SNR_lowest and cnn > cnn_lowest``. A score that the result does not hold takes no part in
+    the rule, nor does the classifier where ``use_cnn`` switches it off.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def passes_thresholds(
     quality
         The thresholds.
     accepted_classes
-        Of ``COMPONENT_CLASSES``; of no effect on components without classes.
+        Of ``COMPONENT_CLASSES``, where some kinds alone are wanted; of no effect on components
+        without classes.
 
     Returns
     -------
@@ -58,14 +59,14 @@ def passes_thresholds(
     if cnn is not None:
         good |= cnn >= quality.min_cnn_thr
         # a component that was drawn or merged since was never shown to the classifier
-        high_enough &= (cnn > quality.cnn_lowest) | np.isnan(cnn)
+        high_enough &= (cnn > _least_score(components, quality)) | np.isnan(cnn)
         if snr is None and r is None:
             good |= np.isnan(cnn)
     is_judged = any(score is not None for score in (snr, r, cnn))
     passed = good & high_enough if is_judged else high_enough
     if quality.use_ecc and components.ecc is not None:
         passed &= ~(components.ecc > quality.max_ecc)
-    if components.classes is not None:
+    if accepted_classes is not None and components.classes is not None:
         passed &= np.isin(components.classes, accepted_classes)
     return passed
 
@@ -119,12 +120,31 @@ def failed_rules(components: Components, k: int, quality: QualityParams) -> tupl
         if not r > quality.rval_lowest:
             failed.append(f"r {r:.2f} <= rval_lowest {quality.rval_lowest:g}")
     if cnn is not None:
-        said = f"classifier {cnn:.2f} < min_cnn_thr {quality.min_cnn_thr:g}"
+        said = f"probability {cnn:.2f} < min_cnn_thr {quality.min_cnn_thr:g}"
         not_good.append((cnn >= quality.min_cnn_thr, said))
-        if not cnn > quality.cnn_lowest:
-            failed.append(f"classifier {cnn:.2f} <= cnn_lowest {quality.cnn_lowest:g}")
+        least = _least_score(components, quality)
+        if not cnn > least:
+            failed.append(f"probability of a cell {cnn:.2f} <= cnn_lowest {least:g}")
     if not_good and not any(is_good for is_good, _ in not_good):
         failed.insert(0, " and ".join(said for _, said in not_good))
     if quality.use_ecc and components.ecc is not None and components.ecc[k] > quality.max_ecc:
         failed.append(f"elongation {components.ecc[k]:.1f} > max_ecc {quality.max_ecc:g}")
     return tuple(failed)
+
+
+def _least_score(components: Components, quality: QualityParams) -> float:
+    """``cnn_lowest``, or what suits the scores where nobody chose one."""
+    quality = quality.for_scores(are_probabilities="evidence" in components.attributes)
+    return float(quality.cnn_lowest or 0.0)
+
+
+def worth_asking(components: Components) -> NDArray[np.float64]:
+    """How much a decision on each component would teach, 0 to 1 ``(n_components,)``.
+
+    1 where it is as likely a cell as not; 0 where the verdict is sure, or there is no probability.
+    """
+    p = components.cnn_preds
+    if p is None or p.size != components.n_components:
+        return np.zeros(components.n_components)
+    p = np.nan_to_num(np.asarray(p, np.float64), nan=0.0)
+    return np.asarray(4 * p * (1 - p))

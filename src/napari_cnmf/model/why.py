@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -22,6 +23,12 @@ _REACH_PX = 6.0
 """The same where the result does not say its gSig."""
 
 
+_LIGHTS_UP = 0.5
+"""Local correlation of pixels from which on nobody may call a place silent."""
+_SAID_FROM = 0.05
+"""Change of the logit from which on a figure is worth a word."""
+
+
 @dataclass(frozen=True)
 class ComponentHere:
     """A component whose footprint covers the place.
@@ -31,8 +38,10 @@ class ComponentHere:
     share
         Its footprint at the place, over its peak.
     rules
-        What speaks against it: limits of shape and activity, thresholds that it fails; of a
-        decision by hand that alone. Empty for one that is accepted.
+        What speaks against it: thresholds that it fails; of a decision by hand that alone. Empty
+        for one that is accepted.
+    spoke
+        The three figures that spoke most for or against a cell, in words.
     """
 
     id: int
@@ -43,14 +52,16 @@ class ComponentHere:
     r_value: float | None
     p_soma: float | None
     rules: tuple[str, ...]
+    spoke: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        scores = {"SNR": self.snr, "r": self.r_value, "classifier": self.p_soma}
+        scores = {"SNR": self.snr, "r": self.r_value, "probability of a cell": self.p_soma}
         said = ", ".join(f"{name} {v:.2f}" for name, v in scores.items() if v is not None)
         head = f"component {self.id} ({self.kind}{', ' if self.kind and said else ''}{said})"
+        because = f" ({'; '.join(self.spoke)})" if self.spoke else ""
         if self.accepted:
-            return f"{head}: accepted"
-        return f"{head}: rejected: {'; '.join(self.rules) or 'its class is not accepted'}"
+            return f"{head}: accepted{because}"
+        return f"{head}: rejected: {'; '.join(self.rules) or 'its kind is not wanted'}{because}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ class Explanation:
             return f"There is a cell: component {accepted[0].id} is accepted."
         if self.components:
             first = self.components[0]
-            why = "; ".join(first.rules) or "its class is not accepted"
+            why = "; ".join((*first.rules, *first.spoke)) or "its kind is not wanted"
             return f"Component {first.id} is here and was rejected: {why}."
         dropped = [c for c in self.candidates if c.verdict != "component"]
         if dropped:
@@ -126,6 +137,14 @@ class Explanation:
             energy, least = self.images["energy"], self.least_energy
             if energy > least:
                 return "What lights up here spills over from a component beside it."
+            correlation = self.images.get("correlation", 0.0)
+            if correlation >= _LIGHTS_UP:
+                return (
+                    f"Pixels here light up together (local correlation {correlation:.2f}), but the "
+                    f"energy map has {max(energy, 0):.1f} and a cell needs {least:.1f}: what is "
+                    "active most of the time counts as noise there. Draw the cell, or give its "
+                    "footprint."
+                )
             return (
                 f"Nothing lights up here: the energy map has {max(energy, 0):.1f}, a cell needs "
                 f"{least:.1f}. Silent cells are not found."
@@ -226,16 +245,82 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
     if not accepted and Decision(int(cur.decisions[k])) is Decision.REJECTED:
         rules = ("by hand",)
     elif not accepted:
-        reasons = cur.original.attributes.get("reasons") or []
-        shape = reasons[id_] if id_ < len(reasons) else []
-        rules = (*shape, *failed_rules(components, k, cur.quality))
+        rules = failed_rules(components, k, cur.quality)
     known: dict[str, float | None] = {}
     for field, name in SCORE_NAMES.items():
         values = getattr(components, field)
         is_known = values is not None and values.size > k and np.isfinite(values[k])
         known[name] = float(values[k]) if is_known else None
     kind = "" if components.classes is None else str(components.classes[k])
-    return ComponentHere(id_, accepted, kind, share, **known, rules=rules)
+    spoke = what_spoke(cur.original, id_)
+    return ComponentHere(id_, accepted, kind, share, **known, rules=rules, spoke=spoke)
+
+
+def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]:
+    """What spoke most for and against component ``k`` being a cell, in words with figures.
+
+    Parameters
+    ----------
+    components
+        As the verdict left them: the evidence is in their attributes.
+    most
+        How many are told.
+
+    Returns
+    -------
+    words
+        The strongest first; empty where the result carries no evidence.
+    """
+    evidence = components.attributes.get("evidence") or {}
+    spoke, rows, names = (evidence.get(name) or [] for name in ("spoke", "values", "figures"))
+    if k >= min(len(spoke), len(rows)):
+        return ()
+    known = {n: v for n, v in zip(names, rows[k], strict=False) if v is not None}
+    told = []
+    for group, change in sorted(spoke[k].items(), key=lambda item: -abs(item[1])):
+        words = _words(group, known)
+        if words and abs(change) >= _SAID_FROM:
+            told.append(f"{words} ({'for' if change > 0 else 'against'})")
+    return tuple(told[:most])
+
+
+def _words(group: str, figure: dict[str, float]) -> str:
+    """One group of figures, in plain words; empty where nothing of it is known."""
+
+    def of(name: str) -> float:
+        return figure.get(name, math.nan)
+
+    said = {
+        "size": lambda: f"size: {math.exp(of('width')):.2g} times the movie's cells",
+        "outline": lambda: (
+            f"outline: {'round' if of('eccentricity') < 0.8 else 'elongated'}, "
+            f"{'smooth' if of('solidity') > 0.85 else 'ragged'} (solidity {of('solidity'):.2f})"
+        ),
+        "cut": lambda: f"cut by border or mask: {of('outside'):.0%}",
+        "rest": lambda: (
+            f"bright at rest: {'yes' if of('rest_contrast') > 0.5 else 'no'} "
+            f"({math.sinh(of('rest_contrast')):+.1f} spreads of what is around)"
+        ),
+        "correlation image": lambda: (
+            f"correlation image: {of('correlation_inside'):.2f} inside, "
+            f"{of('correlation_contrast'):+.2f} over what is around"
+        ),
+        "picture of its events": lambda: (
+            f"picture of its events: like the footprint to {of('event_match'):.2f}, "
+            f"{of('event_around'):.0%} as bright around it"
+        ),
+        "strength": lambda: f"strength: SNR {math.exp(of('snr')):.1f}, r {of('r'):.2f}",
+        "events": lambda: (
+            f"event shape: {'yes' if of('event_shape') > 0.8 else 'no'}, "
+            f"{max(0, round(math.expm1(of('n_events'))))} events"
+        ),
+        "neighbours": lambda: f"inside a stronger component: {of('inside_stronger'):.0%}",
+    }  # fmt: skip
+    try:
+        text = said[group]()
+    except (KeyError, ValueError):
+        return ""
+    return "" if "nan" in text else text
 
 
 def _candidates_near(

@@ -37,7 +37,7 @@ def to_caiman(
         del nested[group][key]
     left_to_the_engine = [
         ("data", "fr"), ("init", "ssub"), ("init", "tsub"), ("quality", "use_cnn"),
-        ("temporal", "fudge_factor"),
+        ("quality", "cnn_lowest"), ("temporal", "fudge_factor"),
     ]  # fmt: skip
     if not params.is_one_photon:  # there, None means: as many as exceed the thresholds
         left_to_the_engine.append(("init", "K"))

@@ -123,5 +123,5 @@ SET_BY_ENGINE: dict[str, dict[str, str]] = {
 CAIMAN_GROUPS = frozenset(PASSED_ON) | frozenset(SET_BY_ENGINE) | {"merging", "quality"}
 """Every group that CaImAn has."""
 
-OUR_OWN = frozenset({("init", "plane_by_plane")})
+OUR_OWN = frozenset({("init", "plane_by_plane"), ("quality", "learned")})
 """Modelled keys that CaImAn does not have: never sent there."""

@@ -59,9 +59,19 @@ _P = "Order 2 models a rise that few recordings resolve, and fits noise instead.
 _RF = "Without patches CaImAn holds the whole field in memory, several times over."
 _STRIDE = "CaImAn's tenth of a patch is narrower than a cell, which is then cut at the seam."
 _SSUB = "Halving the resolution loses small cells."
-_WEAK = "2.5 drops weak cells; the built-in engine tells them from noise by shape and activity."
-_UNLIKE = "Below it the pixels do not follow the trace: what is strong enough is still no cell."
-_NO_CNN = "The classifier was trained on two-photon somata and rejects everything else."
+_WEAK = "Weak cells pass; the probability of being a cell tells them from what is none."
+_NEVER = (
+    "Nothing is accepted on its score alone, without any of the activity that the others ask for."
+)
+_LIKELY = "As likely a cell as not: fewest errors where the score is a probability."
+
+_ASKED_OF_CELLS = (
+    PresetValue("quality.min_SNR", 1.0, _WEAK),
+    PresetValue("quality.rval_thr", 0.4, _WEAK),
+    PresetValue("quality.min_cnn_thr", 1.0, _NEVER),
+    PresetValue("quality.cnn_lowest", 0.5, _LIKELY),
+)
+"""Of every preset whose score is the built-in engine's probability."""
 
 _TWO_PHOTON = Preset(
     "two-photon somata",
@@ -76,9 +86,7 @@ _TWO_PHOTON = Preset(
         PresetValue("patch.rf", 40, _RF),
         PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("motion.max_shifts", (10, 10), "Awake animals move by more than 6 px."),
-        PresetValue("quality.min_SNR", 1.2, _WEAK),
-        PresetValue("quality.rval_thr", 0.6, _WEAK),
-        PresetValue("quality.rval_lowest", 0.3, _UNLIKE),
+        *_ASKED_OF_CELLS,
     ),
 )
 
@@ -104,9 +112,7 @@ _ONE_PHOTON = Preset(
         PresetValue("patch.rf", 40, _RF),
         PresetValue("patch.stride", 20, _STRIDE),
         PresetValue("merging.merge_thr", 0.7, "Background left over lowers correlations."),
-        PresetValue("quality.min_SNR", 1.5, _WEAK),
-        PresetValue("quality.rval_thr", 0.6, _WEAK),
-        PresetValue("quality.use_cnn", False, _NO_CNN),
+        *_ASKED_OF_CELLS,
         PresetValue(
             "motion.gSig_filt", (4, 4), "Smooth background holds unfiltered shifts at zero."
         ),
@@ -127,9 +133,7 @@ _PROCESSES = Preset(
         PresetValue("patch.only_init", False, "Without patches CaImAn would stop half-way."),
         PresetValue("spatial.extract_cc", False, "A process may leave the plane and come back."),
         PresetValue("merging.merge_thr", 0.75, "Pieces of one process agree less than of a cell."),
-        PresetValue("quality.min_SNR", 4, "More of what is found here is false."),
-        PresetValue("quality.use_cnn", False, _NO_CNN),
-        PresetValue("quality.cnn_lowest", 0, _NO_CNN),
+        *_ASKED_OF_CELLS,
     ),
 )
 
@@ -145,7 +149,7 @@ _VOLUMETRIC = Preset(
         PresetValue("preprocess.p", 1, "Volume rates are too slow for a rise."),
         PresetValue("temporal.p", 1, "Volume rates are too slow for a rise."),
         PresetValue("patch.only_init", False, "Without patches CaImAn would stop half-way."),
-        PresetValue("quality.use_cnn", False, "The classifier sees single planes."),
+        *_ASKED_OF_CELLS,
         PresetValue("motion.is3D", True, "CaImAn would correct each plane as a movie."),
         PresetValue("motion.max_shifts", (2, 6, 6), "Volumes need (z, y, x)."),
         PresetValue("motion.strides", (6, 64, 64), "Volumes need (z, y, x)."),

@@ -8,12 +8,16 @@ from pydantic import Field
 
 from napari_cnmf.params._group import ParameterGroup, parameter
 
+LEAST_PROBABILITY, LEAST_OF_CAIMAN = 0.5, 0.1
+"""What ``cnn_lowest`` is where nobody chose it: as likely a cell as not; CaImAn's default."""
+
 
 class QualityParams(ParameterGroup):
     """CaImAn's rule, which needs no movie once the scores are there.
 
     Accepted: (r >= rval_thr or SNR > min_SNR or CNN >= min_cnn_thr) and r > rval_lowest and
-    SNR > SNR_lowest and CNN > cnn_lowest; the CNN terms only where the classifier was used.
+    SNR > SNR_lowest and CNN > cnn_lowest; the CNN terms only where the classifier was used. The
+    built-in engine's classifier is a calibrated probability of being a cell.
     """
 
     group: ClassVar[str] = "quality"
@@ -52,9 +56,10 @@ class QualityParams(ParameterGroup):
         None,
         title="Classifier",
         description=(
-            "Score footprints with a neural network: CaImAn's, trained on two-photon somata of "
-            "about 5 px, or the built-in engine's small one, trained on simulated ones. Empty: on "
-            "for round somata in a plane (greedy_roi, two-photon), in CaImAn where it has it."
+            "Score components: with the built-in engine by the probability of being a cell, from "
+            "footprint, images, events and trace; with CaImAn by its network, trained on "
+            "two-photon somata of about 5 px. Empty: on, with CaImAn for round somata in a "
+            "two-photon plane where it has it."
         ),
     )
     min_cnn_thr: float = parameter(
@@ -64,12 +69,20 @@ class QualityParams(ParameterGroup):
         le=1,
         description="A component with a higher score is accepted, whatever its other scores.",
     )
-    cnn_lowest: float = parameter(
-        0.1,
+    cnn_lowest: float | None = parameter(
+        None,
         title="Reject below classifier score",
         ge=0,
         le=1,
-        description="A component below is rejected. Lower it to 0 for anything but round somata.",
+        description="A component below is rejected. Empty: 0.5 for the built-in engine, whose "
+        "score is a probability, and CaImAn's 0.1 for its network.",
+    )
+    learned: str | None = parameter(
+        None,
+        title="Learnt verdict",
+        description="A file that `napari-cnmf curate --learn` or `nc.learn` wrote from your "
+        "decisions: it corrects the probability of being a cell. Empty: the shipped one.",
+        caiman_ignores="CaImAn's network is not corrected.",
     )
     gSig_range: tuple[Annotated[int, Field(ge=1)], ...] | None = parameter(
         None,
@@ -77,6 +90,7 @@ class QualityParams(ParameterGroup):
         unit="px",
         advanced=True,
         description="Radii at which the classifier looks at a footprint; empty: gSig alone.",
+        builtin_ignores="The built-in verdict measures the size of the movie's own cells.",
     )
     use_ecc: bool = parameter(
         False,
@@ -90,3 +104,10 @@ class QualityParams(ParameterGroup):
         description="Ratio of the long to the short axis above which a footprint is rejected, if "
         "elongated ones are.",
     )
+
+    def for_scores(self, *, are_probabilities: bool) -> QualityParams:
+        """The same with the least score that suits the classifier, where none was chosen."""
+        if self.cnn_lowest is not None:
+            return self
+        least = LEAST_PROBABILITY if are_probabilities else LEAST_OF_CAIMAN
+        return self.model_copy(update={"cnn_lowest": least})

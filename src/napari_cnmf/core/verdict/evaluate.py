@@ -1,10 +1,11 @@
-"""Scores, classes and the verdict; also of a result that is there already."""
+"""Scores, probabilities and the verdict; also of a result that is there already."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,16 +21,18 @@ from napari_cnmf.core.base.reports import (
     no_progress,
 )
 from napari_cnmf.core.base.threads import Workers
-from napari_cnmf.core.finding.gather import Found
-from napari_cnmf.core.finding.rank_one import active_energy
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.core.plan.plan import Plan
-from napari_cnmf.core.verdict.classify import LIKELY, ONE_PHOTON_RULE, Rule, classify
-from napari_cnmf.core.verdict.contrast import find_dark
+from napari_cnmf.core.verdict.cell_model import CellModel, shipped_model, wanted_probability
+from napari_cnmf.core.verdict.events import EventImages, Windows
+from napari_cnmf.core.verdict.evidence import (
+    FIGURES,
+    GROUPS,
+    measure_evidence,
+    stored_figures,
+)
 from napari_cnmf.core.verdict.rvalues import spatial_correlation
-from napari_cnmf.core.verdict.shape import Shapes, measure_shapes, typical_width
 from napari_cnmf.core.verdict.snr import trace_snr
-from napari_cnmf.core.verdict.soma_score import own_size, soma_scores
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
@@ -45,46 +48,23 @@ def score_components(
     components: Components,
     params: CNMFParams,
     plan: Plan,
-    found: Found,
-    mean: NDArray[np.float32],
     workers: Workers,
     report: Report,
 ) -> tuple[Components, float]:
-    """Scores by CaImAn's definitions, classes by shape; and the cells' size in gSig.
-
-    ``mean`` is the mean image ``(n_pixels,)``.
+    """CaImAn's scores, the probability of a cell, kinds; and the cells' size in gSig.
 
     See Also
     --------
     evaluate_result : the scores of a result that another run or engine made.
     """
+    quality = params.quality.for_scores(are_probabilities=True)
     scored = _with_scores(source, components, params, plan.frame_rate_hz, workers, report)
-    shapes = Shapes.concatenate(
-        workers.map(
-            lambda i: measure_shapes(found.factors.part(i, i + _AT_ONCE), plan.field),
-            range(0, max(1, len(found.factors)), _AT_ONCE),
-        )
+    # A result holds what made it, also what was left to the engine.
+    thresholds = {"quality": quality.model_dump(mode="json")}
+    scored = scored.replace(params=components.params | thresholds)
+    return scored.replace(accepted=passes_thresholds(scored, quality)), float(
+        scored.attributes["typical_width"]
     )
-    if found.fine_background is not None:
-        # In one-photon light the mean image is that of the background.
-        rule, dark = ONE_PHOTON_RULE, None
-    else:
-        image = mean.reshape(plan.field.shape)
-        rule, dark = Rule(), find_dark(found.factors, image, np.asarray(scored.snr), workers)
-    energy = active_energy(found.factors, workers)
-    width = typical_width(shapes, energy, rule.eccentricity)
-    attributes = scored.attributes | {"typical_width": 1.0 if width is None else width}
-    soma = classifier_scores(scored.replace(attributes=attributes), params, workers)
-    likely = soma >= LIKELY if len(soma) else None
-    size = plan.field.size
-    classes = classify(found.factors, shapes, energy, width, size, rule, dark, likely=likely)
-    scored = scored.replace(
-        classes=classes.names,
-        cnn_preds=soma,
-        attributes=attributes | {"reasons": [list(r) for r in classes.reasons]},
-    )
-    accepted = passes_thresholds(scored, params.quality)
-    return scored.replace(accepted=accepted), attributes["typical_width"]
 
 
 def evaluate_result(
@@ -106,13 +86,13 @@ def evaluate_result(
     source
         Its movie; ``None`` keeps the spatial correlations that the result has.
     components
-        Of any engine. Its classes, where it has them, stay.
+        Of any engine.
 
     Returns
     -------
     Components
-        With new ``snr``, ``r_values``, ``ecc`` and ``accepted``, and the thresholds in its
-        ``params``.
+        With new ``snr``, ``r_values``, ``ecc``, ``cnn_preds``, ``classes`` and ``accepted``, and
+        the thresholds in its ``params``.
 
     Raises
     ------
@@ -129,12 +109,11 @@ def evaluate_result(
     report = Report(on_progress, on_warning, on_log, should_stop)
     with Workers(n_threads, report.check) as workers:
         scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
-        scored = scored.replace(cnn_preds=classifier_scores(scored, params, workers))
     # Whoever moves a threshold later starts from those that made this verdict.
-    thresholds = {"quality": params.to_dict()["quality"]}
-    return scored.replace(
-        accepted=passes_thresholds(scored, params.quality), params=components.params | thresholds
-    )
+    quality = params.quality.for_scores(are_probabilities=True)
+    thresholds = {"quality": quality.model_dump(mode="json")}
+    scored = scored.replace(params=components.params | thresholds)
+    return scored.replace(accepted=passes_thresholds(scored, quality))
 
 
 def _with_scores(
@@ -145,21 +124,117 @@ def _with_scores(
     workers: Workers,
     report: Report,
 ) -> Components:
-    snr = trace_snr(
-        components.C, frame_rate_hz, params.data.decay_time, workers, rest=components.YrA
-    )
-    r = components.r_values
+    """With ``snr``, ``r_values``, ``ecc``, the probability of a cell, kinds and evidence."""
+    A = components.A.tocsc()
+    A.sort_indices()
+    decay_time = params.data.decay_time
+    snr = trace_snr(components.C, frame_rate_hz, decay_time, workers, rest=components.YrA)
+    r, images, error = components.r_values, None, None
+    g_sig = tuple(float(g) for g in params.init.gSig)
+    windows = Windows.around(A, components.dims, g_sig)
     if source is not None:
-        n_frames = source.shape[0]
+        n_frames, decay_frames = source.shape[0], decay_time * frame_rate_hz
+        events = EventImages(A, components.C, windows, frame_rate_hz, decay_frames, workers)
         r = spatial_correlation(
-            source, components.A, components.C, frame_rate_hz, workers,
+            source, A, components.C, frame_rate_hz, workers,
+            also=events.wanted,
             on_block=lambda done: report.progress(_STAGE, done, n_frames),
         )  # fmt: skip
-    return components.replace(
+        images, error = events.images(_noise_of_pixels(components))
+    scored = components.replace(
+        A=A,
         snr=snr,
         r_values=r,
-        ecc=_measure_columns(components.A, lambda A: elongation(A, components.dims), workers),
+        ecc=_measure_columns(A, lambda A: elongation(A, components.dims), workers),
     )
+    figures, width = measure_evidence(
+        scored, windows, images, error, g_sig, decay_time * frame_rate_hz
+    )
+    if images is None:
+        figures = _with_stored(figures, components)
+    return with_verdict(scored, figures, params, width)
+
+
+def _noise_of_pixels(components: Components) -> NDArray[np.floating]:
+    return np.ones(components.A.shape[0]) if components.sn is None else components.sn
+
+
+def _with_stored(figures: NDArray[np.float32], components: Components) -> NDArray[np.float32]:
+    """What the movie alone tells as it was when the result was made, where it says so."""
+    stored = stored_figures(components.attributes)
+    if stored is None or stored.shape != figures.shape:
+        return figures
+    return np.where(np.isnan(figures), stored, figures)
+
+
+def with_verdict(
+    components: Components,
+    figures: NDArray[np.float32],
+    params: CNMFParams,
+    width: float | None = None,
+) -> Components:
+    """Probabilities and kinds from the figures, and what spoke for them.
+
+    Parameters
+    ----------
+    figures
+        ``(n, len(FIGURES))``, see :func:`napari_cnmf.core.verdict.evidence.measure_evidence`.
+    width
+        The movie's own cell size in gSig.
+
+    Returns
+    -------
+    Components
+        With ``cnn_preds`` (of length 0 where ``use_cnn`` is off), ``classes``, and the evidence in
+        its attributes.
+    """
+    model = shipped_model()
+    of_kind = model.probabilities(figures)
+    p = wanted_probability(of_kind, params.init.method_init)
+    kinds = np.array(model.kinds, dtype=np.str_)[of_kind.argmax(1)]
+    evidence = {
+        "figures": list(FIGURES),
+        "values": [[_rounded(v) for v in row] for row in figures],
+        "spoke": what_spoke(model, figures),
+    }
+    attributes = {k: v for k, v in components.attributes.items() if k != "reasons"}
+    attributes |= {"evidence": evidence, "typical_width": 1.0 if width is None else width}
+    attributes.pop("learned", None)
+    if params.quality.learned:
+        # Here, because who corrects nothing needs nothing of it.
+        from napari_cnmf.core.verdict.learning import read_learned
+
+        learned = read_learned(params.quality.learned)
+        p = learned.probability(p, figures)
+        attributes["learned"] = asdict(learned)
+    off = params.quality.use_cnn is False
+    return components.replace(
+        cnn_preds=np.zeros(0) if off else p, classes=kinds, attributes=attributes
+    )
+
+
+def _rounded(value: np.float32) -> float | None:
+    """Four digits are enough to judge by, and JSON knows no NaN."""
+    return None if np.isnan(value) else float(f"{value:.4g}")
+
+
+def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str, float]]:
+    """How much each group of figures changed each component's logit of being a soma.
+
+    Beside a component with the same figures but that group's, which are those of a typical soma.
+    """
+    whole = model.logits(figures)[:, 0]
+    change = {}
+    for name, members in GROUPS.items():
+        if name == "recording":
+            continue
+        without = figures.copy()
+        columns = [FIGURES.index(m) for m in members]
+        without[:, columns] = model.typical[columns]
+        change[name] = model.sharpness * (whole - model.logits(without)[:, 0])
+    return [
+        {name: round(float(v[k]), 2) for name, v in change.items()} for k in range(len(figures))
+    ]
 
 
 def _measure_columns(
@@ -171,27 +246,6 @@ def _measure_columns(
     A = A.tocsc()
     starts = range(0, max(1, A.shape[1]), _AT_ONCE)
     return np.concatenate(workers.map(lambda i: measure(A[:, i : i + _AT_ONCE]), starts))
-
-
-def classifier_scores(
-    components: Components, params: CNMFParams, workers: Workers
-) -> NDArray[np.float64]:
-    """The soma score of each footprint where it takes part; else of length 0, as in CaImAn.
-
-    Unasked it does where it was trained for it: on round somata in a plane, two-photon.
-    """
-    chosen = params.quality.use_cnn
-    if chosen is None:
-        chosen = (
-            len(components.dims) == 2
-            and params.init.method_init == "greedy_roi"
-            and not components.attributes.get("one_photon", False)
-        )
-    if not chosen:
-        return np.zeros(0)
-    size = own_size(params.init.gSig, components.attributes)
-    dims, radii = components.dims, params.quality.gSig_range
-    return _measure_columns(components.A, lambda A: soma_scores(A, dims, size, radii), workers)
 
 
 def elongation(A: sp.csc_matrix, dims: tuple[int, ...]) -> NDArray[np.float64]:

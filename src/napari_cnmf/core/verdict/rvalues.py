@@ -9,7 +9,8 @@ overlapping components peak, is correlated with its footprint over the footprint
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,93 @@ def _add_frames(
                 sums[i] += frame[indices[i]]
 
 
+@dataclass(frozen=True, eq=False)
+class FrameSums:
+    """Sums of some frames at some pixels, wanted for each component.
+
+    Attributes
+    ----------
+    indptr, indices
+        Pixels of each component, as in a CSC matrix, int32.
+    frames
+        Frames of each component, ascending.
+    sums
+        What :func:`sum_frames` adds to, one value for each of ``indices``.
+    """
+
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    frames: list[NDArray[np.int64]]
+    sums: NDArray[np.float64]
+
+    @classmethod
+    def over(
+        cls, indptr: NDArray[Any], indices: NDArray[Any], frames: list[NDArray[np.int64]]
+    ) -> FrameSums:
+        """Sums that begin at zero."""
+        sums = np.zeros(len(indices))
+        return cls(indptr.astype(np.int32), indices.astype(np.int32), frames, sums)
+
+    @property
+    def n_frames(self) -> NDArray[np.int64]:
+        """How many frames each component has ``(n_components,)``."""
+        return np.array([len(frames) for frames in self.frames], np.int64)
+
+
+class _ByBlock:
+    """One list of all frames that some sums want, ordered by block, component and frame."""
+
+    def __init__(self, wanted: FrameSums, edges: list[int]) -> None:
+        self.wanted = wanted
+        owner = np.repeat(np.arange(len(wanted.frames)), wanted.n_frames)
+        frames = np.concatenate([*wanted.frames, np.zeros(0, np.int64)]).astype(np.int64)
+        # Numbers as short as can be are sorted ten times faster.
+        lies_in = np.searchsorted(edges, frames, side="right") - 1
+        lies_in = lies_in.astype(np.min_scalar_type(len(edges)))
+        order = np.argsort(lies_in, kind="stable")
+        self._owner, self._frames = owner[order], frames[order]
+        self._ends = np.searchsorted(lies_in[order], np.arange(len(edges)))
+
+    def add(self, block: int, start: int, frames: NDArray[Any], workers: Workers) -> None:
+        """Add the frames of a block, which begins with frame ``start`` of the movie."""
+        inside, wanted = slice(self._ends[block], self._ends[block + 1]), self.wanted
+        n = len(wanted.frames)
+        first = np.searchsorted(self._owner[inside], np.arange(n + 1)).astype(np.int64)
+        which = self._frames[inside] - start
+
+        def work(a: int, b: int) -> None:
+            _add_frames(frames, wanted.indptr, wanted.indices, first, which, wanted.sums, a, b)
+
+        workers.ranges(work, n, 64)
+
+
+def sum_frames(
+    source: FrameSource,
+    wanted: Sequence[FrameSums],
+    workers: Workers,
+    *,
+    on_block: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Fill in the sums that are wanted, all in one pass over the movie."""
+    n_pixels = math.prod(source.shape[1:])
+    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, _BLOCK_BYTES)
+    lists = [_ByBlock(one, edges) for one in wanted]
+    for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
+        for one in lists:
+            one.add(block, start, frames, workers)
+        on_block(start + len(frames))
+
+
+def wanted_for_correlation(
+    A: sp.csc_matrix, C: NDArray[np.floating], frame_rate_hz: float, workers: Workers
+) -> FrameSums:
+    """The sums that the spatial correlation is made from; ``A`` has sorted indices."""
+    before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
+    after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
+    frames = own_frames(A, activity_frames(C, before, after, workers), C.shape[1], workers)
+    return FrameSums.over(A.indptr, A.indices, frames)
+
+
 def spatial_correlation(
     source: FrameSource,
     A: sp.csc_matrix,
@@ -145,6 +233,7 @@ def spatial_correlation(
     frame_rate_hz: float,
     workers: Workers,
     *,
+    also: Sequence[FrameSums] = (),
     on_block: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.float64]:
     """``r`` of each component ``(n_components,)``; 0 where it never peaks.
@@ -157,43 +246,14 @@ def spatial_correlation(
         Footprints ``(n_pixels, n_components)``, pixels in C order.
     C
         Denoised traces ``(n_components, n_frames)``.
+    also
+        Other sums to fill in while the movie is read.
     """
     A = A.tocsc()
     A.sort_indices()
-    before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
-    after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames_of = own_frames(A, activity_frames(C, before, after, workers), C.shape[1], workers)
-    sums = np.zeros(A.nnz)
-    indptr, indices = A.indptr.astype(np.int32), A.indices.astype(np.int32)
-    n_pixels = A.shape[0]
-    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, _BLOCK_BYTES)
-    # One list of all frames, ordered by block, then by component, then by frame.
-    owner = np.repeat(np.arange(len(frames_of)), [len(f) for f in frames_of])
-    wanted = np.concatenate([*frames_of, np.zeros(0, np.int64)]).astype(np.int64)
-    # Numbers as short as can be are sorted ten times faster.
-    lies_in = np.searchsorted(edges, wanted, side="right") - 1
-    lies_in = lies_in.astype(np.min_scalar_type(len(edges)))
-    order = np.argsort(lies_in, kind="stable")
-    owner, wanted = owner[order], wanted[order]
-    ends = np.searchsorted(lies_in[order], np.arange(len(edges)))
-    for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
-        inside = slice(ends[block], ends[block + 1])
-        first = np.searchsorted(owner[inside], np.arange(len(frames_of) + 1)).astype(np.int64)
-        which = wanted[inside] - start
-
-        def work(
-            a: int,
-            b: int,
-            frames: NDArray[Any] = frames,
-            first: NDArray[np.int64] = first,
-            which: NDArray[np.int64] = which,
-        ) -> None:
-            _add_frames(frames, indptr, indices, first, which, sums, a, b)
-
-        workers.ranges(work, len(C), 64)
-        on_block(start + len(frames))
-
-    return _correlate(A, sums, np.array([len(frames) for frames in frames_of], np.int64))
+    own = wanted_for_correlation(A, C, frame_rate_hz, workers)
+    sum_frames(source, [own, *also], workers, on_block=on_block)
+    return _correlate(A, own.sums, own.n_frames)
 
 
 def _correlate(

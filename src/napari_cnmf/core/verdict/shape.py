@@ -6,14 +6,15 @@ rings); of a volume's footprint on its projection along Z.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.base.factors import Factors
-from napari_cnmf.core.base.footprints import dilate, filled_cores, smooth_planes
-from napari_cnmf.core.base.geometry import Field
+from napari_cnmf.core.base.footprints import SUPPORT, dilate, filled_cores, smooth_planes
+
+_ROUND, _SOLID, _WIDE_ENOUGH, _FEWEST = 0.88, 0.8, 0.3, 5
+"""Eccentricity, solidity, width and number of what tells the size of a movie's cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,20 +33,12 @@ class Shapes:
         Area over the area of the convex hull, of the smoothed footprint.
     area
         In gSig^2.
-    cut
-        Whether the footprint touches the border of the field, bool.
     """
 
     width: NDArray[np.float64]
     eccentricity: NDArray[np.float64]
     solidity: NDArray[np.float64]
     area: NDArray[np.float64]
-    cut: NDArray[np.bool_]
-
-    @classmethod
-    def concatenate(cls, parts: list[Shapes]) -> Shapes:
-        """Those of several sets of components."""
-        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 
 def inscribed_radius(masks: NDArray[np.bool_], unit_y: float, unit_x: float) -> NDArray[np.float64]:
@@ -114,26 +107,28 @@ def _spreads(
     return np.maximum(half - spread, 1e-12), half + spread
 
 
-def measure_shapes(factors: Factors, field: Field) -> Shapes:
-    """Geometry of all footprints."""
-    core = np.any(filled_cores(factors.foot), axis=1)
-    smooth = np.any(filled_cores(smooth_planes(factors.foot)), axis=1)
-    unit_y, unit_x = float(field.g_sig[1]), float(field.g_sig[2])
+def measure_shapes(
+    images: NDArray[np.float32], unit_y: float, unit_x: float, level: float = SUPPORT
+) -> Shapes:
+    """Geometry of footprints or other images.
+
+    Parameters
+    ----------
+    images
+        ``(n, by, bx)``.
+    unit_y, unit_x
+        Pixels of the unit of length along each axis: gSig.
+    level
+        Share of an image's peak above which its pixels belong to the shape.
+    """
+    core = filled_cores(images[:, None], level)[:, 0]
+    smooth = filled_cores(smooth_planes(images[:, None]), level)[:, 0]
     small, large = _spreads(core, unit_y, unit_x)
-    hull = hull_areas(smooth)
-    low = factors.corner[:, 1:, None]
-    rows, columns = np.any(core, axis=2), np.any(core, axis=1)
-    cut = np.zeros(len(factors), np.bool_)
-    for axis, used in ((0, rows), (1, columns)):
-        at = np.arange(used.shape[1]) + low[:, axis]
-        edge = (at <= 0) | (at >= field.shape[axis + 1] - 1)
-        cut |= (used & edge).any(1)
     return Shapes(
         width=inscribed_radius(_closed(smooth), unit_y, unit_x),
         eccentricity=np.sqrt(np.maximum(1 - small / large, 0)),
-        solidity=smooth.sum((1, 2)) / np.maximum(hull, 1e-12),
+        solidity=smooth.sum((1, 2)) / np.maximum(hull_areas(smooth), 1e-12),
         area=core.sum((1, 2)) / (unit_y * unit_x),
-        cut=cut,
     )
 
 
@@ -145,18 +140,16 @@ def _closed(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def typical_width(
-    shapes: Shapes, energy: NDArray[np.floating], eccentricity: float, solidity: float = 0.8
+    shapes: Shapes, weight: NDArray[np.floating], is_whole: NDArray[np.bool_]
 ) -> float | None:
-    """``wref``: the movie's own cell size in gSig, energy-weighted median of round components.
+    """The movie's own cell size in gSig: weighted median width of round components.
 
-    ``None`` when there are fewer than five to go by.
+    ``None`` when there are fewer than five whole ones to go by.
     """
-    good = (shapes.eccentricity < eccentricity) & (shapes.solidity >= solidity) & ~shapes.cut
-    good &= shapes.width > 0.3
-    if good.sum() < 5:
+    good = (shapes.eccentricity < _ROUND) & (shapes.solidity >= _SOLID) & is_whole
+    good &= shapes.width > _WIDE_ENOUGH
+    if good.sum() < _FEWEST:
         return None
-    width = shapes.width[good]
-    weight = np.maximum(energy[good], 0)
-    order = np.argsort(width)
-    total = np.cumsum(weight[order])
-    return float(width[order][np.searchsorted(total, 0.5 * total[-1])])
+    order = np.argsort(shapes.width[good])
+    total = np.cumsum(np.maximum(weight[good], 0)[order])
+    return float(shapes.width[good][order][np.searchsorted(total, 0.5 * total[-1])])

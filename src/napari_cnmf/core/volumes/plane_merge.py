@@ -237,7 +237,7 @@ def _attributes(parts: list[Components], cells: list[_Cell]) -> dict[str, Any]:
     """Provenance of each component from its brightest part; candidates with their plane."""
     found: dict[str, Any] = {
         name: [parts[c.first.plane].attributes[name][c.first.index] for c in cells]
-        for name in ("decay_time_s", "rise_time_s", "reasons")
+        for name in ("decay_time_s", "rise_time_s")
     }
     found["planes"] = [[part.plane for part in cell.group] for cell in cells]
     found["one_photon"] = any(bool(p.attributes.get("one_photon")) for p in parts)

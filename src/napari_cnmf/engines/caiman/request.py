@@ -156,7 +156,9 @@ def _use_cnn(job: Job) -> bool | None:
     """``None`` tries the classifier and does without it silently where it cannot run."""
     chosen = job.params.quality.use_cnn
     one_photon = job.algorithm is Algorithm.CNMFE or job.params.is_one_photon
-    return False if chosen is None and one_photon else chosen
+    # CaImAn's network was trained on round two-photon somata and rejects everything else.
+    other = one_photon or job.params.init.method_init != "greedy_roi"
+    return False if chosen is None and other else chosen
 
 
 def _write_seeds(path: Path, dims: tuple[int, ...], scratch: Path) -> Path:

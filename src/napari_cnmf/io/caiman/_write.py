@@ -200,8 +200,11 @@ def _params_for_caiman(components: Components) -> dict[str, dict[str, Any]]:
         # on by default there, and filter_components then fails for want of scores
         quality["use_cnn"] = False
     elif preds is not None and preds.size and quality.get("use_cnn") is None:
-        # left to the engine, and the engine used it
+        # what was left to the engine is written as used: else CaImAn ignores the scores
         quality["use_cnn"] = True
+    if "evidence" in components.attributes:
+        # radii would have CaImAn's network run in the place of the scores that are written
+        quality["gSig_range"] = None
     init = params["init"]
     if init.get("gSig") is not None and init.get("gSiz") is None:
         # CaImAn derives it when it runs, but programs that only look take it from the file; what

@@ -187,12 +187,13 @@ def _evaluation(cur: Curation) -> str:
     cnn = components.cnn_preds
     classifier = ""
     if cnn is not None and cnn.size and quality.use_cnn is not False:
-        classifier = f", or CNN score >= {quality.min_cnn_thr:g} (never < {quality.cnn_lowest:g})"
-    classes = " and a somatic shape" if components.classes is not None else ""
+        quality = quality.for_scores(are_probabilities="evidence" in components.attributes)
+        name = "probability of a cell" if "evidence" in components.attributes else "CNN score"
+        classifier = f", or {name} >= {quality.min_cnn_thr:g} (never < {quality.cnn_lowest:g})"
     return (
         f"Components were accepted with SNR > {quality.min_SNR:g} (never <= {quality.SNR_lowest:g})"
         f" or spatial correlation >= {quality.rval_thr:g} (never <= {quality.rval_lowest:g})"
-        f"{classifier}{classes}."
+        f"{classifier}."
     )
 
 

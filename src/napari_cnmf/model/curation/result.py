@@ -340,7 +340,8 @@ def _quality_of(components: Components) -> QualityParams:
     """The thresholds the engine ran with; CaImAn's defaults where the file does not say."""
     stored = components.params.get("quality", {})
     known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
-    return CNMFParams().replace(quality=known).quality
+    quality = CNMFParams().replace(quality=known).quality
+    return quality.for_scores(are_probabilities="evidence" in components.attributes)
 
 
 def _one_number(id_: Any) -> int:

@@ -1,0 +1,126 @@
+"""The instrument: how far the verdict can be trusted, on recordings that it was not trained on.
+
+    python benchmarks/evidence.py --cache CACHE --report benchmarks/results/evidence.md [--movie REGISTERED.npy]
+
+Wide recordings of held-back seeds (made where the cache has none), calibration on them, and, where a
+real registered movie is named, cells added to it beside the ideal observer's curve, the two halves of
+it judged apart, and the hand count where that is of this movie.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence_examples import Example, cached
+from hybrids import hybrid_lines, retest_lines
+from napari_cnmf.core.verdict.cell_model import shipped_model
+from napari_cnmf.params import CNMFParams, QualityParams
+from train_cell_model import accepted_by, calibration, f1, figures_of
+
+HELD = {
+    "two-photon": range(6000, 6016),
+    "one-photon": range(5000, 5005),
+    "volume": range(5000, 5003),
+}
+"""Seeds that nothing was trained or tuned on."""
+STRONG = 2.0
+"""Peak over a pixel's noise that nine cells of ten reach where everything should be found."""
+
+
+def rules() -> dict[str, QualityParams]:
+    bare = CNMFParams().quality.for_scores(are_probabilities=True)
+    return {"presets": CNMFParams.preset("two-photon somata").quality, "bare defaults": bare}
+
+
+def judge(examples: list[Example], p: list[NDArray[np.float64]]) -> list[str]:
+    """A table: accepted F1, precision and recall, all recordings and those of strong cells."""
+    lines = [
+        "| recordings | accepted by | median F1 | least | a tenth below | precision | recall |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for what in HELD:
+        of_kind = [
+            i for i, e in enumerate(examples) if e.about["what"] == what and len(e.cell_snr) >= 4
+        ]
+        strong = [i for i in of_kind if np.quantile(examples[i].cell_snr, 0.1) >= STRONG]
+        for name, chosen in ((what, of_kind), (f"{what}, strong cells", strong)):
+            if not chosen:
+                continue
+            rows = {
+                "all that is found": [f1(examples[i], examples[i].label == "soma") for i in chosen]
+            }
+            before = [examples[i].components.accepted for i in chosen]
+            if all(b is not None for b in before):
+                rows["the verdict that made the cache"] = [
+                    f1(examples[i], b) for i, b in zip(chosen, before, strict=True) if b is not None
+                ]
+            for rule, quality in rules().items():
+                rows[rule] = [
+                    f1(examples[i], accepted_by(examples[i], p[i], quality)) for i in chosen
+                ]
+            for rule, values in rows.items():
+                v = np.array(values)
+                lines.append(
+                    f"| {name} ({len(chosen)}) | {rule} | {np.median(v[:, 0]):.3f} | {v[:, 0].min():.3f} | "
+                    f"{np.quantile(v[:, 0], 0.1):.3f} | {v[:, 1].mean():.3f} | {v[:, 2].mean():.3f} |"
+                )
+    return lines
+
+
+def without_cells(examples: list[Example], p: list[NDArray[np.float64]]) -> list[str]:
+    """Recordings without a cell, and outlines of cells laid where there is none."""
+    lines = []
+    for name, chosen in (
+        (
+            "recordings without cells",
+            [
+                i
+                for i, e in enumerate(examples)
+                if e.about["what"] != "decoys" and not len(e.cell_snr)
+            ],
+        ),
+        (
+            "outlines of cells where there is none",
+            [i for i, e in enumerate(examples) if e.about["what"] == "decoys"],
+        ),
+    ):
+        judged = [examples[i].label != "" for i in chosen]
+        for rule, quality in rules().items():
+            n = sum(
+                int((accepted_by(examples[i], p[i], quality) & j).sum())
+                for i, j in zip(chosen, judged, strict=True)
+            )
+            lines.append(
+                f"{len(chosen)} {name}, {sum(int(j.sum()) for j in judged)} components: {n} accepted by the {rule}."
+            )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--report", type=Path, required=True)
+    parser.add_argument(
+        "--movie", type=Path, help="a real registered two-photon movie, .npy or TIFF"
+    )
+    given = parser.parse_args()
+    given.cache.mkdir(parents=True, exist_ok=True)
+    examples = [e for what, seeds in HELD.items() for e in cached(what, seeds, given.cache)]
+    p = [shipped_model().probabilities(figures_of(e))[:, 0] for e in examples]
+    soma = np.concatenate([e.label == "soma" for e in examples])
+    weight = np.concatenate([e.weight * (e.label != "") for e in examples])
+    lines = ["<!-- made by benchmarks/evidence.py -->", "", *judge(examples, p), ""]
+    lines += [*without_cells(examples, p), "", "Calibration on the same recordings:", ""]
+    lines += calibration(np.concatenate(p), soma, weight)
+    if given.movie is not None:
+        lines += ["", *hybrid_lines(given.movie), "", *retest_lines(given.movie)]
+    given.report.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

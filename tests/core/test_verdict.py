@@ -270,8 +270,8 @@ CONSTANTS = [
 
 
 EXPECTED = {
-    "width": -0.49, "event_match": 0.91, "event_around": 0.0, "rest_contrast": 3.49, "outside": 0.02,
-    "event_area": -0.97, "n_events": 1.28, "largest_share": 0.2, "event_dark": 0.16,
+    "width": -0.49, "event_match": 0.77, "event_around": 0.15, "rest_contrast": 3.49,
+    "outside": 0.02, "event_area": -1.12, "n_events": 1.12, "largest_share": 0.2, "event_dark": 0.3,
 }  # fmt: skip
 
 

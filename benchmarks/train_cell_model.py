@@ -104,7 +104,12 @@ def train(table: Table, rows: NDArray[np.bool_], seed: int = 0) -> CellModel:
 
     use = rows & (table.y >= 0) & (table.weight > 0)
     told = _told_wrong(table, seed)[use]
-    X, y, w = _with_absences(np.concatenate([table.X[use], told]), np.tile(table.y[use], 2), 0.5 * np.tile(table.weight[use], 2), seed)
+    X, y, w = _with_absences(
+        np.concatenate([table.X[use], told]),
+        np.tile(table.y[use], 2),
+        0.5 * np.tile(table.weight[use], 2),
+        seed,
+    )
     monotone = [1 if n in UP else -1 if n in DOWN else 0 for n in FIGURES]
     shared: dict[str, Any] = dict(
         max_depth=DEPTH, max_leaf_nodes=2**DEPTH, min_samples_leaf=25, l2_regularization=10.0,

@@ -31,6 +31,7 @@ from napari_cnmf.params.groups import SIZES_PER_AXIS
 settings.register_profile("params", max_examples=50, deadline=None)
 settings.load_profile("params")
 
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 BANDS = st.tuples(st.floats(0, 0.2), st.floats(0.21, 0.5))
 
 
@@ -56,6 +57,8 @@ def _values(field: ParameterField, n_axes: int) -> st.SearchStrategy:
         values = st.tuples(*[_number(field, inner)] * n_axes)
     elif field.annotation is bool or bool in get_args(field.annotation):
         values = st.booleans()
+    elif str in get_args(field.annotation):
+        values = WORDS
     elif field.annotation is int or int in get_args(field.annotation):
         values = _number(field, int)
     else:
@@ -63,7 +66,6 @@ def _values(field: ParameterField, n_axes: int) -> st.SearchStrategy:
     return st.none() | values if field.optional else values
 
 
-WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),

@@ -65,7 +65,8 @@ class Windows:
         inside = ((rows >= 0) & (rows < dims[-2]))[:, :, None]
         inside = inside & ((columns >= 0) & (columns < dims[-1]))[:, None]
         flat = (z[:, None] * dims[-2] + rows)[:, :, None] * dims[-1] + columns[:, None]
-        inside, flat = (a.reshape(n, len(step) ** 2) for a in (inside, flat))
+        area = len(step) ** 2
+        inside, flat = inside.reshape(n, area), flat.reshape(n, area)
         indptr = np.append(0, np.cumsum(inside.sum(1)))
         place = np.nonzero(inside)[1]
         return cls(indptr, flat[inside], place, 2 * half + 1, np.stack([y, x], 1))

@@ -23,7 +23,7 @@ _REACH_PX = 6.0
 """The same where the result does not say its gSig."""
 
 
-_LIGHTS_UP = 0.5
+LIGHTS_UP = 0.5
 """Local correlation of pixels from which on nobody may call a place silent."""
 _SAID_FROM = 0.05
 """Change of the logit from which on a figure is worth a word."""
@@ -138,12 +138,11 @@ class Explanation:
             if energy > least:
                 return "What lights up here spills over from a component beside it."
             correlation = self.images.get("correlation", 0.0)
-            if correlation >= _LIGHTS_UP:
+            if correlation >= LIGHTS_UP:
                 return (
                     f"Pixels here light up together (local correlation {correlation:.2f}), but the "
-                    f"energy map has {max(energy, 0):.1f} and a cell needs {least:.1f}: what is "
-                    "active most of the time counts as noise there. Draw the cell, or give its "
-                    "footprint."
+                    f"energy map has {max(energy, 0):.1f} and a cell needs {least:.1f}: no "
+                    "component could be made of it. Draw the cell, or give its footprint."
                 )
             return (
                 f"Nothing lights up here: the energy map has {max(energy, 0):.1f}, a cell needs "

@@ -50,9 +50,10 @@ def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
             salvaged = _salvage(text)
         else:
             salvaged = [found]
+        may_lack_time = found is not None and not has_checks
         for line, is_checked in salvaged:
             # Every version wrote the time last: without it the end of the line was cut off.
-            if is_checked or not has_checks or "time" in line:
+            if is_checked or may_lack_time or "time" in line:
                 lines.append(line)
             else:
                 n_damaged += 1

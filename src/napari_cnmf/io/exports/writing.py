@@ -109,10 +109,12 @@ def _refuse_foreign(target: Path, contents: Sequence[str]) -> None:
         return
     if not target.is_dir():
         raise ExportError(f"A folder is needed, got the file {target}. Choose another name.")
+    # Locks of our files come and go beside them.
+    ours = [*contents, *(f".{pattern}.lock" for pattern in contents)]
     others = [
         name
         for name in sorted(os.listdir(target))
-        if not any(fnmatch(name, pattern) for pattern in contents)
+        if not any(fnmatch(name, pattern) for pattern in ours)
     ]
     if others:
         raise ExportError(

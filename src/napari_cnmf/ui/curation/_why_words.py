@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from napari_cnmf.model.why import CandidateHere, ComponentHere, Explanation
+from napari_cnmf.model.why import LIGHTS_UP, CandidateHere, ComponentHere, Explanation
 from napari_cnmf.params import QualityParams
 
-_SCORE_RULES = ("SNR ", "r ", "classifier ", "elongation ")
+_SCORE_RULES = ("SNR ", "r ", "probability ", "elongation ")
 """How the rules about scores begin; the others are about the shape, in words already."""
 _DROPPED = {
     "no activity": "nothing lights up there by itself",
@@ -31,6 +31,11 @@ def describe_place(found: Explanation, quality: QualityParams) -> str:
         return "There is no cell here, and the result does not say what was tried."
     if found.images["energy"] > found.least_energy:
         return "There is no cell here. What lights up is light from a cell beside it."
+    if (correlation := found.images.get("correlation", 0.0)) >= LIGHTS_UP:
+        return (
+            f"Pixels here light up together (local correlation {correlation:.2f}), but no component "
+            "could be made of it. Draw the cell, or give its footprint."
+        )
     return (
         "Nothing lights up here more than noise does. A cell that is silent in this recording "
         "cannot be found."
@@ -40,19 +45,20 @@ def describe_place(found: Explanation, quality: QualityParams) -> str:
 def describe_component(component: ComponentHere, quality: QualityParams) -> str:
     """Whether a component is accepted, and what speaks against it."""
     scores = _scores(component)
+    spoke = f" What counted most: {'; '.join(component.spoke)}." if component.spoke else ""
     if component.accepted:
-        return f"Component {component.id} is accepted{f': {scores}' if scores else ''}."
+        return f"Component {component.id} is accepted{f': {scores}' if scores else ''}.{spoke}"
     if component.rules == ("by hand",):
         return f"Component {component.id} was rejected by hand."
     why = _why_rejected(component, quality)
-    return f"Component {component.id} was rejected: {'; '.join(why)}."
+    return f"Component {component.id} was rejected: {'; '.join(why)}.{spoke}"
 
 
 def _scores(component: ComponentHere) -> str:
     named = (
         ("SNR", component.snr),
         ("spatial correlation r", component.r_value),
-        ("classifier score", component.p_soma),
+        ("probability of a cell", component.p_soma),
     )
     return ", ".join(f"{name} {value:.2f}" for name, value in named if value is not None)
 
@@ -72,7 +78,7 @@ def _why_rejected(component: ComponentHere, quality: QualityParams) -> list[str]
             )
         if cnn is not None:
             weak.append(
-                f"it does not look like a cell (classifier {cnn:.2f}, min_cnn_thr is "
+                f"it does not look like a cell (probability {cnn:.2f}, min_cnn_thr is "
                 f"{quality.min_cnn_thr:g})"
             )
         why.append(" and ".join(weak) or "its scores are too low")

@@ -190,13 +190,22 @@ def _small_field(seed: int) -> dict[str, Any]:
     """Few cells among thick puncta, short processes and tangles, with slow light told too fast."""
     rng = np.random.default_rng([seed, 31])
     return {
-        "size": (64, 68), "n_frames": int(rng.integers(600, 900)), "radius": float(rng.uniform(3, 5.5)),
-        "n_cells": int(rng.integers(3, 12)), "puncta": int(rng.integers(4, 16)),
-        "processes": int(rng.integers(3, 12)), "tangles": int(rng.integers(2, 9)), "thickest": 0.5,
-        "frame_rate_hz": 30.0, "decay_s": float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
-        "decay_told": float(rng.uniform(0.25, 1.2)), "mask": False, "nan_edge": False,
-        "peak": float(np.exp(rng.uniform(np.log(1), np.log(5)))), "events": float(np.exp(rng.uniform(np.log(3), np.log(15)))),
-    }  # fmt: skip
+        "size": (64, 68),
+        "n_frames": int(rng.integers(600, 900)),
+        "radius": float(rng.uniform(3, 5.5)),
+        "n_cells": int(rng.integers(3, 12)),
+        "puncta": int(rng.integers(4, 16)),
+        "processes": int(rng.integers(3, 12)),
+        "tangles": int(rng.integers(2, 9)),
+        "thickest": 0.5,
+        "frame_rate_hz": 30.0,
+        "decay_s": float(np.exp(rng.uniform(np.log(0.3), np.log(3.0)))),
+        "decay_told": float(rng.uniform(0.25, 1.2)),
+        "mask": False,
+        "nan_edge": False,
+        "peak": float(np.exp(rng.uniform(np.log(1), np.log(5)))),
+        "events": float(np.exp(rng.uniform(np.log(3), np.log(15)))),
+    }
 
 
 def _crowded_field(seed: int) -> dict[str, Any]:
@@ -204,19 +213,34 @@ def _crowded_field(seed: int) -> dict[str, Any]:
     rng = np.random.default_rng([seed, 32])
     radius = float(rng.uniform(2.3, 4.5))
     return {
-        "size": (44, 52), "n_frames": int(rng.integers(600, 1000)), "radius": radius,
+        "size": (44, 52),
+        "n_frames": int(rng.integers(600, 1000)),
+        "radius": radius,
         "n_cells": int(rng.uniform(0.3, 0.6) * 44 * 52 / (np.pi * radius**2)),
-        "peak": float(np.exp(rng.uniform(np.log(3), np.log(15)))), "peak_spread": 0.5,
-        "puncta": int(rng.integers(0, 4)), "processes": int(rng.integers(0, 5)), "tangles": 0,
-        "out_of_focus": int(rng.integers(0, 4)), "frame_rate_hz": float(rng.uniform(8, 30)),
-        "mask": False, "nan_edge": False, "border_px": 0, "events": float(rng.uniform(4, 30)),
-    }  # fmt: skip
+        "peak": float(np.exp(rng.uniform(np.log(3), np.log(15)))),
+        "peak_spread": 0.5,
+        "puncta": int(rng.integers(0, 4)),
+        "processes": int(rng.integers(0, 5)),
+        "tangles": 0,
+        "out_of_focus": int(rng.integers(0, 4)),
+        "frame_rate_hz": float(rng.uniform(8, 30)),
+        "mask": False,
+        "nan_edge": False,
+        "border_px": 0,
+        "events": float(rng.uniform(4, 30)),
+    }
 
 
 def _decoys(
-    seed: int, c: Components, movie: NDArray[np.generic], truth: sp.csc_matrix, usable: NDArray[np.bool_],
-    params: CNMFParams, d: Draw, options: dict[str, Any],
-) -> Iterator[Example]:  # fmt: skip
+    seed: int,
+    c: Components,
+    movie: NDArray[np.generic],
+    truth: sp.csc_matrix,
+    usable: NDArray[np.bool_],
+    params: CNMFParams,
+    d: Draw,
+    options: dict[str, Any],
+) -> Iterator[Example]:
     """Components whose footprint is a cell's and whose place has none: the outline proves nothing."""
     rng = np.random.default_rng([seed, 99])
     pool = c.A if c.n_components else truth
@@ -240,17 +264,29 @@ def _decoys(
     new = np.arange(c.n_components, again.n_components)
     n = len(new)
     yield Example(
-        again, events, error, np.array([""] * c.n_components + ["noise"] * n, dtype="<U12"),
-        np.append(np.zeros(c.n_components), np.ones(n)), np.full(again.n_components, -1),
-        np.zeros(0), np.zeros(0), asdict(d) | {"what": "decoys"},
-    )  # fmt: skip
+        again,
+        events,
+        error,
+        np.array([""] * c.n_components + ["noise"] * n, dtype="<U12"),
+        np.append(np.zeros(c.n_components), np.ones(n)),
+        np.full(again.n_components, -1),
+        np.zeros(0),
+        np.zeros(0),
+        asdict(d) | {"what": "decoys"},
+    )
 
 
 def _example(
-    c: Components, events: NDArray[np.float32], error: NDArray[np.float64], truth: sp.csc_matrix,
-    kind: NDArray[np.str_], snr: NDArray[np.float64], detectability: NDArray[np.float64],
-    usable: NDArray[np.bool_], about: dict[str, Any],
-) -> Example:  # fmt: skip
+    c: Components,
+    events: NDArray[np.float32],
+    error: NDArray[np.float64],
+    truth: sp.csc_matrix,
+    kind: NDArray[np.str_],
+    snr: NDArray[np.float64],
+    detectability: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    about: dict[str, Any],
+) -> Example:
     whole = np.asarray(truth.multiply(truth).sum(0)).ravel()
     seen = sp.csc_matrix(sp.diags(usable.ravel().astype(np.float32)) @ truth)
     there = np.asarray(seen.multiply(seen).sum(0)).ravel()
@@ -267,14 +303,27 @@ def one_photon(seed: int) -> Iterator[Example]:
     rng = np.random.default_rng([seed, 21])
     log = lambda low, high: float(np.exp(rng.uniform(np.log(low), np.log(high))))  # noqa: E731
     config = OnePhotonSimulation.build(
-        seed=seed, n_frames=int(rng.integers(800, 1500)), size=(112, 120), frame_rate_hz=log(8, 35),
-        n_cells=int(rng.integers(10, 50)), radius_px=log(3, 7), scatter_px=log(0.8, 2.5),
-        halo_share=rng.uniform(0, 0.25), amplitude_units=log(1.2, 5), event_rate_hz=log(0.05, 0.4),
-        decay_time_s=log(0.25, 1.6), background_units=log(12, 60), wave_fraction=rng.uniform(0, 0.07),
-        wave_length_px=log(8, 40), global_fraction=rng.uniform(0, 0.08), out_of_focus_per_kpx=rng.uniform(0, 3),
-        out_of_focus_units=rng.uniform(0.3, 2), n_vessels=int(rng.integers(0, 8)), vessel_depth=rng.uniform(0.1, 0.6),
+        seed=seed,
+        n_frames=int(rng.integers(800, 1500)),
+        size=(112, 120),
+        frame_rate_hz=log(8, 35),
+        n_cells=int(rng.integers(10, 50)),
+        radius_px=log(3, 7),
+        scatter_px=log(0.8, 2.5),
+        halo_share=rng.uniform(0, 0.25),
+        amplitude_units=log(1.2, 5),
+        event_rate_hz=log(0.05, 0.4),
+        decay_time_s=log(0.25, 1.6),
+        background_units=log(12, 60),
+        wave_fraction=rng.uniform(0, 0.07),
+        wave_length_px=log(8, 40),
+        global_fraction=rng.uniform(0, 0.08),
+        out_of_focus_per_kpx=rng.uniform(0, 3),
+        out_of_focus_units=rng.uniform(0.3, 2),
+        n_vessels=int(rng.integers(0, 8)),
+        vessel_depth=rng.uniform(0.1, 0.6),
         jitter_rms_px=float(rng.uniform(0, 0.4) * (rng.random() < 0.5)),
-    )  # fmt: skip
+    )
     made = simulate_one_photon(config)
     params = CNMFParams.preset("one-photon").replace(
         init={"gSig": made.gSig, "gSiz": None},
@@ -288,10 +337,18 @@ def volume(seed: int) -> Iterator[Example]:
     rng = np.random.default_rng([seed, 22])
     log = lambda low, high: float(np.exp(rng.uniform(np.log(low), np.log(high))))  # noqa: E731
     config = VolumeSimulation.build(
-        seed=seed, n_frames=int(rng.integers(450, 700)), size=(8, 56, 60), frame_rate_hz=log(3, 12),
-        n_cells=int(rng.integers(12, 45)), radius_px=log(3, 5.5), plane_distance_px=log(1.2, 4), axial_blur_px=log(0.7, 2.5),
-        decay_time_s=log(0.4, 1.8), noise=log(0.6, 2.5), resting_cell_units=rng.uniform(0, 2),
-    )  # fmt: skip
+        seed=seed,
+        n_frames=int(rng.integers(450, 700)),
+        size=(8, 56, 60),
+        frame_rate_hz=log(3, 12),
+        n_cells=int(rng.integers(12, 45)),
+        radius_px=log(3, 5.5),
+        plane_distance_px=log(1.2, 4),
+        axial_blur_px=log(0.7, 2.5),
+        decay_time_s=log(0.4, 1.8),
+        noise=log(0.6, 2.5),
+        resting_cell_units=rng.uniform(0, 2),
+    )
     made = simulate_volume(config)
     params = CNMFParams.preset("volumetric").replace(
         init={"gSig": made.gSig}, data={"decay_time": made.decay_time_s * log(0.6, 1.6)}

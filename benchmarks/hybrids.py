@@ -57,9 +57,20 @@ def add_cells(
     rng = np.random.default_rng([seed, 5])
     T, *dims = movie.shape
     d: Draw = draw(
-        seed, size=tuple(dims), n_frames=T, frame_rate_hz=FRAME_RATE_HZ, decay_s=0.7, rise_s=0.08,
-        radius=4.5, radius_spread=0.1, events=12.0, plateaus=0.1, tonic=0.0, synchrony=0.0, nucleus=0.5,
-    )  # fmt: skip
+        seed,
+        size=tuple(dims),
+        n_frames=T,
+        frame_rate_hz=FRAME_RATE_HZ,
+        decay_s=0.7,
+        rise_s=0.08,
+        radius=4.5,
+        radius_spread=0.1,
+        events=12.0,
+        plateaus=0.1,
+        tonic=0.0,
+        synchrony=0.0,
+        nucleus=0.5,
+    )
     noise = np.sqrt((np.diff(movie, axis=0) ** 2).mean(0) / 2)
     gain, out = gain_of(movie), movie.copy()
     mean = movie.mean(0) - np.percentile(movie.mean(0), 1)

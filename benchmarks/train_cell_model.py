@@ -93,9 +93,13 @@ def read_table(paths: Iterable[Path]) -> Table:
         examples.append(e)
         names.append(path.stem)
     return Table(
-        np.concatenate(X), np.concatenate(y), np.concatenate(weight), np.concatenate(recording),
-        tuple(examples), tuple(names),
-    )  # fmt: skip
+        np.concatenate(X),
+        np.concatenate(y),
+        np.concatenate(weight),
+        np.concatenate(recording),
+        tuple(examples),
+        tuple(names),
+    )
 
 
 def train(table: Table, rows: NDArray[np.bool_], seed: int = 0) -> CellModel:
@@ -111,10 +115,16 @@ def train(table: Table, rows: NDArray[np.bool_], seed: int = 0) -> CellModel:
         seed,
     )
     monotone = [1 if n in UP else -1 if n in DOWN else 0 for n in FIGURES]
-    shared: dict[str, Any] = dict(
-        max_depth=DEPTH, max_leaf_nodes=2**DEPTH, min_samples_leaf=25, l2_regularization=10.0,
-        random_state=seed, early_stopping=False, max_features=0.4, max_bins=63,
-    )  # fmt: skip
+    shared: dict[str, Any] = {
+        "max_depth": DEPTH,
+        "max_leaf_nodes": 2**DEPTH,
+        "min_samples_leaf": 25,
+        "l2_regularization": 10.0,
+        "random_state": seed,
+        "early_stopping": False,
+        "max_features": 0.4,
+        "max_bins": 63,
+    }
     soma = HistGradientBoostingClassifier(
         learning_rate=0.07, max_iter=220, monotonic_cst=monotone, **shared
     )
@@ -170,9 +180,16 @@ def _as_model(soma: Any, other: Any, typical: NDArray[np.float32]) -> CellModel:
     start[present] = np.ravel(other._baseline_prediction)
     figure, threshold, missing, leaf = (np.array(v) for v in zip(*heaps, strict=True))
     return CellModel(
-        figure, threshold.astype(np.float32), missing, leaf.astype(np.float32), np.array(kinds), start,
-        CLASSES, 1.0, typical,
-    )  # fmt: skip
+        figure,
+        threshold.astype(np.float32),
+        missing,
+        leaf.astype(np.float32),
+        np.array(kinds),
+        start,
+        CLASSES,
+        1.0,
+        typical,
+    )
 
 
 def _heap(
@@ -261,11 +278,18 @@ def calibration(
 def store_model(model: CellModel, path: Path) -> None:
     """Plain arrays, small types."""
     np.savez_compressed(
-        path, figure=model.figure.astype(np.uint8), threshold=model.threshold,
-        missing_left=model.missing_left, leaf=model.leaf, kind=model.kind.astype(np.uint8),
-        start=model.start, kinds=np.array(model.kinds), sharpness=model.sharpness,
-        typical=model.typical, figures=np.array(FIGURES),
-    )  # fmt: skip
+        path,
+        figure=model.figure.astype(np.uint8),
+        threshold=model.threshold,
+        missing_left=model.missing_left,
+        leaf=model.leaf,
+        kind=model.kind.astype(np.uint8),
+        start=model.start,
+        kinds=np.array(model.kinds),
+        sharpness=model.sharpness,
+        typical=model.typical,
+        figures=np.array(FIGURES),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -144,23 +144,49 @@ def draw(seed: int, **fixed: object) -> Draw:
     frame_rate = log(5, 60)
     decay = float(np.clip(log(0.1, 2.0), 1.2 / frame_rate, 60 / frame_rate))
     share = rng.uniform(0.04, 0.32)
-    values = dict(
-        seed=seed, size=size, n_frames=int(rng.integers(650, 1300)), frame_rate_hz=frame_rate,
-        decay_s=decay, rise_s=decay * log(0.03, 0.3), radius=radius,
-        radius_spread=rng.uniform(0.05, 0.25),
-        n_cells=int(np.clip(share * size[0] * size[1] / (np.pi * radius**2), 4, 90)),
-        rest=rng.uniform(0, 2.5), displaced=rng.uniform(0, 1), nucleus=maybe(0.2, 0.95, 0.6),
-        peak=log(0.8, 5.0), peak_spread=rng.uniform(0.2, 0.7), photons=log(2, 60),
-        excess=rng.uniform(1, 1.6), events=log(3, 60), tonic=maybe(0.05, 0.4, 0.3),
-        synchrony=maybe(0.1, 0.7), plateaus=maybe(0.05, 0.3, 0.3), hill=rng.uniform(1, 2.5),
-        neuropil=maybe(0.02, 0.25, 0.75), neuropil_px=log(3, 30), texture=rng.uniform(0, 0.25),
-        puncta=int(maybe(3, 50)), processes=int(maybe(3, 40)), out_of_focus=int(maybe(2, 14)),
-        vessels=int(maybe(1, 4, 0.4)), pulsation=rng.uniform(0.01, 0.1), z_motion=maybe(0.02, 0.15, 0.3),
-        faults=int(maybe(1, 12, 0.3)), hum=maybe(0.1, 0.6, 0.3), row_noise=maybe(0.05, 0.3, 0.3),
-        jitter_px=maybe(0.05, 0.4), row_jitter_px=maybe(0.05, 0.3, 0.3), drift_px=maybe(0.2, 1.2, 0.25),
-        border_px=int(maybe(1, 9, 0.3)), mask=bool(rng.random() < 0.2), nan_edge=bool(rng.random() < 0.1),
-        size_told=float(np.exp(0.15 * rng.standard_normal())), decay_told=log(0.55, 1.8),
-    )  # fmt: skip
+    values = {
+        "seed": seed,
+        "size": size,
+        "n_frames": int(rng.integers(650, 1300)),
+        "frame_rate_hz": frame_rate,
+        "decay_s": decay,
+        "rise_s": decay * log(0.03, 0.3),
+        "radius": radius,
+        "radius_spread": rng.uniform(0.05, 0.25),
+        "n_cells": int(np.clip(share * size[0] * size[1] / (np.pi * radius**2), 4, 90)),
+        "rest": rng.uniform(0, 2.5),
+        "displaced": rng.uniform(0, 1),
+        "nucleus": maybe(0.2, 0.95, 0.6),
+        "peak": log(0.8, 5.0),
+        "peak_spread": rng.uniform(0.2, 0.7),
+        "photons": log(2, 60),
+        "excess": rng.uniform(1, 1.6),
+        "events": log(3, 60),
+        "tonic": maybe(0.05, 0.4, 0.3),
+        "synchrony": maybe(0.1, 0.7),
+        "plateaus": maybe(0.05, 0.3, 0.3),
+        "hill": rng.uniform(1, 2.5),
+        "neuropil": maybe(0.02, 0.25, 0.75),
+        "neuropil_px": log(3, 30),
+        "texture": rng.uniform(0, 0.25),
+        "puncta": int(maybe(3, 50)),
+        "processes": int(maybe(3, 40)),
+        "out_of_focus": int(maybe(2, 14)),
+        "vessels": int(maybe(1, 4, 0.4)),
+        "pulsation": rng.uniform(0.01, 0.1),
+        "z_motion": maybe(0.02, 0.15, 0.3),
+        "faults": int(maybe(1, 12, 0.3)),
+        "hum": maybe(0.1, 0.6, 0.3),
+        "row_noise": maybe(0.05, 0.3, 0.3),
+        "jitter_px": maybe(0.05, 0.4),
+        "row_jitter_px": maybe(0.05, 0.3, 0.3),
+        "drift_px": maybe(0.2, 1.2, 0.25),
+        "border_px": int(maybe(1, 9, 0.3)),
+        "mask": bool(rng.random() < 0.2),
+        "nan_edge": bool(rng.random() < 0.1),
+        "size_told": float(np.exp(0.15 * rng.standard_normal())),
+        "decay_told": log(0.55, 1.8),
+    }
     return Draw(**(values | fixed))  # type: ignore[arg-type]
 
 
@@ -383,9 +409,14 @@ def _smooth_noise(rng: np.random.Generator, n: int, frames: float) -> FloatArray
 
 
 def _render(
-    rng: np.random.Generator, d: Draw, rest: FloatArray, body: FloatArray, A: sp.csc_matrix,
-    C: NDArray[np.float32], vessels: FloatArray,
-) -> NDArray[np.uint16]:  # fmt: skip
+    rng: np.random.Generator,
+    d: Draw,
+    rest: FloatArray,
+    body: FloatArray,
+    A: sp.csc_matrix,
+    C: NDArray[np.float32],
+    vessels: FloatArray,
+) -> NDArray[np.uint16]:
     dims, T, fr = d.size, d.n_frames, d.frame_rate_hz
     n_modes = 8
     patterns = np.array(

@@ -305,7 +305,7 @@ def _checked_ain(ain: sp.csc_matrix, plan: Plan) -> sp.csc_matrix:
             f"Ain must have {plan.field.n_pixels} pixels, one row for each pixel of the field "
             f"{plan.dims} in C order, got {ain.shape[0]}. Make it from a movie of this size."
         )
-    given = sp.csc_matrix(ain, dtype=np.float32)
+    given = sp.csc_matrix(ain, dtype=np.float32, copy=True)
     given.data = np.maximum(given.data, 0)
     given.eliminate_zeros()
     given.sort_indices()

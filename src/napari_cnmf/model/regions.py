@@ -151,7 +151,7 @@ def check_footprints(A: Any, dims: tuple[int, ...]) -> sp.csc_matrix:
     ParameterError
         They are of another field, there is none, one has no pixel, or a value is not finite.
     """
-    matrix = sp.csc_matrix(A, dtype=np.float32)
+    matrix = sp.csc_matrix(A, dtype=np.float32, copy=True)
     n_pixels = int(np.prod(dims))
     if matrix.shape[0] != n_pixels:
         raise ParameterError(

@@ -30,7 +30,7 @@ class Field:
     @classmethod
     def of(cls, A: sp.csc_matrix, dims: tuple[int, ...]) -> Field:
         """From footprints of any norm."""
-        A = sp.csc_matrix(A, dtype=np.float64)
+        A = sp.csc_matrix(A, dtype=np.float64, copy=True)
         A.eliminate_zeros()
         mass = np.asarray(A.sum(axis=0)).ravel()
         grid = np.indices(dims).reshape(len(dims), -1).astype(np.float64)

@@ -125,8 +125,7 @@ def _with_scores(
     report: Report,
 ) -> Components:
     """With ``snr``, ``r_values``, ``ecc``, the probability of a cell, kinds and evidence."""
-    A = components.A.tocsc()
-    A.sort_indices()
+    A = components.A.tocsc().sorted_indices()
     decay_time = params.data.decay_time
     snr = trace_snr(components.C, frame_rate_hz, decay_time, workers, rest=components.YrA)
     r, images, error = components.r_values, None, None

@@ -249,8 +249,7 @@ def spatial_correlation(
     also
         Other sums to fill in while the movie is read.
     """
-    A = A.tocsc()
-    A.sort_indices()
+    A = A.tocsc().sorted_indices()
     own = wanted_for_correlation(A, C, frame_rate_hz, workers)
     sum_frames(source, [own, *also], workers, on_block=on_block)
     return _correlate(A, own.sums, own.n_frames)

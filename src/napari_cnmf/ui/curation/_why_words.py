@@ -33,8 +33,8 @@ def describe_place(found: Explanation, quality: QualityParams) -> str:
         return "There is no cell here. What lights up is light from a cell beside it."
     if (correlation := found.images.get("correlation", 0.0)) >= LIGHTS_UP:
         return (
-            f"Pixels here light up together (local correlation {correlation:.2f}), but no component "
-            "could be made of it. Draw the cell, or give its footprint."
+            f"Pixels here light up together (local correlation {correlation:.2f}), but no "
+            "component could be made of it. Draw the cell, or give its footprint."
         )
     return (
         "Nothing lights up here more than noise does. A cell that is silent in this recording "

@@ -116,7 +116,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--json", action="store_true", help="--compare, --list, --why as JSON")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace a file that --save wrote earlier"
+        "--overwrite",
+        action="store_true",
+        help="replace a file that --save or --learn wrote earlier",
     )
     parser.set_defaults(run_command=run, edits=[])
 
@@ -135,7 +137,8 @@ def run(args: argparse.Namespace) -> int:
     if args.why is not None:
         _print_why(cur, args.why, as_json=args.json)
     if args.learn is not None:
-        _learn([cur, *(read_curation(source, args.curator) for source in args.others)], args.learn)
+        others = [read_curation(source, args.curator) for source in args.others]
+        _learn([cur, *others], args.learn, overwrite=args.overwrite)
     if args.save is not None:
         from napari_cnmf.io.exports import write_caiman
 
@@ -162,12 +165,12 @@ def _check_words(name: str, value: str) -> None:
         parse_ids(value)
 
 
-def _learn(curations: list[Curation], path: Path) -> None:
+def _learn(curations: list[Curation], path: Path, *, overwrite: bool) -> None:
     from napari_cnmf.core.verdict.learning import learn
 
     learned = learn(curations)
     print(learned)
-    print(learned.save(path))
+    print(learned.save(path, overwrite=overwrite))
 
 
 def _edit(cur: Curation, name: str, value: str) -> None:

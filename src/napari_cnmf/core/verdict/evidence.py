@@ -357,7 +357,7 @@ def _share_of_motion(
     """How much of the light is what a shift of the mean image makes: the slopes of that image."""
     smooth = smooth_planes(np.nan_to_num(mean)[:, None])[:, 0]
     fitted = np.zeros(len(light))
-    slopes = []
+    slopes: list[FloatArray] = []
     for axis in (1, 2):
         slope = np.gradient(smooth, axis=axis) * used
         slope -= (slope.sum((1, 2)) / np.maximum(used.sum((1, 2)), 1))[:, None, None] * used

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf._atomic import replacing
+from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit, wanted_probability
 from napari_cnmf.core.verdict.evidence import FIGURES, stored_figures
 from napari_cnmf.errors import ResultError
@@ -42,6 +42,22 @@ _PULL = 4.0
 _FOLDS = 10
 _FARTHEST = 3.0
 """Figures are taken as at most so many spreads from the middle: beyond, nothing was learnt."""
+
+
+def _is_learned(path: Path) -> bool:
+    """Whether a file is an earlier learnt verdict: a small JSON file that says so."""
+    if path.stat().st_size > _LARGEST_BYTES:
+        return False
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.get("format") == _FORMAT
+
+
+_LARGEST_BYTES = 1_000_000
+"""Many times the size of any file of a learnt verdict."""
+_LEARNED_FILE = ExportKind("learnt verdict", _is_learned)
 
 
 @dataclass(frozen=True)
@@ -86,10 +102,23 @@ class Learned:
         x = _inputs(shipped, figures, self.figures, np.array(self.centre), np.array(self.spread))
         return _logistic(x @ np.array((*self.weights, self.offset)))
 
-    def save(self, path: str | Path) -> Path:
-        """Write as JSON, all at once; returns the path."""
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write what was learnt as JSON, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            File to write.
+        overwrite
+            Replace a file that this method wrote earlier; anything else is never replaced.
+
+        Raises
+        ------
+        ExportError
+            The file cannot be written, or something else is there.
+        """
         path = Path(path)
-        with replacing(path) as beside:
+        with new_file(path, _LEARNED_FILE, overwrite=overwrite) as beside:
             beside.write_text(json.dumps({"format": _FORMAT} | asdict(self), indent=1) + "\n")
         return path
 
@@ -114,7 +143,12 @@ class Learned:
                 raise ValueError(f"it has other figures: {sorted(unknown)}")
             if not all(map(math.isfinite, (*rows[0], *rows[1], *rows[2], *single))):
                 raise ValueError("a number is not finite")
-            return cls(figures, *rows, single[0], int(values["n_decisions"]), single[1], single[2])
+            centre, spread, weights = rows
+            offset, agreement, shipped_agreement = single
+            n_decisions = int(values["n_decisions"])
+            return cls(
+                figures, centre, spread, weights, offset, n_decisions, agreement, shipped_agreement
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ResultError(
                 "A learnt verdict must be a file that `napari-cnmf curate --learn` wrote; "

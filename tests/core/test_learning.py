@@ -13,7 +13,7 @@ from napari_cnmf.core.verdict.cell_model import shipped_model
 from napari_cnmf.core.verdict.evaluate import with_verdict
 from napari_cnmf.core.verdict.evidence import FIGURES
 from napari_cnmf.core.verdict.learning import Learned, learn, read_learned
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import EarlierExportError, ExportError, ResultError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.curation import open_curation
 from napari_cnmf.model.components import Components
@@ -57,6 +57,14 @@ def test_what_a_user_wants_is_learnt_and_holds_for_another_recording(tmp_path) -
     assert f"yours agrees with you in {round(learned.agreement * 120)} of 120" in str(learned)
     path = learned.save(tmp_path / "ours.json")
     assert read_learned(path) == learned
+    with pytest.raises(EarlierExportError):
+        learned.save(path)
+    assert learned.save(path, overwrite=True) == path
+    notes = tmp_path / "notes.json"
+    notes.write_text('{"mine": 1}')
+    with pytest.raises(ExportError):
+        learned.save(notes, overwrite=True)
+    assert notes.read_text() == '{"mine": 1}'
     params = CNMFParams().replace(quality={"learned": str(path)})
     other = scored(2, params)
     assert other.cnn_preds is not None

@@ -118,7 +118,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace a file that --save or --learn wrote earlier",
+        help="replace what --save or --learn wrote earlier",
     )
     parser.set_defaults(run_command=run, edits=[])
 

@@ -129,7 +129,6 @@ def test_an_export_is_whole_where_no_component_has_a_baseline(tmp_path: Path) ->
         "all.npz": nc.write_npz,
         "all.mat": nc.write_mat,
         "raster.png": nc.write_raster,
-        "suite2p": nc.write_suite2p,
     }
     for name, write in writers.items():
         with pytest.warns(NoBaselineWarning) as caught:

@@ -173,7 +173,8 @@ def new_folder(
     name
         Name of the kind of export.
     said
-        Further entries of the manifest, which lists the files of the folder.
+        Further entries of the manifest, which lists the files of the folder. An entry of a name
+        that the manifest has itself, such as ``files``, is written as ``movie_files``.
     """
     sources = tuple(sources)
     with _os_errors_in_words(Path(path)):
@@ -181,8 +182,12 @@ def new_folder(
         with _parent_made(target), filled_folder(target) as beside:
             yield beside
             files = sorted(_files_in(beside))
+            # What is said may have entries of the same names: what we look for later comes first.
             content = {"format": _FORMAT, "version": _VERSION, "kind": name, "files": files}
-            (beside / MANIFEST).write_text(json_text(content | (said or {})), encoding="utf-8")
+            about = {
+                f"movie_{key}" if key in content else key: v for key, v in (said or {}).items()
+            }
+            (beside / MANIFEST).write_text(json_text(content | about), encoding="utf-8")
             flush_all(beside / file for file in (*files, MANIFEST))
             check_folder(target, name, overwrite=overwrite, sources=sources)
 
@@ -204,6 +209,8 @@ def filled_folder(target: Path) -> Iterator[Path]:
 
 
 def _absolute(path: PathLike) -> Path:
+    if "\0" in os.fspath(path):
+        raise ExportError(f"The name of a file cannot hold a zero character, got {path!r:.200}.")
     try:
         return Path(os.path.abspath(Path(path).expanduser()))
     except RuntimeError as error:  # ~name of a user that is not there

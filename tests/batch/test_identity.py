@@ -217,3 +217,30 @@ def test_a_name_comes_before_a_position(batch: Batch, movie_path: Path) -> None:
     batch.remove("1")
     assert [item.name for item in batch] == ["2", "3", "same", "same"]
     assert batch._ipython_key_completions_() == ["2", "3", "same"]
+
+
+@pytest.mark.parametrize("key", [True, np.True_, 1.0, None, (0,)])
+def test_what_names_no_item_removes_none(batch: Batch, movie_path: Path, key: object) -> None:
+    for k in range(2):
+        batch.add("cnmf", movie_path, params={"init": {"K": k + 3}})
+    with pytest.raises(BatchError, match="named by its name"):
+        batch.remove(key)
+    assert len(batch) == 2
+    assert batch[np.int64(1)] == batch[1]
+
+
+def test_threads_that_add_the_same_movie_get_one_item(batch: Batch, movie_path: Path) -> None:
+    begin = threading.Barrier(4)
+    found: list[str] = []
+
+    def add() -> None:
+        begin.wait()
+        found.append(batch.add("cnmf", movie_path).uuid)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(batch) == len(set(found)) == 1

@@ -90,7 +90,8 @@ NO_IDS: list[Any] = [
     [[4], [4, 5]], [10**30], 3 + 0j, np.datetime64("2020-01-01"), object(), slice(0, 2),
     np.zeros(3, bool), np.zeros(7, bool), np.array([], bool), pd.Series([4.0]), pd.Series(["4"]),
     pd.Series([True, None, True, False], dtype="boolean"), [-1], [0, 99], pd.Timedelta(1),
-    np.array("4"),
+    np.array("4"), np.ma.array([0, 4], mask=[True, False]),
+    np.ma.array([True] * 4, mask=[False, True, False, False]),
 ]  # fmt: skip
 UNKNOWN: list[Any] = [-1, 99, 1, np.int64(2), np.uint64(2**64 - 1), 10**30]
 """Numbers of components that were never there, were deleted, or were merged."""

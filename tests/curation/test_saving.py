@@ -12,7 +12,13 @@ import scipy.sparse as sp
 import napari_cnmf as nc
 from napari_cnmf.errors import CurationError
 from napari_cnmf.io.caiman import read_caiman, write_caiman
-from napari_cnmf.io.curation import open_curation, save_curated
+from napari_cnmf.io.curation import (
+    MAIN,
+    journal_paths,
+    journals_of,
+    open_curation,
+    save_curated,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 
@@ -160,3 +166,56 @@ def test_the_size_that_other_programs_ask_for_is_written(curated: Curation, tmp_
     with h5py.File(path) as file:
         assert np.asarray(file["params/init/gSiz"]).tolist() == [7, 9]
     assert read_caiman(path).params["init"] == {"gSig": (3, 4), "gSiz": None}
+
+
+def test_a_result_made_again_under_its_name_takes_no_edit_of_the_earlier_one(
+    tmp_path: Path,
+) -> None:
+    path = write_caiman(components(), tmp_path / "r.hdf5")
+    first = open_curation(path)
+    first.reject(0)
+    first.note(1, "of the first")
+    earlier = path.read_bytes()
+    path.unlink()
+    write_caiman(components().take(list(range(N))[::-1]), path)
+    second = open_curation(path)
+    assert second.decisions.tolist() == [Decision.AUTO] * N
+    assert "about another result" in second.journal_problem
+    second.reject(3)
+    again = open_curation(path)
+    assert np.flatnonzero(again.decisions == Decision.REJECTED).tolist() == [3]
+    path.write_bytes(earlier)
+    back = open_curation(path)
+    assert np.flatnonzero(back.decisions == Decision.REJECTED).tolist() == [0]
+    assert back.note_of(1) == "of the first"
+    assert back.journal_problem == ""
+    assert set(journals_of(back)) == {MAIN}
+
+
+def test_verdicts_and_scores_that_are_computed_again_keep_the_journal(tmp_path: Path) -> None:
+    path = write_caiman(components(), tmp_path / "r.hdf5")
+    open_curation(path).reject(0)
+    path.unlink()
+    write_caiman(components().replace(snr=np.full(N, 9.0), accepted=np.ones(N, bool)), path)
+    again = open_curation(path)
+    assert again.decisions[0] == Decision.REJECTED
+    assert again.journal_problem == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["../away", "a/b", "a\\b", "a\0b", "a\nb", " ", "x" * 300, "of-0123abcd", "C:x"]
+)
+def test_a_curator_whose_name_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    path = write_caiman(components(), tmp_path / "r.hdf5")
+    with pytest.raises(CurationError, match="A curator's name"):
+        open_curation(path, curator=name)
+
+
+def test_read_only_results_in_folders_of_one_name_have_journals_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_args: False)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_args, **_kwargs: tmp_path)
+    one, other = tmp_path / "a/out/r.hdf5", tmp_path / "b/out/r.hdf5"
+    assert journal_paths(one) != journal_paths(other)
+    assert journal_paths(one) == journal_paths(one)

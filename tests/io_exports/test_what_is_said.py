@@ -121,6 +121,9 @@ def test_frames_per_file_are_in_every_format(curated: Any, tmp_path: Path) -> No
     assert files["start_s"].tolist() == [0.0, 12.0, 20.0]
     manifest = json.loads((folder / "napari-cnmf-export.json").read_text())
     assert manifest["frames_per_file"] == list(COUNTS)
+    assert "components.csv" in manifest["files"], "what belongs to the export"
+    assert manifest["movie_files"] == [f"trial {i}.tif" for i in range(3)]
+    nc.write_csv(cur, tmp_path / "csv", context=context, overwrite=True)
     with np.load(nc.write_npz(cur, tmp_path / "r.npz", context=context)) as archive:
         assert archive["frames_per_file"].tolist() == list(COUNTS)
         assert archive["file_names"].tolist()[2] == "trial 2.tif"

@@ -129,7 +129,6 @@ def test_an_export_is_whole_where_no_component_has_a_baseline(tmp_path: Path) ->
         "all.npz": nc.write_npz,
         "all.mat": nc.write_mat,
         "raster.png": nc.write_raster,
-        "suite2p": nc.write_suite2p,
     }
     for name, write in writers.items():
         with pytest.warns(NoBaselineWarning) as caught:
@@ -138,3 +137,19 @@ def test_an_export_is_whole_where_no_component_has_a_baseline(tmp_path: Path) ->
     table = pd.read_csv(tmp_path / "tables" / "traces_dff.csv")
     assert table.shape == (N_FRAMES, N + 1)
     assert table.iloc[:, 1:].isna().all(axis=None)
+
+
+def test_a_mask_selects_rows_and_what_is_no_row_is_refused() -> None:
+    components = recording(500)
+    mask = np.arange(N) == 3
+    np.testing.assert_array_equal(compute_dff(components, mask), compute_dff(components, [3]))
+    for wrong in ([-1], [N], [1.0], "1", [True]):
+        with pytest.raises(nc.CnmfError):
+            compute_dff(components, wrong)
+
+
+@pytest.mark.parametrize("name", ["percentile", "window", "offset"])
+@pytest.mark.parametrize("value", ["8", None, True])
+def test_what_is_no_number_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ParameterError, match=f"{name} must be a number"):
+        compute_dff(recording(500), **{name: value})

@@ -537,3 +537,17 @@ def test_odd_results_are_decided_merged_and_saved(
     again = open_curation(tmp_path / "saved.hdf5")
     assert again.ids.tolist() == [0, 1, 4, 5]
     assert again.accepted.tolist() == desk.cur.accepted.tolist()
+
+
+def test_a_damaged_journal_is_said_when_the_result_is_opened(
+    desk: Desk, curable: Components, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_caiman(curable, tmp_path / "r.hdf5")
+    open_curation(path).reject(0)
+    with (tmp_path / "r.hdf5.curation.jsonl").open("ab") as file:
+        file.write(b"\0" * 64)
+    said: list[str] = []
+    monkeypatch.setattr("napari_cnmf.ui._session.show_warning", said.append)
+    desk.show(finish(load_file(path)))
+    assert said == [desk.cur.journal_problem]
+    assert "cannot be read" in said[0]

@@ -20,6 +20,7 @@ from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._request import Request
 from napari_cnmf.ui.grid import GridDialog, edit_grid
+from napari_cnmf.ui.grid._plan import GridRequest, add_grid, plan_grid
 from napari_cnmf.ui.grid._values import read_values
 
 FIELDS = {field.name: field for field in iter_fields()}
@@ -82,6 +83,47 @@ def test_a_grid_over_two_movies(viewer: Any, tmp_path: Path, qtbot: Any) -> None
     assert len(combinations) == 11
     assert all(item.params.data.fr == 10 for item in added)
     assert form.variants_button.text() == "Variants…"
+
+
+def test_variants_of_motion_and_cells_run_on_the_corrected_movie(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    frames = np.random.default_rng(0).integers(0, 200, (40, 32, 44), dtype=np.uint16)
+    tifffile.imwrite(path, frames, photometric="minisblack")
+    batch = Batch.create(tmp_path / "my batch")
+    params = CNMFParams.from_any({"data": {"fr": 10}, "init": {"gSig": (3, 3)}})
+    base = Request(
+        algorithm="cnmf", input=FileInput((path,)), params=params, name="a",
+        engine="builtin", motion_first=True,
+    )  # fmt: skip
+    grid = {"merging.merge_thr": (0.7, 0.8), "motion.max_shifts": ((4, 4), (6, 6))}
+    request = GridRequest(base, (FileInput((path,)),), grid)
+    planned = ended(plan_grid(batch, request))
+    assert [item.duplicate_of for item in planned] == [""] * 4
+    batch.add("cnmf", path, params=params.set("merging.merge_thr", 0.7), engine="builtin")
+
+    added = [batch[uuid] for uuid in ended(add_grid(batch, request, skip_duplicates=False)).uuids]
+    assert [item.name for item in added] == [item.name for item in planned]
+    assert [item.algorithm for item in added] == ["cnmf"] * 4
+    for item in added:
+        motion = item.parent
+        assert motion is not None
+        assert motion.algorithm == "mcorr"
+        assert motion.params.motion.max_shifts == item.params.motion.max_shifts
+    assert len({item.parent.uuid for item in added}) == 2, "one correction for the same shifts"
+
+    again = ended(plan_grid(batch, request))
+    assert [item.duplicate_of.split(" (")[0] for item in again] == [item.name for item in added]
+    assert ended(add_grid(batch, request, skip_duplicates=True)).uuids == ()
+    assert len(batch) == 7
+
+
+def ended(steps: Any) -> Any:
+    """What a generator returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
 
 
 @pytest.mark.parametrize("how", ["close", "reject"])

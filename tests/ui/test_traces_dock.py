@@ -126,3 +126,16 @@ def test_a_hidden_dock_draws_when_it_is_seen(desk: Desk, components: Components)
     assert desk.dock.plot.n_curves == 3
     desk.dock.show()
     desk.qtbot.waitUntil(lambda: desk.dock.plot.n_curves == 6)
+
+
+def test_components_without_a_baseline_are_said_and_drawn_without_dff(
+    desk: Desk, components: Components
+) -> None:
+    dark = components.replace(b=np.zeros_like(components.b), YrA=-np.abs(components.C) - 5)
+    desk.show(dark, 1)
+    desk.dock.set_trace_shown(Trace.DFF, True)
+    desk.qtbot.waitUntil(lambda: "no dF/F" in desk.dock._title.text())
+    assert "component 1" in desk.dock._title.toolTip()
+    desk.show(components, 1)
+    desk.qtbot.waitUntil(lambda: "dF/F" in desk.dock.plot.explained)
+    assert "no dF/F" not in desk.dock._title.text()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
+
+import numpy as np
 
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
@@ -62,6 +65,7 @@ class Batch:
         check_batch_folder(self.path)
         self._index = ItemIndex(self)
         self._last_added = datetime.min.replace(tzinfo=UTC)
+        self._adding = threading.Lock()
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Batch:
@@ -156,7 +160,7 @@ class Batch:
         """
         if isinstance(key, slice):
             return self.items[key]
-        if isinstance(key, int):
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
             items = self.items
             try:
                 return items[key]
@@ -164,6 +168,11 @@ class Batch:
                 raise BatchError(
                     f"The batch has {len(items)} items, got position {key}."
                 ) from error
+        if not isinstance(key, str):
+            raise BatchError(
+                f"An item is named by its name, its uuid or its position, got {key!r:.80}. "
+                "batch.df lists what there is."
+            )
         if (item := self._index.with_uuid(key)) is not None and item.folder.exists():
             return item
         named = [item for item in self.items if key in (item.uuid, item.name)]
@@ -298,7 +307,10 @@ class Batch:
             leave_out=leave_out,
             run=adding.parse_run(run),
         )
-        return adding.add_checked(self, [adding.check(self, request)], reuse=reuse)[0]
+        checked = adding.check(self, request)
+        # Two threads that add the same find one another: the second sees the first one's item.
+        with self._adding:
+            return adding.add_checked(self, [checked], reuse=reuse)[0]
 
     def next_time(self) -> datetime:
         """A time of adding: now, and later than that of any item that this process added."""
@@ -357,7 +369,8 @@ class Batch:
                 one = adding.check(self, request)
                 if not (skip_duplicates and self.find_duplicate(one.spec, look=False)):
                     checked.append(one)
-        return adding.add_checked(self, checked, reuse=reuse)
+        with self._adding:
+            return adding.add_checked(self, checked, reuse=reuse)
 
     @staticmethod
     def _sources(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.ids import Ids, as_ids
 
 _BLOCK = 256
 """Number of components that are computed at a time, which bounds the memory that is used."""
@@ -25,7 +26,7 @@ class NoBaselineWarning(UserWarning):
 
 def compute_dff(
     components: Components,
-    rows: Sequence[int] | NDArray[np.intp] | None = None,
+    rows: Ids | None = None,
     *,
     percentile: float = 8.0,
     window: int = 500,
@@ -42,7 +43,8 @@ def compute_dff(
     components
         The result.
     rows
-        Numbers of components, counted from 0, in the order wanted; all by default.
+        Numbers of components, counted from 0, each once and in the order wanted, or a boolean
+        mask ``(n_components,)``; all by default.
     percentile
         Percentile of the baseline, 0 to 100.
     window
@@ -85,12 +87,13 @@ def compute_dff(
     Giovannucci et al. 2019, eLife 8:e38173, "Extraction of dF/F".
     """
     _check_baseline(percentile, window, offset)
-    index = np.arange(components.n_components) if rows is None else np.asarray(rows, dtype=np.intp)
+    there = np.arange(components.n_components)
+    index = there if rows is None else np.asarray(as_ids(rows, there), dtype=np.intp)
     out = np.empty((index.size, components.n_frames), dtype=np.float32)
     without_baseline = []
     for start in range(0, index.size, _BLOCK):
         part = index[start : start + _BLOCK]
-        block, is_usable = _dff_of_block(components, part, percentile, window, offset)
+        block, is_usable = _dff_of_block(components, part, percentile, int(window), offset)
         out[start : start + _BLOCK] = block
         without_baseline += part[~is_usable].tolist()
     if without_baseline:
@@ -142,6 +145,11 @@ def _frame_noise(F: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_baseline(percentile: float, window: int, offset: float) -> None:
+    for name, value in (("percentile", percentile), ("window", window), ("offset", offset)):
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+            raise ParameterError(f"{name} must be a number, got {value!r:.60}.")
+    if window != window // 1:
+        raise ParameterError(f"window must be a whole number of frames, got {window}.")
     if not 0 <= percentile <= 100:
         raise ParameterError(f"percentile must be between 0 and 100, got {percentile}.")
     if window < 1:

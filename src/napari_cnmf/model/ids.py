@@ -106,6 +106,10 @@ def _flat(ids: Any, what: str) -> NDArray[Any]:
     """Whole numbers ``(n,)`` as Python integers, or truth values ``(n,)``."""
     if isinstance(ids, (str, bytes, bytearray, bool, np.bool_, Mapping)) or ids is None:
         raise _no_ids(ids, what)
+    if isinstance(ids, np.ma.MaskedArray):
+        if np.ma.getmaskarray(ids).any():
+            raise _no_ids(ids, what)
+        ids = ids.data
     if isinstance(ids, range):
         return np.arange(ids.start, ids.stop, ids.step)
     if not isinstance(ids, (Sequence, np.ndarray)) and not hasattr(ids, "__array__"):

@@ -185,6 +185,8 @@ class Session:
         link.verdicts_changed.connect(partial(self._on_verdicts, result))
         link.replaced.connect(partial(self._on_replaced, result))
         self._results.append(result)
+        if loaded.curation.journal_problem:
+            show_warning(loaded.curation.journal_problem)
         self._make_current(result)
         return result
 

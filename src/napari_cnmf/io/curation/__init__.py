@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
+from napari_cnmf.errors import CurationError
 from napari_cnmf.io.curation.arrays import FileArrayStore
+from napari_cnmf.io.curation.belonging import own_journal
 from napari_cnmf.io.curation.continued import ContinuedArrays, ContinuedJournal
-from napari_cnmf.io.curation.curators import MAIN, journals_of, read_other
+from napari_cnmf.io.curation.curators import MAIN, is_file_name, journals_of, read_other
 from napari_cnmf.io.curation.estimating import MovieEstimator
 from napari_cnmf.io.curation.journal import FileJournal
 from napari_cnmf.io.curation.looked_at import FileSeenIds
@@ -27,6 +30,7 @@ __all__ = [
     "journal_paths",
     "journals_of",
     "open_curation",
+    "own_journal",
     "read_other",
     "save_curated",
 ]
@@ -81,8 +85,9 @@ def open_curation(
     lines_path, arrays_path = journal_paths(
         result_path, in_batch=in_batch, curator=curator, since=saved.digest if saved else None
     )
-    journal: Journal = FileJournal(lines_path)
-    arrays: ArrayStore = FileArrayStore(arrays_path)
+    own = own_journal(original, lines_path, arrays_path)
+    journal: Journal = own.journal
+    arrays: ArrayStore = FileArrayStore(own.arrays_path)
     if saved is not None:
         journal = ContinuedJournal(saved.lines, journal, original.n_components)
         arrays = ContinuedArrays(saved.arrays, arrays)
@@ -90,11 +95,12 @@ def open_curation(
         original,
         journal=journal,
         arrays=arrays,
-        seen=FileSeenIds(lines_path.with_suffix(".seen"), saved.seen if saved else ()),
+        seen=FileSeenIds(own.seen_path, saved.seen if saved else ()),
         estimator=estimator if estimator is not None else MovieEstimator(open_movie),
         who=curator,
         path=result_path,
         journal_name=curator or MAIN,
+        journal_remark=own.remark,
     )
 
 
@@ -111,10 +117,26 @@ def journal_paths(
 
     Parameters
     ----------
+    result_path
+        The result.
+    in_batch
+        Whether it is that of an item.
+    curator
+        Name of a second curator; a part of the file's name.
     since
         Digest of the journal inside a saved file. What is written beside the file goes on from
         that one alone: after another save under this name it is left behind, never replayed.
+
+    Raises
+    ------
+    CurationError
+        When the curator's name cannot be a part of a file's name.
     """
+    if curator and not is_file_name(curator):
+        raise CurationError(
+            f"A curator's name is a part of the name of a file, and {curator!r:.80} cannot be one. "
+            'Choose a name of at most 60 letters, without / \\ : * ? " < > | and line ends.'
+        )
     suffix = f"-{curator}" if curator else ""
     if since is not None:
         suffix += f"-since-{since}"
@@ -124,8 +146,10 @@ def journal_paths(
         stem = result_path.with_name(f"{result_path.name}.curation{suffix}")
         if not os.access(result_path.parent, os.W_OK) and not _journal(stem).exists():
             folder = platformdirs.user_data_path("napari-cnmf", ensure_exists=True)
-            # the folder's own name keeps results of one file name apart
-            stem = folder / f"{result_path.resolve().parent.name}-{stem.name}"
+            # Folders may have one name, too: the whole path keeps their results apart.
+            parent = result_path.resolve().parent
+            place = hashlib.blake2b(os.fsencode(parent), digest_size=4).hexdigest()
+            stem = folder / f"{parent.name}-{place}-{stem.name}"
     return _journal(stem), stem.with_name(stem.name + ".h5")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from napari_cnmf.errors import CurationError
@@ -12,7 +13,20 @@ from napari_cnmf.model.curation import Curation
 
 MAIN = "main journal"
 """What the journal is called that belongs to no curator by name."""
-_SINCE = "-since-"
+_OTHERS = re.compile(r"-(since|of)-[0-9a-f]{8}$")
+"""End of the name of a journal that goes on from a saved file, or is about another result."""
+_NO_FILE_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_LONGEST_NAME = 60
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a curator's name can be a part of a file's name on every system."""
+    return (
+        len(name) <= _LONGEST_NAME
+        and name == name.strip()
+        and not _NO_FILE_NAME.search(name)
+        and not _OTHERS.search(f"-{name}")
+    )
 
 
 def journals_of(cur: Curation) -> dict[str, Path]:
@@ -24,7 +38,11 @@ def journals_of(cur: Curation) -> dict[str, Path]:
     for stem in ("curation", f"{name}.curation"):
         for path in sorted(folder.glob("*.jsonl")):
             rest = path.stem.removeprefix(stem)
-            if path.stem.startswith(stem) and _SINCE not in rest and (not rest or rest[0] == "-"):
+            if (
+                path.stem.startswith(stem)
+                and not _OTHERS.search(rest)
+                and (not rest or rest[0] == "-")
+            ):
                 found[rest[1:] or MAIN] = path
     return found
 

@@ -19,6 +19,8 @@ from napari_cnmf.io.curation.lines import decode_lines, encode_line
 
 _MOST_BYTES = 256 * 2**20
 """Size of a journal above which it is no journal; ten thousand edits take about two megabytes."""
+_OF = "of"
+"""Entry of a line that tells which result it is about."""
 _LOCK_WAIT_S = 10.0
 _TAIL_BYTES = 512
 """Bytes at the end of the file that tell whether another program has written."""
@@ -35,14 +37,23 @@ class FileJournal:
     Two windows on one result: what another process appended since this one read is noticed under
     a lock at the next edit, which is then refused instead of mixing two histories.
 
+    Parameters
+    ----------
+    path
+        The file.
+    of
+        Mark of the result that the journal is about, as `mark_of` gives it; every line that is
+        written carries it.
+
     Attributes
     ----------
     n_damaged
         Number of places that could not be read when the lines were read last.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, of: str = "") -> None:
         self.path = path
+        self._of = of
         self.n_damaged = 0
         self._known: tuple[int, bytes] = (0, b"")
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
@@ -58,7 +69,15 @@ class FileJournal:
         data = self._read()
         self._known = len(data), data[-_TAIL_BYTES:]
         lines, self.n_damaged = decode_lines(data)
-        return lines
+        return [{key: value for key, value in line.items() if key != _OF} for line in lines]
+
+    def made_for(self) -> str:
+        """Mark of the result that the lines are about; empty where none of them says it."""
+        marks = [line[_OF] for line in decode_lines(self._read())[0] if _OF in line]
+        return str(marks[-1]) if marks else ""
+
+    def _encode(self, line: dict[str, Any]) -> bytes:
+        return encode_line({**line, _OF: self._of} if self._of else line)
 
     def set_aside(self) -> str:
         """Copy the file as it is beside itself, once for each content; says where."""
@@ -105,7 +124,7 @@ class FileJournal:
         with self.writing():
             size, tail = self._known
             # A last line that was cut off, or saved by an editor, has no end of line.
-            text = (b"\n" if tail and not tail.endswith(b"\n") else b"") + encode_line(line)
+            text = (b"\n" if tail and not tail.endswith(b"\n") else b"") + self._encode(line)
             try:
                 with self.path.open("ab", buffering=0) as file:
                     try:
@@ -125,7 +144,7 @@ class FileJournal:
     def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
         """Replace a damaged file by these lines in one step, after a copy of it was made."""
         with self.writing():
-            data = b"".join(encode_line(line) for line in lines)
+            data = b"".join(self._encode(line) for line in lines)
             try:
                 if self.path.exists():
                     self._keep_copy()

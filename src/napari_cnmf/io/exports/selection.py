@@ -21,7 +21,7 @@ from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.model.figures import areas, centres, event_counts
 
 _SCORES = {
-    "snr": "snr", "r_values": "r_value", "cnn_preds": "cnn", "ecc": "eccentricity",
+    "snr": "snr", "r_values": "r_value", "cnn_preds": "p_soma", "ecc": "eccentricity",
     "neurons_sn": "trace_noise",
 }  # fmt: skip
 """Fields of ``Components`` and the columns they go to."""

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths
+from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths, own_journal
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.continued import ContinuedJournal
-from napari_cnmf.io.curation.journal import FileJournal
 from napari_cnmf.io.imports.found import Imported
 from napari_cnmf.io.imports.kinds import Kind, kind_of
 from napari_cnmf.model.curation import Curation, Journal
@@ -75,24 +74,26 @@ def open_import(
     import_result : as a file of our own.
     """
     found = read_import(path, plane=plane)
-    own = found.path
+    beside = found.path
     if plane is not None and kind_of(found.path) is Kind.NWB:
         # each table of one file has a journal of its own
         table = found.components.attributes["history_trace"][-1]["params"]["table"]
-        own = found.path.with_name(f"{found.path.stem}-{table}{found.path.suffix}")
-    lines_path, arrays_path = journal_paths(own, curator=curator)
-    journal: Journal = FileJournal(lines_path)
+        beside = found.path.with_name(f"{found.path.stem}-{table}{found.path.suffix}")
+    lines_path, arrays_path = journal_paths(beside, curator=curator)
+    own = own_journal(found.components, lines_path, arrays_path)
+    journal: Journal = own.journal
     lines = found.journal_lines()
     if lines:
         journal = ContinuedJournal(lines, journal, found.components.n_components)
     return Curation(
         found.components,
         journal=journal,
-        arrays=FileArrayStore(arrays_path),
-        seen=FileSeenIds(lines_path.with_suffix(".seen")),
+        arrays=FileArrayStore(own.arrays_path),
+        seen=FileSeenIds(own.seen_path),
         estimator=MovieEstimator(open_movie),
         who=curator,
         path=found.path,
+        journal_remark=own.remark,
     )
 
 

@@ -19,7 +19,9 @@ from napari_cnmf.io.imports.nwb_provenance import field_shape, images_of, steps_
 from napari_cnmf.model.components import Components
 
 _ACCEPTED = ("accepted", "Accepted", "is_cell", "iscell")
-_SCORES = {"snr": ("snr", "SNR"), "r_values": ("r_value", "r_values"), "cnn_preds": ("cnn",)}
+_SCORES = {
+    "snr": ("snr", "SNR"), "r_values": ("r_value", "r_values"), "cnn_preds": ("p_soma", "cnn"),
+}  # fmt: skip
 _KINDS = {
     "spikes": ("spike", "deconv"),
     "denoised": ("denoised",),

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._describing import describe
 from napari_cnmf.io.movies._files import Given, files_of
@@ -20,6 +22,7 @@ from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import shift_values, take_plane
 from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.params.numbers import parse_number
 
 PathLike = str | os.PathLike[str]
 _MOST_QUESTIONS = 4
@@ -277,9 +280,14 @@ def _listed(value: Any) -> list[float]:
     return [value, value] if isinstance(value, int | float) else list(value)
 
 
-def _checked_rate(frame_rate_hz: float | None) -> float | None:
+def _checked_rate(frame_rate_hz: Any) -> float | None:
     if frame_rate_hz is None:
         return None
+    if isinstance(frame_rate_hz, str):
+        frame_rate_hz = parse_number(frame_rate_hz, "The frame rate") or 0.0
+    is_number = isinstance(frame_rate_hz, (int, float, np.number))
+    if not is_number or isinstance(frame_rate_hz, bool):
+        raise MovieError(f"Frame rate must be a number of Hz, got {frame_rate_hz!r:.60}.")
     if not math.isfinite(frame_rate_hz) or frame_rate_hz <= 0:
         raise MovieError(
             f"Frame rate must be above 0 Hz, got {frame_rate_hz}. "

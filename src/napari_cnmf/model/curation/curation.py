@@ -50,6 +50,8 @@ class Curation(CuratedResult):
         The file that the result was read from, which is never written to.
     journal_name
         Whose journal it is, where there are several beside one result.
+    journal_remark
+        One sentence on the journal that the one who found it has to say; often empty.
 
     Notes
     -----

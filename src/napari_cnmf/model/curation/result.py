@@ -54,6 +54,8 @@ class CuratedResult:
         The file that the result was read from, which is never written to.
     journal_name
         Whose journal it is, where there are several beside one result.
+    journal_remark
+        One sentence on the journal that the one who found it has to say; often empty.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class CuratedResult:
         who: str | None = None,
         path: Path | None = None,
         journal_name: str = "",
+        journal_remark: str = "",
     ) -> None:
         self.original = original
         self.path = path
         self.journal_name = journal_name
+        self._journal_remark = journal_remark
         self.estimator = estimator
         self.who = who if who is not None else _user_name()
         self.base_quality = _quality_of(original)
@@ -140,8 +144,11 @@ class CuratedResult:
 
     @property
     def journal_problem(self) -> str:
-        """One sentence on what of the journal is damaged; empty where it is whole."""
-        return self._log.problem
+        """One sentence on what of the journal is damaged; empty where it is whole.
+
+        A journal of another result that was found under the name of this one is named, too.
+        """
+        return " ".join(filter(None, (self._journal_remark, self._log.problem)))
 
     @property
     def decisions(self) -> NDArray[np.uint8]:
@@ -158,7 +165,9 @@ class CuratedResult:
         """What the thresholds alone accept, ``(n_components,)``."""
         version = self._log.verdict_version
         if self._judged is None or self._judged[0] != version:
-            self._judged = version, self.preview_thresholds()
+            judged = self.preview_thresholds()
+            judged.setflags(write=False)  # kept for the next one who asks
+            self._judged = version, judged
         return self._judged[1]
 
     @property

@@ -45,8 +45,9 @@ TOOLTIPS = (
     "Double-click to write one",
 )
 
-_NUMBERS = {"id": Column.ID, "snr": Column.SNR, "r": Column.R, "cnn": Column.CNN,
-            "area": Column.AREA, "events": Column.EVENTS}  # fmt: skip
+_NUMBERS = {"id": Column.ID, "snr": Column.SNR, "r": Column.R, "r_value": Column.R,
+            "cnn": Column.CNN, "p_soma": Column.CNN, "area": Column.AREA,
+            "events": Column.EVENTS}  # fmt: skip
 _COMPARISON = re.compile(r"^(\w+)(<=|>=|<|>|=)(-?[\d.]+(?:e-?\d+)?)$")
 _COMPARE: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
     "<": np.less,

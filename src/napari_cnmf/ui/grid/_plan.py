@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.batch import DuplicateItemWarning, adding
@@ -13,10 +13,17 @@ from napari_cnmf.batch.spec import ItemSpec
 from napari_cnmf.errors import BatchError, CnmfError, MovieError
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui.forms._input import ChosenInput
-from napari_cnmf.ui.forms._request import Request, given_of, open_input
+from napari_cnmf.ui.forms._request import (
+    Request,
+    find_motion_item,
+    given_of,
+    motion_item,
+    open_input,
+)
 
 if TYPE_CHECKING:
-    from napari_cnmf.batch import Batch
+    from napari_cnmf.batch import Batch, Item
+    from napari_cnmf.model.movie import Movie
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +75,8 @@ def plan_grid(
 ) -> Generator[str, None, tuple[PlannedItem, ...]]:
     """Every item of the product, checked against its movie and the batch."""
     planned: list[PlannedItem] = []
-    variants = expand_grid(request.base.params, request.grid)
+    outer, inner = _split_at_motion(request)
+    variants = expand_grid(request.base.params, {**outer, **inner})
     if batch is not None:
         batch.refresh()
     for chosen in request.inputs:
@@ -89,6 +97,7 @@ class _Movie:
         self._base = base
         self._checked: adding.Checked | None = None
         self._broken = ""
+        self._source: Item | Movie | None = None
 
     def plan(self, name: str, params: CNMFParams) -> PlannedItem:
         """What would become of one variant."""
@@ -107,17 +116,10 @@ class _Movie:
     def _spec(self, batch: Batch, params: CNMFParams) -> ItemSpec:
         """What the item would ask for; raises when it could never run."""
         base, checked = self._base, self._checked
+        if base.motion_first:
+            return self._spec_after_motion(batch, params)
         if checked is None:
-            request = adding.Request(
-                algorithm=adding.parse_algorithm(base.algorithm),
-                movie=open_input(batch, self._chosen),
-                params=params,
-                refit=base.refit,
-                engine=base.engine,
-                **given_of(batch, base),
-                result=base.result,
-            )
-            self._checked = adding.check(batch, request)
+            self._checked = self._check(batch, open_input(batch, self._chosen), params)
             return self._checked.spec
         algorithm = checked.spec.algorithm
         adding.check_input(checked.movie, params, algorithm)
@@ -131,6 +133,31 @@ class _Movie:
         changes = {"params": params.to_dict(), "hash": hashed}
         return checked.spec.model_copy(update=changes)
 
+    def _check(self, batch: Batch, movie: Item | Movie, params: CNMFParams) -> adding.Checked:
+        base = self._base
+        request = adding.Request(
+            algorithm=adding.parse_algorithm(base.algorithm),
+            movie=movie,
+            params=params,
+            refit=base.refit,
+            engine=base.engine,
+            **given_of(batch, base),
+            result=base.result,
+        )
+        return adding.check(batch, request)
+
+    def _spec_after_motion(self, batch: Batch, params: CNMFParams) -> ItemSpec:
+        """What a variant would ask for that works on the motion correction of the movie."""
+        if self._source is None:
+            self._source = open_input(batch, self._chosen)
+        wanted = replace(self._base, params=params)
+        motion = find_motion_item(batch, wanted, self._source)
+        if motion is not None:
+            return self._check(batch, motion, params).spec
+        # The correction is still to be added, so that nothing in the batch can work on it yet.
+        spec = self._check(batch, self._source, params).spec
+        return spec.model_copy(update={"movie": None, "parent": "to be added"})
+
 
 @dataclass(frozen=True)
 class Added:
@@ -138,6 +165,41 @@ class Added:
 
     uuids: tuple[str, ...]
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a grid whose items take one movie."""
+
+    movie: Item | Movie
+    params: CNMFParams
+    name: str
+    grid: Mapping[str, tuple[Any, ...]]
+
+
+def _parts_of(batch: Batch, request: GridRequest, chosen: ChosenInput) -> Iterator[_Part]:
+    """The grid of one movie, divided by the motion correction that its items work on.
+
+    Adds the motion corrections that are wanted first and that the batch does not have.
+    """
+    base, movie = request.base, open_input(batch, chosen)
+    if not base.motion_first:
+        yield _Part(movie, base.params, chosen.name, request.grid)
+        return
+    outer, inner = _split_at_motion(request)
+    for label, params in expand_grid(base.params, outer):
+        name = f"{chosen.name} {label}".strip()
+        motion = motion_item(batch, replace(base, params=params, name=name), movie)
+        yield _Part(motion, params, name, inner)
+
+
+def _split_at_motion(
+    request: GridRequest,
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]:
+    """The grid in two: what changes the motion correction that comes first, and the rest."""
+    first = ("motion.", "data.", "random_seed") if request.base.motion_first else ()
+    outer = {name: values for name, values in request.grid.items() if name.startswith(first)}
+    return outer, {name: v for name, v in request.grid.items() if name not in outer}
 
 
 def add_grid(
@@ -153,19 +215,23 @@ def add_grid(
             with warnings.catch_warnings():
                 # The editor has said so before.
                 warnings.simplefilter("ignore", DuplicateItemWarning)
-                added = batch.add_grid(
-                    base.algorithm,
-                    open_input(batch, chosen),
-                    grid=request.grid,
-                    params=base.params,
-                    name=chosen.name,
-                    refit=base.refit,
-                    engine=base.engine,
-                    **given_of(batch, base),
-                    result=base.result,
-                    skip_duplicates=skip_duplicates,
-                    reuse=False,
-                )
+                added = [
+                    item
+                    for part in _parts_of(batch, request, chosen)
+                    for item in batch.add_grid(
+                        base.algorithm,
+                        part.movie,
+                        grid=part.grid,
+                        params=part.params,
+                        name=part.name,
+                        refit=base.refit,
+                        engine=base.engine,
+                        **given_of(batch, base),
+                        result=base.result,
+                        skip_duplicates=skip_duplicates,
+                        reuse=False,
+                    )
+                ]
         except CnmfError as error:
             problems.append(f"{chosen.name}: {error}")
             continue

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
@@ -13,7 +15,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
-from napari_cnmf.model.dff import compute_dff, is_detrended_only
+from napari_cnmf.model.dff import NoBaselineWarning, compute_dff, is_detrended_only
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._session import ShownResult, session_of
@@ -48,6 +50,7 @@ _MOST = 40
 """Components whose traces are drawn; more are no picture any more."""
 _MOST_NAMED = 10
 _FLUORESCENCE = "fluorescence (a.u.)"
+_NO_BASELINE = "no dF/F where the baseline is within the noise"
 _NO_RESULT = "Open a result to see its traces: double-click a completed item of the batch."
 _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds another one."
 
@@ -76,6 +79,7 @@ class TracesWidget(Dock):
         self._whole = self._make_tool("All", "Zoom out to the whole recording (double-click)")
         self._is_computing = False
         self._dff: tuple[Any, np.ndarray[Any, Any] | None] = (None, None)
+        self._without_dff = ""
         self._hint = hint_label(_NO_RESULT)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)
@@ -198,28 +202,36 @@ class TracesWidget(Dock):
         elif self._dff[0] == (id(components), drawn):
             dff = self._dff[1]
         else:
-            self._compute_dff(components, drawn)
+            self._compute_dff(components, drawn, result.ids)
             return
+        if dff is not None and self._without_dff:
+            self._title.setText(f"{self._title.text()} · {_NO_BASELINE}")
+        self._title.setToolTip(self._without_dff if dff is not None else "")
         curves = lay_out(components, drawn, shown, dff, stacked=not self._overlaid.isChecked())
         unit = "dF/F" if dff is not None and not is_detrended_only(components) else _FLUORESCENCE
         self._plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
         self._pages.setCurrentWidget(self._plot)
 
-    def _compute_dff(self, components: Components, drawn: tuple[int, ...]) -> None:
+    def _compute_dff(
+        self, components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
+    ) -> None:
         """A running percentile takes a moment on a long recording."""
         if self._is_computing:
             return
         self._is_computing = True
 
-        def show(dff: Any) -> None:
+        def show(found: tuple[Any, str]) -> None:
             self._is_computing = False
+            dff, self._without_dff = found
             self._dff = ((id(components), drawn), dff)
             self._redraw.start()
 
         def failed(_error: Exception) -> None:
             self._is_computing = False
 
-        call_in_background(lambda: compute_dff(components, drawn), done=show, failed=failed)
+        call_in_background(
+            lambda: _dff_and_what_is_missing(components, drawn, ids), done=show, failed=failed
+        )
 
     def _move_cursor(self, _event: Any = None) -> None:
         frame = self._session.timeline.frame
@@ -260,3 +272,14 @@ def _describe(
     if components.r_values is not None:
         parts.append(f"r {components.r_values[index]:.2f}")
     return " · ".join(parts)
+
+
+def _dff_and_what_is_missing(
+    components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], str]:
+    """dF/F of some rows, and the sentence on those that have no baseline; empty where all have."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dff = compute_dff(components, drawn, names=ids)
+    said = [str(one.message) for one in caught if issubclass(one.category, NoBaselineWarning)]
+    return dff, " ".join(said)

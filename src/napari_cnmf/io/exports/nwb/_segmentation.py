@@ -25,7 +25,7 @@ _SAID = {
     "area_px": "Pixels above a fifth of the footprint's maximum",
     "snr": "Signal-to-noise ratio of the transients",
     "r_value": "Correlation of footprint and movie during transients",
-    "cnn": "Score of the classifier",
+    "p_soma": "Score of the classifier, 0 to 1: how much it looks like a cell body",
     "eccentricity": "Eccentricity of the footprint",
     "trace_noise": "Standard deviation of the trace's noise",
     "n_events": "Onsets of activity",

@@ -137,10 +137,10 @@ def make_zarr(folder: Path) -> None:
 def make_items(folder: Path) -> None:
     import napari_cnmf as nc
 
-    np.save(folder / "movie.npy", np.random.default_rng(0).integers(0, 9, (9, 8, 7)))
+    np.save(folder / "movie.npy", np.random.default_rng(0).integers(0, 9, (9, 24, 28)))
     batch = nc.Batch.create(folder / "batch")
-    for name in ("one", "two"):
-        batch.add("cnmf", folder / "movie.npy", params={"data": {"fr": 10.0}}, name=name)
+    for name, rate in (("one", 10.0), ("two", 20.0)):
+        batch.add("cnmf", folder / "movie.npy", params={"data": {"fr": rate}}, name=name)
 
 
 # -- readers: what they return is hashed

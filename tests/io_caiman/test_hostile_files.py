@@ -102,6 +102,17 @@ def test_a_damaged_text_ends_in_a_sentence(result: Path, length: int) -> None:
         read_caiman(result)
 
 
+@pytest.mark.parametrize("n_lost", [1, 4])
+def test_a_damaged_text_that_lost_bytes_moved_is_found(result: Path, n_lost: int) -> None:
+    """Free room of no size, in a collection that lies at an odd place."""
+    content = bytearray(result.read_bytes())
+    heap = content.find(b"GCOL")
+    content[heap + 16 : heap + 32] = bytes(16)
+    result.write_bytes(content[: heap - 64] + content[heap - 64 + n_lost :])
+    with pytest.raises(OSError, match="beyond its collection"):
+        require_sound_heaps(result)
+
+
 def test_good_heaps_pass(result: Path) -> None:
     require_sound_heaps(result)
 
@@ -172,3 +183,67 @@ def test_a_right_field_stays_whatever_its_cells_look_like(tmp_path: Path) -> Non
     A = sp.csc_matrix(images.reshape(4, -1).T)
     path = write_caiman(Components(A=A, C=np.ones((4, 5)), dims=(6, 9)), tmp_path / "r.hdf5")
     assert read_caiman(path).dims == (6, 9)
+
+
+@pytest.mark.parametrize("dims", [(2, 1), (400, 1), (1, 400), (40, 1, 50), (1, 40, 50)])
+def test_an_axis_of_one_pixel_may_stand_anywhere(dims: tuple[int, ...]) -> None:
+    """One line of pixels, or one plane, is the same field in every order of its axes."""
+    import scipy.sparse as sp
+
+    from napari_cnmf.io.caiman._order import field_of_footprints
+
+    A = sp.csc_matrix(np.ones((int(np.prod(dims)), 2), np.float32))
+    assert field_of_footprints(A, dims) == dims
+
+
+def test_a_few_pixels_tell_no_field() -> None:
+    """Pixels 0 and 3 are a diagonal in (2, 3) and neighbours in (3, 2)."""
+    import scipy.sparse as sp
+
+    from napari_cnmf.io.caiman._order import field_of_footprints
+
+    A = sp.csc_matrix(np.array([[1, 0, 0, 1, 0, 0]], np.float32).T)
+    assert field_of_footprints(A, (2, 3)) == (2, 3)
+
+
+def oblique_lines(dims: tuple[int, int]) -> Any:
+    """Thin dendrites that look like upright ones in a field of the reversed sizes."""
+    import scipy.sparse as sp
+
+    from napari_cnmf.model.components import Components
+
+    images = np.zeros((3, *dims))
+    for image, start in zip(images, (0, 20, 40), strict=True):
+        steps = np.arange(60)
+        image[start + steps, steps] = 1
+    A = sp.csc_matrix(images.reshape(3, -1).T)
+    return Components(A=A, C=np.ones((3, 5)), dims=dims)
+
+
+def test_our_own_file_says_its_field_whatever_its_cells_look_like(tmp_path: Path) -> None:
+    from napari_cnmf.io.caiman._order import field_of_footprints, move_rows
+
+    components = oblique_lines((100, 101))
+    seen = field_of_footprints(move_rows(components.A, (100, 101), to="F"), (100, 101))
+    assert seen == (101, 100), "the case must be one that the shapes alone get wrong"
+    path = write_caiman(components, tmp_path / "r.hdf5")
+    found = read_caiman(path)
+    assert found.dims == (100, 101)
+    assert (found.A != components.A).nnz == 0
+
+
+def test_sizes_reversed_elsewhere_are_put_right_in_our_own_file(tmp_path: Path) -> None:
+    path = write_caiman(read_caiman(DATA / "result-2d.hdf5"), tmp_path / "ours.hdf5")
+    with h5py.File(path, "r+") as file:
+        reverse(file, "dims")
+        file["estimates/dims"][...] = [64, 48]
+        file.attrs["mmap_file"] = ""
+    assert read_caiman(path).dims == (48, 64)
+
+
+@pytest.mark.parametrize("text", ["", "x", "48", "48,64,9", "-48,-64", "4" * 5000, "\u0664,768"])
+def test_a_damaged_field_of_ours_is_passed_over(tmp_path: Path, text: str) -> None:
+    path = write_caiman(read_caiman(DATA / "result-2d.hdf5"), tmp_path / "ours.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["napari_cnmf"].attrs["dims"] = text
+    assert read_caiman(path).dims == (48, 64)

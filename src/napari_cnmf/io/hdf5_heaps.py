@@ -33,7 +33,8 @@ def require_sound_heaps(path: Path) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(_SIGNATURE)
         while at >= 0:
-            if at % _ALIGNED == 0 and content[at + 4 : at + 8] == b"\x01\0\0\0":
+            # anywhere: bytes lost before a collection move it, and HDF5 follows addresses moved too
+            if content[at + 4 : at + 8] == b"\x01\0\0\0":
                 _require_sound(content, at)
             at = content.find(_SIGNATURE, at + 1)
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Index = NDArray[np.intp]
 _LOOKED_AT = 200
 """Footprints whose shape tells the field's."""
+_FEWEST_NEIGHBOURS = 50
+"""Fewer can lie side by side by chance, as in footprints of a few pixels."""
 _CLEARLY = 1.5
 """By how much neighbours of pixels must be more frequent for one field than for another."""
 
@@ -87,7 +89,8 @@ def field_of_footprints(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[int, .
     Returns
     -------
     tuple of int
-        ``dims``, unless another order of the same sizes fits clearly better.
+        ``dims``, unless another order of the same sizes places the pixels elsewhere and fits
+        clearly better.
     """
     first = A[:, :_LOOKED_AT]
     first.sum_duplicates()
@@ -97,10 +100,18 @@ def field_of_footprints(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[int, .
     keys = column_of * A.shape[0] + pixels
     best, most = dims, _count_neighbours(keys, pixels, dims)
     for other in sorted(set(permutations(dims)) - {dims}):
+        if _longer_than_one(other) == _longer_than_one(dims):
+            continue
         number = _count_neighbours(keys, pixels, other)
-        if number > 0.25 * keys.size and number > _CLEARLY * most:
+        enough = number >= _FEWEST_NEIGHBOURS and number > 0.25 * keys.size
+        if enough and number > _CLEARLY * most:
             best, most = other, number
     return best
+
+
+def _longer_than_one(dims: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes that say where a pixel lies: one of size 1 may stand anywhere among them."""
+    return tuple(size for size in dims if size > 1)
 
 
 def _count_neighbours(
@@ -108,7 +119,7 @@ def _count_neighbours(
 ) -> int:
     """How many pixels of footprints have the next one along the later axes in them too."""
     total, stride = 0, 1
-    for size, next_size in pairwise(dims):
+    for size, next_size in pairwise(_longer_than_one(dims)):
         stride *= size
         inside = pixels // stride % next_size < next_size - 1
         total += int(np.isin(keys[inside] + stride, keys, assume_unique=True).sum())

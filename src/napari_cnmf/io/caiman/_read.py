@@ -90,7 +90,9 @@ def _to_components(
     C = np.atleast_2d(floats(estimates["C"]))
     n = A_stored.shape[1]
     params = {k: v for k, v in plain(root.get("params") or {}).items() if isinstance(v, dict)}
-    dims = _dims(estimates, root, params, A_stored)
+    changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)
+    written = None if changed else _written_dims(ours.get("dims"), A_stored)
+    dims = written or _dims(estimates, root, params, A_stored)
     left_out: list[str] = []
     values = _per_component(estimates, n, left_out)
     values.update(_background(estimates, dims))
@@ -99,7 +101,6 @@ def _to_components(
     if values["YrA"] is None:
         values["YrA"] = _optional_floats(estimates.get("R"))
     values["accepted"] = _accepted(estimates, n, left_out)
-    changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)
     values["classes"] = None if changed else _classes(ours, n)
     if not changed:
         values |= restored_scores(values, ours.get("scores"))
@@ -125,6 +126,16 @@ def _footprints(stored: Any) -> sp.csc_matrix:
     if dense.ndim != 2:
         raise ResultError(f"A must be (n_pixels, n_components), got shape {dense.shape}.")
     return sp.csc_matrix(dense)
+
+
+def _written_dims(text: Any, A: sp.csc_matrix) -> tuple[int, ...] | None:
+    """The field with which we wrote these footprints, which needs no look at their shapes."""
+    numbers = str(text).split(",") if isinstance(text, str) else []
+    if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
+        return None
+    dims = _sizes([int(number) for number in numbers])
+    fits = bool(dims) and math.prod(dims) == A.shape[0] <= _MOST_PIXELS
+    return dims if fits else None
 
 
 def _dims(

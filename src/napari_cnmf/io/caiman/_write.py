@@ -224,6 +224,7 @@ def _write_ours(
 ) -> None:
     group.attrs["schema"] = SCHEMA
     group.attrs["A_digest"] = digest_of_footprints(A)
+    group.attrs["dims"] = ",".join(map(str, components.dims))
     if components.classes is not None:
         group["classes"] = components.classes.astype("S")
     if components.images:

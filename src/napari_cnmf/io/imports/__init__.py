@@ -41,7 +41,8 @@ def read_import(path: str | Path, *, plane: int | str | None = None) -> Imported
         if isinstance(plane, str):
             raise ResultError(f"A plane of suite2p is named by its number, got {plane!r}.")
         return read_suite2p(path, plane=plane)
-    if kind is Kind.NWB:
+    # a damaged NWB file, or one without a segmentation, is told what is wrong with it
+    if kind is Kind.NWB or (path.suffix.lower() == ".nwb" and path.is_file()):
         from napari_cnmf.io.imports.nwb import read_nwb
 
         return read_nwb(path, table=plane)

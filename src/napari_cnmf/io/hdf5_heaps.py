@@ -13,6 +13,9 @@ from pathlib import Path
 _SIGNATURE = b"GCOL"
 _HEADER = 16
 _ALIGNED = 8
+_MOST_BYTES = 4 * 2**30
+"""Files up to this size are searched, in a few seconds. A larger one holds a movie: to search all of
+it would take minutes at each opening, for a damage that has only been made on purpose so far."""
 
 
 def require_sound_heaps(path: Path) -> None:
@@ -21,14 +24,14 @@ def require_sound_heaps(path: Path) -> None:
     Parameters
     ----------
     path
-        The file; it is searched from its beginning to its end, as fast as it can be read.
+        The file; one of up to 4 GiB is searched from its beginning to its end.
 
     Raises
     ------
     OSError
         The file cannot be read, or a collection is damaged.
     """
-    if not path.stat().st_size:
+    if not 0 < path.stat().st_size <= _MOST_BYTES:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(_SIGNATURE)

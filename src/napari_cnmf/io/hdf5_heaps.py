@@ -14,8 +14,8 @@ _SIGNATURE = b"GCOL"
 _HEADER = 16
 _ALIGNED = 8
 _MOST_BYTES = 4 * 2**30
-"""Files up to this size are searched, in a few seconds. A larger one holds a movie: to search all of
-it would take minutes at each opening, for a damage that has only been made on purpose so far."""
+"""Files up to this size are searched, in a few seconds. A larger one holds a movie: to search all
+of it would take minutes at each opening, for a damage that nobody has met but by making it."""
 
 
 def require_sound_heaps(path: Path) -> None:

@@ -97,7 +97,7 @@ class TestTiffMovieWriter:
         def refuse(*_: object) -> None:
             raise AssertionError("all pages were read")
 
-        monkeypatch.setattr("napari_cnmf.io.movies._tiff._movie_series", refuse)
+        monkeypatch.setattr("napari_cnmf.io.movies.tiff.chain._walk", refuse)
         movie = open_movie(tmp_path / "a.tif")
         assert movie.frame_rate_hz == pytest.approx(10)
         np.testing.assert_array_equal(frame_source(movie).read(0, shape[0]), frames)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cnmf.errors import ParameterError
+from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.params import (
     PRESETS,
     CNMFParams,
@@ -209,8 +209,9 @@ def test_no_file_and_no_folder(tmp_path):
         read_params(tmp_path / "none.toml")
     with pytest.raises(ParameterError, match="cannot be read"):
         read_params(tmp_path)
-    with pytest.raises(ParameterError, match="cannot be written"):
-        write_params(CNMFParams(), tmp_path / "no folder" / "x.toml")
+    with pytest.raises(ExportError, match="no folder"):
+        write_params(CNMFParams(), tmp_path / "no folder" / "nor this one" / "x.toml")
+    assert not (tmp_path / "no folder").exists()
 
 
 def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
@@ -222,7 +223,7 @@ def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(ParameterError, match="No space left"):
-        write_params(CNMFParams().replace(init={"K": 3}), path)
+    with pytest.raises(ExportError, match="No space left"):
+        write_params(CNMFParams().replace(init={"K": 3}), path, overwrite=True)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -123,7 +123,9 @@ def test_the_largest_circle_inside_is_as_wide_as_the_distance_to_the_outside() -
 def test_energy_is_that_of_what_stands_out_on_either_side() -> None:
     c = RNG.standard_normal(128).astype(np.float32)
     c[5] = 30
-    up, down = trace_energies(np.stack([c, -c]), np.array([2, 2], np.float32))
+    up, down = trace_energies(
+        np.stack([c, -c]), np.full(2, 2, np.float32), np.full(2, np.inf, np.float32)
+    )
     assert 100 < up[0] < ((30 + 1 - 5) / 2) ** 2
     assert down[0] < 5
     assert down[1] > 100

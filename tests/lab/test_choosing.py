@@ -363,4 +363,4 @@ def test_a_preview_of_the_whole_field_is_as_good_as_the_engine() -> None:
     window = read_window(ArraySource(recording.array()), (slice(0, 96), slice(0, 112)), 15.0)
     params = CNMFParams().replace(init={"gSig": (5, 5)}, data={"decay_time": 0.7})
     shown = preview(window, params, recording.frame_rate_hz)
-    assert score(shown.components, recording.truth).f1 > 0.85
+    assert score(shown.components, recording.truth).f1 > 0.8

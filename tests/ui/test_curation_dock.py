@@ -412,7 +412,7 @@ def test_what_another_window_did_is_read_again(
     desk.press("A")
     other = open_curation(path)
     other.reject(3)
-    desk.press("J")
+    desk.press("R")
     assert "changed by another window" in desk.panel.conflict.text()
     assert not desk.panel.read_again.isHidden()
     before = desk.session.result

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QAbstractItemView, QApplication, QLineEdit, QSlider, 
 from napari_cnmf.batch import Batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
-from napari_cnmf.ui._canvas import canvas_widget
+from napari_cnmf.ui._canvas import camera_of, canvas_widget
 from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._loading import finish, load_components
 from napari_cnmf.ui._session import session_of
@@ -329,7 +329,7 @@ def test_a_click_on_a_component_gives_it_the_keyboard(
     window.show(components)
     viewer.add_image(np.zeros((40, 52)), name="my own image")
     viewer.reset_view()
-    layers, canvas, camera = window.session.result.layers, window.canvas, viewer.camera
+    layers, canvas, camera = window.session.result.layers, window.canvas, camera_of(viewer)
     centre = (8.0, 30.0)
     y = canvas.height() / 2 + (centre[0] - camera.center[-2]) * camera.zoom
     x = canvas.width() / 2 + (centre[1] - camera.center[-1]) * camera.zoom

@@ -206,7 +206,9 @@ def test_movies_of_one_name_are_told_apart(
         (tmp_path / day).mkdir()
         files.append(FileInput((tmp_path / day / "movie.tif",)))
         files[-1].paths[0].write_bytes(movie_file.read_bytes())
-    steady = [batch.add("mcorr", f.paths[0], params={"data": {"fr": 10}}) for f in files]
+    steady = [
+        batch.add("mcorr", f.paths[0], params={"data": {"fr": 10}}, reuse=False) for f in files
+    ]
     items = [ItemInput(item.uuid, item.name) for item in steady]
     chooser = dock.header.input
     qtbot.waitUntil(lambda: set(items) <= {c for _, c in chooser._choices()})
@@ -421,7 +423,7 @@ def test_a_rate_typed_for_one_movie_does_not_silently_count_for_the_next(
     # one that says another rate
     viewer.open(write_movie(tmp_path / "telling.tif", 15), plugin="napari-cnmf")
     qtbot.waitUntil(lambda: "telling says 15 Hz, and 30 Hz is used" in dock.status.toolTip())
-    assert "15 Hz (ImageJ finterval)" in row._remark.label.text()
+    assert "15 Hz (ImageJ header, finterval)" in row._remark.label.text()
     QTest.mouseClick(row._remark.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "telling says" not in dock.status.toolTip())
     assert dock.value().data.fr is None

@@ -98,8 +98,8 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
     axes = str(notes.get("axes", ""))
     lead = axes[: len(lead_shape)] if len(axes) == len(shape) else ""
     if not lead and lead_shape:
-        # tifffile names the axes of what has no names: time is its "I", depth its "Z".
-        lead = {1: "T", 2: "TZ"}.get(len(lead_shape), "Q" * len(lead_shape))
+        # One axis of images without a name is time; which of several it is must be asked.
+        lead = "T" if len(lead_shape) == 1 else "Q" * len(lead_shape)
     rate, source = None, ""
     for key in ("frame_rate_hz", "frame_rate", "fps", "fr"):
         if rate is None and (rate := positive_or_none(notes.get(key))) is not None:

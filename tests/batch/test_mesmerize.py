@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -74,6 +75,14 @@ def test_the_real_table_is_read_as_plain_values() -> None:
     assert rows[4]["input_movie_path"] == "mouse 1\\movie-2d-moving.tif"
 
 
+@pytest.fixture
+def _texts_of_python() -> Iterator[None]:
+    """Tables as mesmerize-core's pandas writes them, whether pyarrow is here or not."""
+    with pd.option_context("mode.string_storage", "python"):
+        yield
+
+
+@pytest.mark.usefixtures("_texts_of_python")
 def test_tables_of_the_pandas_that_is_here_are_read(tmp_path: Path) -> None:
     table = pd.DataFrame(columns=["algo", "params", "outputs"])
     table.loc[0] = pd.Series({"algo": "cnmf", "params": {"a": np.arange(3)}, "outputs": None})
@@ -149,6 +158,7 @@ class Evil:
         return os.system, (f"touch {self.flag}",)
 
 
+@pytest.mark.usefixtures("_texts_of_python")
 def test_a_pickle_that_would_run_something_is_refused_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tifffile
 
 from napari_cnmf.testing import simulate, simulate_volume
 
@@ -38,10 +39,13 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with a movie, a volume, and a batch of mesmerize-core, in it."""
+    """A user's folder with movies, a volume, and a batch of mesmerize-core, in it."""
     (tmp_path / "mesmerize").mkdir()
     shutil.copy(MESMERIZE, tmp_path / "mesmerize" / "batch.pickle")
-    simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3).write(tmp_path / "movie.tif")
+    recording = simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3)
+    recording.write(tmp_path / "movie.tif")
+    for number, day in enumerate(("first day", "second day")):
+        tifffile.imwrite(tmp_path / f"{day}.tif", recording.array()[number:])
     volume = simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3)
     volume.write(tmp_path / "stack.tif")
     monkeypatch.chdir(tmp_path)

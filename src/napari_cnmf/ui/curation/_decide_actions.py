@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from napari_cnmf.errors import CnmfError
 from napari_cnmf.model.curation import Curation
 
 if TYPE_CHECKING:
@@ -90,7 +91,12 @@ class DecideActions:
         ids = self.selected_ids()
         if self._cur is None or not ids:
             return
-        getattr(self._cur, how)(ids)
+        try:
+            getattr(self._cur, how)(ids)
+        except CnmfError as error:
+            # Another window may have changed the journal: said where it stays, with what to do.
+            self._panel.show_conflict(str(error))
+            return
         if self._panel.advances and len(ids) == 1:
             self.next()
 

@@ -27,6 +27,7 @@ COMMANDS = (
 
 
 EXAMPLES = {
+    "info": "napari-cnmf info recording.tif --json",
     "napari-cnmf": "napari-cnmf run movie.tif --batch results --set data.fr=30",
     "demo": "napari-cnmf demo --headless --out demo",
     "run": "napari-cnmf run movie.tif --batch results --motion --set data.fr=30 --set gSig=5,5",

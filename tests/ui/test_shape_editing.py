@@ -285,7 +285,7 @@ def test_a_movie_that_moved_is_located(
         lambda: desk.session.result is not None and desk.session.result.loaded.movie is not None
     )
     assert not desk.panel.locate_button.isVisibleTo(desk.panel)
-    assert "residual · result" in desk.viewer.layers
+    assert "raw · result" in desk.viewer.layers
     assert desk.session.result.curation.accepted[0] == np.False_
     pixels = np.flatnonzero(components.A[:, [0]].toarray().ravel())
     assert desk.session.result.curation.shape_edits.raw_trace(pixels) is not None

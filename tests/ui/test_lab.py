@@ -267,7 +267,7 @@ def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, 
     dock.cell_size.take_button.click()
     told = form_of(dock).form.row("init.gSig").value
     assert np.abs(np.subtract(told, recording.gSig)).max() <= 1
-    assert form_of(dock).form.row("init.gSiz").value == tuple(2 * g + 1 for g in told)
+    assert form_of(dock).form.row("init.gSiz").value == [2 * g + 1 for g in told]
     assert dock.link.params() is not None  # no size of a plane is left beside them
     # a drawn circle is of a plane: the depth stays
     dock.cell_size.add_circle(np.array([20.0, 20.0]), 7.0)

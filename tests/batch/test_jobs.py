@@ -68,13 +68,13 @@ def test_a_job_opens_its_movie_once(
 ) -> None:
     item = batch.add("cnmf", movie_path)
     opened = []
-    original = _open._open_files
+    original = _open._read
 
     def count(*arguments: Any, **options: Any) -> Any:
         opened.append(arguments)
         return original(*arguments, **options)
 
-    monkeypatch.setattr(_open, "_open_files", count)
+    monkeypatch.setattr(_open, "_read", count)
     job = prepare_job(item, n_threads=1)
     check_space(job)
     remarks_on(job.open_movie())

@@ -271,7 +271,7 @@ def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, 
     assert dock.link.params() is not None  # no size of a plane is left beside them
     # a drawn circle is of a plane: the depth stays
     dock.cell_size.add_circle(np.array([20.0, 20.0]), 7.0)
-    assert form_of(dock).form.row("init.gSig").value == (told[0], 7, 7)
+    assert tuple(form_of(dock).form.row("init.gSig").value) == (told[0], 7, 7)
     dock.cell_size.take_button.click()
     dock.tabs.setCurrentIndex(4)
     dock.preview.look_at(28, 30)

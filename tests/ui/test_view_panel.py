@@ -21,12 +21,6 @@ from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.layers._arrangement import Arrangement
 
 
-@pytest.fixture(autouse=True)
-def _canvas_is_not_painted(viewer: Any) -> None:
-    """Layers come and go here; painted in between, software OpenGL has crashed in the canvas."""
-    viewer.window._qt_viewer.canvas.native.setUpdatesEnabled(False)
-
-
 def load(components: Components, movie: Movie, name: str = "cells") -> LoadedResult:
     return finish(load_components(components, name=name, movie=movie))
 

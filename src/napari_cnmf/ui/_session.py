@@ -17,7 +17,7 @@ from napari_cnmf.batch import set_current_batch
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._canvas import is_open, make_removal_safe
+from napari_cnmf.ui._canvas import delete_in_own_context, is_open
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._following import Following
@@ -96,7 +96,7 @@ class Session:
         self.overview = Overview(self)
         self.timeline = Timeline(self)
         self.following = Following(self)
-        make_removal_safe(viewer)
+        delete_in_own_context(viewer)
         viewer.layers.events.inserted.connect(self._adopt)
         viewer.layers.selection.events.active.connect(self._follow_active)
         self._adopt()

@@ -3,7 +3,8 @@
 VENV ?= .venv
 BIN  := $(VENV)/bin
 # Two processes, a file in one of them: the tests start many workers, and one viewer a process.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# A process that crashes ends the run: pytest-xdist may wait for ever for one that it starts anew.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test check docs screenshots bench evidence soak fuzz interop compat wheels clean help

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MESMERIZE = ROOT / "tests" / "batch" / "data" / "mesmerize-core-0.6.0.pickle"
 PAGES = sorted(
     page
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     if "```" in page.read_text("utf-8")
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

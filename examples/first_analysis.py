@@ -67,12 +67,10 @@ print(batch.df[["name", "state", "n_components", "n_accepted"]])
 # %%
 cur = item.result()
 cur.set_thresholds(min_SNR=2.5)
-cur.plot_contours();
-
+cur.plot_contours()
 # %%
 accepted = cur.ids[cur.accepted]
-cur.plot_traces(accepted[:6]);
-
+cur.plot_traces(accepted[:6])
 # %% [markdown]
 # ## 5. Export
 #

@@ -81,9 +81,14 @@ import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(5, 3))
 for animal, group in cells.groupby("AnimalID"):
-    ax.plot(sorted(group["event_rate_hz"]), range(1, len(group) + 1), drawstyle="steps-post", label=animal)
+    ax.plot(
+        sorted(group["event_rate_hz"]),
+        range(1, len(group) + 1),
+        drawstyle="steps-post",
+        label=animal,
+    )
 ax.set(xlabel="events per second", ylabel="cells with at most this rate")
-ax.legend();
+ax.legend()
 
 # %% [markdown]
 # ## Where to go next

@@ -55,11 +55,9 @@ print(batch.df[["name", "state", "n_components", "n_accepted"]])
 
 # %%
 cur = item.result()
-cur.plot_contours(image="correlation");
-
+cur.plot_contours(image="correlation")
 # %%
-cur.plot_traces(cur.ids[cur.accepted][:6]);
-
+cur.plot_traces(cur.ids[cur.accepted][:6])
 # %% [markdown]
 # ## 5. Export
 #

@@ -49,8 +49,7 @@ print(batch.df[["name", "state", "n_components", "n_accepted"]])
 # %%
 cur = item.result()
 print(cur.accepted.sum(), "cells accepted in a volume of", cur.components.dims)
-cur.plot_traces(cur.ids[cur.accepted][:6]);
-
+cur.plot_traces(cur.ids[cur.accepted][:6])
 # %% [markdown]
 # ## 5. Export
 #

@@ -1,6 +1,6 @@
 """Check the built site: each link within it leads to a page and a heading, each picture is there.
 
-    python scripts/check_site.py [site]
+python scripts/check_site.py [site]
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ def problems(site: Path) -> list[str]:
             where = where / "index.html" if where.is_dir() else where
             if not where.exists():
                 found.append(f"{path}: {target}")
-            elif parts.fragment and (other := pages.get(site / where.relative_to(site.resolve()))):
-                if unquote(parts.fragment) not in other.anchors:
-                    found.append(f"{path}: {target}")
+                continue
+            other = pages.get(site / where.relative_to(site.resolve()))
+            if parts.fragment and other and unquote(parts.fragment) not in other.anchors:
+                found.append(f"{path}: {target}")
     return found
 
 

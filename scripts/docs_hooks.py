@@ -67,7 +67,7 @@ def _tutorial(
         if cell.cell_type == "markdown":
             parts.append(cell.source)
             continue
-        parts.append(f"```python\n{cell.source.rstrip(';')}\n```")
+        parts.append(f"```python\n{cell.source}\n```")
         for output in cell.outputs:
             if output.get("name") == "stdout":
                 parts.append(f"```text\n{output.text.rstrip()}\n```")
@@ -75,7 +75,9 @@ def _tutorial(
                 file = f"{name}-{len(pictures) + 1}.png"
                 pictures[file] = b64decode(png)
                 parts.append(f"![Picture that the code above draws]({file})")
-    parts.append(f"*This page as a [notebook]({name}.ipynb) and as a [script]({_SCRIPT}/{script}).*")
+    parts.append(
+        f"*This page as a [notebook]({name}.ipynb) and as a [script]({_SCRIPT}/{script}).*"
+    )
     return "\n\n".join(parts), pictures
 
 

@@ -59,7 +59,7 @@ def sentences(text: str) -> list[str]:
 
 
 def test_sentences_are_told_apart() -> None:
-    text = "# Title\n\nOne two. Three `a b c` four:\n\n- five [six](seven)\n- eight\n\n| no | no |\n"
+    text = "# Title\n\nOne two. Three `a b c` four:\n\n- five [six](7)\n- eight\n\n| no | no |\n"
     assert sentences(text) == ["One two.", "Three Code four:", "five six", "eight"]
 
 
@@ -96,7 +96,9 @@ def test_a_short_table_comes_before_a_long_one(page: Path) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    listed = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    listed = set(
+        re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    )
     made = {f"tutorials/{path.stem.replace('_', '-')}.md" for path in TUTORIALS}
     assert listed == made | {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
 
@@ -117,9 +119,7 @@ def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "volume": lambda: simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3),
     }
     for name, make in small.items():
-        monkeypatch.setitem(
-            samples.SAMPLES, name, replace(samples.SAMPLES[name], simulate=make)
-        )
+        monkeypatch.setitem(samples.SAMPLES, name, replace(samples.SAMPLES[name], simulate=make))
     monkeypatch.setattr(samples, "user_cache_path", lambda *_, **__: tmp_path / "cache")
     folder = tmp_path / "empty"
     folder.mkdir()

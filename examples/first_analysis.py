@@ -32,7 +32,9 @@ print(movie)
 
 # %%
 batch = nc.Batch.open("first analysis", create=True)
-motion = batch.add("mcorr", movie, params={"motion": {"max_shifts": (5, 5)}}, name="motion")
+motion = batch.add(
+    "mcorr", movie, params={"motion": {"max_shifts": (5, 5)}}, name="motion"
+)
 
 # %% [markdown]
 # ## 3. Cells
@@ -48,7 +50,9 @@ motion = batch.add("mcorr", movie, params={"motion": {"max_shifts": (5, 5)}}, na
 # seconds longer, because parts of the engine are compiled once.
 
 # %%
-params = nc.CNMFParams.preset("two-photon somata").replace(init={"gSig": (5, 5)})
+params = nc.CNMFParams.preset("two-photon somata").replace(
+    init={"gSig": (5, 5)}
+)
 item = batch.add("cnmf", motion, params=params, name="cells")
 batch.run()
 print(batch.df[["name", "state", "n_components", "n_accepted"]])

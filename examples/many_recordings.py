@@ -22,7 +22,10 @@ folder.mkdir(exist_ok=True)
 for seed, animal in enumerate(["m1", "m2"]):
     path = folder / f"{animal} day1.tif"
     if not path.exists():
-        simulate(n_frames=500, size=(64, 64), n_cells=12, seed=seed).write(path)
+        recording = simulate(
+            n_frames=500, size=(64, 64), n_cells=12, seed=seed
+        )
+        recording.write(path)
 print(sorted(path.name for path in folder.iterdir()))
 
 # %% [markdown]
@@ -38,8 +41,12 @@ params = nc.CNMFParams.preset("two-photon somata").replace(
 )
 items = {}
 for path in sorted(folder.glob("*.tif")):
-    motion = batch.add("mcorr", path, params=params, name=f"{path.stem} motion")
-    items[path.stem] = batch.add("cnmf", motion, params=params, name=path.stem)
+    motion = batch.add(
+        "mcorr", path, params=params, name=f"{path.stem} motion"
+    )
+    items[path.stem] = batch.add(
+        "cnmf", motion, params=params, name=path.stem
+    )
 batch.run(n_workers=1)  # on a large computer, more items at once
 print(batch.df[["name", "state", "n_components", "n_accepted"]])
 
@@ -63,7 +70,10 @@ known = set(project.df["SampleID"]) if len(project.df) else set()
 for name, item in items.items():
     animal, trial = name.split()
     if f"{animal}-_-{trial}" not in known:
-        project.add(item.result(), {"AnimalID": animal, "TrialID": trial, "genotype": "wt"})
+        project.add(
+            item.result(),
+            {"AnimalID": animal, "TrialID": trial, "genotype": "wt"},
+        )
 print(project.df[["AnimalID", "TrialID", "n_accepted"]])
 
 # %% [markdown]
@@ -74,7 +84,8 @@ print(project.df[["AnimalID", "TrialID", "n_accepted"]])
 # %%
 rois = project.rois
 cells = rois[rois["accepted"]]
-print(cells.groupby("AnimalID")["event_rate_hz"].describe()[["count", "mean"]].round(3))
+rates = cells.groupby("AnimalID")["event_rate_hz"]
+print(rates.agg(["count", "mean"]).round(3))
 
 # %%
 import matplotlib.pyplot as plt

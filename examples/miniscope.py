@@ -27,7 +27,10 @@ print(movie)
 # %%
 batch = nc.Batch.open("miniscope", create=True)
 motion = batch.add(
-    "mcorr", movie, params={"motion": {"max_shifts": (8, 8), "gSig_filt": (4, 4)}}, name="motion"
+    "mcorr",
+    movie,
+    params={"motion": {"max_shifts": (8, 8), "gSig_filt": (4, 4)}},
+    name="motion",
 )
 
 # %% [markdown]

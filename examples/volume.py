@@ -34,7 +34,9 @@ print("measured gSig (z, y, x):", nc.suggest(movie).size)
 
 # %%
 batch = nc.Batch.open("volume", create=True)
-params = nc.CNMFParams.preset("volumetric").replace(init={"gSig": (2, 4, 4)})
+params = nc.CNMFParams.preset("volumetric").replace(
+    init={"gSig": (2, 4, 4)}
+)
 item = batch.add("cnmf", movie, params=params, name="cells")
 batch.run()
 print(batch.df[["name", "state", "n_components", "n_accepted"]])
@@ -48,7 +50,9 @@ print(batch.df[["name", "state", "n_components", "n_accepted"]])
 
 # %%
 cur = item.result()
-print(cur.accepted.sum(), "cells accepted in a volume of", cur.components.dims)
+print(
+    cur.accepted.sum(), "cells accepted in a volume of", cur.components.dims
+)
 cur.plot_traces(cur.ids[cur.accepted][:6])
 # %% [markdown]
 # ## 5. Export

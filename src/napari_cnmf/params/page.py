@@ -17,7 +17,18 @@ _INTRODUCTION = """\
 
 # Parameters
 
-Groups, names and defaults are CaImAn's. Four defaults differ on purpose: `data.fr` comes from the
+Groups, names and defaults are CaImAn's. Start with a [preset](#presets), then look at these six:
+
+| parameter | what it is |
+|---|---|
+| `data.fr` | frames per second |
+| `data.decay_time` | how long a transient of your indicator lasts, in seconds |
+| `init.gSig` | half the width of a cell, in pixels |
+| `motion.max_shifts` | the largest motion, in pixels |
+| `quality.min_SNR` | how clear the events of an accepted cell must be |
+| `init.K` | cells in each patch; CaImAn needs it, the built-in engine does not |
+
+Four defaults differ on purpose: `data.fr` comes from the
 movie's metadata, `init.K` and `quality.use_cnn` are left to the engine, and `init.gSiz` follows
 from `init.gSig`.
 

@@ -29,7 +29,7 @@ batch = nc.Batch.open("miniscope", create=True)
 motion = batch.add(
     "mcorr",
     movie,
-    params={"motion": {"max_shifts": (8, 8), "gSig_filt": (4, 4)}},
+    params={"motion": {"max_shifts": (8, 8), "gSig_filt": (5, 5)}},
     name="motion",
 )
 
@@ -40,7 +40,7 @@ motion = batch.add(
 
 # %%
 found = nc.suggest(movie, one_photon=True)
-print("gSig", found.size, "pixels; decay", found.decay_time_s, "s")
+print(found.settings)
 
 # %% [markdown]
 # *Parameter lab* shows the same on the picture, with rings around the clearest cells.
@@ -48,7 +48,7 @@ print("gSig", found.size, "pixels; decay", found.decay_time_s, "s")
 # ![Seeds of a one-photon recording while the thresholds move](../images/lab-seeds.png)
 
 # %%
-params = nc.CNMFParams.preset("one-photon").replace(init={"gSig": (4, 4)})
+params = found.applied_to(nc.CNMFParams.preset("one-photon"))
 item = batch.add("cnmfe", motion, params=params, name="cells")
 batch.run()
 print(batch.df[["name", "state", "n_components", "n_accepted"]])

@@ -28,15 +28,15 @@ print(movie.shape, "at", movie.frame_rate_hz, "volumes per second")
 # ## 3. Cells
 #
 # `gSig` has three numbers, too: half the height of a cell in planes, then half its width in pixels.
+# Let it be measured, and take what was found:
 
 # %%
-print("measured gSig (z, y, x):", nc.suggest(movie).size)
+found = nc.suggest(movie)
+print(found.settings)
 
 # %%
 batch = nc.Batch.open("volume", create=True)
-params = nc.CNMFParams.preset("volumetric").replace(
-    init={"gSig": (2, 4, 4)}
-)
+params = found.applied_to(nc.CNMFParams.preset("volumetric"))
 item = batch.add("cnmf", movie, params=params, name="cells")
 batch.run()
 print(batch.df[["name", "state", "n_components", "n_accepted"]])

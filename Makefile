@@ -49,8 +49,10 @@ soak: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(BIN)/python scripts/fuzz.py $(FUZZ_FLAGS)
 
+# The tutorials are run, each in an empty folder; then each link and picture of the site is checked.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site
+	$(BIN)/python scripts/check_site.py site
 
 # Wheel and sdist, in environments made for it: without napari, and with a napari that stays as it is.
 wheels: $(VENV)/.test
@@ -71,7 +73,7 @@ evidence: $(VENV)/.test
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell src docs tests benchmarks scripts README.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/codespell src docs examples tests benchmarks scripts README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate --imports napari-cnmf

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.model.why import explain_place
     from napari_cnmf.params import CNMFParams
+    from napari_cnmf.testing.samples import sample
     from napari_cnmf.ui import view
 
 _WHERE = {
@@ -82,6 +83,7 @@ _WHERE = {
     "open_movie": "napari_cnmf.io",
     "open_result": "napari_cnmf.batch.opening",
     "read_caiman": "napari_cnmf.io.caiman",
+    "sample": "napari_cnmf.testing.samples",
     "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.exports",
@@ -128,6 +130,7 @@ __all__ = [
     "open_movie",
     "open_result",
     "read_caiman",
+    "sample",
     "suggest",
     "view",
     "write_caiman",

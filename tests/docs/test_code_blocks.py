@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MESMERIZE = ROOT / "tests" / "batch" / "data" / "mesmerize-core-0.6.0.pickle"
 PAGES = sorted(
     page
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     if "```" in page.read_text("utf-8")
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -46,7 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     recording.write(tmp_path / "movie.tif")
     for number, day in enumerate(("first day", "second day")):
         tifffile.imwrite(tmp_path / f"{day}.tif", recording.array()[number:])
-    volume = simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3)
+    volume = simulate_volume(n_frames=200, size=(6, 32, 40), n_cells=4, seed=3)
     volume.write(tmp_path / "stack.tif")
     monkeypatch.chdir(tmp_path)
     return tmp_path

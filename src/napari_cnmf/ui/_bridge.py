@@ -68,6 +68,8 @@ class BatchBridge(QObject):
         self._problem = ""
         self._relay = _QueueRelay()
         self._relay.event.connect(self._on_queue_event)
+        self.awaited: set[str] = set()
+        """Uuids of items whose end the workspace shows by itself: it is not announced again."""
         self._report = QueueReport(self)
         self.queue_changed.connect(lambda is_active: self._report.follow(is_active, self.rows))
         self._queue_lock = threading.Lock()
@@ -164,7 +166,7 @@ class BatchBridge(QObject):
             self._show_progress(row)
             if before is not None and before.state is not row.state:
                 turned.append(row)
-        _announce(turned)
+        _announce([row for row in turned if row.uuid not in self.awaited])
         for uuid in changes.removed:
             self._rows.pop(uuid, None)
             self._close_bar(uuid)

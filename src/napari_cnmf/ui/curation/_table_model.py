@@ -17,7 +17,7 @@ from napari_cnmf.ui.curation._tags import Tag, color_of
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 
 _Index = QModelIndex
-_DECIMALS = {Column.SNR: 1, Column.R: 2, Column.CNN: 2}
+_DECIMALS = {Column.SNR: 1, Column.R: 2, Column.P_CELL: 2}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 

@@ -128,6 +128,8 @@ class ParametersWidget(Dock):
         )
         make_primary(self.run_button)
         self.motion_choice = MotionChoice()
+        self.method_box = FoldingBox("Method", [])
+        """Of the workspace, where the three numbers stand above the method."""
         self.measuring = Measuring(self)
         self._step: FormStep | None = None
         self._lay_out()
@@ -300,6 +302,7 @@ class ParametersWidget(Dock):
         params = CNMFParams.preset(name) if name else CNMFParams()
         self.form.set_reference(params)
         self.form.set_value(params, but_keep=_OF_THE_RECORDING)
+        self._show_parts()
 
     def _on_algorithm(self) -> None:
         self.motion_choice.show_chosen(self.header.motion_first)
@@ -308,8 +311,12 @@ class ParametersWidget(Dock):
 
     def show_step(self, step: FormStep) -> None:
         """Show what one step of the workspace asks for, and nothing else."""
+        if self._step is None:
+            self.run_button.setText("Find cells")
+            self.method_box.add(self.header.method_part)
+            self.form.put_below_essentials(self.method_box)
+            self.setMinimumWidth(0)
         self._step = step
-        self.run_button.setText("Find cells")
         self._show_parts()
         self.measuring.start()
 
@@ -333,6 +340,9 @@ class ParametersWidget(Dock):
         self.form.measure_button.setVisible(is_cells)
         self.header.movie_part.setVisible(step in (None, FormStep.MOVIE))
         self.header.method_part.setVisible(is_cells)
+        self.method_box.setVisible(is_cells and self.is_stepped)
+        preset = self.header.preset or "no preset"
+        self.method_box.set_title(f"{self.header.method_title}, {preset}")
         self.motion_choice.setVisible(step is FormStep.MOTION)
         self.given_box.setVisible(is_cells and finds_cells)
         self._kwargs.setVisible(is_cells)
@@ -412,7 +422,8 @@ class ParametersWidget(Dock):
         self.measuring.start()
         self._show_what()
         if self.header.input.value() is None:
-            problems = {"input": "Choose a movie: a layer or a file."} | problems
+            wanted = "Choose a movie: a layer or a file, or drop one on the canvas."
+            problems = {"input": wanted} | problems
         elif self._facts is None:
             problems.setdefault("input", self._cannot_open or "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)

@@ -56,8 +56,10 @@ from napari_cnmf.ui.workspace._steps import Step, StepState, StepStrip
 if TYPE_CHECKING:
     import napari
 
-_WIDTH_PX, _BELOW_PX = 430, 190
+_LEAST_WIDTH_PX, _WIDTH_PX, _BELOW_PX = 340, 430, 190
 """Width of the workspace and height of the docks below the canvas, where nothing is remembered."""
+_LARGE_WINDOW = (1500, 900)
+"""In smaller windows the workspace takes its least width, and the thresholds begin folded."""
 _FORM_STEPS = {Step.MOVIE: FormStep.MOVIE, Step.MOTION: FormStep.MOTION, Step.CELLS: FormStep.CELLS}
 _AFTER_EXPORT = {"running": StepState.RUNNING, "done": StepState.DONE, "failed": StepState.FAILED}
 _OF_RUN = {
@@ -93,7 +95,11 @@ class WorkspaceWidget(Dock):
         self.export: ExportWidget = self._take_in(ExportWidget)
         self.export.one_box.collapse()
         for buttons in self.curation.findChildren(ResultButtons):
-            buttons.export.hide()  # the next step is the export
+            buttons.export.hide()
+            page = self.export.layout()
+            assert page is not None
+            page.addWidget(buttons)  # the last step has what is done with a result
+        self.curation.panel.save.hide()
         self._lay_out()
         self._update_soon = call_later(self, self._update, 30)
         self._remember_soon = call_later(self, self._remember_layout, 800)
@@ -118,7 +124,7 @@ class WorkspaceWidget(Dock):
         layout.addWidget(self.run_bar)
         layout.addWidget(self.stack, 1)
         layout.addWidget(self.next_button)
-        self.setMinimumWidth(_WIDTH_PX - 40)
+        self.setMinimumWidth(_LEAST_WIDTH_PX)
 
     def _connect(self) -> None:
         session = self._session
@@ -384,6 +390,8 @@ class WorkspaceWidget(Dock):
             return
         # The table of components needs the height more than the traces need the width.
         window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        # Beside the columns of napari and of ours: in a small window both need all of its height.
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         viewer = self._session.viewer
         self._has_place = True
         below = [
@@ -393,7 +401,11 @@ class WorkspaceWidget(Dock):
         call_soon(self, lambda: self._give_sizes(window, dock, below)).start()
 
     def _give_sizes(self, window: QMainWindow, dock: QDockWidget, below: list[QWidget]) -> None:
-        width = self._remembered.get("width", _WIDTH_PX)
+        is_large = window.width() >= _LARGE_WINDOW[0]
+        usual = _WIDTH_PX if is_large else _LEAST_WIDTH_PX
+        if window.height() < _LARGE_WINDOW[1]:
+            self.curation.panel.threshold_box.collapse()
+        width = self._remembered.get("width", usual)
         height = self._remembered.get("below", _BELOW_PX)
         window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
         docks = [d for d in map(dock_of, below) if d is not None]

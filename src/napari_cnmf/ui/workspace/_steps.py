@@ -34,7 +34,7 @@ class StepState(StrEnum):
 
 
 _SIGNS = {
-    StepState.TO_DO: "○",
+    StepState.TO_DO: "",
     StepState.ASKED: "◔",
     StepState.RUNNING: "◑",
     StepState.DONE: "✔",
@@ -75,7 +75,6 @@ class StepStrip(QWidget):
             button.setCheckable(True)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setMinimumWidth(button.fontMetrics().horizontalAdvance("✔ Motion") + 14)
             self._group.addButton(button, int(step))
             self.buttons[step] = button
             layout.addWidget(button, 1)
@@ -97,7 +96,7 @@ class StepStrip(QWidget):
         if button.toolTip() == said:
             return
         self._states[step] = state
-        button.setText(f"{_SIGNS[state]} {step.title}")
+        button.setText(f"{_SIGNS[state]} {step.title}".strip())
         button.setToolTip(said)
         button.setAccessibleName(said)
         self._style(step)

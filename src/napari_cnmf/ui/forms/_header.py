@@ -225,6 +225,8 @@ def _form_part() -> tuple[QWidget, QFormLayout]:
     form.setContentsMargins(0, 0, 0, 0)
     form.setHorizontalSpacing(10)
     form.setVerticalSpacing(5)
+    # In a narrow dock wide fields stand below their titles.
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     return part, form
 
 

@@ -23,10 +23,13 @@ class MotionChoice(QWidget):
         super().__init__(parent)
         self.verdict = QLabel(_UNKNOWN)
         self.verdict.setWordWrap(True)
-        self.tick = QCheckBox("Correct motion, then find cells in the corrected movie")
-        self.tick.setToolTip("Both run one after the other when you click Find cells")
+        self.tick = QCheckBox("Correct motion before finding cells")
+        self.tick.setToolTip(
+            "Both run one after the other when you click Find cells, and cells are found in the "
+            "corrected movie"
+        )
         self.tick.toggled.connect(self.toggled)
-        self.alone = QPushButton("Correct motion now and look at it first")
+        self.alone = QPushButton("Correct now, and look first")
         self.alone.setToolTip("Runs the correction alone and opens the corrected movie")
         self.alone.clicked.connect(lambda _=False: self.alone_wanted.emit())
         layout = QVBoxLayout(self)

@@ -135,9 +135,7 @@ class ExportWidget(Dock):
         form.addRow("To", where)
         inner = QWidget()
         column = QVBoxLayout(inner)
-        self.one_box = FoldingBox(
-            "One format, under a name of your own", [one, self.write], is_expanded=True
-        )
+        self.one_box = FoldingBox("One format by itself", [one, self.write], is_expanded=True)
         column.addWidget(self.ticked)
         column.addWidget(self.one_box)
         column.addWidget(self.session_form)

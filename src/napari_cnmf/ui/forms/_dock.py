@@ -316,6 +316,9 @@ class ParametersWidget(Dock):
             self.method_box.add(self.header.method_part)
             self.form.put_below_essentials(self.method_box)
             self.setMinimumWidth(0)
+            layout = self.layout()
+            assert layout is not None
+            layout.setContentsMargins(0, 0, 0, 0)  # the workspace has its own
         self._step = step
         self._show_parts()
         self.measuring.start()
@@ -342,7 +345,7 @@ class ParametersWidget(Dock):
         self.header.method_part.setVisible(is_cells)
         self.method_box.setVisible(is_cells and self.is_stepped)
         preset = self.header.preset or "no preset"
-        self.method_box.set_title(f"{self.header.method_title}, {preset}")
+        self.method_box.set_title(f"{self.header.method_title.split(' with ')[0]}, {preset}")
         self.motion_choice.setVisible(step is FormStep.MOTION)
         self.given_box.setVisible(is_cells and finds_cells)
         self._kwargs.setVisible(is_cells)

@@ -21,7 +21,7 @@ from napari_cnmf.ui._numbers import WholeBox
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
 _MOST = 32
-_LEAST_BOX_PX = 72
+_LEAST_BOX_PX = 66
 """What Qt asks for by itself is more than a narrow dock has."""
 _UNSAID = -1
 

@@ -411,6 +411,8 @@ class WorkspaceWidget(Dock):
         docks = [d for d in map(dock_of, below) if d is not None]
         window.resizeDocks(docks, [height] * len(docks), Qt.Orientation.Vertical)
         dock.raise_()
+        if self._session.viewer.layers:
+            self._session.viewer.reset_view()  # the canvas has another size
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)

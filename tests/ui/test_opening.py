@@ -160,6 +160,4 @@ def test_docks_below_the_canvas_are_tabs(viewer: Any, qtbot: Any) -> None:
     docks = {title: dock_of(widget) for title, widget in show_docks(viewer).items()}
     assert docks["Curation"] is docks["CNMF parameters"] is docks["Workspace"]
     window = viewer.window._qt_window
-    qtbot.waitUntil(
-        lambda: window.tabifiedDockWidgets(docks["Traces"]) == [docks["Batch manager"]]
-    )
+    qtbot.waitUntil(lambda: window.tabifiedDockWidgets(docks["Traces"]) == [docks["Batch manager"]])

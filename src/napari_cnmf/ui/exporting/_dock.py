@@ -367,9 +367,13 @@ class ExportWidget(Dock):
 
     def _folder_beside(self, result: ShownResult) -> Path:
         """A folder for exports of this result beside its movie."""
-        movie = result.loaded.movie
-        beside = movie.paths[0].parent if movie is not None and movie.paths else None
-        return (beside or self._usual_folder(result)) / f"{result.name} export"
+        movie, item = result.loaded.movie, result.loaded.item
+        batch = None if item is None else item.batch.path
+        if movie is not None and movie.paths and (batch not in movie.paths[0].parents):
+            beside = movie.paths[0].parent
+        else:  # a corrected movie lies in the batch, which itself lies beside the recording
+            beside = self._usual_folder(result) if batch is None else batch.parent
+        return beside / f"{result.name} export"
 
     def _on_typed(self) -> None:
         self._is_typed = True

@@ -39,6 +39,7 @@ from napari_cnmf.ui._theme import (
     make_primary,
     set_problem,
 )
+from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._batch_row import BatchRow
 from napari_cnmf.ui.forms._given import GivenForm
 from napari_cnmf.ui.forms._groups import groups_of
@@ -345,7 +346,7 @@ class ParametersWidget(Dock):
         self.header.method_part.setVisible(is_cells)
         self.method_box.setVisible(is_cells and self.is_stepped)
         preset = self.header.preset or "no preset"
-        self.method_box.set_title(f"{self.header.method_title.split(' with ')[0]}, {preset}")
+        self.method_box.set_title(f"{ALGORITHM_TITLES[algorithm]}, {preset}")
         self.motion_choice.setVisible(step is FormStep.MOTION)
         self.given_box.setVisible(is_cells and finds_cells)
         self._kwargs.setVisible(is_cells)

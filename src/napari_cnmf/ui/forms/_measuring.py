@@ -59,6 +59,7 @@ class Measuring:
         def show(found: Suggestion | None) -> None:
             if asked == self._asked:
                 self._show(found)
+                form.checked.emit()
 
         run_in_background(measure, title="Measuring the movie", done=show)
 

@@ -251,8 +251,10 @@ class WorkspaceWidget(Dock):
         self._on_rows()
 
     def _cancel(self, uuids: tuple[str, ...]) -> None:
-        if self._session.bridge is not None:
-            self._session.bridge.cancel(uuids)
+        rows = self._rows()
+        live = [uuid for uuid in uuids if uuid in rows and not rows[uuid].state.ended]
+        if self._session.bridge is not None and live:
+            self._session.bridge.cancel(live)
 
     def _retry(self, uuids: tuple[str, ...]) -> None:
         bridge = self._session.bridge

@@ -238,7 +238,7 @@ def test_formats_that_are_ticked_go_into_one_folder(
 def test_what_is_worth_asking_stands_first_and_what_is_decided_last(
     viewer: Any, space: WorkspaceWidget, components: Components, qtbot: Any
 ) -> None:
-    probable = components.replace(cnn_preds=np.array([0.9, 0.5, 0.1, 0.55, 0.99]))
+    probable = components.replace(cnn_preds=np.array([0.85, 0.5, 0.1, 0.55, 0.99]))
     session_of(viewer).show(finish(load_components(probable)))
     curation = space.curation
     qtbot.waitUntil(lambda: len(curation.panel.model.figures) == 5)
@@ -260,11 +260,11 @@ def test_a_small_window_keeps_room_for_canvas_and_table(
     session_of(viewer).show(finish(load_components(result_of((40, 52), centres))))
     try:
         window.resize(1366, 768)
-        space._give_sizes(window, space.parentWidget(), [])
+        space.give_sizes()
         table = space.curation.panel.table
+        canvas = canvas_widget(viewer)
         qtbot.waitUntil(lambda: table.viewport().height() >= 8 * 22)
+        qtbot.waitUntil(lambda: canvas.width() >= 0.49 * 1366 and canvas.height() >= 0.5 * 768)
         assert (window.width(), window.height()) == (1366, 768)
-        assert canvas_widget(viewer).width() >= 0.49 * window.width()
-        assert canvas_widget(viewer).height() >= 0.5 * window.height()
     finally:
         window.resize(before)

@@ -14,7 +14,6 @@ from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
-    QDockWidget,
     QMainWindow,
     QPushButton,
     QSizePolicy,
@@ -83,6 +82,7 @@ class WorkspaceWidget(Dock):
         self._remembered = dict(read_settings().workspace)
         self._step = Step.MOVIE
         self._is_exporting_seen = False
+        self._below: list[QWidget] = []
         self.strip = StepStrip()
         self.run_bar = RunBar()
         self.stack = QStackedWidget()
@@ -396,13 +396,17 @@ class WorkspaceWidget(Dock):
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
         viewer = self._session.viewer
         self._has_place = True
-        below = [
+        self._below = [
             open_dock(viewer, make, title, area="bottom")
             for make, title in ((BatchWidget, "Batch manager"), (TracesWidget, "Traces"))
         ]
-        call_soon(self, lambda: self._give_sizes(window, dock, below)).start()
+        call_soon(self, self.give_sizes).start()
 
-    def _give_sizes(self, window: QMainWindow, dock: QDockWidget, below: list[QWidget]) -> None:
+    def give_sizes(self) -> None:
+        """Take the sizes of the last time, or those that suit the window."""
+        window, dock = self._session.viewer.window._qt_window, dock_of(self)
+        if dock is None:
+            return
         is_large = window.width() >= _LARGE_WINDOW[0]
         usual = _WIDTH_PX if is_large else _LEAST_WIDTH_PX
         if window.height() < _LARGE_WINDOW[1]:
@@ -410,7 +414,7 @@ class WorkspaceWidget(Dock):
         width = self._remembered.get("width", usual)
         height = self._remembered.get("below", _BELOW_PX)
         window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
-        docks = [d for d in map(dock_of, below) if d is not None]
+        docks = [d for d in map(dock_of, self._below) if d is not None]
         window.resizeDocks(docks, [height] * len(docks), Qt.Orientation.Vertical)
         dock.raise_()
         if self._session.viewer.layers:

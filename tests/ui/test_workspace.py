@@ -247,7 +247,7 @@ def test_what_is_worth_asking_stands_first_and_what_is_decided_last(
     curation.learning.ask_button.click()
     assert curation.panel.model.order.tolist() == [3, 0, 2, 4, 1]
     curation.learning.learn_button.click()
-    qtbot.waitUntil(lambda: "20 decisions" in curation.learning.said.text())
+    qtbot.waitUntil(lambda: "evidence" in curation.learning.said.text())
     assert not curation.learning.save_button.isVisible()
 
 

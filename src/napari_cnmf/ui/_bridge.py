@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari.qt.threading import create_worker
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
 
 from napari_cnmf.batch import Batch, settling
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
@@ -74,6 +74,7 @@ class BatchBridge(QObject):
         self.queue_changed.connect(lambda is_active: self._report.follow(is_active, self.rows))
         self._queue_lock = threading.Lock()
         self._queue: Queue | None = None
+        # Not napari's: closing a window would ask about it, and nothing is lost when it ends.
         self._worker = create_worker(
             _watch, batch.path, self._stop, self._wake, _start_thread=False
         )

@@ -43,7 +43,7 @@ class Dock(QWidget):
         self._has_place = False  # to be without a parent for a moment is no end
         dock, window = dock_of(self), self.window()
         self.setParent(stack)
-        if dock is not None:
+        if dock is not None and window is not None:
             _remove(dock, window)
         self._has_place = True
         stack.addWidget(self)

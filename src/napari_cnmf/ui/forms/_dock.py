@@ -329,7 +329,7 @@ class ParametersWidget(Dock):
         algorithm, step = self.header.algorithm, self._step
         is_cells = step in (None, FormStep.CELLS)
         finds_cells = algorithm in ("cnmf", "cnmfe")
-        hidden = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
+        hidden: tuple[str, ...] = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
         groups = groups_of(algorithm, motion_first=self.header.motion_first)
         if step is FormStep.MOVIE:
             groups, hidden = ("data",), ("data.decay_time",)

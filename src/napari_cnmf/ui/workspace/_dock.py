@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.batch import Batch, Item
+from napari_cnmf.batch import Batch
 from napari_cnmf.batch.status import RETRIABLE, State
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.settings import read_settings
@@ -267,7 +267,11 @@ class WorkspaceWidget(Dock):
             bridge.start(again)
             self._on_run_started(uuids)
 
-        call_in_background(lambda: [Item.retry(batch[uuid]) for uuid in again], done=started)
+        def retry() -> None:
+            for uuid in again:
+                batch[uuid].retry()
+
+        call_in_background(retry, done=started)
 
     def _on_run_ended(self, row: ItemRow) -> None:
         """Open what the user has waited for; offer it to a user who does something else."""

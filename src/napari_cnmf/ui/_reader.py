@@ -153,11 +153,14 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 def _movie_layers(paths: list[Path]) -> list[LayerData]:
     from napari_cnmf.io.movies import ChannelUnknownError
+    from napari_cnmf.ui._offering import offer_workspace
 
     try:
-        return [_movie_layer(paths, None)]
+        layers = [_movie_layer(paths, None)]
     except ChannelUnknownError as several:
-        return [_movie_layer(paths, channel) for channel in range(several.n_channels)]
+        layers = [_movie_layer(paths, channel) for channel in range(several.n_channels)]
+    offer_workspace()
+    return layers
 
 
 def _movie_layer(paths: list[Path], channel: int | None) -> LayerData:

@@ -84,6 +84,8 @@ class Session:
     """Engines were looked for again, and may be others than before."""
     form_changed = Signal()
     """The parameters dock was opened or closed."""
+    run_started = Signal(tuple)
+    """Uuids of the items of a run that the form has started, in the order in which they run."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
@@ -92,7 +94,9 @@ class Session:
         self._result: ShownResult | None = None
         self._selection: tuple[int, ...] = ()
         self._docks = 0
-        self._form: ParametersWidget | None = None
+        self._forms: list[ParametersWidget] = []
+        self.batch_is_restored = False
+        """Whether the batch is the one of the last time, which nobody has chosen this time."""
         self.overview = Overview(self)
         self.timeline = Timeline(self)
         self.following = Following(self)
@@ -112,10 +116,17 @@ class Session:
         """Watches the batch that is open, and runs it."""
         return self._bridge
 
-    def set_batch(self, batch: Batch | None) -> None:
-        """Work with this batch from now on; what runs in the one before goes on."""
+    def set_batch(self, batch: Batch | None, *, is_restored: bool = False) -> None:
+        """Work with this batch from now on; what runs in the one before goes on.
+
+        Parameters
+        ----------
+        is_restored
+            Whether it is the batch of the last time: new movies do not go into it unasked.
+        """
         if not is_open(self.viewer):
             return
+        self.batch_is_restored = is_restored
         if self._bridge is not None:
             self._bridge.close()
         self._bridge = None if batch is None else BatchBridge(batch)
@@ -136,17 +147,19 @@ class Session:
     @property
     def form(self) -> ParametersWidget | None:
         """The dock whose parameters others show and change too."""
-        return self._form
+        return self._forms[-1] if self._forms else None
 
-    def set_form(self, form: ParametersWidget | None) -> None:
-        """Tell that the parameters dock is there, or gone."""
-        self._form = form
+    def set_form(self, form: ParametersWidget) -> None:
+        """Tell that the parameters dock is there."""
+        self._forms.append(form)
         self.form_changed.emit()
 
     def form_closed(self, form: ParametersWidget) -> None:
-        """That dock is gone; another may be there already."""
-        if self._form is form:
-            self.set_form(None)
+        """That dock is gone; the one that was there before counts again."""
+        before = self.form
+        self._forms = [one for one in self._forms if one is not form]
+        if self.form is not before:
+            self.form_changed.emit()
 
     @property
     def result(self) -> ShownResult | None:

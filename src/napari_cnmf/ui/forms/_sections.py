@@ -54,6 +54,11 @@ class FoldingBox(QWidget):
     def title(self) -> str:
         return self._heading
 
+    def set_title(self, title: str) -> None:
+        """Call it something else."""
+        self._heading = title
+        self._show_heading()
+
     def toggleButton(self) -> QPushButton:
         """The heading, which folds and unfolds."""
         return self._button

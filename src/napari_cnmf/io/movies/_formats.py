@@ -27,13 +27,14 @@ _BY_SUFFIX = {
     ".sbx": "vendors.scanbox.open_scanbox",
     ".mesc": "vendors.femtonics.open_femtonics",
     ".bin": "vendors.suite2p_binary.open_suite2p_binary",
-    ".nd2": "vendors.by_library.open_nd2",
-    ".lif": "vendors.by_library.open_lif",
-    **dict.fromkeys((".oif", ".oib"), "vendors.by_library.open_oif"),
-    ".isxd": "vendors.by_library.open_isxd",
+    ".nd2": "vendors.nikon.open_nd2",
+    ".lif": "vendors.leica.open_lif",
+    ".czi": "vendors.zeiss.open_czi",
+    **dict.fromkeys((".oif", ".oib"), "vendors.olympus.open_oif"),
+    ".isxd": "vendors.inscopix.open_isxd",
 }
 _SHOWN = (".tif", ".tiff", ".h5", ".hdf5", ".nwb", ".zarr", ".npy", ".mmap", ".avi", ".mp4", ".mkv",
-          ".raw", ".sbx", ".mesc", ".nd2", ".lif", ".oif", ".oib", ".isxd")  # fmt: skip
+          ".raw", ".sbx", ".mesc", ".nd2", ".lif", ".czi", ".oif", ".oib", ".isxd")  # fmt: skip
 _OF_NAMED_ARRAYS = frozenset(_BY_SUFFIX[suffix] for suffix in (".h5", ".nwb", ".zarr", ".mesc"))
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
@@ -41,7 +42,6 @@ _BIO_FORMATS = "open it in Fiji (File > Import > Bio-Formats) and save it as TIF
 _HINTS = {
     ".oir": f"It is Olympus FluoView's format: {_BIO_FORMATS}, or export OME-TIFF from FluoView.",
     ".poir": f"It is Olympus FluoView's format: {_BIO_FORMATS}.",
-    ".czi": f"It is Zeiss' format: export OME-TIFF from ZEN, or {_BIO_FORMATS}.",
     ".vsi": f"It is Olympus cellSens' format: {_BIO_FORMATS}.",
     ".cxd": f"It is Hamamatsu HCImage's format: {_BIO_FORMATS}, or export TIFF from HCImage.",
     ".ims": f"It is Imaris' format: {_BIO_FORMATS}.",

@@ -25,7 +25,7 @@ from napari_cnmf.io.movies.tiff.sets import read_ome
 from napari_cnmf.model.description import Piece
 
 _MM_NOTES = 51123
-_KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_ndtiff", "is_nih", "is_sis")
+_KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_nih", "is_sis")
 
 
 def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording:

@@ -15,10 +15,12 @@ from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
 from napari_cnmf.io.movies.sidecars.micromanager import read_micromanager_text
 from napari_cnmf.io.movies.sidecars.thorimage import read_thor_experiment
 from napari_cnmf.io.movies.tiff.named import read_singles
+from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
 from napari_cnmf.io.movies.tiff.pages import open_tiff
-from napari_cnmf.io.movies.tiff.scanimage import read_scanimage, read_settings
+from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
+from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
 from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty
 
@@ -52,6 +54,10 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
                 f"{scan.path.name} is Bruker's description of a recording, but names other files "
                 f"than {files[0].name}: it is not used."
             )
+    if request.axes is None and (folder / INDEX).is_file():
+        found = read_ndtiff(folder, files, request)
+        if found is not None:
+            return found
     with open_tiff(files[0]) as tiff:
         settings = read_settings(tiff)
         is_one_image = len(tiff.pages) == 1

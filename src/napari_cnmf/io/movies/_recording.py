@@ -42,6 +42,11 @@ class Recording:
         ``(T,)`` time of each frame in seconds; ``None`` when only the rate is known.
     pieces
         The files with the images of each.
+    frame_numbers
+        ``(T,)`` number of each frame where some are missing: with a frame rate they tell the
+        times. ``None`` where none is missing, or where ``time_s`` tells more.
+    numbers_from
+        Where these numbers stand.
     """
 
     store: FrameStore
@@ -53,6 +58,8 @@ class Recording:
     remarks: tuple[str, ...] = ()
     time_s: NDArray[np.float64] | None = None
     pieces: tuple[Piece, ...] = ()
+    frame_numbers: NDArray[np.int64] | None = None
+    numbers_from: str = "order of the set"
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -61,6 +68,15 @@ class Recording:
         if not all(axis in self.spacing_um for axis in axes):
             return None
         return tuple(float(self.spacing_um[axis]) for axis in axes)
+
+    def timed_by_numbers(self, frame_rate_hz: float | None) -> Recording:
+        """The recording with times by the numbers of its frames, where nothing else tells them."""
+        rate = frame_rate_hz if frame_rate_hz is not None else self.frame_rate_hz
+        if self.time_s is not None or self.frame_numbers is None or rate is None:
+            return self
+        timed = replace(self, frame_rate_hz=rate)
+        times = np.asarray(self.frame_numbers / rate, np.float64)
+        return timed.with_times(times, self.numbers_from)
 
     def with_times(self, time_s: NDArray[np.float64] | None, source: str) -> Recording:
         """The recording with a time for each frame, and the rate and remarks that follow.

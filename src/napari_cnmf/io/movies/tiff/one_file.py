@@ -34,6 +34,7 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
     if one_set is not None:
         recording = read_ome(one_set, [path], request)
         return with_sidecar(recording, _micromanager_notes(path))
+    remarks: list[str] = []
     with open_tiff(path) as tiff:
         header = read_header(tiff)
         known = next((name for name in _KNOWN_SERIES if getattr(tiff, name)), None)
@@ -45,9 +46,14 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
         n_named = header.n_images or 0
         if header.is_one_run and len(pages) == 1 < n_named:
             pages = Pages.in_one_run(first, n_named, path)
+        is_cut = chain.is_cut
+        if is_cut and len(pages) < n_named and _is_one_run(pages):
+            # tifffile writes the headers of all images but the first behind the pixels.
+            remarks.append(f"{path.name} lost its end: images are found by the first header.")
+            pages, is_cut = Pages.in_one_run(first, n_named, path), False
         named = header.n_images if header.format == "ImageJ TIFF" else None
-        pages, cut = check_whole(pages, named, chain.is_cut, request, str(path))
-    remarks = [*header.remarks, *cut]
+        pages, cut = check_whole(pages, named, is_cut, request, str(path))
+    remarks = [*header.remarks, *remarks, *cut]
     if chain.n_other:
         remarks.append(f"{chain.n_other} images of another size in {path.name} are left out.")
     header, numbers, lead = _arranged(header, len(pages), remarks, path)
@@ -57,12 +63,18 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
     return pick(arranged, header, request, str(path), [Piece(path, len(pages))]).recording
 
 
+def _is_one_run(pages: Pages) -> bool:
+    """Whether the pixels of each image begin where those of the one before end."""
+    ends = pages.offsets[:-1, -1] + pages.byte_counts[:-1, -1]
+    return pages.is_raw and bool(np.all(pages.offsets[1:, 0] == ends))
+
+
 def _arranged(
     header: Header, n_images: int, remarks: list[str], path: Path
 ) -> tuple[Header, NDArray[np.int64], str]:
     """The axes of the images: of the header, or time alone."""
     named = int(np.prod(header.lead_shape)) if header.lead else 0
-    if header.format == "TIFF of tifffile" and n_images != max(1, named):
+    if header.format == "TIFF of tifffile" and n_images > max(1, named):
         # Blocks that were written one after the other, each with a header of its own.
         per_block = header.lead_shape[1:] if header.lead.startswith("T") else ()
         size = int(np.prod(per_block)) if per_block else 1

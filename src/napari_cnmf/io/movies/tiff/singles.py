@@ -123,24 +123,45 @@ def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
 
 
 def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], list[str]]:
-    """The files that are not empty, where the user allows to leave others out.
+    """The files that hold a whole image, where the user allows to leave others out.
 
     Raises
     ------
     MovieError
         Files are empty, and that is not allowed.
     """
-    empty = [path for path in paths if file_size(path) == 0]
-    if not empty:
-        return list(paths), []
-    if not request.allow_missing or len(empty) == len(paths):
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+    sizes = np.array([file_size(path) for path in paths])
+    empty = sizes == 0
+    if empty.any() and (not request.allow_missing or empty.all()):
+        more = f" and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
         raise MovieError(
             f"Every file of a recording must be a whole TIFF file, got an empty one: "
-            f"{empty[0]}{more}. {COPY_AGAIN}, {OFFER}."
+            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}, {OFFER}."
         )
-    kept = [path for path in paths if file_size(path) > 0]
-    return kept, [f"{len(empty)} empty files are left out, the first is {empty[0].name}."]
+    if not request.allow_missing or len(paths) < 2:
+        return list(paths), []
+    # A file that lost its end is smaller than most.
+    small = np.flatnonzero(~empty & (sizes < np.median(sizes)))[:_N_CHECKED]
+    is_cut = np.zeros(len(paths), bool)
+    is_cut[[k for k in small.tolist() if _has_no_whole_image(paths[k])]] = True
+    remarks = [
+        f"{int(which.sum())} {what} left out, the first is {paths[int(np.argmax(which))].name}."
+        for which, what in ((empty, "empty file(s)"), (is_cut, "file(s) that are cut short"))
+        if which.any()
+    ]
+    left_out = empty | is_cut
+    return [path for path, out in zip(paths, left_out.tolist(), strict=True) if not out], remarks
+
+
+def _has_no_whole_image(path: Path) -> bool:
+    """Whether not even the first image of a file is all there."""
+    try:
+        with open_tiff(path) as tiff:
+            page = tiff.pages.first
+            ends = np.add(page.dataoffsets, page.databytecounts)
+            return bool(np.max(ends, initial=0) > tiff.filehandle.size)
+    except (MovieError, ValueError):
+        return True
 
 
 def _single_image(path: Path) -> SingleImage | None:
@@ -155,7 +176,7 @@ def _single_image(path: Path) -> SingleImage | None:
         if offset is not None and offset + page.nbytes > tiff.filehandle.size:
             raise MovieError(
                 f"{path} must hold {offset + page.nbytes} bytes for its frame, got "
-                f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}."
+                f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}, {OFFER}."
             )
         header = read_header(tiff)
         return SingleImage(

@@ -115,7 +115,7 @@ def open_movie(
     try:
         recording = _read(given, request).timed_by_numbers(rate)
         files = tuple(piece.path for piece in recording.pieces) or given.files
-        mark = fingerprint(list(files))
+        mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:
         raise MovieError(
             f"{error.filename or given.files[0]} must be a readable file, got: "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Recording:
     frame_numbers
         ``(T,)`` number of each frame where some are missing: with a frame rate they tell the
         times. ``None`` where none is missing, or where ``time_s`` tells more.
+    frames_in
+        Files that hold the frames where ``pieces`` only lead to them.
     numbers_from
         Where these numbers stand.
     """
@@ -59,6 +62,7 @@ class Recording:
     time_s: NDArray[np.float64] | None = None
     pieces: tuple[Piece, ...] = ()
     frame_numbers: NDArray[np.int64] | None = None
+    frames_in: tuple[Path, ...] = ()
     numbers_from: str = "order of the set"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,11 @@ def open_oif(path: Path, request: Request) -> Recording:
     step = steps["T"]
     rate = None if step is None else positive_or_none(1 / step)
     spacing = {axis: steps[axis] for axis in "XYZ"}
-    return with_facts(found, rate, "OIF header, T", spacing)
+    found = with_facts(found, rate, "OIF header, T", spacing)
+    # The images of an OIF lie in a folder beside it; an OIB holds them itself.
+    folder = path.with_name(f"{path.name}.files")
+    beside = tuple(sorted(folder.glob("*.tif"))) if path.suffix.lower() == ".oif" else ()
+    return replace(found, frames_in=beside)
 
 
 _OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0}

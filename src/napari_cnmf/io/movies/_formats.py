@@ -52,11 +52,14 @@ _HINTS = {
     ".mat": "MATLAB files are read where they are HDF5 (save(..., '-v7.3')) and hold one array of "
     "frames: save it so, or write TIFF.",
     ".zip": "It is a zip archive: unpack it and open the movie inside.",
+    ".npz": "It is numpy's archive of several arrays: save the movie alone with numpy.save (.npy).",
     ".gz": "It is a compressed file: unpack it and open the movie inside.",
     ".xml": "It describes a recording: open the folder that it lies in, or its TIFF files.",
     ".dcimg": f"It is Hamamatsu's format: {_BIO_FORMATS}, or export TIFF from HCImage.",
     ".tdms": "It is LabVIEW's format: export the frames as TIFF from the program that wrote it.",
     ".inr": f"It is no format of ours: {_BIO_FORMATS}.",
+    ".cine": f"It is Phantom's format: {_BIO_FORMATS}.",
+    ".spe": f"It is Princeton Instruments' format: {_BIO_FORMATS}.",
     ".seq": f"It is Norpix' format: export AVI from StreamPix, or {_BIO_FORMATS}.",
     ".imd": "It is Inscopix' old format: export TIFF from the Inscopix software.",
 }

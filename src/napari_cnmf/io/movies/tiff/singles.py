@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from napari_cnmf.io.movies.tiff.headers import Header, read_header
 from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, open_tiff
 
 _N_CHECKED = 300
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,48 @@ def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], 
     ]
     left_out = empty | is_cut
     return [path for path, out in zip(paths, left_out.tolist(), strict=True) if not out], remarks
+
+
+def without_pictures(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files of a folder without pictures that lie beside the recording.
+
+    Programs leave averages and previews there, under names of their own: a single image among
+    files of many, or the only name without a number among numbered frames.
+    """
+    if len(paths) > _N_CHECKED:
+        return list(paths), []
+    words = [_words_of(path) for path in paths]
+    is_single = [_holds_one_image(path) for path in paths]
+    if all(is_single):
+        is_numbered = [re.search(r"\d", path.stem) is not None for path in paths]
+        numbered = {word for word, is_one in zip(words, is_numbered, strict=True) if is_one}
+        is_picture = [
+            word not in numbered and not is_one and sum(is_numbered) > _FEW
+            for word, is_one in zip(words, is_numbered, strict=True)
+        ]
+    else:
+        of_movies = {word for word, is_one in zip(words, is_single, strict=True) if not is_one}
+        is_picture = [
+            word not in of_movies and is_one for word, is_one in zip(words, is_single, strict=True)
+        ]
+    if not any(is_picture):
+        return list(paths), []
+    pictures = [path.name for path, is_one in zip(paths, is_picture, strict=True) if is_one]
+    told = f"{', '.join(pictures[:3])}{', ...' if len(pictures) > 3 else ''}"
+    remark = f"Left out, because a picture beside the recording is no frame of it: {told}."
+    return [p for p, is_one in zip(paths, is_picture, strict=True) if not is_one], [remark]
+
+
+def _words_of(path: Path) -> str:
+    """The letters of a name, which the files of one recording share."""
+    return re.sub(r"[\W\d_]+", "", path.name.lower())
+
+
+def _holds_one_image(path: Path) -> bool:
+    try:
+        return _single_image(path) is not None
+    except (MovieError, ValueError):
+        return False  # what is wrong with it is said when it is read
 
 
 def _has_no_whole_image(path: Path) -> bool:

@@ -113,7 +113,7 @@ def open_movie(
         return _movie_of_array(source, request, rate)
     given = files_of(paths)
     try:
-        recording = _read(given, request).timed_by_numbers(rate)
+        recording = _read(given, request).with_rate(rate)
         files = tuple(piece.path for piece in recording.pieces) or given.files
         mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:

@@ -14,6 +14,7 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._stores import FrameStore
 from napari_cnmf.model.description import Certainty, Fact, Piece
 
+_SAME_RATE = 0.02
 _SAME_STEP = 0.1
 """Steps between frames that differ by less, relative to the median, count as even."""
 
@@ -73,10 +74,23 @@ class Recording:
             return None
         return tuple(float(self.spacing_um[axis]) for axis in axes)
 
-    def timed_by_numbers(self, frame_rate_hz: float | None) -> Recording:
-        """The recording with times by the numbers of its frames, where nothing else tells them."""
+    def with_rate(self, frame_rate_hz: float | None) -> Recording:
+        """The recording with times that fit a frame rate.
+
+        Numbers of frames with gaps become times; times whose usual step is another one, such as
+        those at which a video is played, are stretched.
+
+        Parameters
+        ----------
+        frame_rate_hz
+            The rate that the user says; ``None`` for the rate of the files.
+        """
         rate = frame_rate_hz if frame_rate_hz is not None else self.frame_rate_hz
-        if self.time_s is not None or self.frame_numbers is None or rate is None:
+        if rate is not None and self.time_s is not None:
+            factor = 1 / (rate * float(np.median(np.diff(self.time_s))))
+            is_same = abs(factor - 1) < _SAME_RATE
+            return self if is_same else replace(self, time_s=self.time_s * factor)
+        if self.frame_numbers is None or rate is None:
             return self
         timed = replace(self, frame_rate_hz=rate)
         times = np.asarray(self.frame_numbers / rate, np.float64)

@@ -61,7 +61,7 @@ def _joined_times(
     recordings: Sequence[Recording], rate: float | None
 ) -> NDArray[np.float64] | None:
     """Times over all files, each beginning one step after the one before; ``None`` if even."""
-    timed = [recording.timed_by_numbers(rate) for recording in recordings]
+    timed = [recording.with_rate(rate) for recording in recordings]
     if rate is None or all(one.time_s is None for one in timed):
         return None
     parts: list[NDArray[np.float64]] = []

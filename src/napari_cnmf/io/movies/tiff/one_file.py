@@ -28,8 +28,18 @@ _MM_NOTES = 51123
 _KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_nih", "is_sis")
 
 
-def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording:
-    """One file by itself."""
+def read_one(
+    path: Path, request: Request, *, is_last: bool = True, is_part: bool = False
+) -> Recording:
+    """One file by itself.
+
+    Parameters
+    ----------
+    is_last
+        Whether it ends a recording: it may then end in the middle of a time point.
+    is_part
+        Whether others are beside it: a single image is then one frame.
+    """
     one_set = read_ome_set(path, request)
     if one_set is not None:
         recording = read_ome(one_set, [path], request)
@@ -57,6 +67,8 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
     if chain.n_other:
         remarks.append(f"{chain.n_other} images of another size in {path.name} are left out.")
     header, numbers, lead = _arranged(header, len(pages), remarks, path)
+    if is_part and numbers.ndim == 0:
+        numbers, lead = numbers.reshape(1), "T"
     if request.has_cycle and not is_last:
         Cycle.of_request(request).arrange(len(pages), str(path), is_last=False)
     arranged = Arranged(pages, numbers, lead)

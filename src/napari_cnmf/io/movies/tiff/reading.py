@@ -152,6 +152,7 @@ def _count(files: Sequence[Path]) -> int:
 def _in_turn(files: Sequence[Path], request: Request) -> Recording:
     """Files one after the other."""
     recordings = [
-        read_one(path, request, is_last=index == len(files) - 1) for index, path in enumerate(files)
+        read_one(path, request, is_last=index == len(files) - 1, is_part=len(files) > 1)
+        for index, path in enumerate(files)
     ]
     return join(recordings, files)

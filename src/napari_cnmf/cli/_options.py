@@ -110,6 +110,14 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
         help="add V to every stored value; 0 leaves out the calibration of the file",
     )
     parser.add_argument(
+        "--pixel-size",
+        metavar="UM",
+        type=float,
+        nargs="+",
+        help="pixel size in micrometres: dy dx, or dz dy dx for volumes; one number stands for "
+        "dy and dx",
+    )
+    parser.add_argument(
         "--allow-missing",
         action="store_true",
         default=None,
@@ -126,7 +134,12 @@ _OPEN_OPTIONS = (
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """What `open_movie` has to be told beside the paths."""
     told = {name: getattr(args, name) for name in _OPEN_OPTIONS}
+    told["pixel_size_um"] = _pixel_size(args.pixel_size)
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _pixel_size(sizes: list[float] | None) -> tuple[float, ...] | None:
+    return None if sizes is None else tuple(sizes) if len(sizes) > 1 else (sizes[0], sizes[0])
 
 
 def run_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -387,6 +387,79 @@ def test_edits_of_two_programs_under_one_number_both_stand(tmp_path: Path) -> No
     require_sound(again)
 
 
+def a_walk(seed: int) -> list[dict]:
+    """Lines of a curation that goes back and forth, each with a time of its own."""
+    rng = np.random.default_rng(seed)
+    cur = Curation(components(), who="anna")
+    for step in range(14):
+        match rng.integers(5):
+            case 0 | 1:
+                cur.note(int(rng.integers(6)), f"step {step}")
+            case 2:
+                cur.undo()
+            case 3:
+                cur.redo()
+            case 4 if cur.history:
+                cur.go_to(int(rng.integers(len(cur.history) + 1)))
+    lines = cur.journal_lines()
+    return [line | {"time": f"2026-01-01T00:00:{k:02}"} for k, line in enumerate(lines)]
+
+
+def stands(lines: list[dict]) -> tuple:
+    cur = Curation(components(), journal=Given(b"".join(map(encode_line, lines))))
+    assert cur.journal_problem == "" or "twice" in cur.journal_problem
+    return cur.here, [cur.note_of(i) for i in range(6)], told(cur)
+
+
+@pytest.mark.parametrize("has_numbers", [True, False], ids=["this version", "earlier version"])
+@pytest.mark.parametrize("seed", range(3))
+def test_lines_that_are_doubled_leave_the_history_where_it_stood(
+    seed: int, has_numbers: bool
+) -> None:
+    lines = a_walk(seed)
+    assert any("move" in line for line in lines)
+    if not has_numbers:
+        lines = [{k: v for k, v in line.items() if "edit" in line or k != "number"}
+                 for line in lines]  # fmt: skip
+    before = stands(lines)
+    assert stands([line for line in lines for _ in range(2)]) == before
+    assert stands(lines * 2) == stands(lines * 3) == before
+    for k, line in enumerate(lines):
+        for at in range(k + 1, len(lines) + 1):
+            assert stands([*lines[:at], line, *lines[at:]]) == before, (k, at)
+        assert stands([*lines, *lines[: k + 1]]) == before
+        assert stands([*lines[:k], *lines]) == before
+
+
+def test_moves_of_one_millisecond_are_moves(tmp_path: Path) -> None:
+    """A script that undoes, redoes and undoes within the time stamp's resolution."""
+    cur = open_in(tmp_path)
+    cur.accept(0), cur.undo(), cur.redo(), cur.undo()
+    path = tmp_path / "c.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [{k: v for k, v in line.items() if "edit" in line or k != "number"} for line in lines]
+    path.write_bytes(b"".join(encode_line(line | {"time": "2026-01-01"}) for line in lines))
+    assert open_in(tmp_path).here == 0
+
+
+def test_moves_of_two_programs_under_one_number_are_both_made(tmp_path: Path) -> None:
+    cur = open_in(tmp_path)
+    cur.accept(0), cur.accept(1), cur.undo()
+    path = tmp_path / "c.jsonl"
+    other = {"move": 0, "number": 1, "who": "ben", "time": "2031"}
+    with path.open("ab") as file:
+        file.write(encode_line(other) * 2)
+    cur = open_in(tmp_path)
+    assert cur.here == 0
+    assert "2 lines are there twice" in cur.journal_problem
+    cur.redo()
+    again = open_in(tmp_path)
+    assert again.journal_problem == ""
+    assert again.here == 1
+    moves = [line["number"] for line in again.journal_lines() if "move" in line]
+    assert moves == [1, 2, 3]
+
+
 def test_a_zero_tail_does_not_lock_in_what_is_written_after_it(tmp_path: Path) -> None:
     open_in(tmp_path).accept(0)
     path = tmp_path / "c.jsonl"

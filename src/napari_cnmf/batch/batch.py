@@ -103,7 +103,13 @@ class Batch:
             When the folder is no batch; with ``create``, when it holds something else.
         """
         root = Path(path)
-        return cls.create(root) if create and not (root / BATCH_FILE).exists() else cls(root)
+        if create and not (root / BATCH_FILE).exists():
+            try:
+                return cls.create(root)
+            except BatchError:
+                if not (root / BATCH_FILE).exists():  # else another process has just made it
+                    raise
+        return cls(root)
 
     @classmethod
     def open_or_create(cls, path: str | os.PathLike[str]) -> Batch:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf._atomic import flush_all, json_text, replace_file, replacing
+from napari_cnmf._atomic import flush_all, json_text, reason, replace_file, replacing
 from napari_cnmf.errors import EarlierExportError, ExportError
 
 PathLike = str | os.PathLike[str]
@@ -333,6 +333,6 @@ def _os_errors_in_words(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ExportError(
-            f"{target} cannot be written: {error.strerror or error}. "
+            f"{target} cannot be written: {reason(error)}. "
             "Choose a folder that is there, with room, where you may write."
         ) from error

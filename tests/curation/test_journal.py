@@ -294,6 +294,22 @@ def test_damaged_arrays_never_reach_the_components(tmp_path: Path) -> None:
         assert not found.A.nnz or found.A.indices.max() < N_PIXELS
 
 
+def test_a_damaged_file_of_arrays_hides_no_other_and_takes_no_new_ones(tmp_path: Path) -> None:
+    cur = open_in(tmp_path)
+    cur.merge([0, 1])
+    arrays = tmp_path / "c.h5"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(whole[:700])
+    cur = open_in(tmp_path)
+    assert "has no arrays" in cur.journal_problem
+    merged = cur.merge([2, 3])
+    assert arrays.read_bytes() == whole[:700], "what is damaged may be mended by a copy"
+    again = open_in(tmp_path)
+    assert again.ids.tolist() == [0, 1, 4, 5, merged]
+    arrays.write_bytes(whole)
+    assert open_in(tmp_path).ids.tolist() == [4, 5, 6, merged]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -492,6 +508,11 @@ from napari_cnmf.io.curation import open_curation
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
 cur = open_curation(path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    cur.merge([1, 2])
+except CurationError as error:
+    print(error)
+print(cur.ids.tolist(), [p.name for p in path.parent.iterdir() if p.suffix in (".tmp", ".h5")])
 made = 0
 for i in range(100):
     try:
@@ -502,6 +523,7 @@ for i in range(100):
     made += 1
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 cur.note(0, "after")  # somebody made room
+cur.merge([1, 2])
 print(made, len(cur.history))
 """
 
@@ -514,12 +536,16 @@ def test_a_full_disk_refuses_an_edit_and_keeps_the_others(tmp_path: Path, limit:
         [sys.executable, "-c", _FILLER, str(path), str(limit)],
         capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
-    refused, summary = ran.stdout.splitlines()
+    assert ran.stderr == "", "nothing of HDF5 is left open"
+    no_merge, left, refused, summary = ran.stdout.splitlines()
+    assert no_merge.startswith(f"{path}.curation.h5 must be writable: File too large. The edit was")
+    assert left == "[0, 1, 2, 3, 4, 5] []"
     made, n_edits = map(int, summary.split())
     assert refused.split() == ["refused", "True", "note", str(made - 1), str(made)]
     cur = open_curation(path)
     assert cur.journal_problem == ""
-    assert len(cur.history) == n_edits == made + 1
+    assert len(cur.history) == n_edits == made + 2
+    assert cur.ids.tolist() == [0, 3, 4, 5, 6]
     assert cur.note_of(0) == "after"
 
 

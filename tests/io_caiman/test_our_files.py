@@ -137,7 +137,7 @@ def test_parameters_that_caiman_leaves_out_come_back(
     write_caiman(components.replace(params=params), path)
     assert problems_for_caiman(path) == []
     with h5py.File(path, "r+") as file:
-        del file["params/init/plane_by_plane"], file["params/quality/learned"]
+        del file["params/init/plane_by_plane"], file["params/quality"].attrs["learned"]
     saved = read_caiman(path)
     assert saved.params["init"]["plane_by_plane"] is True
     assert saved.params["quality"]["learned"] == "verdict of the lab.toml"

@@ -158,9 +158,7 @@ class Sample:
 
         curated = self._curated()
         try:
-            rois = (
-                read_table(self.folder / ROIS_FILE) if curated is None else curated.rois.copy()
-            )
+            rois = read_table(self.folder / ROIS_FILE) if curated is None else curated.rois.copy()
         except ResultError as error:
             raise ProjectError(
                 f"The table of ROIs of {self.id} cannot be read: {error}. Update the sample."

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from napari_cnmf.io.imports import import_result, open_import
     from napari_cnmf.io.matching import MatchedSessions, match_sessions
     from napari_cnmf.io.projects import Column, Project, Sample
+    from napari_cnmf.io.spreadsheets import read_table
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.curation import Curation
     from napari_cnmf.model.movie import Movie
@@ -83,6 +84,7 @@ _WHERE = {
     "open_movie": "napari_cnmf.io",
     "open_result": "napari_cnmf.batch.opening",
     "read_caiman": "napari_cnmf.io.caiman",
+    "read_table": "napari_cnmf.io.spreadsheets",
     "sample": "napari_cnmf.testing.samples",
     "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
@@ -130,6 +132,7 @@ __all__ = [
     "open_movie",
     "open_result",
     "read_caiman",
+    "read_table",
     "sample",
     "suggest",
     "view",

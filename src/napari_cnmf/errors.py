@@ -77,4 +77,4 @@ class CancelledByUser(CnmfError):
 
 def brief(error: BaseException) -> str:
     """The reason that a library gives, short enough to stand in a sentence."""
-    return str(error).strip()[:300].rstrip(". ")
+    return " ".join(str(error).split())[:300].rstrip(". ")

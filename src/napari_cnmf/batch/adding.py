@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch._index import identity
+from napari_cnmf.batch.claims import adding_to
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ItemSpec, RunSpec
@@ -176,48 +177,83 @@ def check(batch: Batch, request: Request) -> Checked:
 def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> list[Item]:
     """Add items, all or none, and return them in order.
 
+    Processes and threads that add the same at the same moment add one item: what is there is
+    decided while no other adds.
+
     Parameters
     ----------
     reuse
         Return the item that asks for the same, where the batch has one, in the place of a new one.
         Without it the new one is added, with a `DuplicateItemWarning`.
     """
-    batch.refresh()
     marks: dict[int, str | None] = {}
-    pending: dict[Hashable, int] = {}
-    places: list[Item | int] = []
-    """For each request the item that is there, or the position of the new one."""
-    new: list[Checked] = []
-    twins: list[Item | int | None] = []
-    for each in checked:
-        spec = _with_mark(each, marks)
-        key = identity(spec)
-        twin: Item | int | None = batch.find_duplicate(spec, look=False)
-        twin = pending.get(key) if twin is None else twin
-        if reuse and twin is not None and _is_reusable(twin):
-            places.append(twin)
-            continue
-        places.append(len(new))
-        pending.setdefault(key, len(new))
-        twins.append(twin)
-        new.append(replace(each, spec=spec))
-    added = [
-        NewItem(each.spec, _first_status(batch, each.spec), each.fill)
-        for each in _with_files(batch, new)
-    ]
-    items = [Item(batch, folder) for folder in add_item_folders(batch.path, added)] if added else []
-    for item, found in zip(items, twins, strict=True):
+    checked = [replace(each, spec=_with_mark(each, marks)) for each in checked]
+    stored: dict[int, Movie] = {}
+    used: set[int] = set()
+    try:
+        batch.refresh()
+        # Frames of an array may take minutes to write: nobody has to wait for that.
+        _store_arrays(batch, _decide(batch, checked, reuse=reuse).new, stored)
+        with adding_to(batch.path):
+            batch.refresh()
+            plan = _decide(batch, checked, reuse=reuse)
+            _store_arrays(batch, plan.new, stored)
+            added = [
+                NewItem(each.spec, _first_status(batch, each.spec), each.fill)
+                for each in (_with_time_and_file(batch, each, stored) for each in plan.new)
+            ]
+            folders = add_item_folders(batch.path, added) if added else []
+            used = {_key_of(each) for each in plan.new}
+    finally:
+        for movie in (movie for key, movie in stored.items() if key not in used):
+            for path in movie.paths:  # another process added the same meanwhile, or none was added
+                path.unlink(missing_ok=True)
+    items = [Item(batch, folder) for folder in folders]
+    for item, found in zip(items, plan.twins, strict=True):
         if found is not None:
             item.duplicate_of = found if isinstance(found, Item) else items[found]
             _warn_of_duplicate(item, item.duplicate_of)
-    return [_reused(place) if isinstance(place, Item) else items[place] for place in places]
+    return [_reused(place) if isinstance(place, Item) else items[place] for place in plan.places]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What of several requests is new, and where the others are."""
+
+    places: list[Item | int]
+    """For each request the item that is there, or the position of the new one."""
+    new: list[Checked]
+    twins: list[Item | int | None]
+    """For each new one what asks for the same already."""
+
+
+def _decide(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> _Plan:
+    plan = _Plan([], [], [])
+    pending: dict[Hashable, int] = {}
+    for each in checked:
+        key = identity(each.spec)
+        twin: Item | int | None = batch.find_duplicate(each.spec, look=False)
+        twin = pending.get(key) if twin is None else twin
+        if reuse and twin is not None and _is_reusable(twin):
+            plan.places.append(twin)
+            continue
+        plan.places.append(len(plan.new))
+        pending.setdefault(key, len(plan.new))
+        plan.twins.append(twin)
+        plan.new.append(each)
+    return plan
+
+
+def _key_of(each: Checked) -> int:
+    """Equal for items that take the same array."""
+    return id(each.movie.deferred or each.movie.data)
 
 
 def _with_mark(each: Checked, marks: dict[int, str | None]) -> ItemSpec:
     """The spec with the time of its adding still open, and the fingerprint of an array's frames."""
     if each.spec.movie is None or each.movie.paths:
         return each.spec
-    key = id(each.movie.deferred or each.movie.data)
+    key = _key_of(each)
     if key not in marks:
         found = inputs.with_array_fingerprint(each.spec.movie, each.movie)
         marks[key] = found.array_fingerprint
@@ -250,28 +286,25 @@ def _first_status(batch: Batch, spec: ItemSpec) -> Status:
     return Status(state=State.WAITING if waits else State.QUEUED)
 
 
-def _with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
-    """The same with a time of adding, and a file for each movie that had none.
+def _store_arrays(batch: Batch, new: Sequence[Checked], stored: dict[int, Movie]) -> None:
+    """Write a file for each movie that has none; one serves all items that take the same array."""
+    for each in new:
+        key = _key_of(each)
+        if each.spec.movie is not None and not each.movie.paths and key not in stored:
+            stored[key] = inputs.store_array(batch.path, each.movie, each.spec.name)
 
-    One file serves all items that take the same array.
-    """
-    stored: dict[int, Movie] = {}
-    done = []
-    for each in checked:
-        spec = each.spec.model_copy(update={"added": batch.next_time()})
-        movie = each.movie
-        if spec.movie is not None and not movie.paths:
-            key = id(movie.deferred or movie.data)
-            if key not in stored:
-                stored[key] = inputs.store_array(batch.path, movie, spec.name)
-            described = inputs.describe_movie(batch.path, stored[key])
-            kept = {
-                name: getattr(spec.movie, name)
-                for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
-            }
-            spec = spec.model_copy(update={"movie": described.model_copy(update=kept)})
-        done.append(replace(each, spec=spec))
-    return done
+
+def _with_time_and_file(batch: Batch, each: Checked, stored: Mapping[int, Movie]) -> Checked:
+    """The same with the time of its adding, and the file of a movie that had none."""
+    spec = each.spec.model_copy(update={"added": batch.next_time()})
+    if spec.movie is not None and not each.movie.paths:
+        described = inputs.describe_movie(batch.path, stored[_key_of(each)])
+        kept = {
+            name: getattr(spec.movie, name)
+            for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
+        }
+        spec = spec.model_copy(update={"movie": described.model_copy(update=kept)})
+    return replace(each, spec=spec)
 
 
 def _movie_of(batch: Batch, request: Request) -> Movie:

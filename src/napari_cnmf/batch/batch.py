@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_cnmf.batch.queue import QueueEvent
+
+_POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
+_UUID_START = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{5,35}")
+"""Six digits of a uuid stand in the name of an item's folder; fewer may be a name."""
 
 ParamsLike = CNMFParams | Mapping[str, Any] | None
 
@@ -96,7 +103,13 @@ class Batch:
             When the folder is no batch; with ``create``, when it holds something else.
         """
         root = Path(path)
-        return cls.create(root) if create and not (root / BATCH_FILE).exists() else cls(root)
+        if create and not (root / BATCH_FILE).exists():
+            try:
+                return cls.create(root)
+            except BatchError:
+                if not (root / BATCH_FILE).exists():  # else another process has just made it
+                    raise
+        return cls(root)
 
     @classmethod
     def open_or_create(cls, path: str | os.PathLike[str]) -> Batch:
@@ -149,9 +162,9 @@ class Batch:
     @overload
     def __getitem__(self, key: int | str) -> Item: ...
     def __getitem__(self, key: int | str | slice) -> Item | list[Item]:
-        """An item by position, uuid, or a name that only one has; several by a slice.
+        """An item by position, by a name or uuid as text, or several by a slice.
 
-        Text is a uuid or a name, never a position: ``batch["1"]`` is the item named 1.
+        Text is never a position: ``batch["1"]`` is the item named 1; see `find`.
 
         Raises
         ------
@@ -173,34 +186,59 @@ class Batch:
                 f"An item is named by its name, its uuid or its position, got {key!r:.80}. "
                 "batch.df lists what there is."
             )
-        if (item := self._index.with_uuid(key)) is not None and item.folder.exists():
+        return self._named(key)
+
+    def _named(self, text: str) -> Item:
+        """The item of a uuid, of a name that only one has, or of the start of a uuid."""
+        if (item := self._index.with_uuid(text)) is not None and item.folder.exists():
             return item
-        named = [item for item in self.items if key in (item.uuid, item.name)]
+        items = self.items
+        named = [item for item in items if text in (item.uuid, item.name)]
+        if not named:  # macOS spells an umlaut with two characters, keyboards with one
+            same = unicodedata.normalize("NFC", text)
+            named = [item for item in items if unicodedata.normalize("NFC", item.name) == same]
+        if not named and _UUID_START.fullmatch(text):
+            named = [item for item in items if item.uuid.startswith(text.lower())]
         if len(named) == 1:
             return named[0]
         if named:
             which = ", ".join(f"{item.uuid} ({item.algorithm})" for item in named)
-            raise BatchError(
-                f"{len(named)} items have the name {key!r}: take one by uuid: {which}."
-            )
-        raise BatchError(f"The batch {self.path} has no item {key!r}. batch.df lists what it has.")
+            is_start = all(item.uuid.startswith(text.lower()) for item in named)
+            what = "have a uuid that starts with" if is_start else "have the name"
+            raise BatchError(f"{len(named)} items {what} {text!r}: take one by uuid: {which}.")
+        names = list(dict.fromkeys(item.name for item in items))
+        close = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+        advice = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+        raise BatchError(
+            f"The batch {self.path} has no item {text!r}. {advice}batch.df lists what it has."
+        )
 
-    def find(self, key: Item | int | str) -> Item:
-        """The item that a person means: an item, a uuid, a name, or else a position as text.
+    def find(self, key: Item | int | str, *, typed: bool = False) -> Item:
+        """The item that is meant: an item, a position as a number, or a name or uuid as text.
 
-        An exact uuid or name comes before a position: of items named 1, 2 and 3, ``"1"`` is the
-        first one, though its position is 0.
+        Text is an exact uuid, else an exact name, else the first digits of a uuid, at least
+        six. It is never a position.
+
+        Parameters
+        ----------
+        typed
+            Whether the text was typed where there are no numbers, as on a command line: one that
+            names no item may then be a position, in its plain form (``1``, not ``01``).
 
         Raises
         ------
         BatchError
-            When there is none, or several of that name.
+            When there is none, or several of that name; names that are close are listed.
         """
         if isinstance(key, Item):
             return key
-        if isinstance(key, str) and key.isdecimal():
-            is_named = any(key in (item.uuid, item.name) for item in self.items)
-            return self[key] if is_named else self[int(key)]
+        if typed and isinstance(key, str) and _POSITION.fullmatch(key):
+            try:
+                return self._named(key)
+            except BatchError:
+                if any(key in (item.uuid, item.name) for item in self.items):
+                    raise  # several have that name
+            return self[int(key)]
         return self[key]
 
     def children(self, item: Item) -> list[Item]:

@@ -120,9 +120,10 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
             f"{folder} must be a folder of the batch, and is a link to another place. Nothing is "
             "written through it: replace it by a folder, or add the movie by a file of its own."
         )
-    target = _free_name(folder, slug(name))
+    target = None
     try:
         folder.mkdir(exist_ok=True)
+        target = _take_free_name(folder, slug(name))
         with TiffMovieWriter(
             target,
             shape=movie.shape,
@@ -134,7 +135,11 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
             step = max(1, 64_000_000 // frame_bytes)
             for start in range(0, movie.n_frames, step):
                 writer.write(start, np.asarray(movie.data[start : start + step]))
-    except OSError as error:
+    except BaseException as error:
+        if target is not None:
+            target.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise BatchError(
             f"The movie {name!r} has no file and could not be written to {folder}: "
             f"{error.strerror or error}. Free some space, or add it by a file of its own."
@@ -142,13 +147,17 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
     return open_movie(target, frame_rate_hz=movie.frame_rate_hz)
 
 
-def _free_name(folder: Path, stem: str) -> Path:
+def _take_free_name(folder: Path, stem: str) -> Path:
+    """An empty file of a name that is free: another process that stores a movie takes the next."""
     number = 1
-    while os.path.lexists(
-        path := folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
-    ):
-        number += 1
-    return path
+    while True:
+        path = folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
 
 
 def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         write_matches,
         write_matches_csv,
     )
+    from napari_cnmf.io.spreadsheets import csv_text
 
     matched = match_sessions(
         args.results,
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.csv is not None:
         print(write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite))
     elif args.out is None:
-        print(table.to_csv(float_format="%.4f"), end="")
+        print(csv_text(table, index=True, float_format="%.4f"), end="")
     if args.out is not None:
         print(write_matches(matched, args.out, overwrite=args.overwrite))
     return 0

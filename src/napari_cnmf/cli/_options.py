@@ -161,7 +161,7 @@ def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
 def _cells(ain: str, batch: Batch) -> Path | Item:
     """A file, or else an item by its name, uuid or position."""
     path = Path(ain)
-    return path if path.exists() or path.suffix else batch.find(ain)
+    return path if path.exists() or path.suffix else batch.find(ain, typed=True)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

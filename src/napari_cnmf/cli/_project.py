@@ -66,7 +66,9 @@ def _print(table: pd.DataFrame, args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(json.loads(table.to_json(orient="records")), ensure_ascii=False))
     elif args.csv:
-        print(table.to_csv(index=False), end="")
+        from napari_cnmf.io.spreadsheets import csv_text
+
+        print(csv_text(table), end="")
     else:
         print(table.to_string(index=False, na_rep="") if len(table) else "no samples")
 

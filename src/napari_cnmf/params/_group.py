@@ -16,7 +16,7 @@ from pydantic import (
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import InvalidParametersError, explain
+from napari_cnmf.params._problems import InvalidParametersError, explain, not_a_number
 from napari_cnmf.params.numbers import kind_of, read_text
 
 
@@ -92,19 +92,28 @@ class ParameterModel(BaseModel):
 
     @classmethod
     def _read_texts(cls, values: Any) -> tuple[Any, dict[str, str]]:
-        """Values that are given as text, as a person types them, and what is wrong with those."""
+        """Values that are given as text, as a person types them, and what is wrong with those.
+
+        A switch that is given for a number is wrong, too: to Python, True is a 1.
+        """
         problems: dict[str, str] = {}
         if not isinstance(values, Mapping):
             return values, problems
         read = dict(values)
-        for key, text in values.items():
+        for key, value in values.items():
             field = cls.model_fields.get(key)
-            if field is None or not isinstance(text, str):
+            if field is None:
                 continue
             name = f"{cls.group}.{key}" if cls.group else key
             annotation: Any = field.annotation
+            kind = kind_of(annotation)
+            if kind.number and _has_switch(value):
+                problems[name] = not_a_number(name, value, field)
+                del read[key]
+            if not isinstance(value, str):
+                continue
             try:
-                read[key] = read_text(text, kind_of(annotation), name)
+                read[key] = read_text(value, kind, name)
             except ParameterError as error:
                 problems[name] = str(error)
                 del read[key]
@@ -120,6 +129,10 @@ class ParameterModel(BaseModel):
             value = getattr(self, name)
             if value != field.get_default(call_default_factory=True):
                 yield name, value
+
+
+def _has_switch(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list) and any(map(_has_switch, value)))
 
 
 def _names_of(kind: type) -> list[str]:

@@ -21,7 +21,7 @@ from napari_cnmf.io.caiman._order import (
     move_rows_and_columns,
 )
 from napari_cnmf.io.caiman._scores import restored_scores
-from napari_cnmf.io.caiman._state import digest_of_footprints, read_ours
+from napari_cnmf.io.caiman._state import OWN_PARAMS, digest_of_footprints, read_ours
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
@@ -105,6 +105,9 @@ def _to_components(
     if not changed:
         values |= restored_scores(values, ours.get("scores"))
     params.update(_mapping(ours.get("params")))
+    for group, own in _mapping(None if changed else ours.get(OWN_PARAMS)).items():
+        # CaImAn leaves them out where it saves a file; what stands in its place goes first
+        params[group] = _mapping(own) | _mapping(params.get(group))
     _forget_derived(params, dims, ours)
     return Components(
         A=move_rows(A_stored, dims, to="C"),

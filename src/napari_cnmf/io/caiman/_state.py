@@ -23,6 +23,8 @@ from napari_cnmf.io.caiman._file import ResultFile, open_result
 
 GROUP = "napari_cnmf"
 SCHEMA = "1"
+OWN_PARAMS = "own_params"
+"""Parameters of ours that stand in groups of CaImAn's, by group."""
 _JSON = ".json"
 _KEPT = ".kept"
 _CHANGED_BY_CAIMAN = frozenset(

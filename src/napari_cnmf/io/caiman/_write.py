@@ -22,6 +22,7 @@ from napari_cnmf.io.caiman._order import (
 from napari_cnmf.io.caiman._scores import scores_for_caiman
 from napari_cnmf.io.caiman._state import (
     GROUP,
+    OWN_PARAMS,
     SCHEMA,
     digest_of_footprints,
     encode_json,
@@ -30,6 +31,7 @@ from napari_cnmf.io.caiman._state import (
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
+from napari_cnmf.params.caiman_keys import OUR_OWN
 
 PARAMETER_GROUPS = (
     "data", "patch", "preprocess", "init", "spatial", "temporal",
@@ -240,11 +242,24 @@ def _write_ours(
     quality = components.params.get("quality") or {}
     if quality.get("use_cnn") is None and components.cnn_preds is not None:
         group.attrs["use_cnn_is_derived"] = str("use_cnn" in quality)
-    for name, values in (("attributes", components.attributes), ("params", others)):
+    for name, values in (
+        ("attributes", components.attributes), ("params", others),
+        (OWN_PARAMS, _own_params(components)),
+    ):  # fmt: skip
         if values:
             group[f"{name}.json"] = encode_json(values)
     if state:
         write_mapping(group.create_group("state"), state)
+
+
+def _own_params(components: Components) -> dict[str, dict[str, Any]]:
+    """Parameters of ours in CaImAn's groups, which it leaves out where it saves the file."""
+    own: dict[str, dict[str, Any]] = {}
+    for group, name in sorted(OUR_OWN):
+        values = components.params.get(group) or {}
+        if name in values:
+            own.setdefault(group, {})[name] = values[name]
+    return own
 
 
 def _carry(source: Path, file: h5py.File, A: sp.csc_matrix) -> None:
@@ -288,6 +303,9 @@ def _copy_missing(
 
 _NOT_PER_COMPONENT = frozenset({"discarded_components", "Cn", "shifts", "mn", "vr", "sv", "psx"})
 _WRITTEN_ANEW = frozenset(
-    {"classes", "images", "attributes.json", "params.json", "scores", "state", "schema", "A_digest"}
-)
+    {
+        "classes", "images", "attributes.json", "params.json", f"{OWN_PARAMS}.json", "scores",
+        "state", "schema", "A_digest",
+    }
+)  # fmt: skip
 """Parts of our group that this version writes where there is something to write."""

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from napari_cnmf._atomic import reason
 from napari_cnmf._overwriting import (
     ExportKind,
     filled_folder,
@@ -99,7 +100,7 @@ def new_folder(out: PathLike, contents: Sequence[str]) -> Iterator[Path]:
             yield beside
     except OSError as error:
         raise ExportError(
-            f"{target} cannot be written: {error.strerror or error}. "
+            f"{target} cannot be written: {reason(error)}. "
             "Choose a folder that is there, with room, where you may write."
         ) from error
 

@@ -24,7 +24,12 @@ from napari_cnmf.model.curation.stored import (
     assemble,
 )
 from napari_cnmf.model.dff import compute_dff
-from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, is_scored, passes_thresholds
+from napari_cnmf.model.evaluation import (
+    ACCEPTED_CLASSES,
+    check_thresholds,
+    is_scored,
+    passes_thresholds,
+)
 from napari_cnmf.model.ids import Ids, as_id, as_ids
 from napari_cnmf.params import CNMFParams, QualityParams
 
@@ -185,7 +190,11 @@ class CuratedResult:
         return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
 
     def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
-        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed."""
+        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed.
+
+        Takes what `Curation.set_thresholds` takes, and refuses the same.
+        """
+        check_thresholds(thresholds)
         quality = QualityParams.model_validate(self.quality.model_dump() | thresholds)
         components = self._shapes
         verdict = components.accepted

@@ -78,6 +78,9 @@ class TraceRows(NDArrayOperatorsMixin):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
         return getattr(np.asarray(self), name)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise ValueError("The traces of a result are read-only: change a copy, np.array(traces).")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.shape[0]} x {self.shape[1]} {self.dtype}>"
 

@@ -98,10 +98,10 @@ class MemoryStore:
             self._waiting = self._waiting[:0].copy()
 
     def tile(self, region: Region) -> NDArray[np.float32]:
-        """The whole field is the array itself, a part of it a copy."""
+        """The whole field is the array itself, a part of it a copy: its neighbours need theirs."""
         field = self._X.reshape(*self.shape, self.n_bins)
         whole = all(s == slice(0, n) for s, n in zip(region, self.shape, strict=True))
-        return field if whole else np.ascontiguousarray(field[region])
+        return field if whole else field[region].copy()
 
 
 class ScratchStore:

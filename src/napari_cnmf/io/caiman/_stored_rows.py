@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ class StoredRows(TraceRows):
         Of the matrix.
     """
 
-    def __init__(
-        self, path: Path, offset: int, shape: tuple[int, int], dtype: DTypeLike
-    ) -> None:
+    def __init__(self, path: Path, offset: int, shape: tuple[int, int], dtype: DTypeLike) -> None:
         super().__init__(shape, dtype)
         self._path, self._offset = path.absolute(), offset
         self._state = _state_of(self._path.stat())
@@ -53,7 +52,7 @@ class StoredRows(TraceRows):
                         f"{self._path.name} was written anew since it was opened, so its traces "
                         "may be those of another result. Open it again."
                     )
-                for a, b in zip(edges[:-1], edges[1:], strict=True):
+                for a, b in pairwise(edges):
                     first = int(rows[a]) * self.shape[1] + frames.start
                     file.seek(self._offset + first * self.dtype.itemsize)
                     _fill(file, out[a:b])

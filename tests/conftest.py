@@ -12,6 +12,8 @@ import pytest
 _SETTINGS = tempfile.TemporaryDirectory(prefix="napari-cnmf-tests-", ignore_cleanup_errors=True)
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "napari.yaml")
 os.environ["NAPARI_CNMF_CONFIG"] = str(Path(_SETTINGS.name) / "napari-cnmf.toml")
+# Kernels are compiled once, by the test that needs them first.
+os.environ["NAPARI_CNMF_COMPILE_AHEAD"] = "0"
 
 CAIMAN_VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
 

@@ -66,10 +66,10 @@ class ProductFrames:
         ``(n, n_frames)``.
     """
 
-    def __init__(self, left: Any, right: NDArray[Any]) -> None:
+    def __init__(self, left: Any, right: Any) -> None:
         self._left = left.astype(np.float32, copy=False)
         # traces that are read from a file stay there; neighbouring frames are asked for together
-        self._right = right if isinstance(right, TraceRows) else np.asarray(right, np.float32)
+        self._right: Any = right if isinstance(right, TraceRows) else np.asarray(right, np.float32)
         self._stretch: tuple[slice, NDArray[np.float32]] | None = None
 
     @cached_property
@@ -84,7 +84,8 @@ class ProductFrames:
     def _courses(self, times: range) -> NDArray[np.float32]:
         """``right`` at some frames ``(n, n_times)``."""
         if not isinstance(self._right, TraceRows):
-            return self._right[:, times.start : times.stop : times.step]
+            courses: NDArray[np.float32] = self._right[:, times.start : times.stop : times.step]
+            return courses
         if not times:
             return np.zeros((len(self._right), 0), np.float32)
         stretch = self._stretch

@@ -62,11 +62,10 @@ class TraceRows(NDArrayOperatorsMixin):
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[i] for i in range(len(self)))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("These traces are read when asked for: an array of them is a copy.")
-        out = self[:]
-        return out if dtype is None else out.astype(dtype, copy=False)
+        return np.asarray(self[:], dtype)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         arrays = [np.asarray(i) if isinstance(i, TraceRows) else i for i in inputs]

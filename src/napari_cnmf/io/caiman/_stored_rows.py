@@ -90,7 +90,8 @@ def _state_of(stat: os.stat_result) -> tuple[int, int]:
 
 def _fill(file: Any, out: NDArray[Any]) -> None:
     """Read all of an array; a single call gives what the system has at hand."""
-    left = memoryview(out.reshape(-1).view(np.uint8))
+    bytes_of_out: Any = out.reshape(-1).view(np.uint8)
+    left = memoryview(bytes_of_out)
     while left:
         n = file.readinto(left)
         if not n:

@@ -14,6 +14,8 @@ os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "napari.yaml")
 # Tests run in two processes: threads of linear algebra in each would wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["NAPARI_CNMF_CONFIG"] = str(Path(_SETTINGS.name) / "napari-cnmf.toml")
+# Kernels are compiled once, by the test that needs them first.
+os.environ["NAPARI_CNMF_COMPILE_AHEAD"] = "0"
 
 CAIMAN_VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
 

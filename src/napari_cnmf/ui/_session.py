@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.batch import set_current_batch
+from napari_cnmf.engines.compile_ahead import start_compiling_ahead
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
@@ -308,5 +309,6 @@ def session_of(viewer: Any) -> Session:
     """The session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
+        start_compiling_ahead()
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]

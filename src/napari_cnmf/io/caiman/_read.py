@@ -76,7 +76,11 @@ def read_caiman(path: str | Path) -> Components:
                 f"A CaImAn result must hold estimates/A and estimates/C, {path.name} does not. "
                 "Choose a file that CaImAn's save or this plugin wrote."
             )
-        stored = {name: file.read(estimates, name) for name in _KNOWN if name in estimates}
+        # R is what CaImAn calls YrA in the end: one of them is enough
+        names = [name for name in _KNOWN if name in estimates and name != "R"]
+        stored = {name: file.read(estimates, name) for name in names}
+        if stored.get("YrA") is None and "R" in estimates:
+            stored["R"] = file.read(estimates, "R")
         root = {"dims": file.read(file.root, "dims"), "params": file.read(file.root, "params")}
         root["mmap_file"] = file.attributes(file.root).get("mmap_file", "")
         ours = read_ours(file)
@@ -87,7 +91,8 @@ def _to_components(
     estimates: dict[str, Any], root: dict[str, Any], ours: dict[str, Any]
 ) -> Components:
     A_stored = _footprints(estimates["A"])
-    C = np.atleast_2d(floats(estimates["C"]))
+    C = floats(estimates["C"])
+    C = C if C.ndim == 2 else np.atleast_2d(C)
     n = A_stored.shape[1]
     params = {k: v for k, v in plain(root.get("params") or {}).items() if isinstance(v, dict)}
     changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)

@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from napari_cnmf.errors import ResultError, brief
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node
 from napari_cnmf.io.caiman._file import ResultFile, open_result
+from napari_cnmf.model.rows import TraceRows
 
 GROUP = "napari_cnmf"
 SCHEMA = "1"
@@ -128,7 +129,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    if is_sparse(value):
+    if is_sparse(value) or isinstance(value, TraceRows):
         return True
     # CaImAn's writer refuses most scalars, so those are JSON
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "biufS"

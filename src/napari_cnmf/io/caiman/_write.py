@@ -134,7 +134,6 @@ def _write_estimates(
     values: dict[str, Any] = {
         "A": A,
         "C": components.C,
-        "R": components.YrA,
         "SNR_comp": given["snr"],
         "r_values": given["r_values"],
         "ecc": given["ecc"],
@@ -166,6 +165,8 @@ def _write_estimates(
             values[name] = np.asarray(given[name], dtype=np.int64)
     for name, value in values.items():
         write_node(group, name, value)
+    # CaImAn has residual traces under two names: one array, and both point at it
+    group["R"] = group["YrA"]
 
 
 def _ring(components: Components) -> sp.csc_matrix | None:

@@ -80,7 +80,7 @@ def test_results_print_as_one_line(batch: nc.Batch, movie_path: Path) -> None:
     cur = batch[0].result()
     cur.reject([0])
     assert repr(cur.components) == (
-        "<Components: 2 components, 20 frames, field (24, 32), 1 accepted by the engine>"
+        "<Components: 2 components, 20 frames, field (24, 32), 0 accepted>"
     )
     assert repr(cur).endswith("result.hdf5': 0 of 2 accepted, 1 edits>")
     matched = nc.match_sessions([cur, cur.components], names=["a", "b"])

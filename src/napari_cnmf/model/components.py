@@ -246,7 +246,7 @@ class Components:
         """Say what it holds; the arrays themselves would fill a screen."""
         said = f"{self.n_components} components, {self.n_frames} frames, field {self.dims}"
         if self.accepted is not None:
-            said += f", {int(self.accepted.sum())} accepted by the engine"
+            said += f", {int(self.accepted.sum())} accepted"
         return f"<Components: {said}>"
 
     def _repr_html_(self) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_cnmf import testing as testing
     from napari_cnmf.batch import (
         Batch,
         DuplicateItemWarning,
@@ -156,6 +157,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
+    if name == "testing":
+        return import_module("napari_cnmf.testing")
     if name == "__version__":
         return _version("napari-cnmf")
     if name not in _WHERE:
@@ -164,4 +167,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted((*__all__, "__version__"))
+    return sorted((*__all__, "__version__", "testing"))

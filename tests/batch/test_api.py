@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,71 @@ def test_every_public_name_is_there() -> None:
     assert set(nc.__all__) <= set(dir(nc))
     with pytest.raises(AttributeError, match="no attribute 'Batsch'"):
         nc.Batsch  # noqa: B018
+
+
+def test_testing_is_there_without_an_import() -> None:
+    code = "import napari_cnmf as nc; print(nc.testing.score.__name__, 'testing' in dir(nc))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["score", "True"]
+
+
+def test_names_for_type_checkers_are_the_names_there_are() -> None:
+    from typing import get_args
+
+    from napari_cnmf._names import AlgorithmName, EngineName, FormatName
+    from napari_cnmf.engines.base import Algorithm
+    from napari_cnmf.io.exports import EXPORTERS
+    from napari_cnmf.params import PRESETS, PresetName
+
+    assert get_args(AlgorithmName) == tuple(Algorithm)
+    assert get_args(FormatName) == tuple(EXPORTERS)
+    assert get_args(PresetName) == tuple(PRESETS)
+    assert get_args(EngineName) == ("auto", "builtin", "caiman")
+
+
+@pytest.mark.parametrize(
+    ("params", "argument", "expected"),
+    [
+        ({"main": {"K": 3}, "refit": True}, None, True),
+        ({"main": {"K": 3}, "refit": False}, None, False),
+        ({"main": {"K": 3}, "refit": True}, False, False),
+        ({"main": {"K": 3}}, True, True),
+        ({"K": 3}, None, False),
+        (None, None, False),
+    ],
+)
+def test_refit_as_mesmerize_core_says_it(
+    batch: nc.Batch, movie_path: Path, params: Any, argument: bool | None, expected: bool
+) -> None:
+    item = batch.add("cnmf", movie_path, params=params, refit=argument, engine="toy")
+    assert item.spec.refit is expected
+    options = {"params": params, "refit": argument, "engine": "toy"}
+    assert batch.find_same("cnmf", movie_path, **options) == item
+    grid = {"merging.merge_thr": [0.7, 0.75]}
+    variants = batch.add_grid("cnmf", movie_path, grid=grid, **options)
+    assert [variant.spec.refit for variant in variants] == [expected] * 2
+
+
+@pytest.mark.parametrize("refit", ["yes", 2, [True]])
+def test_refit_must_be_a_switch(batch: nc.Batch, movie_path: Path, refit: Any) -> None:
+    for options in ({"refit": refit}, {"params": {"main": {}, "refit": refit}}):
+        with pytest.raises(nc.CnmfError, match="refit must be True or False, got"):
+            batch.add("cnmf", movie_path, **options)
+    assert len(batch) == 0
+
+
+def test_results_print_as_one_line(batch: nc.Batch, movie_path: Path) -> None:
+    batch.add("cnmf", movie_path, engine="toy")
+    batch.run(progress=False)
+    cur = batch[0].result()
+    cur.reject([0])
+    assert repr(cur.components) == (
+        "<Components: 2 components, 20 frames, field (24, 32), 0 accepted>"
+    )
+    assert repr(cur).endswith("result.hdf5': 0 of 2 accepted, 1 edits>")
+    matched = nc.match_sessions([cur, cur.components], names=["a", "b"])
+    assert repr(matched).startswith("<MatchedSessions: ")
+    assert "\n" not in repr(matched)
 
 
 def test_below_the_user_interface_nothing_imports_napari_qt_or_caiman() -> None:

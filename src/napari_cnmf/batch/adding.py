@@ -92,10 +92,23 @@ def parse_algorithm(name: str) -> Algorithm:
 
 
 def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
-    """Parameters from what a script gives."""
+    """Parameters from what a script gives; mesmerize-core's ``refit`` is read by `parse_refit`."""
     if isinstance(params, CNMFParams):
         return params
+    if isinstance(params, Mapping):
+        params = {name: value for name, value in params.items() if name != "refit"}
     return CNMFParams.from_any(params or {})
+
+
+def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
+    """Whether to refit: as it is said, else as a table of mesmerize-core says it."""
+    if refit is None and isinstance(params, Mapping):
+        refit = params.get("refit")
+    if refit is None:
+        return False
+    if not isinstance(refit, bool | np.bool_):
+        raise ParameterError(f"refit must be True or False, got {refit!r:.80}.")
+    return bool(refit)
 
 
 def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:

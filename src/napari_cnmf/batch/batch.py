@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
+from napari_cnmf._names import AlgorithmName, EngineName
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
 from napari_cnmf.batch.claims import has_sound_lock
@@ -32,6 +33,7 @@ from napari_cnmf.batch.store import (
 )
 from napari_cnmf.batch.table import batch_html, batch_table
 from napari_cnmf.engines import AUTO
+from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -262,14 +264,14 @@ class Batch:
 
     def add(
         self,
-        algorithm: str,
+        algorithm: AlgorithmName | Algorithm,
         movie: MovieLike | Item,
         *,
         params: ParamsLike = None,
         name: str | None = None,
         comment: str = "",
-        refit: bool = False,
-        engine: str = AUTO,
+        refit: bool | None = None,
+        engine: EngineName | str = AUTO,
         open_with: Mapping[str, Any] | None = None,
         result: str | os.PathLike[str] | None = None,
         ain: Any = None,
@@ -294,7 +296,8 @@ class Batch:
         name
             That of the movie or the parent when not given.
         refit
-            Run CNMF a second time from the first result.
+            Run CNMF a second time from the first result; without it, as a table of mesmerize-core
+            says (``{"main": ..., "refit": True}``), else no.
         engine
             ``auto`` (CaImAn where it is found when the item starts), ``builtin``, ``caiman``.
         open_with
@@ -336,7 +339,7 @@ class Batch:
             params=adding.parse_params(params),
             name=name,
             comment=comment,
-            refit=refit,
+            refit=adding.parse_refit(refit, params),
             engine=engine,
             open_with=open_with or {},
             result=None if result is None else Path(result),
@@ -358,7 +361,7 @@ class Batch:
 
     def add_grid(
         self,
-        algorithm: str,
+        algorithm: AlgorithmName | Algorithm,
         movie: MovieLike | Item | list[Item],
         *,
         grid: Grid,
@@ -392,6 +395,7 @@ class Batch:
         MovieError, ParameterError, BatchError
             When one could never run, or the disk is full; nothing is added then.
         """
+        options["refit"] = adding.parse_refit(options.get("refit"), params)
         variants = expand_grid(adding.parse_params(params), grid)
         self.refresh()
         checked = []
@@ -422,9 +426,15 @@ class Batch:
         return [inputs.to_movie(cast("MovieLike", movie), **open_with)]
 
     def find_same(
-        self, algorithm: str, movie: MovieLike | Item, *, params: ParamsLike = None, **options: Any
+        self,
+        algorithm: AlgorithmName | Algorithm,
+        movie: MovieLike | Item,
+        *,
+        params: ParamsLike = None,
+        **options: Any,
     ) -> Item | None:
         """The item that `add` with these arguments would be a duplicate of."""
+        options["refit"] = adding.parse_refit(options.get("refit"), params)
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
             movie=movie,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -24,7 +25,7 @@ from napari_cnmf.model.movie import Movie
 
 def export(
     source: Item | Sample | Curation | Components | str | os.PathLike[str],
-    to: str,
+    to: FormatName,
     out: str | Path,
     *,
     include_rejected: bool | None = None,

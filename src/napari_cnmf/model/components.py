@@ -28,7 +28,7 @@ TRACES = ("C", "S", "YrA", "F_dff")
 _PER_COMPONENT_VALUES = ("bl", "c1", "neurons_sn", "lam", "snr", "r_values", "ecc", "classes")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Components:
     """CNMF factors of one movie: ``Y ~ A C + background`` (Pnevmatikakis et al. 2016, eq. 2).
 
@@ -253,6 +253,13 @@ class Components:
         if self.cnn_preds is not None and self.cnn_preds.size:
             changes["cnn_preds"] = self.cnn_preds[index]
         return replace(self, **changes)
+
+    def __repr__(self) -> str:
+        """Say what it holds; the arrays themselves would fill a screen."""
+        said = f"{self.n_components} components, {self.n_frames} frames, field {self.dims}"
+        if self.accepted is not None:
+            said += f", {int(self.accepted.sum())} accepted"
+        return f"<Components: {said}>"
 
     def _repr_html_(self) -> str:
         from napari_cnmf.model.pictures import components_html

@@ -22,6 +22,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.matching import Match, SessionMatches
+from napari_cnmf.model.movie import Movie
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ class HasResult(Protocol):
 Source = str | Path | Curation | Components | HasResult
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SessionSource:
     """One session.
 
@@ -61,13 +62,16 @@ class SessionSource:
     ids: NDArray[np.intp]
     alignment: Alignment
 
+    def __repr__(self) -> str:
+        return f"<SessionSource {self.name!r}: {len(self.ids)} components>"
+
     @cached_property
     def aligned(self) -> sp.csc_matrix:
         """Footprints on the first session's field, ``(n_pixels, n)``."""
         return self.alignment.footprints(self.components.A)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatchedSessions:
     """Sessions and their matches.
 
@@ -93,6 +97,10 @@ class MatchedSessions:
     def df(self) -> pd.DataFrame:
         """One row a cell; see `matches_table`."""
         return matches_table(self.matches)
+
+    def __repr__(self) -> str:
+        names = ", ".join(source.name for source in self.sources)
+        return f"<MatchedSessions: {len(self.matches.cells)} cells over {names}>"
 
     def _repr_html_(self) -> str:
         """Show how many cells are in how many sessions, the cells, and the first rows."""
@@ -132,6 +140,88 @@ class MatchedSessions:
             out[pixels[wins]] = numbers[id_] + 1
             strongest[pixels[wins]] = relative[wins]
         return out.reshape(self.dims)
+
+    def traces(self, session: int | str, *, movie: Movie | None = None) -> NDArray[np.float32]:
+        """Raw traces of all cells on one day, in the order of `df`.
+
+        Parameters
+        ----------
+        session
+            Number or name of the session.
+        movie
+            Its movie, corrected for motion. With it, cells that were not found on that day get a
+            trace too: their mean footprint of the other days is moved to where they must lie,
+            and what background and overlapping components leave of the movie there is their
+            trace. Without it they are NaN.
+
+        Returns
+        -------
+        ndarray
+            ``(n_cells, n_frames)``, ``C + YrA`` of the cells that were found. NaN for a cell that
+            lies outside of the field on that day.
+
+        Raises
+        ------
+        ResultError
+            There is no such session, or the movie is not the one of its result.
+
+        Notes
+        -----
+        A cell that is silent has a trace of noise about zero. One that is not there, out of focus
+        for example, has the same: the trace alone does not tell them apart.
+        """
+        number = self._number(session)
+        source, cells = self.sources[number], self.matches.cells
+        components = source.components
+        expected = (components.n_frames, *components.dims)
+        if movie is not None and movie.shape != expected:
+            raise ResultError(
+                f"The movie of {source.name!r} must have the frames and the field of its result "
+                f"{expected}, got {movie.shape}. Give the movie that the result was made from."
+            )
+        out = np.full((len(cells), components.n_frames), np.nan, np.float32)
+        rows = {int(id_): row for row, id_ in enumerate(source.ids)}
+        raw = components.C if components.YrA is None else components.C + components.YrA
+        missing = []
+        for place, cell in enumerate(cells.values()):
+            if number in cell.components:
+                out[place] = raw[rows[cell.components[number]]]
+            else:
+                missing.append(place)
+        if movie is None or not missing:
+            return out
+        from napari_cnmf.core.reestimate import Reestimator
+        from napari_cnmf.io.movies import MovieWindow
+
+        listed = list(cells.values())
+        there = source.alignment.footprints_in_session(
+            sp.hstack([self._mean_footprint(listed[place]) for place in missing]).tocsc()
+        )
+        estimator = Reestimator(MovieWindow(movie), frame_rate_hz=movie.frame_rate_hz)
+        out[missing] = estimator.traces_at(components, there)
+        return out
+
+    def _number(self, session: int | str) -> int:
+        names = self.matches.sessions
+        if isinstance(session, str) and session in names:
+            return names.index(session)
+        is_number = isinstance(session, int | np.integer) and not isinstance(session, bool)
+        if is_number and 0 <= int(session) < len(names):
+            return int(session)
+        raise ResultError(
+            f"A session must be a number below {len(names)} or one of {', '.join(names)}, got "
+            f"{session!r:.80}."
+        )
+
+    def _mean_footprint(self, cell: Match) -> sp.csc_matrix:
+        """Mean of a cell's footprints on the first field, ``(n_pixels, 1)``."""
+        columns = []
+        for number, id_ in cell.components.items():
+            source = self.sources[number]
+            column = source.aligned[:, int(np.flatnonzero(source.ids == id_)[0])]
+            norm = float(np.sqrt(column.multiply(column).sum()))
+            columns.append(column / norm if norm > 0 else column)
+        return sp.csc_matrix(sum(columns[1:], columns[0]) / len(columns))
 
     def image(self, session: int) -> NDArray[np.float32] | None:
         """The session's mean (else correlation) image on the first one's field."""

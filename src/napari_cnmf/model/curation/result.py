@@ -336,6 +336,11 @@ class CuratedResult:
 
         return plot_raster(self, ids, kind=kind, ax=ax)
 
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f" of {str(self.path)!r}"
+        counts = f"{int(self.accepted.sum())} of {len(self.ids)} accepted"
+        return f"<{type(self).__name__}{where}: {counts}, {len(self.applied)} edits>"
+
     def _repr_html_(self) -> str:
         from napari_cnmf.model.pictures import curation_html
 

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.batch import DuplicateItemWarning
+from napari_cnmf.batch.adding import parse_algorithm
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.batch.status import State
@@ -212,7 +213,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
         item = batch.add(
-            request.algorithm,
+            parse_algorithm(request.algorithm),
             movie,
             params=request.params,
             name=request.name,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
@@ -53,7 +54,7 @@ class Exporter:
         return function
 
 
-EXPORTERS: dict[str, Exporter] = {
+EXPORTERS: dict[FormatName, Exporter] = {
     "caiman": Exporter(
         "CaImAn HDF5", ".hdf5", "caiman:write_caiman", include_rejected=True,
         about="CaImAn's own file, with decisions and journal: the one that can be curated further.",
@@ -115,7 +116,7 @@ EXPORTERS: dict[str, Exporter] = {
 
 def export(
     source: Curation | Components,
-    to: str,
+    to: FormatName,
     out: PathLike,
     *,
     include_rejected: bool | None = None,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import tifffile
 
+from napari_cnmf.cli import EXIT_OK, main
 from napari_cnmf.testing import simulate, simulate_volume
 
 ROOT = Path(__file__).parents[2]
@@ -73,4 +74,4 @@ def test_what_a_page_shows_runs_in_order(page: Path, folder: Path) -> None:
         (folder / "script.py").write_text(script, "utf-8")
         run(["script.py"], folder)
     for words in commands(page):
-        run(["-m", "napari_cnmf.cli", *words], folder)
+        assert main(words) == EXIT_OK, words

@@ -6,7 +6,8 @@
 # ([install it](../how-to/install.md)); the recording is simulated on your computer.
 #
 # In napari, open *Plugins > CNMF > Workspace*. It leads through five steps:
-# **Movie, Motion, Cells, Curate, Export**. The same five steps are below, each first in words, then as code.
+# **Movie, Motion, Cells, Curate, Export**. The green button does the next thing, and you can go to any step at any time.
+# The same five steps are below, each first in words, then as code.
 # You can paste the code into a notebook, and run it as often as you like.
 
 # %% [markdown]
@@ -27,7 +28,8 @@ print(movie)
 #
 # ## 2. Motion
 #
-# The brain moves while you record. Correct that first: what moves looks like cells.
+# The brain moves while you record. Correct that first: what moves looks like cells. The step *Motion* looks at a sample
+# of the movie and says how far the field moves.
 # Every run is an *item* of a *batch*, a folder that keeps parameters and results together.
 
 # %%
@@ -39,14 +41,14 @@ motion = batch.add(
 # %% [markdown]
 # ## 3. Cells
 #
-# Choose the preset *two-photon somata*, then set two numbers:
+# The step *Cells* shows beside each number what was measured on your movie. Two of them matter most:
 #
 # - **Cell radius** (`gSig`): half the width of a cell in pixels. Here it is 5.
 # - **Decay time** of your indicator: 0.4 s for GCaMP6f, 1 s or more for GCaMP6s.
 #
 # ![The form of the parameters](../images/dock-parameters.png)
 #
-# *Run* starts a separate process, so napari stays usable. The first run after the installation takes some
+# *Find cells* starts a separate process, so napari stays usable. Everything that was run is kept in the batch. The first run after the installation takes some
 # seconds longer, because parts of the engine are compiled once.
 
 # %%
@@ -60,7 +62,7 @@ print(batch.df[["name", "state", "n_components", "n_accepted"]])
 # %% [markdown]
 # ## 4. Curate
 #
-# Double-click the completed item. Blue outlines are accepted, orange ones are rejected.
+# The result opens by itself. Blue outlines are accepted, orange ones are rejected.
 # Click on a cell to see its trace. Are there bright cells without an outline? Point at one and press **H** to ask why.
 #
 # ![The demo recording with its cells, traces and curation](../images/demo-result.png)
@@ -78,7 +80,7 @@ cur.plot_traces(accepted[:6])
 # %% [markdown]
 # ## 5. Export
 #
-# The *Export* step writes [many formats](../how-to/export.md). CSV opens everywhere.
+# In *Export*, tick [formats](../how-to/export.md) and press *Export*. CSV opens everywhere.
 
 # %%
 import pandas as pd

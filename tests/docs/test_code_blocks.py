@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from napari_cnmf.cli import main
+from napari_cnmf.cli import EXIT_OK, main
 from napari_cnmf.testing import simulate, simulate_volume
 
 ROOT = Path(__file__).parents[2]
@@ -76,4 +76,4 @@ def test_what_a_page_shows_runs_in_order(page: Path, folder: Path) -> None:
         (folder / "script.py").write_text(script, "utf-8")
         subprocess.run([sys.executable, "script.py"], cwd=folder, check=True)
     for words in commands(page):
-        assert main(words) == 0, words
+        assert main(words) == EXIT_OK, words

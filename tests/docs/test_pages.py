@@ -116,7 +116,7 @@ def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     small = {
         "two-photon": lambda: simulate(n_frames=300, size=(48, 64), n_cells=8, seed=3),
         "one-photon": lambda: simulate_one_photon(n_frames=300, size=(64, 64), n_cells=8, seed=3),
-        "volume": lambda: simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3),
+        "volume": lambda: simulate_volume(n_frames=200, size=(6, 32, 40), n_cells=4, seed=3),
     }
     for name, make in small.items():
         monkeypatch.setitem(samples.SAMPLES, name, replace(samples.SAMPLES[name], simulate=make))

@@ -117,6 +117,8 @@ def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str)
     """
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, Dock) and (panel := widget.panel_of(make)) is not None:
+            if (home := dock_of(widget)) is not None:
+                home.show()
             widget.show_panel(panel)
             return panel
         if type(widget) is make:

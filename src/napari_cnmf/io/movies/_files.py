@@ -103,7 +103,7 @@ def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
             hint = f"It holds folders: open one of them ({listed}), or give their files as a list."
         raise MovieError(
             f"A folder must hold the files of a movie ({known_suffixes()}), got {len(names)} "
-            f"others in {folder}.{' ' * bool(hint)}{hint}"
+            f"other files in {folder}.{' ' * bool(hint)}{hint}"
         )
     kinds = Counter(format_of(name) for name in movies)
     if len(kinds) > 1:

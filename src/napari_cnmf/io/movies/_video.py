@@ -161,7 +161,7 @@ def open_video(path: Path, request: Request) -> Recording:
         times, keys, is_counted, n_cut = _index(container, stream)
         rate = positive_or_none(stream.average_rate)
         codec = stream.codec_context.name
-        seconds = times * float(stream.time_base or 1)
+        seconds = np.asarray(times * float(stream.time_base or 1), np.float64)
         n_named = int(stream.frames or 0)
     if len(times) < 2:
         raise MovieError(f"A movie must have frames over time, got {len(times)} in {path}.")

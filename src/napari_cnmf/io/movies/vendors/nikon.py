@@ -63,6 +63,7 @@ def open_nd2(path: Path, request: Request) -> Recording:
             voxel = file.voxel_size()
             channels = [str(c.channel.name) for c in (file.metadata.channels or [])]
             rate = _nd2_rate(file)
+            times = _nd2_times(file, sizes)
     except MovieError:
         raise
     except Exception as error:
@@ -80,7 +81,18 @@ def open_nd2(path: Path, request: Request) -> Recording:
     shape = tuple(sizes.values())
     found = recording_of(frames, shape, axes, dtype, channels, request, "Nikon ND2")
     spacing = {"X": voxel.x, "Y": voxel.y, "Z": voxel.z}
-    return with_facts(found, rate, "ND2 time loop", spacing)
+    found = with_facts(found, rate, "ND2 time loop", spacing)
+    return found.with_times(times, "ND2 times of the frames")
+
+
+def _nd2_times(file: Any, sizes: dict[str, int]) -> NDArray[np.float64] | None:
+    """``(T,)`` seconds of the first image of each time point; ``None`` where they are not noted."""
+    lead = [axis for axis in sizes if axis not in "CYXS"]
+    if lead[:1] != ["T"]:
+        return None
+    stamps = np.asarray(file.events(orient="list").get("Time [s]", []), np.float64)
+    n_images = int(np.prod([sizes[axis] for axis in lead]))
+    return stamps[:: n_images // sizes["T"]] if stamps.size == n_images else None
 
 
 def _nd2_rate(file: Any) -> float | None:

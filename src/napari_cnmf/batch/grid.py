@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
@@ -25,8 +25,13 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
     ParameterError
         For a parameter without values, an unknown name, or a value out of bounds.
     """
+    if not isinstance(grid, Mapping):
+        raise ParameterError(
+            f"A grid must be a table such as {{'init.gSig': [(4, 4), (6, 6)]}}, got {grid!r:.80}."
+        )
     for name, values in grid.items():
-        if isinstance(values, str) or not values:
+        is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
+        if not is_list or not list(values):
             raise ParameterError(
                 f"A grid needs a list of values for each parameter, got {name}={values!r}. "
                 f"Write {{'{name}': [first, second]}}."

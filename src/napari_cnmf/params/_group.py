@@ -64,7 +64,22 @@ def parameter(
     )
 
 
-class ParameterModel(BaseModel):
+class _OwnNames(type(BaseModel)):  # type: ignore[misc]
+    """A class that lists its own names: completers ask the class as well as the value."""
+
+    def __dir__(cls) -> list[str]:
+        ours = {name for kind in cls.__mro__ for name in _names_of(kind)}
+        return sorted({*cls.model_fields, *ours})
+
+
+class NamedValue(BaseModel, metaclass=_OwnNames):
+    """A model whose names are those that a user may want, without those of pydantic."""
+
+    def __dir__(self) -> list[str]:
+        return dir(type(self))
+
+
+class ParameterModel(NamedValue):
     """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
 
     model_config = ConfigDict(
@@ -110,10 +125,11 @@ class ParameterModel(BaseModel):
                 del read[key]
         return read, problems
 
-    def __dir__(self) -> list[str]:
-        """Names that a user may want: without those that pydantic brings along."""
-        ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
-        return sorted({*type(self).model_fields, *ours})
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ParameterError(
+            f"Parameters are never changed in place. For another {name}, write "
+            f"params = params.replace({name}=...)."
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, field in type(self).model_fields.items():
@@ -123,7 +139,7 @@ class ParameterModel(BaseModel):
 
 
 def _names_of(kind: type) -> list[str]:
-    is_ours = issubclass(kind, ParameterModel)
+    is_ours = issubclass(kind, NamedValue)
     return [
         n
         for n in vars(kind)

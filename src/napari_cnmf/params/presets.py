@@ -171,12 +171,11 @@ def find_preset(name: str) -> Preset:
     ParameterError
         With the closest name where there is none.
     """
-    try:
-        return PRESETS[name]
-    except KeyError:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ParameterError(
-            f"{unknown_name(name, PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
-        ) from None
+            f"{unknown_name(str(name), PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
+        )
+    return PRESETS[name]
 
 
 def are_chosen_seed_thresholds(min_corr: float, min_pnr: float) -> bool:

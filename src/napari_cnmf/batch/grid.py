@@ -30,8 +30,7 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
             f"A grid must be a table such as {{'init.gSig': [(4, 4), (6, 6)]}}, got {grid!r:.80}."
         )
     for name, values in grid.items():
-        is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
-        if not is_list or not list(values):
+        if not _is_list(values):
             raise ParameterError(
                 f"A grid needs a list of values for each parameter, got {name}={values!r}. "
                 f"Write {{'{name}': [first, second]}}."
@@ -45,6 +44,12 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
             for value in values
         ]
     return variants
+
+
+def _is_list(values: Any) -> bool:
+    """Whether there is a value to try; an array or a range is a list too."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
+    return is_list and bool(list(values))
 
 
 def _show(value: Any) -> str:

@@ -41,7 +41,8 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
         return open_movie(Path(movie), **options)
     if hasattr(movie, "shape") and hasattr(movie, "dtype"):
         return open_movie(movie, **options)
-    files = list(movie) if isinstance(movie, Iterable) else [movie]
+    given: Any = movie
+    files = list(given) if isinstance(given, Iterable) else [given]
     if not all(isinstance(path, str | os.PathLike) for path in files):
         raise MovieError(
             "A movie must be a path, a list of paths, a folder, an array, or what open_movie "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -64,7 +64,13 @@ def parameter(
     )
 
 
-class _OwnNames(type(BaseModel)):  # type: ignore[misc]
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _OwnNames(ModelMetaclass):
     """A class that lists its own names: completers ask the class as well as the value."""
 
     def __dir__(cls) -> list[str]:

@@ -171,11 +171,12 @@ def find_preset(name: str) -> Preset:
     ParameterError
         With the closest name where there is none.
     """
-    if not isinstance(name, str) or name not in PRESETS:
+    try:
+        return PRESETS[name]
+    except (KeyError, TypeError):  # TypeError: a list is no key
         raise ParameterError(
             f"{unknown_name(str(name), PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
-        )
-    return PRESETS[name]
+        ) from None
 
 
 def are_chosen_seed_thresholds(min_corr: float, min_pnr: float) -> bool:

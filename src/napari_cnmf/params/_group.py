@@ -73,9 +73,9 @@ else:
 class _OwnNames(ModelMetaclass):
     """A class that lists its own names: completers ask the class as well as the value."""
 
-    def __dir__(cls) -> list[str]:
+    def __dir__(cls) -> list[str]:  # noqa: N805 - of a metaclass
         ours = {name for kind in cls.__mro__ for name in _names_of(kind)}
-        return sorted({*cls.model_fields, *ours})
+        return sorted({*getattr(cls, "model_fields", ()), *ours})
 
 
 class NamedValue(BaseModel, metaclass=_OwnNames):

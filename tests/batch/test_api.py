@@ -74,6 +74,53 @@ def test_refit_must_be_a_switch(batch: nc.Batch, movie_path: Path, refit: Any) -
     assert len(batch) == 0
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"movie": None}, "A movie must be a path"),
+        ({"movie": 5}, "A movie must be a path"),
+        ({"movie": [1, 2]}, "A movie must be a path"),
+        ({"algorithm": "cmnf"}, "must be one of mcorr, cnmf, cnmfe, evaluate, got 'cmnf'"),
+        ({"algorithm": None}, "must be one of mcorr, cnmf, cnmfe, evaluate, got None"),
+        ({"engine": "tyo"}, "engine must be one of"),
+        ({"name": 5}, "name of an item must be text, got 5"),
+        ({"comment": ["a"]}, "comment of an item must be text"),
+        ({"open_with": ["TYX"]}, "open_with must be a table"),
+        ({"open_with": {"axs": "TYX"}}, "no option of open_movie 'axs'. Did you mean axes"),
+        ({"run": "fast"}, "run must be a table"),
+        ({"run": {"n_process": 2}}, "run takes n_processes"),
+        ({"params": 5}, "must be a table of names and values"),
+        ({"params": {"gSgi": 3}}, "Did you mean gSi"),
+    ],
+)
+def test_what_cannot_be_added_is_one_sentence(
+    batch: nc.Batch, movie_path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    asked: dict[str, Any] = {"algorithm": "cnmf", "movie": movie_path, "engine": "toy"} | wrong
+    with pytest.raises(nc.CnmfError, match=message):
+        batch.add(**asked)
+    grid = {"merging.merge_thr": [0.7]}
+    with pytest.raises(nc.CnmfError, match=message):
+        batch.add_grid(**asked, grid=grid)
+    assert len(batch) == 0
+
+
+@pytest.mark.parametrize(
+    "grid", [5, ["a"], {"K": 5}, {"K": []}, {"K": "5,6"}, {"K": np.arange(0)}, {"K": {"a": 1}}]
+)
+def test_a_grid_must_name_lists(batch: nc.Batch, movie_path: Path, grid: Any) -> None:
+    with pytest.raises(nc.CnmfError, match=r"must be a table such as|needs a list of values"):
+        batch.add_grid("cnmf", movie_path, grid=grid)
+    assert len(batch) == 0
+    assert len(batch.add_grid("cnmf", movie_path, grid={"K": np.arange(3, 5)})) == 2
+
+
+@pytest.mark.parametrize(("source", "out"), [(5, "x"), ([1], "x"), (None, "x"), ("a", None)])
+def test_an_export_needs_a_result_and_a_path(source: Any, out: Any) -> None:
+    with pytest.raises(nc.CnmfError, match=r"must be an item|must go to a path"):
+        nc.export(source, "npz", out)
+
+
 def test_results_print_as_one_line(batch: nc.Batch, movie_path: Path) -> None:
     batch.add("cnmf", movie_path, engine="toy")
     batch.run(progress=False)

@@ -115,6 +115,8 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
     """Run options from what a script gives."""
     if isinstance(run, RunSpec):
         return run
+    if run is not None and not isinstance(run, Mapping):
+        raise ParameterError(f"run must be a table such as {{'n_processes': 4}}, got {run!r:.80}.")
     if unknown := sorted((run or {}).keys() - RunSpec.model_fields.keys()):
         raise ParameterError(
             f"run takes {', '.join(RunSpec.model_fields)}, got {', '.join(map(str, unknown))}."
@@ -123,6 +125,17 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
         return RunSpec.model_validate(dict(run or {}))
     except ValidationError as error:
         raise ParameterError(f"run: {describe_validation(error)}.") from error
+
+
+def check_kinds(name: Any, comment: Any, open_with: Any) -> None:
+    """Raise ``BatchError`` when name or comment is no text, or ``open_with`` no table."""
+    for what, text in (("name", name), ("comment", comment)):
+        if text is not None and not isinstance(text, str):
+            raise BatchError(f"The {what} of an item must be text, got {text!r:.80}.")
+    if not isinstance(open_with, Mapping):
+        raise BatchError(
+            f"open_with must be a table such as {{'channel': 1}}, got {open_with!r:.80}."
+        )
 
 
 def check(batch: Batch, request: Request) -> Checked:
@@ -134,6 +147,7 @@ def check(batch: Batch, request: Request) -> Checked:
         When it could never run.
     """
     require_known(request.engine)
+    check_kinds(request.name, request.comment, request.open_with)
     parent = request.movie if isinstance(request.movie, Item) else None
     movie = _movie_of(batch, request)
     _check_input(request, parent)

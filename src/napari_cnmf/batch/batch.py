@@ -396,6 +396,7 @@ class Batch:
             When one could never run, or the disk is full; nothing is added then.
         """
         options["refit"] = adding.parse_refit(options.get("refit"), params)
+        adding.check_kinds(name, options.get("comment"), options.get("open_with", {}))
         variants = expand_grid(adding.parse_params(params), grid)
         self.refresh()
         checked = []

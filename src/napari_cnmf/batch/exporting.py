@@ -25,7 +25,7 @@ from napari_cnmf.model.movie import Movie
 
 def export(
     source: Item | Sample | Curation | Components | str | os.PathLike[str],
-    to: FormatName,
+    to: FormatName | str,
     out: str | Path,
     *,
     include_rejected: bool | None = None,
@@ -79,6 +79,13 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
+    if not isinstance(source, Item | Sample | Curation | Components | str | os.PathLike):
+        raise ExportError(
+            "What is exported must be an item, a sample, a curation, components or a path, got "
+            f"{source!r:.80}."
+        )
+    if not isinstance(out, str | os.PathLike):
+        raise ExportError(f"An export must go to a path, got {out!r:.80}.")
     if isinstance(source, str | os.PathLike):
         source = _at_path(Path(source).absolute())
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)

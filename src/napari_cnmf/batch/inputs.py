@@ -6,6 +6,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from inspect import signature
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import array_fingerprint, same_content
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.params._problems import unknown_name
 
 MovieLike = str | Path | Movie | NDArray[Any] | Iterable[str | Path]
 
@@ -30,13 +32,23 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
     **options
         ``axes, dataset, channel, n_channels`` of `open_movie`.
     """
+    known = [name for name in signature(open_movie).parameters if name != "source"]
+    for name in options.keys() - set(known):
+        raise MovieError(f"{unknown_name(str(name), known, 'option of open_movie')}")
     if isinstance(movie, Movie):
         return movie
     if isinstance(movie, str | os.PathLike):
         return open_movie(Path(movie), **options)
     if hasattr(movie, "shape") and hasattr(movie, "dtype"):
         return open_movie(movie, **options)
-    return open_movie([Path(path) for path in movie], **options)
+    given: Any = movie
+    files = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(path, str | os.PathLike) for path in files):
+        raise MovieError(
+            "A movie must be a path, a list of paths, a folder, an array, or what open_movie "
+            f"returned, got {movie!r:.80}."
+        )
+    return open_movie([Path(path) for path in files], **options)
 
 
 def describe_movie(root: Path, movie: Movie) -> MovieInput:

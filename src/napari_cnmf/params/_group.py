@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -64,7 +64,28 @@ def parameter(
     )
 
 
-class ParameterModel(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _OwnNames(ModelMetaclass):
+    """A class that lists its own names: completers ask the class as well as the value."""
+
+    def __dir__(cls) -> list[str]:  # noqa: N805 - of a metaclass
+        ours = {name for kind in cls.__mro__ for name in _names_of(kind)}
+        return sorted({*getattr(cls, "model_fields", ()), *ours})
+
+
+class NamedValue(BaseModel, metaclass=_OwnNames):
+    """A model whose names are those that a user may want, without those of pydantic."""
+
+    def __dir__(self) -> list[str]:
+        return dir(type(self))
+
+
+class ParameterModel(NamedValue):
     """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
 
     model_config = ConfigDict(
@@ -119,10 +140,11 @@ class ParameterModel(BaseModel):
                 del read[key]
         return read, problems
 
-    def __dir__(self) -> list[str]:
-        """Names that a user may want: without those that pydantic brings along."""
-        ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
-        return sorted({*type(self).model_fields, *ours})
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ParameterError(
+            f"Parameters are never changed in place. For another {name}, write "
+            f"params = params.replace({name}=...)."
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, field in type(self).model_fields.items():
@@ -136,7 +158,7 @@ def _has_switch(value: Any) -> bool:
 
 
 def _names_of(kind: type) -> list[str]:
-    is_ours = issubclass(kind, ParameterModel)
+    is_ours = issubclass(kind, NamedValue)
     return [
         n
         for n in vars(kind)

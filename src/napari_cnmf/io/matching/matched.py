@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -270,6 +270,7 @@ def match_sessions(
     >>> matched = nc.match_sessions(["day1.hdf5", "day2.hdf5"])      # doctest: +SKIP
     >>> matched.df                                                    # doctest: +SKIP
     """
+    _check_options(sources, names, max_distance_px, min_probability)
     if len(sources) < 2:
         raise ResultError(f"Two or more results can be matched, got {len(sources)}.")
     read = [read_source(source, include_rejected=include_rejected) for source in sources]
@@ -305,6 +306,30 @@ def match_sessions(
         "include_rejected": include_rejected,
     }
     return MatchedSessions(sessions, SessionMatches(chosen, cells), settings)
+
+
+def _check_options(
+    sources: Any, names: Any, max_distance_px: float | None, min_probability: float
+) -> None:
+    if isinstance(sources, str | Path) or not isinstance(sources, Sized):
+        raise ResultError(f"Results to match must be given in a list, got {sources!r:.80}.")
+    if names is not None and (
+        isinstance(names, str)
+        or len(set(names)) != len(sources)
+        or len(list(names)) != len(sources)
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise ResultError(
+            f"names must hold a name of its own for each of the {len(sources)} results, got "
+            f"{names!r:.80}."
+        )
+    if not 0 <= min_probability <= 1:
+        raise ResultError(f"min_probability must be between 0 and 1, got {min_probability!r}.")
+    if max_distance_px is not None and not max_distance_px > 0:
+        raise ResultError(
+            f"max_distance_px must be above 0, got {max_distance_px!r}. Leave it out to take "
+            "twice the radius of a cell."
+        )
 
 
 def matches_table(matches: SessionMatches) -> pd.DataFrame:

@@ -7,10 +7,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench evidence soak fuzz interop compat wheels clean help
+.PHONY: demo test check docs screenshots bench large evidence soak fuzz interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench evidence soak fuzz interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench large evidence soak fuzz interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -64,6 +64,10 @@ screenshots: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/napari-cnmf bench
+
+# Cost and growth over frames, pixels and components, an hour; LARGE_FLAGS=--quick takes a minute.
+large: $(VENV)/.test
+	$(BIN)/python benchmarks/large.py $(LARGE_FLAGS)
 
 # How far the verdict can be trusted; EVIDENCE_FLAGS="--movie REGISTERED.npy" adds cells to a real movie.
 EVIDENCE_CACHE ?= .evidence-cache

@@ -8,7 +8,8 @@ import pytest
 
 from napari_cnmf.core.base import compiling
 from napari_cnmf.engines import compile_ahead
-from napari_cnmf.engines.base import Algorithm
+from napari_cnmf.engines.base import Algorithm, Job
+from napari_cnmf.engines.builtin import BuiltinEngine
 
 
 def test_one_process_of_a_session_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,10 +26,17 @@ def test_one_process_of_a_session_compiles(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_was_never_compiled_is_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[str] = []
+    ran: list[tuple[Algorithm, str]] = []
+
+    def run(_self: BuiltinEngine, job: Job, _reporter: Any) -> None:
+        movie = job.open_movie()
+        assert movie.n_frames >= 100
+        ran.append((job.algorithm, str(movie.dtype)))
+
+    monkeypatch.setattr(BuiltinEngine, "run", run)
     monkeypatch.setattr(compiling, "is_first_use", lambda part: part == Algorithm.CNMF)
-    monkeypatch.setattr(compiling, "note_use", used.append)
     assert compile_ahead.compile_engine() == ["cnmf"]
-    assert used == ["cnmf", "cnmf"]
+    assert ran == [(Algorithm.CNMF, "uint16"), (Algorithm.CNMF, "int16")]
     monkeypatch.setattr(compiling, "is_first_use", lambda part: False)
     assert compile_ahead.compile_engine() == []
+    assert len(ran) == 2

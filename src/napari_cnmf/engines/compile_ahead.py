@@ -99,7 +99,8 @@ def _some_cells() -> NDArray[np.float64]:
     A = np.stack([np.exp(-((y - a) ** 2 + (x - b) ** 2) / 18) for a, b in centres])
     spikes = (rng.random((len(A), 300)) < 0.02) * 100
     C = np.stack([np.convolve(s, 0.9 ** np.arange(60))[:300] for s in spikes])
-    return rng.poisson(100 + np.einsum("kyx,kt->tyx", A, C)).astype(float)
+    light = np.einsum("kyx,kt->tyx", A, C)
+    return np.asarray(rng.poisson(100 + light), np.float64)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,9 @@ def test_parameters_that_caiman_leaves_out_come_back(
     assert saved.params == read_caiman(write_caiman(saved, tmp_path / "again.hdf5")).params
     with h5py.File(path, "r+") as file:
         file["params/init/plane_by_plane"] = False
-    assert read_caiman(path).params["init"]["plane_by_plane"] is False, "the file's own value counts"
+    assert read_caiman(path).params["init"]["plane_by_plane"] is False, (
+        "the file's own value counts"
+    )
 
 
 def test_written_again_it_is_the_same(our_files: dict[str, Path], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import secrets
@@ -13,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from napari_cnmf.errors import brief
 
 _WINDOWS_ATTEMPTS = 50
 _WINDOWS_PAUSE_S = 0.02
@@ -80,16 +77,6 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def json_text(value: Any) -> str:
     """``value`` as readable JSON; raises ``ValueError`` for NaN and infinity."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def reason(error: OSError) -> str:
-    """Why the operating system refused, in its own few words.
-
-    HDF5 puts pages into the place of these, with addresses in memory.
-    """
-    if error.errno in errno.errorcode and error.errno is not None:
-        return os.strerror(error.errno)
-    return brief(error)
 
 
 def replace_file(source: Path, target: Path) -> None:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf._atomic import flush_all, json_text, reason, replace_file, replacing
+from napari_cnmf._atomic import flush_all, json_text, replace_file, replacing
 from napari_cnmf._portable import namesake, portable_name, why_not_portable
-from napari_cnmf.errors import EarlierExportError, ExportError
+from napari_cnmf.errors import EarlierExportError, ExportError, reason
 
 PathLike = str | os.PathLike[str]
 

@@ -27,7 +27,7 @@ from napari_cnmf.batch._index import identity
 from napari_cnmf.batch.claims import adding_to
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
-from napari_cnmf.batch.spec import ItemSpec, RunSpec
+from napari_cnmf.batch.spec import ItemSpec, RunSpec, text_of_item
 from napari_cnmf.batch.status import State, Status, describe_validation
 from napari_cnmf.batch.store import NewItem, add_item_folders
 from napari_cnmf.engines import AUTO, require_known
@@ -148,6 +148,8 @@ def check(batch: Batch, request: Request) -> Checked:
     """
     require_known(request.engine)
     check_kinds(request.name, request.comment, request.open_with)
+    if not isinstance(request.refit, bool | np.bool_):
+        raise BatchError(f"refit must be True or False, got {request.refit!r:.80}.")
     parent = request.movie if isinstance(request.movie, Item) else None
     movie = _movie_of(batch, request)
     _check_input(request, parent)
@@ -164,8 +166,11 @@ def check(batch: Batch, request: Request) -> Checked:
     result = None if request.result is None else _check_result(Path(request.result))
     spec = ItemSpec(
         uuid=str(uuid.uuid4()),
-        name=(request.name or (parent.name if parent else movie.name))[:200],
-        comment=request.comment,
+        name=(
+            text_of_item("name", request.name or "").strip()
+            or (parent.name if parent else movie.name)
+        )[:200],
+        comment=text_of_item("comment", request.comment),
         algorithm=request.algorithm,
         added=datetime.now(UTC),
         # A movie without files gets its place when the item is added.
@@ -173,7 +178,7 @@ def check(batch: Batch, request: Request) -> Checked:
         parent=None if parent is None else parent.uuid,
         result=None if result is None else INPUT_RESULT_FILE,
         params=request.params.to_dict(),
-        refit=request.refit,
+        refit=bool(request.refit),
         ain=None if ain is None else AIN_FILE,
         mask=None if mask is None else MASK_FILE,
         run=parse_run(request.run),
@@ -181,7 +186,7 @@ def check(batch: Batch, request: Request) -> Checked:
         hash=params_hash(
             request.algorithm,
             request.params,
-            refit=request.refit,
+            refit=bool(request.refit),
             arrays=(ain, mask),
             files=(result,),
         ),

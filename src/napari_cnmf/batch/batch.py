@@ -471,7 +471,7 @@ class Batch:
             When one is running, or others take their movie from it and ``with_children`` is
             false. Nothing is removed then.
         """
-        doomed = [self.find(item) for item in items]
+        doomed = list({item.folder: item for item in map(self.find, items)}.values())
         pending = list(doomed)
         while pending:
             children = [c for c in self.children(pending.pop()) if c not in doomed]

@@ -88,6 +88,10 @@ def export(
         raise ExportError(f"An export must go to a path, got {out!r:.80}.")
     if isinstance(source, str | os.PathLike):
         source = _at_path(Path(source).absolute())
+    if not isinstance(source, Item | Sample | Curation | Components):
+        raise ExportError(
+            f"A result is needed: an item, a sample, a curation or a path, got {source!r:.80}."
+        )
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
     if isinstance(source, Item):
         result: Curation | Components = source.result()

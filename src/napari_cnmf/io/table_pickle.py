@@ -13,6 +13,7 @@ import io
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -215,9 +216,7 @@ def _arrow_values(
     ends = np.frombuffer(first, _WIDTH_OF_OFFSETS[name], count=stop + 1)[start:].tolist()
     if not 0 <= ends[0] <= ends[-1] <= len(text) or ends != sorted(ends):
         raise ValueError("texts that reach beyond the bytes that are there")
-    return [
-        plain.of(text[begin:end].decode()) for begin, end in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [plain.of(text[begin:end].decode()) for begin, end in pairwise(ends)]
 
 
 def _arrow_bytes(record: PickledRecord, plain: PlainValues) -> bytes:

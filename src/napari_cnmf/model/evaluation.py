@@ -88,7 +88,8 @@ def check_thresholds(thresholds: Mapping[str, Any]) -> None:
     """
     for name, value in thresholds.items():
         field = QualityParams.model_fields.get(name)
-        if field is None or not kind_of(field.annotation).number:
+        annotation: Any = None if field is None else field.annotation
+        if annotation is None or not kind_of(annotation).number:
             continue
         if isinstance(value, str | bytes):
             raise ParameterError(

@@ -150,13 +150,13 @@ def journal_paths(
     if since is not None:
         suffix += f"-since-{since}"
     stem = usual.with_name(usual.name + suffix)
-    if not in_batch:
-        if not os.access(result_path.parent, os.W_OK) and not _journal(stem).exists():
-            folder = platformdirs.user_data_path("napari-cnmf", ensure_exists=True)
-            # Folders may have one name, too: the whole path keeps their results apart.
-            parent = result_path.resolve().parent
-            place = hashlib.blake2b(os.fsencode(parent), digest_size=4).hexdigest()
-            stem = folder / f"{parent.name}-{place}-{stem.name}"
+    is_away = not os.access(result_path.parent, os.W_OK) and not _journal(stem).exists()
+    if not in_batch and is_away:
+        folder = platformdirs.user_data_path("napari-cnmf", ensure_exists=True)
+        # Folders may have one name, too: the whole path keeps their results apart.
+        parent = result_path.resolve().parent
+        place = hashlib.blake2b(os.fsencode(parent), digest_size=4).hexdigest()
+        stem = folder / f"{parent.name}-{place}-{stem.name}"
     return _journal(stem), stem.with_name(stem.name + ".h5")
 
 

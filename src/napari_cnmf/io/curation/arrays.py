@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_cnmf._atomic import reason, write_bytes
-from napari_cnmf.errors import CurationError, brief
+from napari_cnmf._atomic import write_bytes
+from napari_cnmf.errors import CurationError, brief, reason
 from napari_cnmf.model.curation import EditedComponent
 
 _FULL_BYTES = 4 * 2**20
@@ -60,10 +60,13 @@ class FileArrayStore:
         """Keep the components of an edit; what a crash left under its number is replaced."""
         parts = list(self._parts())
         part = parts[-1] if parts else self.path
-        content = None if not parts or self._is_full(part) else _with_edit(part, number, components)
+        content = None
+        if parts and not self._is_full(part):
+            with suppress(OSError, RuntimeError, KeyError, ValueError):  # it is damaged
+                content = _with_edit(part.read_bytes(), number, components)
         if content is None:
             part = self._part(len(parts) + 1)
-            content = _with_edit(None, number, components)
+            content = _with_edit(b"", number, components)
         try:
             # HDF5 itself, stopped by a full disk, leaves its file open and says pages about it.
             write_bytes(part, content)
@@ -99,23 +102,16 @@ class FileArrayStore:
         )
 
 
-def _with_edit(
-    part: Path | None, number: int, components: Sequence[EditedComponent]
-) -> bytes | None:
-    """Bytes of a part, or of a new one, with an edit added; ``None`` where it is damaged."""
-    try:
-        buffer = io.BytesIO(b"" if part is None else part.read_bytes())
-        with h5py.File(buffer, "w" if part is None else "r+") as file:
-            # left by a crash between this and the journal's line, which was never written
-            if str(number) in file:
-                del file[str(number)]
-            group = file.create_group(str(number))
-            for i, component in enumerate(components):
-                _write_component(group.create_group(str(i)), component)
-    except (OSError, RuntimeError, KeyError, ValueError):
-        if part is None:
-            raise
-        return None
+def _with_edit(part: bytes, number: int, components: Sequence[EditedComponent]) -> bytes:
+    """The content of a part with an edit added; an empty one makes a new part."""
+    buffer = io.BytesIO(part)
+    with h5py.File(buffer, "r+" if part else "w") as file:
+        # left by a crash between this and the journal's line, which was never written
+        if str(number) in file:
+            del file[str(number)]
+        group = file.create_group(str(number))
+        for i, component in enumerate(components):
+            _write_component(group.create_group(str(i)), component)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -155,6 +156,13 @@ def export(
     ExportError
         Unknown format, a package that is missing, or a place that cannot be written.
     """
+    if not isinstance(source, Curation | Components):
+        raise ExportError(
+            f"A result is needed: a curation or components, got {source!r:.80}. "
+            "Open a file with nc.open_result(PATH)."
+        )
+    if not isinstance(out, str | os.PathLike):
+        raise ExportError(f"The path to write must be text or a path, got {out!r:.80}.")
     if to not in EXPORTERS:
         raise ExportError(f"The format must be one of {', '.join(EXPORTERS)}, got {to!r}.")
     exporter = EXPORTERS[to]

@@ -10,7 +10,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf._atomic import reason
 from napari_cnmf._overwriting import (
     ExportKind,
     filled_folder,
@@ -18,7 +17,7 @@ from napari_cnmf._overwriting import (
     marked_kind,
     new_file,
 )
-from napari_cnmf.errors import ExportError
+from napari_cnmf.errors import ExportError, reason
 
 PathLike = str | os.PathLike[str]
 OnProgress = Callable[[int, int], None]

@@ -272,8 +272,13 @@ class Curation(CuratedResult):
         Raises
         ------
         CurationError
-            When it is about another result.
+            When it is about another result, or no curation.
         """
+        if not isinstance(other, CuratedResult):
+            raise CurationError(
+                f"Another curation of this result is needed, got {other!r:.80}. "
+                "Open it with nc.open_result(…, curator=NAME)."
+            )
         return compare(self, other)
 
     # -- history
@@ -307,12 +312,13 @@ class Curation(CuratedResult):
         CurationError
             When the history has no such edit.
         """
-        if not isinstance(number, int | np.integer) or isinstance(number, bool):
+        given: Any = number
+        if not isinstance(given, int | np.integer) or isinstance(given, bool):
             raise CurationError(
-                f"A point of the history is the number of an edit, got {number!r:.80}. "
+                f"A point of the history is the number of an edit, got {given!r:.80}. "
                 "cur.history lists the edits; 0 is the engine's result."
             )
-        self._log.move(int(number))
+        self._log.move(int(given))
 
     def journal_lines(self) -> list[dict[str, Any]]:
         """The journal as it stands, line by line."""

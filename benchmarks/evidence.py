@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from evidence_examples import Example, cached
 from hybrids import hybrid_lines, retest_lines
-from napari_cnmf.core.verdict.cell_model import shipped_model
+from napari_cnmf.core.verdict.cell_model import read_model, shipped_model
 from napari_cnmf.params import CNMFParams, QualityParams
 from train_cell_model import accepted_by, calibration, f1, figures_of
 
@@ -39,7 +39,11 @@ def rules() -> dict[str, QualityParams]:
     return {"presets": CNMFParams.preset("two-photon somata").quality, "bare defaults": bare}
 
 
-def judge(examples: list[Example], p: list[NDArray[np.float64]]) -> list[str]:
+def judge(
+    examples: list[Example],
+    p: list[NDArray[np.float64]],
+    earlier: list[NDArray[np.float64]] | None = None,
+) -> list[str]:
     """A table: accepted F1, precision and recall, all recordings and those of strong cells."""
     lines = [
         "| recordings | accepted by | median F1 | least | a tenth below | precision | recall |",
@@ -56,10 +60,10 @@ def judge(examples: list[Example], p: list[NDArray[np.float64]]) -> list[str]:
             rows = {
                 "all that is found": [f1(examples[i], examples[i].label == "soma") for i in chosen]
             }
-            before = [examples[i].components.accepted for i in chosen]
-            if all(b is not None for b in before):
-                rows["the verdict that made the cache"] = [
-                    f1(examples[i], b) for i, b in zip(chosen, before, strict=True) if b is not None
+            if earlier is not None:
+                quality = rules()["presets"]
+                rows["presets, model before"] = [
+                    f1(examples[i], accepted_by(examples[i], earlier[i], quality)) for i in chosen
                 ]
             for rule, quality in rules().items():
                 rows[rule] = [
@@ -110,13 +114,19 @@ def main() -> None:
     parser.add_argument(
         "--movie", type=Path, help="a real registered two-photon movie, .npy or TIFF"
     )
+    parser.add_argument("--earlier", type=Path, help="a model to compare with, .npz")
     given = parser.parse_args()
     given.cache.mkdir(parents=True, exist_ok=True)
     examples = [e for what, seeds in HELD.values() for e in cached(what, seeds, given.cache)]
-    p = [shipped_model().probabilities(figures_of(e))[:, 0] for e in examples]
+    figures = [figures_of(e) for e in examples]
+    p = [shipped_model().probabilities(x)[:, 0] for x in figures]
+    earlier = None
+    if given.earlier is not None:
+        model = read_model(given.earlier)
+        earlier = [model.probabilities(x)[:, 0] for x in figures]
     soma = np.concatenate([e.label == "soma" for e in examples])
     weight = np.concatenate([e.weight * (e.label != "") for e in examples])
-    lines = ["<!-- made by benchmarks/evidence.py -->", "", *judge(examples, p), ""]
+    lines = ["<!-- made by benchmarks/evidence.py -->", "", *judge(examples, p, earlier), ""]
     lines += [*without_cells(examples, p), "", "Calibration on all of them:", ""]
     lines += calibration(np.concatenate(p), soma, weight)
     foreign = np.concatenate([np.full(len(e.label), e.about["what"] == "other") for e in examples])

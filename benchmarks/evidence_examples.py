@@ -31,7 +31,9 @@ from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import (
     OnePhotonSimulation,
     VolumeSimulation,
+    simulate,
     simulate_one_photon,
+    simulate_other,
     simulate_volume,
 )
 from napari_cnmf.testing.scoring import footprint_cosines, match
@@ -164,6 +166,9 @@ def two_photon(seed: int, **fixed: Any) -> Iterator[Example]:
         fixed = _small_field(seed) | fixed
     if 3000 <= seed < 4000:
         fixed = _crowded_field(seed) | fixed
+    is_tissue = 4000 <= seed < 5000 or seed >= 7000
+    if is_tissue:
+        fixed = _tissue(seed) | fixed
     d = draw(seed, **fixed)
     wide = simulate_wide(d)
     base = CNMFParams.preset("two-photon somata") if seed % 2 else CNMFParams()
@@ -180,7 +185,7 @@ def two_photon(seed: int, **fixed: Any) -> Iterator[Example]:
         wide.snr,
         wide.detectability,
         usable,
-        asdict(d) | {"what": "two-photon"},
+        asdict(d) | {"what": "tissue" if is_tissue else "two-photon"},
     )
     if seed % 4 == 0 and c.n_components:
         yield from _decoys(seed, c, wide.movie, wide.A, usable, params, d, options)
@@ -228,6 +233,39 @@ def _crowded_field(seed: int) -> dict[str, Any]:
         "nan_edge": False,
         "border_px": 0,
         "events": float(rng.uniform(4, 30)),
+    }
+
+
+def _tissue(seed: int) -> dict[str, Any]:
+    """What real tissue has and a field of round cells has not: cells as small as 3 px across, oblong
+    and with dendrites, blurred noise, specks that flicker with motion, thick puncta, tangles."""
+    rng = np.random.default_rng([seed, 33])
+    size = (int(rng.integers(40, 92)), int(rng.integers(40, 92)))
+    radius = float(np.exp(rng.uniform(np.log(1.6), np.log(6))))
+    maybe = lambda high: int(rng.integers(0, high) * (rng.random() < 0.6))  # noqa: E731
+    area = size[0] * size[1] / 4000
+    share = rng.uniform(0.03, 0.5)
+    return {
+        "size": size,
+        "n_frames": int(rng.integers(500, 1000)),
+        "radius": radius,
+        "n_cells": int(np.clip(share * size[0] * size[1] / (np.pi * radius**2), 4, 70)),
+        "peak": float(np.exp(rng.uniform(np.log(0.8), np.log(12)))),
+        "events": float(np.exp(rng.uniform(np.log(2), np.log(40)))),
+        "decay_told": float(np.exp(rng.uniform(np.log(0.25), np.log(1.8)))),
+        "size_told": float(np.exp(0.25 * rng.standard_normal())),
+        "thickest": float(rng.uniform(0.25, 0.55)),
+        "puncta": int(maybe(24) * area),
+        "processes": int(maybe(16) * area),
+        "tangles": int(maybe(8) * area),
+        "out_of_focus": int(maybe(10) * area),
+        "aspect": float(np.exp(rng.normal(0, 0.15))),
+        "oblong": float(rng.uniform(0, 0.7)),
+        "stubs": float(rng.uniform(0, 2.5)),
+        "noise_px": float(rng.uniform(0.3, 0.7) * (rng.random() < 0.6)),
+        "spots": int(maybe(12) * area),
+        "jitter_px": float(rng.uniform(0, 0.6) * (rng.random() < 0.6)),
+        "neuropil_px": float(np.exp(rng.uniform(np.log(2), np.log(30)))),
     }
 
 
@@ -357,6 +395,37 @@ def volume(seed: int) -> Iterator[Example]:
     yield _from_truth(made, c, events, error, config.model_dump() | {"what": "volume"})
 
 
+def other(seed: int) -> Iterator[Example]:
+    """Of the two-photon simulators that come with the package: never for training."""
+    rng = np.random.default_rng([seed, 23])
+    log = lambda low, high: float(np.exp(rng.uniform(np.log(low), np.log(high))))  # noqa: E731
+    radius = log(3, 7)
+    knobs: dict[str, Any] = {
+        "seed": seed,
+        "n_frames": int(rng.integers(700, 1200)),
+        "size": (92, 96),
+        "frame_rate_hz": log(7, 30),
+        "radius_px": radius,
+        "n_cells": int(rng.uniform(0.05, 0.3) * 92 * 96 / (np.pi * radius**2)),
+        "min_distance_px": 1.5 * radius,
+        "decay_time_s": log(0.3, 1.5),
+        "resting_cell_units": rng.uniform(0, 1.5),
+        "fine_processes_per_kpx": rng.uniform(0, 15),
+        "n_puncta": int(rng.integers(0, 30)),
+        "n_dendrites": int(rng.integers(0, 6)),
+        "noise": log(0.7, 3),
+        "jitter_rms_px": float(rng.uniform(0, 0.3)),
+        "border_margin_px": -0.3 * radius,
+    }
+    make = simulate if seed % 2 else simulate_other
+    made = make(**knobs)
+    params = CNMFParams.preset("two-photon somata").replace(
+        init={"gSig": made.gSig}, data={"decay_time": made.decay_time_s * log(0.6, 1.6)}
+    )
+    c, events, error = look(made.array(), params, made.frame_rate_hz)
+    yield _from_truth(made, c, events, error, knobs | {"what": "other"})
+
+
 def _from_truth(
     made: Any, c: Components, events: Any, error: Any, about: dict[str, Any]
 ) -> Example:
@@ -370,7 +439,7 @@ def _from_truth(
     return _example(c, events, error, everything, kind, snr, snr, np.ones(truth.dims, bool), about)
 
 
-WHAT = {"two-photon": two_photon, "one-photon": one_photon, "volume": volume}
+WHAT = {"two-photon": two_photon, "one-photon": one_photon, "volume": volume, "other": other}
 
 
 def store(path: Path, e: Example) -> None:

@@ -40,6 +40,16 @@ class Draw:
         Largest half-width of puncta and processes, in radii of a cell.
     tangles
         Places where several short processes cross and light up together.
+    aspect
+        Length over width of a pixel's image: scanners seldom sample both axes alike.
+    oblong
+        Spread of the cells' own length over width, as a logarithm.
+    stubs
+        Mean number of dendrites that begin at a cell.
+    noise_px
+        Blur of the noise, as interpolation and binning leave it.
+    spots
+        Bright specks that never change: what motion leaves of them flickers.
     """
 
     seed: int
@@ -85,6 +95,11 @@ class Draw:
     decay_told: float
     thickest: float = 0.3
     tangles: int = 0
+    aspect: float = 1.0
+    oblong: float = 0.0
+    stubs: float = 0.7
+    noise_px: float = 0.0
+    spots: int = 0
 
     @property
     def g_sig(self) -> tuple[int, int]:
@@ -199,6 +214,13 @@ def _soma(rng: np.random.Generator, d: Draw, dims: tuple[int, int], at: FloatArr
     """An irregular body, perhaps with a nucleus and stubs of dendrites."""
     radius = d.radius * float(np.exp(d.radius_spread * rng.standard_normal()))
     y, x = _grid(dims, at)
+    y, x = y * np.sqrt(d.aspect), x / np.sqrt(d.aspect)
+    if d.oblong:
+        turn, long = rng.uniform(0, np.pi), np.exp(0.5 * abs(d.oblong * rng.standard_normal()))
+        y, x = (
+            (y * np.sin(turn) + x * np.cos(turn)) / long,
+            (x * np.sin(turn) - y * np.cos(turn)) * long,
+        )
     angle, r = np.arctan2(y, x), np.hypot(y, x)
     outline = np.ones_like(r)
     for order in range(2, 6):
@@ -210,7 +232,7 @@ def _soma(rng: np.random.Generator, d: Draw, dims: tuple[int, int], at: FloatArr
         inner = rng.uniform(0.35, 0.65) * radius
         hole = 1 / (1 + np.exp(np.clip((np.hypot(y - off[0], x - off[1]) - inner) / 0.5, -40, 40)))
         body *= 1 - d.nucleus * rng.uniform(0.6, 1) * hole
-    for _ in range(rng.poisson(0.7)):
+    for _ in range(rng.poisson(d.stubs)):
         direction, length = rng.uniform(0, 2 * np.pi), radius * rng.uniform(1.3, 2.8)
         along = y * np.sin(direction) + x * np.cos(direction)
         across = np.abs(-y * np.cos(direction) + x * np.sin(direction))
@@ -373,6 +395,9 @@ def simulate_wide(d: Draw) -> Wide:
         vessels /= vessels.max()
         rest = rest * (1 - 0.7 * vessels)
     level = float(np.median(rest))
+    for _ in range(d.spots):
+        speck = _blob(dims, rng.uniform(0, 1, 2) * np.array(dims), rng.uniform(0.6, 2.5))
+        rest = rest + rng.uniform(0.5, 5) * level * speck
     noise = np.sqrt(d.excess * np.maximum(rest, 0.05 * level) + 0.25)
     at_peak = np.array(
         [
@@ -406,6 +431,13 @@ def _mask(rng: np.random.Generator, d: Draw) -> NDArray[np.bool_]:
 def _smooth_noise(rng: np.random.Generator, n: int, frames: float) -> FloatArray:
     x = lfilter([1], [1, -np.exp(-1 / max(frames, 0.1))], rng.standard_normal(n + 500))[500:]
     return np.asarray(x / max(x.std(), 1e-9))
+
+
+def _share_kept(blur_px: float) -> float:
+    """Standard deviation of white noise of 1 after blurring."""
+    point = np.zeros((21, 21))
+    point[10, 10] = 1
+    return float(np.sqrt((gaussian_filter(point, blur_px) ** 2).sum()))
 
 
 def _render(
@@ -465,6 +497,10 @@ def _render(
         noisy += np.sqrt((d.excess - 1) * clean + 0.25) * rng.standard_normal(
             clean.shape, np.float32
         )
+        if d.noise_px:
+            # as strong as before in each pixel, but not alone in it
+            blurred = gaussian_filter(noisy - clean, (0, d.noise_px, d.noise_px))
+            noisy = clean + blurred / _share_kept(d.noise_px)
         if d.row_noise:
             noisy += (d.row_noise * sd) * rng.standard_normal(
                 (stop - start, dims[0], 1), np.float32

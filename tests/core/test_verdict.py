@@ -131,6 +131,9 @@ NOT_AGAINST = {
     "few events": {"n_events": math.log1p(2), "largest_share": 0.7},
     "smaller than others": {"width": -0.25, "area": -0.4, "event_width": -0.4, "event_area": -0.5},
     "pixels of 3 to a cell": {"cell_px": math.log(3.0)},
+    "pixels of 2 to a cell": {"cell_px": math.log(1.8)},
+    "twice as long as wide": {"eccentricity": 0.87, "event_eccentricity": 0.85},
+    "told twice too large": {"told_width": -0.69},
     "no movie": dict.fromkeys(GROUPS["picture of its events"], np.nan),
 }
 
@@ -144,15 +147,27 @@ def test_a_strong_clear_soma_is_never_vetoed(what: str) -> None:
     assert probability(figures) > 0.5
 
 
-def test_more_evidence_never_speaks_against_a_cell() -> None:
+MORE = (
+    "snr", "r", "trace_peak", "event_strength", "event_match", "event_shape", "event_step",
+    "n_events",
+)  # fmt: skip
+LESS = (
+    "inside_stronger", "same_place", "same_trace", "event_dark", "event_edge", "roughness",
+    "below_rest",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "step"), [*((n, 1) for n in MORE), *((n, -1) for n in LESS)])
+def test_more_evidence_never_speaks_against_a_cell(name: str, step: int) -> None:
+    """Of two of the same shape the stronger one is at least as likely a cell."""
     rng = np.random.default_rng(1)
     model = shipped_model()
-    some = model.typical + rng.standard_normal((50, len(FIGURES))).astype(np.float32)
-    for name in ("snr", "r", "event_strength", "event_match"):
+    some = model.typical + 2 * rng.standard_normal((50, len(FIGURES))).astype(np.float32)
+    before = model.probabilities(some)[:, 0]
+    for size in (0.1, 1.0, 10.0):
         more = some.copy()
-        more[:, FIGURES.index(name)] += 1
-        change = model.probabilities(more)[:, 0] - model.probabilities(some)[:, 0]
-        assert change.min() > -1e-9, name
+        more[:, FIGURES.index(name)] += step * size
+        assert (model.probabilities(more)[:, 0] - before).min() > -1e-9
 
 
 @pytest.mark.parametrize("level", [-1.0, 0.0, 4.0])
@@ -221,7 +236,16 @@ def neuropil(rng: np.random.Generator) -> NDArray[np.float64]:
     return white(rng) + 10 * np.einsum("nt,nyx->tyx", courses, patterns)
 
 
-@pytest.mark.parametrize("make", [white, neuropil])
+def shaken(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Bright specks that never change, and what motion leaves of them."""
+    from scipy.ndimage import gaussian_filter
+
+    still = gaussian_filter((rng.random(DIMS) < 0.01).astype(float), 2)
+    slopes = np.stack(np.gradient(still * 60 / still.max()))
+    return white(rng) + np.einsum("ta,ayx->tyx", rng.normal(0, 0.5, (400, 2)), slopes)
+
+
+@pytest.mark.parametrize("make", [white, neuropil, shaken])
 @pytest.mark.parametrize("preset", [None, "two-photon somata"])
 def test_movies_without_cells_have_none(
     make: Callable[[np.random.Generator], NDArray[np.float64]], preset: str | None

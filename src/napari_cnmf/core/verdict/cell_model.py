@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,21 @@ class CellModel:
         of_kind = (self.kind[:, None] == np.arange(len(self.start))).astype(np.float64)
         return np.asarray(said @ of_kind + self.start)
 
+    def of_one_kind(self, kind: int) -> CellModel:
+        """The trees that speak of one kind alone."""
+        mine = self.kind == kind
+        return CellModel(
+            self.figure[mine],
+            self.threshold[mine],
+            self.missing_left[mine],
+            self.leaf[mine],
+            np.zeros(int(mine.sum()), np.int64),
+            self.start[kind : kind + 1],
+            self.kinds[kind : kind + 1],
+            self.sharpness,
+            self.typical,
+        )
+
     def probabilities(self, figures: NDArray[np.floating]) -> NDArray[np.float64]:
         """Of each kind ``(n, n_kinds)``, rows sum to 1.
 
@@ -88,17 +104,19 @@ class CellModel:
         return np.concatenate([soma, (1 - soma) * odds / odds.sum(1, keepdims=True)], axis=1)
 
 
-@cache
-def shipped_model() -> CellModel:
-    """The model that comes with the package."""
-    with (
-        files("napari_cnmf.core.verdict").joinpath(_STORED).open("rb") as file,
-        np.load(file, allow_pickle=False) as stored,
-    ):
+def read_model(path: Traversable) -> CellModel:
+    """A model from the plain arrays that `benchmarks/train_cell_model.py` wrote.
+
+    Raises
+    ------
+    ResultError
+        It was trained on other figures than those that are measured.
+    """
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         if tuple(stored["figures"].tolist()) != FIGURES:
             raise ResultError(
-                f"{_STORED} must know the figures that the verdict measures, got others. Train it "
-                "again: python benchmarks/train_cell_model.py."
+                f"{path.name} must know the figures that the verdict measures, got others. Train "
+                "it again: python benchmarks/train_cell_model.py."
             )
         return CellModel(
             stored["figure"].astype(np.int64),
@@ -111,6 +129,12 @@ def shipped_model() -> CellModel:
             float(stored["sharpness"]),
             stored["typical"].astype(np.float32),
         )
+
+
+@cache
+def shipped_model() -> CellModel:
+    """The model that comes with the package."""
+    return read_model(files("napari_cnmf.core.verdict").joinpath(_STORED))
 
 
 def soma_logit(probability: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -222,6 +222,7 @@ def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str,
 
     Beside a component with the same figures but that group's, which are those of a typical soma.
     """
+    model = model.of_one_kind(0)
     whole = model.logits(figures)[:, 0]
     change = {}
     for name, members in GROUPS.items():

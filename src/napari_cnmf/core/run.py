@@ -211,7 +211,7 @@ def _detect(
     workers: Workers,
     report: Report,
 ) -> tuple[Binned, Found, NDArray[np.float32], NDArray[np.float32]]:
-    """Pass 1 and the search; the bins are gone afterwards."""
+    """Run pass 1 and the search; the bins are freed afterwards."""
     given = None if ain is None else _checked_ain(ain, plan)
     with ExitStack() as stack:
         store: BinStore
@@ -243,7 +243,7 @@ def _detect(
 def _say_findings(
     binned: Binned, found: Found, plan: Plan, given: sp.csc_matrix | None, report: Report
 ) -> None:
-    """What the user should know of the movie, and of footprints that were given."""
+    """Tell the user what was noticed of the movie, and of footprints that were given."""
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     moving = stillness_warning(found.shifts, plan.frames_per_bin)

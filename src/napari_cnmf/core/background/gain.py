@@ -40,7 +40,7 @@ def background_gain(
 
 
 def camera_offset(mean: NDArray[np.float32], sn: NDArray[np.float32]) -> float:
-    """Brightness of no light: where shot noise, ``sn^2 = k (mean - offset)``, would vanish.
+    """Brightness without any light: where shot noise, ``sn^2 = k (mean - offset)``, would vanish.
 
     Never below 0, and never so high that a hundredth of the pixels would be darker.
     """

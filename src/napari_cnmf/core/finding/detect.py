@@ -44,7 +44,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What a tile gave.
+    """Components, candidates and background that were found in a tile.
 
     Attributes
     ----------

@@ -176,7 +176,7 @@ def field_scores(
 
 @inline_kernel(fastmath=SUMS)
 def _keys(v: Any) -> Any:
-    """Weights of the samples at -1 to 2 for the value at ``v`` in [0, 1]."""
+    """Keys' cubic weights of the samples at -1 to 2, for the value at ``v`` in [0, 1]."""
     half = np.float32(0.5)
     return (
         half * v * (v * (TWO - v) - ONE),

@@ -141,7 +141,7 @@ class Evidence:
 def pick_prior(
     evidence: Evidence, lengths_px: F64, max_strength_px: float, start: Prior | None = None
 ) -> Prior:
-    """The likeliest prior, looked for along each coordinate in turn from ``start``."""
+    """Choose the likeliest prior, along each coordinate in turn from ``start``."""
     strengths = np.geomspace(0.01, max(max_strength_px, 0.02), N_STRENGTHS)
     grids = (strengths, lengths_px, np.array(NOISES), np.array(PACES))
     known: dict[tuple[int, ...], float] = {}

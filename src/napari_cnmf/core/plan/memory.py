@@ -31,7 +31,7 @@ _BLOCK_BYTES = 32 << 20
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """What a run on ``field`` holds at once; it does not grow with the frames but with their bins.
+    """Memory that a run on ``field`` holds at once; it grows with the bins, not with the frames.
 
     Results come on top, 16 bytes a frame and component, when the tiles are gone.
 
@@ -56,7 +56,7 @@ class Need:
 
     @property
     def least_block(self) -> int:
-        """Bytes of frames that are read at a time at least."""
+        """Fewest bytes of frames that are read at a time."""
         n = max(self.frames_per_bin, FEWEST_FRAMES)
         return n * self.field.n_pixels * self.dtype.itemsize
 
@@ -101,7 +101,7 @@ class Need:
         return need
 
     def _working_on(self, tile: Field) -> int:
-        """Courses of bins while components are found in a tile."""
+        """Bytes of the time courses of bins while components are found in a tile."""
         sites = math.prod(Lattice.over(tile).shape)
         cells = 4 * tile.grid.n_cells + 4 * self._fine_cells(tile)
         return 4 * self.n_bins * (tile.n_pixels + sites + cells)
@@ -113,7 +113,7 @@ class Need:
         return taken.itemsize if taken != self.dtype else 0
 
     def _fine_cells(self, field: Field) -> int:
-        """Cells of the finer grid, where it is used."""
+        """Number of cells of the finer grid, where it is used."""
         return finer(field).grid.n_cells if self.one_photon else 0
 
     def _tracing(self) -> int:

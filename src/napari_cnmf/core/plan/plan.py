@@ -63,6 +63,7 @@ class Plan:
 
     @property
     def in_memory(self) -> bool:
+        """Whether one tile holds the whole field, so that all bins stay in memory."""
         return len(self.tiles) == 1
 
 
@@ -111,7 +112,7 @@ def make_plan(
 
 
 def choose_blocks(field: Field, ssub: int | None) -> tuple[int, int, int]:
-    """``ssub`` pixels along each axis, as long as gSig is a block at least."""
+    """Choose blocks of ``ssub`` pixels along each axis, as long as gSig is a block at least."""
     z, y, x = (max(1, min(ssub or 1, math.floor(g))) for g in field.g_sig)
     return z, y, x
 
@@ -162,7 +163,7 @@ def choose_tiles(need: Need, budget_gb: float) -> tuple[tuple[TilePlan, ...], in
 
 
 def _layouts(field: Field) -> Iterator[tuple[TilePlan, ...]]:
-    """The whole field as one tile, then smaller and smaller ones."""
+    """Yield the whole field as one tile, then smaller and smaller tiles."""
     whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
     yield (TilePlan(whole, whole),)
     for side in _TILE_SIDES:
@@ -177,7 +178,7 @@ def _extent(region: Region) -> tuple[int, int, int]:
 
 
 def _cut(field: Field, side: int) -> tuple[TilePlan, ...]:
-    """Tiles of about ``side`` pixels in the plane, with halos."""
+    """Cut the field into tiles of about ``side`` pixels in the plane, with halos."""
     edges = []
     for extent in field.shape[1:]:
         n = max(1, round(extent / side))

@@ -174,7 +174,7 @@ def check(batch: Batch, request: Request) -> Checked:
 
 
 def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> list[Item]:
-    """Add items, all or none, and return them in order.
+    """Add checked requests, all or none, and return the items in order.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _is_reusable(twin: Item | int) -> bool:
 
 
 def _reused(item: Item) -> Item:
-    """An item that is there already; one that ended badly is queued again."""
+    """Return an item of the batch that asks for the same, queued again if it ended badly."""
     if item.state.ended and item.state is not State.COMPLETED:
         item.retry()
     logger.warning("The batch has this already: %r (%s).", item.name, item.state)
@@ -251,7 +251,7 @@ def _first_status(batch: Batch, spec: ItemSpec) -> Status:
 
 
 def _with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
-    """The same with a time of adding, and a file for each movie that had none.
+    """The specs with a time of adding, and with a file for each movie that had none.
 
     One file serves all items that take the same array.
     """
@@ -275,7 +275,7 @@ def _with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
 
 
 def _movie_of(batch: Batch, request: Request) -> Movie:
-    """The movie, or for an item the one that its parent takes: what that will make is as big."""
+    """The movie of a request; for a parent item the one that it takes, which is as big."""
     if not isinstance(request.movie, Item):
         return inputs.to_movie(request.movie, **request.open_with)
     if not _is_same_folder(request.movie.batch.path, batch.path):
@@ -287,12 +287,12 @@ def _movie_of(batch: Batch, request: Request) -> Movie:
 
 
 def _is_same_folder(one: Path, other: Path) -> bool:
-    """However the two paths are spelled."""
+    """Whether two paths lead to one folder, however they are spelled."""
     return one == other or os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_input(request: Request, parent: Item | None) -> None:
-    """Does the kind of input fit the algorithm?"""
+    """Refuse a kind of input that does not fit the algorithm."""
     scores = request.algorithm is Algorithm.EVALUATE
     if parent is None:
         if scores and request.result is None:
@@ -313,12 +313,12 @@ def _check_input(request: Request, parent: Item | None) -> None:
 
 @cache
 def _versions() -> dict[str, str]:
-    """Read once: each look searches the metadata of every installed package."""
+    """Versions of the packages, read once: each look searches the metadata of all of them."""
     return {"napari-cnmf": version("napari-cnmf"), "python": platform.python_version()}
 
 
 def check_input(movie: Movie, params: CNMFParams, algorithm: str) -> list[str]:
-    """Can this movie be worked on with these parameters?
+    """Check that this movie can be worked on with these parameters.
 
     Returns
     -------
@@ -350,7 +350,7 @@ def params_hash(
     arrays: Sequence[sp.csc_matrix | NDArray[Any] | None] = (),
     files: Sequence[Path | None] = (),
 ) -> str:
-    """What decides a result besides movie, algorithm and engine, in 16 hex digits.
+    """Hash, in 16 hex digits, of what decides a result besides movie, algorithm and engine.
 
     A motion correction depends on its own groups alone, so that one serves every choice of the
     others. ``arrays`` (Ain, mask) and ``files`` (a result to score) count by content.

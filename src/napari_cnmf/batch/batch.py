@@ -117,7 +117,7 @@ class Batch:
     # -- items
 
     def refresh(self, names: Iterable[str] | None = None) -> None:
-        """Look which items there are; called by whatever needs to know.
+        """Look which items there are; everything that needs to know calls it.
 
         Parameters
         ----------
@@ -213,7 +213,7 @@ class Batch:
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row an item.
+        """The batch as a pandas table, one row an item.
 
         See `napari_cnmf.batch.table.COLUMNS`; after them a column ``group.key`` for each parameter
         that is not the same in all items.
@@ -313,7 +313,7 @@ class Batch:
             return adding.add_checked(self, [checked], reuse=reuse)[0]
 
     def next_time(self) -> datetime:
-        """A time of adding: now, and later than that of any item that this process added."""
+        """Time for adding an item: now, and later than that of any item that this process added."""
         now = datetime.now(UTC)
         self._last_added = max(now, self._last_added + timedelta(microseconds=1))
         return self._last_added
@@ -376,7 +376,7 @@ class Batch:
     def _sources(
         movie: MovieLike | Item | list[Item], open_with: Mapping[str, Any]
     ) -> list[Movie | Item]:
-        """Opened once, however many items take it."""
+        """Movies or parent items of a grid, each opened once, however many items take it."""
         if isinstance(movie, Item):
             return [movie]
         if isinstance(movie, list) and all(isinstance(one, Item) for one in movie):

@@ -152,7 +152,7 @@ def _free_name(folder: Path, stem: str) -> Path:
 
 
 def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
-    """Where the files of ``movie`` are now.
+    """Paths of the files of ``movie``, where they are now.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
 
 
 def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> MovieInput | None:
-    """The same movie with its files found in ``index``, or ``None``.
+    """Return the same movie with its files found in ``index``, or ``None``.
 
     A file is taken for the same when its name is, and, where the fingerprint is known, all that
     the fingerprint read of the files too. Their times do not count: copying changes them.
@@ -205,7 +205,7 @@ def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> Mo
 
 
 def index_files(folder: Path) -> dict[str, list[Path]]:
-    """Every file below ``folder`` by its name."""
+    """Every file below ``folder``, by its name."""
     index: dict[str, list[Path]] = defaultdict(list)
     for path in folder.rglob("*"):
         index[path.name].append(path)

@@ -1,4 +1,4 @@
-"""What this machine has to give to a worker."""
+"""Cores and memory that this machine has to give to a worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MEMORY_SHARE = 0.7
 
 
 def n_usable_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

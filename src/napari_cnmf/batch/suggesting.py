@@ -1,4 +1,4 @@
-"""Parameters that a movie itself suggests: the parameter lab without a screen."""
+"""Suggests parameters from a movie: the parameter lab without a screen."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Suggestion:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """``{"init.gSig": (4, 4), ...}`` of what could be told."""
+        """Settings that could be measured, such as ``{"init.gSig": (4, 4), ...}``."""
         found: dict[str, Any] = {}
         if self.size is not None:
             found |= {"init.gSig": self.size.gSig, "init.gSiz": self.size.gSiz}
@@ -66,7 +66,7 @@ class Suggestion:
         return found
 
     def applied_to(self, params: CNMFParams) -> CNMFParams:
-        """These parameters with what could be told; of a volume all sizes have three numbers."""
+        """Parameters with what could be measured; of a volume all sizes have three numbers."""
         return set_all(params, self.settings)
 
 
@@ -128,7 +128,7 @@ def suggestion_from(
     *,
     one_photon: bool,
 ) -> Suggestion:
-    """The suggestion that measurements come to.
+    """Make the suggestion that measurements lead to.
 
     Of cells of a volume, no size is suggested where their depth cannot be told.
     """

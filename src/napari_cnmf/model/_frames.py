@@ -40,7 +40,7 @@ class Selection:
         return slice(self.times.start, self.times.stop, self.times.step)
 
     def whole_frames(self) -> Iterator[Selection]:
-        """The same frames, all pixels, a few at a time."""
+        """The selection of the same frames, all pixels, a few at a time."""
         everywhere = tuple(slice(None) for _ in self.window)
         for first in range(0, len(self.times), _FRAMES_AT_ONCE):
             times = self.times[first : first + _FRAMES_AT_ONCE]
@@ -54,7 +54,7 @@ class Frames(Protocol):
 
 
 class ProductFrames:
-    """``left @ right``: footprints times traces, or background times its time course.
+    """Frames of ``left @ right``: footprints times traces, or background times its time course.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class ProductFrames:
 
 
 class MovieFrames:
-    """The recording itself, a lazy or plain array ``(T, [Z], Y, X)``."""
+    """Frames of the recording itself, a lazy or plain array ``(T, [Z], Y, X)``."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
@@ -94,7 +94,7 @@ class MovieFrames:
 
 
 class RingFrames:
-    """``W (Y - A C - b0) + b0``; needs whole frames of the movie whatever is asked."""
+    """Frames of the ring background ``W (Y - A C - b0) + b0``, from whole frames of the movie."""
 
     def __init__(self, movie: Frames, signal: Frames, ring: Ring, b0: NDArray[Any]) -> None:
         self._movie = movie
@@ -115,7 +115,7 @@ class RingFrames:
 
 
 class ResidualFrames:
-    """The movie minus everything that explains it."""
+    """Frames of the movie minus everything that explains it."""
 
     def __init__(self, movie: Frames, explained: tuple[Frames, ...]) -> None:
         self._movie = movie

@@ -124,7 +124,7 @@ class Components:
             self._check("f", self.f.shape, (self.b.shape[1], n_frames))
 
     def _make_read_only(self) -> None:
-        """Hold views that cannot be written to: the arrays of the caller stay as they are."""
+        """Hold read-only views of the arrays: those of the caller stay as they are."""
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, np.ndarray):
@@ -188,14 +188,17 @@ class Components:
 
     @property
     def n_components(self) -> int:
+        """Number of components."""
         return int(self.C.shape[0])
 
     @property
     def n_frames(self) -> int:
+        """Number of frames of the traces."""
         return int(self.C.shape[1])
 
     @property
     def n_pixels(self) -> int:
+        """Number of pixels of the field."""
         return int(np.prod(self.dims))
 
     @cached_property
@@ -205,6 +208,7 @@ class Components:
 
     @property
     def has_ring_background(self) -> bool:
+        """Whether the background is the ring model of one-photon results."""
         return self.W is not None
 
     def replace(self, **changes: Any) -> Components:

@@ -1,4 +1,4 @@
-"""What people pass where components are asked for, as a list of ids."""
+"""Turns what people pass where components are asked for into a list of ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One base error, typed children.
+"""Errors of this package: one base class, and a child for each area.
 
 A message names the requirement, the value that was given and the next step:
 ``K must be >= 1, got 0. Leave it empty to let the engine decide.``
@@ -76,5 +76,5 @@ class CancelledByUser(CnmfError):
 
 
 def brief(error: BaseException) -> str:
-    """The reason that a library gives, short enough to stand in a sentence."""
+    """Shorten a library's reason so that it can stand in a sentence."""
     return str(error).strip()[:300].rstrip(". ")

@@ -43,18 +43,19 @@ class BuiltinEngine:
     title = "Built-in"
 
     def unavailable_reason(self) -> str | None:
-        """It is always there."""
+        """``None``: the built-in engine is always there."""
         return None
 
     def version(self) -> str:
-        """That of this package."""
+        """Version of this package."""
         return version("napari-cnmf")
 
     def algorithms(self) -> frozenset[Algorithm]:
+        """Every algorithm: the built-in engine can run all of them."""
         return frozenset(Algorithm)
 
     def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
-        """What the user set and this engine does not use, with the reason."""
+        """Parameters that the user set and this engine does not use, with the reason."""
         from napari_cnmf.params import unused_parameters
 
         return unused_parameters(params, self.name)
@@ -178,7 +179,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
-    """Summary images of the corrected movie."""
+    """Write summary images of the corrected movie."""
     from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source, open_movie, write_images
 
@@ -195,7 +196,7 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
 
 
 def _frames_per_bin(movie: Movie, memory_gb: float | None) -> int | None:
-    """Frames whose mean is one image of the correlation, so that all of these fit the budget.
+    """Number of frames whose mean is one image of the correlation, so that all fit the budget.
 
     ``None`` leaves the choice to `summary_images`, wherever its 500 bins take no more than a third
     of the memory granted.
@@ -210,7 +211,7 @@ def _frames_per_bin(movie: Movie, memory_gb: float | None) -> int | None:
 
 
 class _Sink:
-    """A corrected movie whose dtype is known with the first frames only."""
+    """Writer of a corrected movie whose dtype is known with the first frames only."""
 
     def __init__(self, path: Path, movie: Movie) -> None:
         self._path, self._movie = path, movie
@@ -246,7 +247,7 @@ def _rate(job: Job) -> float:
 
 
 def _with_provenance(components: Components, job: Job, movie: Movie) -> Components:
-    """The same with what must travel with a result."""
+    """Components with the attributes that must travel with a result."""
     attributes = components.attributes | {
         "movie_paths": [path.as_posix() for path in job.movie_paths],
         "movie_fingerprint": movie.fingerprint,
@@ -272,5 +273,5 @@ def _write_result(
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:
-    """Plain floats; JSON knows no NaN."""
+    """Figures as plain floats, without NaN, which JSON lacks."""
     return {name: float(value) for name, value in figures.items() if np.isfinite(value)}

@@ -1,4 +1,4 @@
-"""What CaImAn takes for its pool of processes: counts what is done, notices who died."""
+"""Stands in for CaImAn's pool of processes: counts what is done, notices who died."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STAGE_OF_TASK = {
 
 
 class CountedPool:
-    """What CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
+    """Pool that CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
 
     With one process the tasks run here, one after the other, and are counted all the same.
 
@@ -52,7 +52,7 @@ class CountedPool:
             threading.Thread(target=self._watch, args=(processes,), daemon=True).start()
 
     def _watch(self, processes: list[Any]) -> None:
-        """A pool replaces a dead process and waits for ever for the task it had."""
+        """Watch the pool, which replaces a dead process and would wait for its task for ever."""
         while not self._closing:
             dead = [process.pid for process in processes if process.exitcode is not None]
             if dead and not self._closing:
@@ -92,7 +92,7 @@ class CountedPool:
 
 
 class _Count:
-    """Says how many of the tasks of one call are done."""
+    """Counter of the finished tasks of one call, which it reports."""
 
     def __init__(self, voice: Voice, task: str, total: int) -> None:
         self._voice, self._total, self._done = voice, total, 0

@@ -1,4 +1,4 @@
-"""Lines of JSON to the parent, and the end of this process."""
+"""Writes lines of JSON to the parent, and ends this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPEATED = ("footprints", "footprint supports", "footprint thresholds", "traces
 
 
 class Voice:
-    """Lines to the parent; nothing else can get between them.
+    """Writer of lines to the parent; nothing else can get between them.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ class _Meta(type):
 
 
 class Absent(metaclass=_Meta):
-    """Whatever was asked for; of no use once it is made."""
+    """Stand-in for whatever was asked of the library; raises when it is used."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         return
@@ -40,7 +40,7 @@ def _named(name: str) -> Any:
 
 
 class _Loader:
-    """Empty modules below one name, as many as are asked for."""
+    """Finder of empty modules below one name, as many as are asked for."""
 
     def __init__(self, name: str) -> None:
         self._name = name

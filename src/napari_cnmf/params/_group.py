@@ -1,4 +1,4 @@
-"""What every parameter group is: frozen, closed, and clear about what is wrong."""
+"""Base of every parameter group: frozen, closed, and clear about what is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parameter(
     caiman_ignores: str | None = None,
     **constraints: Any,
 ) -> Any:
-    """A parameter: the one place that holds its default, bounds, title, unit and help.
+    """Define a parameter: the one place that holds its default, bounds, title, unit and help.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def parameter(
 
 
 class ParameterModel(BaseModel):
-    """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
+    """Base of parameter models: frozen and closed; problems arrive as :class:`ParameterError`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -92,7 +92,7 @@ class ParameterModel(BaseModel):
 
     @classmethod
     def _read_texts(cls, values: Any) -> tuple[Any, dict[str, str]]:
-        """Values that are given as text, as a person types them, and what is wrong with those."""
+        """Read values that are given as text, and return them with the problems by name."""
         problems: dict[str, str] = {}
         if not isinstance(values, Mapping):
             return values, problems
@@ -111,7 +111,7 @@ class ParameterModel(BaseModel):
         return read, problems
 
     def __dir__(self) -> list[str]:
-        """Names that a user may want: without those that pydantic brings along."""
+        """Names that a user may want, without those that pydantic brings along."""
         ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
         return sorted({*type(self).model_fields, *ours})
 

@@ -1,4 +1,4 @@
-"""The documentation page of the parameters, derived from their definitions."""
+"""Makes the documentation page of the parameters from their definitions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ A text that can be read in two ways, such as `1,000`, is refused with both readi
 
 
 def render_page() -> str:
-    """The page ``docs/parameters.md`` as Markdown."""
+    """Render the page ``docs/parameters.md`` as Markdown."""
     return "\n".join(_lines()).rstrip() + "\n"
 
 

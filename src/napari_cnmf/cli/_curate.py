@@ -22,7 +22,7 @@ _MOST_IDS = 1_000_000
 
 
 class _InOrder(argparse.Action):
-    """Keeps edits in the order they stand on the command line."""
+    """Action that keeps edits in the order in which they stand on the command line."""
 
     def __call__(
         self,
@@ -151,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_words(name: str, value: str) -> None:
-    """Refuse what is no list of ids before the first edit is made."""
+    """Refuse words that are no lists of ids before the first edit is made."""
     if name in ("tag", "untag", "note"):
         ids, equals, _ = value.partition("=")
         if not equals:
@@ -211,7 +211,7 @@ def _require(done: bool, what: str) -> None:
 
 
 def _threshold(text: str) -> dict[str, Any]:
-    """``quality.min_SNR=3`` as a threshold, read like every ``--set``."""
+    """Read ``quality.min_SNR=3`` as a threshold, as every ``--set`` is read."""
     from napari_cnmf.params import CNMFParams, QualityParams
 
     key, _, value = text.partition("=")
@@ -224,7 +224,7 @@ def _threshold(text: str) -> dict[str, Any]:
 
 
 def parse_ids(text: str) -> list[int]:
-    """``3,7-9`` as ``[3, 7, 8, 9]``.
+    """Read ``3,7-9`` as ``[3, 7, 8, 9]``.
 
     Raises
     ------

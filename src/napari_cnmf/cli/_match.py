@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Match, write, say how many."""
+    """Match the results, write the matches, and print how many there are."""
     from napari_cnmf.io.matching import (
         match_sessions,
         matches_table,

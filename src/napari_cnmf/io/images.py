@@ -1,4 +1,4 @@
-"""Summary images of an item: ``images.npz``, float32, without pickle."""
+"""Reads and writes summary images of an item: ``images.npz``, float32, without pickle."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class ScratchFactory(Protocol):
     def __call__(
         self, shape: tuple[int, ...], dtype: DTypeLike
     ) -> AbstractContextManager[NDArray[Any]]:
-        """Open an array of ``shape`` with undefined content, which is removed at the end."""
+        """Open an array of ``shape`` and ``dtype``, which is removed at the end."""
         ...
 
 

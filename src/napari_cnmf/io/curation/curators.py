@@ -30,7 +30,7 @@ def is_file_name(name: str) -> bool:
 
 
 def journals_of(cur: Curation) -> dict[str, Path]:
-    """Journals beside a result by curator; the one without a name is called ``MAIN``."""
+    """Paths of the journals beside a result by curator; the one without a name is ``MAIN``."""
     if cur.path is None:
         return {}
     folder, name = cur.path.parent, cur.path.name
@@ -48,7 +48,7 @@ def journals_of(cur: Curation) -> dict[str, Path]:
 
 
 def read_other(cur: Curation, other: str | Path) -> Curation:
-    """Another curation of the same result, to look at.
+    """Read another curation of the same result, to look at.
 
     Parameters
     ----------

@@ -32,10 +32,14 @@ class HasResult(Protocol):
     """An item of a batch, as far as matching needs to know it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the item."""
+        ...
 
     @property
-    def result_path(self) -> Path: ...
+    def result_path(self) -> Path:
+        """Path of the item's result."""
+        ...
 
 
 Source = str | Path | Curation | Components | HasResult
@@ -43,7 +47,7 @@ Source = str | Path | Curation | Components | HasResult
 
 @dataclass(frozen=True, eq=False)
 class SessionSource:
-    """One session.
+    """One of the sessions that are matched.
 
     Attributes
     ----------
@@ -69,7 +73,7 @@ class SessionSource:
 
 @dataclass(frozen=True, eq=False)
 class MatchedSessions:
-    """Sessions and their matches.
+    """Sessions and the matches between their cells.
 
     Attributes
     ----------
@@ -87,11 +91,12 @@ class MatchedSessions:
 
     @property
     def dims(self) -> tuple[int, ...]:
+        """Shape of the first session's field, in pixels."""
         return self.sources[0].components.dims
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row a cell; see `matches_table`."""
+        """Table of the matches with one row a cell; see `matches_table`."""
         return matches_table(self.matches)
 
     def _repr_html_(self) -> str:
@@ -134,7 +139,7 @@ class MatchedSessions:
         return out.reshape(self.dims)
 
     def image(self, session: int) -> NDArray[np.float32] | None:
-        """The session's mean (else correlation) image on the first one's field."""
+        """Image of a session, mean or else correlation, on the first session's field."""
         source = self.sources[session]
         images = source.components.images
         name = next((name for name in ("mean", "correlation") if name in images), None)
@@ -218,7 +223,7 @@ def match_sessions(
 
 
 def matches_table(matches: SessionMatches) -> pd.DataFrame:
-    """One row a cell.
+    """Table of the matches with one row a cell.
 
     Returns
     -------
@@ -247,7 +252,7 @@ def matches_table(matches: SessionMatches) -> pd.DataFrame:
 def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
-    """Components that take part, their ids, and where they come from."""
+    """Read the components that take part, their ids, and where they come from."""
     if isinstance(source, HasResult):
         source = source.result_path
     path = _result_path(Path(source)) if isinstance(source, str | Path) else None
@@ -257,7 +262,7 @@ def read_source(
 
 
 def _result_path(path: Path) -> Path:
-    """The result's file where the folder of an item is named."""
+    """Path of the result's file; for an item's folder that inside it."""
     inside = path / "result.hdf5"
     return inside if (path / "item.json").is_file() and inside.is_file() else path
 
@@ -300,7 +305,7 @@ def name_of(path: Path) -> str:
 
 
 def _names(paths: Sequence[Path | None]) -> list[str]:
-    """As users call them; with their folders where that tells them apart; numbered at the last."""
+    """Names of the results: users' own, with folders or numbers where that tells them apart."""
     stems = [f"session {i + 1}" if p is None else name_of(p) for i, p in enumerate(paths)]
     if len(set(stems)) < len(stems):
         stems = [

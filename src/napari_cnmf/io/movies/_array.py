@@ -1,4 +1,4 @@
-"""Movies that are already arrays: numpy, dask, zarr, h5py, napari layers' data."""
+"""Opens movies that are already arrays: numpy, dask, zarr, h5py, napari layers' data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_array(value: object) -> bool:
 
 
 def array_movie_data(array: Any, request: Request) -> da.Array | LazyFrames:
-    """A lazy ``(T, [Z], Y, X)`` of any array.
+    """Make a lazy ``(T, [Z], Y, X)`` of any array.
 
     Raises
     ------

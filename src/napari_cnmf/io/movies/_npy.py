@@ -1,4 +1,4 @@
-"""NumPy ``.npy`` files."""
+"""Opens NumPy ``.npy`` files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MappedArray:
 
 
 def plain_store(array: MappedArray, layout: Layout, frames_per_read: int = 1) -> FrameStore:
-    """File reads where whole frames follow each other, else a memory map a read."""
+    """Store of file reads where whole frames follow each other, else of a memory map a read."""
     order = layout.frame_order
     if order is None or array.fortran_order:
         return ArrayFrames(array, layout, array.dtype, frames_per_read)

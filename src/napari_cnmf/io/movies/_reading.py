@@ -1,4 +1,4 @@
-"""Files of one recording to what they hold: TIFF as a set, others one after the other."""
+"""Reads the files of one recording: TIFF as a set, others one after the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_cnmf.io.movies.sidecars.miniscope import read_miniscope
 
 
 def read_files(given: Given, request: Request) -> Recording:
-    """What the files of one recording hold, by the reader of their format."""
+    """Read the files of one recording by the reader of their format."""
     files = given.files
     if len(files) > 0 and all(format_of(path) == TIFF for path in files):
         from napari_cnmf.io.movies.tiff import read_tiffs
@@ -31,7 +31,7 @@ def read_files(given: Given, request: Request) -> Recording:
 
 
 def _read_others(files: Sequence[Path], request: Request) -> Recording:
-    """Files that are no TIFF, one after the other."""
+    """Read files that are no TIFF, one after the other."""
     without = replace(
         request, n_channels=None, n_planes=None, n_flyback=None,
         channel=None if request.has_cycle else request.channel,

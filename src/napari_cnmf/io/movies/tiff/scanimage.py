@@ -1,4 +1,4 @@
-"""ScanImage 3.8 to 2023: channels, volumes, flyback images, scan fields, files split anywhere."""
+"""Reads ScanImage 3.8 to 2023: channels, volumes, flyback, scan fields, files split anywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SOURCE = "ScanImage header"
 
 @dataclass(frozen=True)
 class Settings:
-    """What ScanImage notes in the first image of a file.
+    """Settings that ScanImage notes in the first image of a file.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Settings:
     regions: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, *names: str) -> float | None:
-        """The first of these settings that is a number above 0."""
+        """First of these settings that is a number above 0."""
         return next((v for n in names if (v := positive_or_none(self.values.get(n)))), None)
 
     def is_on(self, *names: str) -> bool:
@@ -127,7 +127,7 @@ class Settings:
 
 
 def read_settings(tiff: tifffile.TiffFile) -> Settings | None:
-    """The settings of ScanImage, or ``None`` where another program wrote the file."""
+    """Read the settings of ScanImage, or ``None`` where another program wrote the file."""
     page = tiff.pages.first
     noted = (tiff.scanimage_metadata or {}) if tiff.is_scanimage else {}
     software = str(page.software)
@@ -260,7 +260,7 @@ def _read_part(path: Path, request: Request) -> _Part:
 
 
 def _cycle_of(settings: Settings, request: Request, n_images: int) -> tuple[Cycle, list[str]]:
-    """How the images follow each other: by the user, else by the header and their number."""
+    """Order of the images: the user's, else that of the header and their number."""
     own = settings.cycle
     cycle = Cycle(
         own.n_channels if request.n_channels is None else request.n_channels,
@@ -286,7 +286,7 @@ def _cycle_of(settings: Settings, request: Request, n_images: int) -> tuple[Cycl
 
 @dataclass
 class _Places:
-    """Where each frame belongs.
+    """Place of each frame: its volume and plane.
 
     Attributes
     ----------
@@ -306,7 +306,7 @@ class _Places:
     remarks: list[str]
 
     def volumes_of(self, cycle: Cycle) -> _Volumes:
-        """The volumes (or frames, of one plane) whose images are all there."""
+        """Volumes (or frames, of one plane) whose images are all there."""
         per_volume = cycle.n_planes + cycle.n_flyback
         volume, plane = np.divmod(self.frames, per_volume)
         n_volumes = int(volume.max(initial=-1)) + 1
@@ -322,7 +322,7 @@ class _Places:
 
 @dataclass(frozen=True)
 class _Volumes:
-    """Volumes whose images are all there.
+    """The volumes whose images are all there.
 
     Attributes
     ----------
@@ -348,7 +348,7 @@ _EPOCH = re.compile(r"epoch\s*=\s*\[([^\]]*)\]")
 
 
 def _places(parts: Sequence[_Part], cycle: Cycle, settings: Settings) -> _Places:
-    """The place of every frame, by the numbers that ScanImage gives the frames.
+    """Find the place of every frame, by the numbers that ScanImage gives the frames.
 
     The first number of each file tells whether it goes on where the one before ended (a volume
     may go on over the end of a file), begins a new acquisition, or whether files are missing.
@@ -412,7 +412,7 @@ def _told_lost(lost: int, cycle: Cycle) -> list[str]:
 def _times(
     parts: Sequence[_Part], place: _Places, volumes: _Volumes, cycle: Cycle, rate: float | None
 ) -> NDArray[np.float64] | None:
-    """Times of the frames or volumes, where gaps between or in the files are told."""
+    """Times of the frames or volumes, where there are gaps between or in the files."""
     if rate is None or len(volumes.numbers) < 2:
         return None
     starts = [_first_stamp(part) for part in parts]
@@ -480,7 +480,7 @@ def _is_steady(parts: Sequence[_Part], n_channels: int, period: float) -> bool:
 
 
 def _all_stamps(parts: Sequence[_Part], cycle: Cycle) -> NDArray[np.float64] | None:
-    """``(n_frames,)`` the stamp of every frame."""
+    """Time stamps ``(n_frames,)`` of every frame."""
     found: list[float] = []
     for part in parts:
         n_frames = len(part.pages) // cycle.n_channels
@@ -502,7 +502,7 @@ def _one_plane(  # noqa: PLR0917
     request: Request,
     name: str,
 ) -> tuple[NDArray[np.int64], list[str], tuple[float | None, str]]:
-    """Images of one plane of a stack whose planes are recorded one after the other."""
+    """Images of one plane of a stack whose planes were recorded one after the other."""
     why = f"each is recorded for {per_plane} images before the next"
     planes = [f"plane {k}" for k in range(cycle.n_planes)]
     plane = chosen_of("plane", planes, request.plane, name, why)
@@ -519,7 +519,7 @@ def _one_plane(  # noqa: PLR0917
 
 
 def _chosen_field(fields: Sequence[ScanField], request: Request, name: str) -> ScanField | None:
-    """The scan field to open; ``None`` where an image is one field."""
+    """Choose the scan field to open; ``None`` where an image is one field."""
     if len(fields) < 2:
         if request.field not in (None, 0):
             raise MovieError(f"field must be 0, got {request.field}: {name} has one scan field.")

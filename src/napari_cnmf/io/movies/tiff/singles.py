@@ -1,4 +1,4 @@
-"""TIFF files that hold one image each, as many as there may be."""
+"""Reads TIFF files that hold one image each, as many as there may be."""
 
 from __future__ import annotations
 
@@ -65,21 +65,24 @@ class Singles:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
         return self.first.shape
 
     @property
     def axes(self) -> str:
+        """Letters of the axes of one image."""
         return self.first.axes
 
     @property
     def stored(self) -> np.dtype[Any]:
+        """Type of the pixels, as the files store them."""
         return self.first.stored
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def store(self, within: str, sample: int) -> FrameStore:
-        """All images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
+        """Store of all images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
         if self.first.offset is None or not self.is_alike or within not in ("YX", "XY"):
             return SingleFrames(
                 self.paths, self.shape, self.stored.newbyteorder("="), within, sample
@@ -91,7 +94,7 @@ class Singles:
 
 
 def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
-    """Files of one image each.
+    """Open files of one image each.
 
     Up to 300 files are all looked into, of more an even sample: opening 90,000
     files one by one would take a minute, and each is checked again when it is read,
@@ -123,7 +126,7 @@ def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
 
 
 def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], list[str]]:
-    """The files that are not empty, where the user allows to leave others out.
+    """Leave out empty files, where the user allows that.
 
     Raises
     ------
@@ -144,7 +147,7 @@ def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], 
 
 
 def _single_image(path: Path) -> SingleImage | None:
-    """The one image of ``path``, or ``None`` when there are more."""
+    """Read the one image of ``path``, or ``None`` when there are more."""
     with open_tiff(path) as tiff:
         page = tiff.pages.first
         notes = tiff.imagej_metadata or {}

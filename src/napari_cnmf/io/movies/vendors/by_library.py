@@ -1,4 +1,4 @@
-"""Nikon, Leica, Olympus and Inscopix files, by well-kept libraries of the extra ``formats``.
+"""Opens Nikon, Leica, Olympus and Inscopix files by libraries of the extra ``formats``.
 
 Each library lists frames and reads one without the rest; a file is open for the time of one read.
 """
@@ -36,7 +36,7 @@ _EXPORTS = {
 
 
 def _library(name: str, path: Path, maker: str) -> Any:
-    """A library, or an error that says how to get it and what else helps."""
+    """Import a library, or raise an error that says how to get it and what else helps."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -74,6 +74,7 @@ class LibraryFrames:
 
     @contextmanager
     def open(self) -> Iterator[Any]:
+        """Open the array for the time of one read."""
         with self.reader(self.path, self.part) as array:
             yield array
 
@@ -91,7 +92,7 @@ def _recording(  # noqa: PLR0917
     request: Request,
     label: str,
 ) -> Recording:
-    """The recording of an array with named axes."""
+    """Make the recording of an array with named axes."""
     checked_dtype(dtype, str(frames.path))
     n = shape[axes.index("C")] if "C" in axes else 1
     names = tuple(channels) if len(channels) == n else tuple(f"channel {k}" for k in range(n))
@@ -337,7 +338,7 @@ _OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0
 
 
 def _oif_step(settings: Any, axis: str) -> float | None:
-    """Size of a pixel, or time of a frame: micrometres or seconds."""
+    """Size of a pixel in micrometres, or time of a frame in seconds."""
     for k in range(8):
         one = settings.get(f"Axis {k} Parameters Common", {})
         if one.get("AxisCode") != axis:

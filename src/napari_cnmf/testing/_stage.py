@@ -34,12 +34,12 @@ class Stage:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """``([Z], Y, X)`` with its surround."""
+        """Shape ``([Z], Y, X)`` of the field with its surround, in pixels."""
         return tuple(n + 2 * p for n, p in zip(self.dims, self.pad, strict=True))
 
     @property
     def n_padded(self) -> int:
-        """Pixels with the surround."""
+        """Number of pixels of the field with its surround."""
         return int(np.prod(self.padded))
 
     @property

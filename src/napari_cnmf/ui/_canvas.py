@@ -1,4 +1,4 @@
-"""The canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
+"""Canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def canvas_widget(viewer: napari.Viewer) -> QWidget:
-    """The widget on which a viewer draws its layers; it has the keyboard after a click there."""
+    """Widget on which a viewer draws its layers; it has the keyboard after a click there."""
     native: QWidget = viewer.window._qt_viewer.canvas.native
     return native
 

@@ -1,4 +1,4 @@
-"""How our docks are opened, and that they share the room at the window's edge as tabs."""
+"""Opens our docks, which share the room at the window's edge as tabs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DISPLAY_NAME = "CNMF"
 
 
 class Dock(QWidget):
-    """The root of a dock.
+    """Base of every dock: the root widget in napari's dock.
 
     napari puts docks that are opened from its menu below each other, where each has a third of the
     height it needs. When first shown, ours become tabs of one stack at their edge; whoever wants
@@ -66,7 +66,7 @@ class Dock(QWidget):
 
 
 def _is_closed(dock: QDockWidget) -> bool:
-    """Whether a user closed it; one that was just added is not visible yet either."""
+    """Whether a user closed the dock; one that was just added is not visible yet either."""
     return dock.isHidden() and dock.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
 
 
@@ -91,7 +91,7 @@ def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str)
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:
-    """The dock that holds a widget."""
+    """Napari's dock that holds a widget."""
     parent = widget.parentWidget()
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parentWidget()

@@ -20,7 +20,7 @@ _MOST_DECIMALS = 6
 
 
 class _Reader:
-    """What both boxes do with a text; a text that is refused says why beside the box."""
+    """Reading of a text in both boxes; a text that is refused gets its reason beside the box."""
 
     whole = False
 
@@ -42,7 +42,7 @@ class _Reader:
         return bool(special) and str(text) == special
 
     def _state(self, text: str) -> QValidator.State:
-        """Nothing that belongs to numbers is dropped while it is typed: it is read at the end."""
+        """Keep everything that belongs to numbers while it is typed: it is read at the end."""
         box, number = cast(Any, self), self._number(text)
         if self._is_special(text):
             return QValidator.State.Acceptable

@@ -1,4 +1,4 @@
-"""What napari opens through us: movies, results, batches, projects, and what we exported.
+"""Reads for napari what it opens through us: movies, results, batches, projects, exports.
 
 ``get_reader`` is asked for every file that is dropped on the viewer, so it decides by suffix and
 a look at the header and imports nothing heavy; the reader that it gives does the rest.
@@ -28,7 +28,7 @@ _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """The reader for a file, a folder or the files of a session; ``None`` leaves it to others.
+    """Reader for a file, a folder or the files of a session; ``None`` leaves it to others.
 
     Single images and stacks of a few planes are left to napari; of a movie its own reader would
     load every frame.
@@ -88,7 +88,7 @@ def is_label_image(path: Path) -> bool:
 
 
 def _is_folder_of_ours(folder: Path) -> bool:
-    """A batch, an item, a project, a sample, a zarr store, suite2p's, or very many frames."""
+    """Whether a folder is ours: batch, item, project, sample, zarr, suite2p, or many frames."""
     names = os.listdir(folder)
     if not _JSON.isdisjoint(names):
         return True
@@ -126,7 +126,7 @@ def _is_array(path: Path) -> bool:
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of what was opened; of a movie, one for each of its channels.
+    """Read the layers of what was opened; of a movie, one for each of its channels.
 
     Parameters
     ----------

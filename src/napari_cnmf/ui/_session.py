@@ -1,4 +1,4 @@
-"""What one viewer shows: a batch, a result, a selection. The docks meet here alone."""
+"""State of one viewer: a batch, a result, a selection. The docks meet here alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ShownResult:
 
     @property
     def components(self) -> Components:
-        """What is on screen; row ``i`` has id ``ids[i]``."""
+        """Components on screen; row ``i`` has id ``ids[i]``."""
         return self.layers.components
 
     @property
@@ -104,16 +104,16 @@ class Session:
 
     @property
     def batch(self) -> Batch | None:
-        """The batch that is open."""
+        """Batch that is open."""
         return None if self._bridge is None else self._bridge.batch
 
     @property
     def bridge(self) -> BatchBridge | None:
-        """Watches the batch that is open, and runs it."""
+        """Bridge that watches the batch that is open, and runs it."""
         return self._bridge
 
     def set_batch(self, batch: Batch | None) -> None:
-        """Work with this batch from now on; what runs in the one before goes on."""
+        """Set the batch to work with from now on; what runs in the one before goes on."""
         if not is_open(self.viewer):
             return
         if self._bridge is not None:
@@ -135,32 +135,32 @@ class Session:
 
     @property
     def form(self) -> ParametersWidget | None:
-        """The dock whose parameters others show and change too."""
+        """Parameters dock, whose parameters others show and change too."""
         return self._form
 
     def set_form(self, form: ParametersWidget | None) -> None:
-        """Tell that the parameters dock is there, or gone."""
+        """Note that the parameters dock is there, or gone."""
         self._form = form
         self.form_changed.emit()
 
     def form_closed(self, form: ParametersWidget) -> None:
-        """That dock is gone; another may be there already."""
+        """Note that this parameters dock is closed; another may be there already."""
         if self._form is form:
             self.set_form(None)
 
     @property
     def result(self) -> ShownResult | None:
-        """The result that the docks work on; of several, the one whose layer is active."""
+        """Result that the docks work on; of several, the one whose layer is active."""
         return self._result
 
     @property
     def results(self) -> tuple[ShownResult, ...]:
-        """All results in the viewer, in the order in which they were opened."""
+        """Every result in the viewer, in the order in which they were opened."""
         return tuple(self._results)
 
     @property
     def selection(self) -> tuple[int, ...]:
-        """Selected components in the order they were selected."""
+        """Indices of the selected components, in the order they were selected."""
         return self._selection
 
     def show(self, loaded: LoadedResult) -> ShownResult | None:
@@ -270,7 +270,7 @@ class Session:
             self.selection_changed.emit(())
 
     def _forget(self, result: ShownResult) -> None:
-        """A result was closed; the docks go on with the one that was opened before it."""
+        """Forget a result that was closed; the docks go on with the one opened before it."""
         result.link.close()
         self._results = [one for one in self._results if one is not result]
         if result is self._result:
@@ -292,7 +292,7 @@ _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
 def session_of(viewer: Any) -> Session:
-    """The session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
+    """Session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
         _sessions[viewer] = Session(viewer)

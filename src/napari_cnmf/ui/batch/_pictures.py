@@ -1,4 +1,4 @@
-"""Summary images of an item."""
+"""Shows summary images of an item."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST = ("correlation", "mean")
 
 
 class PicturesView(QWidget):
-    """One image at a time, as large as there is room."""
+    """View of one summary image at a time, as large as there is room."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +45,7 @@ class PicturesView(QWidget):
         return self._pictures is not None
 
     def clear_pictures(self) -> None:
-        """Forget the images."""
+        """Clear the images."""
         self._pictures = None
         self.names.clear()
         self.names.hide()
@@ -77,7 +77,7 @@ class PicturesView(QWidget):
 
 
 class _Picture(QLabel):
-    """Scales its image to the room there is, pixels stay square."""
+    """Label that scales its image to the room there is; pixels stay square."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -94,5 +94,5 @@ def _finite_percentiles(values: Any, percentiles: tuple[float, float]) -> tuple[
 
 
 def _not_empty(low: float, high: float) -> tuple[float, float]:
-    """napari refuses limits that are equal."""
+    """Limits that are never equal, which napari would refuse."""
     return (low, high) if high > low else (low, low + 1.0)

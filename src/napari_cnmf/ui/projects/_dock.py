@@ -170,7 +170,6 @@ class ProjectWidget(Dock):
 
     def open(self, path: Path) -> None:
         """Open a project, or make one where there is none; in the background."""
-
         call_in_background(lambda: read_content(Project.open(path, create=True)), done=self._show)
 
     def start_adding(self) -> None:

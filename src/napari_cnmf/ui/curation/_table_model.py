@@ -22,7 +22,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class CurationTableModel(QAbstractTableModel):
-    """Rows are sorted and filtered here, on arrays: a proxy would ask for every cell.
+    """Qt model whose rows are sorted and filtered on arrays: a proxy would ask for every cell.
 
     ``order`` says which component stands in which row.
     """
@@ -51,11 +51,11 @@ class CurationTableModel(QAbstractTableModel):
         self._reorder()
 
     def set_colors(self, colors: Mapping[str, str]) -> None:
-        """Colours of the decisions, by name."""
+        """Set the colours of the decisions, by name."""
         self._colors = {name: QColor(color) for name, color in colors.items()}
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
-        """Colours of the tags."""
+        """Set the colours of the tags."""
         self._tags = tags
         self.set_states(self._states)
 
@@ -117,11 +117,11 @@ class CurationTableModel(QAbstractTableModel):
 
     @property
     def is_kept(self) -> NDArray[np.bool_]:
-        """Which components the filter keeps, ``(n_components,)``."""
+        """Whether the filter keeps each component, ``(n_components,)``."""
         return self._position >= 0
 
     def position_of(self, row: int) -> int:
-        """Where a component stands in the table, -1 where the filter hides it."""
+        """Row of a component in the table, -1 where the filter hides it."""
         return int(self._position[row]) if 0 <= row < len(self._position) else -1
 
     # -- Qt's side

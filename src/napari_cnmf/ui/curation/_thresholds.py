@@ -59,7 +59,7 @@ def effects_of_thresholds(cur: Curation) -> dict[str, int]:
 
 
 class ThresholdSliders(QWidget):
-    """One row a threshold; hidden are those whose score the result lacks or is switched off."""
+    """Sliders with one row a threshold; those that a result lacks or that are off are hidden."""
 
     moved = Signal(dict)
     """Thresholds by name while a slider is held: to be shown, not kept."""
@@ -104,7 +104,7 @@ class ThresholdSliders(QWidget):
         grid.addLayout(switches, grid.rowCount(), 0, 1, 4)
 
     def set_components(self, components: Components) -> None:
-        """Ranges that fit the scores."""
+        """Set the sliders' ranges to the scores of components."""
         n = components.n_components
         cnn = components.cnn_preds
         self._known = known = {
@@ -123,7 +123,7 @@ class ThresholdSliders(QWidget):
         self._show_rows()
 
     def _show_rows(self) -> None:
-        """What is switched off leaves its place to the table."""
+        """Hide the thresholds that are switched off, for the table to have their place."""
         for name, row in self.rows.items():
             score = next((score for score in self._known if score in name), None)
             switch = self.switches.get(f"use_{score}")
@@ -175,7 +175,7 @@ class ThresholdSliders(QWidget):
 
 
 class _Row:
-    """Label, slider and box of one threshold, in step."""
+    """Row of one threshold: label, slider and box, in step."""
 
     def __init__(self, name: str, title: str, tooltip: str, low: float, high: float) -> None:
         self.name = name

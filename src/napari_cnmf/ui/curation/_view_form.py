@@ -24,7 +24,7 @@ from napari_cnmf.ui.layers._convert import IMAGE_KINDS
 
 
 class ViewForm(QWidget):
-    """What is shown, and how; knows no result."""
+    """Form of what is shown, and how; it knows no result."""
 
     stacks_changed = Signal()
     images_changed = Signal()
@@ -109,12 +109,12 @@ class ViewForm(QWidget):
 
     @property
     def kinds(self) -> list[str]:
-        """Stacks that are switched on."""
+        """Kinds of the stacks that are switched on."""
         return [k for k, box in self.stacks.items() if box.isEnabled() and box.isChecked()]
 
     @property
     def image_kinds(self) -> list[str]:
-        """Summary images that are switched on."""
+        """Kinds of the summary images that are switched on."""
         return [k for k, box in self.images.items() if not box.isHidden() and box.isChecked()]
 
     @property
@@ -173,7 +173,7 @@ class ViewForm(QWidget):
                 box.setChecked(kind in shown)
 
     def set_follows(self, follows: bool) -> None:
-        """Show the setting without telling anyone."""
+        """Show whether the view follows the selection, without telling anyone."""
         with QSignalBlocker(self.follow):
             self.follow.setChecked(follows)
 

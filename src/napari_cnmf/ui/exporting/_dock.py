@@ -54,7 +54,7 @@ _Outcome = tuple[Path, bytes | None] | CancelledByUser | EarlierExportError
 
 
 class ExportWidget(Dock):
-    """Format, what to write, and where; the writing happens in the background."""
+    """Dock of format, what to write, and where; the writing happens in the background."""
 
     progressed = Signal(int)
 
@@ -133,7 +133,7 @@ class ExportWidget(Dock):
 
     @property
     def exporter(self) -> Exporter:
-        """The format that is chosen."""
+        """Format that is chosen."""
         return EXPORTERS[self.format.currentData()]
 
     def choose(self, name: str) -> None:
@@ -271,7 +271,7 @@ class ExportWidget(Dock):
         self.path.setText(str(folder / f"{stem}{exporter.suffix}"))
 
     def _usual_folder(self, result: ShownResult) -> Path:
-        """Where the user exported to last; else beside the batch, or beside the result's file."""
+        """Folder that the user exported to last; else that of the batch or the result's file."""
         last, source = read_settings().export_folder, result.curation.path
         if last is not None and Path(last).is_dir():
             return Path(last)
@@ -298,6 +298,6 @@ class ExportWidget(Dock):
 
 
 def _without_suffix(name: str) -> str:
-    """A file's name without the ending of any format; a dot within the name stays."""
+    """Name of a file without the ending of any format; a dot within the name stays."""
     suffix = Path(name).suffix
     return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name

@@ -42,7 +42,7 @@ class Editor:
 
 
 class NumberEditor(Editor):
-    """A line that holds a number, or several; empty while nothing was typed.
+    """Editor of a number, or several, in a line that is empty while nothing was typed.
 
     A line rather than a spin box: a spin box drops signs that it does not like as they are typed,
     so that 2,5 becomes 25 on one desktop and 2.5 on another.
@@ -76,12 +76,12 @@ class NumberEditor(Editor):
 
 
 def _plain(value: Any) -> str:
-    """A number as a person writes it: ``20`` rather than ``20.0``."""
+    """Text of a number as a person writes it: ``20`` rather than ``20.0``."""
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def make_editor(field: ParameterField, value: Any) -> Editor:
-    """The editor for a parameter, holding ``value``.
+    """Make the editor for a parameter, holding ``value``.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def make_editor(field: ParameterField, value: Any) -> Editor:
 
 
 class _WheelFilter(QObject):
-    """Lets the wheel scroll the form instead of changing a value that happens to be below it."""
+    """Event filter that lets the wheel scroll the form instead of changing a value below it."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if (
@@ -120,6 +120,6 @@ class _WheelFilter(QObject):
 
 
 def keep_wheel_for_scrolling(widget: QWidget) -> None:
-    """The wheel changes the widget's value only while it has the keyboard."""
+    """Let the wheel change the widget's value only while it has the keyboard."""
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelFilter(widget))

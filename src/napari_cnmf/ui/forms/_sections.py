@@ -18,7 +18,7 @@ _HEADER = (
 
 
 class FoldingBox(QWidget):
-    """Widgets below a heading that folds them away; the Tab key then passes them over."""
+    """Box of widgets below a heading that folds them away; the Tab key then passes them over."""
 
     toggled = Signal(bool)
 
@@ -55,11 +55,11 @@ class FoldingBox(QWidget):
         return self._heading
 
     def toggleButton(self) -> QPushButton:
-        """The heading, which folds and unfolds."""
+        """Heading, which folds and unfolds the box."""
         return self._button
 
     def content(self) -> QWidget:
-        """What is folded away."""
+        """Widget that is folded away."""
         return self._content
 
     def isExpanded(self) -> bool:
@@ -91,7 +91,7 @@ class FoldingBox(QWidget):
 
 
 class Section(FoldingBox):
-    """Rows of parameters; the heading turns red while a row has a problem."""
+    """Section with rows of parameters; the heading turns red while a row has a problem."""
 
     def __init__(
         self, title: str, rows: Iterable[ParameterRow], *, is_expanded: bool = False

@@ -17,7 +17,7 @@ _SAMPLED_FRAMES = 8
 
 
 def lazy_stacks(components: Components, movie: Movie | None) -> dict[str, da.Array]:
-    """Every stack that can be shown, by name, one frame a chunk, nothing read.
+    """Every stack that can be shown, by name, one frame a chunk; nothing is read.
 
     Parameters
     ----------

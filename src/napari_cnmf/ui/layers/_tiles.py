@@ -1,4 +1,4 @@
-"""Copies of the field side by side: where each lies, and which pixel a point of one means."""
+"""Places copies of the field side by side, and finds the field's pixel at a point of one."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class Tiles:
 
     @property
     def pitch(self) -> tuple[int, int]:
-        """From one copy to the next, (y, x) in whole field pixels."""
+        """Distance from one copy to the next, (y, x) in whole field pixels."""
         gap = max(1, round(_GAP * max(self.dims[-2:])))
         return self.dims[-2] + gap, self.dims[-1] + gap
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
-        """Of each copy, (y, x) in field pixels; the first is ``(0, 0)``."""
+        """Offset of each copy, (y, x) in field pixels; the first is ``(0, 0)``."""
         y, x = self.pitch
         return [(i // self.columns * y, i % self.columns * x) for i in range(self.count)]
 
     def repeat(self, labels: NDArray[np.uint16], oversampling: int) -> NDArray[np.uint16]:
-        """A label image with all copies, background between them."""
+        """Repeat a label image over all copies, background between them."""
         if self.count == 1:
             return labels
         last_y, last_x = (max(o[axis] for o in self.offsets) for axis in (0, 1))
@@ -58,7 +58,7 @@ class Tiles:
         return out
 
     def spread(self, vertices: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Points ``(n, 2)`` or ``(n, 3)`` of the field in every copy."""
+        """Move points ``(n, 2)`` or ``(n, 3)`` of the field to every copy."""
         moved = []
         for offset in self.offsets:
             copy = vertices.copy()
@@ -67,7 +67,7 @@ class Tiles:
         return moved
 
     def fold(self, points: Any) -> NDArray[np.float64]:
-        """Points ``(..., 2 or 3)`` on any copy as points of the field.
+        """Move points ``(..., 2 or 3)`` on any copy to the field.
 
         All move together, by the offset of the copy that their middle lies on: an outline that
         reaches out of its copy stays one.

@@ -1,1 +1,1 @@
-"""The trace dock."""
+"""Trace dock."""

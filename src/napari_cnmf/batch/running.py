@@ -114,6 +114,7 @@ class _Lines:
         self._said = 0.0
 
     def hear(self, event: QueueEvent) -> None:
+        """Print what happened to an item, or to the queue."""
         item, status = event.item, event.status
         if item is None:
             if event.message:
@@ -176,6 +177,7 @@ class _Bars:
         self._tqdm.write(printable(text, lines=False), file=sys.stderr)
 
     def hear(self, event: QueueEvent) -> None:
+        """Show what happened to an item in its bar, or print it."""
         if event.item is None:
             if event.message:
                 self._say(event.message)
@@ -223,5 +225,6 @@ class _Bars:
             self._say(f"{_title(item)}: {status.error.message}")
 
     def close(self) -> None:
+        """Close every bar."""
         for bar in self._bars.values():
             bar.close()

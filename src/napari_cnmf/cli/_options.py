@@ -152,6 +152,7 @@ def _cells(ain: str, batch: Batch) -> Path | Item:
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 

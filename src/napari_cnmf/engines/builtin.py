@@ -222,6 +222,7 @@ class _Sink:
         return self
 
     def write(self, start: int, frames: NDArray[Any]) -> None:
+        """Write ``frames`` ``(n, [Z], Y, X)`` at frame ``start``."""
         from napari_cnmf.io import TiffMovieWriter
 
         if self._writer is None:

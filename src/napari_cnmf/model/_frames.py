@@ -37,6 +37,7 @@ class Selection:
 
     @property
     def time_slice(self) -> slice:
+        """Slice of the selected frames."""
         return slice(self.times.start, self.times.stop, self.times.step)
 
     def whole_frames(self) -> Iterator[Selection]:
@@ -50,7 +51,9 @@ class Selection:
 class Frames(Protocol):
     """Computes ``(n_frames, n_pixels)`` float32 of a selection."""
 
-    def read(self, selection: Selection) -> Frames2D: ...
+    def read(self, selection: Selection) -> Frames2D:
+        """Compute the frames of a selection, ``(n_frames, n_pixels)`` float32."""
+        ...
 
 
 class ProductFrames:
@@ -73,6 +76,7 @@ class ProductFrames:
         return getattr(self._left, "tocsr", lambda: self._left)()  # a dense array has none
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the product for a selection, ``(n_frames, n_pixels)`` float32."""
         left = self._left if selection.pixels is None else self._rows[selection.pixels]
         frames: Frames2D = (left @ self._right[:, selection.time_slice]).T
         return frames
@@ -85,6 +89,7 @@ class MovieFrames:
         self._data = data
 
     def read(self, selection: Selection) -> Frames2D:
+        """Read a selection of the recording, ``(n_frames, n_pixels)`` float32."""
         block = self._data[(selection.time_slice, *selection.window)]
         if isinstance(block, da.Array):
             # a task of the outer graph runs this: one thread is what it was given
@@ -103,6 +108,7 @@ class RingFrames:
         self._b0 = np.asarray(b0, dtype=np.float32)
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the background of a selection, ``(n_frames, n_pixels)`` float32."""
         pixels = slice(None) if selection.pixels is None else selection.pixels
         parts = [
             (self._ring.predict(self._fluctuation(whole)) + self._b0)[:, pixels]
@@ -122,6 +128,7 @@ class ResidualFrames:
         self._explained = explained
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the residual of a selection, ``(n_frames, n_pixels)`` float32."""
         rest = self._movie.read(selection).copy()
         for part in self._explained:
             rest -= part.read(selection)

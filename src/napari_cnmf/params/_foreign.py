@@ -180,6 +180,7 @@ class _Sorter:
     axes: dict[str, dict[int, Any]] = field(default_factory=dict)
 
     def read(self, values: Iterable[tuple[str, Any]]) -> None:
+        """Read entries, each sorted into its group."""
         for name, value in values:
             if name in WRAPPERS and isinstance(value, str):
                 self.read(parse_kwargs(value).items())

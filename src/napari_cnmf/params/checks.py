@@ -118,6 +118,7 @@ class _Comparison:
 
     @property
     def dims(self) -> tuple[int, ...]:
+        """Shape ``([Z], Y, X)`` of the movie's field, in pixels."""
         return self.shape[1:]
 
     def per_axis(self, value: int | Sequence[int]) -> list[tuple[int, int]]:

@@ -188,6 +188,7 @@ class _Words(ast.NodeTransformer):
         self._text, self._shift = text, shift
 
     def visit_Name(self, node: ast.Name) -> ast.Constant:
+        """Replace a known word by its value, and refuse others."""
         word = node.id if node.id in _WORDS else node.id.lower()
         if word not in _WORDS:
             raise _at(
@@ -196,9 +197,11 @@ class _Words(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(_WORDS[word]), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Refuse a call."""
         raise _at(node, self._text, self._shift, _PLAIN_ONLY)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Refuse an attribute."""
         raise _at(node, self._text, self._shift, _PLAIN_ONLY)
 
 

@@ -65,6 +65,7 @@ class Motion:
 
     @property
     def moves(self) -> bool:
+        """Whether anything is displaced at all."""
         return self.rigid or self.warp is not None or self.bidirectional_offset_px != 0
 
     @property

@@ -44,6 +44,7 @@ class Stage:
 
     @property
     def duration_s(self) -> float:
+        """Length of the recording in seconds."""
         return self.n_frames / self.frame_rate_hz
 
     @property

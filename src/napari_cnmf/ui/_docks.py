@@ -32,6 +32,7 @@ class Dock(QWidget):
     _has_place = False
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Become a tab of the stack at this edge when the dock is first shown."""
         super().showEvent(event)
         if not self._has_place:
             # napari puts the dock into the window after it has shown the widget.

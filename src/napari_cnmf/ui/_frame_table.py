@@ -30,19 +30,23 @@ class FrameModel(QAbstractTableModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of rows of the table."""
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of columns of the table."""
         return 0 if parent is not None and parent.isValid() else len(self._columns)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Name of a column."""
         if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
         return self._columns[section]
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text of a cell of the table, or what it is sorted by."""
         if not index.isValid():
             return None
         value = self._rows[index.row()][index.column()]
@@ -86,6 +90,7 @@ class FrameTable(QTableView):
 
     @property
     def n_rows(self) -> int:
+        """Number of rows of the table."""
         return self._model.rowCount()
 
     def selected_rows(self) -> list[int]:

@@ -44,10 +44,12 @@ class ShownResult:
 
     @property
     def name(self) -> str:
+        """Name of the result."""
         return self.loaded.name
 
     @property
     def curation(self) -> Curation:
+        """Curation of the result."""
         return self.loaded.curation
 
     @property

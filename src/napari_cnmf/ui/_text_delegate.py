@@ -14,6 +14,7 @@ class TextDelegate(QStyledItemDelegate):
     """
 
     def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
+        """Fill the editor with the text of the cell, unless the user has typed into it."""
         if isinstance(editor, QLineEdit) and (editor.isModified() or editor.text() == index.data()):
             return
         super().setEditorData(editor, index)

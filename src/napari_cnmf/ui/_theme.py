@@ -88,10 +88,12 @@ class WholeLabel(QLabel):
         self.setWordWrap(True)
 
     def setText(self, text: str | None) -> None:
+        """Set the text, and keep room for all its lines."""
         super().setText(text)
         self._keep_height()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep room for all lines at the new width."""
         super().resizeEvent(event)
         self._keep_height()
 
@@ -163,15 +165,19 @@ class SteadyLabel(QWidget):
         self.setFixedHeight(self.fontMetrics().height() + 4)
 
     def text(self) -> str:
+        """Text of the label."""
         return self._label.text()
 
     def setText(self, text: str) -> None:
+        """Set the text without a new layout of the window."""
         self._label.setText(text)
 
     def clear(self) -> None:
+        """Clear the text."""
         self._label.clear()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give the label all of the new size."""
         super().resizeEvent(event)
         # Of a fixed size it asks for no layout.
         self._label.setFixedSize(self.size())

@@ -40,11 +40,13 @@ class Timeline:
 
     @property
     def rate_hz(self) -> float | None:
+        """Frame rate of the result in Hz; ``None`` where it is unknown or none is shown."""
         result = self._session.result
         return None if result is None else result.loaded.frame_rate_hz
 
     @property
     def n_frames(self) -> int:
+        """Number of frames of the result; 0 while none is shown."""
         result = self._session.result
         return 0 if result is None else result.components.n_frames
 
@@ -82,6 +84,7 @@ class Timeline:
 
     @property
     def is_playing(self) -> bool:
+        """Whether frames are played now."""
         return self._timer is not None and self._timer.isActive()
 
     def play_peak(self) -> None:

@@ -126,6 +126,7 @@ class _Round:
 
     @classmethod
     def concatenate(cls, parts: list[_Round]) -> _Round:
+        """Join several rounds to one."""
         found = Factors.concatenate([part.found for part in parts])
         names = ("energy", "area", "verdict")
         return cls(found, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))

@@ -99,6 +99,7 @@ def evaluate(
 
 
 def save(model: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Save CaImAn's model in the scratch folder; return its path and parameters."""
     path = str(Path(request["scratch"]) / "from-caiman.hdf5")
     model.dview = None
     model.save(path)

@@ -61,6 +61,7 @@ class CountedPool:
             time.sleep(0.5)
 
     def map_async(self, function: Callable[..., Any], tasks: Iterable[Any], *_: Any) -> _Pending:
+        """Start tasks on the pool, count those that are done; return a handle to the results."""
         arguments = list(tasks)
         count = _Count(self._voice, getattr(function, "__name__", ""), len(arguments))
         if count.stage == "motion":
@@ -80,9 +81,11 @@ class CountedPool:
     def map(
         self, function: Callable[..., Any], tasks: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
+        """Run tasks on the pool and return their results in order."""
         return self.map_async(function, tasks, chunksize).get()
 
     def close(self) -> None:
+        """End the pool's processes."""
         self._closing = True
         if self._pool is not None:
             self._pool.terminate()
@@ -100,6 +103,7 @@ class _Count:
         self._is_silent = task in _SAID_BY_THE_LOG
 
     def of(self, result: Any) -> Any:
+        """Count one finished task, and pass its result on."""
         self._done += 1
         if not self._is_silent:
             self._voice.progress(self.stage, self._done, self._total)
@@ -111,6 +115,7 @@ class _Done:
         self._value = value
 
     def get(self, timeout: float | None = None) -> Any:
+        """Return the result, which is there already."""
         return self._value
 
 
@@ -119,4 +124,5 @@ class _Pending:
         self._results = results
 
     def get(self, timeout: float | None = None) -> list[Any]:
+        """Wait for the results of all tasks, and return them in order."""
         return [result.get(timeout) for result in self._results]

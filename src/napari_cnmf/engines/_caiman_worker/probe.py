@@ -13,6 +13,7 @@ from .voice import Voice
 
 
 def version_of(package: str) -> str:
+    """Version of an installed package, ``unknown`` where it does not tell."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

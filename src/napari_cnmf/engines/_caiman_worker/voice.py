@@ -40,6 +40,7 @@ class Voice:
         self.say("progress", stage=name, done=done, total=total)
 
     def say(self, event: str, **values: Any) -> None:
+        """Write an event as one line of JSON; end this process when nobody reads it."""
         line = json.dumps({"event": event, **values}, default=str) + "\n"
         try:
             with self._lock:

@@ -107,11 +107,13 @@ def decode(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def encode_json(value: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Encode a value as JSON in bytes, ``(n_bytes,)`` uint8."""
     text = json.dumps(value, default=_to_json, ensure_ascii=False)
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def decode_json(value: Any) -> Any:
+    """Decode what `encode_json` encoded."""
     return json.loads(np.asarray(value, dtype=np.uint8).tobytes().decode())
 
 

@@ -90,6 +90,7 @@ class _Tiles:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Shape ``(Y, X)`` of the image of all tiles, in pixels."""
         return self.n_rows * self.height, self.n_columns * self.width
 
     def place(self, pixels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

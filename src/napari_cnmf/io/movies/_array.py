@@ -34,6 +34,7 @@ class MemoryFrames(FrameStore):
 
 
 def is_array(value: object) -> bool:
+    """Whether a value has what an array has: shape, dtype and indexing."""
     return all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__"))
 
 

@@ -38,6 +38,7 @@ class Layout:
 
     @property
     def movie_axes(self) -> str:
+        """Axes of the movie, ``TZYX`` or ``TYX``."""
         return "TZYX" if "Z" in self.axes else "TYX"
 
     @property

@@ -29,6 +29,7 @@ class Hdf5Array:
 
     @contextmanager
     def open(self) -> Iterator[h5py.Dataset]:
+        """Open the dataset for the time of one read."""
         with h5py.File(self.path, "r") as file:
             yield file[self.name]
 

@@ -57,10 +57,12 @@ class LazyFrames:
 
     @property
     def size(self) -> int:
+        """Number of pixels of all frames."""
         return int(np.prod(self.shape))
 
     @property
     def nbytes(self) -> int:
+        """Memory that all frames would take, in bytes."""
         return self.size * self.dtype.itemsize
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

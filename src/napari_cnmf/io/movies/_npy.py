@@ -33,6 +33,7 @@ class MappedArray:
 
     @contextmanager
     def open(self) -> Iterator[np.memmap[Any, Any]]:
+        """Map the array for the time of one read."""
         order: Literal["F", "C"] = "F" if self.fortran_order else "C"
         yield np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order)
 

@@ -69,6 +69,7 @@ class FrameStore(ABC):
 
     @property
     def frame_bytes(self) -> int:
+        """Memory of one frame, in bytes."""
         return int(np.prod(self.shape[1:])) * self.dtype.itemsize
 
     @abstractmethod
@@ -188,7 +189,9 @@ def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -
 class ArrayOnDisk(Protocol):
     """Name of an array in a file, which is opened for the time of one read."""
 
-    def open(self) -> AbstractContextManager[Any]: ...
+    def open(self) -> AbstractContextManager[Any]:
+        """Open the array for the time of one read."""
+        ...
 
 
 @dataclass
@@ -457,4 +460,5 @@ def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:
 
 
 def file_size(path: Path) -> int:
+    """Size of a file in bytes."""
     return os.stat(path).st_size

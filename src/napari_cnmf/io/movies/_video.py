@@ -53,6 +53,7 @@ class VideoArray:
 
     @contextmanager
     def open(self) -> Iterator[VideoArray]:
+        """Give the video itself, which opens its file for each read."""
         yield self
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:

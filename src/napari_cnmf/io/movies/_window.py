@@ -30,6 +30,7 @@ class MovieWindow:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as they are stored."""
         return self._source.dtype
 
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:

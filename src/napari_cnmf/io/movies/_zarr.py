@@ -38,6 +38,7 @@ class ZarrArray:
 
     @contextmanager
     def open(self) -> Iterator[Any]:
+        """Open the array at the first read, and keep it: no file stays open."""
         if self._opened is None:
             self._opened = _open_node(self.path, self.name)
         yield self._opened

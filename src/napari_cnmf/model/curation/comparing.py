@@ -159,6 +159,7 @@ class _Opinions:
         self._deleted = set(cur.deleted)
 
     def side(self, id_: int | None) -> str:
+        """Side of a component: accepted, rejected, unsure or gone."""
         row = None if id_ is None else self._rows.get(id_)
         if row is None:
             return "gone"
@@ -167,6 +168,7 @@ class _Opinions:
         return "accepted" if self._accepted[row] else "rejected"
 
     def said(self, id_: int | None) -> str:
+        """Decision about a component, in words."""
         side = self.side(id_)
         if side == "gone":
             if id_ is None:
@@ -177,6 +179,7 @@ class _Opinions:
         return f"{side} by hand" if by_hand else side
 
     def words(self, id_: int | None) -> str:
+        """Tags and note of a component, in words; empty for one that is gone."""
         if id_ is None or id_ not in self._rows:
             return ""
         tags, note = ", ".join(sorted(self._cur.tags(id_))), self._cur.note_of(id_)

@@ -41,12 +41,15 @@ class Listener:
         self._stop = self._stop or self.stop_in in (stage, "*")
 
     def log(self, message: str) -> None:
+        """Remember a message for the log."""
         self.logs.append(message)
 
     def warning(self, message: str) -> None:
+        """Remember a warning."""
         self.warnings.append(message)
 
     def should_stop(self) -> bool:
+        """Whether the stage in which to cancel has begun."""
         return self._stop
 
 

@@ -235,6 +235,7 @@ class BatchWidget(Dock):
     # -- dropping
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Accept a drag that holds files or folders."""
         if event is not None and dropped_paths(event.mimeData()):
             event.acceptProposedAction()
 

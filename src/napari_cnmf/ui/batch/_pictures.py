@@ -85,6 +85,7 @@ class _Picture(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
 
     def show_picture(self, pictures: Pictures, name: str) -> None:
+        """Show the picture of that name."""
         pixels = pictures.by_name[name]
         height, width = pixels.shape
         # Qt does not keep the pixels alive: the copy does.
@@ -94,9 +95,11 @@ class _Picture(QLabel):
         self.update()
 
     def minimumSizeHint(self) -> QSize:
+        """Smallest size at which a picture can be seen."""
         return QSize(60, 60)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
+        """Paint the picture in the middle, as large as there is room."""
         if self._image.isNull():
             return
         size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)

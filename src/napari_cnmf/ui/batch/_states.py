@@ -49,6 +49,7 @@ class StateDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
     ) -> None:
+        """Paint the state in words; over a bar of the progress while the item runs."""
         row = index.data(self._row_role)
         if painter is None or row is None or row.state is not State.RUNNING:
             super().paint(painter, option, index)
@@ -84,4 +85,5 @@ class StateDelegate(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Size of the cell, with room for a bar with words."""
         return super().sizeHint(option, index).expandedTo(QSize(130, 22))

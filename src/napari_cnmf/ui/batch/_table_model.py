@@ -121,14 +121,17 @@ class BatchTableModel(QAbstractTableModel):
         return self._position.get(uuid, -1)
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's signature)
+        """Number of items."""
         return 0 if parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        """Number of columns."""
         return 0 if parent.isValid() else len(Column)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Title or tooltip of a column."""
         if orientation is not Qt.Orientation.Horizontal:
             return None
         text, tooltip = _HEADERS[Column(section)]
@@ -141,6 +144,7 @@ class BatchTableModel(QAbstractTableModel):
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Flags of a cell: name and comment can be edited where the item can be read."""
         flags = super().flags(index)
         is_text = index.isValid() and Column(index.column()) in _EDITABLE
         # An item that cannot be read has no name of its own.
@@ -157,6 +161,7 @@ class BatchTableModel(QAbstractTableModel):
         return True
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, icon, tooltip or sort key of a cell."""
         row, column = self._rows[index.row()], Column(index.column())
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _text(row, column)

@@ -41,14 +41,17 @@ class _Filter(QSortFilterProxyModel):
         self._states: frozenset[State] = frozenset()
 
     def set_text(self, text: str) -> None:
+        """Show the rows that hold every one of these words."""
         self._words = text.lower().split()
         self.invalidate()
 
     def set_states(self, states: frozenset[State]) -> None:
+        """Show the rows in these states alone; all rows with an empty set."""
         self._states = states
         self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
+        """Whether a row is in a chosen state and holds every typed word."""
         model = self.sourceModel()
         if not isinstance(model, BatchTableModel):
             return True
@@ -177,6 +180,7 @@ class BatchTable(QTableView):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Run the action of the pressed key, if there is one that is possible now."""
         action = None if event is None else self._action_of(event)
         if action is None:
             super().keyPressEvent(event)

@@ -115,6 +115,7 @@ class Figures:
 
     @classmethod
     def empty(cls) -> Figures:
+        """Figures of no component."""
         nothing = np.zeros(0)
         return cls(
             np.zeros(0, np.intp), dict.fromkeys(_NUMBERS.values(), nothing), np.zeros(0, str)

@@ -88,6 +88,7 @@ class ComparePage(QWidget):
         layout.addLayout(buttons)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Tell that the page is seen, so that its curators can be listed."""
         super().showEvent(event)
         self.shown.emit()
 

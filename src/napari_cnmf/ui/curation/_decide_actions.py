@@ -76,15 +76,19 @@ class DecideActions:
     # -- deciding
 
     def accept(self) -> None:
+        """Accept the selected components by hand."""
         self._decide("accept")
 
     def reject(self) -> None:
+        """Reject the selected components by hand."""
         self._decide("reject")
 
     def unsure(self) -> None:
+        """Mark the selected components for another look."""
         self._decide("unsure")
 
     def auto(self) -> None:
+        """Leave the selected components to the thresholds again."""
         self._decide("auto")
 
     def _decide(self, how: str) -> None:

@@ -147,15 +147,18 @@ class CurationWidget(Dock):
 
     @property
     def session(self) -> Session:
+        """Session of the viewer."""
         return self._session
 
     @property
     def link(self) -> CurationLink | None:
+        """Link between the layers and the curation on screen; ``None`` without a result."""
         result = self._session.result
         return None if result is None else result.link
 
     @property
     def curation(self) -> Curation | None:
+        """Curation on screen; ``None`` without a result."""
         return None if self.link is None else self.link.curation
 
     def run(self, action: Action) -> None:

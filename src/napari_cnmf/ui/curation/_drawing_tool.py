@@ -76,6 +76,7 @@ class DrawingTool(QObject):
 
     @property
     def is_drawing(self) -> bool:
+        """Whether something is drawn now."""
         return self._layer is not None
 
     @property

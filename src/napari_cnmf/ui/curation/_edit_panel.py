@@ -98,9 +98,11 @@ class EditPanel(QWidget):
 
     @property
     def tool(self) -> Tool:
+        """Tool that is chosen for drawing."""
         return Tool(self.tool_box.currentText())
 
     def set_tool(self, tool: Tool) -> None:
+        """Choose a tool for drawing."""
         self.tool_box.setCurrentText(str(tool))
 
     @property
@@ -128,13 +130,16 @@ class EditPanel(QWidget):
         return int(text) if text.isdigit() else None
 
     def show_painting(self, is_painting: bool) -> None:
+        """Show the button that finishes painting while something is painted."""
         self.done_button.setVisible(is_painting)
 
     def show_suggestion(self, text: str) -> None:
+        """Show a sentence about the suggested pair; hide the label when empty."""
         self._suggestion.setText(text)
         self._suggestion.setVisible(bool(text))
 
     def suggestion(self) -> str:
+        """Sentence about the suggested pair."""
         return self._suggestion.text()
 
     def show_movie(self, text: str, *, is_missing: bool) -> None:

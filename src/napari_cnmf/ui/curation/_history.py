@@ -23,6 +23,7 @@ class HistoryModel(QAbstractListModel):
         self._is_empty = True
 
     def set_curation(self, cur: Curation | None) -> None:
+        """Show the edits of a curation; none for ``None``."""
         self.beginResetModel()
         self._is_empty = cur is None
         self._edits = [] if cur is None else cur.history
@@ -31,6 +32,7 @@ class HistoryModel(QAbstractListModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of edits, and one more for the engine's result."""
         return 0 if self._is_empty else len(self._edits) + 1
 
     def number(self, row: int) -> int:
@@ -38,6 +40,7 @@ class HistoryModel(QAbstractListModel):
         return self._edits[-1 - row].number if row < len(self._edits) else 0
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text and look of an edit in the list."""
         if not index.isValid():
             return None
         row = index.row()
@@ -89,6 +92,7 @@ class HistoryList(QWidget):
         return [str(model.data(model.index(row))) for row in range(model.rowCount())]
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Bring the list up to date when it is seen."""
         super().showEvent(event)
         self.model.set_curation(self._cur)
 

@@ -246,10 +246,12 @@ class CurationPanel(QWidget):
             self.matches.setText(said)
 
     def show_filter_problem(self, problem: str) -> None:
+        """Mark the filter's line and show what is wrong with it; an empty text clears both."""
         set_problem(self.filter, problem or None)
         self.show_busy(problem)
 
     def show_possible(self, can_undo: bool, can_redo: bool) -> None:
+        """Enable the buttons of undo and redo where they lead somewhere."""
         self.buttons["undo"].setEnabled(can_undo)
         self.buttons["redo"].setEnabled(can_redo)
 

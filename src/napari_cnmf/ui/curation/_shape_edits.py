@@ -28,6 +28,7 @@ class ShapeEditor(QObject):
 
     @property
     def is_busy(self) -> bool:
+        """Whether an edit is being estimated, or waits for that."""
         return self._is_busy or bool(self._waiting)
 
     def edit(self, link: CurationLink, estimate: Estimate, what: str) -> None:

@@ -44,6 +44,7 @@ class Counts:
 
     @classmethod
     def of(cls, cur: Curation, auto: NDArray[np.bool_] | None = None) -> Counts:
+        """Count the components of a curation; ``auto`` stands in for the thresholds' verdict."""
         decisions = cur.decisions
         accepted = cur.resolve(cur.auto_accepted if auto is None else auto)
         unsure = decisions == Decision.UNSURE

@@ -127,14 +127,17 @@ class CurationTableModel(QAbstractTableModel):
     # -- Qt's side
 
     def rowCount(self, parent: _Index | None = None) -> int:
+        """Number of components that the filter keeps."""
         return 0 if parent is not None and parent.isValid() else len(self.order)
 
     def columnCount(self, parent: _Index | None = None) -> int:
+        """Number of columns."""
         return 0 if parent is not None and parent.isValid() else len(TITLES)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Title or tooltip of a column."""
         if orientation == Qt.Orientation.Horizontal:
             if role == Qt.ItemDataRole.DisplayRole:
                 return TITLES[section]
@@ -143,10 +146,12 @@ class CurationTableModel(QAbstractTableModel):
         return None
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
+        """Flags of a cell: only notes can be edited."""
         flags = super().flags(index)
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == Column.NOTE else flags
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, colour or tooltip of a cell."""
         if not index.isValid() or self._cur is None:
             return None
         row, column = int(self.order[index.row()]), Column(index.column())
@@ -162,12 +167,14 @@ class CurationTableModel(QAbstractTableModel):
         return None
 
     def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Tell that a note was typed; the row follows when the curation has it."""
         if role != Qt.ItemDataRole.EditRole or index.column() != Column.NOTE:
             return False
         self.note_written.emit(int(self.figures.ids[self.order[index.row()]]), str(value))
         return True
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort the rows by a column."""
         self._sort = (Column(column) if column >= 0 else Column.ID, order)
         self._reorder()
 

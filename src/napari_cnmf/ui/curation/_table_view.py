@@ -66,6 +66,7 @@ class CurationTable(QTableView):
             self.setColumnHidden(column, not self._rows.figures.has(column))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Handle keys that move or edit, and leave letters to the decision keys."""
         if event is None:
             return
         is_editing = self.state() == QAbstractItemView.State.EditingState

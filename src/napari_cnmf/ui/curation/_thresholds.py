@@ -195,6 +195,7 @@ class _Row:
         self.set_range(low, high)
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
+        """Put the widgets into a row of the grid."""
         for column, widget in enumerate((self.label, self.slider, self.box, self.effect)):
             grid.addWidget(widget, row, column)
 
@@ -205,19 +206,23 @@ class _Row:
         self.effect.setToolTip(f"Components that are {verdict} by this threshold alone")
 
     def set_visible(self, visible: bool) -> None:
+        """Show or hide the widgets of the row."""
         for widget in (self.label, self.slider, self.box, self.effect):
             widget.setVisible(visible)
 
     def set_range(self, low: float, high: float) -> None:
+        """Set the range of slider and box."""
         with QSignalBlocker(self.box):
             self._low, self._high = low, high
             self.box.setRange(low, high)
             self.box.setSingleStep((high - low) / 100)
 
     def value(self) -> float:
+        """Value of the threshold, as the box shows it."""
         return round(self.box.value(), 4)
 
     def set_value(self, value: float) -> None:
+        """Show a value without telling anyone; the range grows to hold it."""
         with QSignalBlocker(self.box):
             # A file may hold what lies outside of the range that is usual.
             self.box.setRange(min(self._low, value), max(self._high, value))
@@ -225,11 +230,13 @@ class _Row:
         self.take_from_box()
 
     def take_from_box(self) -> None:
+        """Move the slider to the box's value."""
         share = (self.box.value() - self._low) / (self._high - self._low)
         with QSignalBlocker(self.slider):
             self.slider.setValue(round(share * _STEPS))
 
     def take_from_slider(self) -> None:
+        """Take the slider's value into the box."""
         value = round(self._low + self.slider.value() / _STEPS * (self._high - self._low), 2)
         with QSignalBlocker(self.box):
             self.box.setValue(value)

@@ -119,10 +119,12 @@ class ViewForm(QWidget):
 
     @property
     def arrangement(self) -> Arrangement:
+        """Arrangement of the stacks that is chosen."""
         return Arrangement(self.arrangement_box.currentText())
 
     @property
     def is_filled(self) -> bool:
+        """Whether components are drawn as areas rather than as outlines."""
         return self.style_box.currentText() == "filled"
 
     @property
@@ -132,14 +134,17 @@ class ViewForm(QWidget):
 
     @property
     def coloring(self) -> ColorBy:
+        """Property that components are coloured by."""
         return ColorBy(self.color_box.currentText())
 
     @property
     def numbers_shown(self) -> bool:
+        """Whether numbers are shown at the components."""
         return self.numbers.isChecked()
 
     @property
     def contours_shown(self) -> bool:
+        """Whether the contours of all components are shown."""
         return self.contours.isChecked()
 
     # -- what there is
@@ -178,16 +183,20 @@ class ViewForm(QWidget):
             self.follow.setChecked(follows)
 
     def set_filled(self, filled: bool) -> None:
+        """Show whether components are drawn as areas, without telling anyone."""
         with QSignalBlocker(self.style_box):
             self.style_box.setCurrentText("filled" if filled else "outline")
 
     def set_legend(self, html: str) -> None:
+        """Show a legend of the colours, given as HTML."""
         self._legend.setText(html)
 
     def legend(self) -> str:
+        """Legend of the colours, as HTML."""
         return self._legend.text()
 
     def show_busy(self, busy: bool) -> None:
+        """Disable the search for missed cells while it runs."""
         self.find_button.setEnabled(not busy)
 
     def _on_level(self) -> None:

@@ -26,11 +26,13 @@ class Editor:
 
     @property
     def native(self) -> QWidget:
+        """Qt widget of the editor."""
         native: QWidget = self.widget.native
         return native
 
     @property
     def value(self) -> Any:
+        """Value that was entered, right or wrong."""
         return self.widget.value
 
     @value.setter
@@ -54,6 +56,7 @@ class NumberEditor(Editor):
 
     @property
     def value(self) -> Any:
+        """Number or numbers that were typed; the text itself where it is none."""
         text = self.widget.value.strip()
         try:
             return read_text(text, self._kind, self._name)
@@ -71,6 +74,7 @@ class NumberEditor(Editor):
             self.widget.value = _plain(value)
 
     def clear(self) -> None:
+        """Empty the line."""
         if self.widget.value:
             self.widget.value = ""
 
@@ -108,6 +112,7 @@ class _WheelFilter(QObject):
     """Event filter that lets the wheel scroll the form instead of changing a value below it."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Keep the wheel from widgets without the keyboard, so that the form scrolls."""
         if (
             event is not None
             and event.type() == QEvent.Type.Wheel

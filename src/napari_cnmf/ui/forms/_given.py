@@ -42,6 +42,7 @@ class LayerGiven:
 
     @property
     def title(self) -> str:
+        """Name of the layer."""
         return str(self.layer.name)
 
     def value(self, n_axes: int) -> Any:
@@ -67,6 +68,7 @@ class FileGiven:
 
     @property
     def title(self) -> str:
+        """Name of the file."""
         return self.path.name
 
 

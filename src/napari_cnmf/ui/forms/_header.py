@@ -113,6 +113,7 @@ class HeaderForm(QWidget):
 
     @property
     def algorithm(self) -> str:
+        """Name of the chosen algorithm, such as ``cnmf``."""
         value: str = self.algorithm_combo.value
         return value.removeprefix(_MOTION_FIRST)
 
@@ -130,6 +131,7 @@ class HeaderForm(QWidget):
 
     @property
     def engine(self) -> str:
+        """Name of the chosen engine, or ``auto``."""
         value: str = self.engine_combo.value
         return value
 

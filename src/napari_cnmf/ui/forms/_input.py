@@ -48,6 +48,7 @@ class FileInput:
 
     @property
     def name(self) -> str:
+        """Name of the first file, without its ending."""
         return self.paths[0].stem
 
 
@@ -64,6 +65,7 @@ class LayerInput:
 
     @property
     def name(self) -> str:
+        """Name of the layer."""
         return str(self.layer.name)
 
     def __eq__(self, other: object) -> bool:
@@ -83,6 +85,7 @@ class ItemInput:
 
     @property
     def name(self) -> str:
+        """Title of the item."""
         return self.title
 
 

@@ -46,6 +46,7 @@ class KwargsBox(QWidget):
         return text.strip()
 
     def set_text(self, text: str) -> None:
+        """Set the text as if it was typed."""
         self._text.value = text
 
     def applied_to(self, params: CNMFParams) -> CNMFParams:

@@ -234,6 +234,7 @@ class _Remark(QWidget):
     def show_text(
         self, text: str, *, is_warning: bool, button: str, clicked: Callable[[], None] | None
     ) -> None:
+        """Show the sentence, and the button where it has a text."""
         self.label.setText(text)
         self.label.setStyleSheet(f"color: {WARNING_COLOR if is_warning else 'gray'};")
         self.button.setText(button)

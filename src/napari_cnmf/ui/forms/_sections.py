@@ -52,6 +52,7 @@ class FoldingBox(QWidget):
 
     @property
     def title(self) -> str:
+        """Text of the heading."""
         return self._heading
 
     def toggleButton(self) -> QPushButton:

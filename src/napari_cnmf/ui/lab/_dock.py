@@ -69,6 +69,7 @@ class LabWidget(Dock):
 
     @property
     def panels(self) -> tuple[Panel, ...]:
+        """Every page of the lab, in their order."""
         return (self.cell_size, self.seeds, self.patches, self.time, self.preview)
 
     def _lay_out(self) -> None:

@@ -81,6 +81,7 @@ class FormLink(QObject):
 
     @property
     def is_one_photon(self) -> bool:
+        """Whether the form's algorithm is for one-photon recordings."""
         return self.algorithm == "cnmfe"
 
     def _take_form(self) -> None:

@@ -106,6 +106,7 @@ class PatchesPanel(Panel):
     # -- drawing
 
     def refresh(self) -> None:
+        """Draw the patches of the parameters, and show what they cost."""
         is_cnmf = self.kind == "cnmf"
         self._cnmf_rows.setVisible(is_cnmf)
         self._motion_rows.setVisible(not is_cnmf)
@@ -208,6 +209,7 @@ class PatchesPanel(Panel):
         )
 
     def clear(self) -> None:
+        """Hide the patches."""
         self.stage.hide(GRID)
 
 

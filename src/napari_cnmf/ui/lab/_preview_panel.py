@@ -144,14 +144,17 @@ class PreviewPanel(Panel):
     # -- running
 
     def on_recording(self) -> None:
+        """Forget the place and what was found in another movie."""
         self.place, self.found, self._found_for, self._window = None, None, None, None
         self.task.cancel()
 
     def on_plane(self) -> None:
+        """Preview the same place in the plane on screen."""
         if self.is_shown:
             self._show()
 
     def refresh(self) -> None:
+        """Run the preview anew with the parameters as they are."""
         self._listen()
         if self.recording is None:
             show_sentence(self.summary, "")
@@ -255,10 +258,12 @@ class PreviewPanel(Panel):
                 )
 
     def set_shown(self, is_shown: bool) -> None:
+        """Listen to clicks while this is the page that is seen."""
         super().set_shown(is_shown)
         self._listen()
 
     def clear(self) -> None:
+        """Stop the preview and hide what was drawn."""
         self.task.cancel()
         self.stage.hide(PREVIEW, BOX)
 

@@ -43,6 +43,7 @@ class Recording:
 
     @property
     def frame_rate_hz(self) -> float | None:
+        """Frame rate of the movie in Hz; ``None`` where it is unknown."""
         return self.movie.frame_rate_hz
 
     def suggestion(self, frame_rate_hz: float | None, *, one_photon: bool) -> Suggestion:

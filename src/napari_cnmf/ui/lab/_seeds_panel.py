@@ -91,11 +91,13 @@ class SeedsPanel(Panel):
     # -- images
 
     def on_recording(self) -> None:
+        """Forget the images and seeds of another movie."""
         self.images, self._made_for = None, None
         self.task.cancel()
         self.stage.remove(CORRELATION, PNR, SEEDS)
 
     def refresh(self) -> None:
+        """Compute the images where they are missing, and draw the seeds at the thresholds."""
         for slider in (self.corr, self.pnr):
             slider.follow()
         params, recording = self.link.params(), self.recording
@@ -194,6 +196,7 @@ class SeedsPanel(Panel):
                 layer.visible = name == wanted
 
     def clear(self) -> None:
+        """Stop computing, and hide images and seeds."""
         self.task.cancel()
         self.stage.hide(CORRELATION, PNR, SEEDS)
 

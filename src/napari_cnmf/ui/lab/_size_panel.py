@@ -100,6 +100,7 @@ class SizePanel(Panel):
         self._set_radius(float(np.median([r for _, r in self.drawn])))
 
     def clear_circles(self) -> None:
+        """Remove the circles that the user drew."""
         self.drawn.clear()
         self.refresh()
 
@@ -152,9 +153,11 @@ class SizePanel(Panel):
     # -- drawing
 
     def on_recording(self) -> None:
+        """Forget the circles that were drawn on another movie."""
         self.drawn.clear()
 
     def refresh(self) -> None:
+        """Draw the rings, and show the sizes that were measured and are set."""
         one_photon = self.link.is_one_photon
         self.explanation.setText(
             f"<b>{ONE_PHOTON if one_photon else TWO_PHOTON}</b> "
@@ -237,11 +240,13 @@ class SizePanel(Panel):
         return self.recording.cells.at[:_N_RINGS]
 
     def set_shown(self, is_shown: bool) -> None:
+        """Stop measuring by hand while another page is seen."""
         if not is_shown:
             self.measure_button.setChecked(False)
         super().set_shown(is_shown)
 
     def clear(self) -> None:
+        """Hide the rings."""
         self.stage.hide(_RINGS)
 
 

@@ -59,6 +59,7 @@ class Stage:
 
     @property
     def viewer(self) -> napari.Viewer:
+        """Viewer that the stage draws in."""
         return self._viewer
 
     @property

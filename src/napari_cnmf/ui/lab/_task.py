@@ -50,6 +50,7 @@ class LatestTask(QObject):
 
     @property
     def is_busy(self) -> bool:
+        """Whether a computation runs."""
         return self._is_running
 
     def start(

@@ -68,6 +68,7 @@ class TimePanel(Panel):
             self.link.set("data.decay_time", round(estimate, 2))
 
     def refresh(self) -> None:
+        """Show what the data tell about frame rate and decay time, beside what is set."""
         recording, params = self.recording, self.link.params()
         if recording is None or params is None:
             for label in (self.rate_facts, self.decay_facts, self.warning):

@@ -149,6 +149,7 @@ class _Common:
         self.history = history
 
     def keywords(self, kind: str) -> dict[str, Any]:
+        """Name and metadata of a layer of that kind."""
         return {
             "name": f"{kind} · {self.name}",
             "metadata": {KIND: kind, "history_trace": self.history},
@@ -157,6 +158,7 @@ class _Common:
     def image(
         self, kind: str, data: Any, limits: tuple[float, float], scale: tuple[float, ...]
     ) -> LayerData:
+        """Layer options of an image of that kind."""
         # Without limits napari computes them from frame 0 alone, without multiscale=False it may
         # compute everything; its dask cache would show stale frames after an edit.
         keywords = self.keywords(kind) | {

@@ -39,6 +39,7 @@ class ExtraLayers:
                 yield layer
 
     def is_shown(self, kind: str) -> bool:
+        """Whether the extra layer of that kind is in the viewer."""
         layer = self._layers.get(kind)
         return layer is not None and layer in self._owner.viewer.layers
 

@@ -123,6 +123,7 @@ class ResultLayers:
 
     @property
     def components(self) -> Components:
+        """Components that are drawn."""
         return self.drawing.components
 
     @property
@@ -200,6 +201,7 @@ class ResultLayers:
 
     @property
     def is_filled(self) -> bool:
+        """Whether components are drawn as areas rather than as outlines."""
         return self._filled
 
     def set_filled(self, filled: bool) -> None:

@@ -30,6 +30,7 @@ class Tiles:
 
     @property
     def columns(self) -> int:
+        """Number of copies in a row."""
         return self.count if self.count <= _MOST_IN_A_ROW else -(-self.count // 2)
 
     @property

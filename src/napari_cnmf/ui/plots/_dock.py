@@ -97,6 +97,7 @@ class PlotsWidget(Dock):
         overview.attach(self)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the page that is seen, which is not kept up to date while hidden."""
         super().showEvent(event)
         self._draw()
 

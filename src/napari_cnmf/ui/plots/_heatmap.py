@@ -70,6 +70,7 @@ class HeatMap(QWidget):
         return np.zeros((0, 0), np.uint8) if image is None else image
 
     def set_theme(self, background: str, text: str, cursor: str) -> None:
+        """Set the colours of background, axes and cursor."""
         self._plot.setBackground(background)
         for name in ("left", "bottom"):
             axis = self._item.getAxis(name)

@@ -36,6 +36,7 @@ class _LassoBox(pg.ViewBox):  # type: ignore[misc]  # pyqtgraph has no types
         self.addItem(self.outline, ignoreBounds=True)
 
     def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
+        """Draw the lasso while the left button is down."""
         if event.button() != Qt.MouseButton.LeftButton or axis is not None:
             super().mouseDragEvent(event, axis)
             return
@@ -94,6 +95,7 @@ class ScatterPlot(QWidget):
         return self._plot.viewport()
 
     def set_theme(self, background: str, text: str) -> None:
+        """Set the colours of background and axes."""
         self._plot.setBackground(background)
         self._background = background
         for name in ("left", "bottom"):

@@ -136,6 +136,7 @@ class TracesWidget(Dock):
 
     @property
     def plot(self) -> TracePlot:
+        """Plot of the traces."""
         return self._plot
 
     def shown_traces(self) -> frozenset[Trace]:
@@ -181,6 +182,7 @@ class TracesWidget(Dock):
             self._title.setText(_describe(result, selection, ids, self._background))
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the traces, which are not kept up to date while hidden."""
         super().showEvent(event)
         self._redraw.start()
 

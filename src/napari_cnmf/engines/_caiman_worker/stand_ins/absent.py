@@ -46,14 +46,17 @@ class _Loader:
         self._name = name
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        """Find a module below the stand-in's name; ``None`` for other names."""
         if not name.startswith(f"{self._name}."):
             return None
         return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the making of the module to Python."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:
+        """Give the module every name that it is asked for."""
         module.__getattr__ = _named  # type: ignore[method-assign]
 
 

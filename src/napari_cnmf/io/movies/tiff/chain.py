@@ -71,14 +71,17 @@ class _Layout:
 
     @property
     def count(self) -> tuple[str, int]:
+        """Format and length in bytes of the number of entries in a header."""
         return (self.order + "Q", 8) if self.big else (self.order + "H", 2)
 
     @property
     def place(self) -> tuple[str, int]:
+        """Format and length in bytes of a place in the file."""
         return (self.order + "Q", 8) if self.big else (self.order + "I", 4)
 
     @property
     def entry(self) -> tuple[str, int]:
+        """Format and length in bytes of one entry of a header."""
         return (self.order + "HHQQ", 20) if self.big else (self.order + "HHII", 12)
 
 

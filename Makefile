@@ -3,13 +3,14 @@
 VENV ?= .venv
 BIN  := $(VENV)/bin
 # Two processes, a file in one of them: the tests start many workers, and one viewer a process.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# A process that crashes ends the run: pytest-xdist may wait for ever for one that it starts anew.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench evidence soak fuzz interop compat wheels clean help
+.PHONY: demo test check docs screenshots bench large evidence soak fuzz interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench evidence soak fuzz interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench large evidence soak fuzz interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -48,8 +49,10 @@ soak: $(VENV)/.test
 fuzz: $(VENV)/.test
 	$(BIN)/python scripts/fuzz.py $(FUZZ_FLAGS)
 
+# The tutorials are run, each in an empty folder; then each link and picture of the site is checked.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site
+	$(BIN)/python scripts/check_site.py site
 
 # Wheel and sdist, in environments made for it: without napari, and with a napari that stays as it is.
 wheels: $(VENV)/.test
@@ -62,6 +65,10 @@ screenshots: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/napari-cnmf bench
 
+# Cost and growth over frames, pixels and components, an hour; LARGE_FLAGS=--quick takes a minute.
+large: $(VENV)/.test
+	$(BIN)/python benchmarks/large.py $(LARGE_FLAGS)
+
 # How far the verdict can be trusted; EVIDENCE_FLAGS="--movie REGISTERED.npy" adds cells to a real movie.
 EVIDENCE_CACHE ?= .evidence-cache
 evidence: $(VENV)/.test
@@ -70,7 +77,7 @@ evidence: $(VENV)/.test
 check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell src docs tests benchmarks scripts README.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/codespell src docs examples tests benchmarks scripts README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate --imports napari-cnmf

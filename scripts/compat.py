@@ -61,11 +61,14 @@ def find_python(version: str) -> str | None:
     """An interpreter of a version: this one, one on the path, or pyenv's."""
     if sys.version.startswith(f"{version}."):
         return sys.executable
-    if (found := shutil.which(f"python{version}")) is not None:
-        return found
     shims = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    installed = sorted(shims.glob(f"{version}.*/bin/python"))
-    return str(installed[-1]) if installed else None
+    candidates = [shutil.which(f"python{version}"), *sorted(shims.glob(f"{version}.*/bin/python"))]
+    return next((str(found) for found in candidates if found and _runs(found)), None)
+
+
+def _runs(python: str | Path) -> bool:
+    """Whether an interpreter starts; pyenv's shim of a version that is not chosen does not."""
+    return subprocess.run([python, "--version"], check=False, capture_output=True).returncode == 0
 
 
 def make_environment(corner: Corner, folder: Path) -> Path | None:

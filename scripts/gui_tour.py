@@ -87,6 +87,7 @@ class Tour:
             self.look_at_a_volume,
             self.run_from_the_form,
             self.open_the_sample,
+            self.walk_through_the_workspace,
             self.close_every_dock,
         ):
             self._take(step)
@@ -99,6 +100,8 @@ class Tour:
 
         manifest = PluginManager.instance().get_manifest("napari-cnmf")
         for widget in manifest.contributions.widgets or ():
+            if widget.display_name == "Workspace":
+                continue  # it takes others in: see below
             _, self.docks[widget.display_name] = self.viewer.window.add_plugin_dock_widget(
                 "napari-cnmf", widget.display_name
             )
@@ -202,6 +205,21 @@ class Tour:
         self.viewer.layers.clear()
         self.viewer.open_sample("napari-cnmf", "demo")
         self._wait(lambda: [layer.ndim for layer in self.viewer.layers] == [3])
+
+    def walk_through_the_workspace(self) -> None:
+        """It takes the open docks in, and every step can be seen."""
+        from napari_cnmf.ui.workspace._steps import Step
+
+        _, space = self.viewer.window.add_plugin_dock_widget("napari-cnmf", "Workspace")
+        self._settle()
+        assert space.isAncestorOf(self.docks["CNMF parameters"])
+        for step in Step:
+            space.strip.buttons[step].click()
+            self._settle()
+            assert space.step is step
+        space.strip.buttons[Step.MOVIE].click()
+        self._wait(lambda: space.form.facts is not None)
+        self._wait(space.next_button.isEnabled)
 
     def close_every_dock(self) -> None:
         """Docks go away as they do when a user closes them."""

@@ -22,10 +22,13 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 
+from click_through import ClickThrough, write_movies
+from napari_cnmf.ui.workspace._steps import Step
 from screenshots_docks import photograph_docks, photograph_sessions, photograph_volume
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1600, 1000)
+_STEPS = ("movie", "motion", "cells", "running", "curate", "export")
 
 
 def main() -> int:
@@ -35,6 +38,9 @@ def main() -> int:
     parser.add_argument("--gsig", type=int, default=4)
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--only-lab", action="store_true", help="the pictures of the lab alone")
+    parser.add_argument(
+        "--only-workspace", action="store_true", help="the pictures of the workspace alone"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recordings-") as folder:
@@ -42,6 +48,9 @@ def main() -> int:
         os.environ["NAPARI_CNMF_CONFIG"] = str(Path(folder) / "settings.toml")
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         os.environ.pop("NAPARI_CNMF_CAIMAN_PYTHON", None)
+        photograph_workspace(Path(folder), args.out)
+        if args.only_workspace:
+            return 0
         studio = Studio(Path(folder), args.out)
         studio.photograph_lab()
         if args.only_lab:
@@ -57,6 +66,27 @@ def main() -> int:
     return 0
 
 
+def photograph_workspace(folder: Path, out: Path) -> None:
+    """Each step of the workspace, clicked through by hand, and an animation of them."""
+    known, _ = write_movies(folder)
+    ClickThrough(folder / "steps").run(known)
+    pictures = [Image.open(path) for path in sorted((folder / "steps").glob("*.png"))]
+    for picture, name in zip(pictures, _STEPS, strict=True):
+        save(np.asarray(picture.convert("RGB")), out / f"workspace-{name}.png")
+    small = [p.convert("RGB").resize((p.width * 2 // 3, p.height * 2 // 3)) for p in pictures]
+    path = out / "workspace.webp"
+    small[0].save(path, save_all=True, append_images=small[1:], duration=1800, loop=0, quality=70)
+    print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+
+
+def save(pixels: Any, path: Path) -> None:
+    """As PNG of 256 colours: a third of the bytes, and nobody sees it."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+    palette = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(path, optimize=True)
+    print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+
+
 class Studio:
     """A viewer with its docks, and a camera."""
 
@@ -64,12 +94,13 @@ class Studio:
         import napari
 
         from napari_cnmf.batch import Batch
-        from napari_cnmf.ui._layout import show_docks
+        from napari_cnmf.ui._layout import show_dock, show_docks
         from napari_cnmf.ui._session import session_of
 
         self.folder, self.out = folder, out
         self.viewer = napari.Viewer(title="napari-cnmf")
         self.docks = show_docks(self.viewer)
+        self.docks["Plots"] = show_dock(self.viewer, "Plots")
         self.session = session_of(self.viewer)
         self.batch = Batch.create(folder / "my batch")
         self.session.set_batch(self.batch)
@@ -132,8 +163,7 @@ class Studio:
         form.header.engine_combo.value = "builtin"
         form.form.row("init.gSig").editor.value = ", ".join(f"{r:.0f}" for r in recording.gSig)
         form.form.row("data.decay_time").editor.value = f"{recording.decay_time_s:.2f}"
-        for group in ("data", "init"):
-            form.form.section(group).expand(animate=False)
+        self.docks["Workspace"].go_to(Step.CELLS)
         self.wait_for(form.run_button.isEnabled)
         form.run_button.click()
         self.wait_for(lambda: bool(self.table.model.rows))
@@ -185,9 +215,8 @@ class Studio:
         components = result.components
         accepted = np.flatnonzero(components.accepted)
         best = accepted[np.argsort(-np.nan_to_num(components.snr[accepted]))][:3]
-        layers = result.layers.layers
-        layers["raw"].visible = False
-        layers["correlation"].visible = True
+        result.layers.layers["raw"].visible = False
+        result.layers.show_images(["correlation"])
         self.session.select(int(i) for i in best)
         busiest = int(components.C[best].sum(axis=0).argmax())
         self.viewer.dims.set_current_step(0, busiest)
@@ -204,11 +233,9 @@ class Studio:
         return row is not None and row.state.ended
 
     def raise_dock(self, title: str) -> None:
-        parent = self.docks[title].parentWidget()
-        while parent is not None and not hasattr(parent, "setFloating"):
-            parent = parent.parentWidget()
-        if parent is not None:
-            parent.raise_()
+        from napari_cnmf.ui._docks import bring_to_front
+
+        bring_to_front(self.docks[title])
 
     def open_dock(
         self, name: str, size: tuple[int, int] | None = None, *, below: bool = False
@@ -271,11 +298,7 @@ class Studio:
         self.save(rows[:, :width].reshape(image.height(), image.width(), 3), name)
 
     def save(self, pixels: Any, name: str) -> None:
-        """As PNG of 256 colours: a third of the bytes, and nobody sees it."""
-        picture = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-        palette = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        palette.save(self.out / name, optimize=True)
-        print(f"{self.out / name}  {(self.out / name).stat().st_size / 1000:.0f} kB")
+        save(pixels, self.out / name)
 
     def close(self) -> None:
         self.session.set_batch(None)

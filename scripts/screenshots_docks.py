@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf.ui.workspace._steps import Step
+
 _STUDY = (("m1", "day 1", "wt"), ("m1", "day 2", "wt"), ("m2", "day 1", "ko"))
 
 
@@ -23,8 +25,8 @@ def photograph_docks(studio: Any) -> None:
 def photograph_form(studio: Any) -> None:
     """Movie, preset and the group to look at first."""
     form = studio.docks["CNMF parameters"]
-    studio.raise_dock("CNMF parameters")
-    form.form.section("init").expand(animate=False)
+    studio.docks["Workspace"].go_to(Step.CELLS)
+    form.form.section("init").expand()
     studio.shoot_widget(form, "dock-parameters.png")
 
 
@@ -94,7 +96,10 @@ def photograph_plots(studio: Any) -> None:
 
 def photograph_export(studio: Any) -> None:
     """NWB with what is known of the session."""
-    dock = studio.open_dock("Export", (520, 620))
+    space = studio.docks["Workspace"]
+    space.go_to(Step.EXPORT)
+    dock = space.export
+    dock.one_box.expand()
     dock.choose("nwb")
     said = {
         "subject_id": "m1", "species": "Mus musculus", "sex": "F", "age": "P90D",
@@ -104,7 +109,7 @@ def photograph_export(studio: Any) -> None:
         dock.session_form.fields[field].setText(text)
     dock.path.setText("my results/m1 day 1.nwb")
     studio.shoot_widget(dock, "dock-export.png")
-    studio.close_dock("Export")
+    dock.one_box.collapse()
 
 
 def photograph_project(studio: Any) -> None:
@@ -160,7 +165,7 @@ def photograph_sessions(studio: Any) -> None:
     studio.settle(1.0)
     studio.shoot_widget(studio.table, "dock-batch.png")
     studio.session.close_result()
-    for name in ("Curation", "Plots", "Traces", "Batch manager", "CNMF parameters"):
+    for name in ("Workspace", "Plots", "Traces", "Batch manager"):
         studio.close_dock(name)
     for layer in list(studio.viewer.layers):
         studio.viewer.layers.remove(layer)

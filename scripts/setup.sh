@@ -7,7 +7,8 @@ extra=$2
 
 # xvfb serves the tests; the rest is what Qt's xcb platform and OpenGL load at run time.
 packages="python3-venv xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libglib2.0-0 libfontconfig1
- libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0"
+ libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
+ libxcb-xinerama0"
 
 missing_packages() {
   for p in $packages; do

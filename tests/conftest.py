@@ -11,7 +11,11 @@ import pytest
 # napari reads its settings at import, so this comes before any test module.
 _SETTINGS = tempfile.TemporaryDirectory(prefix="napari-cnmf-tests-", ignore_cleanup_errors=True)
 os.environ["NAPARI_CONFIG"] = str(Path(_SETTINGS.name) / "napari.yaml")
+# Tests run in two processes: threads of linear algebra in each would wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["NAPARI_CNMF_CONFIG"] = str(Path(_SETTINGS.name) / "napari-cnmf.toml")
+# Kernels are compiled once, by the test that needs them first.
+os.environ["NAPARI_CNMF_COMPILE_AHEAD"] = "0"
 
 CAIMAN_VARIABLE = "NAPARI_CNMF_CAIMAN_PYTHON"
 

@@ -53,6 +53,18 @@ def test_workflows_run_what_is_there(name: str) -> None:
         assert set([needs] if isinstance(needs, str) else needs) <= set(jobs)
 
 
+@pytest.mark.parametrize("name", ["tests.yml", "release.yml"])
+def test_actions_are_pinned_to_a_commit(name: str) -> None:
+    """A tag can be moved to other code; a commit cannot."""
+    text = (ROOT / ".github" / "workflows" / name).read_text("utf-8")
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, note in used:
+        if not action.startswith("./"):
+            assert re.search(r"@[0-9a-f]{40}$", action), action
+            assert re.fullmatch(r" # v\d[\d.]*", note), f"{action} says no version"
+
+
 def test_lowest_and_newest_are_tried_on_every_system() -> None:
     matrix = loaded(".github/workflows/tests.yml")["jobs"]["test"]["strategy"]["matrix"]
     assert {row["os"] for row in matrix["include"] if row["dependencies"] == "lowest"} == set(

@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_cnmf import testing as testing
     from napari_cnmf.batch import (
         Batch,
         DuplicateItemWarning,
@@ -48,11 +49,13 @@ if TYPE_CHECKING:
     from napari_cnmf.io.imports import import_result, open_import
     from napari_cnmf.io.matching import MatchedSessions, match_sessions
     from napari_cnmf.io.projects import Column, Project, Sample
+    from napari_cnmf.io.spreadsheets import read_table
     from napari_cnmf.model.components import Components
     from napari_cnmf.model.curation import Curation
     from napari_cnmf.model.movie import Movie
     from napari_cnmf.model.why import explain_place
     from napari_cnmf.params import CNMFParams
+    from napari_cnmf.testing.samples import sample
     from napari_cnmf.ui import view
 
 _WHERE = {
@@ -82,6 +85,8 @@ _WHERE = {
     "open_movie": "napari_cnmf.io",
     "open_result": "napari_cnmf.batch.opening",
     "read_caiman": "napari_cnmf.io.caiman",
+    "read_table": "napari_cnmf.io.spreadsheets",
+    "sample": "napari_cnmf.testing.samples",
     "suggest": "napari_cnmf.batch.suggesting",
     "view": "napari_cnmf.ui",
     "write_caiman": "napari_cnmf.io.exports",
@@ -128,6 +133,8 @@ __all__ = [
     "open_movie",
     "open_result",
     "read_caiman",
+    "read_table",
+    "sample",
     "suggest",
     "view",
     "write_caiman",
@@ -150,6 +157,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
+    if name == "testing":
+        return import_module("napari_cnmf.testing")
     if name == "__version__":
         return _version("napari-cnmf")
     if name not in _WHERE:
@@ -158,4 +167,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted((*__all__, "__version__"))
+    return sorted((*__all__, "__version__", "testing"))

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf._atomic import flush_all, json_text, replace_file, replacing
-from napari_cnmf.errors import EarlierExportError, ExportError
+from napari_cnmf._portable import namesake, portable_name, why_not_portable
+from napari_cnmf.errors import EarlierExportError, ExportError, reason
 
 PathLike = str | os.PathLike[str]
 
@@ -92,6 +93,7 @@ def check_target(
     target = _absolute(path)
     _refuse_link_or_managed(target)
     if not target.exists():
+        _require_portable(target)
         return target
     if not stat.S_ISREG(target.stat().st_mode):
         raise ExportError(f"A file is to be written, and {target} is none. Choose another name.")
@@ -115,6 +117,7 @@ def check_folder(
     target = _absolute(path)
     _refuse_link_or_managed(target)
     if not target.exists():
+        _require_portable(target)
         return target
     if not target.is_dir():
         raise ExportError(f"A folder is needed, got the file {target}. Choose another name.")
@@ -215,6 +218,20 @@ def _absolute(path: PathLike) -> Path:
         return Path(os.path.abspath(Path(path).expanduser()))
     except RuntimeError as error:  # ~name of a user that is not there
         raise ExportError(f"{path} names a home folder that is not there: {error}.") from error
+
+
+def _require_portable(target: Path) -> None:
+    """Refuse a new name that cannot be reached, or is another one's, on some system."""
+    if fault := why_not_portable(target.name):
+        raise ExportError(
+            f"An export must be found on every system, and its name {target.name!r:.220} {fault}. "
+            f"Call it {portable_name(target.name)!r}."
+        )
+    if (other := namesake(target)) is not None:
+        raise ExportError(
+            f"{target.parent} holds {other!r}, which is the same name as {target.name!r} for "
+            "Windows or macOS. Choose a name that differs in more than case and accents."
+        )
 
 
 def _refuse_link_or_managed(target: Path) -> None:
@@ -333,6 +350,6 @@ def _os_errors_in_words(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ExportError(
-            f"{target} cannot be written: {error.strerror or error}. "
+            f"{target} cannot be written: {reason(error)}. "
             "Choose a folder that is there, with room, where you may write."
         ) from error

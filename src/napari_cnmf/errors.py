@@ -7,6 +7,8 @@ The GUI shows the message as it is; the command line prints it and exits with 2.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,5 +78,15 @@ class CancelledByUser(CnmfError):
 
 
 def brief(error: BaseException) -> str:
-    """Shorten a library's reason so that it can stand in a sentence."""
-    return str(error).strip()[:300].rstrip(". ")
+    """The reason that a library gives, short enough to stand in a sentence."""
+    return " ".join(str(error).split())[:300].rstrip(". ")
+
+
+def reason(error: OSError) -> str:
+    """Why the operating system refused, in its own few words.
+
+    HDF5 puts pages into the place of these, with addresses in memory.
+    """
+    if error.errno in errno.errorcode and error.errno is not None:
+        return os.strerror(error.errno)
+    return brief(error)

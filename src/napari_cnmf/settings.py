@@ -78,6 +78,15 @@ class Settings(BaseModel):
     export_folder: str | None = Field(
         None, title="Folder of exports", description="Where the last export was written."
     )
+    export_formats: tuple[str, ...] = Field(
+        ("csv",), title="Formats of exports", description="Those that are ticked, by name."
+    )
+    workspace: dict[str, int] = Field(
+        default_factory=dict,
+        title="Workspace",
+        description="Its width and the height of what stands below the canvas in pixels, and the "
+        "number of its last step.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         title="Tags",

@@ -14,6 +14,7 @@ from napari_cnmf.batch import Batch, DuplicateItemWarning, State
 from napari_cnmf.batch.jobs import prepare_job
 from napari_cnmf.errors import (
     BatchError,
+    CnmfError,
     EngineError,
     FrameRateUnknownError,
     MovieError,
@@ -315,3 +316,37 @@ def test_a_grid_over_an_array_writes_it_once(batch: Batch) -> None:
     items = batch.add_grid("cnmf", movie, grid={"init.K": [3, 4, 5]}, engine="toy", name="m")
     (stored,) = (batch.path / "inputs").iterdir()
     assert {item.input_movie().paths for item in items} == {(stored,)}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": 3}, "name of an item must be text, got 3"),
+        ({"name": ["a"]}, "name of an item must be text"),
+        ({"comment": None}, "comment of an item must be text, got None"),
+        ({"refit": "maybe"}, "refit must be True or False, got 'maybe'"),
+        ({"refit": 1}, "refit must be True or False, got 1"),
+        ({"run": {"n_processes": True}}, "n_processes"),
+        ({"run": {"memory_gb": True}}, "memory_gb"),
+    ],
+)
+def test_what_is_no_text_and_no_switch_is_refused(
+    batch: Batch, movie_path: Path, given: dict, said: str
+) -> None:
+    with pytest.raises(CnmfError, match=said):
+        batch.add("cnmf", movie_path, **given)
+    assert len(batch) == 0
+
+
+def test_names_that_no_file_can_hold_are_shown_so(batch: Batch, movie_path: Path) -> None:
+    item = batch.add("cnmf", movie_path, name="a\ud800 ", comment="b\udfff", refit=np.True_)
+    assert (item.name, item.comment, item.spec.refit) == ("a?", "b?", True)
+    assert batch.add("cnmf", movie_path, name=" ", reuse=False).name == movie_path.stem
+    with pytest.raises(BatchError, match="name of an item must be text"):
+        item.rename(7)
+
+
+def test_an_item_that_is_named_twice_is_removed_once(batch: Batch, movie_path: Path) -> None:
+    item = batch.add("cnmf", movie_path, name="one")
+    batch.remove("one", item, item.uuid, 0)
+    assert len(batch) == 0

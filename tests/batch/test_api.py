@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,118 @@ def test_every_public_name_is_there() -> None:
     assert set(nc.__all__) <= set(dir(nc))
     with pytest.raises(AttributeError, match="no attribute 'Batsch'"):
         nc.Batsch  # noqa: B018
+
+
+def test_testing_is_there_without_an_import() -> None:
+    code = "import napari_cnmf as nc; print(nc.testing.score.__name__, 'testing' in dir(nc))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["score", "True"]
+
+
+def test_names_for_type_checkers_are_the_names_there_are() -> None:
+    from typing import get_args
+
+    from napari_cnmf._names import AlgorithmName, EngineName, FormatName
+    from napari_cnmf.engines.base import Algorithm
+    from napari_cnmf.io.exports import EXPORTERS
+    from napari_cnmf.params import PRESETS, PresetName
+
+    assert get_args(AlgorithmName) == tuple(Algorithm)
+    assert get_args(FormatName) == tuple(EXPORTERS)
+    assert get_args(PresetName) == tuple(PRESETS)
+    assert get_args(EngineName) == ("auto", "builtin", "caiman")
+
+
+@pytest.mark.parametrize(
+    ("params", "argument", "expected"),
+    [
+        ({"main": {"K": 3}, "refit": True}, None, True),
+        ({"main": {"K": 3}, "refit": False}, None, False),
+        ({"main": {"K": 3}, "refit": True}, False, False),
+        ({"main": {"K": 3}}, True, True),
+        ({"K": 3}, None, False),
+        (None, None, False),
+    ],
+)
+def test_refit_as_mesmerize_core_says_it(
+    batch: nc.Batch, movie_path: Path, params: Any, argument: bool | None, expected: bool
+) -> None:
+    item = batch.add("cnmf", movie_path, params=params, refit=argument, engine="toy")
+    assert item.spec.refit is expected
+    options = {"params": params, "refit": argument, "engine": "toy"}
+    assert batch.find_same("cnmf", movie_path, **options) == item
+    grid = {"merging.merge_thr": [0.7, 0.75]}
+    variants = batch.add_grid("cnmf", movie_path, grid=grid, **options)
+    assert [variant.spec.refit for variant in variants] == [expected] * 2
+
+
+@pytest.mark.parametrize("refit", ["yes", 2, [True]])
+def test_refit_must_be_a_switch(batch: nc.Batch, movie_path: Path, refit: Any) -> None:
+    for options in ({"refit": refit}, {"params": {"main": {}, "refit": refit}}):
+        with pytest.raises(nc.CnmfError, match="refit must be True or False, got"):
+            batch.add("cnmf", movie_path, **options)
+    assert len(batch) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"movie": None}, "A movie must be a path"),
+        ({"movie": 5}, "A movie must be a path"),
+        ({"movie": [1, 2]}, "A movie must be a path"),
+        ({"algorithm": "cmnf"}, "must be one of mcorr, cnmf, cnmfe, evaluate, got 'cmnf'"),
+        ({"algorithm": None}, "must be one of mcorr, cnmf, cnmfe, evaluate, got None"),
+        ({"engine": "tyo"}, "engine must be one of"),
+        ({"name": 5}, "name of an item must be text, got 5"),
+        ({"comment": ["a"]}, "comment of an item must be text"),
+        ({"open_with": ["TYX"]}, "open_with must be a table"),
+        ({"open_with": {"axs": "TYX"}}, "no option of open_movie 'axs'. Did you mean axes"),
+        ({"run": "fast"}, "run must be a table"),
+        ({"run": {"n_process": 2}}, "run takes n_processes"),
+        ({"params": 5}, "must be a table of names and values"),
+        ({"params": {"gSgi": 3}}, "Did you mean gSi"),
+    ],
+)
+def test_what_cannot_be_added_is_one_sentence(
+    batch: nc.Batch, movie_path: Path, wrong: dict[str, Any], message: str
+) -> None:
+    asked: dict[str, Any] = {"algorithm": "cnmf", "movie": movie_path, "engine": "toy"} | wrong
+    with pytest.raises(nc.CnmfError, match=message):
+        batch.add(**asked)
+    grid = {"merging.merge_thr": [0.7]}
+    with pytest.raises(nc.CnmfError, match=message):
+        batch.add_grid(**asked, grid=grid)
+    assert len(batch) == 0
+
+
+@pytest.mark.parametrize(
+    "grid", [5, ["a"], {"K": 5}, {"K": []}, {"K": "5,6"}, {"K": np.arange(0)}, {"K": {"a": 1}}]
+)
+def test_a_grid_must_name_lists(batch: nc.Batch, movie_path: Path, grid: Any) -> None:
+    with pytest.raises(nc.CnmfError, match=r"must be a table such as|needs a list of values"):
+        batch.add_grid("cnmf", movie_path, grid=grid)
+    assert len(batch) == 0
+    assert len(batch.add_grid("cnmf", movie_path, grid={"K": np.arange(3, 5)})) == 2
+
+
+@pytest.mark.parametrize(("source", "out"), [(5, "x"), ([1], "x"), (None, "x"), ("a", None)])
+def test_an_export_needs_a_result_and_a_path(source: Any, out: Any) -> None:
+    with pytest.raises(nc.CnmfError, match=r"must be an item|must go to a path"):
+        nc.export(source, "npz", out)
+
+
+def test_results_print_as_one_line(batch: nc.Batch, movie_path: Path) -> None:
+    batch.add("cnmf", movie_path, engine="toy")
+    batch.run(progress=False)
+    cur = batch[0].result()
+    cur.reject([0])
+    assert repr(cur.components) == (
+        "<Components: 2 components, 20 frames, field (24, 32), 0 accepted>"
+    )
+    assert repr(cur).endswith("result.hdf5': 0 of 2 accepted, 1 edits>")
+    matched = nc.match_sessions([cur, cur.components], names=["a", "b"])
+    assert repr(matched).startswith("<MatchedSessions: ")
+    assert "\n" not in repr(matched)
 
 
 def test_below_the_user_interface_nothing_imports_napari_qt_or_caiman() -> None:

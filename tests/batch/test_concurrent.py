@@ -66,3 +66,54 @@ def test_a_worker_leaves_an_item_alone_that_another_holds(batch: Batch, movie_pa
     again = subprocess.run(worker_command(item.folder), check=False, timeout=60)
     assert again.returncode == 3
     assert item.status.attempts == 1
+
+
+ADD_THE_SAME = """
+import sys
+import numpy as np
+from napari_cnmf.batch import Batch
+path, movie, own = sys.argv[1:]
+params = {"data": {"fr": 5.0}}
+print("ready", flush=True)
+for k, _ in enumerate(sys.stdin):
+    batch = Batch.open_or_create(path)
+    batch.add("cnmf", movie, engine="toy", params={"init": {"K": k + 1}})
+    frames = np.full((9, 24, 32), k, np.uint16)
+    batch.add("cnmf", frames, engine="toy", name="same", params=params)
+    batch.add("cnmf", frames + 100 * (1 + int(own)), engine="toy", name="own", params=params)
+    print("done", flush=True)
+"""
+
+
+def test_processes_that_add_the_same_at_one_moment_make_one_item(
+    tmp_path: Path, movie_path: Path
+) -> None:
+    """The same movie, or an array of the same frames; arrays of one name stay what they are."""
+    rounds, n = 6, 3
+    path = tmp_path / "batch"
+    adders = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD_THE_SAME, str(path), str(movie_path), str(k)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for k in range(n)
+    ]  # fmt: skip
+    for adder in adders:
+        assert adder.stdout.readline() == "ready\n"
+    for _ in range(rounds):
+        for adder in adders:
+            adder.stdin.write("go\n")
+            adder.stdin.flush()
+        for adder in adders:
+            assert adder.stdout.readline() == "done\n", adder.communicate()[1]
+    for adder in adders:
+        adder.communicate(timeout=60)
+        assert adder.returncode == 0
+    batch = Batch.open(path)
+    names = [item.name for item in batch]
+    assert names.count("same") == rounds
+    assert names.count("own") == rounds * n
+    assert len(names) == rounds * (n + 2)
+    found = sorted(int(item.movie().data[4, 5, 6]) for item in batch if item.name == "own")
+    assert found == sorted(k + 100 * (1 + own) for k in range(rounds) for own in range(n))
+    assert len(list((path / "inputs").iterdir())) == rounds * (n + 1)

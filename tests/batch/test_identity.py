@@ -199,13 +199,34 @@ def test_removing_a_link_to_an_item_leaves_the_item(batch: Batch, movie_path: Pa
     assert [one.uuid for one in found.items] == [item.uuid]
 
 
+def test_an_item_is_named_by_the_start_of_its_uuid(batch: Batch, movie_path: Path) -> None:
+    first, second = (
+        batch.add("cnmf", movie_path, name=name, params={"init": {"K": k + 3}})
+        for k, name in enumerate(["Gr\u00fcn", "other"])
+    )
+    assert batch.find(first.uuid[:6]) == batch[first.uuid[:8].upper()] == first
+    assert batch.find("Gru\u0308n") == first, "an umlaut of two characters is the same letter"
+    with pytest.raises(BatchError, match="no item"):
+        batch.find(first.uuid[:5])
+    with pytest.raises(BatchError, match="Did you mean 'Gr\u00fcn'"):
+        batch.find("gr\u00fcn")
+    second.rename(first.uuid[:6])
+    assert batch.find(first.uuid[:6]) == second, "an exact name comes before a part of a uuid"
+
+
 def test_a_name_comes_before_a_position(batch: Batch, movie_path: Path) -> None:
     items = [
         batch.add("cnmf", movie_path, name=name, params={"init": {"K": k + 3}})
         for k, name in enumerate(["1", "2", "3", "same", "same"])
     ]
     assert batch.find("1") == batch["1"] == items[0]
-    assert batch.find("0") == items[0], "no item has that name: it is a position"
+    assert batch.find("0", typed=True) == items[0], "no item has that name: it is a position"
+    for no_position in ("01", "0", "00", "+1", " 1", "²", "1.0", "-1", "٠"):
+        with pytest.raises(BatchError, match="no item"):
+            batch.find(no_position)
+    for no_position in ("01", "00", "+1", " 1", "²", "1.0", "-1", "٠"):
+        with pytest.raises(BatchError, match="no item"):
+            batch.find(no_position, typed=True)
     assert batch[1] == items[1]
     assert batch[1:3] == items[1:3]
     with pytest.raises(BatchError, match="2 items have the name"):
@@ -214,6 +235,8 @@ def test_a_name_comes_before_a_position(batch: Batch, movie_path: Path) -> None:
         batch.find("nobody")
     with pytest.raises(BatchError, match="no item '0'"):
         _ = batch["0"]
+    with pytest.raises(BatchError, match=r"no item '01'\. Did you mean '1'\?"):
+        batch.remove("01")
     batch.remove("1")
     assert [item.name for item in batch] == ["2", "3", "same", "same"]
     assert batch._ipython_key_completions_() == ["2", "3", "same"]

@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -95,6 +96,63 @@ def test_tables_of_the_pandas_that_is_here_are_read(tmp_path: Path) -> None:
         {"algo": "cnmf", "outputs": None, "text": "ü", "number": 1.0},
         {"algo": "mcorr", "params": {}, "outputs": {"success": True}, "text": "b", "number": 2.5},
     ]
+
+
+def pickled(table: pd.DataFrame, path: Path, protocol: int = 4) -> dict[str, list]:
+    table.to_pickle(path, protocol=protocol)
+    return read_table_pickle(path).columns
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_texts_that_pyarrow_keeps_are_read(tmp_path: Path, protocol: int) -> None:
+    """Where pyarrow is installed pandas keeps its texts there, the names of columns as well."""
+    pytest.importorskip("pyarrow")
+    texts = ["mcorr", None, "ü 中 \U0001f600", "", "x" * 300]
+    table = pd.DataFrame(
+        {
+            "own": pd.array(texts, dtype="str"),
+            "text": pd.array(texts, dtype="string[pyarrow]"),
+            "python": pd.array(texts, dtype="string[python]"),
+            "arrow": pd.array(texts, dtype="string[pyarrow]").astype("large_string[pyarrow]"),
+            "whole": pd.array([1, None, 3, -(2**40), 5], dtype="int64[pyarrow]"),
+            "real": pd.array([0.5, None, -1, 2, 3], dtype="double[pyarrow]"),
+            "yes": pd.array([True, None, False, True, True], dtype="bool[pyarrow]"),
+            "params": [{"gSig": (4, 4)}, {}, None, {"a": "b"}, {}],
+        }
+    )
+    path = tmp_path / "t.pickle"
+    columns = pickled(table, path, protocol)
+    assert list(columns) == list(table)
+    for name in ("own", "text", "python", "arrow"):
+        assert [None if isinstance(v, float) else v for v in columns[name]] == texts, name
+    assert columns["whole"] == [1, None, 3, -(2**40), 5]
+    assert columns["real"] == [0.5, None, -1, 2, 3]
+    assert columns["yes"] == [True, None, False, True, True]
+    assert pickled(table[1:4], path, protocol)["text"] == texts[1:4], "a part of a larger table"
+    twice = pickled(pd.concat([table, table], ignore_index=True), path, protocol)
+    assert twice["text"] == texts * 2
+    table["when"] = pd.array([1] * 5, dtype="timestamp[s][pyarrow]")
+    with pytest.raises(nc.CnmfError, match=r"write it again where it comes from|pandas table"):
+        pickled(table, path, protocol)
+
+
+def test_texts_of_pyarrow_that_reach_beyond_their_bytes_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "t.pickle"
+    pickled(pd.DataFrame({"algo": pd.array(["mcorr", None], dtype="string[pyarrow]")}), path)
+    whole = path.read_bytes()
+    ends = (5).to_bytes(8, "little") * 2
+    assert whole.count(ends) == 1
+    for wrong in (6, 2**40, -1, 2**63 - 1):
+        bad = wrong.to_bytes(8, "little", signed=True)
+        for changed in (bad + ends[8:], ends[:8] + bad, bad * 2):
+            path.write_bytes(whole.replace(ends, changed))
+            with pytest.raises(nc.CnmfError, match="beyond the bytes"):
+                read_table_pickle(path)
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x11]) + whole[at + 1 :])
+        with suppress(nc.CnmfError):
+            read_table_pickle(path)
 
 
 def test_items_come_with_parameters_links_and_results(batch: Batch, old: Path) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from napari_cnmf.cli import build_parser, main
+from napari_cnmf.params import CNMFParams
 
 
 def parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
@@ -35,6 +39,93 @@ def test_every_command_has_an_example_that_parses(capsys: pytest.CaptureFixture[
         args = build_parser().parse_args(words[1:])
         assert hasattr(args, "run_command")
     assert capsys.readouterr().err == ""
+
+
+def test_every_command_that_prints_a_result_prints_json_too() -> None:
+    for parser in parsers(build_parser()):
+        if any(isinstance(action, argparse._SubParsersAction) for action in parser._actions):
+            continue
+        command = parser.prog.removeprefix("napari-cnmf ")
+        if command not in ("demo", "view", "completion"):  # demo's last line is JSON
+            assert "--json" in parser._option_string_actions, command
+
+
+def test_presets_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["params", "--list-presets", "--json"]) == 0
+    presets = json.loads(capsys.readouterr().out)
+    for name, values in presets.items():
+        assert CNMFParams.from_any(values) == CNMFParams.preset(name)
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Path:
+    source = Path(__file__).parents[1] / "data" / "result-2d.hdf5"
+    return Path(shutil.copy(source, tmp_path / "größe 1.hdf5"))
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: object) -> Any:
+    """The one JSON document that a command prints."""
+    capsys.readouterr()
+    assert main([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_result_is_curated_exported_and_filed_in_json(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = told(capsys, "curate", result, "--list")
+    edits = ("--reject", "0", "--merge", "1,2", "--undo")
+    made = told(capsys, "curate", result, *edits)
+    assert made["merged"] == [len(rows)]
+    assert made["n_components"] == len(rows)
+    assert made["n_accepted"] == sum(row["accepted"] for row in rows) - rows[0]["accepted"]
+    log = told(capsys, "curate", result, "--log")
+    assert [(line["applied"], line["here"]) for line in log] == [(True, True), (False, False)]
+    both = told(capsys, "curate", result, "--log", "--list", "--save", tmp_path / "s.hdf5")
+    assert (both["log"], both["saved"]) == (log, str(tmp_path / "s.hdf5"))
+    out = tmp_path / "for nwb.npz"
+    assert told(capsys, "export", result, "--to", "npz", out) == {"path": str(out), "format": "npz"}
+    project = ("project", tmp_path / "Projekt ä")
+    ids = ("AnimalID=m1", "TrialID=1")
+    assert told(capsys, *project, "add", result, *ids) == {"sample": "m1-_-1"}
+    column = told(capsys, *project, "column", "area", "--choices", "V1,CA1")
+    assert column["choices"] == ["V1", "CA1"]
+    assert told(capsys, *project, "update", "m1-_-1", "area=V1") == {"sample": "m1-_-1"}
+    assert told(capsys, *project, "remove", "m1-_-1") == {"removed": ["m1-_-1"]}
+
+
+def test_matches_in_json(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = shutil.copy(result, tmp_path / "Tag 2.hdf5")
+    found = told(capsys, "match", result, other, "--out", tmp_path / "m.json")
+    assert found["sessions"] == ["größe 1", "Tag 2"]
+    assert found["out"] == str(tmp_path / "m.json")
+    for cell in found["cells"]:
+        assert cell["components"]["größe 1"] == cell["components"]["Tag 2"]
+        assert cell["probability"] == cell["probabilities"]["Tag 2"]
+
+
+def test_completion_knows_commands_and_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "bash"]) == 2
+    assert "pip install 'napari-cnmf[completion]'" in capsys.readouterr().err
+    given: list[Any] = []
+
+    def complete(parser: argparse.ArgumentParser, shell: str) -> str:
+        given.extend([parser, shell])
+        return "# the script"
+
+    stand_in = SimpleNamespace(FILE={"zsh": "_files"}, complete=complete)
+    monkeypatch.setitem(sys.modules, "shtab", stand_in)
+    assert main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out == "# the script\n"
+    parser, shell = given
+    assert shell == "zsh"
+    for one in parsers(parser):
+        for action in one._actions:
+            takes_a_path = action.type is Path
+            assert (getattr(action, "complete", None) == {"zsh": "_files"}) == takes_a_path
 
 
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from napari_cnmf.core.base.geometry import Field
-from napari_cnmf.core.movie.store import BINS_TOGETHER, release_freed
+from napari_cnmf.core.movie.store import release_freed
 from napari_cnmf.core.plan.memory import Need
-from napari_cnmf.core.plan.plan import choose_tiles
+from napari_cnmf.core.plan.plan import are_bins_in_memory, choose_tiles
 from napari_cnmf.errors import ParameterError
 
 FIELD = Field((1, 300, 420), (0, 5, 5))
@@ -26,7 +26,7 @@ def need(n_bins: int, dtype: str = "uint16", **other: Any) -> Need:
 
 
 def test_tiles_own_every_pixel_once() -> None:
-    tiles, _ = choose_tiles(need(2000), 0.7)
+    tiles = choose_tiles(need(6000))
     assert len(tiles) > 1
     count = np.zeros(FIELD.shape, int)
     for tile in tiles:
@@ -44,54 +44,47 @@ def test_a_budget_that_is_too_small_is_refused_with_one_that_is_enough(
     dtype: str, frames_per_bin: int
 ) -> None:
     of = need(600, dtype, frames_per_bin=frames_per_bin)
+    tiles = choose_tiles(of)
     with pytest.raises(ParameterError, match="memory_gb must be at least") as error:
-        choose_tiles(of, 0.2)
+        are_bins_in_memory(of, tiles, 0.2)
     enough = re.search(r"at least ([.\d]+)", str(error.value))
     assert enough is not None
-    budget = float(enough[1])
-    tiles, block_bytes = choose_tiles(of, budget)
-    assert len(tiles) > 1
-    # Where pieces for the traces take the most, fewer frames at a time would save nothing.
-    assert block_bytes in {of.least_block, of.block_bytes(budget)}
+    are_bins_in_memory(of, tiles, float(enough[1]))
+    assert are_bins_in_memory(of, tiles, 100.0)
 
 
-def test_longer_movies_are_cut_into_smaller_tiles_and_stay_within_the_budget() -> None:
+def test_longer_movies_are_cut_into_smaller_tiles_and_take_no_more_memory() -> None:
     n_tiles = []
-    for n_bins in (300, 1200, 4800, 9600):
-        tiles, block_bytes = choose_tiles(need(n_bins), 0.9)
+    for n_bins in (300, 1200, 4800, 19_200):
+        tiles = choose_tiles(need(n_bins))
         n_tiles.append(len(tiles))
-        for tile in tiles:
-            z, y, x = (s.stop - s.start for s in tile.region)
-            peak = need(n_bins).peak_gb(Field((z, y, x), FIELD.g_sig), block_bytes)
-            assert peak <= 0.9
+        are_bins_in_memory(need(n_bins), tiles, 1.3)  # raises where it is not enough
     assert n_tiles[0] == 1
-    assert n_tiles == sorted(n_tiles)
-    assert n_tiles[-1] > n_tiles[1] > 1
+    assert min(n_tiles[1:]) > 1
+    assert n_tiles[-1] == max(n_tiles)
 
 
-def test_a_run_in_memory_holds_all_bins_while_it_reads() -> None:
-    of, block_bytes = need(600), 200 << 20
-    waiting = max(block_bytes // (2 * FIELD.n_pixels) // 5, BINS_TOGETHER)
-    bins = 4e-9 * (600 + waiting) * FIELD.n_pixels
-    more = of.peak_gb(FIELD, block_bytes) - of.peak_gb(SMALL, block_bytes)
-    written = 8e-9 * block_bytes / 2 / 5
-    assert more == pytest.approx(bins - written)
+def test_bins_in_memory_are_counted_once_for_the_whole_field_and_beside_its_tiles() -> None:
+    of = need(6000)
+    bins = 4e-9 * 6000 * FIELD.n_pixels
+    for tile, beside in ((FIELD, 0.0), (SMALL, bins)):
+        searching = of.peak_gb(tile, in_memory=False)
+        assert of.peak_gb(tile, in_memory=True) == pytest.approx(searching + beside, rel=0.02)
 
 
-@pytest.mark.parametrize(("dtype", "copies"), [("uint16", 2), ("float32", 2), ("int16", 6)])
-@pytest.mark.parametrize("more", [0, 100 << 20])
-def test_frames_that_are_converted_are_there_twice(dtype: str, copies: int, more: int) -> None:
-    of, block_bytes = need(60, dtype), 400 << 20
-    grown = of.peak_gb(FIELD, block_bytes + more) - of.peak_gb(FIELD, block_bytes)
-    # Besides, a block's bins wait to be put beside those of others.
-    waiting = 4 / 5 / np.dtype(dtype).itemsize
-    assert grown == pytest.approx(1e-9 * (copies + waiting) * more, abs=1e-3)
+@pytest.mark.parametrize(("dtype", "copies"), [("uint16", 2), ("float32", 2), ("float64", 3)])
+def test_frames_that_are_converted_are_there_twice(dtype: str, copies: int) -> None:
+    of = Need(SMALL, 60, 5, np.dtype(dtype))
+    bins_of_block = 8 / 5 / of.dtype.itemsize
+    read = 1e-9 * of.block_bytes * (copies + bins_of_block)
+    images = 60e-9 * SMALL.n_pixels
+    assert of.peak_gb(SMALL, in_memory=False) == pytest.approx(0.25 + read + images, abs=2e-3)
 
 
 def test_blocks_of_pixels_and_one_photon_take_more() -> None:
-    plain = need(2000).peak_gb(FIELD, 1)
-    in_blocks = need(2000, blocks=(1, 2, 2)).peak_gb(FIELD, 1)
-    one_photon = need(2000, one_photon=True).peak_gb(FIELD, 1)
+    plain = need(2000).peak_gb(FIELD, in_memory=True)
+    in_blocks = need(2000, blocks=(1, 2, 2)).peak_gb(FIELD, in_memory=True)
+    one_photon = need(2000, one_photon=True).peak_gb(FIELD, in_memory=True)
     bins = 4e-9 * 2000 * FIELD.n_pixels
     assert in_blocks - plain > 0.25 * bins
     assert one_photon - plain > 4e-9 * 2000 * FIELD.n_pixels / 25

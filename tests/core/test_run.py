@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.plan import plan as plan_module
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
@@ -153,15 +154,28 @@ def test_gsig_larger_than_the_field_is_refused() -> None:
         run_cnmf(ArraySource(movie), CNMFParams().replace(init={"gSig": (15, 15)}), frame_rate_hz=9)
 
 
-def test_tiles_out_of_core_find_the_same_cells(demo: Recording, result: CNMFResult) -> None:
-    needed = 0.31
-    movie = np.tile(demo.array(), (1, 2, 2))
-    out_of_core = run_cnmf(
-        ArraySource(movie), params_for(demo), frame_rate_hz=demo.frame_rate_hz, memory_gb=needed
-    )
-    assert out_of_core.figures["n_tiles"] > 1
-    found = out_of_core.components.n_components
-    assert abs(found - 4 * result.components.n_components) <= 0.1 * found
+def test_budget_and_threads_change_nothing(
+    demo: Recording, result: CNMFResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "_TILE_BYTES", 8e6)
+    monkeypatch.setattr(plan_module, "_MOST_TILE_BYTES", 8e6)
+    runs = []
+    for in_memory, n_threads in ((True, 2), (False, 1)):
+        monkeypatch.setattr(plan_module, "are_bins_in_memory", lambda *_, yes=in_memory: yes)
+        runs.append(
+            run_cnmf(
+                ArraySource(demo.array()), params_for(demo), frame_rate_hz=demo.frame_rate_hz,
+                n_threads=n_threads,
+            )
+        )  # fmt: skip
+    assert ["out of core" in " ".join(run.notes) for run in runs] == [False, True]
+    first, second = (run.components for run in runs)
+    assert runs[0].figures["n_tiles"] > 1
+    assert (first.A != second.A).nnz == 0
+    for name in ("C", "S", "YrA", "b", "f", "sn", "snr", "r_values", "cnn_preds"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name), name)
+    found = first.n_components
+    assert abs(found - result.components.n_components) <= 0.1 * found
 
 
 def test_a_volume_goes_the_same_way() -> None:

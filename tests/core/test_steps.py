@@ -54,10 +54,11 @@ from napari_cnmf.params import PatchParams
 WORKERS = Workers(2)
 
 
-@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint8, np.int8, np.float32, np.float64])
 def test_binning_agrees_with_numpy_for_any_type(dtype: type) -> None:
     rng = np.random.default_rng(0)
-    movie = rng.poisson(50, (103, 5, 9)).astype(dtype)
+    dark = 20 if np.dtype(dtype).kind == "i" else 0
+    movie = (rng.poisson(50, (103, 5, 9)) - dark).astype(dtype)
     store = MemoryStore((1, 5, 9), 20)
     binned = bin_movie(ArraySource(movie), 5, store, WORKERS, block_bytes=45 * movie.itemsize * 15)
     X = store.tile((slice(0, 1), slice(0, 5), slice(0, 9)))

@@ -68,7 +68,10 @@ def test_words_points_of_the_history_and_the_list(
     capsys.readouterr()
     assert main(["curate", str(result), "--list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["decision"] for row in rows] == ["rejected"] * 3 + ["accepted"] * 2
+    assert [row["accepted"] for row in rows] == [False] * 3 + [True] * 2
+    table = open_curation(result).df
+    assert [row["decision"] for row in rows] == table["decision"].tolist() == ["auto"] * 5
+    assert set(rows[0]) == set(table.columns)
     assert (rows[1]["tags"], rows[1]["note"], rows[1]["snr"]) == (["red"], "twice?", 1.0)
     assert rows[1]["p_soma"] is None
     assert main(["curate", str(result), "--go-to", "0", "--list"]) == 0

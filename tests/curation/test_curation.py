@@ -267,6 +267,9 @@ def test_redo_leads_to_what_was_left_last_on_a_branch_gone_back_to():
     cur = Curation(make_components())
     cur.accept(0)
     cur.accept(1)
+    for wrong in (True, 1.0, "1", None, -1, 99, np.float64(1)):
+        with pytest.raises(CurationError, match=r"history"):
+            cur.go_to(wrong)
     cur.go_to(0)
     cur.accept(2)  # a branch beside the first two
     cur.go_to(1)

@@ -115,12 +115,18 @@ def require_sound(cur: Curation) -> None:
         assert cur.accepted.shape == cur.ids.shape == cur.components.accepted.shape
 
 
-@pytest.mark.parametrize("byte", [b"\0", b"\xff", b"0", b'"', b"\n", b"}", b" ", b""])
-def test_one_byte_damaged_anywhere_loses_the_edit_of_its_line_alone(byte: bytes) -> None:
+DAMAGE = (b"\0", b"\xff", b"0", b'"', b"\n", b"}", b" ", b"")
+
+
+@pytest.mark.parametrize("shift", [0, 3])
+def test_one_byte_damaged_anywhere_loses_the_edit_of_its_line_alone(shift: int) -> None:
+    """Every place is damaged, each in another way than its neighbours."""
     lines = journal_of_many_edits()
     whole = b"".join(lines)
     ends = np.cumsum([len(line) for line in lines])
+    all_told = told_by(lines)
     for place in range(len(whole)):
+        byte = DAMAGE[(place + shift) % len(DAMAGE)]
         data = whole[:place] + byte + whole[place + 1 :]
         if data == whole:
             continue
@@ -129,7 +135,7 @@ def test_one_byte_damaged_anywhere_loses_the_edit_of_its_line_alone(byte: bytes)
         cur = Curation(components(), journal=Given(data))
         intact = lines if is_end_of_line else [*lines[:hit], *lines[hit + 1 :]]
         missing = [edit for edit in told_by(intact) if edit not in told(cur)]
-        invented = [edit for edit in told(cur) if edit not in told_by(lines)]
+        invented = [edit for edit in told(cur) if edit not in all_told]
         assert not missing, (place, byte)
         assert not invented, (place, byte)
         if place % 37 == 0:
@@ -294,6 +300,22 @@ def test_damaged_arrays_never_reach_the_components(tmp_path: Path) -> None:
         assert not found.A.nnz or found.A.indices.max() < N_PIXELS
 
 
+def test_a_damaged_file_of_arrays_hides_no_other_and_takes_no_new_ones(tmp_path: Path) -> None:
+    cur = open_in(tmp_path)
+    cur.merge([0, 1])
+    arrays = tmp_path / "c.h5"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(whole[:700])
+    cur = open_in(tmp_path)
+    assert "has no arrays" in cur.journal_problem
+    merged = cur.merge([2, 3])
+    assert arrays.read_bytes() == whole[:700], "what is damaged may be mended by a copy"
+    again = open_in(tmp_path)
+    assert again.ids.tolist() == [0, 1, 4, 5, merged]
+    arrays.write_bytes(whole)
+    assert open_in(tmp_path).ids.tolist() == [4, 5, 6, merged]
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -387,6 +409,79 @@ def test_edits_of_two_programs_under_one_number_both_stand(tmp_path: Path) -> No
     require_sound(again)
 
 
+def a_walk(seed: int) -> list[dict]:
+    """Lines of a curation that goes back and forth, each with a time of its own."""
+    rng = np.random.default_rng(seed)
+    cur = Curation(components(), who="anna")
+    for step in range(14):
+        match rng.integers(5):
+            case 0 | 1:
+                cur.note(int(rng.integers(6)), f"step {step}")
+            case 2:
+                cur.undo()
+            case 3:
+                cur.redo()
+            case 4 if cur.history:
+                cur.go_to(int(rng.integers(len(cur.history) + 1)))
+    lines = cur.journal_lines()
+    return [line | {"time": f"2026-01-01T00:00:{k:02}"} for k, line in enumerate(lines)]
+
+
+def stands(lines: list[dict]) -> tuple:
+    cur = Curation(components(), journal=Given(b"".join(map(encode_line, lines))))
+    assert cur.journal_problem == "" or "twice" in cur.journal_problem
+    return cur.here, [cur.note_of(i) for i in range(6)], told(cur)
+
+
+@pytest.mark.parametrize("has_numbers", [True, False], ids=["this version", "earlier version"])
+@pytest.mark.parametrize("seed", range(3))
+def test_lines_that_are_doubled_leave_the_history_where_it_stood(
+    seed: int, has_numbers: bool
+) -> None:
+    lines = a_walk(seed)
+    assert any("move" in line for line in lines)
+    if not has_numbers:
+        lines = [{k: v for k, v in line.items() if "edit" in line or k != "number"}
+                 for line in lines]  # fmt: skip
+    before = stands(lines)
+    assert stands([line for line in lines for _ in range(2)]) == before
+    assert stands(lines * 2) == stands(lines * 3) == before
+    for k, line in enumerate(lines):
+        for at in range(k + 1, len(lines) + 1):
+            assert stands([*lines[:at], line, *lines[at:]]) == before, (k, at)
+        assert stands([*lines, *lines[: k + 1]]) == before
+        assert stands([*lines[:k], *lines]) == before
+
+
+def test_moves_of_one_millisecond_are_moves(tmp_path: Path) -> None:
+    """A script that undoes, redoes and undoes within the time stamp's resolution."""
+    cur = open_in(tmp_path)
+    cur.accept(0), cur.undo(), cur.redo(), cur.undo()
+    path = tmp_path / "c.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [{k: v for k, v in line.items() if "edit" in line or k != "number"} for line in lines]
+    path.write_bytes(b"".join(encode_line(line | {"time": "2026-01-01"}) for line in lines))
+    assert open_in(tmp_path).here == 0
+
+
+def test_moves_of_two_programs_under_one_number_are_both_made(tmp_path: Path) -> None:
+    cur = open_in(tmp_path)
+    cur.accept(0), cur.accept(1), cur.undo()
+    path = tmp_path / "c.jsonl"
+    other = {"move": 0, "number": 1, "who": "ben", "time": "2031"}
+    with path.open("ab") as file:
+        file.write(encode_line(other) * 2)
+    cur = open_in(tmp_path)
+    assert cur.here == 0
+    assert "2 lines are there twice" in cur.journal_problem
+    cur.redo()
+    again = open_in(tmp_path)
+    assert again.journal_problem == ""
+    assert again.here == 1
+    moves = [line["number"] for line in again.journal_lines() if "move" in line]
+    assert moves == [1, 2, 3]
+
+
 def test_a_zero_tail_does_not_lock_in_what_is_written_after_it(tmp_path: Path) -> None:
     open_in(tmp_path).accept(0)
     path = tmp_path / "c.jsonl"
@@ -419,6 +514,11 @@ from napari_cnmf.io.curation import open_curation
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
 cur = open_curation(path)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+try:
+    cur.merge([1, 2])
+except CurationError as error:
+    print(error)
+print(cur.ids.tolist(), [p.name for p in path.parent.iterdir() if p.suffix in (".tmp", ".h5")])
 made = 0
 for i in range(100):
     try:
@@ -429,6 +529,7 @@ for i in range(100):
     made += 1
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 cur.note(0, "after")  # somebody made room
+cur.merge([1, 2])
 print(made, len(cur.history))
 """
 
@@ -441,12 +542,16 @@ def test_a_full_disk_refuses_an_edit_and_keeps_the_others(tmp_path: Path, limit:
         [sys.executable, "-c", _FILLER, str(path), str(limit)],
         capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
-    refused, summary = ran.stdout.splitlines()
+    assert ran.stderr == "", "nothing of HDF5 is left open"
+    no_merge, left, refused, summary = ran.stdout.splitlines()
+    assert no_merge.startswith(f"{path}.curation.h5 must be writable: File too large. The edit was")
+    assert left == "[0, 1, 2, 3, 4, 5] []"
     made, n_edits = map(int, summary.split())
     assert refused.split() == ["refused", "True", "note", str(made - 1), str(made)]
     cur = open_curation(path)
     assert cur.journal_problem == ""
-    assert len(cur.history) == n_edits == made + 1
+    assert len(cur.history) == n_edits == made + 2
+    assert cur.ids.tolist() == [0, 3, 4, 5, 6]
     assert cur.note_of(0) == "after"
 
 

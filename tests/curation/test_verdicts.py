@@ -124,6 +124,9 @@ def test_thresholds_judge_by_the_scores_that_are_there() -> None:
         {"min_SNR": "many"}, {"rval_thr": 7}, {"rval_thr": np.nan}, {"min_cnn_thr": -0.1},
         {"max_ecc": 0}, {"use_ecc": None}, {"min_snr": 3}, {"min_SNR": [1, 2]}, {"min_SNR": 3 + 1j},
         {"min_SNR": 1, "rval_thr": 2}, {"min_SNR": object()}, {"min_SNR": np.float32("nan")},
+        {"min_SNR": True}, {"rval_thr": False}, {"cnn_lowest": np.True_}, {"gSig_range": (True, 4)},
+        {"min_SNR": -3}, {"min_SNR": np.int8(-1)}, {"min_SNR": "3"}, {"max_ecc": "2,5"},
+        {"min_SNR": b"3"}, {"cnn_lowest": "none"}, {"SNR_lowest": np.array(True)},
     ],
 )  # fmt: skip
 def test_absurd_thresholds_are_refused_and_change_nothing(wrong: dict[str, object]) -> None:
@@ -131,6 +134,8 @@ def test_absurd_thresholds_are_refused_and_change_nothing(wrong: dict[str, objec
     before = cur.accepted.tolist()
     with pytest.raises(ParameterError):
         cur.set_thresholds(**wrong)
+    with pytest.raises(ParameterError):
+        cur.preview_thresholds(**wrong)
     assert cur.history == []
     assert cur.accepted.tolist() == before
 

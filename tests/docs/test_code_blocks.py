@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import tifffile
 
+from napari_cnmf.cli import EXIT_OK, main
 from napari_cnmf.testing import simulate, simulate_volume
 
 ROOT = Path(__file__).parents[2]
 MESMERIZE = ROOT / "tests" / "batch" / "data" / "mesmerize-core-0.6.0.pickle"
 PAGES = sorted(
     page
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     if "```" in page.read_text("utf-8")
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -37,26 +38,28 @@ def commands(page: Path) -> list[list[str]]:
     return [words for words in ours if words[0] not in _NOT_HERE]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder with movies, a volume, and a batch of mesmerize-core, in it."""
-    (tmp_path / "mesmerize").mkdir()
-    shutil.copy(MESMERIZE, tmp_path / "mesmerize" / "batch.pickle")
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Movies, a volume, and a batch of mesmerize-core, as a user may have them."""
+    folder = tmp_path_factory.mktemp("recordings")
+    (folder / "mesmerize").mkdir()
+    shutil.copy(MESMERIZE, folder / "mesmerize" / "batch.pickle")
     recording = simulate(n_frames=500, size=(64, 64), n_cells=10, seed=3)
-    recording.write(tmp_path / "movie.tif")
+    recording.write(folder / "movie.tif")
     for number, day in enumerate(("first day", "second day")):
-        tifffile.imwrite(tmp_path / f"{day}.tif", recording.array()[number:])
-    volume = simulate_volume(n_frames=200, size=(4, 32, 40), n_cells=4, seed=3)
-    volume.write(tmp_path / "stack.tif")
+        tifffile.imwrite(folder / f"{day}.tif", recording.array()[number:])
+    volume = simulate_volume(n_frames=200, size=(6, 32, 40), n_cells=4, seed=3)
+    volume.write(folder / "stack.tif")
+    return folder
+
+
+@pytest.fixture
+def folder(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with recordings in it."""
+    shutil.copytree(recordings, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")  # a script that draws asks for no window
     return tmp_path
-
-
-def run(arguments: list[str], folder: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, f"{arguments}\n{ended.stdout}\n{ended.stderr}"
 
 
 def test_there_is_something_to_run() -> None:
@@ -71,6 +74,6 @@ def test_what_a_page_shows_runs_in_order(page: Path, folder: Path) -> None:
     script = "\n".join(blocks(page, "python"))
     if script:
         (folder / "script.py").write_text(script, "utf-8")
-        run(["script.py"], folder)
+        subprocess.run([sys.executable, "script.py"], cwd=folder, check=True)
     for words in commands(page):
-        run(["-m", "napari_cnmf.cli", *words], folder)
+        assert main(words) == EXIT_OK, words

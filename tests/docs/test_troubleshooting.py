@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "napari_cnmf"
-PAGE = ROOT / "docs" / "troubleshooting.md"
+PAGE = ROOT / "docs" / "reference" / "messages.md"
 _VALUE = "\0"
 
 HEADINGS = re.findall(r'^### "(.+)"$', PAGE.read_text("utf-8"), re.MULTILINE)

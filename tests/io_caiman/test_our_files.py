@@ -125,6 +125,30 @@ def test_parameters_of_the_run_come_back(our_files: dict[str, Path]) -> None:
         assert file["params/data/dims"][()].tolist() == [40, 52]
 
 
+def test_parameters_that_caiman_leaves_out_come_back(
+    our_files: dict[str, Path], tmp_path: Path
+) -> None:
+    """CaImAn drops keys that it does not know where it saves a file in place."""
+    components = read_caiman(our_files["volume"])
+    params = {name: dict(v) if isinstance(v, dict) else v for name, v in components.params.items()}
+    params.setdefault("init", {})["plane_by_plane"] = True
+    params.setdefault("quality", {})["learned"] = "verdict of the lab.toml"
+    path = tmp_path / "r.hdf5"
+    write_caiman(components.replace(params=params), path)
+    assert problems_for_caiman(path) == []
+    with h5py.File(path, "r+") as file:
+        del file["params/init/plane_by_plane"], file["params/quality"].attrs["learned"]
+    saved = read_caiman(path)
+    assert saved.params["init"]["plane_by_plane"] is True
+    assert saved.params["quality"]["learned"] == "verdict of the lab.toml"
+    assert saved.params == read_caiman(write_caiman(saved, tmp_path / "again.hdf5")).params
+    with h5py.File(path, "r+") as file:
+        file["params/init/plane_by_plane"] = False
+    assert read_caiman(path).params["init"]["plane_by_plane"] is False, (
+        "the file's own value counts"
+    )
+
+
 def test_written_again_it_is_the_same(our_files: dict[str, Path], tmp_path: Path) -> None:
     for kind, path in our_files.items():
         again = write_caiman(read_caiman(path), tmp_path / f"{kind}.hdf5", carry_from=path)

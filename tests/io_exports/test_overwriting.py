@@ -292,3 +292,12 @@ def test_the_commands_ask_too(cur: Any, tmp_path: Path, capsys: Any) -> None:
     assert main(["export", path, "--to", "labels", str(labels), "--overwrite"]) == 2
     manifest = json.loads((tmp_path / "s" / "napari-cnmf-export.json").read_text())
     assert manifest["kind"] == "suite2p"
+
+
+@pytest.mark.parametrize(
+    ("given", "out"), [(None, "a.npz"), (3, "a.npz"), ("cur", None), ("cur", 7)]
+)
+def test_what_is_no_result_or_no_path_is_said(curated, tmp_path: Path, given, out) -> None:
+    source = curated("2d") if given == "cur" else given
+    with pytest.raises(ExportError, match=r"result is needed|path to write"):
+        nc.export(source, "npz", tmp_path / out if isinstance(out, str) else out)

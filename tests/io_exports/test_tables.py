@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pandas as pd
 import pytest
 import scipy.io
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 
 import napari_cnmf as nc
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports import Context
+from napari_cnmf.io.spreadsheets import csv_text, guarded_text, plain_text, read_table
 from napari_cnmf.model.curation import Curation
 
 KINDS = ("2d", "1p", "3d")
@@ -133,3 +137,50 @@ def test_positions_in_micrometres_where_the_pixel_size_is_known(curated, tmp_pat
     np.testing.assert_allclose(table["y_um"], 2 * table["y_px"], rtol=1e-5)
     np.testing.assert_allclose(table["x_um"], 3 * table["x_px"], rtol=1e-5)
     assert Context().pixel_size_um(components) == (2.0, 3.0)
+
+
+TEXTS = [
+    "=1+1", "+49 30", "-", "-5", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1+1", "'=1+1", "''-x",
+    "'tis", "\uff1d1+1", '=HYPERLINK("http://x","y")', "=cmd|' /C calc'!A0", "a;=1", "NA", "nan",
+    "None", "007", "1,5", 'say "hi", twice', "two\nlines", "car\rriage", "", "'",
+    "\u00e9 \u4e2d", "True", "1e5", " x ",
+]  # fmt: skip
+
+
+def test_texts_of_tables_are_no_formulas_and_come_back_as_they_were(tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": range(len(TEXTS)), "note": TEXTS, "=x": 0.5, "tags": TEXTS[::-1]})
+    path = tmp_path / "table.csv"
+    path.write_bytes(csv_text(table).encode())
+    with path.open(newline="", encoding="utf-8") as stream:
+        fields = [field for row in csv.reader(stream) for field in row]
+    assert len(fields) == 4 * (1 + len(TEXTS)), "every row is one row"
+    assert not [field for field in fields if field.lstrip()[:1] in tuple("=+-@\uff1d")]
+    again = read_table(path)
+    assert list(again) == list(table)
+    assert again["note"].tolist() == TEXTS
+    assert again["tags"].tolist() == TEXTS[::-1]
+    assert again["=x"].tolist() == [0.5] * len(TEXTS)
+
+
+@given(st.text(max_size=8) | st.text("'=+-@ \t\r\nx", max_size=6))
+def test_a_guarded_text_is_never_a_formula_and_reads_back(text: str) -> None:
+    guarded = guarded_text(text)
+    assert plain_text(guarded) == text
+    assert guarded.strip()[:1] not in tuple("=+-@") or not text.strip()
+    assert guarded in (text, f"'{text}")
+
+
+def test_notes_and_tags_of_an_export_and_missing_numbers(curated, tmp_path: Path) -> None:
+    cur = curated("2d")
+    for i, text in zip(cur.ids.tolist(), TEXTS, strict=False):
+        cur.note(i, text)
+    cur.tag(cur.ids, "=tag")
+    nc.write_csv(cur, tmp_path / "out", include_rejected=True)
+    table = nc.read_table(tmp_path / "out" / "components.csv")
+    assert table["note"].tolist() == TEXTS[: len(table)]
+    assert table["tags"].str.contains("=tag").all()
+    assert table["snr"].to_numpy() == pytest.approx(cur.components.snr, rel=1e-6, nan_ok=True)
+    assert b"'=1+1" in (tmp_path / "out" / "components.csv").read_bytes()
+    nc.write_npz(cur, tmp_path / "out.npz", include_rejected=True)
+    with np.load(tmp_path / "out.npz") as arrays:
+        assert arrays["component_note"].tolist() == table["note"].tolist(), "data stay data there"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ def several_files(tmp_path: Path, *, time_s: Any = None) -> Context:
     movie = nc.open_movie(files, frame_rate_hz=10)
     assert movie.metadata["frames_per_file"] == list(COUNTS)
     if time_s is not None:
-        movie.metadata["time_s"] = time_s
+        movie = dataclasses.replace(movie, data=movie.deferred, time_s=np.array(time_s, float))
     return Context(movie=movie)
 
 

@@ -12,6 +12,7 @@ import pytest
 from scipy.ndimage import correlate
 
 import napari_cnmf as nc
+from napari_cnmf.batch.suggesting import describe_motion
 from napari_cnmf.cli import main
 from napari_cnmf.core.lab.cells import measure_cells
 from napari_cnmf.core.lab.decay import estimate_decay
@@ -364,3 +365,22 @@ def test_a_preview_of_the_whole_field_is_as_good_as_the_engine() -> None:
     params = CNMFParams().replace(init={"gSig": (5, 5)}, data={"decay_time": 0.7})
     shown = preview(window, params, recording.frame_rate_hz)
     assert score(shown.components, recording.truth).f1 > 0.8
+
+
+# -- motion
+
+
+@pytest.mark.parametrize("px", [0.0, 1.5, 3.0])
+def test_a_movie_that_moves_is_told_from_one_that_stands_still(px: float) -> None:
+    frames = two_photon(4.0).movie.copy()
+    sway = np.rint(px * np.sin(np.arange(len(frames)) / 40)).astype(int)
+    moved = np.stack([np.roll(f, s, axis=0) for f, s in zip(frames, sway, strict=True)])
+    said = describe_motion(take_sample(ArraySource(moved)))
+    assert ("moves" in said) is (px > 0)
+    if px:
+        assert "Correct motion" in said
+
+
+def test_too_few_frames_say_nothing_of_motion() -> None:
+    frames = np.random.default_rng(0).normal(size=(2, 40, 40)).astype(np.float32)
+    assert describe_motion(Sample(frames, (0,), (0,), 1, None, 2)) == ""

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,25 @@ def test_the_command(
     assert len(rows) == len(read_matches(out).df)
     assert main(["match", *map(str, results[:2])]) == 0
     assert capsys.readouterr().out.startswith("cell,n_sessions,probability,state,day 1,day 2,")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sources": "day1.hdf5"}, "in a list, got 'day1.hdf5'"),
+        ({"sources": None}, "in a list, got None"),
+        ({"names": ["a"]}, "a name of its own for each of the 2"),
+        ({"names": ["a", "a"]}, "a name of its own for each of the 2"),
+        ({"names": "ab"}, "a name of its own for each of the 2"),
+        ({"names": [1, 2]}, "a name of its own for each of the 2"),
+        ({"min_probability": 50}, "between 0 and 1, got 50"),
+        ({"min_probability": float("nan")}, "between 0 and 1, got nan"),
+        ({"max_distance_px": 0}, "above 0, got 0"),
+    ],
+)
+def test_wrong_options_are_told(results: list[Path], wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ResultError, match=message):
+        match_sessions(**({"sources": results[:2]} | wrong))
 
 
 def test_wrong_sources_are_told(results: list[Path], tmp_path: Path) -> None:

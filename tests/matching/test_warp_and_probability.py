@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import napari_cnmf as nc
 from napari_cnmf.core.matching import Alignment, FoundMatches, match_fields
@@ -159,3 +160,49 @@ def test_items_curations_and_paths_in_one_list(warped: list[Path], tmp_path: Pat
     page = matched._repr_html_()
     assert "data:image/png" in page
     assert f"{len(matched.df)} cells over 2 sessions" in page
+
+
+def test_cells_that_were_not_found_get_traces_of_the_movie(simulate_days: Any) -> None:
+    """Cells taken out of the second day's result: their traces are back, in the order of df."""
+    days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=2.0, present=1.0, noise=0)
+    rng = np.random.default_rng(0)
+    sessions, truth = [], []
+    footprints = [
+        sp.csc_matrix(A / np.sqrt(A.multiply(A).sum(axis=0)), dtype=np.float32)
+        for A in days.footprints
+    ]
+    for day, A in enumerate(footprints):
+        C = rng.random((A.shape[1], 40)).astype(np.float32) ** 8 * 100
+        kept = np.ones(A.shape[1], bool)
+        kept[:3] = day == 0
+        truth.append(C)
+        sessions.append(Components(A=A[:, kept], C=C[kept], dims=days.dims, frame_rate_hz=10.0))
+    C = truth[1]
+    frames = (
+        (footprints[1] @ C).T.reshape(40, *days.dims) + 20 + rng.normal(0, 0.1, (40, *days.dims))
+    )
+    movie = nc.open_movie(frames.astype(np.float32), frame_rate_hz=10.0)
+    matched = match_sessions(sessions, names=["first", "second"])
+    without, traces = matched.traces("second"), matched.traces(1, movie=movie)
+    assert traces.shape == (len(matched.df), 40)
+    assert np.isfinite(traces).all()
+    n_compared = 0
+    first_ids = days.identities[0].tolist()
+    for row, cell in enumerate(matched.matches.cells.values()):
+        if 1 in cell.components:
+            np.testing.assert_array_equal(traces[row], sessions[1].C[cell.components[1]])
+            continue
+        assert np.isnan(without[row]).all()
+        who = first_ids[cell.components[0]]
+        missing = days.identities[1][:3].tolist()
+        if who >= 0 and who in missing:
+            expected = C[missing.index(who)]
+            assert np.corrcoef(traces[row], expected)[0, 1] > 0.9
+            assert np.abs(traces[row]).max() == pytest.approx(expected.max(), rel=0.3)
+            n_compared += 1
+    assert n_compared
+    for session in (2, -1, "third", True, 0.0):
+        with pytest.raises(ResultError, match="number below 2 or one of first, second"):
+            matched.traces(session)
+    with pytest.raises(ResultError, match="movie that the result was made from"):
+        matched.traces(0, movie=nc.open_movie(frames[:9].astype(np.float32), frame_rate_hz=10.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_cnmf.errors import FrameRateUnknownError, ParameterError
@@ -155,3 +156,20 @@ def test_proposed_k_grows_with_the_area_and_shrinks_with_the_cell():
     assert propose_K((512, 512), (5, 5), (20, 40)) == propose_K((40, 80), (5, 5))
     assert propose_K((30, 512, 512), (2, 5, 5), 20) > propose_K((512, 512), (5, 5), 20)
     assert propose_K((4, 4), (5, 5)) == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value"),
+    [
+        ("quality", "min_SNR", True), ("data", "fr", np.True_), ("init", "K", False),
+        ("init", "gSig", (True, 4)), ("temporal", "p", True), ("motion", "max_shifts", [6, False]),
+    ],
+)  # fmt: skip
+def test_a_truth_value_is_no_number(group, key, value):
+    with pytest.raises(ParameterError, match=rf"{group}\.{key} must be a number, got .*(true|fal)"):
+        CNMFParams().replace(**{group: {key: value}})
+
+
+def test_switches_take_truth_values_and_the_numbers_that_files_keep_for_them():
+    params = CNMFParams().replace(quality={"use_ecc": True, "use_cnn": 0})
+    assert (params.quality.use_ecc, params.quality.use_cnn) == (True, False)

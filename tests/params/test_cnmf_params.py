@@ -11,7 +11,6 @@ import sys
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InitParams, QualityParams
@@ -37,9 +36,9 @@ def test_extra_is_merged_and_a_key_of_caiman_may_stand_in_its_group():
 
 def test_values_cannot_be_changed_in_place():
     params = CNMFParams()
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ParameterError, match="never changed in place"):
         params.init.gSig = (9, 9)
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(ParameterError, match="never changed in place"):
         params.random_seed = 9
 
 
@@ -182,3 +181,21 @@ def test_axes_are_known_from_any_size_that_was_set():
     assert CNMFParams().replace(init={"gSig": (4, 4)}).n_axes == 2
     assert CNMFParams().replace(motion={"max_shifts": (1, 4, 4)}).n_axes == 3
     assert CNMFParams().replace(patch={"rf": 20}).n_axes is None
+
+
+def test_completers_are_offered_what_a_user_may_want():
+    """IPython asks the value and its class: neither names what pydantic brings along."""
+    params = CNMFParams()
+    for value in (params, type(params), params.init, type(params.init)):
+        names = {name for name in dir(value) if not name.startswith("_")}
+        assert not {name for name in names if name.startswith(("model_", "parse_", "schema"))}
+        assert not names & {"json", "dict", "copy", "construct", "validate", "from_orm"}
+    assert {"init", "replace", "preset", "diff"} <= set(dir(params)) & set(dir(CNMFParams))
+    assert {"gSig", "K"} <= set(dir(params.init))
+
+
+def test_a_difference_to_a_table():
+    params = CNMFParams().replace(init={"gSig": (3, 3)})
+    assert params.diff({"gSig": (4, 4)}) == {"init.gSig": ((3, 3), (4, 4))}
+    with pytest.raises(ParameterError, match="table of names and values"):
+        params.diff(5)

@@ -10,7 +10,7 @@ from napari_cnmf.params import GROUPS, CNMFParams, iter_fields, unused_parameter
 from napari_cnmf.params.__main__ import main
 from napari_cnmf.params.page import render_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "parameters.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "parameters.md"
 FIELDS = {field.name: field for field in iter_fields()}
 
 
@@ -94,7 +94,7 @@ def test_what_the_built_in_engine_honours(setting):
 
 def test_the_page_in_the_docs_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == render_page(), (
-        "run: python -m napari_cnmf.params docs/parameters.md"
+        "run: python -m napari_cnmf.params docs/reference/parameters.md"
     )
 
 

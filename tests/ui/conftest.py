@@ -87,13 +87,9 @@ def _window(qapp: QApplication) -> Iterator[Any]:
 def viewer(_window: Any, qtbot: Any) -> Iterator[Any]:
     """An empty napari on a screen; afterwards nothing of the test is left in it."""
     from napari_cnmf.ui import _background
-    from napari_cnmf.ui._canvas import canvas_widget
     from napari_cnmf.ui._session import session_of
 
     yield _window
-    # A canvas that is painted while its layers go has crashed in the software renderer.
-    canvas = canvas_widget(_window)
-    canvas.setUpdatesEnabled(False)
     session = session_of(_window)
     session.close_result()
     session.set_batch(None)
@@ -105,7 +101,6 @@ def viewer(_window: Any, qtbot: Any) -> Iterator[Any]:
     _window.dims.ndisplay = 2
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     QApplication.processEvents()
-    canvas.setUpdatesEnabled(True)
 
 
 def disc(dims: tuple[int, ...], centre: tuple[float, ...], radius: float) -> np.ndarray:

@@ -495,12 +495,12 @@ def test_the_plane_moves_to_what_is_selected(
 
 def test_columns_without_scores_make_room(desk: Desk, curable: Components) -> None:
     desk.show(finish(load_components(curable)))
-    assert desk.panel.table.isColumnHidden(Column.CNN)
+    assert desk.panel.table.isColumnHidden(Column.P_CELL)
     assert desk.panel.table.isColumnHidden(Column.CLASS)
     classes = np.array(["soma", "process", "soma", "soma", "fragment"])
     scored = curable.replace(classes=classes, cnn_preds=np.linspace(0, 1, 5), ecc=np.arange(5.0))
     desk.show(finish(load_components(scored)))
-    assert not desk.panel.table.isColumnHidden(Column.CNN)
+    assert not desk.panel.table.isColumnHidden(Column.P_CELL)
     assert not desk.panel.table.isColumnHidden(Column.CLASS)
     desk.panel.filter.setText("elongation>=2 soma")
     assert desk.panel.model.order.tolist() == [2, 3]

@@ -156,12 +156,8 @@ def test_docks_that_are_there_are_shown_again(viewer: Any) -> None:
     assert dock_of(first["Traces"]).isVisible()
 
 
-def test_docks_of_a_viewer_that_was_just_opened_are_tabs(viewer: Any, qtbot: Any) -> None:
+def test_docks_below_the_canvas_are_tabs(viewer: Any, qtbot: Any) -> None:
     docks = {title: dock_of(widget) for title, widget in show_docks(viewer).items()}
+    assert docks["Curation"] is docks["CNMF parameters"] is docks["Workspace"]
     window = viewer.window._qt_window
-
-    def beside(title: str) -> set[Any]:
-        return set(window.tabifiedDockWidgets(docks[title]))
-
-    qtbot.waitUntil(lambda: beside("Curation") == {docks["CNMF parameters"]})
-    qtbot.waitUntil(lambda: beside("Traces") == {docks["Batch manager"], docks["Plots"]})
+    qtbot.waitUntil(lambda: window.tabifiedDockWidgets(docks["Traces"]) == [docks["Batch manager"]])

@@ -124,7 +124,7 @@ def test_any_two_metrics(plots: Plots, components: Components) -> None:
     dock = plots.dock
     titles = [dock.x_axis.itemText(i) for i in range(dock.x_axis.count())]
     assert {"SNR", "r", "area", "events", "id"} <= set(titles)
-    assert "CNN" not in titles, "a metric that the result lacks is not offered"
+    assert "p(cell)" not in titles, "a metric that the result lacks is not offered"
     dock.x_axis.setCurrentText("area")
     plots.session.select((1,))
     area = plots.session.overview.figures.numbers[Column.AREA][1]

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import dask.array as da
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from napari.components import ViewerModel
+from npe2 import PluginManifest
 
+import napari_cnmf
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import TiffMovieWriter
-from napari_cnmf.io.movies import LazyFrames
+from napari_cnmf.io.movies import LazyFrames, movie_suffixes
 from napari_cnmf.ui import _reader
 from napari_cnmf.ui._reader import get_reader, read_layers
 
@@ -25,6 +28,44 @@ class TestWhichFilesAreOurs:
     @pytest.mark.parametrize("name", ["a.mmap", "a.HDF5", "a.h5", "a.nwb", "a.avi"])
     def test_by_suffix_alone(self, name: str) -> None:
         assert get_reader(name) is read_layers
+
+    def test_every_format_that_is_read(self) -> None:
+        """The reader, the manifest and the list of formats name the same suffixes."""
+        manifest = PluginManifest.from_file(Path(napari_cnmf.__file__).parent / "napari.yaml")
+        readers = manifest.contributions.readers or []
+        patterns = {p for reader in readers for p in reader.filename_patterns}
+        suffixes = set(movie_suffixes())
+        assert {f"*{suffix}" for suffix in suffixes} <= patterns
+        by_content = _reader._TIFF | set(_reader._BESIDE) | {".npy", ".zarr"}
+        assert by_content | _reader._ALWAYS == suffixes
+
+    @pytest.mark.parametrize(
+        ("name", "beside"), [("a.raw", "Experiment.xml"), ("a.bin", "ops.npy")]
+    )
+    def test_common_suffixes_need_the_file_that_describes_them(
+        self, tmp_path: Path, name: str, beside: str
+    ) -> None:
+        (tmp_path / name).touch()
+        assert get_reader(str(tmp_path / name)) is None
+        (tmp_path / beside).touch()
+        assert get_reader(str(tmp_path / name)) is read_layers
+
+    @pytest.mark.parametrize(
+        ("name", "beside"),
+        [
+            ("T-001_Cycle00001_Ch1_000001.ome.tif", None),
+            ("img_000000000_GFP_000.tif", "metadata.txt"),
+            ("ChanA_0001_0001_0001_0001.tif", "Experiment.xml"),
+        ],
+    )
+    def test_one_image_of_a_microscope_stands_for_its_recording(
+        self, tmp_path: Path, name: str, beside: str | None
+    ) -> None:
+        tifffile.imwrite(tmp_path / name, np.zeros((6, 8), np.uint16))
+        if beside is not None:
+            (tmp_path / beside).touch()
+        assert get_reader(str(tmp_path / name)) is read_layers
+        assert get_reader(str(tmp_path)) is read_layers
 
     @pytest.mark.parametrize("name", ["a.png", "a.txt", "gone.tif", "gone.npy"])
     def test_left_to_others(self, name: str) -> None:
@@ -120,6 +161,18 @@ class TestMovieLayers:
         for channel, (data, keywords, _) in enumerate(layers):
             np.testing.assert_array_equal(np.asarray(data), stack[:, channel])
             assert keywords["metadata"]["opened_with"] == {"channel": channel}
+
+    def test_one_layer_for_each_array(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            for k, name in enumerate(("green", "red")):
+                file[name] = np.full((9, 6, 7), k, np.uint16)
+        layers = read_layers(str(tmp_path / "a.h5"))
+        assert [keywords["name"].split(" · ")[-1].strip("/") for _, keywords, _ in layers] == [
+            "green",
+            "red",
+        ]
+        assert [int(np.asarray(data).max()) for data, _, _ in layers] == [0, 1]
+        assert [keywords.get("visible", True) for _, keywords, _ in layers] == [True, False]
 
     def test_long_movie_only_slices(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("napari_cnmf.io.movies._lazy._MANY_FRAMES", 10)

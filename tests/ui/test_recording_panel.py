@@ -64,3 +64,53 @@ def test_what_is_there_can_be_opened(panel: RecordingPanel, tmp_path: Path, qtbo
     panel.show_told({"channel": 1, "field": 2})
     assert panel.told() == {"field": 2}
     assert not panel.missing_box.isChecked()
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "value"),
+    [
+        ("offset", "-32768", -32768.0),
+        ("offset", "0", 0.0),
+        ("pixel_size_um", "1,5", (1.5, 1.5)),
+        ("pixel_size_um", "5 1.2 1.3", (5.0, 1.2, 1.3)),
+        ("n_planes", 4, 4),
+        ("n_flyback", 0, 0),
+        ("plane", 0, 0),
+        ("field", 2, 2),
+    ],
+)
+def test_every_line_can_be_overruled(
+    panel: RecordingPanel, qtbot, option: str, typed: object, value: object
+) -> None:
+    rows = panel.overrule.rows
+    edits = {"offset": rows.offset_edit, "pixel_size_um": rows.sizes_edit}
+
+    def say(text: object) -> None:
+        if option in edits:
+            edits[option].setText("" if text is None else str(text))
+            edits[option].editingFinished.emit()
+        else:
+            box = rows.boxes[option]
+            box.setValue(box.minimum() if text is None else text)
+
+    with qtbot.waitSignal(panel.answered) as signal:
+        say(typed)
+    assert signal.args == [option, value]
+    assert panel.told() == {option: value}
+    with qtbot.waitSignal(panel.answered):
+        say(None)
+    assert panel.told() == {}
+
+
+@pytest.mark.parametrize("typed", ["a", "1 2 3 4", "-1", "0", "1,000"])
+def test_a_pixel_size_that_is_none_is_marked_and_not_passed_on(
+    panel: RecordingPanel, qtbot, typed: str
+) -> None:
+    panel.show_told({"pixel_size_um": (1.0, 2.0)})
+    edit = panel.overrule.rows.sizes_edit
+    assert edit.text() == "1 2"
+    with qtbot.assertNotEmitted(panel.answered):
+        edit.setText(typed)
+        edit.editingFinished.emit()
+    assert edit.styleSheet()
+    assert panel.told() == {"pixel_size_um": (1.0, 2.0)}

@@ -21,12 +21,6 @@ from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.layers._arrangement import Arrangement
 
 
-@pytest.fixture(autouse=True)
-def _canvas_is_not_painted(viewer: Any) -> None:
-    """Layers come and go here; painted in between, software OpenGL has crashed in the canvas."""
-    viewer.window._qt_viewer.canvas.native.setUpdatesEnabled(False)
-
-
 def load(components: Components, movie: Movie, name: str = "cells") -> LoadedResult:
     return finish(load_components(components, name=name, movie=movie))
 
@@ -86,6 +80,38 @@ def test_side_by_side_has_contours_and_selection_on_each(
     assert layers.layers["residual"].translate[-1] == 0
     assert len(layers.selection.data) == 1
     assert int((layers.labels.data == 1).sum()) == rim
+
+
+def test_accepted_stand_beside_rejected_and_change_sides(
+    view: ViewPanel, session: Session, viewer: Any
+) -> None:
+    assert session.result is not None
+    layers, curation = session.result.layers, session.result.curation
+    view.arrangement_box.setCurrentText(Arrangement.VERDICTS)
+    raw, twin = (la for la in viewer.layers if la.name.startswith("raw"))
+    assert twin.data is raw.data
+    assert twin.translate[-1] == 53
+
+    def sides() -> list[set[int]]:
+        picture = layers.labels.data
+        middle = picture.shape[-1] // 2
+        halves = (picture[..., :middle], picture[..., middle:])
+        return [set(np.unique(half).tolist()) - {0} for half in halves]
+
+    accepted = set((np.flatnonzero(curation.accepted) + 1).tolist())
+    assert sides() == [accepted, {1, 2, 3, 4, 5} - accepted]
+    curation.reject(0)
+    assert sides() == [accepted - {1}, {1, 2, 3, 4, 5} - accepted | {1}]
+    # Where two overlap, a click means the one that is seen on that side.
+    viewer.reset_view()
+    overlap = (20, 14.5)
+    click(viewer, overlap)
+    assert curation.accepted[session.selection[0]]
+    click(viewer, (overlap[0], overlap[1] + 53))
+    assert not curation.accepted[session.selection[0]]
+    view.arrangement_box.setCurrentText(Arrangement.ABOVE)
+    assert twin not in viewer.layers
+    assert sides() != [accepted, set()]
 
 
 def test_blended_stacks_are_added_up(view: ViewPanel, session: Session) -> None:

@@ -21,12 +21,6 @@ from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 
 
-@pytest.fixture(autouse=True)
-def _canvas_is_not_painted(viewer: Any) -> None:
-    """Layers come and go here; painted in between, software OpenGL has crashed in the canvas."""
-    viewer.window._qt_viewer.canvas.native.setUpdatesEnabled(False)
-
-
 @pytest.fixture
 def two_results(tmp_path: Path, components: Components) -> list[Path]:
     """Two results of one file name, of five and of two components."""

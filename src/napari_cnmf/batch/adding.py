@@ -24,9 +24,10 @@ from pydantic import ValidationError
 
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch._index import identity
+from napari_cnmf.batch.claims import adding_to
 from napari_cnmf.batch.events import Event, EventKind, append_event
 from napari_cnmf.batch.item import Item
-from napari_cnmf.batch.spec import ItemSpec, RunSpec
+from napari_cnmf.batch.spec import ItemSpec, RunSpec, text_of_item
 from napari_cnmf.batch.status import State, Status, describe_validation
 from napari_cnmf.batch.store import NewItem, add_item_folders
 from napari_cnmf.engines import AUTO, require_known
@@ -91,16 +92,31 @@ def parse_algorithm(name: str) -> Algorithm:
 
 
 def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
-    """Parameters from what a script gives."""
+    """Parameters from what a script gives; mesmerize-core's ``refit`` is read by `parse_refit`."""
     if isinstance(params, CNMFParams):
         return params
+    if isinstance(params, Mapping):
+        params = {name: value for name, value in params.items() if name != "refit"}
     return CNMFParams.from_any(params or {})
+
+
+def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
+    """Whether to refit: as it is said, else as a table of mesmerize-core says it."""
+    if refit is None and isinstance(params, Mapping):
+        refit = params.get("refit")
+    if refit is None:
+        return False
+    if not isinstance(refit, bool | np.bool_):
+        raise ParameterError(f"refit must be True or False, got {refit!r:.80}.")
+    return bool(refit)
 
 
 def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
     """Run options from what a script gives."""
     if isinstance(run, RunSpec):
         return run
+    if run is not None and not isinstance(run, Mapping):
+        raise ParameterError(f"run must be a table such as {{'n_processes': 4}}, got {run!r:.80}.")
     if unknown := sorted((run or {}).keys() - RunSpec.model_fields.keys()):
         raise ParameterError(
             f"run takes {', '.join(RunSpec.model_fields)}, got {', '.join(map(str, unknown))}."
@@ -109,6 +125,17 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
         return RunSpec.model_validate(dict(run or {}))
     except ValidationError as error:
         raise ParameterError(f"run: {describe_validation(error)}.") from error
+
+
+def check_kinds(name: Any, comment: Any, open_with: Any) -> None:
+    """Raise ``BatchError`` when name or comment is no text, or ``open_with`` no table."""
+    for what, text in (("name", name), ("comment", comment)):
+        if text is not None and not isinstance(text, str):
+            raise BatchError(f"The {what} of an item must be text, got {text!r:.80}.")
+    if not isinstance(open_with, Mapping):
+        raise BatchError(
+            f"open_with must be a table such as {{'channel': 1}}, got {open_with!r:.80}."
+        )
 
 
 def check(batch: Batch, request: Request) -> Checked:
@@ -120,6 +147,9 @@ def check(batch: Batch, request: Request) -> Checked:
         When it could never run.
     """
     require_known(request.engine)
+    check_kinds(request.name, request.comment, request.open_with)
+    if not isinstance(request.refit, bool | np.bool_):
+        raise BatchError(f"refit must be True or False, got {request.refit!r:.80}.")
     parent = request.movie if isinstance(request.movie, Item) else None
     movie = _movie_of(batch, request)
     _check_input(request, parent)
@@ -136,8 +166,11 @@ def check(batch: Batch, request: Request) -> Checked:
     result = None if request.result is None else _check_result(Path(request.result))
     spec = ItemSpec(
         uuid=str(uuid.uuid4()),
-        name=(request.name or (parent.name if parent else movie.name))[:200],
-        comment=request.comment,
+        name=(
+            text_of_item("name", request.name or "").strip()
+            or (parent.name if parent else movie.name)
+        )[:200],
+        comment=text_of_item("comment", request.comment),
         algorithm=request.algorithm,
         added=datetime.now(UTC),
         # A movie without files gets its place when the item is added.
@@ -145,7 +178,7 @@ def check(batch: Batch, request: Request) -> Checked:
         parent=None if parent is None else parent.uuid,
         result=None if result is None else INPUT_RESULT_FILE,
         params=request.params.to_dict(),
-        refit=request.refit,
+        refit=bool(request.refit),
         ain=None if ain is None else AIN_FILE,
         mask=None if mask is None else MASK_FILE,
         run=parse_run(request.run),
@@ -153,7 +186,7 @@ def check(batch: Batch, request: Request) -> Checked:
         hash=params_hash(
             request.algorithm,
             request.params,
-            refit=request.refit,
+            refit=bool(request.refit),
             arrays=(ain, mask),
             files=(result,),
         ),
@@ -176,48 +209,83 @@ def check(batch: Batch, request: Request) -> Checked:
 def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> list[Item]:
     """Add checked requests, all or none, and return the items in order.
 
+    Processes and threads that add the same at the same moment add one item: what is there is
+    decided while no other adds.
+
     Parameters
     ----------
     reuse
         Return the item that asks for the same, where the batch has one, in the place of a new one.
         Without it the new one is added, with a `DuplicateItemWarning`.
     """
-    batch.refresh()
     marks: dict[int, str | None] = {}
-    pending: dict[Hashable, int] = {}
-    places: list[Item | int] = []
-    """For each request the item that is there, or the position of the new one."""
-    new: list[Checked] = []
-    twins: list[Item | int | None] = []
-    for each in checked:
-        spec = _with_mark(each, marks)
-        key = identity(spec)
-        twin: Item | int | None = batch.find_duplicate(spec, look=False)
-        twin = pending.get(key) if twin is None else twin
-        if reuse and twin is not None and _is_reusable(twin):
-            places.append(twin)
-            continue
-        places.append(len(new))
-        pending.setdefault(key, len(new))
-        twins.append(twin)
-        new.append(replace(each, spec=spec))
-    added = [
-        NewItem(each.spec, _first_status(batch, each.spec), each.fill)
-        for each in _with_files(batch, new)
-    ]
-    items = [Item(batch, folder) for folder in add_item_folders(batch.path, added)] if added else []
-    for item, found in zip(items, twins, strict=True):
+    checked = [replace(each, spec=_with_mark(each, marks)) for each in checked]
+    stored: dict[int, Movie] = {}
+    used: set[int] = set()
+    try:
+        batch.refresh()
+        # Frames of an array may take minutes to write: nobody has to wait for that.
+        _store_arrays(batch, _decide(batch, checked, reuse=reuse).new, stored)
+        with adding_to(batch.path):
+            batch.refresh()
+            plan = _decide(batch, checked, reuse=reuse)
+            _store_arrays(batch, plan.new, stored)
+            added = [
+                NewItem(each.spec, _first_status(batch, each.spec), each.fill)
+                for each in (_with_time_and_file(batch, each, stored) for each in plan.new)
+            ]
+            folders = add_item_folders(batch.path, added) if added else []
+            used = {_key_of(each) for each in plan.new}
+    finally:
+        for movie in (movie for key, movie in stored.items() if key not in used):
+            for path in movie.paths:  # another process added the same meanwhile, or none was added
+                path.unlink(missing_ok=True)
+    items = [Item(batch, folder) for folder in folders]
+    for item, found in zip(items, plan.twins, strict=True):
         if found is not None:
             item.duplicate_of = found if isinstance(found, Item) else items[found]
             _warn_of_duplicate(item, item.duplicate_of)
-    return [_reused(place) if isinstance(place, Item) else items[place] for place in places]
+    return [_reused(place) if isinstance(place, Item) else items[place] for place in plan.places]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What of several requests is new, and where the others are."""
+
+    places: list[Item | int]
+    """For each request the item that is there, or the position of the new one."""
+    new: list[Checked]
+    twins: list[Item | int | None]
+    """For each new one what asks for the same already."""
+
+
+def _decide(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> _Plan:
+    plan = _Plan([], [], [])
+    pending: dict[Hashable, int] = {}
+    for each in checked:
+        key = identity(each.spec)
+        twin: Item | int | None = batch.find_duplicate(each.spec, look=False)
+        twin = pending.get(key) if twin is None else twin
+        if reuse and twin is not None and _is_reusable(twin):
+            plan.places.append(twin)
+            continue
+        plan.places.append(len(plan.new))
+        pending.setdefault(key, len(plan.new))
+        plan.twins.append(twin)
+        plan.new.append(each)
+    return plan
+
+
+def _key_of(each: Checked) -> int:
+    """Equal for items that take the same array."""
+    return id(each.movie.deferred or each.movie.data)
 
 
 def _with_mark(each: Checked, marks: dict[int, str | None]) -> ItemSpec:
     """The spec with the time of its adding still open, and the fingerprint of an array's frames."""
     if each.spec.movie is None or each.movie.paths:
         return each.spec
-    key = id(each.movie.deferred or each.movie.data)
+    key = _key_of(each)
     if key not in marks:
         found = inputs.with_array_fingerprint(each.spec.movie, each.movie)
         marks[key] = found.array_fingerprint
@@ -250,28 +318,25 @@ def _first_status(batch: Batch, spec: ItemSpec) -> Status:
     return Status(state=State.WAITING if waits else State.QUEUED)
 
 
-def _with_files(batch: Batch, checked: Sequence[Checked]) -> list[Checked]:
-    """The specs with a time of adding, and with a file for each movie that had none.
+def _store_arrays(batch: Batch, new: Sequence[Checked], stored: dict[int, Movie]) -> None:
+    """Write a file for each movie that has none; one serves all items that take the same array."""
+    for each in new:
+        key = _key_of(each)
+        if each.spec.movie is not None and not each.movie.paths and key not in stored:
+            stored[key] = inputs.store_array(batch.path, each.movie, each.spec.name)
 
-    One file serves all items that take the same array.
-    """
-    stored: dict[int, Movie] = {}
-    done = []
-    for each in checked:
-        spec = each.spec.model_copy(update={"added": batch.next_time()})
-        movie = each.movie
-        if spec.movie is not None and not movie.paths:
-            key = id(movie.deferred or movie.data)
-            if key not in stored:
-                stored[key] = inputs.store_array(batch.path, movie, spec.name)
-            described = inputs.describe_movie(batch.path, stored[key])
-            kept = {
-                name: getattr(spec.movie, name)
-                for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
-            }
-            spec = spec.model_copy(update={"movie": described.model_copy(update=kept)})
-        done.append(replace(each, spec=spec))
-    return done
+
+def _with_time_and_file(batch: Batch, each: Checked, stored: Mapping[int, Movie]) -> Checked:
+    """The same with the time of its adding, and the file of a movie that had none."""
+    spec = each.spec.model_copy(update={"added": batch.next_time()})
+    if spec.movie is not None and not each.movie.paths:
+        described = inputs.describe_movie(batch.path, stored[_key_of(each)])
+        kept = {
+            name: getattr(spec.movie, name)
+            for name in ("array_fingerprint", "frame_rate_hz", "pixel_size_um")
+        }
+        spec = spec.model_copy(update={"movie": described.model_copy(update=kept)})
+    return replace(each, spec=spec)
 
 
 def _movie_of(batch: Batch, request: Request) -> Movie:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
+from napari_cnmf._names import AlgorithmName, EngineName
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
 from napari_cnmf.batch.claims import has_sound_lock
@@ -29,6 +33,7 @@ from napari_cnmf.batch.store import (
 )
 from napari_cnmf.batch.table import batch_html, batch_table
 from napari_cnmf.engines import AUTO
+from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -37,6 +42,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from napari_cnmf.batch.queue import QueueEvent
+
+_POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
+_UUID_START = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{5,35}")
+"""Six digits of a uuid stand in the name of an item's folder; fewer may be a name."""
 
 ParamsLike = CNMFParams | Mapping[str, Any] | None
 
@@ -96,7 +105,13 @@ class Batch:
             When the folder is no batch; with ``create``, when it holds something else.
         """
         root = Path(path)
-        return cls.create(root) if create and not (root / BATCH_FILE).exists() else cls(root)
+        if create and not (root / BATCH_FILE).exists():
+            try:
+                return cls.create(root)
+            except BatchError:
+                if not (root / BATCH_FILE).exists():  # else another process has just made it
+                    raise
+        return cls(root)
 
     @classmethod
     def open_or_create(cls, path: str | os.PathLike[str]) -> Batch:
@@ -149,9 +164,9 @@ class Batch:
     @overload
     def __getitem__(self, key: int | str) -> Item: ...
     def __getitem__(self, key: int | str | slice) -> Item | list[Item]:
-        """An item by position, uuid, or a name that only one has; several by a slice.
+        """An item by position, by a name or uuid as text, or several by a slice.
 
-        Text is a uuid or a name, never a position: ``batch["1"]`` is the item named 1.
+        Text is never a position: ``batch["1"]`` is the item named 1; see `find`.
 
         Raises
         ------
@@ -173,34 +188,59 @@ class Batch:
                 f"An item is named by its name, its uuid or its position, got {key!r:.80}. "
                 "batch.df lists what there is."
             )
-        if (item := self._index.with_uuid(key)) is not None and item.folder.exists():
+        return self._named(key)
+
+    def _named(self, text: str) -> Item:
+        """The item of a uuid, of a name that only one has, or of the start of a uuid."""
+        if (item := self._index.with_uuid(text)) is not None and item.folder.exists():
             return item
-        named = [item for item in self.items if key in (item.uuid, item.name)]
+        items = self.items
+        named = [item for item in items if text in (item.uuid, item.name)]
+        if not named:  # macOS spells an umlaut with two characters, keyboards with one
+            same = unicodedata.normalize("NFC", text)
+            named = [item for item in items if unicodedata.normalize("NFC", item.name) == same]
+        if not named and _UUID_START.fullmatch(text):
+            named = [item for item in items if item.uuid.startswith(text.lower())]
         if len(named) == 1:
             return named[0]
         if named:
             which = ", ".join(f"{item.uuid} ({item.algorithm})" for item in named)
-            raise BatchError(
-                f"{len(named)} items have the name {key!r}: take one by uuid: {which}."
-            )
-        raise BatchError(f"The batch {self.path} has no item {key!r}. batch.df lists what it has.")
+            is_start = all(item.uuid.startswith(text.lower()) for item in named)
+            what = "have a uuid that starts with" if is_start else "have the name"
+            raise BatchError(f"{len(named)} items {what} {text!r}: take one by uuid: {which}.")
+        names = list(dict.fromkeys(item.name for item in items))
+        close = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+        advice = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+        raise BatchError(
+            f"The batch {self.path} has no item {text!r}. {advice}batch.df lists what it has."
+        )
 
-    def find(self, key: Item | int | str) -> Item:
-        """The item that a person means: an item, a uuid, a name, or else a position as text.
+    def find(self, key: Item | int | str, *, typed: bool = False) -> Item:
+        """The item that is meant: an item, a position as a number, or a name or uuid as text.
 
-        An exact uuid or name comes before a position: of items named 1, 2 and 3, ``"1"`` is the
-        first one, though its position is 0.
+        Text is an exact uuid, else an exact name, else the first digits of a uuid, at least
+        six. It is never a position.
+
+        Parameters
+        ----------
+        typed
+            Whether the text was typed where there are no numbers, as on a command line: one that
+            names no item may then be a position, in its plain form (``1``, not ``01``).
 
         Raises
         ------
         BatchError
-            When there is none, or several of that name.
+            When there is none, or several of that name; names that are close are listed.
         """
         if isinstance(key, Item):
             return key
-        if isinstance(key, str) and key.isdecimal():
-            is_named = any(key in (item.uuid, item.name) for item in self.items)
-            return self[key] if is_named else self[int(key)]
+        if typed and isinstance(key, str) and _POSITION.fullmatch(key):
+            try:
+                return self._named(key)
+            except BatchError:
+                if any(key in (item.uuid, item.name) for item in self.items):
+                    raise  # several have that name
+            return self[int(key)]
         return self[key]
 
     def children(self, item: Item) -> list[Item]:
@@ -224,14 +264,14 @@ class Batch:
 
     def add(
         self,
-        algorithm: str,
+        algorithm: AlgorithmName | Algorithm,
         movie: MovieLike | Item,
         *,
         params: ParamsLike = None,
         name: str | None = None,
         comment: str = "",
-        refit: bool = False,
-        engine: str = AUTO,
+        refit: bool | None = None,
+        engine: EngineName | str = AUTO,
         open_with: Mapping[str, Any] | None = None,
         result: str | os.PathLike[str] | None = None,
         ain: Any = None,
@@ -256,7 +296,8 @@ class Batch:
         name
             That of the movie or the parent when not given.
         refit
-            Run CNMF a second time from the first result.
+            Run CNMF a second time from the first result; without it, as a table of mesmerize-core
+            says (``{"main": ..., "refit": True}``), else no.
         engine
             ``auto`` (CaImAn where it is found when the item starts), ``builtin``, ``caiman``.
         open_with
@@ -298,7 +339,7 @@ class Batch:
             params=adding.parse_params(params),
             name=name,
             comment=comment,
-            refit=refit,
+            refit=adding.parse_refit(refit, params),
             engine=engine,
             open_with=open_with or {},
             result=None if result is None else Path(result),
@@ -320,7 +361,7 @@ class Batch:
 
     def add_grid(
         self,
-        algorithm: str,
+        algorithm: AlgorithmName | Algorithm,
         movie: MovieLike | Item | list[Item],
         *,
         grid: Grid,
@@ -354,6 +395,8 @@ class Batch:
         MovieError, ParameterError, BatchError
             When one could never run, or the disk is full; nothing is added then.
         """
+        options["refit"] = adding.parse_refit(options.get("refit"), params)
+        adding.check_kinds(name, options.get("comment"), options.get("open_with", {}))
         variants = expand_grid(adding.parse_params(params), grid)
         self.refresh()
         checked = []
@@ -384,9 +427,15 @@ class Batch:
         return [inputs.to_movie(cast("MovieLike", movie), **open_with)]
 
     def find_same(
-        self, algorithm: str, movie: MovieLike | Item, *, params: ParamsLike = None, **options: Any
+        self,
+        algorithm: AlgorithmName | Algorithm,
+        movie: MovieLike | Item,
+        *,
+        params: ParamsLike = None,
+        **options: Any,
     ) -> Item | None:
         """The item that `add` with these arguments would be a duplicate of."""
+        options["refit"] = adding.parse_refit(options.get("refit"), params)
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
             movie=movie,
@@ -422,7 +471,7 @@ class Batch:
             When one is running, or others take their movie from it and ``with_children`` is
             false. Nothing is removed then.
         """
-        doomed = [self.find(item) for item in items]
+        doomed = list({item.folder: item for item in map(self.find, items)}.values())
         pending = list(doomed)
         while pending:
             children = [c for c in self.children(pending.pop()) if c not in doomed]

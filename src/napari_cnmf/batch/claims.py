@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from napari_cnmf.batch.status import State, Status
 from napari_cnmf.batch.stopping import works_on
+from napari_cnmf.errors import BatchError
 
 EXIT_ENDED = 0
 EXIT_FAILED = 1
@@ -31,6 +32,8 @@ EXIT_NOT_OURS = 3
 """Exit code of a worker whose item another process has, or that is not queued any more."""
 
 LOCK_FILE = "item.lock"
+ADDING_FILE = ".adding.lock"
+ADDING_SECONDS = 60.0
 BEAT_SECONDS = 10.0
 BEAT_LIMIT_SECONDS = 120.0
 
@@ -61,6 +64,38 @@ def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
         lock.acquire(timeout=timeout_s, poll_interval=0.02)
     except Timeout as error:
         raise ClaimedError(f"{folder.name} is held by another process.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def adding_to(root: Path) -> Iterator[None]:
+    """Hold the right to add items to the batch in ``root``, among all processes that see it.
+
+    A share without locks, or a folder where no file can be made, is added to without: the worst
+    that can happen is an item twice.
+
+    Raises
+    ------
+    BatchError
+        When another process holds it for longer than `ADDING_SECONDS`.
+    """
+    path = root / ADDING_FILE
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise BatchError(f"{path} must be a file, and is something else. Remove it.")
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=ADDING_SECONDS, poll_interval=0.01)
+    except Timeout as error:
+        raise BatchError(
+            f"Another program has been adding to {root} for {ADDING_SECONDS:.0f} s. "
+            "Nothing was added; try again."
+        ) from error
+    except (OSError, NotImplementedError):
+        yield
+        return
     try:
         yield
     finally:

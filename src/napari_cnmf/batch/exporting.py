@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -24,7 +25,7 @@ from napari_cnmf.model.movie import Movie
 
 def export(
     source: Item | Sample | Curation | Components | str | os.PathLike[str],
-    to: str,
+    to: FormatName | str,
     out: str | Path,
     *,
     include_rejected: bool | None = None,
@@ -78,8 +79,19 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
+    if not isinstance(source, Item | Sample | Curation | Components | str | os.PathLike):
+        raise ExportError(
+            "What is exported must be an item, a sample, a curation, components or a path, got "
+            f"{source!r:.80}."
+        )
+    if not isinstance(out, str | os.PathLike):
+        raise ExportError(f"An export must go to a path, got {out!r:.80}.")
     if isinstance(source, str | os.PathLike):
         source = _at_path(Path(source).absolute())
+    if not isinstance(source, Item | Sample | Curation | Components):
+        raise ExportError(
+            f"A result is needed: an item, a sample, a curation or a path, got {source!r:.80}."
+        )
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
     if isinstance(source, Item):
         result: Curation | Components = source.result()

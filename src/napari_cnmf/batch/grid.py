@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
@@ -25,8 +25,12 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
     ParameterError
         For a parameter without values, an unknown name, or a value out of bounds.
     """
+    if not isinstance(grid, Mapping):
+        raise ParameterError(
+            f"A grid must be a table such as {{'init.gSig': [(4, 4), (6, 6)]}}, got {grid!r:.80}."
+        )
     for name, values in grid.items():
-        if isinstance(values, str) or not values:
+        if not _is_list(values):
             raise ParameterError(
                 f"A grid needs a list of values for each parameter, got {name}={values!r}. "
                 f"Write {{'{name}': [first, second]}}."
@@ -40,6 +44,12 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
             for value in values
         ]
     return variants
+
+
+def _is_list(values: Any) -> bool:
+    """Whether there is a value to try; an array or a range is a list too."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
+    return is_list and bool(list(values))
 
 
 def _show(value: Any) -> str:

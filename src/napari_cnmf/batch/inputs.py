@@ -6,6 +6,7 @@ import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from inspect import signature
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_cnmf.errors import BatchError, MovieError
 from napari_cnmf.io import open_movie
 from napari_cnmf.io.movies import array_fingerprint, same_content
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.params._problems import unknown_name
 
 MovieLike = str | Path | Movie | NDArray[Any] | Iterable[str | Path]
 
@@ -30,13 +32,23 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
     **options
         ``axes, dataset, channel, n_channels`` of `open_movie`.
     """
+    known = [name for name in signature(open_movie).parameters if name != "source"]
+    for name in options.keys() - set(known):
+        raise MovieError(f"{unknown_name(str(name), known, 'option of open_movie')}")
     if isinstance(movie, Movie):
         return movie
     if isinstance(movie, str | os.PathLike):
         return open_movie(Path(movie), **options)
     if hasattr(movie, "shape") and hasattr(movie, "dtype"):
         return open_movie(movie, **options)
-    return open_movie([Path(path) for path in movie], **options)
+    given: Any = movie
+    files = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(path, str | os.PathLike) for path in files):
+        raise MovieError(
+            "A movie must be a path, a list of paths, a folder, an array, or what open_movie "
+            f"returned, got {movie!r:.80}."
+        )
+    return open_movie([Path(path) for path in files], **options)
 
 
 def describe_movie(root: Path, movie: Movie) -> MovieInput:
@@ -120,9 +132,10 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
             f"{folder} must be a folder of the batch, and is a link to another place. Nothing is "
             "written through it: replace it by a folder, or add the movie by a file of its own."
         )
-    target = _free_name(folder, slug(name))
+    target = None
     try:
         folder.mkdir(exist_ok=True)
+        target = _take_free_name(folder, slug(name))
         with TiffMovieWriter(
             target,
             shape=movie.shape,
@@ -134,7 +147,11 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
             step = max(1, 64_000_000 // frame_bytes)
             for start in range(0, movie.n_frames, step):
                 writer.write(start, np.asarray(movie.data[start : start + step]))
-    except OSError as error:
+    except BaseException as error:
+        if target is not None:
+            target.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise BatchError(
             f"The movie {name!r} has no file and could not be written to {folder}: "
             f"{error.strerror or error}. Free some space, or add it by a file of its own."
@@ -142,13 +159,17 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
     return open_movie(target, frame_rate_hz=movie.frame_rate_hz)
 
 
-def _free_name(folder: Path, stem: str) -> Path:
+def _take_free_name(folder: Path, stem: str) -> Path:
+    """An empty file of a name that is free: another process that stores a movie takes the next."""
     number = 1
-    while os.path.lexists(
-        path := folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
-    ):
-        number += 1
-    return path
+    while True:
+        path = folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
 
 
 def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:

@@ -21,7 +21,7 @@ from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, read_events
 from napari_cnmf.batch.history import JOURNAL_FILE, history_trace
 from napari_cnmf.batch.inputs import open_input
-from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, write_spec
+from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, text_of_item, write_spec
 from napari_cnmf.batch.status import (
     PARENT_FAILED,
     RETRIABLE,
@@ -30,6 +30,7 @@ from napari_cnmf.batch.status import (
     NewerVersionError,
     State,
     Status,
+    describe_validation,
     read_status,
     write_status,
 )
@@ -216,19 +217,20 @@ class Item:
         return chain
 
     def rename(self, name: str) -> None:
-        """Give the item another name; its folder keeps its own."""
-        self._change(name=name)
+        """Give it another name; the folder keeps its own."""
+        self._change(name=text_of_item("name", name))
 
     def set_comment(self, comment: str) -> None:
-        """Give the item another comment."""
-        self._change(comment=comment)
+        self._change(comment=text_of_item("comment", comment))
 
     def _change(self, **changes: Any) -> None:
         """Rewrite ``item.json`` with these changes, checked."""
         try:
             spec = ItemSpec.model_validate(self.spec.model_dump() | changes)
         except ValueError as error:
-            raise BatchError(f"The item cannot take {changes}: {error}") from error
+            raise BatchError(
+                f"The item cannot take {changes}: {describe_validation(error)}."
+            ) from error
         try:
             write_spec(self.folder, spec)
         except OSError as error:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from napari_cnmf._atomic import write_json
 from napari_cnmf.batch._files import printable, read_json
@@ -99,11 +99,17 @@ class MovieInput(_Model):
         return {name: value for name, value in told.items() if value is not None}
 
 
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"a number is needed, got {value}")
+    return value
+
+
 class RunSpec(_Model):
     """Options of how to run an item; they never change the result and are no part of the hash."""
 
-    n_processes: int | None = Field(None, ge=1)
-    memory_gb: float | None = Field(None, gt=0)
+    n_processes: Annotated[int | None, BeforeValidator(_no_switch)] = Field(None, ge=1)
+    memory_gb: Annotated[float | None, BeforeValidator(_no_switch)] = Field(None, gt=0)
     keep_memmap: bool = False
 
 
@@ -225,6 +231,19 @@ def write_spec(folder: Path, spec: ItemSpec) -> None:
 def spec_values(spec: ItemSpec) -> dict[str, Any]:
     """Contents of ``item.json`` as plain values."""
     return spec.model_dump(mode="json", exclude_none=True)
+
+
+def text_of_item(what: str, text: Any) -> str:
+    """A name or a comment as a file can hold it: what no file can is shown as U+FFFD.
+
+    Raises
+    ------
+    BatchError
+        When it is no text.
+    """
+    if not isinstance(text, str):
+        raise BatchError(f"The {what} of an item must be text, got {text!r:.80}. Put it in quotes.")
+    return text.encode(errors="replace").decode() if not text.isprintable() else text
 
 
 def slug(name: str) -> str:

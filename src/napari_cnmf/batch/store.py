@@ -45,8 +45,7 @@ def create_batch_folder(root: Path) -> None:
     BatchError
         When something else is there, or the place cannot be written. Nothing is left behind.
     """
-    made = not root.exists()
-    if not made and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and not _is_empty_or_unfinished(root):
         raise BatchError(
             f"A new batch needs a folder that is empty or not there yet, got {root}. "
             + (
@@ -55,21 +54,31 @@ def create_batch_folder(root: Path) -> None:
                 else "Take another name."
             )
         )
-    parents = [parent for parent in (root, *root.parents) if not parent.exists()]
+    rooms = [root / ITEMS, root / INPUTS]
+    made = [path for path in (*rooms, root, *root.parents) if not path.exists()]
     try:
-        (root / ITEMS).mkdir(parents=True)
-        (root / INPUTS).mkdir()
+        for room in rooms:  # another process may be making the same batch
+            room.mkdir(parents=True, exist_ok=True)
         write_json(root / BATCH_FILE, {"format": BATCH_FORMAT, "version": BATCH_VERSION})
     except OSError as error:
-        for leftover in (root / ITEMS, root / INPUTS):
-            shutil.rmtree(leftover, ignore_errors=True)
-        for parent in parents:
-            if parent.is_dir():
-                parent.rmdir()
+        for path in made:
+            with suppress(OSError):  # of another process, which has put something into it
+                path.rmdir()
         raise BatchError(
             f"A batch must be in a folder that can be written, got {root}: "
             f"{error.strerror or error}. Choose another place, or free some space."
         ) from error
+
+
+def _is_empty_or_unfinished(root: Path) -> bool:
+    """Whether there is nothing in ``root``, or what is made before the file of a new batch."""
+    if not root.is_dir():
+        return False
+    left = {path.name for path in root.iterdir() if not path.name.startswith(f".{BATCH_FILE}.")}
+    rooms = [root / name for name in (ITEMS, INPUTS) if name in left]
+    return left <= {ITEMS, INPUTS} and not any(
+        not room.is_dir() or any(room.iterdir()) for room in rooms
+    )
 
 
 def is_batch_without_items(root: Path) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from napari_cnmf.batch.inputs import MovieLike, to_movie
 from napari_cnmf.batch.item import Item
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
@@ -18,6 +20,10 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.params.cell_size import CellSize, size_of_half_height
 from napari_cnmf.params.volume_sizes import set_all
+
+_MOTION_BINS = 200
+"""Means of frames in which motion is looked for, at most; noise hides it in single frames."""
+_MOTION_SIDE_PX = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,8 @@ class Suggestion:
         The same in frames.
     remarks
         What is odd about the movie's frames, in sentences.
+    motion
+        How far the field moves, in a sentence; empty where it is still, and for volumes.
     """
 
     size: CellSize | None
@@ -52,6 +60,7 @@ class Suggestion:
     decay_frames: float | None
     depth_px: float | None = None
     remarks: tuple[str, ...] = ()
+    motion: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +113,28 @@ def suggest(
         sample = sample_of(opened)
         cells = measure_cells(sample, one_photon=one_photon)
     found = suggestion_from(cells, estimate_decay(cells, sample, rate), rate, one_photon=one_photon)
-    return replace(found, remarks=tuple(remarks_on(opened)))
+    motion = "" if len(opened.dims) == 3 else describe_motion(sample)
+    return replace(found, remarks=tuple(remarks_on(opened)), motion=motion)
+
+
+def describe_motion(sample: Sample) -> str:
+    """How far the field moves in a sample, in a sentence; empty where it stands still."""
+    from napari_cnmf.core.motion.stillness import residual_shifts, stillness_warning
+
+    n = len(sample.frames)
+    per_bin = max(1, n // _MOTION_BINS)
+    side = [slice(max(0, (size - _MOTION_SIDE_PX) // 2), None) for size in sample.dims]
+    y, x = (slice(part.start, part.start + _MOTION_SIDE_PX) for part in side)
+    frames = np.asarray(sample.frames[: n // per_bin * per_bin, y, x], np.float32)
+    means = frames.reshape(-1, per_bin, *frames.shape[1:]).mean(axis=1)
+    if len(means) < 3:
+        return ""
+    # Noise of the means: half the variance of what differs from one frame to the next.
+    noise = np.sqrt(np.square(np.diff(frames, axis=0)).mean(axis=0) / (2 * per_bin))
+    shifts = residual_shifts(
+        np.moveaxis(means, 0, -1)[np.newaxis], np.maximum(noise, 1e-6)[np.newaxis]
+    )
+    return stillness_warning(shifts * sample.binning, per_bin) or ""
 
 
 def sample_of(

@@ -191,7 +191,7 @@ class _Run:
             reporter.warning(warning)
         if item.spec.movie is not None:  # of a parent's movie the parent has told
             movie = job.open_movie()
-            for remark in remarks_on(movie):
+            for remark in remarks_on(movie, decay_time_s=job.params.data.decay_time):
                 reporter.warning(remark)
             if item.spec.movie.fingerprint not in (None, movie.fingerprint):
                 reporter.update(movie_fingerprint=movie.fingerprint)

@@ -22,7 +22,7 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = (
     "demo", "info", "run", "batch", "curate", "export", "import", "project", "match", "params",
-    "suggest", "view", "doctor", "bench",
+    "suggest", "view", "doctor", "bench", "completion",
 )  # fmt: skip
 
 
@@ -59,6 +59,7 @@ EXAMPLES = {
     "view": "napari-cnmf view results",
     "doctor": "napari-cnmf doctor",
     "bench": "napari-cnmf bench",
+    "completion": "napari-cnmf completion bash > ~/.napari-cnmf-completion",
 }
 """One command a person could type, for the help of each command."""
 

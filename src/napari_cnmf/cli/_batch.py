@@ -155,7 +155,7 @@ def run_show(args: argparse.Namespace) -> int:
     """Print what is known about one item."""
     from napari_cnmf.params import CNMFParams
 
-    item = _open(args).find(args.item)
+    item = _open(args).find(args.item, typed=True)
     status = item.status
     trace = item.history_trace
     if args.json:
@@ -245,8 +245,8 @@ def run_start(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.schedule import next_time, wait_for
 
     batch = _open(args)
-    items = [batch.find(name) for name in args.items] or None
-    start = None if args.start is None else batch.find(args.start)
+    items = [batch.find(name, typed=True) for name in args.items] or None
+    start = None if args.start is None else batch.find(args.start, typed=True)
     if args.at is not None:
         when = next_time(args.at, datetime.now())
         print(f"Waiting until {when:%Y-%m-%d %H:%M:%S}", file=sys.stderr)
@@ -295,7 +295,7 @@ def run_retry(args: argparse.Namespace) -> int:
 
 def run_rename(args: argparse.Namespace) -> int:
     """Give an item another name."""
-    item = _open(args).find(args.item)
+    item = _open(args).find(args.item, typed=True)
     item.rename(args.name)
     print_items([item], as_json=args.json)
     return 0
@@ -304,7 +304,7 @@ def run_rename(args: argparse.Namespace) -> int:
 def run_remove(args: argparse.Namespace) -> int:
     """Remove items."""
     batch = _open(args)
-    items = [batch.find(name) for name in args.items]
+    items = [batch.find(name, typed=True) for name in args.items]
     removed = [{"uuid": item.uuid, "name": item.name} for item in items]
     batch.remove(*items, with_children=args.with_children)
     if args.json:
@@ -347,7 +347,7 @@ def run_scripts(args: argparse.Namespace) -> int:
     from napari_cnmf.batch.scripts import write_scripts
 
     batch = _open(args)
-    items = [batch.find(name) for name in args.items] or None
+    items = [batch.find(name, typed=True) for name in args.items] or None
     script = write_scripts(batch, args.to, kind=args.kind, items=items, overwrite=args.overwrite)
     print(json.dumps({"script": str(script)}) if args.json else script)
     return 0
@@ -367,7 +367,7 @@ def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
         raise BatchError("Give either MOVIE files or --item, one of the two.")
     if args.item is not None:
         batch = _open(args)
-        return batch, batch.find(args.item)
+        return batch, batch.find(args.item, typed=True)
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))
     return open_or_create(args.folder), movie
 
@@ -389,4 +389,4 @@ def _chosen(args: argparse.Namespace, possible: Any) -> list[Item]:
         raise BatchError("Give either items or --all, one of the two.")
     if args.all:
         return [item for item in batch if possible(item)]
-    return [batch.find(name) for name in args.items]
+    return [batch.find(name, typed=True) for name in args.items]

@@ -93,12 +93,13 @@ def _prepare_item(
 ) -> Callable[[], _Outcome]:
     """Add an item of a batch for one of our engines; the function returned runs it."""
     from napari_cnmf.batch import Batch, State
+    from napari_cnmf.batch.adding import parse_algorithm
     from napari_cnmf.io.caiman import read_caiman
 
     batch = Batch.create(scratch / "batch")
     asked = {"n_processes": row.n_processes, "memory_gb": row.memory_gb}
     item = batch.add(
-        row.algorithm,
+        parse_algorithm(row.algorithm),
         Path(str(recording.movie)),
         params=parameters(row, engine, recording).replace(data={"fr": recording.frame_rate_hz}),
         refit=engine == "caiman" and row.algorithm == "cnmf",

@@ -68,7 +68,7 @@ def rows_of(group: str) -> list[Row]:
                 _base(group, "3000 x 512 x 512, memory_gb=0.6", memory_gb=0.6, **large),
                 _base(group, "3000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **middle),
                 _base(group, "12000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **long),
-                _base(group, "24000 x 256 x 256, memory_gb=0.5", memory_gb=0.5, **longest),
+                _base(group, "24000 x 256 x 256, memory_gb=0.8", memory_gb=0.8, **longest),
                 _base(group, "3000 x 256 x 256, one thread", n_processes=1, **middle),
                 _base(group, "3000 x 256 x 256, two threads", n_processes=2, **middle),
             ]

@@ -15,6 +15,7 @@ from napari_cnmf.errors import CurationError, ParameterError
 
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
+    from napari_cnmf.model.why import Explanation
 
 
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -113,7 +114,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="RESULT_OR_ITEM",
         help="further curated results to learn from",
     )
-    parser.add_argument("--json", action="store_true", help="--compare, --list, --why as JSON")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON document: what --list, --log, --why or --compare prints, or, of "
+        "several of them and of edits, an object with everything",
+    )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
     parser.add_argument(
         "--overwrite",
@@ -128,26 +134,55 @@ def run(args: argparse.Namespace) -> int:
     for name, value in args.edits:
         _check_words(name, value)
     cur = read_curation(args.source, args.curator)
+    changed = _Told(args.json)
     for name, value in args.edits:
-        _edit(cur, name, value)
+        _edit(cur, name, value, changed)
+    asked = _Told(args.json)
     if args.log:
-        _print_history(cur)
+        asked.tell("log", _history(cur), _history_text(cur))
     if args.list:
-        _print_components(cur, as_json=args.json)
+        rows = _rows(cur)
+        asked.tell("list", rows, "\n".join(map(_row_text, rows)))
     if args.why is not None:
-        _print_why(cur, args.why, as_json=args.json)
+        found = _why(cur, args.why)
+        asked.tell("why", found.to_dict(), str(found))
     if args.learn is not None:
         others = [read_curation(source, args.curator) for source in args.others]
-        _learn([cur, *others], args.learn, overwrite=args.overwrite)
+        learned, path = _learn([cur, *others], args.learn, overwrite=args.overwrite)
+        changed.tell("learned", str(path), f"{learned}\n{path}")
     if args.save is not None:
         from napari_cnmf.io.exports import write_caiman
 
-        print(write_caiman(cur, args.save, overwrite=args.overwrite))
+        saved = write_caiman(cur, args.save, overwrite=args.overwrite)
+        changed.tell("saved", str(saved), str(saved))
     if args.compare is not None:
-        _print_comparison(cur, args.compare, as_json=args.json)
+        from napari_cnmf.io.curation import read_other
+
+        compared = cur.compare(read_other(cur, args.compare))
+        lines = [*map(str, compared.differences), compared.summary()]
+        asked.tell("compare", compared.to_dict(), "\n".join(lines))
+    n_accepted, n = int(cur.accepted.sum()), len(cur.ids)
     if not args.json:
-        print(f"{int(cur.accepted.sum())} of {len(cur.ids)} accepted")
+        print(f"{n_accepted} of {n} accepted")
+    elif len(asked.values) == 1 and not args.edits and not changed.values:
+        print(json.dumps(*asked.values.values()))
+    else:
+        counts = {"n_components": n, "n_accepted": n_accepted}
+        print(json.dumps(counts | changed.values | asked.values))
     return 0
+
+
+class _Told:
+    """What is to be printed: at once as text, or kept until all of it is one JSON document."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self.values: dict[str, Any] = {}
+
+    def tell(self, name: str, value: Any, text: str) -> None:
+        self.values[name] = value
+        if text and not self._as_json:
+            print(text)
 
 
 def _check_words(name: str, value: str) -> None:
@@ -165,15 +200,14 @@ def _check_words(name: str, value: str) -> None:
         parse_ids(value)
 
 
-def _learn(curations: list[Curation], path: Path, *, overwrite: bool) -> None:
+def _learn(curations: list[Curation], path: Path, *, overwrite: bool) -> tuple[Any, Path]:
     from napari_cnmf.core.verdict.learning import learn
 
     learned = learn(curations)
-    print(learned)
-    print(learned.save(path, overwrite=overwrite))
+    return learned, learned.save(path, overwrite=overwrite)
 
 
-def _edit(cur: Curation, name: str, value: str) -> None:
+def _edit(cur: Curation, name: str, value: str, told: _Told) -> None:
     if name == "undo":
         _require(cur.undo(), "undo: this is the engine's result")
     elif name == "redo":
@@ -187,10 +221,13 @@ def _edit(cur: Curation, name: str, value: str) -> None:
     elif name == "go_to":
         cur.go_to(_number(value))
     elif name == "merge":
-        print(f"merged into {cur.merge(parse_ids(value))}")
+        new = cur.merge(parse_ids(value))
+        told.tell("merged", [*told.values.get("merged", []), new], f"merged into {new}")
     elif name == "split":
         for id_ in parse_ids(value):
-            print(f"split {id_} into {', '.join(map(str, cur.split(id_)))}")
+            parts = cur.split(id_)
+            text = f"split {id_} into {', '.join(map(str, parts))}"
+            told.tell("split", told.values.get("split", {}) | {str(id_): parts}, text)
     else:
         decide: Callable[[list[int]], None] = getattr(cur, name)
         decide(parse_ids(value))
@@ -241,63 +278,59 @@ def parse_ids(text: str) -> list[int]:
     return ids
 
 
-def _print_history(cur: Curation) -> None:
+def _history(cur: Curation) -> list[dict[str, Any]]:
     applied = {edit.number for edit in cur.applied}
-    for edit in cur.history:
-        mark = ">" if edit.number == cur.here else " " if edit.number in applied else "-"
-        print(f"{mark} {edit.number:4d}  {edit.time[:19]}  {edit.who}  {edit.describe()}")
+    return [
+        {
+            "number": edit.number,
+            "time": edit.time,
+            "who": edit.who,
+            "edit": edit.describe(),
+            "applied": edit.number in applied,
+            "here": edit.number == cur.here,
+        }
+        for edit in cur.history
+    ]
 
 
-def _print_components(cur: Curation, *, as_json: bool) -> None:
-    rows = [_row(cur, row, int(id_)) for row, id_ in enumerate(cur.ids)]
-    if as_json:
-        print(json.dumps(rows))
-        return
-    for values in rows:
-        words = " ".join([*values["tags"], values["note"]]).strip()
-        scores = "  ".join(
-            f"{name} {'-' if values[name] is None else format(values[name], '.2f')}"
-            for name in ("snr", "r_value", "p_soma")
+def _history_text(cur: Curation) -> str:
+    lines = []
+    for edit in _history(cur):
+        mark = ">" if edit["here"] else " " if edit["applied"] else "-"
+        lines.append(
+            f"{mark} {edit['number']:4d}  {edit['time'][:19]}  {edit['who']}  {edit['edit']}"
         )
-        print(f"{values['id']:5d}  {values['decision']:17s}  {scores}  {words}".rstrip())
+    return "\n".join(lines)
 
 
-def _row(cur: Curation, row: int, id_: int) -> dict[str, Any]:
-    from napari_cnmf.model.curation import Decision
-    from napari_cnmf.model.curation.table import SCORE_NAMES
-
-    components = cur.components
-    decision = Decision(int(cur.decisions[row]))
-    side = "accepted" if cur.accepted[row] else "rejected"
-    by_hand = decision in (Decision.ACCEPTED, Decision.REJECTED)
-    said = "unsure" if decision is Decision.UNSURE else side + (" by hand" if by_hand else "")
-    known: dict[str, float | None] = {}
-    for field, name in SCORE_NAMES.items():
-        values = getattr(components, field)
-        is_known = values is not None and values.size > row and isfinite(values[row])
-        known[name] = float(values[row]) if is_known else None
-    tags = sorted(cur.tags(id_))
-    return {"id": id_, "decision": said, **known, "tags": tags, "note": cur.note_of(id_)}
+def _row_text(values: dict[str, Any]) -> str:
+    words = " ".join([*values["tags"], values["note"]]).strip()
+    scores = "  ".join(
+        f"{name} {'-' if values[name] is None else format(values[name], '.2f')}"
+        for name in ("snr", "r_value", "p_soma")
+    )
+    side = "accepted" if values["accepted"] else "rejected"
+    is_by_hand = values["decision"] in ("accepted", "rejected")
+    said = "unsure" if values["decision"] == "unsure" else side + " by hand" * is_by_hand
+    return f"{values['id']:5d}  {said:17s}  {scores}  {words}".rstrip()
 
 
-def _print_comparison(cur: Curation, other: str, *, as_json: bool) -> None:
-    from napari_cnmf.io.curation import read_other
+def _rows(cur: Curation) -> list[dict[str, Any]]:
+    """The rows of ``cur.df`` as plain values: ``None`` where a score is unknown, tags in a list."""
+    rows = cur.df.to_dict("records")
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, float) and not isfinite(value):
+                row[name] = None
+        row["tags"] = sorted(cur.tags(row["id"]))
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
-    found = cur.compare(read_other(cur, other))
-    if as_json:
-        print(json.dumps(found.to_dict()))
-        return
-    for difference in found.differences:
-        print(difference)
-    print(found.summary())
 
-
-def _print_why(cur: Curation, text: str, *, as_json: bool) -> None:
+def _why(cur: Curation, text: str) -> Explanation:
     from napari_cnmf.model.why import explain_place
 
     try:
         place = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.") from error
-    found = explain_place(cur, place)
-    print(json.dumps(found.to_dict()) if as_json else found)
+    return explain_place(cur, place)

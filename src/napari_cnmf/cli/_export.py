@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from napari_cnmf._names import FormatName
+from napari_cnmf.cli._options import add_json_option
 from napari_cnmf.errors import ExportError
 
 if TYPE_CHECKING:
@@ -15,11 +18,7 @@ if TYPE_CHECKING:
     from napari_cnmf.io.exports.writing import OnProgress
     from napari_cnmf.model.curation import Curation
 
-# Written out, as the parser must not wait for the formats to be imported; a test compares.
-FORMATS = (
-    "caiman", "nwb", "csv", "parquet", "dandi", "npz", "mat", "suite2p", "imagej", "labels",
-    "params", "methods", "mp4", "raster", "correlation",
-)  # fmt: skip
+FORMATS = get_args(FormatName)
 
 _SESSION = {
     "subject_id": "id of the animal",
@@ -61,6 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
     parser.add_argument("--curator", metavar="NAME", help="as this second curator decided")
+    add_json_option(parser)
     nwb = parser.add_argument_group("NWB", "what the format asks for and no result knows")
     nwb.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     nwb.add_argument("--start", metavar="TIME", help="ISO 8601, such as 2026-03-01T14:30+01:00")
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         session=_session(args),
         movie_in_nwb=args.movie_in_nwb,
     )
-    print(written)
+    print(json.dumps({"path": str(written), "format": args.to}) if args.json else written)
     return 0
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+
+from napari_cnmf.cli._options import add_json_option
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "number of one in alphabetical order, or its name",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier import")
+    add_json_option(parser)
     parser.set_defaults(run_command=run)
 
 
@@ -35,5 +39,6 @@ def run(args: argparse.Namespace) -> int:
     plane = args.plane
     if plane is not None and plane.isascii() and plane.isdigit():
         plane = int(plane)
-    print(import_result(args.source, args.out, plane=plane, overwrite=args.overwrite))
+    written = import_result(args.source, args.out, plane=plane, overwrite=args.overwrite)
+    print(json.dumps({"path": str(written)}) if args.json else written)
     return 0

@@ -23,9 +23,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--frame-rate", metavar="HZ", type=float, help="frames or volumes per second"
     )
-    parser.add_argument(
-        "--pixel-size", metavar="UM", type=float, nargs="+", help="([dz] dy dx) in micrometres"
-    )
     add_open_options(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
@@ -36,13 +33,10 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.cli import EXIT_OK
     from napari_cnmf.io.movies import describe_recording
 
-    options = open_options(args)
-    if args.pixel_size is not None:
-        options["pixel_size_um"] = tuple(args.pixel_size)
     found = describe_recording(
         args.movie if len(args.movie) > 1 else args.movie[0],
         frame_rate_hz=args.frame_rate,
-        **options,
+        **open_options(args),
     )
     print(json.dumps(found.to_dict()) if args.json else found)
     return EXIT_OK

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_cnmf.cli._options import add_json_option
+
+if TYPE_CHECKING:
+    from napari_cnmf.model.matching import SessionMatches
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--overwrite", action="store_true", help="replace matches and table of an earlier call"
     )
+    add_json_option(parser)
     parser.set_defaults(run_command=run)
 
 
@@ -44,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         write_matches,
         write_matches_csv,
     )
+    from napari_cnmf.io.spreadsheets import csv_text
 
     matched = match_sessions(
         args.results,
@@ -54,10 +64,32 @@ def run(args: argparse.Namespace) -> int:
     table = matches_table(matched.matches)
     in_all = int((table["n_sessions"] == len(args.results)).sum())
     print(f"{len(table)} cells, {in_all} of them in every session", file=sys.stderr)
+    written: dict[str, str] = {}
     if args.csv is not None:
-        print(write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite))
-    elif args.out is None:
-        print(table.to_csv(float_format="%.4f"), end="")
+        path = write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite)
+        written["csv"] = str(path)
     if args.out is not None:
-        print(write_matches(matched, args.out, overwrite=args.overwrite))
+        written["out"] = str(write_matches(matched, args.out, overwrite=args.overwrite))
+    if args.json:
+        print(json.dumps(_as_dict(matched.matches) | written))
+    elif written:
+        print(*written.values(), sep="\n")
+    else:
+        print(csv_text(table, index=True, float_format="%.4f"), end="")
     return 0
+
+
+def _as_dict(matches: SessionMatches) -> dict[str, Any]:
+    """Every cell with its components by session, as plain values."""
+    names = matches.sessions
+    cells = [
+        {
+            "cell": number,
+            "probability": None if math.isnan(cell.probability) else cell.probability,
+            "state": cell.state,
+            "components": {names[session]: id_ for session, id_ in cell.components.items()},
+            "probabilities": {names[session]: p for session, p in cell.probabilities.items()},
+        }
+        for number, cell in matches.cells.items()
+    ]
+    return {"sessions": list(names), "cells": cells}

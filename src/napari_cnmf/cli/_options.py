@@ -110,6 +110,14 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
         help="add V to every stored value; 0 leaves out the calibration of the file",
     )
     parser.add_argument(
+        "--pixel-size",
+        metavar="UM",
+        type=float,
+        nargs="+",
+        help="pixel size in micrometres: dy dx, or dz dy dx for volumes; one number stands for "
+        "dy and dx",
+    )
+    parser.add_argument(
         "--allow-missing",
         action="store_true",
         default=None,
@@ -126,7 +134,12 @@ _OPEN_OPTIONS = (
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """Options of `open_movie` beside the paths."""
     told = {name: getattr(args, name) for name in _OPEN_OPTIONS}
+    told["pixel_size_um"] = _pixel_size(args.pixel_size)
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _pixel_size(sizes: list[float] | None) -> tuple[float, ...] | None:
+    return None if sizes is None else tuple(sizes) if len(sizes) > 1 else (sizes[0], sizes[0])
 
 
 def run_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -148,11 +161,11 @@ def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
 def _cells(ain: str, batch: Batch) -> Path | Item:
     """Cells from a file, or else from an item by its name, uuid or position."""
     path = Path(ain)
-    return path if path.exists() or path.suffix else batch.find(ain)
+    return path if path.exists() or path.suffix else batch.find(ain, typed=True)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--json``."""
+    """``--json``, for every command that prints a result."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 

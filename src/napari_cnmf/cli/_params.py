@@ -33,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.cli import EXIT_OK
 
     if args.list_presets:
-        for preset in PRESETS.values():
+        if args.json:
+            print(json.dumps({name: preset.as_dict() for name, preset in PRESETS.items()}))
+        for preset in () if args.json else PRESETS.values():
             print(preset)
     elif args.diff:
         first, second = (read_params(path) for path in args.diff)

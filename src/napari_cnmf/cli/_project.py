@@ -35,19 +35,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     add.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     add.add_argument("--update", action="store_true", help="replace the sample that is there")
+    add_json_option(add)
     add.set_defaults(run_command=run_add)
     update = actions.add_parser("update", help="change values of a sample")
     update.add_argument("sample", metavar="SampleID")
     update.add_argument("values", nargs="+", metavar="COLUMN=VALUE")
+    add_json_option(update)
     update.set_defaults(run_command=run_update)
     remove = actions.add_parser("remove", help="take samples out, with their files")
     remove.add_argument("samples", nargs="+", metavar="SampleID")
+    add_json_option(remove)
     remove.set_defaults(run_command=run_remove)
     column = actions.add_parser("column", help="ask for one more column from now on")
     column.add_argument("name", metavar="NAME")
     column.add_argument("--kind", choices=("text", "number", "date"), default="text")
     column.add_argument("--required", action="store_true")
     column.add_argument("--choices", default="", metavar="A,B,…", help="the only values allowed")
+    add_json_option(column)
     column.set_defaults(run_command=run_column)
 
 
@@ -66,7 +70,9 @@ def _print(table: pd.DataFrame, args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(json.loads(table.to_json(orient="records")), ensure_ascii=False))
     elif args.csv:
-        print(table.to_csv(index=False), end="")
+        from napari_cnmf.io.spreadsheets import csv_text
+
+        print(csv_text(table), end="")
     else:
         print(table.to_string(index=False, na_rep="") if len(table) else "no samples")
 
@@ -87,7 +93,7 @@ def run_add(args: argparse.Namespace) -> int:
         context=context_for(curation, movie_in_nwb=args.movie_in_nwb),
         update=args.update,
     )
-    print(sample.id)
+    print(json.dumps({"sample": sample.id}) if args.json else sample.id)
     return 0
 
 
@@ -95,7 +101,8 @@ def run_update(args: argparse.Namespace) -> int:
     """Change values of samples."""
     from napari_cnmf.io.projects import Project
 
-    print(Project.open(args.folder).update(args.sample, **_values(args.values)).id)
+    sample = Project.open(args.folder).update(args.sample, **_values(args.values))
+    print(json.dumps({"sample": sample.id}) if args.json else sample.id)
     return 0
 
 
@@ -104,6 +111,8 @@ def run_remove(args: argparse.Namespace) -> int:
     from napari_cnmf.io.projects import Project
 
     Project.open(args.folder).remove(*args.samples)
+    if args.json:
+        print(json.dumps({"removed": args.samples}))
     return 0
 
 
@@ -116,6 +125,8 @@ def run_column(args: argparse.Namespace) -> int:
         name=args.name, kind=ColumnKind(args.kind), required=args.required, choices=choices
     )
     Project.open(args.folder).add_column(column)
+    if args.json:
+        print(json.dumps(column.model_dump(mode="json")))
     return 0
 
 

@@ -113,7 +113,8 @@ def run_cnmf(
     one_photon
         Multiplicative background and halo absorption for one-photon recordings.
     memory_gb
-        Budget; by default from what is free. Decides between one tile in memory and several.
+        Budget; by default from what is free. Decides whether a scratch file is needed; never
+        changes the result.
     n_threads
         By default one per core; never changes the result.
     scratch
@@ -174,7 +175,9 @@ def steps_for(params: CNMFParams, refit: bool, one_photon: bool = False) -> Step
 
 
 def _say_plan(plan: Plan, report: Report) -> None:
-    where = "in memory" if plan.in_memory else f"out of core in {len(plan.tiles)} tiles"
+    where = "in memory" if plan.in_memory else "out of core"
+    if len(plan.tiles) > 1:
+        where += f" in {len(plan.tiles)} tiles"
     report.note(
         f"{plan.n_frames} frames of {' x '.join(map(str, plan.dims))} pixels are analysed {where}, "
         f"in bins of {plan.frames_per_bin} frames."

@@ -24,7 +24,7 @@ SCRATCH = "caiman"
 
 
 class Algorithm(StrEnum):
-    """Algorithm that an item runs."""
+    """What an item does; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
 
     MCORR = "mcorr"
     CNMF = "cnmf"

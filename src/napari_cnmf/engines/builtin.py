@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _FEWEST_BINS = 40
 """With fewer, neighbours correlate by chance."""
+_BIN_BYTES = 0.2e9
+"""Size of all bins that the images of a corrected movie are made from, at most."""
 
 
 class BuiltinEngine:
@@ -122,9 +125,12 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
         raise EngineError("evaluate needs a result to score, and the job names none.")
     movie = job.open_movie()
     given = read_caiman(job.result_path)
+    # Scores look at all of these again and again; what else a large result has stays in its file.
+    traces = {"C": given.C, "YrA": given.YrA}
+    loaded = {name: np.asarray(rows) for name, rows in traces.items() if rows is not None}
     components = evaluate_result(
         frame_source(movie),
-        given,
+        given.replace(**loaded),
         job.params,
         frame_rate_hz=_rate(job),
         n_threads=job.run.n_processes,
@@ -153,7 +159,6 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
             job.params,
             write=sink.write,
             frame_rate_hz=job.frame_rate_hz,
-            memory_gb=job.run.memory_gb,
             n_threads=job.run.n_processes,
             on_progress=reporter.progress,
             on_warning=reporter.warning,
@@ -179,14 +184,16 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
-    """Write summary images of the corrected movie."""
+    """Summary images of the corrected movie."""
+    from napari_cnmf.core.movie.store import release_freed
     from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source, open_movie, write_images
 
+    release_freed()  # what motion correction held would count beside the images
     corrected = open_movie(job.folder / CORRECTED_FILE, frame_rate_hz=job.frame_rate_hz)
     images = summary_images(
         frame_source(corrected),
-        frames_per_bin=_frames_per_bin(corrected, job.run.memory_gb),
+        frames_per_bin=_frames_per_bin(corrected),
         n_threads=job.run.n_processes,
         on_progress=reporter.progress,
         should_stop=reporter.should_stop,
@@ -195,19 +202,16 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
     return [IMAGES_FILE]
 
 
-def _frames_per_bin(movie: Movie, memory_gb: float | None) -> int | None:
-    """Number of frames whose mean is one image of the correlation, so that all fit the budget.
+def _frames_per_bin(movie: Movie) -> int | None:
+    """Frames whose mean is one image of the correlation, so that all of these take 0.2 GB at most.
 
-    ``None`` leaves the choice to `summary_images`, wherever its 500 bins take no more than a third
-    of the memory granted.
+    The field alone decides it, whatever the memory: images are a result, too. ``None`` leaves the
+    choice to `summary_images`, wherever its 500 bins are no more than that.
     """
     from napari_cnmf.core.movie.summary import N_BINS
 
-    if memory_gb is None:
-        return None
-    bin_bytes = 4 * int(np.prod(movie.dims))
-    n_bins = int(memory_gb * 1e9 / 3 / bin_bytes)
-    return None if n_bins >= N_BINS else max(1, movie.n_frames // max(n_bins, _FEWEST_BINS))
+    n_bins = int(_BIN_BYTES / (4 * np.prod(movie.dims)))
+    return None if n_bins >= N_BINS else math.ceil(movie.n_frames / max(n_bins, _FEWEST_BINS))
 
 
 class _Sink:

@@ -8,11 +8,16 @@ its memory. See the file format specification, section III.E, "Disk Format: Leve
 from __future__ import annotations
 
 import mmap
+from itertools import pairwise
 from pathlib import Path
+
+import h5py
 
 _SIGNATURE = b"GCOL"
 _HEADER = 16
 _ALIGNED = 8
+_SEARCHED_WHOLE, _LARGE = 64 * 2**20, 2**20
+"""Of larger files the arrays of numbers above a megabyte are passed over."""
 _MOST_BYTES = 4 * 2**30
 """Files up to this size are searched, in a few seconds. A larger one holds a movie: to search all
 of it would take minutes at each opening, for a damage that nobody has met but by making it."""
@@ -31,15 +36,46 @@ def require_sound_heaps(path: Path) -> None:
     OSError
         The file cannot be read, or a collection is damaged.
     """
-    if not 0 < path.stat().st_size <= _MOST_BYTES:
+    size = path.stat().st_size
+    if not 0 < size <= _MOST_BYTES:
         return
+    numbers = _places_of_numbers(path) if size > _SEARCHED_WHOLE else []
+    edges = [0, *(edge for place in sorted(numbers) for edge in place), size]
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(_SIGNATURE)
-        while at >= 0:
-            # anywhere: bytes lost before a collection move it, and HDF5 follows addresses moved too
-            if content[at + 4 : at + 8] == b"\x01\0\0\0":
-                _require_sound(content, at)
-            at = content.find(_SIGNATURE, at + 1)
+        for start, stop in list(pairwise(edges))[::2]:
+            at = content.find(_SIGNATURE, start, stop)
+            while at >= 0:
+                # anywhere: bytes lost before a collection move it, and HDF5 follows addresses
+                # moved too
+                if content[at + 4 : at + 8] == b"\x01\0\0\0":
+                    _require_sound(content, at)
+                at = content.find(_SIGNATURE, at + 1, stop)
+
+
+def _places_of_numbers(path: Path) -> list[tuple[int, int]]:
+    """Where the large arrays of a file begin and end; none where that cannot be told.
+
+    Sizes and places of arrays are told without a look at any text.
+    """
+    places: set[tuple[int, int]] = set()
+
+    def look(_name: str, node: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf":
+            offset = None if node.chunks else node.id.get_offset()
+            if offset is not None and node.nbytes > _LARGE:
+                places.add((offset, offset + node.nbytes))
+
+    try:
+        with h5py.File(path, "r") as file:
+            if file.userblock_size:
+                return []
+            file.visititems(look)
+    # The library of HDF5 tells of damage in each of these ways; what is damaged is searched whole.
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError):
+        return []
+    ordered = sorted(places)
+    apart = all(a[1] <= b[0] for a, b in pairwise(ordered))
+    return ordered if apart and (not ordered or ordered[-1][1] <= path.stat().st_size) else []
 
 
 def _require_sound(content: mmap.mmap, start: int) -> None:

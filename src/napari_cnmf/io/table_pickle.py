@@ -13,8 +13,11 @@ import io
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
+
+import numpy as np
 
 from napari_cnmf.errors import BatchError, brief
 from napari_cnmf.io.imports.pickled import (
@@ -81,7 +84,8 @@ def read_table_pickle(path: Path) -> Table:
     except _RefusedError as error:
         raise BatchError(
             f"{path} asks for {error}, which no table of a batch needs. It was refused, and "
-            "nothing of it was run. If the file is yours, say where it comes from in an issue."
+            "nothing of it was run. If the file is yours, write it again where it comes from, as "
+            "plain values: table.astype(object).to_pickle(PATH)."
         ) from error
     # The machine that reads pickles raises nearly anything for bytes that are none.
     except Exception as error:
@@ -151,6 +155,83 @@ def _strings(record: PickledRecord, plain: PlainValues) -> list[Any]:
     return list(plain.of(record.state[1]))
 
 
+# -- pyarrow, which keeps pandas' texts where it is installed
+
+_WIDTH_OF_OFFSETS = {"string": "<i4", "large_string": "<i8"}
+_NUMBERS = {
+    name: np.dtype(name)
+    for name in (
+        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double",
+    )
+}  # fmt: skip
+_NUMBERS["float"] = np.dtype("float32")
+
+
+def _arrow_column(record: PickledRecord, plain: PlainValues) -> list[Any]:
+    """A column of pandas that wraps an array of pyarrow's."""
+    state = record.state
+    array = state.get("_pa_array", state.get("_data"))
+    return list(plain.of(array))
+
+
+def _arrow_chunks(record: PickledRecord, plain: PlainValues) -> list[Any]:
+    return [value for chunk in record.args[0] for value in plain.of(chunk)]
+
+
+def _arrow_array(record: PickledRecord, plain: PlainValues) -> list[Any]:
+    """An array of pyarrow's from its buffers: which values are there, then the values.
+
+    The layout is that of https://arrow.apache.org/docs/format/Columnar.html; every size and
+    offset is checked against the bytes that are there.
+    """
+    kind, n, _n_missing, first, buffers, *_ = record.args[0]
+    name = str(kind.args[0]) if kind.origin == "pyarrow.lib.type_for_alias" else kind.origin
+    n, first = int(n), int(first)
+    if n < 0 or first < 0:
+        raise ValueError(f"an array of {n} values from {first} on")
+    plain.count(n)
+    parts = [None if part is None else _arrow_bytes(part, plain) for part in buffers]
+    values = _arrow_values(name, parts[1:], first, first + n, plain)
+    if parts[0] is None:
+        return values
+    bits = np.frombuffer(parts[0], np.uint8, count=(first + n + 7) // 8)
+    is_there = np.unpackbits(bits, bitorder="little")[first : first + n]
+    return [value if there else None for value, there in zip(values, is_there, strict=True)]
+
+
+def _arrow_values(
+    name: str, parts: list[bytes | None], start: int, stop: int, plain: PlainValues
+) -> list[Any]:
+    first = parts[0] if parts and parts[0] is not None else b""
+    if name in _NUMBERS:
+        return list(np.frombuffer(first, _NUMBERS[name], count=stop)[start:].tolist())
+    if name == "bool":
+        bits = np.frombuffer(first, np.uint8, count=(stop + 7) // 8)
+        return list(np.unpackbits(bits, bitorder="little")[start:stop].astype(bool).tolist())
+    if name not in _WIDTH_OF_OFFSETS:
+        raise ValueError(f"a column of type {name[:40]}, which is no text and no number")
+    text = parts[1] or b"" if len(parts) > 1 else b""
+    if start == stop:
+        return []
+    ends = np.frombuffer(first, _WIDTH_OF_OFFSETS[name], count=stop + 1)[start:].tolist()
+    if not 0 <= ends[0] <= ends[-1] <= len(text) or ends != sorted(ends):
+        raise ValueError("texts that reach beyond the bytes that are there")
+    return [plain.of(text[begin:end].decode()) for begin, end in pairwise(ends)]
+
+
+def _arrow_bytes(record: PickledRecord, plain: PlainValues) -> bytes:
+    """Bytes of a buffer, as the protocols of pickle spell them."""
+    content: Any = record.args[0]
+    while isinstance(content, PickledRecord):
+        is_wrapped = content.origin in ("builtins.bytearray", "pyarrow.lib.py_buffer")
+        content = content.args[0] if is_wrapped and content.args else plain.of(content)
+    if isinstance(content, str):  # protocol 2: bytes as text in Latin-1
+        content = content.encode("latin1")
+    if not isinstance(content, bytes | bytearray):
+        raise ValueError("a buffer that holds no bytes")
+    return bytes(content)
+
+
 # -- Python
 
 
@@ -171,14 +252,19 @@ def _nothing(record: PickledRecord, plain: PlainValues) -> None:
 
 
 _READERS: dict[str, Callable[[PickledRecord, PlainValues], Any]] = NUMPY_READERS | {
+    "builtins.bytearray": _nothing,
     "builtins.slice": _slice,
     "numpy.ndarray": _nothing,
     "pandas.DataFrame": _frame,
+    "pandas.ArrowDtype": _nothing,
     "pandas.Index": _nothing,
+    "pandas.NA": _nothing,
     "pandas.RangeIndex": _nothing,
     "pandas.StringDtype": _nothing,
     "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked": _strings,
     "pandas._libs.internals._unpickle_block": _block,
+    "pandas.arrays.ArrowExtensionArray": _arrow_column,
+    "pandas.arrays.ArrowStringArray": _arrow_column,
     "pandas.arrays.StringArray": _nothing,
     "pandas.core.indexes.base._new_Index": _index,
     "pandas.core.internals.managers.BlockManager": _nothing,
@@ -186,6 +272,10 @@ _READERS: dict[str, Callable[[PickledRecord, PlainValues], Any]] = NUMPY_READERS
     "pathlib.PurePosixPath": _path(PurePosixPath),
     "pathlib.PureWindowsPath": _path(PureWindowsPath),
     "pathlib.WindowsPath": _path(PureWindowsPath),
+    "pyarrow.lib._restore_array": _arrow_array,
+    "pyarrow.lib.chunked_array": _arrow_chunks,
+    "pyarrow.lib.py_buffer": _nothing,
+    "pyarrow.lib.type_for_alias": _nothing,
     "uuid.UUID": _uuid,
 }
 """What tables of plain values are made of, and how each is read."""

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.model._ring import Ring
+from napari_cnmf.model.rows import TraceRows
 
 Frames2D = NDArray[np.float32]
 _FRAMES_AT_ONCE = 16  # whole frames of a movie in memory while a ring background is computed
+_FRAMES_OF_TRACES = 128  # read together from traces that stay in their file
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,11 @@ class ProductFrames:
         ``(n, n_frames)``.
     """
 
-    def __init__(self, left: Any, right: NDArray[Any]) -> None:
+    def __init__(self, left: Any, right: Any) -> None:
         self._left = left.astype(np.float32, copy=False)
-        self._right = np.asarray(right, dtype=np.float32)
+        # traces that are read from a file stay there; neighbouring frames are asked for together
+        self._right: Any = right if isinstance(right, TraceRows) else np.asarray(right, np.float32)
+        self._stretch: tuple[slice, NDArray[np.float32]] | None = None
 
     @cached_property
     def _rows(self) -> Any:
@@ -78,8 +82,26 @@ class ProductFrames:
     def read(self, selection: Selection) -> Frames2D:
         """Compute the product for a selection, ``(n_frames, n_pixels)`` float32."""
         left = self._left if selection.pixels is None else self._rows[selection.pixels]
-        frames: Frames2D = (left @ self._right[:, selection.time_slice]).T
+        frames: Frames2D = (left @ self._courses(selection.times)).T
         return frames
+
+    def _courses(self, times: range) -> NDArray[np.float32]:
+        """``right`` at some frames ``(n, n_times)``."""
+        if not isinstance(self._right, TraceRows):
+            courses: NDArray[np.float32] = self._right[:, times.start : times.stop : times.step]
+            return courses
+        if not times:
+            return np.zeros((len(self._right), 0), np.float32)
+        stretch = self._stretch
+        if stretch is None or not stretch[0].start <= times[0] <= times[-1] < stretch[0].stop:
+            start = times[0] // _FRAMES_OF_TRACES * _FRAMES_OF_TRACES
+            stop = min(max(times[-1] + 1, start + _FRAMES_OF_TRACES), self._right.shape[1])
+            frames = slice(start, stop)
+            stretch = frames, np.asarray(self._right[:, frames], np.float32)
+            if stop - start <= _FRAMES_OF_TRACES:
+                self._stretch = stretch
+        first = stretch[0].start
+        return stretch[1][:, times.start - first : times[-1] + 1 - first : times.step]
 
 
 class MovieFrames:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.sparse.linalg import svds
 
+from napari_cnmf.model.rows import row_blocks
+
 _MOST_AXES = 12
 _BINS = 1000
 
@@ -31,7 +33,8 @@ def cluster_traces(
         ``(n_components,)``: 0 is the largest cluster; -1 where a trace never changes.
     """
     out = np.full(len(C), -1, np.intp)
-    X = _binned(np.nan_to_num(np.asarray(C, np.float32)))
+    blocks = [_binned(np.nan_to_num(np.asarray(some, np.float32))) for _, some in row_blocks(C)]
+    X = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
     X = X - X.mean(axis=1, keepdims=True)
     norm = np.linalg.norm(X, axis=1)
     active = np.flatnonzero(norm > 0)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.ids import Ids, as_ids
+from napari_cnmf.model.rows import choose_rows
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -22,11 +23,12 @@ FloatArray = NDArray[np.floating[Any]]
 COMPONENT_CLASSES = ("soma", "process", "punctum", "fragment", "out of focus", "noise")
 """What the built-in verdict takes a component for; results of CaImAn have none."""
 
-_PER_COMPONENT_ROWS = ("C", "S", "YrA", "F_dff")
+TRACES = ("C", "S", "YrA", "F_dff")
+"""Fields of ``Components`` with a row a component, one value a frame."""
 _PER_COMPONENT_VALUES = ("bl", "c1", "neurons_sn", "lam", "snr", "r_values", "ecc", "classes")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Components:
     """CNMF factors of one movie: ``Y ~ A C + background`` (Pnevmatikakis et al. 2016, eq. 2).
 
@@ -68,6 +70,12 @@ class Components:
     attributes
         Provenance that travels with the result: history trace, movie path and fingerprint,
         evidence of the verdict for each component, anything plain.
+
+    Notes
+    -----
+    The traces of a large result stay in its file until they are asked for: ``C[ids]`` and
+    ``C[ids, start:stop]`` give arrays and read no more than that, ``np.asarray(C)`` reads all. See
+    :class:`napari_cnmf.model.rows.TraceRows`.
     """
 
     A: sp.csc_matrix
@@ -106,7 +114,7 @@ class Components:
             raise ResultError(f"C must be (n_components, n_frames), got shape {self.C.shape}.")
         n, n_frames = self.C.shape
         self._check("A", self.A.shape, (n_pixels, n))
-        for name in _PER_COMPONENT_ROWS:
+        for name in TRACES:
             self._check_array(name, (n, n_frames))
         for name in _PER_COMPONENT_VALUES:
             self._check_array(name, (n,))
@@ -238,13 +246,24 @@ class Components:
         """
         index = np.asarray(as_ids(ids, np.arange(self.n_components)), dtype=np.intp)
         changes: dict[str, Any] = {"A": self.A[:, index].tocsc()}
-        for name in (*_PER_COMPONENT_ROWS, *_PER_COMPONENT_VALUES, "accepted", "g"):
+        for name in TRACES:
+            value = getattr(self, name)
+            if value is not None:
+                changes[name] = choose_rows(value, index)
+        for name in (*_PER_COMPONENT_VALUES, "accepted", "g"):
             value = getattr(self, name)
             if value is not None:
                 changes[name] = value[index]
         if self.cnn_preds is not None and self.cnn_preds.size:
             changes["cnn_preds"] = self.cnn_preds[index]
         return replace(self, **changes)
+
+    def __repr__(self) -> str:
+        """Say what it holds; the arrays themselves would fill a screen."""
+        said = f"{self.n_components} components, {self.n_frames} frames, field {self.dims}"
+        if self.accepted is not None:
+            said += f", {int(self.accepted.sum())} accepted"
+        return f"<Components: {said}>"
 
     def _repr_html_(self) -> str:
         from napari_cnmf.model.pictures import components_html

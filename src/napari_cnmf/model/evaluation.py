@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components, FloatArray
 from napari_cnmf.params import QualityParams
+from napari_cnmf.params.numbers import kind_of
 
 ACCEPTED_CLASSES: tuple[str, ...] | None = None
 """Kinds that can be accepted unasked; ``None``: the scores decide alone, and the probability of a
@@ -69,6 +74,38 @@ def passes_thresholds(
     if accepted_classes is not None and components.classes is not None:
         passed &= np.isin(components.classes, accepted_classes)
     return passed
+
+
+def check_thresholds(thresholds: Mapping[str, Any]) -> None:
+    """Refuse what a script gives as a threshold and cannot mean.
+
+    `QualityParams` refuses the rest: unknown names, truth values, what is out of bounds.
+
+    Raises
+    ------
+    ParameterError
+        A number is not finite or text, or the SNR above which all is accepted is negative.
+    """
+    for name, value in thresholds.items():
+        field = QualityParams.model_fields.get(name)
+        annotation: Any = None if field is None else field.annotation
+        if annotation is None or not kind_of(annotation).number:
+            continue
+        if isinstance(value, str | bytes):
+            raise ParameterError(
+                f"The threshold {name} must be a number such as 0.5, got the text "
+                f"{value!r:.60}. Leave out the quotes."
+            )
+        if isinstance(value, float | np.number) and not np.isfinite(value):
+            raise ParameterError(
+                f"The threshold {name} must be a finite number, got {value}. "
+                "To accept or reject everything use accept and reject."
+            )
+        if name == "min_SNR" and isinstance(value, int | float | np.number) and value < 0:
+            raise ParameterError(
+                f"The threshold {name} must be 0 or more, got {value}: no peak is below the noise. "
+                "To accept everything use accept."
+            )
 
 
 def is_scored(components: Components, quality: QualityParams) -> NDArray[np.bool_]:

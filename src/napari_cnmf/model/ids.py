@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import CurationError
 
-Ids = int | Sequence[int] | NDArray[np.bool_] | NDArray[np.integer]
+if TYPE_CHECKING:
+    import pandas as pd
+
+# As text: pandas is imported by those who use a table.
+Ids: TypeAlias = (
+    "int | Sequence[int] | Set[int] | NDArray[np.bool_] | NDArray[np.integer]"
+    " | pd.Series[Any] | pd.Index[Any]"
+)
 """Stable ids of components, or a boolean mask with one entry for each component.
 
 Ranges, sets, and the columns and the index of a pandas table work, too.

@@ -85,8 +85,8 @@ class Movie:
             )
         if self.time_s is not None and len(self.time_s) != self.shape[0]:
             object.__setattr__(self, "time_s", None)  # of the frames before they were cut
-        if self.frame_rate_hz is not None and not self.frame_rate_hz > 0:
-            raise MovieError(f"Frame rate must be above 0 Hz, got {self.frame_rate_hz}.")
+        if self.frame_rate_hz is not None:
+            _require_frame_rate(self.frame_rate_hz)
 
     if not TYPE_CHECKING:  # else every misspelt attribute would pass for Any
 
@@ -150,7 +150,14 @@ class Movie:
         return f"its files tell none ({fact.source})"
 
     def with_frame_rate(self, frame_rate_hz: float) -> Movie:
-        """The same movie with another frame rate."""
+        """The same movie with another frame rate.
+
+        Raises
+        ------
+        MovieError
+            When it is no number above 0.
+        """
+        _require_frame_rate(frame_rate_hz)
         known = self.description
         if known is not None and frame_rate_hz != self.frame_rate_hz:
             known = known.with_fact(
@@ -162,3 +169,10 @@ class Movie:
             frame_rate_hz=frame_rate_hz,
             description=known,
         )
+
+
+def _require_frame_rate(rate: Any) -> None:
+    """Raise ``MovieError`` unless it is a number above 0."""
+    is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+    if not is_number or not 0 < rate < np.inf:
+        raise MovieError(f"Frame rate must be a number above 0 Hz, got {rate!r:.60}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -16,7 +16,7 @@ from pydantic import (
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import InvalidParametersError, explain
+from napari_cnmf.params._problems import InvalidParametersError, explain, not_a_number
 from napari_cnmf.params.numbers import kind_of, read_text
 
 
@@ -64,8 +64,29 @@ def parameter(
     )
 
 
-class ParameterModel(BaseModel):
-    """Base of parameter models: frozen and closed; problems arrive as :class:`ParameterError`."""
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _OwnNames(ModelMetaclass):
+    """A class that lists its own names: completers ask the class as well as the value."""
+
+    def __dir__(cls) -> list[str]:  # noqa: N805 - of a metaclass
+        ours = {name for kind in cls.__mro__ for name in _names_of(kind)}
+        return sorted({*getattr(cls, "model_fields", ()), *ours})
+
+
+class NamedValue(BaseModel, metaclass=_OwnNames):
+    """A model whose names are those that a user may want, without those of pydantic."""
+
+    def __dir__(self) -> list[str]:
+        return dir(type(self))
+
+
+class ParameterModel(NamedValue):
+    """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -92,28 +113,38 @@ class ParameterModel(BaseModel):
 
     @classmethod
     def _read_texts(cls, values: Any) -> tuple[Any, dict[str, str]]:
-        """Read values that are given as text, and return them with the problems by name."""
+        """Values that are given as text, as a person types them, and what is wrong with those.
+
+        A switch that is given for a number is wrong, too: to Python, True is a 1.
+        """
         problems: dict[str, str] = {}
         if not isinstance(values, Mapping):
             return values, problems
         read = dict(values)
-        for key, text in values.items():
+        for key, value in values.items():
             field = cls.model_fields.get(key)
-            if field is None or not isinstance(text, str):
+            if field is None:
                 continue
             name = f"{cls.group}.{key}" if cls.group else key
             annotation: Any = field.annotation
+            kind = kind_of(annotation)
+            if kind.number and _has_switch(value):
+                problems[name] = not_a_number(name, value, field)
+                del read[key]
+            if not isinstance(value, str):
+                continue
             try:
-                read[key] = read_text(text, kind_of(annotation), name)
+                read[key] = read_text(value, kind, name)
             except ParameterError as error:
                 problems[name] = str(error)
                 del read[key]
         return read, problems
 
-    def __dir__(self) -> list[str]:
-        """Names that a user may want, without those that pydantic brings along."""
-        ours = {name for kind in type(self).__mro__ for name in _names_of(kind)}
-        return sorted({*type(self).model_fields, *ours})
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ParameterError(
+            f"Parameters are never changed in place. For another {name}, write "
+            f"params = params.replace({name}=...)."
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         for name, field in type(self).model_fields.items():
@@ -122,8 +153,12 @@ class ParameterModel(BaseModel):
                 yield name, value
 
 
+def _has_switch(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list) and any(map(_has_switch, value)))
+
+
 def _names_of(kind: type) -> list[str]:
-    is_ours = issubclass(kind, ParameterModel)
+    is_ours = issubclass(kind, NamedValue)
     return [
         n
         for n in vars(kind)

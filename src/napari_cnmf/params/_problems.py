@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from napari_cnmf.errors import ParameterError
@@ -51,6 +52,14 @@ def not_a_table(name: str, value: Any) -> str:
     )
 
 
+def not_a_number(name: str, value: Any, field: FieldInfo) -> str:
+    """The sentence about a switch where a number must be."""
+    return (
+        f"{name} must be a number, got {shown(value)}. {_meaning(field.description or '')} "
+        f"{_next_step(field)}"
+    )
+
+
 def explain(error: ValidationError, model: type[BaseModel], group: str) -> dict[str, str]:
     """Turn pydantic's errors into ``{"group.key": sentence}``."""
     by_key: dict[str, list[ErrorDetails]] = {}
@@ -81,12 +90,14 @@ def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[Bas
         details = [detail]  # the list counts as too short as well, which would only confuse
     requirement = " or ".join(dict.fromkeys(_requirement(item) for item in details))
     where = _join(group, key) + _index(detail)
-    if _allows_none(field.annotation):
-        next_step = "Write none to have it found."
-    else:
-        next_step = f"The default is {shown(field.get_default())}."
     got = f"{where} must {requirement}, got {shown(detail['input'])}."
-    return f"{got} {_meaning(field.description or '')} {next_step}"
+    return f"{got} {_meaning(field.description or '')} {_next_step(field)}"
+
+
+def _next_step(field: FieldInfo) -> str:
+    if _allows_none(field.annotation):
+        return "Write none to have it found."
+    return f"The default is {shown(field.get_default())}."
 
 
 def _meaning(description: str) -> str:

@@ -206,9 +206,10 @@ class CNMFParams(ParameterModel):
         """SHA-256 of the values, equal for equal parameters on every system."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode("ascii")).hexdigest()
 
-    def diff(self, other: CNMFParams) -> dict[str, tuple[Any, Any]]:
-        """Differences to other parameters: ``{"group.key": (mine, theirs)}``."""
-        mine, theirs = _flat(self), _flat(other)
+    def diff(self, other: CNMFParams | Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        """``{"group.key": (mine, theirs)}`` of what differs; a table is read as by `from_any`."""
+        others = other if isinstance(other, CNMFParams) else CNMFParams.from_any(other)
+        mine, theirs = _flat(self), _flat(others)
         names = list(dict.fromkeys((*mine, *theirs)))
         return {
             name: (mine.get(name), theirs.get(name))

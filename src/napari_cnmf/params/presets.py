@@ -173,9 +173,9 @@ def find_preset(name: str) -> Preset:
     """
     try:
         return PRESETS[name]
-    except KeyError:
+    except (KeyError, TypeError):  # TypeError: a list is no key
         raise ParameterError(
-            f"{unknown_name(name, PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
+            f"{unknown_name(str(name), PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
         ) from None
 
 

@@ -64,14 +64,15 @@ class QualityParams(ParameterGroup):
     )
     min_cnn_thr: float = parameter(
         0.9,
-        title="Accept above classifier score",
+        title="Accept above p(cell)",
         ge=0,
         le=1,
-        description="A component with a higher score is accepted, whatever its other scores.",
+        description="A component with a higher probability of being a cell, or score of CaImAn's "
+        "network, is accepted, whatever its other scores.",
     )
     cnn_lowest: float | None = parameter(
         None,
-        title="Reject below classifier score",
+        title="Reject below p(cell)",
         ge=0,
         le=1,
         description="A component below is rejected. Empty: 0.5 for the built-in engine, whose "

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari.qt.threading import create_worker
 from napari.utils import progress
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
 
 from napari_cnmf.batch import Batch, settling
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
@@ -68,10 +68,13 @@ class BatchBridge(QObject):
         self._problem = ""
         self._relay = _QueueRelay()
         self._relay.event.connect(self._on_queue_event)
+        self.awaited: set[str] = set()
+        """Uuids of items whose end the workspace shows by itself: it is not announced again."""
         self._report = QueueReport(self)
         self.queue_changed.connect(lambda is_active: self._report.follow(is_active, self.rows))
         self._queue_lock = threading.Lock()
         self._queue: Queue | None = None
+        # Not napari's: closing a window would ask about it, and nothing is lost when it ends.
         self._worker = create_worker(
             _watch, batch.path, self._stop, self._wake, _start_thread=False
         )
@@ -164,7 +167,7 @@ class BatchBridge(QObject):
             self._show_progress(row)
             if before is not None and before.state is not row.state:
                 turned.append(row)
-        _announce(turned)
+        _announce([row for row in turned if row.uuid not in self.awaited])
         for uuid in changes.removed:
             self._rows.pop(uuid, None)
             self._close_bar(uuid)

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QApplication
 
-from napari_cnmf.ui._theme import connect_while_alive
-
 if TYPE_CHECKING:
     import napari
     from qtpy.QtWidgets import QWidget
@@ -40,15 +38,19 @@ def canvas_has_focus(viewer: napari.Viewer) -> bool:
     return focus is not None and focus in (canvas_widget(viewer), viewer.window._qt_viewer)
 
 
-def make_removal_safe(viewer: napari.Viewer) -> None:
-    """Have the canvas's own OpenGL context current whenever a layer is taken away.
+def delete_in_own_context(viewer: napari.Viewer) -> None:
+    """Have the canvas's own OpenGL context current whenever napari deletes what layers have left.
 
-    napari deletes the shaders of a removed layer at once, in whatever context happens to be
-    current: after a paint that is the one with which Qt puts the window together. Deleted there,
-    programs that the canvas has used leave it dangling, and its next draw crashes: a segmentation
-    fault in Mesa's llvmpipe, seen with every Shapes layer and napari 0.9.2.
+    napari does so between two paints, with ``context.finish()``, in whatever OpenGL context
+    happens to be current: after a paint that is the one with which Qt puts the window together.
+    Deleted there, the canvas keeps programs and buffers that are no more, and its next draw
+    crashes: a segmentation fault in Mesa's llvmpipe, seen with napari 0.9.2.
     """
-    native: Any = canvas_widget(viewer)
-    connect_while_alive(
-        native, (viewer.layers.events.removing, lambda _event=None: native.makeCurrent())
-    )
+    scene: Any = viewer.window._qt_viewer.canvas._scene_canvas
+    finish = scene.context.finish
+
+    def finish_in_own_context() -> None:
+        scene.set_current()
+        finish()
+
+    scene.context.finish = finish_in_own_context

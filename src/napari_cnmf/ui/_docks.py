@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QWidget
 
 from napari_cnmf.ui._theme import call_soon
 
@@ -30,6 +30,23 @@ class Dock(QWidget):
     """The session whose components this dock shows: the keys of the curation act here."""
 
     _has_place = False
+
+    def panel_of(self, make: type[Dock]) -> Dock | None:
+        """The dock of a class that this one holds: only a workspace holds others."""
+        return None
+
+    def show_panel(self, panel: Dock) -> None:
+        """Show one of the docks that this one holds."""
+
+    def move_into(self, stack: QStackedWidget) -> None:
+        """Become a page of a stack instead of a dock; the dock that it was in goes."""
+        self._has_place = False  # to be without a parent for a moment is no end
+        dock, window = dock_of(self), self.window()
+        self.setParent(stack)
+        if dock is not None and window is not None:
+            _remove(dock, window)
+        self._has_place = True
+        stack.addWidget(self)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Become a tab of the stack at this edge when the dock is first shown."""
@@ -55,6 +72,11 @@ class Dock(QWidget):
         if dock is None or not isinstance(window, QMainWindow) or self._has_place:
             return
         self._has_place = True
+        if (home := _home_of(window, type(self))) is not None:
+            # The workspace has one already, at its place in it.
+            home.show_panel(home.panel_of(type(self)) or self)
+            _remove(dock, window)
+            return
         area = window.dockWidgetArea(dock)
         for other in window.findChildren(QDockWidget):
             if other is dock or other.findChild(Dock) is None:
@@ -64,6 +86,21 @@ class Dock(QWidget):
                 window.tabifyDockWidget(other, dock)
                 bring_to_front(self)
                 return
+
+
+def _home_of(window: QMainWindow, make: type[Dock]) -> Dock | None:
+    """The workspace of a window, where it holds a dock of this class."""
+    homes = window.findChildren(Dock)
+    return next((home for home in homes if home.panel_of(make) is not None), None)
+
+
+def _remove(dock: QDockWidget, window: QWidget) -> None:
+    """Close a dock as napari does, so that its menu opens another one."""
+    close = getattr(dock, "destroyOnClose", None)
+    if close is not None:
+        close()
+    else:
+        cast(QMainWindow, window).removeDockWidget(dock)
 
 
 def _is_closed(dock: QDockWidget) -> bool:
@@ -80,6 +117,11 @@ def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str)
         Of the class ``make``.
     """
     for widget in viewer.window.dock_widgets.values():
+        if isinstance(widget, Dock) and (panel := widget.panel_of(make)) is not None:
+            if (home := dock_of(widget)) is not None:
+                home.show()
+            widget.show_panel(panel)
+            return panel
         if type(widget) is make:
             if (dock := dock_of(widget)) is not None:
                 dock.show()
@@ -100,7 +142,13 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
 
 
 def bring_to_front(widget: QWidget) -> None:
-    """In a stack of tabs, show the dock that holds ``widget``."""
+    """In a stack of tabs or in the workspace, show the dock that holds ``widget``."""
+    if isinstance(widget, Dock):
+        parent = widget.parentWidget()
+        while parent is not None:
+            if isinstance(parent, Dock):
+                parent.show_panel(widget)
+            parent = parent.parentWidget()
     if (dock := dock_of(widget)) is not None:
         dock.raise_()
         # Qt lays a dock that has just become a tab out later, and shows the tab before it.

@@ -144,12 +144,9 @@ def _viewer_for(folder: Path) -> Any:
 
 def _table_layers(path: Path) -> list[LayerData]:
     """Centres of the components of an exported table, as points."""
-    import pandas as pd
+    from napari_cnmf.io.spreadsheets import read_table
 
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ResultError(f"The table {path.name} cannot be read: {error}.") from error
+    table = read_table(path)
     axes = [axis for axis in ("z", "y", "x") if f"{axis}_px" in table]
     if "id" not in table or axes[-2:] != ["y", "x"]:
         raise ResultError(

@@ -10,11 +10,13 @@ from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.forms._dock import ParametersWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
+from napari_cnmf.ui.workspace._dock import WorkspaceWidget
 
 if TYPE_CHECKING:
     import napari
 
 _DOCKS: dict[str, tuple[Any, str]] = {
+    "Workspace": (WorkspaceWidget, "right"),
     "CNMF parameters": (ParametersWidget, "right"),
     "Curation": (CurationWidget, "right"),
     "Batch manager": (BatchWidget, "bottom"),
@@ -24,18 +26,24 @@ _DOCKS: dict[str, tuple[Any, str]] = {
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
-    """Add parameters and curation on the right, the others below; those that are there stay.
+    """Open the workspace, with batch and traces below the canvas; what is there stays.
 
     Returns
     -------
     dict
-        The widgets by their names in the menu.
+        The workspace, the docks in it and below the canvas, by their names in the menu.
     """
-    widgets: dict[str, Any] = {}
-    for title, (make, area) in _DOCKS.items():
-        widgets[title] = open_dock(viewer, make, title, area=area)
-    bring_to_front(widgets["CNMF parameters"])
-    return widgets
+    workspace = open_dock(viewer, WorkspaceWidget, "Workspace", area="right")
+    below = {
+        title: open_dock(viewer, _DOCKS[title][0], title, area="bottom")
+        for title in ("Batch manager", "Traces")
+    }
+    return {
+        "Workspace": workspace,
+        "CNMF parameters": workspace.form,
+        "Curation": workspace.curation,
+        **below,
+    }
 
 
 def show_dock(viewer: napari.Viewer, title: str) -> Any:

@@ -220,10 +220,13 @@ def movie_steps(
     from napari_cnmf.io.movies import remarks_on
 
     yield "opening the movie"
-    movie = open_movie(path, **(open_with or {}))
+    told = dict(open_with or {})
+    movie = open_movie(path, **told)
+    # The size of a pixel changes no frame, so the movie does not count it among these.
+    size = {"pixel_size_um": told["pixel_size_um"]} if "pixel_size_um" in told else {}
     metadata = {
         "paths": [str(p) for p in movie.paths],
-        "opened_with": movie.opened_with,
+        "opened_with": movie.opened_with | size,
         "frame_rate_hz": movie.frame_rate_hz,
     }
     channel = movie.opened_with.get("channel")

@@ -2,71 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
+from napari_cnmf.testing.samples import ONE_PHOTON, TWO_PHOTON, VOLUME, Sample, sample_path
 from napari_cnmf.ui.layers._convert import LayerData
 
-if TYPE_CHECKING:
-    from napari_cnmf.testing import Recording
-
 _PLACEHOLDER = "napari_cnmf_placeholder"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A recording that is simulated once and kept.
-
-    Attributes
-    ----------
-    name
-        Name of the layer.
-    file
-        Where it is kept between sessions, in the user's cache. The number in the name changes with
-        the simulation, so that an old file is not taken for a new one.
-    size
-        Field ``([Z], Y, X)``.
-    simulate
-        Makes the recording; takes seconds.
-    """
-
-    name: str
-    file: str
-    size: tuple[int, ...]
-    simulate: Callable[[], Recording]
-
-
-def _two_photon() -> Recording:
-    from napari_cnmf.testing import demo_recording as simulate_demo
-
-    return simulate_demo()
-
-
-def _one_photon() -> Recording:
-    from napari_cnmf.testing import OnePhotonSimulation, simulate_one_photon
-
-    config = OnePhotonSimulation.build(
-        n_frames=800, size=ONE_PHOTON.size, n_cells=35, min_distance_px=7.0
-    )
-    return simulate_one_photon(config)
-
-
-def _volume() -> Recording:
-    from napari_cnmf.testing import VolumeSimulation, simulate_volume
-
-    config = VolumeSimulation.build(n_frames=400, size=VOLUME.size, n_cells=22)
-    return simulate_volume(config)
-
-
-TWO_PHOTON = Sample("demo", "demo-recording-1.tif", (96, 128), _two_photon)
-ONE_PHOTON = Sample("one-photon demo", "one-photon-recording-1.tif", (112, 112), _one_photon)
-VOLUME = Sample("volume demo", "volume-recording-1.tif", (6, 56, 64), _volume)
 
 
 def demo_recording() -> list[LayerData]:
@@ -90,7 +35,10 @@ def _layers(sample: Sample) -> list[LayerData]:
     The first time it has to be simulated, which takes seconds: that happens in the background, and
     an empty picture keeps its place, because napari refuses a sample without a layer.
     """
+    from napari_cnmf.ui._offering import offer_workspace
+
     path = sample_path(sample)
+    offer_workspace()
     if path.exists():
         return [sample_layer(sample, path)]
     _simulate_in_background(sample, path)
@@ -102,22 +50,10 @@ def _layers(sample: Sample) -> list[LayerData]:
     return [(np.zeros(sample.size, np.uint8), placeholder, "image")]
 
 
-def sample_path(sample: Sample = TWO_PHOTON) -> Path:
-    """Path where a recording is kept between sessions."""
-    return user_cache_path("napari-cnmf", appauthor=False) / sample.file
-
-
 def simulate_sample(sample: Sample, path: Path) -> Generator[str, None, Path]:
-    """Write a recording; nothing half-written is left under its name."""
+    """Write a recording, as steps for the background."""
     yield "simulating"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tif")
-    try:
-        sample.simulate().write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    return sample.write(path)
 
 
 def sample_layer(sample: Sample, path: Path) -> LayerData:

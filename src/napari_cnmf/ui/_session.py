@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.batch import set_current_batch
+from napari_cnmf.engines.compile_ahead import start_compiling_ahead
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._canvas import is_open, make_removal_safe
+from napari_cnmf.ui._canvas import delete_in_own_context, is_open
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._following import Following
@@ -86,6 +87,8 @@ class Session:
     """Engines were looked for again, and may be others than before."""
     form_changed = Signal()
     """The parameters dock was opened or closed."""
+    run_started = Signal(tuple)
+    """Uuids of the items of a run that the form has started, in the order in which they run."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self.viewer = viewer
@@ -94,11 +97,13 @@ class Session:
         self._result: ShownResult | None = None
         self._selection: tuple[int, ...] = ()
         self._docks = 0
-        self._form: ParametersWidget | None = None
+        self._forms: list[ParametersWidget] = []
+        self.batch_is_restored = False
+        """Whether the batch is the one of the last time, which nobody has chosen this time."""
         self.overview = Overview(self)
         self.timeline = Timeline(self)
         self.following = Following(self)
-        make_removal_safe(viewer)
+        delete_in_own_context(viewer)
         viewer.layers.events.inserted.connect(self._adopt)
         viewer.layers.selection.events.active.connect(self._follow_active)
         self._adopt()
@@ -114,10 +119,17 @@ class Session:
         """Bridge that watches the batch that is open, and runs it."""
         return self._bridge
 
-    def set_batch(self, batch: Batch | None) -> None:
-        """Set the batch to work with from now on; what runs in the one before goes on."""
+    def set_batch(self, batch: Batch | None, *, is_restored: bool = False) -> None:
+        """Work with this batch from now on; what runs in the one before goes on.
+
+        Parameters
+        ----------
+        is_restored
+            Whether it is the batch of the last time: new movies do not go into it unasked.
+        """
         if not is_open(self.viewer):
             return
+        self.batch_is_restored = is_restored
         if self._bridge is not None:
             self._bridge.close()
         self._bridge = None if batch is None else BatchBridge(batch)
@@ -137,18 +149,20 @@ class Session:
 
     @property
     def form(self) -> ParametersWidget | None:
-        """Parameters dock, whose parameters others show and change too."""
-        return self._form
+        """The dock whose parameters others show and change too."""
+        return self._forms[-1] if self._forms else None
 
-    def set_form(self, form: ParametersWidget | None) -> None:
-        """Note that the parameters dock is there, or gone."""
-        self._form = form
+    def set_form(self, form: ParametersWidget) -> None:
+        """Tell that the parameters dock is there."""
+        self._forms.append(form)
         self.form_changed.emit()
 
     def form_closed(self, form: ParametersWidget) -> None:
-        """Note that this parameters dock is closed; another may be there already."""
-        if self._form is form:
-            self.set_form(None)
+        """That dock is gone; the one that was there before counts again."""
+        before = self.form
+        self._forms = [one for one in self._forms if one is not form]
+        if self.form is not before:
+            self.form_changed.emit()
 
     @property
     def result(self) -> ShownResult | None:
@@ -297,5 +311,6 @@ def session_of(viewer: Any) -> Session:
     """Session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
+        start_compiling_ahead()
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]

@@ -17,6 +17,7 @@ from napari_cnmf.ui.projects._dock import ProjectWidget
 from napari_cnmf.ui.sessions._dock import SessionsWidget
 from napari_cnmf.ui.settings._dock import SettingsWidget
 from napari_cnmf.ui.traces._dock import TracesWidget
+from napari_cnmf.ui.workspace._dock import WorkspaceWidget
 
 __all__ = [
     "BatchWidget",
@@ -29,4 +30,5 @@ __all__ = [
     "SessionsWidget",
     "SettingsWidget",
     "TracesWidget",
+    "WorkspaceWidget",
 ]

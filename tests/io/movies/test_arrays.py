@@ -305,3 +305,34 @@ class TestInMemory:
     def test_not_a_movie(self, array: object, found: str) -> None:
         with pytest.raises(MovieError, match=found):
             open_movie(array)
+
+
+def test_nwb_with_frames_in_another_file_is_known_by_those_frames(tmp_path: Path) -> None:
+    """Frames that are mended in place make another movie of the same NWB file."""
+    frames = np.zeros((9, 6, 8), np.uint16)
+    tifffile.imwrite(tmp_path / "frames.tif", frames)
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        series = file.create_group("acquisition/TwoPhotonSeries")
+        series.attrs["neurodata_type"] = "TwoPhotonSeries"
+        series["external_file"] = np.array(["frames.tif"], h5py.string_dtype())
+        series["imaging_plane/grid_spacing"] = [1.0, 1.0]  # metres, if nothing else is said
+    before = open_movie(tmp_path / "a.nwb")
+    assert before.pixel_size_um is None
+    frames[4] = 7
+    tifffile.imwrite(tmp_path / "frames.tif", frames)
+    after = open_movie(tmp_path / "a.nwb")
+    assert after.paths == before.paths == (tmp_path / "a.nwb",)
+    assert after.fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("n_planes", [1, 3])
+def test_matlab_stores_axes_in_reverse_order(tmp_path: Path, n_planes: int) -> None:
+    """An array ``(Y, X, [Z], T)`` of MATLAB is ``(T, [Z], X, Y)`` in its file."""
+    movie = np.arange(9 * n_planes * 6 * 8, dtype=np.uint16).reshape(9, n_planes, 6, 8)
+    movie = movie if n_planes > 1 else movie[:, 0]
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file["Y"] = np.swapaxes(movie, -1, -2)
+        file["Y"].attrs["MATLAB_class"] = np.bytes_("uint16")
+    found = open_movie(tmp_path / "a.mat")
+    np.testing.assert_array_equal(found.data.compute(), movie)
+    assert "MATLAB" in found.description.format

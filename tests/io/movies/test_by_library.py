@@ -140,6 +140,33 @@ def test_olympus_oif(tmp_path: Path, n_channels: int) -> None:
     assert found.pixel_size_um == pytest.approx((1.0, 2.0))
 
 
+@pytest.mark.parametrize(("n_planes", "n_channels", "n_scenes"), [(1, 1, 1), (3, 2, 1), (1, 2, 2)])
+def test_zeiss(tmp_path: Path, n_planes: int, n_channels: int, n_scenes: int) -> None:
+    """A file that Zeiss' own library writes."""
+    czi = pytest.importorskip("pylibCZIrw.czi")
+    shape = (n_scenes, 6, n_planes, n_channels, 9, 14)
+    movie = RNG.integers(1, 999, shape).astype(np.uint16)
+    path = tmp_path / "a.czi"
+    with czi.create_czi(str(path)) as out:
+        for s, t, z, c in np.ndindex(*shape[:4]):
+            out.write(
+                movie[s, t, z, c][..., None],
+                plane={"T": t, "Z": z, "C": c},
+                location=(s * 40, 0),
+                scene=s,
+            )
+        out.write_metadata("a", scale_x=1.5e-6, scale_y=2e-6, scale_z=5e-6)
+    options = {"channel": n_channels - 1} | ({"field": 1} if n_scenes > 1 else {})
+    if n_scenes > 1:
+        with pytest.raises(ChoiceNeededError, match="scene 1"):
+            open_movie(path)
+    found = open_movie(path, **options)
+    want = movie[-1, :, :, -1]
+    np.testing.assert_array_equal(read_all(found), want if n_planes > 1 else want[:, 0])
+    assert found.pixel_size_um == pytest.approx((5.0, 2.0, 1.5)[-(found.data.ndim - 1) :])
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}
+
+
 def test_inscopix(tmp_path: Path) -> None:
     """A movie that Inscopix' own library writes."""
     isx = pytest.importorskip("isx")
@@ -160,7 +187,13 @@ def test_inscopix(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "package"),
-    [("a.nd2", "nd2"), ("a.lif", "liffile"), ("a.oib", "oiffile"), ("a.isxd", "isx")],
+    [
+        ("a.nd2", "nd2"),
+        ("a.lif", "liffile"),
+        ("a.oib", "oiffile"),
+        ("a.isxd", "isx"),
+        ("a.czi", "pylibCZIrw.czi"),
+    ],
 )
 def test_damaged_files(tmp_path: Path, name: str, package: str) -> None:
     pytest.importorskip(package)

@@ -67,3 +67,49 @@ def test_wrong_bytes(tmp_path: Path, name: str) -> None:
     assert all(str(tmp_path) in message for message in refusals)
     (tmp_path / name).write_bytes(whole)
     np.testing.assert_array_equal(frame_source(open_movie(tmp_path / name)).read(0, 12), movie)
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TCYX", "TZYX"])
+@pytest.mark.parametrize("is_imagej", [False, True])
+def test_what_is_left_of_a_stack_keeps_its_channels_and_planes(
+    tmp_path: Path, axes: str, is_imagej: bool
+) -> None:
+    """A file that lost its end names more images than it has."""
+    shape = {"TYX": (12,), "TCYX": (12, 2), "TZYX": (12, 3)}[axes] + (20, 30)
+    stack = np.random.default_rng(0).integers(0, 999, shape).astype(np.uint16)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, stack, imagej=is_imagej, metadata={"axes": axes}, photometric="minisblack"
+    )
+    per_time = int(np.prod(shape[1:-2]))
+    with tifffile.TiffFile(path) as tiff:
+        first = tiff.pages.first.dataoffsets[0]
+    with path.open("r+b") as file:
+        file.truncate(first + (7 * per_time + 1) * 1200 - 100)
+    channel = 1 if "C" in axes else None
+    with pytest.raises(MovieError, match="allow_missing"):
+        open_movie(path, channel=channel)
+    movie = open_movie(path, channel=channel, allow_missing=True)
+    want = stack[:7] if channel is None else stack[:7, channel]
+    np.testing.assert_array_equal(movie.data.compute(), want)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_single_frames_without_those_that_are_empty_cut_or_gone(
+    tmp_path: Path, compression: str | None
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 999, (14, 20, 30)).astype(np.uint16)
+    paths = [tmp_path / f"a_{k:03d}.tif" for k in range(14)]
+    for path, frame in zip(paths, frames, strict=True):
+        tifffile.imwrite(path, frame, compression=compression)
+    paths[3].write_bytes(b"")
+    paths[6].write_bytes(paths[6].read_bytes()[:600])
+    paths[9].unlink()
+    with pytest.raises(MovieError, match=r"a_003.*allow_missing"):
+        open_movie(tmp_path)
+    movie = open_movie(tmp_path, allow_missing=True, frame_rate_hz=10)
+    kept = np.delete(np.arange(14), [3, 6, 9])
+    np.testing.assert_array_equal(movie.data.compute(), frames[kept])
+    np.testing.assert_allclose(movie.time_s, kept / 10)
+    remarks = " ".join(movie.description.remarks)
+    assert all(word in remarks for word in ("3, 6, 9", "a_003", "a_006"))

@@ -99,7 +99,7 @@ def split(tmp_path: Path, pages: np.ndarray, cuts: Sequence[int], **options: obj
 @pytest.mark.parametrize("n_planes", [2, 5])
 @pytest.mark.parametrize("n_channels", [1, 2])
 @pytest.mark.parametrize("n_flyback", [0, 1, 3])
-@pytest.mark.parametrize("cuts", [(), (8,), (14, 22)], ids=["one file", "two", "three"])
+@pytest.mark.parametrize("cuts", [(), (9,), (14, 21)], ids=["one file", "two", "three"])
 def test_volumes_channels_and_flyback_split_anywhere(
     tmp_path: Path, n_planes: int, n_channels: int, n_flyback: int, cuts: tuple[int, ...]
 ) -> None:
@@ -115,6 +115,22 @@ def test_volumes_channels_and_flyback_split_anywhere(
     assert any("flyback" in remark for remark in movie.description.remarks) == bool(n_flyback)
     again = open_movie(list(movie.paths), **movie.opened_with)
     np.testing.assert_array_equal(again.data[7].compute(), want[7])
+
+
+def test_a_frame_that_lost_a_channel_between_two_files(tmp_path: Path) -> None:
+    """A file that ends in the middle of a frame, and another that does not go on there."""
+    pages = numbered(20, 1, 2)
+    settings = {"hChannels.channelSave": "[1;2]", "hRoiManager.scanFrameRate": str(RATE)}
+    first = write(tmp_path / "a_1.tif", pages[:9], settings, n_channels=2)
+    then = write(
+        tmp_path / "a_2.tif", pages[10:], settings, n_channels=2, first_frame=6, start_s=5 / RATE
+    )
+    movie = open_movie([first, then], channel=1)
+    want = np.delete(pages[1::2], 4, axis=0)
+    np.testing.assert_array_equal(read_all(movie), want)
+    assert any("1 of its 2 channels" in remark for remark in movie.description.remarks)
+    assert movie.time_s is not None
+    np.testing.assert_allclose(np.diff(movie.time_s)[[0, 3, 4]], np.array([1, 2, 1]) / RATE)
 
 
 def test_flyback_images_that_are_not_stored(tmp_path: Path) -> None:

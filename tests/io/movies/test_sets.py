@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -367,3 +368,48 @@ def test_a_description_is_plain_values(tmp_path: Path) -> None:
     shutil.rmtree(folder)
     with pytest.raises(MovieError, match="must exist"):
         describe_recording(folder)
+
+
+def write_ndtiff(folder: Path, movie: np.ndarray, cut: int, channels: tuple[str, ...]) -> None:
+    """Micro-Manager 2's set ``(T, Z, C, Y, X)``: two stacks, and an index of all images."""
+    index = b""
+    places = list(np.ndindex(*movie.shape[:3]))
+    for name, mine in (("a_NDTiffStack.tif", places[:cut]), ("a_NDTiffStack_1.tif", places[cut:])):
+        images = np.stack([movie[at] for at in mine])
+        tifffile.imwrite(folder / name, images, metadata=None, photometric="minisblack")
+        with tifffile.TiffFile(folder / name) as tiff:
+            starts = [page.dataoffsets[0] for page in tiff.pages]
+        for at, start in zip(mine, starts, strict=True):
+            notes = json.dumps({"ElapsedTime-ms": 50.0 * at[0] + (900 if at[0] > 3 else 0)})
+            with (folder / name).open("ab") as file:
+                noted = file.tell()
+                file.write(notes.encode())
+            axes = json.dumps({"time": at[0], "z": at[1], "channel": channels[at[2]]}).encode()
+            index += struct.pack("<I", len(axes)) + axes + struct.pack("<I", len(name))
+            index += name.encode() + struct.pack(
+                "<IiiiiIii", start, movie.shape[-1], movie.shape[-2], 1, 0, noted, len(notes), 0
+            )
+    (folder / "NDTiff.index").write_bytes(index)
+
+
+@pytest.mark.parametrize(("n_planes", "channels"), [(1, ("G",)), (3, ("G", "R")), (1, ("R", "G"))])
+def test_ndtiff_of_several_files(tmp_path: Path, n_planes: int, channels: tuple[str, ...]) -> None:
+    shape = (9, n_planes, len(channels), 6, 8)
+    movie = np.random.default_rng(0).integers(0, 999, shape).astype(np.uint16)
+    write_ndtiff(tmp_path, movie, 5, channels)
+    channel = len(channels) - 1
+    want = movie[:, :, channel] if n_planes > 1 else movie[:, 0, channel]
+    for source in (tmp_path, tmp_path / "a_NDTiffStack_1.tif"):
+        found = open_movie(source, channel=channel)
+        np.testing.assert_array_equal(found.data.compute(), want)
+        assert found.frame_rate_hz == pytest.approx(20)
+        assert found.time_s[4] == pytest.approx(1.1)
+    if len(channels) > 1:
+        with pytest.raises(ChannelUnknownError, match=f"0: {channels[0]}, 1: {channels[1]}"):
+            open_movie(tmp_path)
+    (tmp_path / "a_NDTiffStack_1.tif").unlink()
+    with pytest.raises(MovieError, match=r"a_NDTiffStack_1.*allow_missing"):
+        open_movie(tmp_path, channel=channel)
+    if n_planes == 1:
+        left = open_movie(tmp_path, channel=channel, allow_missing=True)
+        np.testing.assert_array_equal(left.data.compute(), want[: 5 // len(channels)])

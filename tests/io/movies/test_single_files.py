@@ -162,3 +162,42 @@ class TestNames:
     def test_no_channels_in_trials(self) -> None:
         assert channel_groups(["m1_trial_1.tif", "m1_trial_2.tif"]) is None
         assert channel_groups(["a_c1_x.tif", "a_c2_x.tif"]) == {"channel 1": [0], "channel 2": [1]}
+
+
+@pytest.mark.parametrize("picture", ["AVG_movie.tif", "preview.tif", "z_mean.tif"])
+@pytest.mark.parametrize("per_file", [1, 5])
+def test_pictures_beside_a_recording_are_left_out(
+    tmp_path: Path, picture: str, per_file: int
+) -> None:
+    frames = np.random.default_rng(0).integers(0, 99, (60, 6, 8)).astype(np.uint16)
+    for k, block in enumerate(frames.reshape(-1, per_file, 6, 8)):
+        tifffile.imwrite(tmp_path / f"movie_{k:03d}.tif", block.squeeze(), metadata=None)
+    tifffile.imwrite(tmp_path / picture, frames[0], metadata=None)
+    movie = open_movie(tmp_path)
+    np.testing.assert_array_equal(movie.data.compute(), frames)
+    assert any(picture in remark for remark in movie.description.remarks)
+
+
+def test_a_last_file_of_one_image_is_no_picture(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 99, (11, 6, 8)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "movie.tif", frames[:5])
+    tifffile.imwrite(tmp_path / "movie_1.tif", frames[5:10])
+    tifffile.imwrite(tmp_path / "movie_2.tif", frames[10])
+    np.testing.assert_array_equal(open_movie(tmp_path).data.compute(), frames)
+
+
+def test_channels_of_different_length_are_told(tmp_path: Path) -> None:
+    for name, n in (("a_ch1", 9), ("a_ch2", 7)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((n, 6, 8), np.uint16))
+    movie = open_movie(tmp_path, channel=1)
+    assert movie.n_frames == 7
+    assert any("channel 1 9, channel 2 7" in remark for remark in movie.description.remarks)
+
+
+def test_what_stands_for_a_movie_is_told(tmp_path: Path) -> None:
+    (tmp_path / "Ch1").mkdir()
+    with pytest.raises(MovieError, match=r"open one of them \(Ch1\)"):
+        open_movie(tmp_path)
+    (tmp_path / "a.tif").write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
+    with pytest.raises(MovieError, match="git lfs pull"):
+        open_movie(tmp_path / "a.tif")

@@ -109,3 +109,51 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "pip install napari-cnmf[video]" in done.stdout
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+@pytest.mark.parametrize("n_ahead", ["0", "1", "3"])
+@pytest.mark.parametrize("gop", ["12", "250"])
+def test_frames_that_refer_to_later_ones_stay_in_order(
+    tmp_path: Path, moving: np.ndarray, suffix: str, n_ahead: str, gop: str
+) -> None:
+    """AVI stamps packets in the order of decoding, which is not the order of time."""
+    path = tmp_path / f"a{suffix}"
+    write_video(path, moving, "libx264", "yuv420p", bf=n_ahead, g=gop)
+    movie = open_movie(path)
+    assert movie.n_frames == 40
+    peak = moving.reshape(40, -1).argmax(axis=1) % 64
+    found = [movie.data[k].compute()[24].argmax() for k in (17, 3, 30, 18)]
+    np.testing.assert_allclose(found, peak[[17, 3, 30, 18]], atol=1)
+    block = movie.data[17:23, 24].compute().argmax(axis=1)
+    np.testing.assert_allclose(block, peak[17:23], atol=1)
+
+
+def test_a_pause_is_kept_in_the_times_at_the_rate_of_the_recording(
+    tmp_path: Path, moving: np.ndarray
+) -> None:
+    path = tmp_path / "a.mkv"
+    stamps = 50 * (np.arange(40) + 30 * (np.arange(40) > 25))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=20)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "gray"
+        for image, stamp in zip(moving, stamps.tolist(), strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="gray")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    movie = open_movie(path)
+    np.testing.assert_allclose(movie.time_s, stamps / 1000, atol=2e-3)
+    assert any("30 frames were dropped" in remark for remark in movie.description.remarks)
+    slower = open_movie(path, frame_rate_hz=10)
+    np.testing.assert_allclose(slower.time_s, stamps / 500, atol=4e-3)
+
+
+def test_a_video_that_lost_its_end(tmp_path: Path, moving: np.ndarray) -> None:
+    path = tmp_path / "a.avi"
+    write_video(path, moving, "ffv1", "gray")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    movie = open_movie(path)
+    assert 10 < movie.n_frames < 30
+    np.testing.assert_array_equal(movie.data.compute(), moving[: movie.n_frames])
+    assert any("cut short" in remark for remark in movie.description.remarks)

@@ -141,8 +141,8 @@ def inline_kernel(*, fastmath: frozenset[str] = _FAST) -> Callable[[Function], F
 def kernel_for_frames(signature: str) -> Callable[[Function], Function]:
     """Decorate a kernel that is compiled for each type of frames when first called with that type.
 
-    ``signature`` has ``{0}`` where the type of the frames stands: uint16 or float32. A movie
-    has one of them, and compiling for the other would be for nothing.
+    ``signature`` has ``{0}`` where the type of the frames stands: uint16, int16 or float32. A
+    movie has one of them, and compiling for the others would be for nothing.
     """
 
     def decorate(function: Function) -> Function:

@@ -79,7 +79,7 @@ def search(
         gathering.add(tile, detection, noise[region], tile_plan)
         # The bins of one tile are let go before those of the next are read.
         del X, rows, tile, detection
-        if not plan.in_memory:
+        if len(plan.tiles) > 1:
             release_freed()
     return gathering.found(is_given=given is not None, detrended=len(trend) > 0, workers=workers)
 

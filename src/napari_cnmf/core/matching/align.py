@@ -100,15 +100,21 @@ class Alignment:
 
     def footprints(self, A: sp.csc_matrix) -> sp.csc_matrix:
         """Footprints of the session on the reference, ``(n_pixels, n)``, linearly interpolated."""
-        return sp.csc_matrix(self._operator() @ A)
+        return sp.csc_matrix(self._means_at(self.to_session(self._grid())) @ A)
 
-    def _operator(self) -> sp.csr_matrix:
-        """Each pixel of the reference as a mean of the 4 (8) pixels around its place."""
-        grid = np.indices(self.dims).reshape(len(self.dims), -1).T.astype(np.float64)
-        at = self.to_session(grid)
+    def footprints_in_session(self, A: sp.csc_matrix) -> sp.csc_matrix:
+        """Footprints of the reference in the session, the inverse of `footprints`."""
+        return sp.csc_matrix(self._means_at(self.to_reference(self._grid())) @ A)
+
+    def _grid(self) -> NDArray[np.float64]:
+        """Place of every pixel of the field, ``(n_pixels, n_axes)``."""
+        return np.indices(self.dims).reshape(len(self.dims), -1).T.astype(np.float64)
+
+    def _means_at(self, at: NDArray[np.float64]) -> sp.csr_matrix:
+        """Matrix that takes the mean of the 4 (8) pixels around each place of ``at``."""
         low = np.floor(at).astype(np.int64)
         part = at - low
-        n_pixels = len(grid)
+        n_pixels = len(at)
         rows, columns, weights = [], [], []
         for corner in np.ndindex(*(2,) * len(self.dims)):
             place = low + corner

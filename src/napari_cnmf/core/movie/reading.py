@@ -38,8 +38,8 @@ def frame_blocks(n_frames: int, frame_bytes: int, per_bin: int, block_bytes: int
 
 def kernel_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The type in which kernels take frames of ``dtype``."""
-    small = dtype in (np.dtype(np.uint16), np.dtype(np.uint8))
-    return np.dtype(np.uint16 if small else np.float32)
+    is_small = dtype.kind in "iu" and dtype.itemsize <= 2
+    return np.dtype(f"{dtype.kind}2") if is_small else np.dtype(np.float32)
 
 
 def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:

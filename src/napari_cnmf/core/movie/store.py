@@ -73,10 +73,21 @@ class MemoryStore:
 
     Blocks wait for each other: the fewer bins of a pixel are written at a time, the more memory
     around them is fetched and written back for nothing.
+
+    Parameters
+    ----------
+    shape
+        Of the field, (Z, Y, X).
+    n_bins
+        Number of bins.
+    n_together
+        Bins that wait; fewer take less memory and more time.
     """
 
-    def __init__(self, shape: tuple[int, int, int], n_bins: int) -> None:
-        self.shape, self.n_bins = shape, n_bins
+    def __init__(
+        self, shape: tuple[int, int, int], n_bins: int, n_together: int = BINS_TOGETHER
+    ) -> None:
+        self.shape, self.n_bins, self._n_together = shape, n_bins, n_together
         self.n_pixels = int(np.prod(shape))
         self._X = np.empty((self.n_pixels, n_bins), np.float32)
         self._waiting = np.empty((0, self.n_pixels), np.float32)
@@ -86,7 +97,7 @@ class MemoryStore:
         """Room ``(last - first, n_pixels)`` to fill with bins ``first`` to ``last``."""
         stop = self._n_waiting + last - first
         if stop > len(self._waiting):
-            room = max(stop, min(BINS_TOGETHER, self.n_bins))
+            room = max(stop, min(self._n_together, self.n_bins))
             self._waiting = np.empty((room, self.n_pixels), np.float32)
         return self._waiting[self._n_waiting : stop]
 
@@ -102,10 +113,10 @@ class MemoryStore:
             self._waiting = self._waiting[:0].copy()
 
     def tile(self, region: Region) -> NDArray[np.float32]:
-        """Bins of a region: for the whole field the array itself, for a part of it a copy."""
+        """The whole field is the array itself, a part of it a copy: its neighbours need theirs."""
         field = self._X.reshape(*self.shape, self.n_bins)
         whole = all(s == slice(0, n) for s, n in zip(region, self.shape, strict=True))
-        return field if whole else np.ascontiguousarray(field[region])
+        return field if whole else field[region].copy()
 
 
 class ScratchStore:

@@ -16,11 +16,12 @@ from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.binning import bin_movie, repair_empty_bins
 from napari_cnmf.core.movie.images import bin_images, frame_images
 from napari_cnmf.core.movie.source import FrameSource
-from napari_cnmf.core.movie.store import MemoryStore, Region
+from napari_cnmf.core.movie.store import BINS_TOGETHER, MemoryStore, Region
 from napari_cnmf.core.movie.whiten import find_trend, whiten
 
 N_BINS = 500
 """Bins that the correlation image is made from: enough, whatever the length of the movie."""
+_FEW_TOGETHER = 8
 
 
 def summary_images(
@@ -38,7 +39,8 @@ def summary_images(
     source
         ``(T, [Z], Y, X)``.
     frames_per_bin
-        That the correlation image is made from means of; by default so that 500 bins remain.
+        That the correlation image is made from means of; by default so that 500 bins remain. Who
+        asks for more has little memory, and bins wait for few others.
 
     Returns
     -------
@@ -56,7 +58,8 @@ def summary_images(
     n_frames, dims = source.shape[0], tuple(source.shape[1:])
     shape = (1, dims[0], dims[1]) if len(dims) == 2 else (dims[0], dims[1], dims[2])
     per_bin = frames_per_bin or max(1, n_frames // N_BINS)
-    store = MemoryStore(shape, n_frames // per_bin)
+    together = BINS_TOGETHER if frames_per_bin is None else _FEW_TOGETHER
+    store = MemoryStore(shape, n_frames // per_bin, together)
     everything: Region = (slice(0, shape[0]), slice(0, shape[1]), slice(0, shape[2]))
     with Workers(n_threads) as workers:
         binned = bin_movie(

@@ -23,8 +23,6 @@ _WORK, _CORNER = 72, 12
 """Bytes for each pixel of a tile besides its bins, and for each cell around it."""
 _BLOCKS = 2
 """Blocks of frames in memory: one that is worked on, one that is read."""
-_SHARE = 0.15
-"""Of the budget that blocks of frames may take."""
 _BLOCK_BYTES = 32 << 20
 """Most of the movie that is read at a time."""
 
@@ -60,14 +58,28 @@ class Need:
         n = max(self.frames_per_bin, FEWEST_FRAMES)
         return n * self.field.n_pixels * self.dtype.itemsize
 
-    def block_bytes(self, budget_gb: float) -> int:
-        """Bytes of frames to read at a time, a share of the budget whatever becomes of them."""
-        share = _SHARE * 1e9 * budget_gb / self._copies(in_memory=False)
-        return max(self.least_block, int(min(_BLOCK_BYTES, share)))
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of frames to read at a time: the same whatever the budget, as sums are made of
+        blocks and their last digits depend on where these end.
+        """
+        return max(self.least_block, _BLOCK_BYTES)
 
-    def peak_gb(self, tile: Field, block_bytes: int) -> float:
-        """The most that is held at once with tiles of this size and frames read in such blocks."""
-        stages = (self._reading(tile, block_bytes), self._searching(tile), self._tracing())
+    def peak_gb(self, tile: Field, *, in_memory: bool) -> float:
+        """The most that is held at once with tiles of this size.
+
+        Parameters
+        ----------
+        tile
+            The largest of them, with its margin.
+        in_memory
+            Whether all bins are kept in memory, or in a file.
+        """
+        all_bins = 4 * self.n_bins * self.field.n_pixels if in_memory else 0
+        is_whole = tile.shape == self.field.shape
+        # The whole field is no copy of its bins.
+        beside = 0 if is_whole else all_bins
+        stages = (self._reading(in_memory), beside + self.searching(tile), self._tracing())
         background = self.field.grid.n_cells + self._fine_cells(self.field)
         held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * background
         return _BASE_GB + 1e-9 * (held + max(stages))
@@ -81,17 +93,17 @@ class Need:
             copies += 8 / self.frames_per_bin
         return copies / size
 
-    def _reading(self, tile: Field, block_bytes: int) -> float:
-        in_memory = tile.shape == self.field.shape
+    def _reading(self, in_memory: bool) -> float:
         n_bins = 0
         if in_memory:
-            in_block = block_bytes // (self.field.n_pixels * self.dtype.itemsize)
+            in_block = self.block_bytes // (self.field.n_pixels * self.dtype.itemsize)
             waiting = max(in_block // self.frames_per_bin, min(BINS_TOGETHER, self.n_bins))
             n_bins = self.n_bins + waiting
         bins = 4 * n_bins * self.field.n_pixels
-        return bins + block_bytes * self._copies(in_memory=in_memory)
+        return bins + self.block_bytes * self._copies(in_memory=in_memory)
 
-    def _searching(self, tile: Field) -> int:
+    def searching(self, tile: Field) -> int:
+        """Bytes that finding components in a tile takes, its bins included."""
         corners = 1 << sum(g > 0 for g in tile.g_sig)
         need = self._working_on(tile) + (_WORK + _CORNER * corners) * tile.n_pixels
         if max(self.blocks) > 1:

@@ -19,6 +19,12 @@ from napari_cnmf.params import CNMFParams
 
 MIN_FRAMES = 30
 """Below it nothing can be told from noise."""
+_TILE_BYTES, _MOST_TILE_BYTES = 0.25e9, 1e9
+"""Memory that finding components in a tile takes, and where long recordings need more of it. They
+decide where tiles end, and with that the result: so they are the same on every machine, whatever
+the budget."""
+_MOST_WORK = 1.75
+"""Pixels of all tiles with margins for each pixel of the field; above it tiles become larger."""
 _TILE_SIDES = (512, 384, 256, 192, 128, 96, 64, 48, 32)
 _HALO = 4.0
 """Margin of a tile in gSig: components reach into it, their neighbours are fitted there."""
@@ -43,7 +49,9 @@ class Plan:
     frames_per_bin, n_bins
         Of pass 1.
     tiles
-        One that holds the whole field when memory allows.
+        One that holds the whole field where that is not too much for a usual computer.
+    in_memory
+        Whether bins are kept in memory, or in a scratch file.
     block_bytes
         Size of a block of frames read at a time.
     blocks
@@ -60,11 +68,7 @@ class Plan:
     tiles: tuple[TilePlan, ...]
     block_bytes: int
     blocks: tuple[int, int, int] = (1, 1, 1)
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether one tile holds the whole field, so that all bins stay in memory."""
-        return len(self.tiles) == 1
+    in_memory: bool = True
 
 
 def make_plan(
@@ -104,10 +108,11 @@ def make_plan(
     n_bins = shape[0] // per_bin
     blocks = choose_blocks(field, params.init.ssub)
     need = Need(field, n_bins, per_bin, source.dtype, blocks, one_photon)
-    tiles, block = choose_tiles(need, free_memory_gb() if memory_gb is None else memory_gb)
+    tiles = choose_tiles(need)
+    budget_gb = free_memory_gb() if memory_gb is None else memory_gb
     return Plan(
-        field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time,
-        per_bin, n_bins, tiles, block, blocks,
+        field, shape[1:], shape[0], frame_rate_hz, params.data.decay_time, per_bin, n_bins, tiles,
+        need.block_bytes, blocks, are_bins_in_memory(need, tiles, budget_gb),
     )  # fmt: skip
 
 
@@ -132,34 +137,57 @@ def memory_wanted_gb(
     *,
     one_photon: bool = False,
 ) -> float:
-    """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed in one piece.
-
-    With less it is analysed tile by tile, out of core.
-    """
+    """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed without a scratch file."""
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     blocks = choose_blocks(field, params.init.ssub)
     need = Need(field, shape[0] // per_bin, per_bin, dtype, blocks, one_photon)
-    return need.peak_gb(field, need.block_bytes(math.inf))
+    return need.peak_gb(_largest(choose_tiles(need), field), in_memory=True)
 
 
-def choose_tiles(need: Need, budget_gb: float) -> tuple[tuple[TilePlan, ...], int]:
-    """The largest tiles that fit into the budget, and the bytes of frames to read at a time.
+def choose_tiles(need: Need) -> tuple[TilePlan, ...]:
+    """The largest tiles in which components are found in little memory.
 
-    The field is one tile if it can be. Where nothing fits, fewer frames are read at a time.
+    They depend on the movie and its parameters alone, so that a result is the same on every
+    machine, with every budget and beside whatever else is running.
     """
-    field, least = need.field, math.inf
-    for block_bytes in (need.block_bytes(budget_gb), need.least_block):
-        for tiles in _layouts(field):
-            largest = max((_extent(tile.region) for tile in tiles), key=math.prod)
-            peak = need.peak_gb(Field(largest, field.g_sig), block_bytes)
-            if peak <= budget_gb:
-                return tiles, block_bytes
-            least = min(least, peak)
+    layouts = list(_layouts(need.field))
+    sizes = [need.searching(_largest(tiles, need.field)) for tiles in layouts]
+    for limit in (_TILE_BYTES, _MOST_TILE_BYTES):
+        fitting = [t for t, size in zip(layouts, sizes, strict=True) if size <= limit]
+        if fitting and _work(fitting[0], need.field) <= _MOST_WORK:
+            break
+    return (fitting or layouts[-1:])[0]
+
+
+def _work(tiles: tuple[TilePlan, ...], field: Field) -> float:
+    """Pixels that are worked on for each pixel of the field: margins are worked on twice."""
+    return sum(math.prod(_extent(tile.region)) for tile in tiles) / field.n_pixels
+
+
+def are_bins_in_memory(need: Need, tiles: tuple[TilePlan, ...], budget_gb: float) -> bool:
+    """Whether the budget holds all bins; where it does not, they go to a scratch file.
+
+    Raises
+    ------
+    ParameterError
+        If it does not even hold what is needed besides.
+    """
+    tile = _largest(tiles, need.field)
+    if need.peak_gb(tile, in_memory=True) <= budget_gb:
+        return True
+    least = need.peak_gb(tile, in_memory=False)
+    if least <= budget_gb:
+        return False
     raise ParameterError(
         f"memory_gb must be at least {math.ceil(100 * least) / 100:.2f} for this movie, got "
-        f"{budget_gb:.3g}. Raise it, or close other programs."
+        f"{budget_gb:.3g}. Raise it, close other programs, or run fewer items at a time."
     )
+
+
+def _largest(tiles: tuple[TilePlan, ...], field: Field) -> Field:
+    """The largest tile with its margin, as a field of its own."""
+    return Field(max((_extent(tile.region) for tile in tiles), key=math.prod), field.g_sig)
 
 
 def _layouts(field: Field) -> Iterator[tuple[TilePlan, ...]]:

@@ -149,6 +149,33 @@ class Reestimator:
             read_pixels(self.source, np.unique(pixels), components.dims).mean(axis=0), np.float32
         )
 
+    def traces_at(self, components: Components, footprints: sp.csc_matrix) -> NDArray[np.float32]:
+        """Raw traces of cells that the result does not hold, at footprints that are known.
+
+        Parameters
+        ----------
+        footprints
+            ``(n_pixels, n)``, C-order pixels. They are brought to unit norm, as those of CaImAn.
+
+        Returns
+        -------
+        ndarray
+            ``(n, n_frames)``: what background and overlapping components leave of the movie; NaN
+            for a footprint without pixels.
+        """
+        nobody = np.zeros(0, np.intp)
+        out = np.full((footprints.shape[1], components.n_frames), np.nan, np.float32)
+        for k in range(footprints.shape[1]):
+            column = sp.csc_matrix(footprints[:, k])
+            column.sort_indices()
+            pixels, a = column.indices.astype(np.int64), column.data.astype(np.float32)
+            if not a.any():
+                continue
+            local = local_light(components, self.source, pixels, nobody)
+            single = (a / np.linalg.norm(a))[:, np.newaxis]
+            out[k] = demix(single, local.light, local.A_others)[0]
+        return out
+
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]
     ) -> EditedComponent:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.io.caiman._file import NONE
+from napari_cnmf.model.rows import TraceRows, row_blocks
 
 
 def floats(value: Any) -> NDArray[np.floating[Any]]:
@@ -28,9 +29,9 @@ def floats(value: Any) -> NDArray[np.floating[Any]]:
     ValueError
         Where an element is neither a number nor ``None``.
     """
-    array = np.asarray(value)
+    array = value if isinstance(value, TraceRows) else np.asarray(value)
     if array.dtype.kind == "f":
-        return array
+        return cast("NDArray[np.floating[Any]]", array)
     if array.dtype.kind in "biu":
         return array.astype(float)
     elements = [_float_of(element) for element in array.ravel().tolist()]
@@ -69,6 +70,10 @@ def write_node(group: h5py.Group, name: str, value: Any) -> None:
             write_node(child, str(key), item)
     elif is_sparse(value):
         _write_sparse(group.create_group(name), sp.csc_matrix(value))
+    elif isinstance(value, TraceRows):
+        dataset = group.create_dataset(name, shape=value.shape, dtype=value.dtype)
+        for rows, block in row_blocks(cast("NDArray[Any]", value)):
+            dataset[rows] = block
     elif isinstance(value, bool | int | float):
         group[name] = value if abs(value) < 2**63 else float(value)
     else:

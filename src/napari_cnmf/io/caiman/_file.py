@@ -15,10 +15,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.caiman._stored_rows import stored_rows
 from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 
 SPARSE_PARTS = frozenset({"data", "indices", "indptr", "shape"})
 NONE = "NoneType"
+TRACES = frozenset({"C", "S", "YrA", "R", "F_dff"})
+"""What has a row a component and a value a frame, wherever it lies in a file."""
 _PLAIN_SIZE = 64
 """Arrays of parameters up to this size become tuples; masks and kernels do not."""
 _ALWAYS_BYTES = 64 * 2**20
@@ -79,7 +82,8 @@ class ResultFile:
     def read(self, group: h5py.Group, name: str) -> Any:
         """The value under a name, as CaImAn meant it; ``None`` where there is nothing.
 
-        Groups become dicts or CSC matrices, the text ``NoneType`` becomes ``None``.
+        Groups become dicts or CSC matrices, the text ``NoneType`` becomes ``None``. Large traces
+        stay in the file until they are asked for.
 
         Raises
         ------
@@ -130,6 +134,10 @@ class ResultFile:
         if not _is_plain(dataset.dtype, dataset.shape):
             raise ResultError(f"{dataset.name} must hold numbers or text, got {dataset.dtype}.")
         self._take(dataset.name, dataset.shape, dataset.dtype)
+        if str(dataset.name).rsplit("/", 1)[-1] in TRACES:
+            rows = stored_rows(dataset)
+            if rows is not None:
+                return rows
         value = dataset[()]
         if isinstance(value, bytes | str):
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value

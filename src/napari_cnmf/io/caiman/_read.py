@@ -21,7 +21,7 @@ from napari_cnmf.io.caiman._order import (
     move_rows_and_columns,
 )
 from napari_cnmf.io.caiman._scores import restored_scores
-from napari_cnmf.io.caiman._state import digest_of_footprints, read_ours
+from napari_cnmf.io.caiman._state import OWN_PARAMS, digest_of_footprints, read_ours
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
@@ -76,7 +76,11 @@ def read_caiman(path: str | Path) -> Components:
                 f"A CaImAn result must hold estimates/A and estimates/C, {path.name} does not. "
                 "Choose a file that CaImAn's save or this plugin wrote."
             )
-        stored = {name: file.read(estimates, name) for name in _KNOWN if name in estimates}
+        # R is what CaImAn calls YrA in the end: one of them is enough
+        names = [name for name in _KNOWN if name in estimates and name != "R"]
+        stored = {name: file.read(estimates, name) for name in names}
+        if stored.get("YrA") is None and "R" in estimates:
+            stored["R"] = file.read(estimates, "R")
         root = {"dims": file.read(file.root, "dims"), "params": file.read(file.root, "params")}
         root["mmap_file"] = file.attributes(file.root).get("mmap_file", "")
         ours = read_ours(file)
@@ -87,7 +91,8 @@ def _to_components(
     estimates: dict[str, Any], root: dict[str, Any], ours: dict[str, Any]
 ) -> Components:
     A_stored = _footprints(estimates["A"])
-    C = np.atleast_2d(floats(estimates["C"]))
+    C = floats(estimates["C"])
+    C = C if C.ndim == 2 else np.atleast_2d(C)
     n = A_stored.shape[1]
     params = {k: v for k, v in plain(root.get("params") or {}).items() if isinstance(v, dict)}
     changed = bool(ours) and ours.get("A_digest") != digest_of_footprints(A_stored)
@@ -105,6 +110,9 @@ def _to_components(
     if not changed:
         values |= restored_scores(values, ours.get("scores"))
     params.update(_mapping(ours.get("params")))
+    for group, own in _mapping(None if changed else ours.get(OWN_PARAMS)).items():
+        # CaImAn leaves them out where it saves a file; what stands in its place goes first
+        params[group] = _mapping(own) | _mapping(params.get(group))
     _forget_derived(params, dims, ours)
     return Components(
         A=move_rows(A_stored, dims, to="C"),

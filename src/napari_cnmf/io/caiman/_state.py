@@ -20,9 +20,12 @@ import scipy.sparse as sp
 from napari_cnmf.errors import ResultError, brief
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node
 from napari_cnmf.io.caiman._file import ResultFile, open_result
+from napari_cnmf.model.rows import TraceRows
 
 GROUP = "napari_cnmf"
 SCHEMA = "1"
+OWN_PARAMS = "own_params"
+"""Parameters of ours that stand in groups of CaImAn's, by group."""
 _JSON = ".json"
 _KEPT = ".kept"
 _CHANGED_BY_CAIMAN = frozenset(
@@ -128,7 +131,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    if is_sparse(value):
+    if is_sparse(value) or isinstance(value, TraceRows):
         return True
     # CaImAn's writer refuses most scalars, so those are JSON
     return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind in "biufS"

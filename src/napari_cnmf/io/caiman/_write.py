@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from napari_cnmf.io.caiman._order import (
 from napari_cnmf.io.caiman._scores import scores_for_caiman
 from napari_cnmf.io.caiman._state import (
     GROUP,
+    OWN_PARAMS,
     SCHEMA,
     digest_of_footprints,
     encode_json,
@@ -30,6 +34,7 @@ from napari_cnmf.io.caiman._state import (
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
+from napari_cnmf.params.caiman_keys import OUR_OWN
 
 PARAMETER_GROUPS = (
     "data", "patch", "preprocess", "init", "spatial", "temporal",
@@ -97,6 +102,7 @@ def write_caiman(
         for name, given in (("accepted_list", accepted_list), ("rejected_list", rejected_list))
     }
     try:
+        _require_room(path.absolute().parent, components)
         with replacing(path) as beside, h5py.File(beside, "w") as file:
             A = move_rows(components.A, components.dims, to="F")
             params = _params_for_caiman(components)
@@ -109,11 +115,22 @@ def write_caiman(
                 write_mapping(file[GROUP].create_group("scores"), kept)
             if carry_from is not None:
                 _carry(Path(carry_from), file, A)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # HDF5 raises either where the disk is full
         raise ResultError(
             f"{path} cannot be written ({why(error)}). Choose a writable folder with room."
         ) from error
     return path
+
+
+def _require_room(folder: Path, components: Components) -> None:
+    """Raise ``OSError`` where the disk has less room than the arrays take.
+
+    HDF5 that runs into a full disk can end the whole process when its file is closed.
+    """
+    arrays = [components.A.data, components.A.indices, *vars(components).values()]
+    n_bytes = sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+    if shutil.disk_usage(folder).free < n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _write_root(file: h5py.File, components: Components, movie_path: str | Path | None) -> None:
@@ -132,7 +149,6 @@ def _write_estimates(
     values: dict[str, Any] = {
         "A": A,
         "C": components.C,
-        "R": components.YrA,
         "SNR_comp": given["snr"],
         "r_values": given["r_values"],
         "ecc": given["ecc"],
@@ -164,6 +180,8 @@ def _write_estimates(
             values[name] = np.asarray(given[name], dtype=np.int64)
     for name, value in values.items():
         write_node(group, name, value)
+    # CaImAn has residual traces under two names: one array, and both point at it
+    group["R"] = group["YrA"]
 
 
 def _ring(components: Components) -> sp.csc_matrix | None:
@@ -240,11 +258,24 @@ def _write_ours(
     quality = components.params.get("quality") or {}
     if quality.get("use_cnn") is None and components.cnn_preds is not None:
         group.attrs["use_cnn_is_derived"] = str("use_cnn" in quality)
-    for name, values in (("attributes", components.attributes), ("params", others)):
+    for name, values in (
+        ("attributes", components.attributes), ("params", others),
+        (OWN_PARAMS, _own_params(components)),
+    ):  # fmt: skip
         if values:
             group[f"{name}.json"] = encode_json(values)
     if state:
         write_mapping(group.create_group("state"), state)
+
+
+def _own_params(components: Components) -> dict[str, dict[str, Any]]:
+    """Parameters of ours in CaImAn's groups, which it leaves out where it saves the file."""
+    own: dict[str, dict[str, Any]] = {}
+    for group, name in sorted(OUR_OWN):
+        values = components.params.get(group) or {}
+        if name in values:
+            own.setdefault(group, {})[name] = values[name]
+    return own
 
 
 def _carry(source: Path, file: h5py.File, A: sp.csc_matrix) -> None:
@@ -288,6 +319,9 @@ def _copy_missing(
 
 _NOT_PER_COMPONENT = frozenset({"discarded_components", "Cn", "shifts", "mn", "vr", "sv", "psx"})
 _WRITTEN_ANEW = frozenset(
-    {"classes", "images", "attributes.json", "params.json", "scores", "state", "schema", "A_digest"}
-)
+    {
+        "classes", "images", "attributes.json", "params.json", f"{OWN_PARAMS}.json", "scores",
+        "state", "schema", "A_digest",
+    }
+)  # fmt: skip
 """Parts of our group that this version writes where there is something to write."""

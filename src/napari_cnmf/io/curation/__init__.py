@@ -13,7 +13,13 @@ from napari_cnmf.errors import CurationError
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.belonging import own_journal
 from napari_cnmf.io.curation.continued import ContinuedArrays, ContinuedJournal
-from napari_cnmf.io.curation.curators import MAIN, is_file_name, journals_of, read_other
+from napari_cnmf.io.curation.curators import (
+    MAIN,
+    is_file_name,
+    journals_of,
+    read_other,
+    spelling_of,
+)
 from napari_cnmf.io.curation.estimating import MovieEstimator
 from napari_cnmf.io.curation.journal import FileJournal
 from napari_cnmf.io.curation.looked_at import FileSeenIds
@@ -79,6 +85,8 @@ def open_curation(
     result_path = Path(result_path)
     if in_batch is None:
         in_batch = (result_path.absolute().parent / _ITEM_FILE).is_file()
+    if curator and is_file_name(curator):
+        curator = spelling_of(_usual_stem(result_path, in_batch=in_batch), curator)
     components = read_caiman(result_path)
     saved = unpack(components, read_state(result_path))
     original = components if saved is None else saved.original
@@ -137,20 +145,23 @@ def journal_paths(
             f"A curator's name is a part of the name of a file, and {curator!r:.80} cannot be one. "
             'Choose a name of at most 60 letters, without / \\ : * ? " < > | and line ends.'
         )
-    suffix = f"-{curator}" if curator else ""
+    usual = _usual_stem(result_path, in_batch=in_batch)
+    suffix = f"-{spelling_of(usual, curator)}" if curator else ""
     if since is not None:
         suffix += f"-since-{since}"
-    if in_batch:
-        stem = result_path.with_name(f"curation{suffix}")
-    else:
-        stem = result_path.with_name(f"{result_path.name}.curation{suffix}")
-        if not os.access(result_path.parent, os.W_OK) and not _journal(stem).exists():
-            folder = platformdirs.user_data_path("napari-cnmf", ensure_exists=True)
-            # Folders may have one name, too: the whole path keeps their results apart.
-            parent = result_path.resolve().parent
-            place = hashlib.blake2b(os.fsencode(parent), digest_size=4).hexdigest()
-            stem = folder / f"{parent.name}-{place}-{stem.name}"
+    stem = usual.with_name(usual.name + suffix)
+    is_away = not os.access(result_path.parent, os.W_OK) and not _journal(stem).exists()
+    if not in_batch and is_away:
+        folder = platformdirs.user_data_path("napari-cnmf", ensure_exists=True)
+        # Folders may have one name, too: the whole path keeps their results apart.
+        parent = result_path.resolve().parent
+        place = hashlib.blake2b(os.fsencode(parent), digest_size=4).hexdigest()
+        stem = folder / f"{parent.name}-{place}-{stem.name}"
     return _journal(stem), stem.with_name(stem.name + ".h5")
+
+
+def _usual_stem(result_path: Path, *, in_batch: bool) -> Path:
+    return result_path.with_name("curation" if in_batch else f"{result_path.name}.curation")
 
 
 def _journal(stem: Path) -> Path:

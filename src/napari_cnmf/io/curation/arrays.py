@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_cnmf._atomic import replacing
-from napari_cnmf.errors import CurationError
+from napari_cnmf._atomic import write_bytes
+from napari_cnmf.errors import CurationError, brief, reason
 from napari_cnmf.model.curation import EditedComponent
 
 _FULL_BYTES = 4 * 2**20
@@ -43,38 +44,43 @@ class FileArrayStore:
         CurationError
             When the file or the edit's group is not there.
         """
-        try:
-            # the last one that was written counts: an earlier one belongs to no line
-            for part in reversed(list(self._parts())):
+        why = f"there is no {self.path.name} with this edit"
+        # the last one that was written counts: an earlier one belongs to no line
+        for part in reversed(list(self._parts())):
+            try:
                 with h5py.File(part, "r") as file:
                     if str(number) in file:
                         group = file[str(number)]
                         return [_read_component(group[str(i)]) for i in range(len(group))]
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise self._missing(number, str(error)) from error
-        raise self._missing(number, f"there is no {self.path.name} with this edit")
+            except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                why = brief(error)  # the other parts may be whole
+        raise self._missing(number, why)
 
     def write(self, number: int, components: Sequence[EditedComponent]) -> None:
         """Keep the components of an edit; what a crash left under its number is replaced."""
         parts = list(self._parts())
         part = parts[-1] if parts else self.path
+        content = None
+        if parts and not self._is_full(part):
+            with suppress(OSError, RuntimeError, KeyError, ValueError):  # it is damaged
+                content = _with_edit(part.read_bytes(), number, components)
+        if content is None:
+            part = self._part(len(parts) + 1)
+            content = _with_edit(b"", number, components)
         try:
-            if parts and part.stat().st_size >= _FULL_BYTES:
-                part = self._part(len(parts) + 1)
-            with replacing(part) as beside:
-                if part.exists():
-                    shutil.copyfile(part, beside)
-                with h5py.File(beside, "a") as file:
-                    # left by a crash between this and the journal's line, which was never written
-                    if str(number) in file:
-                        del file[str(number)]
-                    group = file.create_group(str(number))
-                    for i, component in enumerate(components):
-                        _write_component(group.create_group(str(i)), component)
-        except (OSError, RuntimeError) as error:
+            # HDF5 itself, stopped by a full disk, leaves its file open and says pages about it.
+            write_bytes(part, content)
+        except OSError as error:
             raise CurationError(
-                f"{part} must be writable: {error}. The edit was not made."
+                f"{part} must be writable: {reason(error)}. The edit was not made; free space or "
+                "check the permissions, then try again."
             ) from error
+
+    @staticmethod
+    def _is_full(part: Path) -> bool:
+        with suppress(OSError):
+            return part.stat().st_size >= _FULL_BYTES
+        return False
 
     def _part(self, number: int) -> Path:
         """Path of the file of the ``number``-th part, counted from 1."""
@@ -94,6 +100,19 @@ class FileArrayStore:
             f"The arrays of edit {number} must be in {self.path}, and are not: {why}. "
             "Copy the file from where the curation was made; it belongs to the journal."
         )
+
+
+def _with_edit(part: bytes, number: int, components: Sequence[EditedComponent]) -> bytes:
+    """The content of a part with an edit added; an empty one makes a new part."""
+    buffer = io.BytesIO(part)
+    with h5py.File(buffer, "r+" if part else "w") as file:
+        # left by a crash between this and the journal's line, which was never written
+        if str(number) in file:
+            del file[str(number)]
+        group = file.create_group(str(number))
+        for i, component in enumerate(components):
+            _write_component(group.create_group(str(i)), component)
+    return buffer.getvalue()
 
 
 def _write_component(group: h5py.Group, component: EditedComponent) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from pathlib import Path
 
+from napari_cnmf._portable import name_key, why_not_portable
 from napari_cnmf.errors import CurationError
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.journal import FileJournal
@@ -15,18 +18,41 @@ MAIN = "main journal"
 """What the journal is called that belongs to no curator by name."""
 _OTHERS = re.compile(r"-(since|of)-[0-9a-f]{8}$")
 """End of the name of a journal that goes on from a saved file, or is about another result."""
-_NO_FILE_NAME = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
-_LONGEST_NAME = 60
+_LONGEST_NAME, _LONGEST_BYTES = 60, 120
 
 
 def is_file_name(name: str) -> bool:
     """Whether a curator's name can be a part of a file's name on every system."""
     return (
         len(name) <= _LONGEST_NAME
+        and len(name.encode("utf-8", "surrogatepass")) <= _LONGEST_BYTES
         and name == name.strip()
-        and not _NO_FILE_NAME.search(name)
+        and not why_not_portable(f"curation-{name}.jsonl")
         and not _OTHERS.search(f"-{name}")
     )
+
+
+def spelling_of(stem: Path, curator: str) -> str:
+    """A curator's name as a journal beside a result spells it, else with accents in one form.
+
+    ``Anna`` and ``anna`` would be one file on Windows and macOS: they are one curator everywhere.
+
+    Parameters
+    ----------
+    stem
+        Path of a journal without a curator's name and without its ending.
+    curator
+        The name as it was given.
+    """
+    wanted = name_key(f"{stem.name}-{curator}.jsonl")
+    usual = unicodedata.normalize("NFC", curator)
+    try:
+        names = sorted(os.listdir(stem.parent))
+    except OSError:
+        return usual
+    same = [name for name in names if name_key(name) == wanted]
+    spelt = [name[len(stem.name) + 1 : -len(".jsonl")] for name in same]
+    return curator if curator in spelt else next(iter(spelt), usual)
 
 
 def journals_of(cur: Curation) -> dict[str, Path]:

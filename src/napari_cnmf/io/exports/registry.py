@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
@@ -54,7 +56,7 @@ class Exporter:
         return function
 
 
-EXPORTERS: dict[str, Exporter] = {
+EXPORTERS: dict[FormatName, Exporter] = {
     "caiman": Exporter(
         "CaImAn HDF5", ".hdf5", "caiman:write_caiman", include_rejected=True,
         about="CaImAn's own file, with decisions and journal: the one that can be curated further.",
@@ -116,7 +118,7 @@ EXPORTERS: dict[str, Exporter] = {
 
 def export(
     source: Curation | Components,
-    to: str,
+    to: FormatName,
     out: PathLike,
     *,
     include_rejected: bool | None = None,
@@ -155,6 +157,13 @@ def export(
     ExportError
         Unknown format, a package that is missing, or a place that cannot be written.
     """
+    if not isinstance(source, Curation | Components):
+        raise ExportError(
+            f"A result is needed: a curation or components, got {source!r:.80}. "
+            "Open a file with nc.open_result(PATH)."
+        )
+    if not isinstance(out, str | os.PathLike):
+        raise ExportError(f"The path to write must be text or a path, got {out!r:.80}.")
     if to not in EXPORTERS:
         raise ExportError(f"The format must be one of {', '.join(EXPORTERS)}, got {to!r}.")
     exporter = EXPORTERS[to]

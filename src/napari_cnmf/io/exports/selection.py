@@ -17,13 +17,11 @@ from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.timeline import Timeline
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation.table import SCORE_NAMES
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.model.figures import areas, centres, event_counts
 
-_SCORES = {
-    "snr": "snr", "r_values": "r_value", "cnn_preds": "p_soma", "ecc": "eccentricity",
-    "neurons_sn": "trace_noise",
-}  # fmt: skip
+_SCORES = SCORE_NAMES | {"ecc": "eccentricity", "neurons_sn": "trace_noise"}
 """Fields of ``Components`` and the columns they go to."""
 _BLOCK_BYTES = 2**22
 """Size of the block of traces that is computed at once; dF/F needs some ten times as much."""

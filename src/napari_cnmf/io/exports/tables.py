@@ -14,6 +14,7 @@ from napari_cnmf._overwriting import new_folder
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, require
+from napari_cnmf.io.spreadsheets import csv_text
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -38,7 +39,9 @@ def write_csv(
     ``time_s`` (``frame`` where the time is unknown), then one column a component. A column is
     named by the component's id, ``12``; that of a rejected one is ``12 (rejected)``.
     One-photon results have ``traces_detrended.csv`` in place of dF/F. ``files.csv`` says which
-    frames belong to which file of a session. What is not a number is an empty field.
+    frames belong to which file of a session. What is not a number is an empty field. A tag, a note
+    or a name that a spreadsheet would compute, such as ``=1+1``, has an apostrophe before it, which
+    `read_table` takes away.
 
     Parameters
     ----------
@@ -163,4 +166,4 @@ def _csv_lines(chosen: Selected, traces: NDArray[np.float32]) -> Iterator[tuple[
 
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, float_format="%.7g", encoding="utf-8", lineterminator="\n")
+    path.write_bytes(csv_text(table, float_format="%.7g").encode())

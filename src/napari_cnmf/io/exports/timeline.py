@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +56,7 @@ class Timeline:
         names = tuple(path.name for path in movie.paths)
         if len(names) != len(counts):
             names = tuple(f"file {number}" for number in range(1, len(counts) + 1))
-        return cls(
-            n_frames, frame_rate_hz, _stamps(movie.metadata.get("time_s"), n_frames), names, counts
-        )
+        return cls(n_frames, frame_rate_hz, _stamps(movie.time_s, n_frames), names, counts)
 
     @property
     def times_s(self) -> NDArray[np.float64] | None:
@@ -108,8 +105,8 @@ class Timeline:
         return said
 
 
-def _stamps(given: Sequence[float] | None, n_frames: int) -> NDArray[np.float64] | None:
-    """Time stamps, where there is one for each frame and time runs forward."""
+def _stamps(given: NDArray[np.float64] | None, n_frames: int) -> NDArray[np.float64] | None:
+    """Time stamps where there is one for each frame and time runs forward."""
     if given is None:
         return None
     times = np.asarray(given, np.float64).ravel()

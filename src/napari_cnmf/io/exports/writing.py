@@ -17,7 +17,7 @@ from napari_cnmf._overwriting import (
     marked_kind,
     new_file,
 )
-from napari_cnmf.errors import ExportError
+from napari_cnmf.errors import ExportError, reason
 
 PathLike = str | os.PathLike[str]
 OnProgress = Callable[[int, int], None]
@@ -99,7 +99,7 @@ def new_folder(out: PathLike, contents: Sequence[str]) -> Iterator[Path]:
             yield beside
     except OSError as error:
         raise ExportError(
-            f"{target} cannot be written: {error.strerror or error}. "
+            f"{target} cannot be written: {reason(error)}. "
             "Choose a folder that is there, with room, where you may write."
         ) from error
 

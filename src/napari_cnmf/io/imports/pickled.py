@@ -128,6 +128,9 @@ class RecordingUnpickler(pickle.Unpickler):
 _MOVED = {
     "__builtin__.": "builtins.",
     "numpy._core.": "numpy.core.",
+    "pandas._libs.missing.NA": "pandas.NA",
+    "pandas.core.arrays.arrow.array.ArrowExtensionArray": "pandas.arrays.ArrowExtensionArray",
+    "pandas.core.arrays.string_arrow.ArrowStringArray": "pandas.arrays.ArrowStringArray",
     "pandas.core.arrays.string_.StringArray": "pandas.arrays.StringArray",
     "pandas.core.arrays.string_.StringDtype": "pandas.StringDtype",
     "pandas.core.frame.DataFrame": "pandas.DataFrame",
@@ -180,6 +183,8 @@ class PlainValues:
             reader = self._readers.get(value.origin)
             return None if reader is None else reader(value, self)
         if isinstance(value, type):
+            if getattr(value, "origin", "") == "pandas.NA":
+                return None
             # Left as it is: a class that stands as an argument, such as an index's own.
             return value
         if isinstance(value, str | bytes | bytearray):

@@ -20,6 +20,7 @@ from napari_cnmf.io.matching.matched import (
     matches_table,
     read_source,
 )
+from napari_cnmf.io.spreadsheets import csv_text
 from napari_cnmf.model.matching import Match, SessionMatches
 
 _FORMAT, _VERSION = "napari-cnmf-matches", 2
@@ -121,7 +122,8 @@ def write_matches_csv(
         Something else is there, or the file cannot be written.
     """
     with new_export(path, (".csv",), _MATCHES_TABLE, overwrite=overwrite) as beside:
-        matches_table(matches).to_csv(beside, float_format="%.4f", lineterminator="\n")
+        table = csv_text(matches_table(matches), index=True, float_format="%.4f")
+        beside.write_bytes(table.encode())
     return Path(path)
 
 

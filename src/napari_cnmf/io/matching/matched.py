@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -22,6 +22,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.matching import Match, SessionMatches
+from napari_cnmf.model.movie import Movie
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class HasResult(Protocol):
 Source = str | Path | Curation | Components | HasResult
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SessionSource:
     """One of the sessions that are matched.
 
@@ -65,13 +66,16 @@ class SessionSource:
     ids: NDArray[np.intp]
     alignment: Alignment
 
+    def __repr__(self) -> str:
+        return f"<SessionSource {self.name!r}: {len(self.ids)} components>"
+
     @cached_property
     def aligned(self) -> sp.csc_matrix:
         """Footprints on the first session's field, ``(n_pixels, n)``."""
         return self.alignment.footprints(self.components.A)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatchedSessions:
     """Sessions and the matches between their cells.
 
@@ -98,6 +102,10 @@ class MatchedSessions:
     def df(self) -> pd.DataFrame:
         """Table of the matches with one row a cell; see `matches_table`."""
         return matches_table(self.matches)
+
+    def __repr__(self) -> str:
+        names = ", ".join(source.name for source in self.sources)
+        return f"<MatchedSessions: {len(self.matches.cells)} cells over {names}>"
 
     def _repr_html_(self) -> str:
         """Show how many cells are in how many sessions, the cells, and the first rows."""
@@ -137,6 +145,88 @@ class MatchedSessions:
             out[pixels[wins]] = numbers[id_] + 1
             strongest[pixels[wins]] = relative[wins]
         return out.reshape(self.dims)
+
+    def traces(self, session: int | str, *, movie: Movie | None = None) -> NDArray[np.float32]:
+        """Raw traces of all cells on one day, in the order of `df`.
+
+        Parameters
+        ----------
+        session
+            Number or name of the session.
+        movie
+            Its movie, corrected for motion. With it, cells that were not found on that day get a
+            trace too: their mean footprint of the other days is moved to where they must lie,
+            and what background and overlapping components leave of the movie there is their
+            trace. Without it they are NaN.
+
+        Returns
+        -------
+        ndarray
+            ``(n_cells, n_frames)``, ``C + YrA`` of the cells that were found. NaN for a cell that
+            lies outside of the field on that day.
+
+        Raises
+        ------
+        ResultError
+            There is no such session, or the movie is not the one of its result.
+
+        Notes
+        -----
+        A cell that is silent has a trace of noise about zero. One that is not there, out of focus
+        for example, has the same: the trace alone does not tell them apart.
+        """
+        number = self._number(session)
+        source, cells = self.sources[number], self.matches.cells
+        components = source.components
+        expected = (components.n_frames, *components.dims)
+        if movie is not None and movie.shape != expected:
+            raise ResultError(
+                f"The movie of {source.name!r} must have the frames and the field of its result "
+                f"{expected}, got {movie.shape}. Give the movie that the result was made from."
+            )
+        out = np.full((len(cells), components.n_frames), np.nan, np.float32)
+        rows = {int(id_): row for row, id_ in enumerate(source.ids)}
+        raw = components.C if components.YrA is None else components.C + components.YrA
+        missing = []
+        for place, cell in enumerate(cells.values()):
+            if number in cell.components:
+                out[place] = raw[rows[cell.components[number]]]
+            else:
+                missing.append(place)
+        if movie is None or not missing:
+            return out
+        from napari_cnmf.core.reestimate import Reestimator
+        from napari_cnmf.io.movies import MovieWindow
+
+        listed = list(cells.values())
+        there = source.alignment.footprints_in_session(
+            sp.hstack([self._mean_footprint(listed[place]) for place in missing]).tocsc()
+        )
+        estimator = Reestimator(MovieWindow(movie), frame_rate_hz=movie.frame_rate_hz)
+        out[missing] = estimator.traces_at(components, there)
+        return out
+
+    def _number(self, session: int | str) -> int:
+        names = self.matches.sessions
+        if isinstance(session, str) and session in names:
+            return names.index(session)
+        is_number = isinstance(session, int | np.integer) and not isinstance(session, bool)
+        if is_number and 0 <= int(session) < len(names):
+            return int(session)
+        raise ResultError(
+            f"A session must be a number below {len(names)} or one of {', '.join(names)}, got "
+            f"{session!r:.80}."
+        )
+
+    def _mean_footprint(self, cell: Match) -> sp.csc_matrix:
+        """Mean of a cell's footprints on the first field, ``(n_pixels, 1)``."""
+        columns = []
+        for number, id_ in cell.components.items():
+            source = self.sources[number]
+            column = source.aligned[:, int(np.flatnonzero(source.ids == id_)[0])]
+            norm = float(np.sqrt(column.multiply(column).sum()))
+            columns.append(column / norm if norm > 0 else column)
+        return sp.csc_matrix(sum(columns[1:], columns[0]) / len(columns))
 
     def image(self, session: int) -> NDArray[np.float32] | None:
         """Image of a session, mean or else correlation, on the first session's field."""
@@ -185,6 +275,7 @@ def match_sessions(
     >>> matched = nc.match_sessions(["day1.hdf5", "day2.hdf5"])      # doctest: +SKIP
     >>> matched.df                                                    # doctest: +SKIP
     """
+    _check_options(sources, names, max_distance_px, min_probability)
     if len(sources) < 2:
         raise ResultError(f"Two or more results can be matched, got {len(sources)}.")
     read = [read_source(source, include_rejected=include_rejected) for source in sources]
@@ -220,6 +311,30 @@ def match_sessions(
         "include_rejected": include_rejected,
     }
     return MatchedSessions(sessions, SessionMatches(chosen, cells), settings)
+
+
+def _check_options(
+    sources: Any, names: Any, max_distance_px: float | None, min_probability: float
+) -> None:
+    if isinstance(sources, str | Path) or not isinstance(sources, Sized):
+        raise ResultError(f"Results to match must be given in a list, got {sources!r:.80}.")
+    if names is not None and (
+        isinstance(names, str)
+        or len(set(names)) != len(sources)
+        or len(list(names)) != len(sources)
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise ResultError(
+            f"names must hold a name of its own for each of the {len(sources)} results, got "
+            f"{names!r:.80}."
+        )
+    if not 0 <= min_probability <= 1:
+        raise ResultError(f"min_probability must be between 0 and 1, got {min_probability!r}.")
+    if max_distance_px is not None and not max_distance_px > 0:
+        raise ResultError(
+            f"max_distance_px must be above 0, got {max_distance_px!r}. Leave it out to take "
+            "twice the radius of a cell."
+        )
 
 
 def matches_table(matches: SessionMatches) -> pd.DataFrame:

@@ -97,6 +97,10 @@ def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
     movies = surer if surer and not is_thor else movies
     if not movies:
         hint = next((found for name in names if (found := hint_for(name))), "")
+        inner = [name for name in names if (folder / name).is_dir()]
+        if inner and not hint:
+            listed = ", ".join(sorted(inner, key=natural_key)[:5])
+            hint = f"It holds folders: open one of them ({listed}), or give their files as a list."
         raise MovieError(
             f"A folder must hold the files of a movie ({known_suffixes()}), got {len(names)} "
             f"other files in {folder}.{' ' * bool(hint)}{hint}"

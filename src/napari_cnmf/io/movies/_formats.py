@@ -27,13 +27,14 @@ _BY_SUFFIX = {
     ".sbx": "vendors.scanbox.open_scanbox",
     ".mesc": "vendors.femtonics.open_femtonics",
     ".bin": "vendors.suite2p_binary.open_suite2p_binary",
-    ".nd2": "vendors.by_library.open_nd2",
-    ".lif": "vendors.by_library.open_lif",
-    **dict.fromkeys((".oif", ".oib"), "vendors.by_library.open_oif"),
-    ".isxd": "vendors.by_library.open_isxd",
+    ".nd2": "vendors.nikon.open_nd2",
+    ".lif": "vendors.leica.open_lif",
+    ".czi": "vendors.zeiss.open_czi",
+    **dict.fromkeys((".oif", ".oib"), "vendors.olympus.open_oif"),
+    ".isxd": "vendors.inscopix.open_isxd",
 }
 _SHOWN = (".tif", ".tiff", ".h5", ".hdf5", ".nwb", ".zarr", ".npy", ".mmap", ".avi", ".mp4", ".mkv",
-          ".raw", ".sbx", ".mesc", ".nd2", ".lif", ".oif", ".oib", ".isxd")  # fmt: skip
+          ".raw", ".sbx", ".mesc", ".nd2", ".lif", ".czi", ".oif", ".oib", ".isxd")  # fmt: skip
 _OF_NAMED_ARRAYS = frozenset(_BY_SUFFIX[suffix] for suffix in (".h5", ".nwb", ".zarr", ".mesc"))
 _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
@@ -41,7 +42,6 @@ _BIO_FORMATS = "open it in Fiji (File > Import > Bio-Formats) and save it as TIF
 _HINTS = {
     ".oir": f"It is Olympus FluoView's format: {_BIO_FORMATS}, or export OME-TIFF from FluoView.",
     ".poir": f"It is Olympus FluoView's format: {_BIO_FORMATS}.",
-    ".czi": f"It is Zeiss' format: export OME-TIFF from ZEN, or {_BIO_FORMATS}.",
     ".vsi": f"It is Olympus cellSens' format: {_BIO_FORMATS}.",
     ".cxd": f"It is Hamamatsu HCImage's format: {_BIO_FORMATS}, or export TIFF from HCImage.",
     ".ims": f"It is Imaris' format: {_BIO_FORMATS}.",
@@ -52,11 +52,14 @@ _HINTS = {
     ".mat": "MATLAB files are read where they are HDF5 (save(..., '-v7.3')) and hold one array of "
     "frames: save it so, or write TIFF.",
     ".zip": "It is a zip archive: unpack it and open the movie inside.",
+    ".npz": "It is numpy's archive of several arrays: save the movie alone with numpy.save (.npy).",
     ".gz": "It is a compressed file: unpack it and open the movie inside.",
     ".xml": "It describes a recording: open the folder that it lies in, or its TIFF files.",
     ".dcimg": f"It is Hamamatsu's format: {_BIO_FORMATS}, or export TIFF from HCImage.",
     ".tdms": "It is LabVIEW's format: export the frames as TIFF from the program that wrote it.",
     ".inr": f"It is no format of ours: {_BIO_FORMATS}.",
+    ".cine": f"It is Phantom's format: {_BIO_FORMATS}.",
+    ".spe": f"It is Princeton Instruments' format: {_BIO_FORMATS}.",
     ".seq": f"It is Norpix' format: export AVI from StreamPix, or {_BIO_FORMATS}.",
     ".imd": "It is Inscopix' old format: export TIFF from the Inscopix software.",
 }

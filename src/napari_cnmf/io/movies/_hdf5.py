@@ -17,6 +17,10 @@ from napari_cnmf.model.description import Piece
 
 _CAIMAN_NAME = "mov"
 
+_MATLAB = "MATLAB_class"
+_MATLAB_AXES = {3: "TXY", 4: "TZXY"}
+"""MATLAB writes the axes of its arrays (Y, X, [Z], T) in reverse order."""
+
 
 def open_hdf5_movie(path: Path, request: Request) -> Recording:
     """Open a movie in an HDF5 file.
@@ -34,10 +38,12 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
             return nwb_movie(file, path, request)
         dataset = _movie_dataset(file, path, request.dataset)
         attributes = [dict(dataset.attrs), dict(dataset.parent.attrs), dict(file.attrs)]
+        axes = axes_among(attributes, dataset.ndim)
+        is_reversed = axes is None and _MATLAB in dataset.attrs
         layout = layout_of(
             dataset.shape,
             axes=request.axes,
-            file_axes=axes_among(attributes, dataset.ndim),
+            file_axes=_MATLAB_AXES[dataset.ndim] if is_reversed else axes,
             channel=request.channel,
             name=f"{dataset.name} in {path}",
         )
@@ -47,7 +53,7 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
             rate,
             spacing_among(attributes),
             notes | {"dataset": dataset.name},
-            format=f"HDF5 ({dataset.name})",
+            format=f"{'MATLAB' if is_reversed else 'HDF5'} ({dataset.name})",
             pieces=(Piece(path, layout.shape[0]),),
         )
 

@@ -23,6 +23,8 @@ from napari_cnmf.model.description import Piece
 
 _SERIES = ("TwoPhotonSeries", "OnePhotonSeries")
 
+_LARGEST_PIXEL_UM = 1000.0
+
 
 def open_nwb_movie(path: Path, request: Request) -> Recording:
     """Open a ``TwoPhotonSeries`` or ``OnePhotonSeries``.
@@ -55,6 +57,7 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
             metadata=frames.metadata | notes,
             format=f"NWB ({series.name}), frames in {frames.format}",
             pieces=(Piece(path, frames.store.shape[0]),),  # it leads to the others again
+            frames_in=tuple(piece.path for piece in frames.pieces),
         )
         return recording.with_times(_times(series), "NWB timestamps")
     if not isinstance(data, h5py.Dataset):
@@ -175,7 +178,7 @@ def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
 
 
 def _spacing(plane: h5py.Group | None) -> dict[str, float]:
-    """Pixel size from ``grid_spacing``, which is ``(x, y[, z])``."""
+    """``grid_spacing`` is ``(x, y[, z])``; sizes that no microscope has are left out."""
     if plane is None or not _has(plane, "grid_spacing"):
         return {}
     grid = plane["grid_spacing"]
@@ -183,8 +186,10 @@ def _spacing(plane: h5py.Group | None) -> dict[str, float]:
     values = np.atleast_1d(grid[()]).tolist()
     if unit is None or len(values) not in (2, 3):
         return {}
-    sizes = zip("XYZ", values, strict=False)
-    return {axis: size * unit for axis, v in sizes if (size := positive_or_none(v)) is not None}
+    named = zip("XYZ", values, strict=False)
+    sizes = {axis: size * unit for axis, v in named if (size := positive_or_none(v)) is not None}
+    # Many files name metres, the default, and mean micrometres: no such pixel is known.
+    return sizes if all(size <= _LARGEST_PIXEL_UM for size in sizes.values()) else {}
 
 
 def _has(group: h5py.Group | None, name: str) -> bool:

@@ -113,9 +113,9 @@ def open_movie(
         return _movie_of_array(source, request, rate)
     given = files_of(paths)
     try:
-        recording = _read(given, request)
+        recording = _read(given, request).with_rate(rate)
         files = tuple(piece.path for piece in recording.pieces) or given.files
-        mark = fingerprint(list(files))
+        mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:
         raise MovieError(
             f"{error.filename or given.files[0]} must be a readable file, got: "

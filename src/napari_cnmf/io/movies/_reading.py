@@ -17,10 +17,14 @@ from napari_cnmf.io.movies._session import join
 from napari_cnmf.io.movies.sidecars.facts import with_sidecar
 from napari_cnmf.io.movies.sidecars.miniscope import read_miniscope
 
+_POINTER = b"version https://git-lfs"
+_LARGEST_POINTER = 1024
+
 
 def read_files(given: Given, request: Request) -> Recording:
     """Read the files of one recording by the reader of their format."""
     files = given.files
+    _refuse_pointers(files)
     if len(files) > 0 and all(format_of(path) == TIFF for path in files):
         from napari_cnmf.io.movies.tiff import read_tiffs
 
@@ -28,6 +32,19 @@ def read_files(given: Given, request: Request) -> Recording:
         with told_as_damage(where):
             return read_tiffs(list(files), request, is_folder=given.is_folder)
     return _read_others(files, request)
+
+
+def _refuse_pointers(files: Sequence[Path]) -> None:
+    """Say so where Git left the name of a large file in its place."""
+    path = files[0]
+    if path.is_dir() or path.stat().st_size > _LARGEST_POINTER:
+        return
+    with path.open("rb") as stream:
+        if stream.read(len(_POINTER)) == _POINTER:
+            raise MovieError(
+                f"{path} must be the movie itself, got a pointer of Git LFS to it. Fetch the movie "
+                "with: git lfs pull."
+            )
 
 
 def _read_others(files: Sequence[Path], request: Request) -> Recording:

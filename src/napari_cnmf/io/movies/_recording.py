@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._stores import FrameStore
 from napari_cnmf.model.description import Certainty, Fact, Piece
 
+_SAME_RATE = 0.02
 _SAME_STEP = 0.1
 """Steps between frames that differ by less, relative to the median, count as even."""
 
@@ -42,6 +44,13 @@ class Recording:
         ``(T,)`` time of each frame in seconds; ``None`` when only the rate is known.
     pieces
         The files with the images of each.
+    frame_numbers
+        ``(T,)`` number of each frame where some are missing: with a frame rate they tell the
+        times. ``None`` where none is missing, or where ``time_s`` tells more.
+    frames_in
+        Files that hold the frames where ``pieces`` only lead to them.
+    numbers_from
+        Where these numbers stand.
     """
 
     store: FrameStore
@@ -53,6 +62,9 @@ class Recording:
     remarks: tuple[str, ...] = ()
     time_s: NDArray[np.float64] | None = None
     pieces: tuple[Piece, ...] = ()
+    frame_numbers: NDArray[np.int64] | None = None
+    frames_in: tuple[Path, ...] = ()
+    numbers_from: str = "order of the set"
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -61,6 +73,28 @@ class Recording:
         if not all(axis in self.spacing_um for axis in axes):
             return None
         return tuple(float(self.spacing_um[axis]) for axis in axes)
+
+    def with_rate(self, frame_rate_hz: float | None) -> Recording:
+        """The recording with times that fit a frame rate.
+
+        Numbers of frames with gaps become times; times whose usual step is another one, such as
+        those at which a video is played, are stretched.
+
+        Parameters
+        ----------
+        frame_rate_hz
+            The rate that the user says; ``None`` for the rate of the files.
+        """
+        rate = frame_rate_hz if frame_rate_hz is not None else self.frame_rate_hz
+        if rate is not None and self.time_s is not None:
+            factor = 1 / (rate * float(np.median(np.diff(self.time_s))))
+            is_same = abs(factor - 1) < _SAME_RATE
+            return self if is_same else replace(self, time_s=self.time_s * factor)
+        if self.frame_numbers is None or rate is None:
+            return self
+        timed = replace(self, frame_rate_hz=rate)
+        times = np.asarray(self.frame_numbers / rate, np.float64)
+        return timed.with_times(times, self.numbers_from)
 
     def with_times(self, time_s: NDArray[np.float64] | None, source: str) -> Recording:
         """The recording with a time for each frame, and the rate and remarks that follow.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording
@@ -50,9 +51,26 @@ def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
         frame_rate_hz=rate,
         metadata=metadata,
         remarks=tuple(dict.fromkeys(s for r in recordings for s in r.remarks)),
-        time_s=None,
+        time_s=_joined_times(recordings, rate),
+        frame_numbers=None,
         pieces=tuple(piece for r in recordings for piece in r.pieces),
     )
+
+
+def _joined_times(
+    recordings: Sequence[Recording], rate: float | None
+) -> NDArray[np.float64] | None:
+    """Times over all files, each beginning one step after the one before; ``None`` if even."""
+    timed = [recording.with_rate(rate) for recording in recordings]
+    if rate is None or all(one.time_s is None for one in timed):
+        return None
+    parts: list[NDArray[np.float64]] = []
+    begin = 0.0
+    for one in timed:
+        times = one.time_s if one.time_s is not None else np.arange(one.store.shape[0]) / rate
+        parts.append(begin + times - times[0])
+        begin = float(parts[-1][-1]) + 1 / rate
+    return np.concatenate(parts)
 
 
 def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,9 @@ class VideoArray:
         Of colour stored as RGB; ``None`` for brightness.
     has_palette
         Whether the values are numbers of colours in a table.
+    is_counted
+        Whether frames are told apart by their order alone: AVI stamps packets in the order of
+        decoding, which is another one where frames refer to later ones.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class VideoArray:
     keys: NDArray[np.int64]
     channel: int | None
     has_palette: bool = False
+    is_counted: bool = False
 
     def __str__(self) -> str:
         return str(self.path)
@@ -72,11 +76,16 @@ class VideoArray:
                 next(container.decode(stream))
             if key > 0:
                 container.seek(int(self.times[key]), stream=stream, backward=True)
+            count = key - 1
             for frame in container.decode(stream):
-                time = frame.pts if frame.pts is not None else frame.dts
-                if time is None:
-                    continue
-                number = int(np.searchsorted(self.times, time))
+                if self.is_counted:
+                    count += count >= key or bool(frame.key_frame)
+                    number = count
+                else:
+                    time = frame.pts if frame.pts is not None else frame.dts
+                    if time is None:
+                        continue
+                    number = int(np.searchsorted(self.times, time))
                 if start <= number < stop:
                     images[number] = brightness(frame, self.channel)
                 if number >= stop - 1:
@@ -150,9 +159,11 @@ def open_video(path: Path, request: Request) -> Recording:
         raise MovieError(f"axes and dataset must be left out for the video {path}.")
     with open_video_container(path) as container:
         stream = container.streams.video[0]
-        times, keys = _index(container, stream)
+        times, keys, is_counted, n_cut = _index(container, stream)
         rate = positive_or_none(stream.average_rate)
         codec = stream.codec_context.name
+        seconds = np.asarray(times * float(stream.time_base or 1), np.float64)
+        n_named = int(stream.frames or 0)
     if len(times) < 2:
         raise MovieError(f"A movie must have frames over time, got {len(times)} in {path}.")
     looks = _looks(path, times, keys)
@@ -163,7 +174,7 @@ def open_video(path: Path, request: Request) -> Recording:
     layout = Layout("TYX", (len(times), *image.shape))
     gop = int(np.diff(np.append(keys, len(times))).max())
     store = ArrayFrames(
-        VideoArray(path, times, keys, channel, has_palette),
+        VideoArray(path, times, keys, channel, has_palette, is_counted),
         layout,
         image.dtype,
         frames_that_fit(gop, image.nbytes),
@@ -171,30 +182,57 @@ def open_video(path: Path, request: Request) -> Recording:
     notes = {"codec": codec, "channel": channel}
     if rate is not None:
         notes["frame_rate_from"] = "video header, speed of playing"
-    return Recording(
+    recording = Recording(
         store,
         rate,
         metadata=notes,
         format=f"video ({codec})",
         facts=_facts(first.format.name, channel),
-        remarks=(*_told_colour(looks, path), *_told_dropped(times, path)),
         pieces=(Piece(path, len(times)),),
     )
+    recording = recording.with_times(seconds, "time stamps of the video, speed of playing")
+    told = _told_dropped(times, path) or recording.remarks
+    told = (*told, *_told_cut(path, len(times), n_named, n_cut))
+    return replace(recording, remarks=(*_told_colour(looks, path), *told))
 
 
-def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Read time stamps and key frames of all packets; nothing is decoded for it."""
+def _told_cut(path: Path, n_there: int, n_named: int, n_cut: int) -> list[str]:
+    if n_cut:
+        return [f"{path.name} is cut short: its {n_there} whole frames are opened."]
+    if n_named > n_there + 1 and n_named > 1.01 * n_there:
+        return [
+            f"The header of {path.name} names {n_named} frames and {n_there} are there: it may be "
+            "cut short."
+        ]
+    return []
+
+
+def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], bool, int]:
+    """Time stamps and key frames of all packets, and how they are to be read.
+
+    Nothing is decoded for it. The third value is `VideoArray.is_counted`, the fourth the number of
+    packets that are cut.
+    """
     times, is_key = [], []
+    has_stamps, n_cut = True, 0
     for packet in container.demux(stream):
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None or not packet.size:
             continue
+        if packet.is_corrupt:
+            n_cut += 1
+            continue
+        has_stamps &= packet.pts is not None
         times.append(time)
         is_key.append(packet.is_keyframe)
+    # AVI has no stamps of its own: they show where frames are shown in another order, or do not.
+    is_in_order = bool(np.all(np.diff(times) > 0))
+    refers_ahead = "avi" in container.format.name and bool(stream.codec_context.has_b_frames)
+    is_counted = refers_ahead and (is_in_order or not has_stamps)
     order = np.argsort(times, kind="stable")
     sorted_times = np.array(times, np.int64)[order]
     keys = np.flatnonzero(np.array(is_key, bool)[order])
-    return sorted_times, keys if keys.size else np.zeros(1, np.int64)
+    return sorted_times, keys if keys.size else np.zeros(1, np.int64), is_counted, n_cut
 
 
 def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:

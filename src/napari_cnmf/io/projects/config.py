@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_cnmf.errors import ParameterError, ProjectError
+from napari_cnmf.params._group import NamedValue
 from napari_cnmf.params.numbers import read_number
 
 ANIMAL, TRIAL, DATE, GENOTYPE = "AnimalID", "TrialID", "date", "genotype"
@@ -28,7 +29,7 @@ class ColumnKind(StrEnum):
     DATE = "date"
 
 
-class Column(BaseModel):
+class Column(NamedValue):
     """One thing that is asked for of each sample."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -35,6 +35,7 @@ from napari_cnmf.io.projects.sample import (
     session_of_columns,
 )
 from napari_cnmf.io.projects.stimuli import check_stimuli
+from napari_cnmf.io.spreadsheets import csv_text
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -352,7 +353,7 @@ def _write(
     curated = curated_of(source, context)
     chosen = select(source, include_rejected=True, context=context)
     write_nwb_file(chosen, folder / NWB_FILE, context)
-    curated.rois.to_csv(folder / ROIS_FILE, index=False, lineterminator="\n")
+    (folder / ROIS_FILE).write_bytes(csv_text(curated.rois).encode())
     components = chosen.components
     rate, path = components.frame_rate_hz, chosen.curation.path
     return {

@@ -11,9 +11,10 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.errors import ProjectError
+from napari_cnmf.errors import ProjectError, ResultError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, Session
 from napari_cnmf.io.projects.config import ANIMAL, DATE, TRIAL
+from napari_cnmf.io.spreadsheets import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,17 +159,12 @@ class Sample:
 
         curated = self._curated()
         try:
-            rois = (
-                pd.read_csv(self.folder / ROIS_FILE, dtype={"tags": str, "note": str})
-                if curated is None
-                else curated.rois.copy()
-            )
-        except (OSError, ValueError) as error:
+            rois = read_table(self.folder / ROIS_FILE) if curated is None else curated.rois.copy()
+        except ResultError as error:
             raise ProjectError(
                 f"The table of ROIs of {self.id} cannot be read: {error}. Update the sample."
             ) from error
         rois["accepted"] = rois["accepted"].astype(bool)
-        rois = rois.fillna({"tags": "", "note": ""})
         own = pd.DataFrame([self.row] * len(rois), columns=list(self.row))
         own = own.drop(columns=[name for name in ("tags",) if name in own])
         return pd.concat([own, rois.reset_index(drop=True)], axis=1)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import CurationError, ParameterError
+from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation.comparing import Comparison, compare
 from napari_cnmf.model.curation.edits import DECISION_OF_EDIT, EditKind
 from napari_cnmf.model.curation.prepared import PreparedEdit, ShapeEdits
@@ -22,7 +22,7 @@ from napari_cnmf.model.curation.suggestions import (
     MergeSuggestion,
     suggest_merges,
 )
-from napari_cnmf.model.evaluation import is_scored
+from napari_cnmf.model.evaluation import check_thresholds, is_scored
 from napari_cnmf.model.ids import Ids, as_ids, whole_numbers
 from napari_cnmf.params import QualityParams
 
@@ -101,18 +101,19 @@ class Curation(CuratedResult):
         A result without scores cannot be judged by thresholds: the verdict that it came with
         stays, which a warning says.
 
+        Parameters
+        ----------
+        **thresholds
+            Numbers, and switches for ``use_cnn`` and ``use_ecc``. A lowest value below that of
+            any component, such as ``SNR_lowest=-1``, rejects nothing.
+
         Raises
         ------
         ParameterError
-            When a name is unknown or a value out of bounds.
+            When a name is unknown, or a value is out of bounds, not finite, or text or a truth
+            value in the place of a number.
         """
-        for name, value in thresholds.items():
-            is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-            if is_number and not np.isfinite(value):
-                raise ParameterError(
-                    f"The threshold {name} must be a finite number, got {value}. "
-                    "To accept or reject everything use accept and reject."
-                )
+        check_thresholds(thresholds)
         now = self.quality.model_dump()
         wanted = QualityParams.model_validate(now | thresholds)
         changes = {name: getattr(wanted, name) for name in thresholds}
@@ -271,8 +272,13 @@ class Curation(CuratedResult):
         Raises
         ------
         CurationError
-            When it is about another result.
+            When it is about another result, or no curation.
         """
+        if not isinstance(other, CuratedResult):
+            raise CurationError(
+                f"Another curation of this result is needed, got {other!r:.80}. "
+                "Open it with nc.open_result(…, curator=NAME)."
+            )
         return compare(self, other)
 
     # -- history
@@ -301,8 +307,20 @@ class Curation(CuratedResult):
         return self._log.move(self._tree.redo_target)
 
     def go_to(self, number: int) -> None:
-        """Go to any point of the history; 0 is the engine's result."""
-        self._log.move(number)
+        """Go to any point of the history; 0 is the engine's result.
+
+        Raises
+        ------
+        CurationError
+            When the history has no such edit.
+        """
+        given: Any = number
+        if not isinstance(given, int | np.integer) or isinstance(given, bool):
+            raise CurationError(
+                f"A point of the history is the number of an edit, got {given!r:.80}. "
+                "cur.history lists the edits; 0 is the engine's result."
+            )
+        self._log.move(int(given))
 
     def journal_lines(self) -> list[dict[str, Any]]:
         """The journal as it stands, line by line."""

@@ -79,6 +79,7 @@ class EditLog:
         self._without_arrays: set[int] = set()
         mended = mend_lines(journal.lines(), original.n_components)
         self._lines = mended.lines
+        self._next_move = mended.next_move
         self._must_rewrite = bool(journal.n_damaged or mended.is_changed)
         self.seen = self._seen.read() | mended.seen
         self._replay(mended)
@@ -136,7 +137,9 @@ class EditLog:
             return False
         back, forth = self.tree.route(target)
         with self._journal.writing():
-            self._append({"move": target, "who": self._who, "time": _now()})
+            number = self._next_move
+            self._append({"move": target, "number": number, "who": self._who, "time": _now()})
+        self._next_move = number + 1
         for number in back:
             self._take_back.pop(number)()
         for number in forth:

@@ -7,7 +7,7 @@ has a number of its own and a parent that was made before it, and every id is ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,6 +45,8 @@ class MendedJournal:
         Number of lines that are there twice, out of order, or whose number is taken.
     newer_kinds
         Kinds of edits that only a newer version knows.
+    next_move
+        Number of the next step of undo, redo or of the history.
     """
 
     steps: list[Edit | Move] = field(default_factory=list)
@@ -54,6 +56,7 @@ class MendedJournal:
     n_lost: int = 0
     n_doubled: int = 0
     newer_kinds: set[str] = field(default_factory=set)
+    next_move: int = 1
 
     @property
     def is_changed(self) -> bool:
@@ -89,8 +92,14 @@ class _Mender:
         self._renumbered: dict[int, int] = {}
         self._made_ids: set[int] = set()
         self._here = 0
-        numbers = [_number(line.get("number")) for line in lines]
-        self._next_free = max((n for n in numbers if n is not None), default=0) + 1
+        # Moves count on their own: their numbers are no numbers of edits.
+        self._next_free = 1 + _highest_number(line for line in lines if "move" not in line)
+        self.mended.next_move = 1 + _highest_number(line for line in lines if "move" in line)
+        self._moves: dict[int, list[Mapping[str, Any]]] = {}
+        # Moves of earlier versions have no number; theirs is how often the time had changed.
+        self._unnumbered: dict[str, int] = {}
+        self._time: Any = None
+        self._n_times = 0
         self._is_out_of_order = False
         for line in lines:
             self._read(dict(line))
@@ -98,6 +107,9 @@ class _Mender:
             self._sort()
 
     def _read(self, line: dict[str, Any]) -> None:
+        if line.get("time") != self._time:
+            self._time = line.get("time")
+            self._n_times += 1
         if "edit" in line:
             self._read_edit(line)
         elif "move" in line:
@@ -118,11 +130,30 @@ class _Mender:
         if target is None:
             self.mended.n_unusable += 1
             return
+        if self._is_doubled_move(line):
+            self.mended.n_doubled += 1
+            return
+        number = _number(line.get("number"))
+        if number is not None:
+            made = self._moves.setdefault(number, [])
+            made.append(line)
+            if len(made) > 1:  # two programs wrote at the same time: both moves are made
+                self.mended.n_doubled += 1
+                line = line | {"number": self.mended.next_move}
+                self.mended.next_move += 1
         target = self._renumbered.get(target, target)
         self._require_edit(target)
         self._here = target
         self.mended.steps.append(Move(target))
         self.mended.lines.append(line | {"move": target})
+
+    def _is_doubled_move(self, line: Mapping[str, Any]) -> bool:
+        """Whether this very move was made already: made again it would lead to another edit."""
+        if (number := _number(line.get("number"))) is not None:
+            return line in self._moves.get(number, ())
+        # A script can undo, redo and undo within a millisecond: those lines are alike, too.
+        when = self._unnumbered.setdefault(repr(sorted(line.items())), self._n_times)
+        return "time" in line and when != self._n_times
 
     def _read_edit(self, line: dict[str, Any]) -> None:
         try:
@@ -199,7 +230,9 @@ class _Mender:
         steps: list[Edit | Move] = [self._edits[n] for n in numbers]
         self.mended.steps = [*steps, Move(self._here)]
         edits = [self._line_of[n] for n in numbers]
-        self.mended.lines = [*others, *edits, {"move": self._here}]
+        move = {"move": self._here, "number": self.mended.next_move}
+        self.mended.next_move += 1
+        self.mended.lines = [*others, *edits, move]
 
     def _require_edit(self, number: int) -> None:
         """Let an edit that changes nothing stand in for one whose line is missing."""
@@ -213,6 +246,10 @@ class _Mender:
         self.mended.n_lost += 1
         self._add(edit, edit.to_line())
         self._next_free = max(self._next_free, number + 1)
+
+
+def _highest_number(lines: Iterable[Mapping[str, Any]]) -> int:
+    return max((_number(line.get("number")) or 0 for line in lines), default=0)
 
 
 def _number(value: Any) -> int | None:

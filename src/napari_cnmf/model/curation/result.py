@@ -24,7 +24,12 @@ from napari_cnmf.model.curation.stored import (
     assemble,
 )
 from napari_cnmf.model.dff import compute_dff
-from napari_cnmf.model.evaluation import ACCEPTED_CLASSES, is_scored, passes_thresholds
+from napari_cnmf.model.evaluation import (
+    ACCEPTED_CLASSES,
+    check_thresholds,
+    is_scored,
+    passes_thresholds,
+)
 from napari_cnmf.model.ids import Ids, as_id, as_ids
 from napari_cnmf.params import CNMFParams, QualityParams
 
@@ -185,7 +190,11 @@ class CuratedResult:
         return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
 
     def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
-        """Whether other thresholds would accept each component, ``(n_components,)``."""
+        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed.
+
+        Takes what `Curation.set_thresholds` takes, and refuses the same.
+        """
+        check_thresholds(thresholds)
         quality = QualityParams.model_validate(self.quality.model_dump() | thresholds)
         components = self._shapes
         verdict = components.accepted
@@ -326,6 +335,11 @@ class CuratedResult:
         from napari_cnmf.model.pictures import plot_raster
 
         return plot_raster(self, ids, kind=kind, ax=ax)
+
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f" of {str(self.path)!r}"
+        counts = f"{int(self.accepted.sum())} of {len(self.ids)} accepted"
+        return f"<{type(self).__name__}{where}: {counts}, {len(self.applied)} edits>"
 
     def _repr_html_(self) -> str:
         from napari_cnmf.model.pictures import curation_html

@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.model.components import Components
+from napari_cnmf.model.components import TRACES, Components
+from napari_cnmf.model.rows import choose_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +201,6 @@ def assemble(base: Components, rows: Sequence[int | EditedComponent]) -> Compone
         return base if untouched else base.take(kept)
 
     def joined(value: NDArray[Any], new: Sequence[Any]) -> NDArray[Any]:
-        # one allocation: at thousands of components a second copy is felt
         dtype = np.result_type(value, "<U8") if value.dtype.kind == "U" else value.dtype
         out = np.empty((len(rows), *value.shape[1:]), dtype=dtype)
         out[~is_edited] = value[kept]
@@ -209,12 +209,15 @@ def assemble(base: Components, rows: Sequence[int | EditedComponent]) -> Compone
         return out
 
     changes: dict[str, Any] = {"A": _footprints(base, kept, edited, is_edited)}
-    for name, blank in (("C", 0.0), ("S", 0.0), ("YrA", 0.0), ("F_dff", np.nan)):
+    index = np.empty(len(rows), dtype=np.intp)
+    index[~is_edited], index[is_edited] = kept, -1 - np.arange(len(edited))
+    for name in TRACES:
         value = getattr(base, name)
         if value is not None:
             # dF/F of an edited component is computed from its traces when asked for
+            blank = np.broadcast_to(np.nan if name == "F_dff" else 0.0, base.n_frames)
             new = [getattr(e, name, None) for e in edited]
-            changes[name] = joined(value, [blank if v is None else v for v in new])
+            changes[name] = choose_rows(value, index, [blank if v is None else v for v in new])
     for name, single in _SCORES.items():
         value = getattr(base, name)
         if value is not None:

@@ -14,7 +14,8 @@ MIN_OVERLAP = 0.1
 MIN_CORRELATION = 0.7
 _EDGE = 0.2
 """Share of a footprint's maximum that a pixel of the cell has at least."""
-_CHUNK = 4096
+_TRACES_BYTES = 2**25
+"""Size of the traces that are correlated together."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,15 @@ def _correlations(
     C: NDArray[np.floating], first: NDArray[np.integer], second: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """Correlation of row ``first[i]`` with row ``second[i]``, 0 where one never changes."""
-    rows, at = np.unique(np.concatenate([first, second]), return_inverse=True)
-    traces = np.nan_to_num(np.asarray(C[rows], np.float32))
-    traces = traces - traces.mean(axis=1, keepdims=True)
-    traces /= np.maximum(np.linalg.norm(traces, axis=1, keepdims=True), 1e-12)
-    a, b = at[: first.size], at[first.size :]
     out = np.zeros(first.size)
-    for start in range(0, first.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        out[part] = np.einsum("it,it->i", traces[a[part]], traces[b[part]])
+    # Only those of some pairs at a time: all traces of a large result are gigabytes.
+    n_pairs = max(1, _TRACES_BYTES // (8 * max(1, C.shape[1])))
+    for start in range(0, first.size, n_pairs):
+        part = slice(start, start + n_pairs)
+        rows, at = np.unique(np.concatenate([first[part], second[part]]), return_inverse=True)
+        traces = np.nan_to_num(np.asarray(C[rows], np.float32))
+        traces = traces - traces.mean(axis=1, keepdims=True)
+        traces /= np.maximum(np.linalg.norm(traces, axis=1, keepdims=True), 1e-12)
+        a, b = np.split(at, 2)
+        out[part] = np.einsum("it,it->i", traces[a], traces[b])
     return out

@@ -40,7 +40,8 @@ _NO_BATCH = (
     "Make a new one or open one from the menu above, or drop its folder here."
 )
 _MOST_IN_DETAIL = 6
-_NARROW_PX = 720
+_NARROW_PX, _LOW_PX = 720, 320
+"""A dock of less width puts the details below the table, unless it is lower than that."""
 
 
 class BatchWidget(Dock):
@@ -285,7 +286,7 @@ class BatchWidget(Dock):
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Put the details below the table where the dock is narrow."""
         super().resizeEvent(event)
-        is_narrow = self.width() < _NARROW_PX
+        is_narrow = self.width() < _NARROW_PX and self.height() > _LOW_PX
         self._splitter.setOrientation(
             Qt.Orientation.Vertical if is_narrow else Qt.Orientation.Horizontal
         )

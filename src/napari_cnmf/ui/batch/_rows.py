@@ -30,6 +30,8 @@ class ItemRow:
         Of the running stage that is done, 0 to 1.
     stage
         What it is doing; empty unless it runs.
+    done, total
+        Steps of that stage, such as frames or components; 1 in all where they are not counted.
     started, seconds
         When it started, and how long it ran; ``None`` before it did.
     movie
@@ -47,6 +49,8 @@ class ItemRow:
     engine: str = ""
     fraction: float = 0.0
     stage: str = ""
+    done: float = 0.0
+    total: float = 1.0
     started: datetime | None = None
     seconds: float | None = None
     movie: str = ""
@@ -82,6 +86,8 @@ def read_row(item: Item) -> ItemRow:
         engine=status.engine or asked,
         fraction=progress.fraction if running and progress is not None else 0.0,
         stage=progress.stage if running and progress is not None else "",
+        done=progress.done if running and progress is not None else 0.0,
+        total=progress.total if running and progress is not None else 1.0,
         started=status.started,
         seconds=status.seconds,
         movie=movie,

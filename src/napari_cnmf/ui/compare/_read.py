@@ -87,7 +87,7 @@ def _describe(item: Item, curation: Curation, n_shared: int | None) -> ComparedR
     components, accepted = curation.components, curation.accepted
     contours = curation.contours()
     lines = [contours[int(i)] for i in curation.ids]
-    scores = {"SNR": components.snr, "r": components.r_values, "CNN": components.cnn_preds}
+    scores = {"SNR": components.snr, "r": components.r_values, "p(cell)": components.cnn_preds}
     n = components.n_components
     return ComparedResult(
         uuid=item.uuid,

@@ -14,7 +14,7 @@ from napari_cnmf.ui.compare._read import ComparedResult
 _TITLES = {
     "SNR": "Signal to noise",
     "r": "Spatial correlation",
-    "CNN": "Classifier score",
+    "p(cell)": "Probability of a cell",
 }
 _N_BINS = 24
 

@@ -25,7 +25,7 @@ class ColorBy(StrEnum):
     DECISION = "decision"
     SNR = "SNR"
     R = "r"
-    CNN = "CNN"
+    P_CELL = "p(cell)"
     AREA = "area"
     EVENTS = "events"
     ELONGATION = "elongation"

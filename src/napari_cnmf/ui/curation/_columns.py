@@ -24,21 +24,21 @@ class Column(IntEnum):
     CLASS = 2
     SNR = 3
     R = 4
-    CNN = 5
+    P_CELL = 5
     AREA = 6
     EVENTS = 7
     TAGS = 8
     NOTE = 9
 
 
-TITLES = ("id", "decision", "class", "SNR", "r", "CNN", "area", "events", "tags", "note")
+TITLES = ("id", "decision", "class", "SNR", "r", "p(cell)", "area", "events", "tags", "note")
 TOOLTIPS = (
     "Stays the same whatever is edited",
     "accepted and rejected follow the thresholds, unless it says by hand",
     "Shape class of the built-in engine",
     "Peak signal-to-noise of the transients",
     "Correlation of the footprint with the movie at its transients",
-    "CaImAn's classifier, where it was used",
+    "Probability that it is a cell; of a result of CaImAn the score of its network",
     "Pixels above a fifth of the footprint's maximum",
     "Onsets of activity in the deconvolved trace",
     "Keys 1 to 9 give and take tags",
@@ -46,7 +46,7 @@ TOOLTIPS = (
 )
 
 _NUMBERS = {"id": Column.ID, "snr": Column.SNR, "r": Column.R, "r_value": Column.R,
-            "cnn": Column.CNN, "p_soma": Column.CNN, "area": Column.AREA,
+            "p": Column.P_CELL, "cnn": Column.P_CELL, "p_soma": Column.P_CELL, "area": Column.AREA,
             "events": Column.EVENTS}  # fmt: skip
 _COMPARISON = re.compile(r"^(\w+)(<=|>=|<|>|=)(-?[\d.]+(?:e-?\d+)?)$")
 _COMPARE: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
@@ -93,7 +93,7 @@ class Figures:
             Column.ID: ids.astype(np.float64),
             Column.SNR: known(components.snr),
             Column.R: known(components.r_values),
-            Column.CNN: known(components.cnn_preds),
+            Column.P_CELL: known(components.cnn_preds),
             Column.AREA: areas(components).astype(np.float64),
             Column.EVENTS: event_counts(components).astype(np.float64),
         }

@@ -27,6 +27,7 @@ from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
 from napari_cnmf.ui.curation._keys import CurationKeys
+from napari_cnmf.ui.curation._learning import LearningPage
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
@@ -67,6 +68,8 @@ class CurationWidget(Dock):
         self.whole = WholeRuns(self._session, self.edit_panel, self)
         self.places = WhyHere(self, next(a.key for a in self.bindings if a.name == "why"))
         self.panel.tabs.addTab(self.places.page, "Why")
+        self.learning = LearningPage(self._session, self.panel.model)
+        self.panel.tabs.addTab(self.learning, "Learn")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.panel)
@@ -234,6 +237,7 @@ class CurationWidget(Dock):
     def _on_result(self, result: ShownResult | None) -> None:
         self.edits.close()
         self.whole.show_result()
+        self.learning.show_result()
         self.panel.set_enabled(result is not None)
         self.panel.show_conflict("")
         if result is None:

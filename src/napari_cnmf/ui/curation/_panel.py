@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_cnmf.ui._theme import make_primary, readable_on, set_problem
 from napari_cnmf.ui.curation._actions import Action
@@ -29,6 +30,7 @@ from napari_cnmf.ui.curation._table_model import CurationTableModel
 from napari_cnmf.ui.curation._table_view import CurationTable
 from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
+from napari_cnmf.ui.forms._sections import FoldingBox
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS, Verdict
 
 _BUTTONS = (
@@ -75,6 +77,7 @@ class CurationPanel(QWidget):
         self.model = CurationTableModel(self)
         self.table = CurationTable(self.model)
         self.thresholds = ThresholdSliders()
+        self.threshold_box = FoldingBox("Thresholds", [self.thresholds], is_expanded=True)
         self.history = HistoryList()
         self.progress = QProgressBar()
         self.progress.setFormat("%v of %m seen")
@@ -91,7 +94,7 @@ class CurationPanel(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: snr>3 area<200 soma unseen tag …")
         self.filter.setToolTip(
-            "Words that all have to fit: ranges of id, snr, r, cnn, area, events, elongation and "
+            "Words that all have to fit: ranges of id, snr, r, p, area, events, elongation and "
             "noise (snr>3), seen, unseen, and any text of decision, class, tags and note. Return "
             "applies it again."
         )
@@ -134,23 +137,14 @@ class CurationPanel(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        switches = QHBoxLayout()
-        for box in self.switches.values():
-            switches.addWidget(box)
-        switches.addStretch()
+        switches = _flow(*self.switches.values())
         buttons = QGridLayout()
         buttons.setSpacing(3)
         for row, names in enumerate(_BUTTONS):
             for column, name in enumerate(names):
                 buttons.addWidget(self.buttons[name], row, column)
-        last = QHBoxLayout()
-        last.setSpacing(2)
-        last.addWidget(QLabel("Tags"))
-        for button in self.tags:
-            last.addWidget(button)
-        last.addStretch()
-        last.addWidget(self.advance)
-        last.addWidget(self.save)
+        # It wraps where the dock is narrow, instead of asking for more room.
+        last = _flow(*self.tags, self.advance, self.save)
         page = QWidget()
         inner = QVBoxLayout(page)
         inner.setContentsMargins(4, 4, 4, 4)
@@ -160,10 +154,10 @@ class CurationPanel(QWidget):
         filtering.addWidget(self.matches)
         inner.addLayout(filtering)
         inner.addWidget(self.table, 1)
-        inner.addWidget(self.thresholds)
-        inner.addLayout(switches)
+        inner.addWidget(self.threshold_box)
+        inner.addWidget(switches)
         inner.addLayout(buttons)
-        inner.addLayout(last)
+        inner.addWidget(last)
         self.tabs = QTabWidget()
         self.tabs.addTab(page, "Components")
         self.tabs.addTab(self.history, "History")
@@ -291,6 +285,15 @@ class CurationPanel(QWidget):
                 box.setStyleSheet(f"color: {self._colors[_SWITCHES[name][0]]};")
         if self._last_counts is not None:
             self.show_counts(*self._last_counts)
+
+
+def _flow(*widgets: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QFlowLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row
 
 
 def _button(action: Action, run: Callable[[Action], None]) -> QPushButton:

@@ -17,7 +17,7 @@ from napari_cnmf.ui.curation._tags import Tag, color_of
 from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 
 _Index = QModelIndex
-_DECIMALS = {Column.SNR: 1, Column.R: 2, Column.CNN: 2}
+_DECIMALS = {Column.SNR: 1, Column.R: 2, Column.P_CELL: 2}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
@@ -44,6 +44,7 @@ class CurationTableModel(QAbstractTableModel):
         self._tags: tuple[Tag, ...] = ()
         self.set_colors({verdict.value: color for verdict, color in VERDICT_COLORS.items()})
         self._sort = (Column.ID, Qt.SortOrder.AscendingOrder)
+        self._keys: NDArray[np.float64] | None = None
 
     def set_content(self, cur: Curation | None, figures: Figures, states: NDArray[np.str_]) -> None:
         """Show other components."""
@@ -94,6 +95,8 @@ class CurationTableModel(QAbstractTableModel):
             kept = np.flatnonzero(filter_rows(self._filter, self.figures, self._states, self._cur))
         except CurationError:
             kept = np.arange(len(self.figures))
+        if self._keys is not None and len(self._keys) == len(self.figures):
+            return np.asarray(kept[np.argsort(-self._keys[kept], kind="stable")], np.intp)
         column, direction = self._sort
         keys = self._sort_keys(column)[kept]
         is_descending = direction == Qt.SortOrder.DescendingOrder
@@ -176,6 +179,18 @@ class CurationTableModel(QAbstractTableModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort the rows by a column."""
         self._sort = (Column(column) if column >= 0 else Column.ID, order)
+        self._keys = None
+        self._reorder()
+
+    def sort_by(self, keys: NDArray[np.float64]) -> None:
+        """Sort by what has no column, the largest first, until a column is clicked.
+
+        Parameters
+        ----------
+        keys
+            One of each component, ``(n_components,)``.
+        """
+        self._keys = keys
         self._reorder()
 
     def _text(self, row: int, column: Column) -> str:

@@ -15,7 +15,7 @@ from napari_cnmf.ui.curation._table_model import CurationTableModel
 
 _WIDTHS = {
     Column.ID: 46, Column.DECISION: 122, Column.CLASS: 66, Column.SNR: 46, Column.R: 46,
-    Column.CNN: 46, Column.AREA: 48, Column.EVENTS: 54, Column.TAGS: 80, Column.NOTE: 120,
+    Column.P_CELL: 52, Column.AREA: 48, Column.EVENTS: 54, Column.TAGS: 80, Column.NOTE: 120,
 }  # fmt: skip
 _MOVES = {
     Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown,
@@ -61,8 +61,8 @@ class CurationTable(QTableView):
             self.setColumnWidth(column, width)
 
     def _hide_empty(self) -> None:
-        """Hide columns of scores that a result does not have; tags and notes get their room."""
-        for column in (Column.CLASS, Column.CNN):
+        """Give the room of scores that a result does not have to tags and notes."""
+        for column in (Column.CLASS, Column.P_CELL):
             self.setColumnHidden(column, not self._rows.figures.has(column))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:

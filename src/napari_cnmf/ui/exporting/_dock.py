@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +29,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
-from napari_cnmf.errors import CancelledByUser, EarlierExportError
+from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
 from napari_cnmf.io.exports import EXPORTERS, Exporter
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import run_in_background
@@ -38,6 +41,8 @@ from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import make_primary
 from napari_cnmf.ui.exporting._session_form import SessionForm
+from napari_cnmf.ui.exporting._ticked import TickedFormats
+from napari_cnmf.ui.forms._sections import FoldingBox
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -50,6 +55,17 @@ _NO_RESULT = "Open a result to export it: double-click a completed item of the b
 _SUFFIXES = {exporter.suffix for exporter in EXPORTERS.values() if exporter.suffix} | {
     ".h5", ".tiff", ".pdf", ".svg", ".json", ".md",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One export: the format's name, where it goes, and whether rejected components go too."""
+
+    name: FormatName
+    out: Path
+    include_rejected: bool
+
+
 _Outcome = tuple[Path, bytes | None] | CancelledByUser | EarlierExportError
 
 
@@ -57,6 +73,8 @@ class ExportWidget(Dock):
     """Dock of format, what to write, and where; the writing happens in the background."""
 
     progressed = Signal(int)
+    state_changed = Signal()
+    """An export of the result on screen began or ended."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -71,6 +89,9 @@ class ExportWidget(Dock):
         self.path.setPlaceholderText("where to write it")
         self.browse = QPushButton("Browse…")
         self.session_form = SessionForm()
+        self.ticked = TickedFormats(read_settings().export_formats)
+        self.stands = ""
+        """``running``, ``done`` or ``failed`` for the result on screen; empty before."""
         self.write = QPushButton("Export")
         make_primary(self.write)
         self.bar = QProgressBar()
@@ -80,6 +101,7 @@ class ExportWidget(Dock):
         self._gone = threading.Event()
         self.destroyed.connect(self._gone.set)
         self._is_typed = False
+        self._again: Callable[[], None] = self.export
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -89,6 +111,7 @@ class ExportWidget(Dock):
         self.format.currentIndexChanged.connect(lambda _=0: self._on_format())
         self.browse.clicked.connect(lambda _=False: self._ask_where())
         self.write.clicked.connect(lambda _=False: self.export())
+        self.ticked.wanted.connect(self.export_ticked)
         self.stop.clicked.connect(lambda _=False: self.cancel())
         self.progressed.connect(self.bar.setValue)
         self.path.textEdited.connect(lambda _="": self._on_typed())
@@ -105,16 +128,18 @@ class ExportWidget(Dock):
         where = QHBoxLayout()
         where.addWidget(self.path, 1)
         where.addWidget(self.browse)
-        form = QFormLayout()
+        one = QWidget()
+        form = QFormLayout(one)
         form.addRow("Format", self.format)
         form.addRow("", self.about)
         form.addRow("", self.rejected)
         form.addRow("To", where)
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.addLayout(form)
+        self.one_box = FoldingBox("One format by itself", [one, self.write], is_expanded=True)
+        column.addWidget(self.ticked)
+        column.addWidget(self.one_box)
         column.addWidget(self.session_form)
-        column.addWidget(self.write)
         running = QHBoxLayout()
         running.addWidget(self.bar, 1)
         running.addWidget(self.stop)
@@ -153,38 +178,83 @@ class ExportWidget(Dock):
             self.status.setText("Choose where to write it." if result else _NO_RESULT)
             return
         out = Path(text).expanduser()
+        jobs = [_Job(self.format.currentData(), out, self.rejected.isChecked())]
+        self._write(result, jobs, overwrite=overwrite, again=partial(self.export, overwrite=True))
+
+    def export_ticked(self, *, overwrite: bool = False) -> None:
+        """Write every format that is ticked into the folder that is shown.
+
+        Parameters
+        ----------
+        overwrite
+            Replace earlier exports without asking.
+        """
+        result, folder, names = self._session.result, self.ticked.folder(), self.ticked.names()
+        if result is None or folder is None or not names:
+            said = "Tick a format." if folder else "Choose a folder."
+            self.status.setText(said if result else _NO_RESULT)
+            return
+        remember(export_formats=names)
+        jobs = [
+            _Job(
+                name,
+                folder / f"{result.name}-{name}{EXPORTERS[name].suffix}",
+                EXPORTERS[name].include_rejected,
+            )
+            for name in names
+        ]
+        again = partial(self.export_ticked, overwrite=True)
+        self._write(result, jobs, overwrite=overwrite, again=again, folder=folder)
+
+    def _write(
+        self,
+        result: ShownResult,
+        jobs: list[_Job],
+        *,
+        overwrite: bool,
+        again: Callable[[], None],
+        folder: Path | None = None,
+    ) -> None:
+        """Write files one after the other, in the background; ``folder`` is made if it is new."""
         stop, gone = threading.Event(), self._gone
         self._stop = stop
 
-        def on_progress(done: int, total: int) -> None:
+        def on_progress(number: int, done: int, total: int) -> None:
             if stop.is_set():
                 raise CancelledByUser("The export was cancelled.")
+            share = (number + done / max(total, 1)) / len(jobs)
             with suppress(RuntimeError):  # the dock may be closed while its export goes on
-                self.progressed.emit(round(100 * done / max(total, 1)))
+                self.progressed.emit(round(100 * share))
 
         write = partial(
             export,
             result.curation,
-            self.format.currentData(),
-            out,
-            include_rejected=self.rejected.isChecked(),
             overwrite=overwrite,
             movie=result.loaded.movie,
             session=self.session_form.value(),
             movie_in_nwb=self.session_form.movie_in_nwb(),
-            on_progress=on_progress,
         )
 
         def steps() -> Generator[str, None, _Outcome]:
-            yield f"writing {out.name}"
-            try:
-                written = write()
-            except (CancelledByUser, EarlierExportError) as error:
-                return error  # no failure: the user said so, or is asked
+            written = jobs[0].out
+            if folder is not None:
+                _make_folder(folder)
+            for number, job in enumerate(jobs):
+                yield f"writing {job.out.name}"
+                try:
+                    written = write(
+                        job.name, job.out, include_rejected=job.include_rejected,
+                        on_progress=partial(on_progress, number),
+                    )  # fmt: skip
+                except (CancelledByUser, EarlierExportError) as error:
+                    return error  # no failure: the user said so, or is asked
             # bytes are read here, the pixmap is made on the GUI thread
-            return written, written.read_bytes() if written.suffix == ".png" else None
+            picture = written.read_bytes() if written.suffix == ".png" else None
+            return (written if folder is None else folder), picture
 
-        self._show_busy(f"Writing {out.name} …")
+        names = jobs[0].out.name if len(jobs) == 1 else f"{len(jobs)} formats"
+        self._again = again
+        self._show_busy(f"Writing {names} …")
         run_in_background(
             steps,
             title="Export",
@@ -196,8 +266,13 @@ class ExportWidget(Dock):
         """Stop what is being written; nothing of it is left behind."""
         self._stop.set()
 
+    def _set_stands(self, stands: str) -> None:
+        self.stands = stands
+        self.state_changed.emit()
+
     def _show_busy(self, text: str) -> None:
-        self.write.setEnabled(False)
+        self._enable(False)
+        self._set_stands("running")
         self.picture.clear()
         self.status.setText(text)
         self.bar.setValue(0)
@@ -209,14 +284,16 @@ class ExportWidget(Dock):
 
     def _on_done(self, outcome: _Outcome) -> None:
         self._show_running(False)
-        self.write.setEnabled(self._session.result is not None)
+        self._enable(self._session.result is not None)
+        is_written = not isinstance(outcome, CancelledByUser | EarlierExportError)
+        self._set_stands("done" if is_written else "")
         if isinstance(outcome, CancelledByUser):
             self.status.setText(str(outcome))
             return
         if isinstance(outcome, EarlierExportError):
             self.status.setText(f"Not written: {outcome.path} holds an earlier export.")
             if self._may_replace(outcome.path):
-                self.export(overwrite=True)
+                self._again()
             return
         path, png = outcome
         self.status.setText(f"Written: {path}")
@@ -241,8 +318,13 @@ class ExportWidget(Dock):
 
     def _on_failed(self, error: Exception) -> None:
         self._show_running(False)
-        self.write.setEnabled(self._session.result is not None)
+        self._enable(self._session.result is not None)
+        self._set_stands("failed")
         self.status.setText(f"Not written: {error}")
+
+    def _enable(self, enabled: bool) -> None:
+        self.write.setEnabled(enabled)
+        self.ticked.button.setEnabled(enabled)
 
     def _on_format(self) -> None:
         exporter = self.exporter
@@ -252,7 +334,10 @@ class ExportWidget(Dock):
         self._propose()
 
     def _on_result(self, result: ShownResult | None) -> None:
-        self.write.setEnabled(result is not None)
+        self._enable(result is not None)
+        self._set_stands("")
+        if result is not None:
+            self.ticked.propose(self._folder_beside(result))
         self.status.setText("" if result is not None else _NO_RESULT)
         self.picture.clear()
         self._is_typed = False
@@ -281,6 +366,16 @@ class ExportWidget(Dock):
         is_item = (source.parent / ITEM_FILE).is_file()
         return source.parents[3] if is_item and len(source.parents) > 3 else source.parent
 
+    def _folder_beside(self, result: ShownResult) -> Path:
+        """A folder for exports of this result beside its movie."""
+        movie, item = result.loaded.movie, result.loaded.item
+        batch = None if item is None else item.batch.path
+        if movie is not None and movie.paths and (batch not in movie.paths[0].parents):
+            beside = movie.paths[0].parent
+        else:  # a corrected movie lies in the batch, which itself lies beside the recording
+            beside = self._usual_folder(result) if batch is None else batch.parent
+        return beside / f"{result.name} export"
+
     def _on_typed(self) -> None:
         self._is_typed = True
 
@@ -295,6 +390,15 @@ class ExportWidget(Dock):
         if path:
             self.path.setText(path)
             self._on_typed()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(
+            f"The folder {folder} cannot be made: {error.strerror or error}. Choose another."
+        ) from error
 
 
 def _without_suffix(name: str) -> str:

@@ -17,7 +17,7 @@ from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._choosing import ask_for_new_batch
 from napari_cnmf.ui.batch._recent import recent_batches, remember_batch
-from napari_cnmf.ui.forms._input import ChosenInput, FileInput
+from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput
 
 if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
@@ -35,6 +35,7 @@ class BatchRow(QWidget):
         super().__init__(parent)
         self._session = session
         self._movie_folder: Path | None = None
+        self._is_of_batch = False
         self._recent: list[Path] = []
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
@@ -57,6 +58,7 @@ class BatchRow(QWidget):
     def set_input(self, chosen: ChosenInput | None) -> None:
         """Propose a folder for this movie."""
         self._movie_folder = chosen.paths[0].parent if isinstance(chosen, FileInput) else None
+        self._is_of_batch = isinstance(chosen, ItemInput)
         self._show()
 
     @property
@@ -70,11 +72,24 @@ class BatchRow(QWidget):
                 return recent
         return folder / _FOLDER
 
+    @property
+    def _is_for_this_movie(self) -> bool:
+        """Whether the batch that is open is the one to add to.
+
+        That of the last time is open to be looked at; a movie of another folder gets its own.
+        """
+        batch = self._session.batch
+        if batch is None:
+            return False
+        is_chosen = self._is_of_batch or not self._session.batch_is_restored
+        return is_chosen or batch.path == self.proposal
+
     def _show(self, _bridge: object = None) -> None:
         batch = self._session.batch
-        path = self.proposal if batch is None else batch.path
+        is_chosen = batch is not None and self._is_for_this_movie
+        path = batch.path if batch is not None and is_chosen else self.proposal
         self.label.setText(str(path))
-        what = "The batch that is open" if batch is not None else "Adding opens or makes this batch"
+        what = "The batch that is open" if is_chosen else "Adding opens or makes this batch"
         self.label.setToolTip(f"{what}:\n{path}")
 
     def with_batch(self, action: Callable[[], None]) -> None:
@@ -82,7 +97,7 @@ class BatchRow(QWidget):
 
         Where the proposed folder cannot be written to, the user is asked for another.
         """
-        if self._session.bridge is not None:
+        if self._is_for_this_movie:
             action()
             return
         path = self.proposal

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QVBoxLayou
 from napari_cnmf.io.movies import ChoiceNeededError
 from napari_cnmf.model.description import Certainty, Description
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._overruling import OverruleBox
 
 _TITLES = {
     "channel": "Channel",
@@ -20,7 +21,7 @@ _TITLES = {
     "dataset": "Array",
     "n_channels": "The files are",
 }
-_KEPT = ("plane", "n_planes", "n_flyback", "field", "offset", "allow_missing")
+_KEPT = ("plane", "n_planes", "n_flyback", "field", "offset", "pixel_size_um", "allow_missing")
 """Options of `open_movie` that have no field of their own among the rows above."""
 
 
@@ -57,6 +58,9 @@ class RecordingPanel(QWidget):
         layout.addLayout(self._form)
         layout.addWidget(self.missing_box)
         layout.addWidget(self.table)
+        self.overrule = OverruleBox()
+        self.overrule.rows.changed.connect(self._on_overruled)
+        layout.addWidget(self.overrule)
         self.clear()
 
     def told(self) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class RecordingPanel(QWidget):
     def show_told(self, told: Mapping[str, Any]) -> None:
         """Take over the options that a recording is opened with."""
         self._kept = {name: told[name] for name in _KEPT if name in told}
+        self.overrule.rows.show_told(self._kept)
         self.missing_box.blockSignals(True)
         self.missing_box.setChecked(bool(self._kept.get("allow_missing")))
         self.missing_box.blockSignals(False)
@@ -107,7 +112,14 @@ class RecordingPanel(QWidget):
             return
         if self._option in _KEPT:
             self._kept[self._option] = value
+            self.overrule.rows.show_told(self._kept)
         self.answered.emit(self._option, value)
+
+    def _on_overruled(self, option: str, value: object) -> None:
+        self._kept.pop(option, None)
+        if value is not None:
+            self._kept[option] = value
+        self.answered.emit(option, value)
 
     def _on_missing(self, on: bool) -> None:
         self._kept.pop("allow_missing", None)

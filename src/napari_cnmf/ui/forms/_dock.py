@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -38,12 +39,15 @@ from napari_cnmf.ui._theme import (
     make_primary,
     set_problem,
 )
+from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._batch_row import BatchRow
 from napari_cnmf.ui.forms._given import GivenForm
 from napari_cnmf.ui.forms._groups import groups_of
 from napari_cnmf.ui.forms._header import HeaderForm
-from napari_cnmf.ui.forms._input import FileInput, ItemInput
+from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput
 from napari_cnmf.ui.forms._kwargs import KwargsBox
+from napari_cnmf.ui.forms._measuring import Measuring
+from napari_cnmf.ui.forms._motion_choice import MotionChoice
 from napari_cnmf.ui.forms._params_form import ParamsForm
 from napari_cnmf.ui.forms._rate import FrameRateNotes
 from napari_cnmf.ui.forms._request import (
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_cnmf.ui._bridge import BatchBridge
+    from napari_cnmf.ui._session import Session
 
 ONE_PHOTON_ALONE = (
     "init.min_corr",
@@ -73,12 +78,23 @@ _OF_THE_RECORDING = ("data.fr", "data.dxy")
 """Parameters that a preset leaves alone: they belong to the recording."""
 
 
+class FormStep(StrEnum):
+    """The steps of the workspace that the form is made of."""
+
+    MOVIE = "movie"
+    MOTION = "motion"
+    CELLS = "cells"
+
+
 class ParametersWidget(Dock):
     """Dock of the form of one item.
 
     Everything is checked while typing, against the movie as well once it is known; the buttons
     work only while nothing is wrong.
     """
+
+    checked = Signal()
+    """What was entered was checked again, after an edit or for another movie."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -112,6 +128,11 @@ class ParametersWidget(Dock):
             "Many items at once: chosen values of several parameters, over several movies"
         )
         make_primary(self.run_button)
+        self.motion_choice = MotionChoice()
+        self.method_box = FoldingBox("Method", [])
+        """Of the workspace, where the three numbers stand above the method."""
+        self.measuring = Measuring(self)
+        self._step: FormStep | None = None
         self._lay_out()
         # Several edits of one event, such as a preset's, are checked once.
         self._check_soon = call_soon(self, self._check)
@@ -127,14 +148,16 @@ class ParametersWidget(Dock):
         session.set_form(self)
 
     def _lay_out(self) -> None:
-        kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])
+        self._kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 6, 0)
         column.setSpacing(2)
+        column.addWidget(self.header)
+        column.addWidget(self.motion_choice)
         column.addWidget(self.form)
         column.addWidget(self.given_box)
-        column.addWidget(kwargs)
+        column.addWidget(self._kwargs)
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -148,7 +171,7 @@ class ParametersWidget(Dock):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
         self.header.add_row("Batch", self.batch_row)
-        layout.addWidget(self.header)
+        self.motion_choice.hide()
         layout.addWidget(scroll, 1)
         layout.addWidget(self.status)
         layout.addWidget(self.what)
@@ -173,12 +196,40 @@ class ParametersWidget(Dock):
         self.add_button.clicked.connect(lambda: self.add(run=False))
         self.run_button.clicked.connect(lambda: self.add(run=True))
         self.variants_button.clicked.connect(self.edit_variants)
+        self.motion_choice.toggled.connect(header.set_motion_first)
+        self.motion_choice.alone_wanted.connect(self.correct_motion_alone)
         self._session.batch_changed.connect(self._on_batch)
         self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
         self._session.engines_changed.connect(header.look_for_engines)
         self.destroyed.connect(
             lambda: self._session.engines_changed.disconnect(header.look_for_engines)
         )
+
+    # -- what others ask of it
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    @property
+    def chosen(self) -> ChosenInput | None:
+        """The movie that is chosen."""
+        return self.header.input.value()
+
+    @property
+    def facts(self) -> MovieFacts | None:
+        """What is known of the chosen movie; ``None`` while it is opened, or cannot be."""
+        return self._facts
+
+    @property
+    def cannot_open(self) -> str:
+        """Why the chosen movie cannot be opened; empty where it can."""
+        return self._cannot_open
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether it shows one step at a time, in the workspace."""
+        return self._step is not None
 
     # -- value
 
@@ -252,14 +303,55 @@ class ParametersWidget(Dock):
         params = CNMFParams.preset(name) if name else CNMFParams()
         self.form.set_reference(params)
         self.form.set_value(params, but_keep=_OF_THE_RECORDING)
+        self._show_parts()
 
     def _on_algorithm(self) -> None:
-        algorithm = self.header.algorithm
-        hidden = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
-        groups = groups_of(algorithm, motion_first=self.header.motion_first)
-        self.form.show_groups(groups, hidden=hidden)
-        self.given_box.setVisible(algorithm in ("cnmf", "cnmfe"))
+        self.motion_choice.show_chosen(self.header.motion_first)
+        self._show_parts()
         self._check_soon.start()
+
+    def show_step(self, step: FormStep) -> None:
+        """Show what one step of the workspace asks for, and nothing else."""
+        if self._step is None:
+            self.run_button.setText("Find cells")
+            self.method_box.add(self.header.method_part)
+            self.form.put_below_essentials(self.method_box)
+            self.setMinimumWidth(0)
+            layout = self.layout()
+            assert layout is not None
+            layout.setContentsMargins(0, 0, 0, 0)  # the workspace has its own
+        self._step = step
+        self._show_parts()
+        self.measuring.start()
+
+    def _show_parts(self) -> None:
+        """Show the parts of the form that the method and the step need."""
+        algorithm, step = self.header.algorithm, self._step
+        is_cells = step in (None, FormStep.CELLS)
+        finds_cells = algorithm in ("cnmf", "cnmfe")
+        hidden: tuple[str, ...] = () if algorithm == "cnmfe" else ONE_PHOTON_ALONE
+        groups = groups_of(algorithm, motion_first=self.header.motion_first)
+        if step is FormStep.MOVIE:
+            groups, hidden = ("data",), ("data.decay_time",)
+        elif step is FormStep.MOTION:
+            groups = ("motion",)
+        elif step is FormStep.CELLS and finds_cells:
+            groups = groups_of(algorithm)
+        self.form.show_groups(groups, hidden=hidden)
+        self.form.essentials.set_title(
+            "Frame rate" if step is FormStep.MOVIE else "What to measure first"
+        )
+        self.form.measure_button.setVisible(is_cells)
+        self.header.movie_part.setVisible(step in (None, FormStep.MOVIE))
+        self.header.method_part.setVisible(is_cells)
+        self.method_box.setVisible(is_cells and self.is_stepped)
+        preset = self.header.preset or "no preset"
+        self.method_box.set_title(f"{ALGORITHM_TITLES[algorithm]}, {preset}")
+        self.motion_choice.setVisible(step is FormStep.MOTION)
+        self.given_box.setVisible(is_cells and finds_cells)
+        self._kwargs.setVisible(is_cells)
+        for button in (self.variants_button, self.add_button, self.run_button):
+            button.setVisible(is_cells)
 
     def _on_batch(self, bridge: BatchBridge | None) -> None:
         if bridge is not None:
@@ -331,13 +423,16 @@ class ParametersWidget(Dock):
             problems.setdefault("parameters", str(error))
         self.form.show_problems(problems)
         self._show_proposals()
+        self.measuring.start()
         self._show_what()
         if self.header.input.value() is None:
-            problems = {"input": "Choose a movie: a layer or a file."} | problems
+            wanted = "Choose a movie: a layer or a file, or drop one on the canvas."
+            problems = {"input": wanted} | problems
         elif self._facts is None:
             problems.setdefault("input", self._cannot_open or "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)
         self._set_ready(not problems and not self._is_adding)
+        self.checked.emit()
 
     def _set_ready(self, is_ready: bool) -> None:
         self.add_button.setEnabled(is_ready)
@@ -459,6 +554,7 @@ class ParametersWidget(Dock):
             bridge.look()
             if run:
                 bridge.start([*item.before, item.uuid])
+                self._session.run_started.emit((*item.before, item.uuid))
             else:
                 show_info(f"{item.name} was added to the batch. Start it from there.")
 
@@ -469,6 +565,18 @@ class ParametersWidget(Dock):
             done=added,
             failed=lambda _: self._set_adding(False),
         )
+
+    def correct_motion_alone(self) -> None:
+        """Run the motion correction by itself, and leave the chosen method as it is."""
+        method = self.header.algorithm_combo.value
+        self.header.algorithm_combo.value = "mcorr"
+        self.add(run=True)
+        self.header.algorithm_combo.value = method
+
+    def take_corrected(self, uuid: str, title: str) -> None:
+        """Go on with the corrected movie of an item."""
+        self.header.set_motion_first(False)
+        self.header.input.set_value(ItemInput(uuid, title))
 
     def edit_variants(self) -> None:
         """Open the grid editor on what the form asks for."""

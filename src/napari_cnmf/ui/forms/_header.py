@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QToggleSwitch
 
 from napari_cnmf.batch.spec import RunSpec
@@ -78,23 +78,32 @@ class HeaderForm(QWidget):
         self._on_algorithm()
 
     def _lay_out(self) -> None:
-        self._form = form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(10)
-        form.setVerticalSpacing(5)
-        form.addRow("Movie", self.input)
-        form.addRow("", self._facts)
-        form.addRow("Name", self.name_edit.native)
-        form.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
-        form.addRow("Engine", _side_by_side(self.engine_combo.native, self.keep_box.native))
-        form.addRow("", self.engine_choice.note)
-        form.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
+        self.movie_part, movie = _form_part()
+        movie.addRow("Movie", self.input)
+        movie.addRow("", self._facts)
+        movie.addRow("Name", self.name_edit.native)
+        self._movie_form = movie
+        self.method_part, method = _form_part()
+        method.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
+        method.addRow("Engine", _side_by_side(self.engine_combo.native, self.keep_box.native))
+        method.addRow("", self.engine_choice.note)
+        method.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(5)
+        layout.addWidget(self.movie_part)
+        layout.addWidget(self.method_part)
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)
 
     def add_row(self, title: str, widget: QWidget) -> None:
-        """Put another widget below the others."""
-        self._form.addRow(title, widget)
+        """Put another widget below the movie and its name."""
+        self._movie_form.addRow(title, widget)
+
+    def set_motion_first(self, is_first: bool) -> None:
+        """Correct motion before the method, or not."""
+        if self.algorithm in ("cnmf", "cnmfe"):
+            self.algorithm_combo.value = (_MOTION_FIRST if is_first else "") + self.algorithm
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -210,6 +219,17 @@ def _is_same_movie(one: ChosenInput, other: ChosenInput | None) -> bool:
     if isinstance(one, FileInput) and isinstance(other, FileInput):
         return one.paths == other.paths
     return one == other
+
+
+def _form_part() -> tuple[QWidget, QFormLayout]:
+    part = QWidget()
+    form = QFormLayout(part)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setHorizontalSpacing(10)
+    form.setVerticalSpacing(5)
+    # In a narrow dock wide fields stand below their titles.
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    return part, form
 
 
 def _side_by_side(left: QWidget, right: QWidget) -> QWidget:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_cnmf.batch.status import State
 from napari_cnmf.io import open_movie
@@ -141,6 +148,11 @@ class InputChooser(QWidget):
         self._items: list[ItemInput] = []
         self._combo = ComboBox(choices=self._choices, nullable=True)
         keep_wheel_for_scrolling(self._combo.native)
+        # A long name makes the list as wide as its text otherwise, and the dock with it.
+        self._combo.native.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self._combo.native.setMinimumContentsLength(8)
         self._combo.native.setToolTip(
             "A layer, a file, or the corrected movie of an item in the batch"
         )

@@ -21,6 +21,8 @@ from napari_cnmf.ui._numbers import WholeBox
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
 _MOST = 32
+_LEAST_BOX_PX = 66
+"""What Qt asks for by itself is more than a narrow dock has."""
 _UNSAID = -1
 
 
@@ -58,6 +60,7 @@ class OpenWithRows(QWidget):
         for box in (self.channel_box, self.number_box):
             keep_wheel_for_scrolling(box)
             box.setKeyboardTracking(False)
+            box.setMinimumWidth(_LEAST_BOX_PX)
         self.number_box.valueChanged.connect(lambda _: self._on_number())
         self.channel_box.valueChanged.connect(lambda _: self.changed.emit())
         for edit in (self.axes_edit, self.dataset_edit):

@@ -132,6 +132,12 @@ class ParamsForm(QWidget):
             owner = getattr(params, row.field.group) if row.field.group else params
             row.set_reference(getattr(owner, row.field.key))
 
+    def put_below_essentials(self, widget: QWidget) -> None:
+        """Put a widget between the three numbers on top and the folded sections."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(1, widget)
+
     def show_groups(self, groups: Collection[str] | None, *, hidden: Collection[str] = ()) -> None:
         """Show the sections of these groups alone; all of them with ``None``.
 

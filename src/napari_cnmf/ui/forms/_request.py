@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.batch import DuplicateItemWarning
+from napari_cnmf.batch.adding import parse_algorithm
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.batch.status import State
@@ -147,11 +148,12 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
     )
 
 
-def open_input(batch: Batch, chosen: ChosenInput | None) -> Item | Movie:
-    """Input for `Batch.add`; runs off the GUI thread."""
+def open_input(batch: Batch | None, chosen: ChosenInput | None) -> Item | Movie:
+    """What `Batch.add` takes for an input; runs off the GUI thread."""
     if chosen is None:
         raise MovieError("An item needs a movie, and none is chosen: a layer, a file or an item.")
     if isinstance(chosen, ItemInput):
+        assert batch is not None, "items are listed for an open batch alone"
         return batch[chosen.uuid]
     if isinstance(chosen, FileInput):
         return chosen.open()
@@ -211,7 +213,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
         item = batch.add(
-            request.algorithm,
+            parse_algorithm(request.algorithm),
             movie,
             params=request.params,
             name=request.name,

@@ -55,6 +55,11 @@ class FoldingBox(QWidget):
         """Text of the heading."""
         return self._heading
 
+    def set_title(self, title: str) -> None:
+        """Call it something else."""
+        self._heading = title
+        self._show_heading()
+
     def toggleButton(self) -> QPushButton:
         """Heading, which folds and unfolds the box."""
         return self._button

@@ -219,7 +219,7 @@ def add_grid(
                     item
                     for part in _parts_of(batch, request, chosen)
                     for item in batch.add_grid(
-                        base.algorithm,
+                        adding.parse_algorithm(base.algorithm),
                         part.movie,
                         grid=part.grid,
                         params=part.params,

@@ -11,6 +11,8 @@ class Arrangement(StrEnum):
     ABOVE = "one above the other"
     BESIDE = "side by side"
     BLENDED = "blended"
+    VERDICTS = "accepted beside rejected"
+    """The stack on top twice: accepted components on the left copy, rejected ones on the right."""
 
 
 STACK_KINDS = ("raw", "denoised", "background", "residual")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_cnmf.ui.layers._result_layers import ResultLayers
 
 _NUMBERS, _CONTOURS = "numbers", "contours"
+_TWIN = "twin"
 _PLATE = "#00000099"
 """Behind each number, of a size on the screen: white is not read on a bright image."""
 
@@ -116,6 +117,26 @@ class ExtraLayers:
         # Below the components, above the movies.
         layers = owner.viewer.layers
         layers.move(layers.index(layer), layers.index(owner.labels))
+
+    def show_twin(self, layer: Any, offset: tuple[int, int]) -> None:
+        """Show a stack once more, ``offset`` field pixels (y, x) beside itself."""
+        self.hide_twin()
+        viewer = self._owner.viewer
+        active = viewer.layers.selection.active
+        twin = viewer.add_image(
+            layer.data, name=f"{layer.name} (rejected)", metadata={KIND: _TWIN},
+            contrast_limits=layer.contrast_limits, colormap=layer.colormap.name,
+            scale=layer.scale, units=layer.units, axis_labels=layer.axis_labels,
+            translate=(*layer.translate[:-2], *(layer.scale[-2:] * offset)),
+            multiscale=False, cache=False, blending="translucent_no_depth",
+        )  # fmt: skip
+        viewer.layers.move(viewer.layers.index(twin), viewer.layers.index(layer) + 1)
+        viewer.layers.selection.active = active or self._owner.labels
+        self._layers[_TWIN] = twin
+
+    def hide_twin(self) -> None:
+        """Show every stack once."""
+        self._remove(_TWIN)
 
     def recolour(self, rgba: NDArray[np.float32]) -> None:
         """Set colours ``(n_components, 4)`` of the contours, where they are shown."""

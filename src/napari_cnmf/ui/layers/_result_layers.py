@@ -19,6 +19,7 @@ from napari_cnmf.ui.layers._arrangement import (
     Arrangement,
 )
 from napari_cnmf.ui.layers._colors import (
+    Verdict,
     label_colormap,
     selection_color,
     verdict_rgba,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer, Shapes
 
 
+_REJECTED = (Verdict.REJECTED.value, Verdict.REJECTED_BY_HAND.value)
 _MOST_CONTOURS = 200
 """Selected components whose contours are drawn."""
 
@@ -109,6 +111,7 @@ class ResultLayers:
         self._colors: NDArray[np.float32] | None = None
         self._filled = False
         self.tiles = Tiles(drawing.components.dims)
+        self._by_verdict = False
         self.extras = ExtraLayers(self)
         self._is_closed = False
         self._selection_colors: list[str] = []
@@ -144,6 +147,8 @@ class ResultLayers:
     def set_verdicts(self, states: NDArray[np.str_]) -> None:
         """Recolour by verdicts ``(n_components,)``, values of ``Verdict``."""
         self._states = states
+        if self._by_verdict:
+            self._draw_labels()
         self._recolour()
 
     def set_shown(self, shown: NDArray[np.bool_]) -> None:
@@ -194,10 +199,18 @@ class ResultLayers:
                 self._layer_data[kind] = (stack, *self._layer_data[kind][1:])
             if (layer := self._image(kind)) is not None:
                 layer.data = stack
+                if self._by_verdict and layer.visible:
+                    self.extras.show_twin(layer, self.tiles.offsets[1])
 
     def _draw_labels(self) -> None:
         picture = self.drawing.filled if self._filled else self.drawing.outlined
-        self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling)
+        kept = self._sides() if self._by_verdict else ()
+        self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling, kept)
+
+    def _sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which labels are seen on the left copy, and which, being rejected, on the right one."""
+        is_rejected = np.concatenate([[False], np.isin(self._states, _REJECTED)])
+        return ~is_rejected, is_rejected
 
     @property
     def is_filled(self) -> bool:
@@ -277,7 +290,9 @@ class ResultLayers:
         """
         shown = [kind for kind in self.stack_kinds() if kind in kinds]
         beside = arrangement is Arrangement.BESIDE and len(shown) > 1
-        tiles = Tiles(self.components.dims, len(shown) if beside else 1)
+        by_verdict = arrangement is Arrangement.VERDICTS
+        n_copies = 2 if by_verdict else len(shown) if beside else 1
+        tiles = Tiles(self.components.dims, n_copies)
         is_blended = arrangement is Arrangement.BLENDED and len(shown) > 1
         for kind in self.stack_kinds():
             layer = self._need(kind) if kind in shown else self._image(kind)
@@ -288,10 +303,14 @@ class ResultLayers:
             layer.translate = (*layer.translate[:-2], *(layer.scale[-2:] * offset))
             layer.blending = "additive" if is_blended else "translucent_no_depth"
             layer.colormap = BLEND_COLORMAPS[kind] if is_blended else stack_colormap(kind)
-        if tiles != self.tiles:
-            self.tiles = tiles
+        if tiles != self.tiles or by_verdict != self._by_verdict:
+            self.tiles, self._by_verdict = tiles, by_verdict
             self.extras.close()
             self._draw_labels()
+        if by_verdict and shown:
+            self.extras.show_twin(self._need(shown[-1]), tiles.offsets[1])
+        else:
+            self.extras.hide_twin()
 
     def set_selection(self, indices: Iterable[int]) -> None:
         """Draw the contours of these components, in the colours of their traces.
@@ -344,14 +363,22 @@ class ResultLayers:
                 world=True,
             )
             return [int(label) - 1] if label else []
-        return self.drawing.components_at(self.pixel_at(event.position))
+        found = self.drawing.components_at(self.pixel_at(event.position))
+        if not self._by_verdict:
+            return found
+        seen = self._sides()[self.tiles.copy_at(self._field_point(event.position))]
+        return [index for index in found if seen[index + 1]] or found
 
     def pixel_at(self, position: Sequence[float]) -> tuple[int, ...]:
-        """Find the pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
+        """Pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
+        field = self.tiles.fold(self._field_point(position))
+        return tuple(int(p) for p in np.round(field))
+
+    def _field_point(self, position: Sequence[float]) -> NDArray[np.float64]:
+        """Point ``([z], y, x)`` in field pixels, on whichever copy it lies."""
         n_axes = len(self.components.dims)
         fine = np.asarray(self.labels.world_to_data(position[-n_axes:]))
-        field = self.tiles.fold(fine * self.drawing.scale + self.drawing.offset)
-        return tuple(int(p) for p in np.round(field))
+        return np.asarray(fine * self.drawing.scale + self.drawing.offset, np.float64)
 
     def close(self) -> None:
         """Take the layers out of the viewer and let go of the result."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +46,29 @@ class Tiles:
         y, x = self.pitch
         return [(i // self.columns * y, i % self.columns * x) for i in range(self.count)]
 
-    def repeat(self, labels: NDArray[np.uint16], oversampling: int) -> NDArray[np.uint16]:
-        """Repeat a label image over all copies, background between them."""
+    def repeat(
+        self,
+        labels: NDArray[np.uint16],
+        oversampling: int,
+        kept: Sequence[NDArray[np.bool_]] = (),
+    ) -> NDArray[np.uint16]:
+        """A label image with all copies, background between them.
+
+        Parameters
+        ----------
+        kept
+            For each copy, which labels it shows, ``(n_labels + 1,)``; all of them where empty.
+        """
         if self.count == 1:
             return labels
         last_y, last_x = (max(o[axis] for o in self.offsets) for axis in (0, 1))
         height, width = labels.shape[-2:]
         wide = (last_y * oversampling + height, last_x * oversampling + width)
         out = np.zeros((*labels.shape[:-2], *wide), labels.dtype)
-        for dy, dx in self.offsets:
+        for number, (dy, dx) in enumerate(self.offsets):
             y, x = dy * oversampling, dx * oversampling
-            out[..., y : y + height, x : x + width] = labels
+            seen = labels if not kept else np.where(kept[number][labels], labels, 0)
+            out[..., y : y + height, x : x + width] = seen
         return out
 
     def spread(self, vertices: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -66,6 +79,13 @@ class Tiles:
             copy[:, -2:] += offset
             moved.append(copy)
         return moved
+
+    def copy_at(self, point: Any) -> int:
+        """Number of the copy that a point ``(2 or 3,)`` lies on, or is next to."""
+        nearest = [max(abs(point[-2] - y - self.dims[-2] / 2) / self.dims[-2],
+                       abs(point[-1] - x - self.dims[-1] / 2) / self.dims[-1])
+                   for y, x in self.offsets]  # fmt: skip
+        return int(np.argmin(nearest))
 
     def fold(self, points: Any) -> NDArray[np.float64]:
         """Move points ``(..., 2 or 3)`` on any copy to the field.

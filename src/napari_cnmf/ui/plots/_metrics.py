@@ -8,7 +8,7 @@ from napari_cnmf.ui.curation._columns import TITLES, Column
 _THRESHOLDS = {
     TITLES[Column.SNR]: ("min_SNR", "SNR_lowest"),
     TITLES[Column.R]: ("rval_thr", "rval_lowest"),
-    TITLES[Column.CNN]: ("min_cnn_thr", "cnn_lowest"),
+    TITLES[Column.P_CELL]: ("min_cnn_thr", "cnn_lowest"),
     "elongation": ("max_ecc",),
 }
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
 
 _TOGGLE = (
-    "QToolButton { padding: 2px 9px; border-radius: 3px; }"
+    "QToolButton { padding: 2px 5px; border-radius: 3px; }"
     "QToolButton:checked { background: rgba(128, 128, 128, 100); }"
 )
 _MOST = 40

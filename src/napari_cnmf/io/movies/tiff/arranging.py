@@ -144,9 +144,8 @@ def pick(
         (*header.remarks, *remarks),
         pieces=tuple(pieces),
     )
-    if len(kept) < kept[-1] + 1 and header.frame_rate_hz is not None:
-        times = np.asarray(kept / header.frame_rate_hz, np.float64)
-        recording = recording.with_times(times, "order of the set")
+    if np.any(np.diff(kept) > 1):
+        recording = replace(recording, frame_numbers=kept)
     return Picked(recording, kept, is_overruled)
 
 

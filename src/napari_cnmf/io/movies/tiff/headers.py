@@ -59,13 +59,14 @@ class Header:
     remarks: tuple[str, ...] = ()
 
     def numbers(self, n_images: int) -> tuple[NDArray[np.int64], str]:
-        """Number of the image at each place of ``lead_shape``, and the axes of the result."""
+        """Number of the image at each place of ``lead_shape``, -1 if missing, and the axes."""
         if n_images == 1 and int(np.prod(self.lead_shape)) == 1:
             return np.zeros((), np.int64), ""
-        if not self.lead or int(np.prod(self.lead_shape)) > n_images:
+        if not self.lead:
             return np.arange(n_images, dtype=np.int64), "T"
-        named = int(np.prod(self.lead_shape))
-        return np.arange(named, dtype=np.int64).reshape(self.lead_shape), self.lead
+        numbers = np.arange(int(np.prod(self.lead_shape)), dtype=np.int64)
+        numbers[n_images:] = -1  # a file that lost its end
+        return numbers.reshape(self.lead_shape), self.lead
 
 
 def read_header(tiff: tifffile.TiffFile) -> Header:

@@ -38,14 +38,12 @@ def read_singles(
     pieces = [Piece(path, 1) for path in singles.paths]
     picked = pick_table(singles, order.table, header, request, str(folder), pieces)
     recording, numbers = picked.recording, order.frame_numbers
-    rate = recording.frame_rate_hz or (None if notes is None else notes.frame_rate_hz)
-    if rate is None or numbers is None or picked.is_overruled:
+    if numbers is None or picked.is_overruled:
         return recording
     numbers = numbers[picked.kept]
     if np.all(np.diff(numbers) == 1):
         return recording
-    timed = replace(recording, frame_rate_hz=rate)
-    return timed.with_times(np.asarray(numbers / rate, np.float64), "numbers in the file names")
+    return replace(recording, frame_numbers=numbers, numbers_from="numbers in the file names")
 
 
 def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrder:

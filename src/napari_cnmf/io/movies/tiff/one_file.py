@@ -25,15 +25,26 @@ from napari_cnmf.io.movies.tiff.sets import read_ome
 from napari_cnmf.model.description import Piece
 
 _MM_NOTES = 51123
-_KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_ndtiff", "is_nih", "is_sis")
+_KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_nih", "is_sis")
 
 
-def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording:
-    """Read one file by itself."""
+def read_one(
+    path: Path, request: Request, *, is_last: bool = True, is_part: bool = False
+) -> Recording:
+    """One file by itself.
+
+    Parameters
+    ----------
+    is_last
+        Whether it ends a recording: it may then end in the middle of a time point.
+    is_part
+        Whether others are beside it: a single image is then one frame.
+    """
     one_set = read_ome_set(path, request)
     if one_set is not None:
         recording = read_ome(one_set, [path], request)
         return with_sidecar(recording, _micromanager_notes(path))
+    remarks: list[str] = []
     with open_tiff(path) as tiff:
         header = read_header(tiff)
         known = next((name for name in _KNOWN_SERIES if getattr(tiff, name)), None)
@@ -45,16 +56,29 @@ def read_one(path: Path, request: Request, *, is_last: bool = True) -> Recording
         n_named = header.n_images or 0
         if header.is_one_run and len(pages) == 1 < n_named:
             pages = Pages.in_one_run(first, n_named, path)
+        is_cut = chain.is_cut
+        if is_cut and len(pages) < n_named and _is_one_run(pages):
+            # tifffile writes the headers of all images but the first behind the pixels.
+            remarks.append(f"{path.name} lost its end: images are found by the first header.")
+            pages, is_cut = Pages.in_one_run(first, n_named, path), False
         named = header.n_images if header.format == "ImageJ TIFF" else None
-        pages, cut = check_whole(pages, named, chain.is_cut, request, str(path))
-    remarks = [*header.remarks, *cut]
+        pages, cut = check_whole(pages, named, is_cut, request, str(path))
+    remarks = [*header.remarks, *remarks, *cut]
     if chain.n_other:
         remarks.append(f"{chain.n_other} images of another size in {path.name} are left out.")
     header, numbers, lead = _arranged(header, len(pages), remarks, path)
+    if is_part and numbers.ndim == 0:
+        numbers, lead = numbers.reshape(1), "T"
     if request.has_cycle and not is_last:
         Cycle.of_request(request).arrange(len(pages), str(path), is_last=False)
     arranged = Arranged(pages, numbers, lead)
     return pick(arranged, header, request, str(path), [Piece(path, len(pages))]).recording
+
+
+def _is_one_run(pages: Pages) -> bool:
+    """Whether the pixels of each image begin where those of the one before end."""
+    ends = pages.offsets[:-1, -1] + pages.byte_counts[:-1, -1]
+    return pages.is_raw and bool(np.all(pages.offsets[1:, 0] == ends))
 
 
 def _arranged(
@@ -62,7 +86,7 @@ def _arranged(
 ) -> tuple[Header, NDArray[np.int64], str]:
     """Find the axes of the images: those of the header, or time alone."""
     named = int(np.prod(header.lead_shape)) if header.lead else 0
-    if header.format == "TIFF of tifffile" and n_images != max(1, named):
+    if header.format == "TIFF of tifffile" and n_images > max(1, named):
         # Blocks that were written one after the other, each with a header of its own.
         per_block = header.lead_shape[1:] if header.lead.startswith("T") else ()
         size = int(np.prod(per_block)) if per_block else 1

@@ -14,13 +14,16 @@ from napari_cnmf.io.movies.sidecars.bruker import PrairieScan, find_prairie_xml,
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
 from napari_cnmf.io.movies.sidecars.micromanager import read_micromanager_text
 from napari_cnmf.io.movies.sidecars.thorimage import read_thor_experiment
+from napari_cnmf.io.movies.tiff.chain import read_chain
 from napari_cnmf.io.movies.tiff.named import read_singles
+from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
 from napari_cnmf.io.movies.tiff.pages import open_tiff
-from napari_cnmf.io.movies.tiff.scanimage import read_scanimage, read_settings
+from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
+from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
-from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty
+from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty, without_pictures
 
 
 def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
@@ -36,6 +39,9 @@ def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> R
         Whether the files are all those of a folder, rather than a list that the user made.
     """
     files, remarks = without_empty(files, request)
+    if is_folder:
+        files, told = without_pictures(files)
+        remarks = [*remarks, *told]
     recording = _read(files, request, is_folder=is_folder)
     return replace(recording, remarks=(*recording.remarks, *remarks)) if remarks else recording
 
@@ -52,6 +58,10 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
                 f"{scan.path.name} is Bruker's description of a recording, but names other files "
                 f"than {files[0].name}: it is not used."
             )
+    if request.axes is None and (folder / INDEX).is_file():
+        found = read_ndtiff(folder, files, request)
+        if found is not None:
+            return found
     with open_tiff(files[0]) as tiff:
         settings = read_settings(tiff)
         is_one_image = len(tiff.pages) == 1
@@ -124,13 +134,25 @@ def _read_files(
         without = replace(request, channel=None)
         recording = _in_turn(mine, without)
         facts = {**recording.facts, "channels": fact_of_channels(names, channel, "file names")}
-        return replace(recording, facts=facts)
+        counts = {name: _count([files[k] for k in members]) for name, members in groups.items()}
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        remarks = (f"The channels differ in length: {told} images.",)
+        is_even = len(set(counts.values())) == 1
+        return replace(
+            recording, facts=facts, remarks=(*recording.remarks, *(() if is_even else remarks))
+        )
     return _in_turn(files, request)
+
+
+def _count(files: Sequence[Path]) -> int:
+    """Number of images in files, by the places of their pixels alone."""
+    return sum(len(read_chain(path).offsets) for path in files)
 
 
 def _in_turn(files: Sequence[Path], request: Request) -> Recording:
     """Read files one after the other."""
     recordings = [
-        read_one(path, request, is_last=index == len(files) - 1) for index, path in enumerate(files)
+        read_one(path, request, is_last=index == len(files) - 1, is_part=len(files) > 1)
+        for index, path in enumerate(files)
     ]
     return join(recordings, files)

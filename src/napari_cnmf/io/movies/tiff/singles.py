@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from napari_cnmf.io.movies.tiff.headers import Header, read_header
 from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, open_tiff
 
 _N_CHECKED = 300
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -126,24 +128,87 @@ def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
 
 
 def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], list[str]]:
-    """Leave out empty files, where the user allows that.
+    """The files that hold a whole image, where the user allows to leave others out.
 
     Raises
     ------
     MovieError
         Files are empty, and that is not allowed.
     """
-    empty = [path for path in paths if file_size(path) == 0]
-    if not empty:
-        return list(paths), []
-    if not request.allow_missing or len(empty) == len(paths):
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+    sizes = np.array([file_size(path) for path in paths])
+    empty = sizes == 0
+    if empty.any() and (not request.allow_missing or empty.all()):
+        more = f" and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
         raise MovieError(
             f"Every file of a recording must be a whole TIFF file, got an empty one: "
-            f"{empty[0]}{more}. {COPY_AGAIN}, {OFFER}."
+            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}, {OFFER}."
         )
-    kept = [path for path in paths if file_size(path) > 0]
-    return kept, [f"{len(empty)} empty files are left out, the first is {empty[0].name}."]
+    if not request.allow_missing or len(paths) < 2:
+        return list(paths), []
+    # A file that lost its end is smaller than most.
+    small = np.flatnonzero(~empty & (sizes < np.median(sizes)))[:_N_CHECKED]
+    is_cut = np.zeros(len(paths), bool)
+    is_cut[[k for k in small.tolist() if _has_no_whole_image(paths[k])]] = True
+    remarks = [
+        f"{int(which.sum())} {what} left out, the first is {paths[int(np.argmax(which))].name}."
+        for which, what in ((empty, "empty file(s)"), (is_cut, "file(s) that are cut short"))
+        if which.any()
+    ]
+    left_out = empty | is_cut
+    return [path for path, out in zip(paths, left_out.tolist(), strict=True) if not out], remarks
+
+
+def without_pictures(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files of a folder without pictures that lie beside the recording.
+
+    Programs leave averages and previews there, under names of their own: a single image among
+    files of many, or the only name without a number among numbered frames.
+    """
+    if len(paths) > _N_CHECKED:
+        return list(paths), []
+    words = [_words_of(path) for path in paths]
+    is_single = [_holds_one_image(path) for path in paths]
+    if all(is_single):
+        is_numbered = [re.search(r"\d", path.stem) is not None for path in paths]
+        numbered = {word for word, is_one in zip(words, is_numbered, strict=True) if is_one}
+        is_picture = [
+            word not in numbered and not is_one and sum(is_numbered) > _FEW
+            for word, is_one in zip(words, is_numbered, strict=True)
+        ]
+    else:
+        of_movies = {word for word, is_one in zip(words, is_single, strict=True) if not is_one}
+        is_picture = [
+            word not in of_movies and is_one for word, is_one in zip(words, is_single, strict=True)
+        ]
+    if not any(is_picture):
+        return list(paths), []
+    pictures = [path.name for path, is_one in zip(paths, is_picture, strict=True) if is_one]
+    told = f"{', '.join(pictures[:3])}{', ...' if len(pictures) > 3 else ''}"
+    remark = f"Left out, because a picture beside the recording is no frame of it: {told}."
+    return [p for p, is_one in zip(paths, is_picture, strict=True) if not is_one], [remark]
+
+
+def _words_of(path: Path) -> str:
+    """The letters of a name, which the files of one recording share."""
+    return re.sub(r"[\W\d_]+", "", path.name.lower())
+
+
+def _holds_one_image(path: Path) -> bool:
+    try:
+        return _single_image(path) is not None
+    except (MovieError, ValueError):
+        return False  # what is wrong with it is said when it is read
+
+
+def _has_no_whole_image(path: Path) -> bool:
+    """Whether not even the first image of a file is all there."""
+    try:
+        with open_tiff(path) as tiff:
+            page = tiff.pages.first
+            ends = np.add(page.dataoffsets, page.databytecounts)
+            return bool(np.max(ends, initial=0) > tiff.filehandle.size)
+    except (MovieError, ValueError):
+        return True
 
 
 def _single_image(path: Path) -> SingleImage | None:
@@ -158,7 +223,7 @@ def _single_image(path: Path) -> SingleImage | None:
         if offset is not None and offset + page.nbytes > tiff.filehandle.size:
             raise MovieError(
                 f"{path} must hold {offset + page.nbytes} bytes for its frame, got "
-                f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}."
+                f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}, {OFFER}."
             )
         header = read_header(tiff)
         return SingleImage(

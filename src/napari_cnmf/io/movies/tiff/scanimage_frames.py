@@ -1,0 +1,232 @@
+"""Which frame and volume each image of ScanImage belongs to, and when it was recorded.
+
+The number that ScanImage gives every frame tells whether a file goes on where the one before
+ended - between two volumes, in a volume, or between the channels of one frame -, begins a new
+acquisition, or whether files are missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies.tiff.chain import Chain, read_descriptions
+from napari_cnmf.io.movies.tiff.pages import Pages
+
+_NUMBER = re.compile(r"frameNumbers?\s*=\s*(\d+)|Frame Number\s*=\s*(\d+)")
+_STAMP = re.compile(
+    r"frameTimestamps?_sec\s*=\s*([-+0-9.eE]+)|Frame Timestamp\(s\)\s*=\s*([-+0-9.eE]+)"
+)
+_EPOCH = re.compile(r"epoch\s*=\s*\[([^\]]*)\]")
+
+
+@dataclass
+class Part:
+    """One file: its images, where their headers lie, and remarks on it."""
+
+    path: Path
+    pages: Pages
+    chain: Chain
+    remarks: list[str]
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Volumes (or frames, of one plane) whose images are all there.
+
+    Attributes
+    ----------
+    images
+        ``(T, n_planes)`` number of the first channel's image of each plane.
+    frames
+        ``(T,)`` place of the first plane's frame in `Places`.
+    numbers, acquisitions
+        ``(T,)`` number of the volume in its acquisition, and which one that is.
+    n_broken
+        Volumes that lack an image and are left out.
+    """
+
+    images: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    acquisitions: NDArray[np.int64]
+    n_broken: int
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each frame (all channels of one image) belongs.
+
+    Attributes
+    ----------
+    frames
+        ``(n,)`` number of each frame in its acquisition, from 0.
+    acquisitions
+        ``(n,)`` which acquisition it belongs to.
+    first_images
+        ``(n,)`` number of its first channel's image among the images of all files.
+    remarks
+        Sentences about missing frames and files.
+    """
+
+    frames: NDArray[np.int64]
+    acquisitions: NDArray[np.int64]
+    first_images: NDArray[np.int64]
+    remarks: list[str]
+
+    def volumes_of(self, cycle: Cycle) -> Volumes:
+        """The volumes whose images are all there."""
+        per_volume = cycle.n_planes + cycle.n_flyback
+        volume, plane = np.divmod(self.frames, per_volume)
+        n_volumes = int(volume.max(initial=-1)) + 1
+        key = self.acquisitions * n_volumes + volume
+        whole, place = np.unique(key, return_inverse=True)
+        table = np.full((whole.size, per_volume), -1, np.int64)
+        table[place, plane] = np.arange(len(self.frames))
+        table = table[:, : cycle.n_planes]
+        complete = (table >= 0).all(axis=1)
+        acquisition, number = np.divmod(whole[complete], max(1, n_volumes))
+        frames = table[complete]
+        n_broken = int(np.count_nonzero(~complete))
+        return Volumes(self.first_images[frames], frames[:, 0], number, acquisition, n_broken)
+
+
+def places_of(parts: Sequence[Part], n_channels: int) -> Places:
+    """The place of every frame, by the numbers that ScanImage gives the frames."""
+    frames, acquisitions, images = [], [], []
+    remarks: list[str] = []
+    acquisition, expected, image = 0, 0, 0
+    n_begun = 0  # images of the frame that the file before ended in the middle of
+    for k, part in enumerate(parts):
+        number = _first_number(part)
+        start = expected if number is None else number - 1
+        if k and n_begun and start != expected:
+            remarks.append(_told_begun(parts[k - 1], n_begun, n_channels))
+            start_image, n_begun = image, 0
+            expected += 1
+        else:
+            start_image = image - n_begun
+        if k == 0 and start > 0:
+            remarks.append(
+                f"{part.path.name} begins with frame {start + 1}: what came before is in another "
+                "file, which is not given."
+            )
+        elif k and start > expected:
+            lost = start - expected
+            what = f"Frames {expected + 1}-{start} are" if lost > 1 else f"Frame {start} is"
+            remarks.append(f"{what} missing between {parts[k - 1].path.name} and {part.path.name}.")
+        elif k and start < expected:
+            acquisition += 1
+        n_frames, n_begun = divmod(n_begun + len(part.pages), n_channels)
+        frames.append(start + np.arange(n_frames))
+        acquisitions.append(np.full(n_frames, acquisition))
+        images.append(start_image + n_channels * np.arange(n_frames))
+        expected, image = start + n_frames, image + len(part.pages)
+    if n_begun:
+        remarks.append(_told_begun(parts[-1], n_begun, n_channels))
+    return Places(
+        np.concatenate(frames), np.concatenate(acquisitions), np.concatenate(images), remarks
+    )
+
+
+def _told_begun(part: Part, n_begun: int, n_channels: int) -> str:
+    return (
+        f"{part.path.name} ends in the middle of a frame: {n_begun} of its {n_channels} channels "
+        f"{'are' if n_begun > 1 else 'is'} there, and left out."
+    )
+
+
+def _first_number(part: Part) -> int | None:
+    found = _NUMBER.search(read_descriptions(part.path, part.chain, [0])[0])
+    return int(found.group(1) or found.group(2)) if found and len(part.pages) else None
+
+
+def times_of(
+    parts: Sequence[Part], place: Places, volumes: Volumes, cycle: Cycle, rate: float | None
+) -> NDArray[np.float64] | None:
+    """Times of the frames or volumes in seconds, where they are not even; else ``None``."""
+    if rate is None or len(volumes.numbers) < 2:
+        return None
+    if place.acquisitions.max(initial=0) > 0:
+        return _times_of_acquisitions(parts, place, volumes, rate)
+    period = 1 / (rate * (cycle.n_planes + cycle.n_flyback))
+    if np.all(np.diff(volumes.numbers) == 1) and _is_steady(parts, place, period):
+        return None
+    texts = _descriptions(parts, place.first_images[volumes.frames])
+    stamps = [_seconds(text) for text in texts]
+    if any(stamp is None for stamp in stamps):
+        return np.asarray(volumes.numbers / rate, np.float64)
+    return np.array(stamps, np.float64)
+
+
+def _times_of_acquisitions(
+    parts: Sequence[Part], place: Places, volumes: Volumes, rate: float
+) -> NDArray[np.float64] | None:
+    """Times by the clock at which each acquisition began; ``None`` where it is not noted."""
+    _, first = np.unique(place.acquisitions, return_index=True)
+    texts = _descriptions(parts, place.first_images[first])
+    begins = [_clock(text) for text in texts]
+    if any(begin is None for begin in begins):
+        return None
+    begun = np.array(begins, np.float64)
+    _, first_volume = np.unique(volumes.acquisitions, return_index=True)
+    first_number = np.zeros(len(begun), np.int64)
+    first_number[volumes.acquisitions[first_volume]] = volumes.numbers[first_volume]
+    since = (volumes.numbers - first_number[volumes.acquisitions]) / rate
+    return np.asarray(begun[volumes.acquisitions] - begun[0] + since, np.float64)
+
+
+def _is_steady(parts: Sequence[Part], place: Places, period: float) -> bool:
+    """Whether the last stamp of each file lies where the frame rate puts it."""
+    ends = np.cumsum([len(part.pages) for part in parts])
+    for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+        mine = np.flatnonzero((place.first_images >= begin) & (place.first_images < end))
+        if mine.size < 2:
+            continue
+        texts = _descriptions(parts, place.first_images[mine[[0, -1]]])
+        first, last = (_seconds(text) for text in texts)
+        if first is None or last is None:
+            return True
+        expected = (place.frames[mine[-1]] - place.frames[mine[0]]) * period
+        if abs(last - first - expected) > max(1.5 * period, 0.02 * (last - first)):
+            return False
+    return True
+
+
+def _descriptions(parts: Sequence[Part], images: NDArray[np.int64]) -> list[str]:
+    """The text of each of these images, which are numbered over all files, in ascending order."""
+    starts = np.cumsum([0, *(len(part.pages) for part in parts)])
+    texts: list[str] = []
+    for part, begin, end in zip(parts, starts[:-1], starts[1:], strict=True):
+        mine = images[(images >= begin) & (images < end)] - begin
+        if mine.size:
+            texts += read_descriptions(part.path, part.chain, mine.tolist())
+    return texts
+
+
+def _seconds(text: str) -> float | None:
+    """Seconds of a frame since its acquisition began."""
+    stamp = _STAMP.search(text)
+    return None if stamp is None else float(stamp.group(1) or stamp.group(2))
+
+
+def _clock(text: str) -> float | None:
+    """Seconds of a frame, counted from a fixed day where the clock is noted."""
+    seconds, epoch = _seconds(text), _EPOCH.search(text)
+    if seconds is None or epoch is None:
+        return seconds
+    numbers = [float(n) for n in re.findall(r"[0-9.]+", epoch.group(1))]
+    if len(numbers) != 6:
+        return seconds
+    try:
+        day = datetime(*(int(n) for n in numbers[:5]))  # type: ignore[arg-type]
+    except ValueError:
+        return seconds
+    return (day - datetime(2000, 1, 1)).total_seconds() + numbers[5] + seconds

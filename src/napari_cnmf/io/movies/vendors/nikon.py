@@ -1,0 +1,104 @@
+"""Nikon's ND2, by the library ``nd2``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies.vendors.by_library import (
+    LibraryFrames,
+    library,
+    recording_of,
+    refused,
+    with_facts,
+)
+
+
+class _Nd2Reader:
+    """Frames of an ND2 file: ``(lead axes) x (C, Y, X)``."""
+
+    def __init__(self, path: Path, part: tuple[int, ...]) -> None:
+        self._path, self._lead = path, part
+
+    def __enter__(self) -> _Nd2Reader:
+        self._file = import_module("nd2").ND2File(self._path)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        n_lead = len(self._lead)
+        picked = [np.arange(size)[i] for size, i in zip(self._lead, index, strict=False)]
+        grid = [np.atleast_1d(one) for one in picked]
+        rest = index[n_lead:]
+        frames = [
+            np.asarray(self._file.read_frame(int(np.ravel_multi_index(place, self._lead))))[rest]
+            for place in np.array(np.meshgrid(*grid, indexing="ij")).reshape(n_lead, -1).T.tolist()
+        ]
+        kept = [one.size for one in picked if np.ndim(one)]
+        return np.stack(frames).reshape(*kept, *frames[0].shape)
+
+
+def open_nd2(path: Path, request: Request) -> Recording:
+    """Open a file of Nikon's NIS-Elements.
+
+    Raises
+    ------
+    MovieError
+        The library is missing, the file is damaged, or a channel or position must be chosen.
+    """
+    nd2 = library("nd2", path, "Nikon")
+    try:
+        with nd2.ND2File(path) as file:
+            sizes = dict(file.sizes)
+            dtype = np.dtype(file.dtype)
+            voxel = file.voxel_size()
+            channels = [str(c.channel.name) for c in (file.metadata.channels or [])]
+            rate = _nd2_rate(file)
+            times = _nd2_times(file, sizes)
+    except MovieError:
+        raise
+    except Exception as error:
+        raise refused(path, "Nikon", "nd2", error) from error
+    lead = tuple(size for axis, size in sizes.items() if axis not in "CYXS")
+    axes = "".join(sizes)
+    if sizes.get("P", 1) > 1:
+        raise ChoiceNeededError(
+            f"{path} holds {sizes['P']} positions of the stage, each a movie of its own. Save the "
+            "one to analyse as a file of its own in NIS-Elements.",
+            "field",
+            [],
+        )
+    frames = LibraryFrames(path, _Nd2Reader, lead)
+    shape = tuple(sizes.values())
+    found = recording_of(frames, shape, axes, dtype, channels, request, "Nikon ND2")
+    spacing = {"X": voxel.x, "Y": voxel.y, "Z": voxel.z}
+    found = with_facts(found, rate, "ND2 time loop", spacing)
+    return found.with_times(times, "ND2 times of the frames")
+
+
+def _nd2_times(file: Any, sizes: dict[str, int]) -> NDArray[np.float64] | None:
+    """``(T,)`` seconds of the first image of each time point; ``None`` where they are not noted."""
+    lead = [axis for axis in sizes if axis not in "CYXS"]
+    if lead[:1] != ["T"]:
+        return None
+    stamps = np.asarray(file.events(orient="list").get("Time [s]", []), np.float64)
+    n_images = int(np.prod([sizes[axis] for axis in lead]))
+    return stamps[:: n_images // sizes["T"]] if stamps.size == n_images else None
+
+
+def _nd2_rate(file: Any) -> float | None:
+    for loop in file.experiment or []:
+        if getattr(loop, "type", "") == "TimeLoop":
+            measured = getattr(getattr(loop.parameters, "periodDiff", None), "avg", None)
+            period = positive_or_none(measured) or positive_or_none(loop.parameters.periodMs)
+            return None if period is None else 1000 / period
+    return None

@@ -1,0 +1,100 @@
+"""Olympus' OIF and OIB, by the library ``oiffile``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._request import Request
+from napari_cnmf.io.movies.vendors.by_library import (
+    LibraryFrames,
+    library,
+    recording_of,
+    refused,
+    with_facts,
+)
+
+
+class _OifReader:
+    """Images of an OIF or OIB file, each a TIFF inside it: ``(C, T, Z, Y, X)`` as it is named."""
+
+    def __init__(self, path: Path, part: tuple[tuple[int, ...], tuple[str, ...]]) -> None:
+        self._path = path
+        self._lead, self._names = part
+
+    def __enter__(self) -> _OifReader:
+        self._file = import_module("oiffile").OifFile(str(self._path))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        n_lead = len(self._lead)
+        numbers = np.arange(len(self._names)).reshape(self._lead)[index[:n_lead]]
+        rest = index[n_lead:]
+        images = [np.asarray(self._file.asarray(self._names[n]))[rest] for n in numbers.ravel()]
+        return np.stack(images).reshape(*numbers.shape, *images[0].shape)
+
+
+def open_oif(path: Path, request: Request) -> Recording:
+    """Open a file of Olympus FluoView.
+
+    Raises
+    ------
+    MovieError
+        The library is missing, the file is damaged, or a channel must be chosen.
+    """
+    oiffile = library("oiffile", path, "Olympus")
+    try:
+        with oiffile.OifFile(str(path)) as file:
+            series = file.series[0]
+            names = tuple(str(name) for name in series)
+            first = np.asarray(file.asarray(names[0]))
+            settings = file.mainfile
+            lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)
+            steps = {axis: _oif_step(settings, axis) for axis in "XYZT"}
+    except (MovieError, OSError):
+        raise
+    except Exception as error:
+        raise refused(path, "Olympus", "oiffile", error) from error
+    lead_axes = lead_axes[: len(lead)]
+    frames = LibraryFrames(path, _OifReader, (lead, names))
+    found = recording_of(
+        frames, (*lead, *first.shape), lead_axes + "YX", first.dtype, (), request, "Olympus OIF"
+    )
+    step = steps["T"]
+    rate = None if step is None else positive_or_none(1 / step)
+    spacing = {axis: steps[axis] for axis in "XYZ"}
+    found = with_facts(found, rate, "OIF header, T", spacing)
+    # The images of an OIF lie in a folder beside it; an OIB holds them itself.
+    folder = path.with_name(f"{path.name}.files")
+    beside = tuple(sorted(folder.glob("*.tif"))) if path.suffix.lower() == ".oif" else ()
+    return replace(found, frames_in=beside)
+
+
+_OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0}
+
+
+def _oif_step(settings: Any, axis: str) -> float | None:
+    """Size of a pixel, or time of a frame: micrometres or seconds."""
+    for k in range(8):
+        one = settings.get(f"Axis {k} Parameters Common", {})
+        if one.get("AxisCode") != axis:
+            continue
+        try:
+            n = int(one["MaxSize"])
+            length = abs(float(one["EndPosition"]) - float(one["StartPosition"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        unit = _OIF_UNITS.get(str(one.get("UnitName", one.get("PixUnit", ""))).lower())
+        count = n if axis in "XY" else n - 1
+        return None if unit is None or count < 1 else positive_or_none(length * unit / count)
+    return None

@@ -1,0 +1,112 @@
+"""Sample recordings: simulated once, kept in the user's cache; nothing is downloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_cache_path
+
+from napari_cnmf.errors import CnmfError
+
+if TYPE_CHECKING:
+    from napari_cnmf.model.movie import Movie
+    from napari_cnmf.testing.recording import Recording
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A recording that is simulated once and kept.
+
+    Attributes
+    ----------
+    name
+        Name of the layer.
+    file
+        Name of its file in the user's cache. The number in the name changes with the simulation,
+        so that an old file is not taken for a new one.
+    size
+        Field ``([Z], Y, X)``.
+    simulate
+        Makes the recording; takes seconds.
+    """
+
+    name: str
+    file: str
+    size: tuple[int, ...]
+    simulate: Callable[[], Recording]
+
+    def write(self, path: Path) -> Path:
+        """Write the recording; nothing half-written is left under its name."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tif")
+        try:
+            self.simulate().write(unfinished)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path
+
+
+def _two_photon() -> Recording:
+    from napari_cnmf.testing import demo_recording
+
+    return demo_recording()
+
+
+def _one_photon() -> Recording:
+    from napari_cnmf.testing import OnePhotonSimulation, simulate_one_photon
+
+    config = OnePhotonSimulation.build(
+        n_frames=800, size=ONE_PHOTON.size, n_cells=35, min_distance_px=7.0
+    )
+    return simulate_one_photon(config)
+
+
+def _volume() -> Recording:
+    from napari_cnmf.testing import VolumeSimulation, simulate_volume
+
+    config = VolumeSimulation.build(n_frames=400, size=VOLUME.size, n_cells=22)
+    return simulate_volume(config)
+
+
+TWO_PHOTON = Sample("demo", "demo-recording-1.tif", (96, 128), _two_photon)
+ONE_PHOTON = Sample("one-photon demo", "one-photon-recording-1.tif", (112, 112), _one_photon)
+VOLUME = Sample("volume demo", "volume-recording-1.tif", (6, 56, 64), _volume)
+SAMPLES = {"two-photon": TWO_PHOTON, "one-photon": ONE_PHOTON, "volume": VOLUME}
+
+
+def sample_path(sample: Sample = TWO_PHOTON) -> Path:
+    """Path of a sample in the user's cache, whether it is there yet or not."""
+    return user_cache_path("napari-cnmf", appauthor=False) / sample.file
+
+
+def sample(name: str = "two-photon") -> Movie:
+    """Sample recording of the given kind, as a lazy movie.
+
+    The first call simulates the recording, which takes some seconds, and keeps it in your cache.
+    It is the recording that napari offers under *File > Open Sample > CNMF*.
+
+    Parameters
+    ----------
+    name
+        ``two-photon`` (35 cells at 15 Hz), ``one-photon`` or ``volume`` (six planes).
+
+    Raises
+    ------
+    CnmfError
+        There is no sample of that name.
+
+    Examples
+    --------
+    >>> movie = nc.sample("two-photon")
+    """
+    from napari_cnmf.io import open_movie
+
+    if name not in SAMPLES:
+        raise CnmfError(f"A sample must be one of {', '.join(SAMPLES)}, got {name!r}.")
+    path = sample_path(SAMPLES[name])
+    return open_movie(path if path.exists() else SAMPLES[name].write(path))

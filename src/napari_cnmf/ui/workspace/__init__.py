@@ -1,0 +1,1 @@
+"""One dock for the whole path from a movie to exported cells."""

@@ -78,12 +78,12 @@ class CancelledByUser(CnmfError):
 
 
 def brief(error: BaseException) -> str:
-    """The reason that a library gives, short enough to stand in a sentence."""
+    """Shorten a library's reason so that it can stand in a sentence."""
     return " ".join(str(error).split())[:300].rstrip(". ")
 
 
 def reason(error: OSError) -> str:
-    """Why the operating system refused, in its own few words.
+    """Reason why the operating system refused, in its own few words.
 
     HDF5 puts pages into the place of these, with addresses in memory.
     """

@@ -101,7 +101,7 @@ def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
 
 
 def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
-    """Whether to refit: as it is said, else as a table of mesmerize-core says it."""
+    """Read whether to refit: as it is given, else as a table of mesmerize-core gives it."""
     if refit is None and isinstance(params, Mapping):
         refit = params.get("refit")
     if refit is None:
@@ -250,7 +250,7 @@ def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> lis
 
 @dataclass(frozen=True)
 class _Plan:
-    """What of several requests is new, and where the others are."""
+    """Requests that are new, and the items of the others."""
 
     places: list[Item | int]
     """For each request the item that is there, or the position of the new one."""
@@ -277,7 +277,7 @@ def _decide(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> _Plan:
 
 
 def _key_of(each: Checked) -> int:
-    """Equal for items that take the same array."""
+    """Key that is equal for items that take the same array."""
     return id(each.movie.deferred or each.movie.data)
 
 
@@ -327,7 +327,7 @@ def _store_arrays(batch: Batch, new: Sequence[Checked], stored: dict[int, Movie]
 
 
 def _with_time_and_file(batch: Batch, each: Checked, stored: Mapping[int, Movie]) -> Checked:
-    """The same with the time of its adding, and the file of a movie that had none."""
+    """Checked request with the time of its adding, and the file of a movie that had none."""
     spec = each.spec.model_copy(update={"added": batch.next_time()})
     if spec.movie is not None and not each.movie.paths:
         described = inputs.describe_movie(batch.path, stored[_key_of(each)])

@@ -191,7 +191,7 @@ class Batch:
         return self._named(key)
 
     def _named(self, text: str) -> Item:
-        """The item of a uuid, of a name that only one has, or of the start of a uuid."""
+        """Item of a uuid, of a name that only one has, or of the start of a uuid."""
         if (item := self._index.with_uuid(text)) is not None and item.folder.exists():
             return item
         items = self.items
@@ -216,7 +216,7 @@ class Batch:
         )
 
     def find(self, key: Item | int | str, *, typed: bool = False) -> Item:
-        """The item that is meant: an item, a position as a number, or a name or uuid as text.
+        """Find the item that is meant: an item, a position as a number, or a name or uuid as text.
 
         Text is an exact uuid, else an exact name, else the first digits of a uuid, at least
         six. It is never a position.

@@ -160,7 +160,7 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
 
 
 def _take_free_name(folder: Path, stem: str) -> Path:
-    """An empty file of a name that is free: another process that stores a movie takes the next."""
+    """Make an empty file of a free name: another process that stores a movie takes the next."""
     number = 1
     while True:
         path = folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")

@@ -217,10 +217,11 @@ class Item:
         return chain
 
     def rename(self, name: str) -> None:
-        """Give it another name; the folder keeps its own."""
+        """Give the item another name; its folder keeps its own."""
         self._change(name=text_of_item("name", name))
 
     def set_comment(self, comment: str) -> None:
+        """Give the item another comment."""
         self._change(comment=text_of_item("comment", comment))
 
     def _change(self, **changes: Any) -> None:

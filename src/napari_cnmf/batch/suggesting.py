@@ -118,7 +118,7 @@ def suggest(
 
 
 def describe_motion(sample: Sample) -> str:
-    """How far the field moves in a sample, in a sentence; empty where it stands still."""
+    """Sentence on how far the field moves in a sample; empty where it stands still."""
     from napari_cnmf.core.motion.stillness import residual_shifts, stillness_warning
 
     n = len(sample.frames)

@@ -173,13 +173,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Told:
-    """What is to be printed: at once as text, or kept until all of it is one JSON document."""
+    """Printer of results: at once as text, or kept until all of it is one JSON document."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self.values: dict[str, Any] = {}
 
     def tell(self, name: str, value: Any, text: str) -> None:
+        """Keep a value for the JSON document, or print its text at once."""
         self.values[name] = value
         if text and not self._as_json:
             print(text)
@@ -316,7 +317,7 @@ def _row_text(values: dict[str, Any]) -> str:
 
 
 def _rows(cur: Curation) -> list[dict[str, Any]]:
-    """The rows of ``cur.df`` as plain values: ``None`` where a score is unknown, tags in a list."""
+    """Rows of ``cur.df`` as plain values: ``None`` for an unknown score, tags in a list."""
     rows = cur.df.to_dict("records")
     for row in rows:
         for name, value in row.items():

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _as_dict(matches: SessionMatches) -> dict[str, Any]:
-    """Every cell with its components by session, as plain values."""
+    """Matches as plain values: every cell with its components by session."""
     names = matches.sessions
     cells = [
         {

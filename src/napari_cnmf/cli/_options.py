@@ -165,7 +165,7 @@ def _cells(ain: str, batch: Batch) -> Path | Item:
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """``--json``, for every command that prints a result."""
+    """Add ``--json``, for every command that prints a result."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 

@@ -24,7 +24,7 @@ SCRATCH = "caiman"
 
 
 class Algorithm(StrEnum):
-    """What an item does; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
+    """Algorithm of an item; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
 
     MCORR = "mcorr"
     CNMF = "cnmf"

@@ -184,7 +184,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
-    """Summary images of the corrected movie."""
+    """Write summary images of the corrected movie."""
     from napari_cnmf.core.movie.store import release_freed
     from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source, open_movie, write_images
@@ -203,7 +203,7 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
 
 
 def _frames_per_bin(movie: Movie) -> int | None:
-    """Frames whose mean is one image of the correlation, so that all of these take 0.2 GB at most.
+    """Number of frames whose mean is one image of the correlation, so that all take 0.2 GB at most.
 
     The field alone decides it, whatever the memory: images are a result, too. ``None`` leaves the
     choice to `summary_images`, wherever its 500 bins are no more than that.

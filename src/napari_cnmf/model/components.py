@@ -259,7 +259,7 @@ class Components:
         return replace(self, **changes)
 
     def __repr__(self) -> str:
-        """Say what it holds; the arrays themselves would fill a screen."""
+        """Sizes of the components; the arrays themselves would fill a screen."""
         said = f"{self.n_components} components, {self.n_frames} frames, field {self.dims}"
         if self.accepted is not None:
             said += f", {int(self.accepted.sum())} accepted"

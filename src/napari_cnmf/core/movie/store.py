@@ -113,7 +113,7 @@ class MemoryStore:
             self._waiting = self._waiting[:0].copy()
 
     def tile(self, region: Region) -> NDArray[np.float32]:
-        """The whole field is the array itself, a part of it a copy: its neighbours need theirs."""
+        """Bins of a region: for the whole field the array itself, for a part of it a copy."""
         field = self._X.reshape(*self.shape, self.n_bins)
         whole = all(s == slice(0, n) for s, n in zip(region, self.shape, strict=True))
         return field if whole else field[region].copy()

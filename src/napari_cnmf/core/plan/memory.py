@@ -60,13 +60,14 @@ class Need:
 
     @property
     def block_bytes(self) -> int:
-        """Bytes of frames to read at a time: the same whatever the budget, as sums are made of
-        blocks and their last digits depend on where these end.
+        """Bytes of frames to read at a time, the same whatever the budget.
+
+        Sums are made of blocks, and their last digits depend on where these end.
         """
         return max(self.least_block, _BLOCK_BYTES)
 
     def peak_gb(self, tile: Field, *, in_memory: bool) -> float:
-        """The most that is held at once with tiles of this size.
+        """Most memory that is held at once with tiles of this size, in decimal GB.
 
         Parameters
         ----------

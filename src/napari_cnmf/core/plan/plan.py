@@ -186,7 +186,7 @@ def are_bins_in_memory(need: Need, tiles: tuple[TilePlan, ...], budget_gb: float
 
 
 def _largest(tiles: tuple[TilePlan, ...], field: Field) -> Field:
-    """The largest tile with its margin, as a field of its own."""
+    """Largest tile with its margin, as a field of its own."""
     return Field(max((_extent(tile.region) for tile in tiles), key=math.prod), field.g_sig)
 
 

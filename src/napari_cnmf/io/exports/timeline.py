@@ -106,7 +106,7 @@ class Timeline:
 
 
 def _stamps(given: NDArray[np.float64] | None, n_frames: int) -> NDArray[np.float64] | None:
-    """Time stamps where there is one for each frame and time runs forward."""
+    """Time stamps, where there is one for each frame and time runs forward."""
     if given is None:
         return None
     times = np.asarray(given, np.float64).ravel()

@@ -178,7 +178,7 @@ def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
 
 
 def _spacing(plane: h5py.Group | None) -> dict[str, float]:
-    """``grid_spacing`` is ``(x, y[, z])``; sizes that no microscope has are left out."""
+    """Pixel size from ``grid_spacing (x, y[, z])``, without sizes that no microscope has."""
     if plane is None or not _has(plane, "grid_spacing"):
         return {}
     grid = plane["grid_spacing"]

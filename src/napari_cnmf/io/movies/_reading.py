@@ -35,7 +35,7 @@ def read_files(given: Given, request: Request) -> Recording:
 
 
 def _refuse_pointers(files: Sequence[Path]) -> None:
-    """Say so where Git left the name of a large file in its place."""
+    """Refuse a file in whose place Git left the name of a large file."""
     path = files[0]
     if path.is_dir() or path.stat().st_size > _LARGEST_POINTER:
         return

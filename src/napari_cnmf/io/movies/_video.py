@@ -208,7 +208,7 @@ def _told_cut(path: Path, n_there: int, n_named: int, n_cut: int) -> list[str]:
 
 
 def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], bool, int]:
-    """Time stamps and key frames of all packets, and how they are to be read.
+    """Read time stamps and key frames of all packets, and how they are to be read.
 
     Nothing is decoded for it. The third value is `VideoArray.is_counted`, the fourth the number of
     packets that are cut.

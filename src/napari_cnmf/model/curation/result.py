@@ -190,7 +190,7 @@ class CuratedResult:
         return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
 
     def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
-        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed.
+        """Whether other thresholds would accept each component, ``(n_components,)``.
 
         Takes what `Curation.set_thresholds` takes, and refuses the same.
         """

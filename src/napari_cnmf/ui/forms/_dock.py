@@ -209,26 +209,27 @@ class ParametersWidget(Dock):
 
     @property
     def session(self) -> Session:
+        """Session of the viewer."""
         return self._session
 
     @property
     def chosen(self) -> ChosenInput | None:
-        """The movie that is chosen."""
+        """Movie that is chosen."""
         return self.header.input.value()
 
     @property
     def facts(self) -> MovieFacts | None:
-        """What is known of the chosen movie; ``None`` while it is opened, or cannot be."""
+        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
         return self._facts
 
     @property
     def cannot_open(self) -> str:
-        """Why the chosen movie cannot be opened; empty where it can."""
+        """Reason why the chosen movie cannot be opened; empty where it can."""
         return self._cannot_open
 
     @property
     def is_stepped(self) -> bool:
-        """Whether it shows one step at a time, in the workspace."""
+        """Whether the form shows one step at a time, in the workspace."""
         return self._step is not None
 
     # -- value

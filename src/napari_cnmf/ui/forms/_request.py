@@ -149,7 +149,7 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
 
 
 def open_input(batch: Batch | None, chosen: ChosenInput | None) -> Item | Movie:
-    """What `Batch.add` takes for an input; runs off the GUI thread."""
+    """Input for `Batch.add`; runs off the GUI thread."""
     if chosen is None:
         raise MovieError("An item needs a movie, and none is chosen: a layer, a file or an item.")
     if isinstance(chosen, ItemInput):

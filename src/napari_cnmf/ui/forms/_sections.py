@@ -56,7 +56,7 @@ class FoldingBox(QWidget):
         return self._heading
 
     def set_title(self, title: str) -> None:
-        """Call it something else."""
+        """Set the text of the heading."""
         self._heading = title
         self._show_heading()
 

@@ -208,7 +208,7 @@ class ResultLayers:
         self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling, kept)
 
     def _sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which labels are seen on the left copy, and which, being rejected, on the right one."""
+        """Labels that are seen on the left copy, and those, being rejected, on the right one."""
         is_rejected = np.concatenate([[False], np.isin(self._states, _REJECTED)])
         return ~is_rejected, is_rejected
 
@@ -370,7 +370,7 @@ class ResultLayers:
         return [index for index in found if seen[index + 1]] or found
 
     def pixel_at(self, position: Sequence[float]) -> tuple[int, ...]:
-        """Pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
+        """Find the pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
         field = self.tiles.fold(self._field_point(position))
         return tuple(int(p) for p in np.round(field))
 

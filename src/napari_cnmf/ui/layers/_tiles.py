@@ -52,7 +52,7 @@ class Tiles:
         oversampling: int,
         kept: Sequence[NDArray[np.bool_]] = (),
     ) -> NDArray[np.uint16]:
-        """A label image with all copies, background between them.
+        """Repeat a label image over all copies, background between them.
 
         Parameters
         ----------

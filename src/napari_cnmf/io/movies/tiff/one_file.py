@@ -31,7 +31,7 @@ _KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_nih", "is_
 def read_one(
     path: Path, request: Request, *, is_last: bool = True, is_part: bool = False
 ) -> Recording:
-    """One file by itself.
+    """Read one file by itself.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ItemIndex:
-    """What a `Batch` knows of its folders; never the truth, that is on disk.
+    """Memory of what a `Batch` knows of its folders; never the truth, that is on disk.
 
     A queue, a watcher and a script may share one `Batch`: every look and every answer holds the
     lock.

@@ -54,7 +54,7 @@ class DuplicateItemWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked of `Batch.add`."""
+    """Request that `Batch.add` was given."""
 
     algorithm: Algorithm
     movie: inputs.MovieLike | Item

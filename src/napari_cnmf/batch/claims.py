@@ -1,4 +1,4 @@
-"""Who may write the status of an item: the holder of its lock, nobody else.
+"""Right to write the status of an item: it belongs to the holder of its lock, nobody else.
 
 A worker holds the lock of its item for as long as it lives, and the operating system releases it
 when it dies, however it dies: no lock of a dead process is ever left. The queue takes the lock

@@ -1,4 +1,4 @@
-"""What an item is given besides its movie: cells to start from, a region to look in."""
+"""Reads what an item is given besides its movie: cells to start from, a region to look in."""
 
 from __future__ import annotations
 

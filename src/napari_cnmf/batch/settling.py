@@ -31,7 +31,7 @@ from napari_cnmf.errors import BatchError, CnmfError
 
 @dataclass
 class Verdict:
-    """What the one who watched knows about the end of a process."""
+    """Knowledge about the end of a process of the one who watched it."""
 
     cancelled: bool = False
     stalled_s: float | None = None

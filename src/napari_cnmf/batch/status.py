@@ -102,7 +102,7 @@ class _Model(BaseModel):
 
 
 class Progress(_Model):
-    """How far the running stage is: ``done`` of ``total``."""
+    """Progress of the running stage: ``done`` of ``total``."""
 
     stage: Annotated[str, AfterValidator(printable)]
     done: float = 0.0

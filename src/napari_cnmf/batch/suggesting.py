@@ -28,7 +28,7 @@ _MOTION_SIDE_PX = 128
 
 @dataclass(frozen=True, eq=False)
 class Suggestion:
-    """What a sample of a movie says about its parameters.
+    """Parameters that a sample of a movie suggests.
 
     Attributes
     ----------

@@ -166,7 +166,7 @@ def run_cnmf(
 
 
 def steps_for(params: CNMFParams, refit: bool, one_photon: bool = False) -> Steps:
-    """How often each step runs for these parameters."""
+    """Number of times that each step runs for these parameters."""
     return Steps(
         rounds=(2, 1, 2 if refit else 1),
         merge_correlation=params.merging.merge_thr if params.merging.do_merge else None,

@@ -1,4 +1,4 @@
-"""Which components of two results are the same cells."""
+"""Finds which components of two results are the same cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine found: footprints, traces, background and scores, frozen."""
+"""Components that an engine found: footprints, traces, background and scores, frozen."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def as_ids(ids: Any, present: NDArray[np.integer], *, what: str = "component") -
 
 
 def as_id(id_: Any, present: NDArray[np.integer], *, what: str = "component") -> int:
-    """One id.
+    """Check and return one id.
 
     Raises
     ------

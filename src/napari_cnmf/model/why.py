@@ -256,7 +256,7 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
 
 
 def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]:
-    """What spoke most for and against component ``k`` being a cell, in words with figures.
+    """Reasons for and against component ``k`` being a cell, in words with figures.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from napari_cnmf.testing.truth import Truth
 
 @dataclass(frozen=True, eq=False)
 class Ingredients:
-    """What the tissue is made of, on the padded field.
+    """Everything that the tissue is made of, on the padded field.
 
     ``resting_cell_units`` is one for all cells or one each, ``(K,)``.
     """

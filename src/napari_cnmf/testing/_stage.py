@@ -12,7 +12,7 @@ from napari_cnmf.testing._random import stream
 
 @dataclass(frozen=True)
 class Stage:
-    """Where and how long a recording takes place.
+    """Field and clock of a recording.
 
     Attributes
     ----------

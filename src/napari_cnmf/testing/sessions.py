@@ -101,7 +101,7 @@ class _Pose:
         return sp.hstack(seen).tocsc()
 
     def cells(self, cells: Cells, kept: NDArray[np.intp]) -> Cells:
-        """Some cells of the wide field on the padded stage."""
+        """Take some cells of the wide field to the padded stage."""
         middle = (np.asarray(self.stage.dims) - 1) / 2
         place = cells.centers[kept] - np.asarray(self.wide.pad)
         centers = (place - middle) @ self.rotation.T + middle + self.shift + self.stage.pad

@@ -30,7 +30,7 @@ _MOST_ANNOUNCED = 3
 
 @dataclass(frozen=True)
 class RowChanges:
-    """What is new since the last look, as snapshots."""
+    """Changes since the last look, as snapshots."""
 
     added: tuple[ItemRow, ...] = ()
     changed: tuple[ItemRow, ...] = ()

@@ -39,7 +39,7 @@ def canvas_has_focus(viewer: napari.Viewer) -> bool:
 
 
 def delete_in_own_context(viewer: napari.Viewer) -> None:
-    """Have the canvas's own OpenGL context current whenever napari deletes what layers have left.
+    """Keep the canvas's own OpenGL context current when napari deletes what layers have left.
 
     napari does so between two paints, with ``context.finish()``, in whatever OpenGL context
     happens to be current: after a paint that is the one with which Qt puts the window together.

@@ -32,7 +32,7 @@ class Dock(QWidget):
     _has_place = False
 
     def panel_of(self, make: type[Dock]) -> Dock | None:
-        """The dock of a class that this one holds: only a workspace holds others."""
+        """Dock of a class that this one holds: only a workspace holds others."""
         return None
 
     def show_panel(self, panel: Dock) -> None:
@@ -89,7 +89,7 @@ class Dock(QWidget):
 
 
 def _home_of(window: QMainWindow, make: type[Dock]) -> Dock | None:
-    """The workspace of a window, where it holds a dock of this class."""
+    """Workspace of a window, where it holds a dock of this class."""
     homes = window.findChildren(Dock)
     return next((home for home in homes if home.panel_of(make) is not None), None)
 

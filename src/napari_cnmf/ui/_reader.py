@@ -114,7 +114,7 @@ def is_label_image(path: Path) -> bool:
 
 
 def _is_folder_of_ours(folder: Path) -> bool:
-    """A batch, an item, a project, a sample, a zarr store, suite2p's, or a recording."""
+    """Whether a folder is ours: batch, item, project, sample, zarr, suite2p, or a recording."""
     names = os.listdir(folder)
     if not _JSON.isdisjoint(names):
         return True
@@ -159,7 +159,7 @@ def _is_array(path: Path) -> bool:
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of what was opened; of a movie, one for each channel, scan field, plane or array.
+    """Read the layers of what was opened; of a movie, one for each channel, plane or array.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _movie_layers(paths: list[Path], **chosen: Any) -> list[LayerData]:
-    """A layer for each channel, scan field, plane or array that the files leave open."""
+    """Make a layer for each channel, scan field, plane or array that the files leave open."""
     from napari_cnmf.io.movies import ChoiceNeededError
 
     try:

@@ -120,7 +120,7 @@ class Session:
         return self._bridge
 
     def set_batch(self, batch: Batch | None, *, is_restored: bool = False) -> None:
-        """Work with this batch from now on; what runs in the one before goes on.
+        """Set the batch to work with from now on; what runs in the one before goes on.
 
         Parameters
         ----------
@@ -149,16 +149,16 @@ class Session:
 
     @property
     def form(self) -> ParametersWidget | None:
-        """The dock whose parameters others show and change too."""
+        """Parameters dock, whose parameters others show and change too."""
         return self._forms[-1] if self._forms else None
 
     def set_form(self, form: ParametersWidget) -> None:
-        """Tell that the parameters dock is there."""
+        """Note that the parameters dock is there."""
         self._forms.append(form)
         self.form_changed.emit()
 
     def form_closed(self, form: ParametersWidget) -> None:
-        """That dock is gone; the one that was there before counts again."""
+        """Note that this parameters dock is gone; the one that was there before counts again."""
         before = self.form
         self._forms = [one for one in self._forms if one is not form]
         if self.form is not before:

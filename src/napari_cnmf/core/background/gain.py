@@ -1,4 +1,4 @@
-"""How strongly a pixel takes part in the background.
+"""Weight with which a pixel takes part in the background.
 
 Two-photon neuropil is additive: the same brightness is added to neighbouring pixels. In
 one-photon recordings light from above and below the focus is the mean image itself

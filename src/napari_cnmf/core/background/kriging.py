@@ -114,7 +114,7 @@ def cell_positions(field: Field) -> NDArray[np.float64]:
 def learn_covariance(
     means: NDArray[np.float32], weight: NDArray[np.float64], field: Field
 ) -> Covariance | None:
-    """How the background of two places varies together, by their distance.
+    """Learn how the background of two places varies together, by their distance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where things are: a field of pixels, boxes in it, cells over it.
+"""Geometry: a field of pixels, boxes in it, cells over it.
 
 Inside the engine every field has three axes ``(Z, Y, X)``; a plane has ``Z = 1``
 and a reach of 0 along it, so that one code serves planes and volumes.

@@ -1,4 +1,4 @@
-"""What tiles find, put together: each gives what lies in its core."""
+"""Joins what the tiles find: each gives what lies in its core."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
 
@@ -62,13 +62,13 @@ class Found:
     ring: RingModel | None = None
 
     def take(self, ids: NDArray[np.int64]) -> Found:
-        """Some of the components."""
+        """Take some of the components."""
         return replace(self, factors=self.factors.take(ids))
 
 
 @dataclass(frozen=True, eq=False)
 class OnePhoton:
-    """What a one-photon recording needs besides.
+    """Grid, seeds and ring that a one-photon recording needs besides.
 
     Attributes
     ----------

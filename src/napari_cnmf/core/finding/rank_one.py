@@ -24,7 +24,7 @@ _TRACES = 64
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a box lies in the field: its part inside, and the pixels there.
+    """Place of a box in the field: its part inside, and the pixels there.
 
     Attributes
     ----------

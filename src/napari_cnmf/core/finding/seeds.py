@@ -41,7 +41,7 @@ class Seeds:
 
 
 def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> Seeds:
-    """Where the thresholds that the user chose let components start.
+    """Find where the thresholds that the user chose let components start.
 
     The images are those of CNMF-E, of the filtered movie plane by plane, from a sample of it.
     """

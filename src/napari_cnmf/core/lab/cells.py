@@ -1,4 +1,4 @@
-"""How large the cells of a movie are, and how fast they decay, from its clearest cells.
+"""Measures how large the cells of a movie are, and how fast they decay, by its clearest cells.
 
 A seed's frames of activity, less its quiet ones, show the cell alone: its area at half height gives
 the radius. The autocorrelation of its trace beyond lag 0, where photon noise drops out, gives
@@ -91,14 +91,14 @@ class MeasuredCells:
         return self.only(np.abs(np.log(self.radius_px / radius_px)) < _CONSISTENT)
 
     def only(self, rows: NDArray[Any]) -> MeasuredCells:
-        """Some of the measured cells."""
+        """Take some of the measured cells."""
         depth = None if self.depth_px is None else self.depth_px[rows]
         return MeasuredCells(
             self.at[rows], self.radius_px[rows], self.weight[rows], self.traces[rows], depth
         )
 
     def evidence(self, power: float) -> float:
-        """How much stands behind these cells; 1 is light, and less counts small ones for more."""
+        """Evidence behind these cells; a ``power`` below 1 counts small ones for more."""
         return float((self.weight * self.radius_px**power).sum())
 
 

@@ -1,4 +1,4 @@
-"""How fast transients decay, from the autocorrelation of bright pixels and from isolated events."""
+"""Measures how fast transients decay, by autocorrelation and isolated events."""
 
 from __future__ import annotations
 

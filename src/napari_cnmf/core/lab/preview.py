@@ -51,7 +51,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What the engine found in a window.
+    """Result of the engine in a window.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How wide and how deep the cells of a volume are.
+"""Measures how wide and how deep the cells of a volume are.
 
 Cells are looked for in a few planes. Each is then followed along z, and measured in the plane
 where it is brightest: a plane that cuts it elsewhere would show it too small.

@@ -1,4 +1,4 @@
-"""How one field lies on another: turned and shifted."""
+"""Aligns one field with another: turned and shifted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LARGEST_SHIFT = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where a place of the reference is found in another session.
+    """Alignment of a session: where a place of the reference is found in it.
 
     ``p_session = matrix (p - middle) + middle + shift + warp(p)``, in pixels, axes as the field's.
 

@@ -1,4 +1,4 @@
-"""Which cell of one session is which of another."""
+"""Assigns the cells of one session to those of another."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def consecutive_runs(rows: NDArray[np.int64]) -> list[slice]:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One movie's way to its shifts."""
+    """Estimator of all shifts of one movie."""
 
     source: FrameSource
     settings: Settings

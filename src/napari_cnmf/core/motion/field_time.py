@@ -1,4 +1,4 @@
-"""How the modes of the field change over time: stationary processes of one pace.
+"""Model of how the modes of the field change over time: stationary processes of one pace.
 
 References
 ----------
@@ -22,7 +22,7 @@ PACES = (0.2, 1.0, 1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 22.0, 40.0, 80.0)
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Which scores belong to consecutive frames.
+    """Course of time: which scores belong to consecutive frames.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class Sample:
 
     @property
     def dims(self) -> tuple[int, int]:
-        """``(Y, X)`` of the sample."""
+        """Shape ``(Y, X)`` of the sample."""
         return self.frames.shape[1], self.frames.shape[2]
 
     @property
@@ -116,7 +116,7 @@ def take_sample(
 
 @dataclass(frozen=True, eq=False)
 class VolumeSample:
-    """The same frames of neighbouring planes, of the middle of a volume.
+    """Sample of the same frames of neighbouring planes, of the middle of a volume.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the engine asks of its caller: the frames of a movie, and scratch space."""
+"""Interfaces that the engine asks of its caller: the frames of a movie, and scratch space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the bins of pass 1 lie: in memory, or in a scratch file that is read tile by tile."""
+"""Stores of the bins of pass 1: in memory, or in a scratch file that is read tile by tile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run will do, decided before it starts: bins, tiles, memory, thresholds."""
+"""Plan of a run, made before it starts: bins, tiles, memory, thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the cells of a result are."""
+"""Size of the cells of a result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks for and against a component being a cell: the figures that an expert looks at.
+"""Evidence for and against a component being a cell: the figures that an expert looks at.
 
 Footprint, mean image and correlation image around it, what lights up in its events, its trace, its
 neighbours, and whether something cut it. All are in units of noise and of the movie's own cell

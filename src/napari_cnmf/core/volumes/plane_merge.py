@@ -36,7 +36,7 @@ class Part:
 
 
 def groups_across_planes(parts: list[Components], correlation: float) -> list[list[Part]]:
-    """Which components of neighbouring planes are one cell; each group from the first plane on.
+    """Groups of components of neighbouring planes that are one cell, each from the first plane on.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _common_cell(parts: list[Components], group: list[Part], n_plane: int) -> _C
 
 
 def _common_weights(parts: list[Components], group: list[Part]) -> NDArray[np.float64]:
-    """How bright the common trace is in each plane: unit norm, none negative."""
+    """Brightness of the common trace in each plane: unit norm, none negative."""
     if len(group) == 1:
         return np.ones(1)
     C = np.stack([parts[p.plane].C[p.index] for p in group]).astype(np.float64)

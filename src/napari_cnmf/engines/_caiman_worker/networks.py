@@ -21,7 +21,7 @@ _IMPORT = re.compile(
 
 
 class Networks:
-    """What CaImAn's classifier needs in this interpreter, and what of it is missing.
+    """Libraries and weights that CaImAn's classifier needs here, and what of them is missing.
 
     Attributes
     ----------

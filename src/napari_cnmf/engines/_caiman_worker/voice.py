@@ -35,7 +35,7 @@ class Voice:
         self.suffix = ""
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Say how far a stage is."""
+        """Report how far a stage is."""
         name = stage + self.suffix if stage in _REPEATED else stage
         self.say("progress", stage=name, done=done, total=total)
 

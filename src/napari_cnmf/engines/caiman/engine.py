@@ -36,7 +36,7 @@ class CaimanEngine:
         return self._search
 
     def unavailable_reason(self) -> str | None:
-        """Where CaImAn was looked for, and the next step; ``None`` if it is there."""
+        """Reason why CaImAn was not found, and the next step; ``None`` if it is there."""
         return None if self._search.found else self._search.reason
 
     def version(self) -> str | None:

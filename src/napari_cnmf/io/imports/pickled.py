@@ -53,7 +53,7 @@ def check_opcodes(data: bytes) -> None:
 
 
 class PickledRecord:
-    """What a pickle wanted to call, and with which arguments; it does nothing.
+    """Record of what a pickle wanted to call, and with which arguments; it does nothing.
 
     Each class or function that a pickle names gets a subclass of its own, since the machine that
     reads pickles asks for a class here and for something to call there.

@@ -411,7 +411,7 @@ def _match(row: Any, probabilities: Any, ids: Sequence[NDArray[np.intp]]) -> Mat
 
 
 def name_of(path: Path) -> str:
-    """What a user calls a result: the name of its item where it lies in a batch, else its own."""
+    """Name that a user gives a result: that of its item where it lies in a batch, else its own."""
     try:
         item = json.loads((path.absolute().parent / "item.json").read_text(encoding="utf-8"))
         return str(item["name"]) or path.stem

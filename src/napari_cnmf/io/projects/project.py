@@ -328,7 +328,7 @@ class Project:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the project alone."""
+        """Hold the project's lock, so that nobody else changes it."""
         try:
             with FileLock(self.path / _LOCK_FILE, timeout=_LOCK_WAIT_S):
                 yield

@@ -1,4 +1,4 @@
-"""What the edits so far amount to, and how one edit changes it and is taken back."""
+"""State that the edits so far lead to, and how one edit changes it and is taken back."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ _DECISION_NAMES = {decision.name.lower(): decision for decision in Decision}
 
 
 def usable_thresholds(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those thresholds that this version knows, with values that it can judge by."""
+    """Thresholds that this version knows, with values that it can judge by."""
     usable = {}
     for name, value in values.items():
         if name not in QualityParams.model_fields:

@@ -155,6 +155,6 @@ class DecideActions:
             self._cur.redo()
 
     def go_to(self, number: int) -> None:
-        """Go to any point of the history."""
+        """Go to any edit of the history."""
         if self._cur is not None:
             self._cur.go_to(number)

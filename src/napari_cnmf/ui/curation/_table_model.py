@@ -183,7 +183,7 @@ class CurationTableModel(QAbstractTableModel):
         self._reorder()
 
     def sort_by(self, keys: NDArray[np.float64]) -> None:
-        """Sort by what has no column, the largest first, until a column is clicked.
+        """Sort by values that have no column, the largest first, until a column is clicked.
 
         Parameters
         ----------

@@ -61,7 +61,7 @@ class CurationTable(QTableView):
             self.setColumnWidth(column, width)
 
     def _hide_empty(self) -> None:
-        """Give the room of scores that a result does not have to tags and notes."""
+        """Hide columns of scores that a result does not have; tags and notes get their room."""
         for column in (Column.CLASS, Column.P_CELL):
             self.setColumnHidden(column, not self._rows.figures.has(column))
 

@@ -367,7 +367,7 @@ class ExportWidget(Dock):
         return source.parents[3] if is_item and len(source.parents) > 3 else source.parent
 
     def _folder_beside(self, result: ShownResult) -> Path:
-        """A folder for exports of this result beside its movie."""
+        """Folder for exports of this result beside its movie."""
         movie, item = result.loaded.movie, result.loaded.item
         batch = None if item is None else item.batch.path
         if movie is not None and movie.paths and (batch not in movie.paths[0].parents):

@@ -1,1 +1,1 @@
-"""Trace dock."""
+"""Dock of the traces."""

@@ -167,7 +167,7 @@ class WorkspaceWidget(Dock):
         self._update()
 
     def do_next(self) -> None:
-        """Do what the button says."""
+        """Do what the button of the next step says."""
         if self._step is Step.MOTION and self._is_motion_advised:
             self.form.motion_choice.tick.setChecked(True)
         if self._step < Step.EXPORT:

@@ -73,7 +73,7 @@ class RunBar(QWidget):
         self.show()
 
     def forget(self) -> None:
-        """Follow nothing."""
+        """Stop following a run."""
         self._run, self._end = None, None
         self.hide()
 

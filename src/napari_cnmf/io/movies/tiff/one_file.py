@@ -106,7 +106,7 @@ def _arranged(
 
 
 def _micromanager_notes(path: Path) -> SidecarFacts | None:
-    """What Micro-Manager notes in a stack of its own: the time of the first and last image."""
+    """Time of the first and last image, which Micro-Manager notes in a stack of its own."""
     with open_tiff(path) as tiff:
         if not tiff.is_micromanager:
             return None

@@ -62,7 +62,7 @@ class Settings:
 
     @property
     def cycle(self) -> Cycle:
-        """How the images follow each other."""
+        """Order in which the images follow each other."""
         n_planes = self.n_planes
         if n_planes == 1:
             return Cycle(len(self.channels))

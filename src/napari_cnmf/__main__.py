@@ -1,4 +1,4 @@
-"""``python -m napari_cnmf``: the command line, where its script is not on the path."""
+"""Runs the command line as ``python -m napari_cnmf``, where its script is not on the path."""
 
 import sys
 

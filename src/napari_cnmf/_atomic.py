@@ -1,4 +1,4 @@
-"""Files are written beside their place and moved into it: whole, or not there at all."""
+"""Writes files beside their place and moves them into it: whole, or not there at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLUSHED_AT_ONCE = 16
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, keep_suffix: bool = False) -> Iterator[Path]:
-    """A name beside ``path`` to write to, moved to ``path`` when the block ends well.
+    """Yield a name beside ``path`` to write to, and move it to ``path`` when the block ends well.
 
     Whatever goes wrong inside the block, the unfinished file is removed and what
     was at ``path`` before stays as it was.
@@ -75,12 +75,12 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """``value`` as readable JSON; raises ``ValueError`` for NaN and infinity."""
+    """Text of ``value`` as readable JSON; raises ``ValueError`` for NaN and infinity."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def replace_file(source: Path, target: Path) -> None:
-    """``os.replace``, patient with a reader that has ``target`` open on Windows.
+    """Replace ``target``, patient with a reader that has it open on Windows.
 
     POSIX replaces a file that others read; Windows refuses as long as they do.
     """
@@ -97,13 +97,13 @@ def replace_file(source: Path, target: Path) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Make sure that the bytes are there before the name is."""
+    """Make sure that a file's bytes are on the disk before its name is."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
 
 def flush_all(paths: Iterable[Path]) -> None:
-    """`flush_to_disk` of many files at once: a file system writes them out together.
+    """Flush many files at once like `flush_to_disk`: a file system writes them out together.
 
     One after the other each waits for a turn of the disk of its own, fifty times as long in all.
     """

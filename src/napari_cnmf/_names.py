@@ -1,4 +1,4 @@
-"""Names that scripts give as text, one definition each.
+"""Names that scripts give as text, defined once each.
 
 Editors complete them, type checkers find a misspelt one, and the command line offers them.
 """

@@ -1,4 +1,4 @@
-"""Guard of every place that a user names: only an earlier export of this program is replaced.
+"""Guards every place that a user names: only an earlier export of this program is replaced.
 
 Whatever writes to a path of the user's choice goes through `new_file` or `new_folder`. Both refuse
 to replace anything but an earlier export of the same kind, recognised by what it says of itself,
@@ -52,12 +52,12 @@ class ExportKind:
 
 
 def mark_of(name: str) -> str:
-    """Text that an export carries to say of itself what it is."""
+    """Text by which an export says of itself what it is."""
     return f"napari-cnmf export: {name}"
 
 
 def marked_kind(name: str, *, said: str | None = None) -> ExportKind:
-    """Kind whose files carry `mark_of` the name as plain bytes near their start or end."""
+    """Kind of export whose files carry `mark_of` its name near their start or end."""
     mark = mark_of(name).encode()
     return ExportKind(said or f"{name} export", lambda path: _holds(path, mark))
 
@@ -110,7 +110,7 @@ def check_target(
 def check_folder(
     path: PathLike, name: str, *, overwrite: bool = False, sources: Iterable[Path] = ()
 ) -> Path:
-    """Check that a folder may be written; as `check_target`.
+    """Check that a folder may be written, as `check_target` does for a file.
 
     A folder may be new or empty, or an earlier export of the same kind that holds nothing else.
     """
@@ -285,7 +285,7 @@ def _holds(path: Path, mark: bytes) -> bool:
 
 
 def _listed_files(folder: Path, name: str) -> set[str] | None:
-    """Files that the manifest of an earlier export names; ``None`` where there is none."""
+    """Files that the manifest of an earlier export names; ``None`` without a manifest."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or content["kind"] != name:
@@ -296,7 +296,7 @@ def _listed_files(folder: Path, name: str) -> set[str] | None:
 
 
 def _files_in(folder: Path) -> set[str]:
-    """Everything below a folder but folders, with names relative to it."""
+    """Everything below a folder except folders, with names relative to it."""
     found = set()
     for where, folders, files in os.walk(folder):
         links = [name for name in folders if (Path(where) / name).is_symlink()]

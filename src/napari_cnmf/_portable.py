@@ -21,13 +21,13 @@ _LONGEST_BYTES = 200
 
 
 def name_key(name: str) -> str:
-    """Equal for two names that are one on some system: without case, accents in one form."""
+    """Key that is equal for two names that are one on some system: no case, accents in one form."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return folded.rstrip(". ")
 
 
 def why_not_portable(name: str) -> str:
-    """Why a file of this name cannot be reached on some system; empty where it can.
+    """Reason why a file of this name cannot be reached on some system; empty where it can.
 
     The text goes on from "its name".
     """
@@ -47,7 +47,7 @@ def why_not_portable(name: str) -> str:
 
 
 def portable_name(name: str) -> str:
-    """A name close to ``name`` that every system takes."""
+    """Name close to ``name`` that every system takes."""
     visible = "".join(sign if sign.isprintable() else " " for sign in name)
     text = _FORBIDDEN.sub("-", visible).rstrip(". ")
     while len(text.encode("utf-8", "ignore")) > _LONGEST_BYTES:
@@ -56,7 +56,7 @@ def portable_name(name: str) -> str:
 
 
 def namesake(path: Path) -> str | None:
-    """Another name in the folder of ``path`` that is the same as its own on some system."""
+    """Name in the folder of ``path`` that is the same as its own on some system."""
     wanted = name_key(path.name)
     try:
         names = os.listdir(path.parent)

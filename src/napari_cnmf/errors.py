@@ -1,4 +1,4 @@
-"""One base error, typed children.
+"""Errors of this package: one base class, and a child for each area.
 
 A message names the requirement, the value that was given and the next step:
 ``K must be >= 1, got 0. Leave it empty to let the engine decide.``
@@ -78,12 +78,12 @@ class CancelledByUser(CnmfError):
 
 
 def brief(error: BaseException) -> str:
-    """The reason that a library gives, short enough to stand in a sentence."""
+    """Shorten a library's reason so that it can stand in a sentence."""
     return " ".join(str(error).split())[:300].rstrip(". ")
 
 
 def reason(error: OSError) -> str:
-    """Why the operating system refused, in its own few words.
+    """Reason why the operating system refused, in its own few words.
 
     HDF5 puts pages into the place of these, with addresses in memory.
     """

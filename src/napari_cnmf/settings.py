@@ -1,4 +1,4 @@
-"""What a user chose for this machine: one TOML file, read by GUI and command line."""
+"""A user's choices for this machine: one TOML file, read by GUI and command line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Settings(BaseModel):
     )
 
     def replace(self, **changes: Any) -> Self:
-        """Another value with some settings changed, checked again.
+        """Settings with some changed, checked again.
 
         Raises
         ------
@@ -115,14 +115,14 @@ class Settings(BaseModel):
         return _checked(type(self), {**self.model_dump(), **changes}, "")
 
     def with_recent_batch(self, folder: str | os.PathLike[str]) -> Self:
-        """Another value with ``folder`` as the latest batch; the ten latest are kept."""
+        """Settings with ``folder`` as the latest batch; the ten latest are kept."""
         latest = str(Path(folder).absolute())
         others = [name for name in self.recent_batches if name != latest]
         return self.replace(recent_batches=(latest, *others)[:_MOST_RECENT])
 
 
 def settings_path() -> Path:
-    """The settings file: where ``NAPARI_CNMF_CONFIG`` says, else in the user's config folder."""
+    """Path of the settings file: ``NAPARI_CNMF_CONFIG``, else in the user's config folder."""
     named = os.environ.get(CONFIG_VARIABLE)
     if not named:
         return Path(platformdirs.user_config_dir("napari-cnmf", appauthor=False)) / _FILE_NAME
@@ -131,7 +131,7 @@ def settings_path() -> Path:
 
 
 def read_settings(path: str | os.PathLike[str] | None = None) -> Settings:
-    """The settings; defaults where there is no file.
+    """Read the settings; defaults where there is no file.
 
     Parameters
     ----------

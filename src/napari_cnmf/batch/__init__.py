@@ -1,4 +1,4 @@
-"""When and where: items in a folder, a queue, child processes, clusters."""
+"""Batches: items in a folder, a queue, child processes, clusters."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _finite(text: str) -> float | None:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether it is nested deeper than anything that we write; without recursion."""
+    """Whether a text is nested deeper than anything that we write; found without recursion."""
     level = [value]
     for _ in range(_DEPTH_LIMIT):
         inside = [one.values() if isinstance(one, dict) else one for one in level]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ItemIndex:
-    """What a `Batch` knows of its folders; never the truth, that is on disk.
+    """Memory of what a `Batch` knows of its folders; never the truth, that is on disk.
 
     A queue, a watcher and a script may share one `Batch`: every look and every answer holds the
     lock.
@@ -40,7 +40,7 @@ class ItemIndex:
             return list(self._order)
 
     def with_uuid(self, item_uuid: str) -> Item | None:
-        """The item of that uuid, if there is one."""
+        """The item with that uuid; ``None`` where there is none."""
         with self._lock:
             return self._by_uuid.get(item_uuid)
 
@@ -112,7 +112,7 @@ def identity(spec: ItemSpec) -> Hashable:
 
 
 def _time_in_name(name: str) -> datetime:
-    """When a damaged item was added, as far as its folder says."""
+    """Time when a damaged item was added, as far as the name of its folder says."""
     try:
         return datetime.strptime(name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:

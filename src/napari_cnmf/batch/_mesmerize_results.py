@@ -45,7 +45,7 @@ class Found:
 
 
 def find(folder: Path, spec: ItemSpec, outputs: Mapping[str, Any]) -> Found:
-    """The result of one item.
+    """Find the result of one item of mesmerize-core.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _motion(folder: Path, spec: ItemSpec, outputs: Mapping[str, Any]) -> Found:
 
 
 def _displacement(stored: NDArray[Any], n_frames: int) -> NDArray[np.float32]:
-    """``(T, ndim)`` by which the content of each frame was displaced.
+    """Displacement ``(T, ndim)`` of the content of each frame, in pixels.
 
     mesmerize-core stores CaImAn's shifts: rigid ``(T, ndim)``, else ``(ndim, T, n_patches)``.
     CaImAn keeps the shift that it applied, we the displacement that it undoes.
@@ -126,7 +126,7 @@ def _displacement(stored: NDArray[Any], n_frames: int) -> NDArray[np.float32]:
 
 
 def _images(folder: Path, outputs: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """The summary images that it has; CaImAn's are ``(Y, X)`` or ``(Y, X, Z)``."""
+    """Summary images of the old item; CaImAn's are ``(Y, X)`` or ``(Y, X, Z)``."""
     images = {}
     for name, key in _IMAGES.items():
         if key in outputs:
@@ -152,7 +152,7 @@ def _completed(**values: Any) -> Status:
 
 
 def times(row: Mapping[str, Any]) -> dict[str, datetime]:
-    """When it ran, as far as its row says: ``{"started": …, "ended": …}``."""
+    """Times at which the old item ran, as its row says: ``{"started": …, "ended": …}``."""
     try:
         ended = datetime.fromisoformat(str(row["ran_time"])).astimezone(UTC)
         seconds = float(str(row["algo_duration"]).removesuffix(" sec"))

@@ -54,7 +54,7 @@ class DuplicateItemWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked of `Batch.add`."""
+    """Request that `Batch.add` was given."""
 
     algorithm: Algorithm
     movie: inputs.MovieLike | Item
@@ -101,7 +101,7 @@ def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
 
 
 def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
-    """Whether to refit: as it is said, else as a table of mesmerize-core says it."""
+    """Read whether to refit: as it is given, else as a table of mesmerize-core gives it."""
     if refit is None and isinstance(params, Mapping):
         refit = params.get("refit")
     if refit is None:
@@ -207,7 +207,7 @@ def check(batch: Batch, request: Request) -> Checked:
 
 
 def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> list[Item]:
-    """Add items, all or none, and return them in order.
+    """Add checked requests, all or none, and return the items in order.
 
     Processes and threads that add the same at the same moment add one item: what is there is
     decided while no other adds.
@@ -250,7 +250,7 @@ def add_checked(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> lis
 
 @dataclass(frozen=True)
 class _Plan:
-    """What of several requests is new, and where the others are."""
+    """Requests that are new, and the items of the others."""
 
     places: list[Item | int]
     """For each request the item that is there, or the position of the new one."""
@@ -277,7 +277,7 @@ def _decide(batch: Batch, checked: Sequence[Checked], *, reuse: bool) -> _Plan:
 
 
 def _key_of(each: Checked) -> int:
-    """Equal for items that take the same array."""
+    """Key that is equal for items that take the same array."""
     return id(each.movie.deferred or each.movie.data)
 
 
@@ -298,7 +298,7 @@ def _is_reusable(twin: Item | int) -> bool:
 
 
 def _reused(item: Item) -> Item:
-    """An item that is there already; one that ended badly is queued again."""
+    """Return an item of the batch that asks for the same, queued again if it ended badly."""
     if item.state.ended and item.state is not State.COMPLETED:
         item.retry()
     logger.warning("The batch has this already: %r (%s).", item.name, item.state)
@@ -327,7 +327,7 @@ def _store_arrays(batch: Batch, new: Sequence[Checked], stored: dict[int, Movie]
 
 
 def _with_time_and_file(batch: Batch, each: Checked, stored: Mapping[int, Movie]) -> Checked:
-    """The same with the time of its adding, and the file of a movie that had none."""
+    """Checked request with the time of its adding, and the file of a movie that had none."""
     spec = each.spec.model_copy(update={"added": batch.next_time()})
     if spec.movie is not None and not each.movie.paths:
         described = inputs.describe_movie(batch.path, stored[_key_of(each)])
@@ -340,7 +340,7 @@ def _with_time_and_file(batch: Batch, each: Checked, stored: Mapping[int, Movie]
 
 
 def _movie_of(batch: Batch, request: Request) -> Movie:
-    """The movie, or for an item the one that its parent takes: what that will make is as big."""
+    """The movie of a request; for a parent item the one that it takes, which is as big."""
     if not isinstance(request.movie, Item):
         return inputs.to_movie(request.movie, **request.open_with)
     if not _is_same_folder(request.movie.batch.path, batch.path):
@@ -352,12 +352,12 @@ def _movie_of(batch: Batch, request: Request) -> Movie:
 
 
 def _is_same_folder(one: Path, other: Path) -> bool:
-    """However the two paths are spelled."""
+    """Whether two paths lead to one folder, however they are spelled."""
     return one == other or os.path.realpath(one) == os.path.realpath(other)
 
 
 def _check_input(request: Request, parent: Item | None) -> None:
-    """Does the kind of input fit the algorithm?"""
+    """Refuse a kind of input that does not fit the algorithm."""
     scores = request.algorithm is Algorithm.EVALUATE
     if parent is None:
         if scores and request.result is None:
@@ -378,12 +378,12 @@ def _check_input(request: Request, parent: Item | None) -> None:
 
 @cache
 def _versions() -> dict[str, str]:
-    """Read once: each look searches the metadata of every installed package."""
+    """Versions of the packages, read once: each look searches the metadata of all of them."""
     return {"napari-cnmf": version("napari-cnmf"), "python": platform.python_version()}
 
 
 def check_input(movie: Movie, params: CNMFParams, algorithm: str) -> list[str]:
-    """Can this movie be worked on with these parameters?
+    """Check that this movie can be worked on with these parameters.
 
     Returns
     -------
@@ -415,7 +415,7 @@ def params_hash(
     arrays: Sequence[sp.csc_matrix | NDArray[Any] | None] = (),
     files: Sequence[Path | None] = (),
 ) -> str:
-    """What decides a result besides movie, algorithm and engine, in 16 hex digits.
+    """Hash, in 16 hex digits, of what decides a result besides movie, algorithm and engine.
 
     A motion correction depends on its own groups alone, so that one serves every choice of the
     others. ``arrays`` (Ain, mask) and ``files`` (a result to score) count by content.

@@ -132,7 +132,7 @@ class Batch:
     # -- items
 
     def refresh(self, names: Iterable[str] | None = None) -> None:
-        """Look which items there are; called by whatever needs to know.
+        """Look which items there are; everything that needs to know calls it.
 
         Parameters
         ----------
@@ -191,7 +191,7 @@ class Batch:
         return self._named(key)
 
     def _named(self, text: str) -> Item:
-        """The item of a uuid, of a name that only one has, or of the start of a uuid."""
+        """Item of a uuid, of a name that only one has, or of the start of a uuid."""
         if (item := self._index.with_uuid(text)) is not None and item.folder.exists():
             return item
         items = self.items
@@ -216,7 +216,7 @@ class Batch:
         )
 
     def find(self, key: Item | int | str, *, typed: bool = False) -> Item:
-        """The item that is meant: an item, a position as a number, or a name or uuid as text.
+        """Find the item that is meant: an item, a position as a number, or a name or uuid as text.
 
         Text is an exact uuid, else an exact name, else the first digits of a uuid, at least
         six. It is never a position.
@@ -253,7 +253,7 @@ class Batch:
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row an item.
+        """The batch as a pandas table, one row an item.
 
         See `napari_cnmf.batch.table.COLUMNS`; after them a column ``group.key`` for each parameter
         that is not the same in all items.
@@ -354,7 +354,7 @@ class Batch:
             return adding.add_checked(self, [checked], reuse=reuse)[0]
 
     def next_time(self) -> datetime:
-        """A time of adding: now, and later than that of any item that this process added."""
+        """Time for adding an item: now, and later than that of any item that this process added."""
         now = datetime.now(UTC)
         self._last_added = max(now, self._last_added + timedelta(microseconds=1))
         return self._last_added
@@ -419,7 +419,7 @@ class Batch:
     def _sources(
         movie: MovieLike | Item | list[Item], open_with: Mapping[str, Any]
     ) -> list[Movie | Item]:
-        """Opened once, however many items take it."""
+        """Movies or parent items of a grid, each opened once, however many items take it."""
         if isinstance(movie, Item):
             return [movie]
         if isinstance(movie, list) and all(isinstance(one, Item) for one in movie):

@@ -1,4 +1,4 @@
-"""Who may write the status of an item: the holder of its lock, nobody else.
+"""Right to write the status of an item: it belongs to the holder of its lock, nobody else.
 
 A worker holds the lock of its item for as long as it lives, and the operating system releases it
 when it dies, however it dies: no lock of a dead process is ever left. The queue takes the lock
@@ -44,7 +44,7 @@ class ClaimedError(Exception):
 
 @contextmanager
 def claim(folder: Path, *, timeout_s: float = 0.0) -> Iterator[None]:
-    """Hold the item in ``folder``.
+    """Hold the lock of the item in ``folder``.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def has_sound_lock(folder: Path) -> bool:
 
 @contextmanager
 def beating(folder: Path) -> Iterator[None]:
-    """Touch the lock file of the item in ``folder`` now and then, so that other hosts see life."""
+    """Touch the lock file of the item now and then, so that other hosts see its holder live."""
     stop = threading.Event()
 
     def beat() -> None:
@@ -132,7 +132,7 @@ def beating(folder: Path) -> Iterator[None]:
 
 
 def is_alive(folder: Path, status: Status) -> bool:
-    """Does the process that ``status`` says works on the item still live?
+    """Whether the process that ``status`` says works on the item still lives.
 
     On this machine: exactly that process, and it is a worker of this very folder. Elsewhere: its
     beat is young, by the clock of the file system that holds the batch.
@@ -155,7 +155,7 @@ def is_alive(folder: Path, status: Status) -> bool:
 
 
 def _file_system_now(folder: Path) -> float:
-    """Now, by the clock that stamps files there: hosts may differ by minutes."""
+    """Time by the clock that stamps files there: hosts may differ by minutes."""
     probe = folder / ".clock"
     probe.touch()
     try:

@@ -78,16 +78,17 @@ class DaskHandle:
         self._client = client
 
     def ended(self) -> bool:
+        """Whether the scheduler says that the item's task is over."""
         return bool(self._future.done()) or self._client.status in _GONE
 
     @property
     def is_lost(self) -> bool:
-        """The scheduler is gone, or has forgotten the item."""
+        """Whether the scheduler is gone, or has forgotten the item."""
         return self._client.status in _GONE or self._future.status in ("cancelled", "lost")
 
     @property
     def problem(self) -> str | None:
-        """Why the scheduler could not run it: the machine died too often, no batch there."""
+        """Reason why the scheduler could not run the item; ``None`` when there is none."""
         if self.is_lost:
             return SCHEDULER_GONE
         if self._future.status != "error":
@@ -96,15 +97,16 @@ class DaskHandle:
         return str(error) if isinstance(error, BatchError) else f"{type(error).__name__}: {error}"
 
     def cpu_seconds(self) -> float | None:
-        """Unknown here; the machine that runs it watches for a stall itself."""
+        """``None``: the machine that runs the item watches its CPU time for a stall itself."""
         return None
 
     def insist(self) -> None:
-        """The machine that runs it insists; one that has not begun is taken back."""
+        """Leave insisting to the machine that runs the item; take back one that has not begun."""
         if self._item.stored_state.ended:
             self._future.cancel()
 
     def kill(self) -> None:
+        """Cancel the item; the machine that runs it ends the processes."""
         self._item.cancel()
 
 
@@ -112,7 +114,7 @@ class DaskHandle:
 def connect(
     address: str | None, description: Path | None = None, *, timeout_s: float = 15.0
 ) -> Iterator[Client]:
-    """A client of the scheduler at ``address``, or of a cluster that a TOML file describes.
+    """Connect to the scheduler at ``address``, or to a cluster that a TOML file describes.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def connect(
 
 
 def make_cluster(description: Path) -> Any:
-    """A cluster of dask-jobqueue from a short TOML file.
+    """Make a cluster of dask-jobqueue from a short TOML file.
 
     ::
 

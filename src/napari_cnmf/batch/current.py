@@ -28,6 +28,6 @@ def current_batch() -> Batch:
 
 
 def set_current_batch(batch: Batch | None) -> None:
-    """Say which batch is open; the batch manager does."""
+    """Set the batch that is open; the batch manager calls it."""
     global _current
     _current = batch

@@ -20,7 +20,7 @@ LOG_FILE = "worker.log"
 
 
 class EventKind(StrEnum):
-    """What an event is about."""
+    """Kinds of events."""
 
     PROGRESS = "progress"
     LOG = "log"

@@ -1,4 +1,4 @@
-"""What an item is given besides its movie: cells to start from, a region to look in."""
+"""Reads what an item is given besides its movie: cells to start from, a region to look in."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _one_mask(region: Any, dims: tuple[int, ...]) -> NDArray[np.bool_] | None:
 
 
 def _are_outlines(given: Any) -> bool:
-    """Whether it is a list of vertices, as a Shapes layer holds them."""
+    """Whether a value is a list of vertices, as a Shapes layer holds them."""
     if not isinstance(given, Sequence):
         return False
     shapes = [np.shape(one) for one in given]

@@ -27,7 +27,7 @@ def history_trace(item: Item) -> list[dict[str, Any]]:
 
 
 def _curation(item: Item) -> dict[str, Any] | None:
-    """The decisions about its result, as far as its journal says when and how many."""
+    """Decisions about an item's result, as far as its journal says when and how many."""
     lines = tail(item.folder / JOURNAL_FILE, 10_000_000).splitlines()
     if not lines:
         return None

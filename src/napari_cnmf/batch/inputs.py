@@ -160,7 +160,7 @@ def store_array(root: Path, movie: Movie, name: str) -> Movie:
 
 
 def _take_free_name(folder: Path, stem: str) -> Path:
-    """An empty file of a name that is free: another process that stores a movie takes the next."""
+    """Make an empty file of a free name: another process that stores a movie takes the next."""
     number = 1
     while True:
         path = folder / (f"{stem}.tif" if number == 1 else f"{stem}-{number}.tif")
@@ -173,7 +173,7 @@ def _take_free_name(folder: Path, stem: str) -> Path:
 
 
 def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
-    """Where the files of ``movie`` are now.
+    """Paths of the files of ``movie``, where they are now.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def movie_paths(root: Path, movie: MovieInput) -> tuple[Path, ...]:
 
 
 def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> MovieInput | None:
-    """The same movie with its files found in ``index``, or ``None``.
+    """Return the same movie with its files found in ``index``, or ``None``.
 
     A file is taken for the same when its name is, and, where the fingerprint is known, all that
     the fingerprint read of the files too. Their times do not count: copying changes them.
@@ -226,7 +226,7 @@ def locate(movie: MovieInput, index: Mapping[str, list[Path]], root: Path) -> Mo
 
 
 def index_files(folder: Path) -> dict[str, list[Path]]:
-    """Every file below ``folder`` by its name."""
+    """Every file below ``folder``, by its name."""
     index: dict[str, list[Path]] = defaultdict(list)
     for path in folder.rglob("*"):
         index[path.name].append(path)

@@ -95,7 +95,7 @@ class Item:
         return f"<Item {self.name!r} {self.uuid[:8]} {self.state}>"
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same folder, however the two paths to it are spelled."""
+        """Whether both are the same folder, however the two paths to it are spelled."""
         return isinstance(other, Item) and self._place == other._place
 
     def __hash__(self) -> int:
@@ -110,7 +110,7 @@ class Item:
 
     @property
     def spec(self) -> ItemSpec:
-        """What was asked; raises ``BatchError`` when ``item.json`` is damaged."""
+        """Everything that was asked of the item; raises ``BatchError`` when damaged."""
         if self.copy_of is not None:
             raise BatchError(
                 f"{self.folder} is a copy of the item {self.copy_of}, with its uuid. "
@@ -131,7 +131,7 @@ class Item:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with its folder, or ``None``."""
+        """Problem with the item's folder, or ``None``."""
         try:
             _ = self.spec
             read_status(self.folder)
@@ -147,7 +147,7 @@ class Item:
 
     @property
     def uuid(self) -> str:
-        """Its uuid; the folder's name when ``item.json`` could never be read."""
+        """Uuid of the item; the folder's name when ``item.json`` could never be read."""
         if self._uuid is None or self.copy_of is not None:
             try:
                 self._uuid = self.spec.uuid
@@ -157,6 +157,7 @@ class Item:
 
     @property
     def name(self) -> str:
+        """Name of the item; that of its folder where ``item.json`` cannot be read."""
         try:
             return self.spec.name
         except BatchError:
@@ -164,30 +165,33 @@ class Item:
 
     @property
     def comment(self) -> str:
+        """Comment that the user wrote about the item."""
         return self.spec.comment
 
     @property
     def algorithm(self) -> Algorithm:
+        """Algorithm that the item runs."""
         return self.spec.algorithm
 
     @property
     def engine(self) -> str:
-        """The engine that ran it, or the one asked for."""
+        """Name of the engine that ran the item, or of the one asked for."""
         return self.status.engine or self.spec.engine
 
     @property
     def params(self) -> CNMFParams:
+        """Parameters of the item, validated; raises ``ParameterError``."""
         return self.spec.parsed_params
 
     @property
     def parent(self) -> Item | None:
-        """The item whose output it takes; raises ``BatchError`` when that was removed."""
+        """Item whose output this one takes; raises ``BatchError`` when that was removed."""
         chain = self.ancestors
         return chain[0] if chain else None
 
     @property
     def ancestors(self) -> list[Item]:
-        """Its parent, the parent of that, and so on, as far as they are there.
+        """The item's parent, the parent of that, and so on, as far as they are there.
 
         Raises
         ------
@@ -213,14 +217,15 @@ class Item:
         return chain
 
     def rename(self, name: str) -> None:
-        """Give it another name; the folder keeps its own."""
+        """Give the item another name; its folder keeps its own."""
         self._change(name=text_of_item("name", name))
 
     def set_comment(self, comment: str) -> None:
+        """Give the item another comment."""
         self._change(comment=text_of_item("comment", comment))
 
     def _change(self, **changes: Any) -> None:
-        """Rewrite ``item.json``, checked."""
+        """Rewrite ``item.json`` with these changes, checked."""
         try:
             spec = ItemSpec.model_validate(self.spec.model_dump() | changes)
         except ValueError as error:
@@ -239,7 +244,7 @@ class Item:
 
     @property
     def status(self) -> Status:
-        """A frozen snapshot of the truth: an item whose process died reads ``interrupted``."""
+        """Status of the item as a frozen snapshot: one whose process died reads ``interrupted``."""
         stored = self._stored_status()
         if stored.state is State.RUNNING and not is_alive(self.folder, stored):
             # It may have ended between the two looks.
@@ -280,17 +285,17 @@ class Item:
 
     @property
     def stored_state(self) -> State:
-        """What its ``status.json`` says, true or not."""
+        """State that ``status.json`` says, true or not."""
         return self._stored_status().state
 
     @property
     def state(self) -> State:
-        """Where it stands."""
+        """State of the item, such as ``queued`` or ``running``."""
         return self.status.state
 
     @property
     def progress(self) -> float:
-        """Of the stage that runs, between 0 and 1; 1 when completed."""
+        """Progress of the stage that runs, between 0 and 1; 1 when completed."""
         status = self.status
         if status.state is State.COMPLETED:
             return 1.0
@@ -298,28 +303,28 @@ class Item:
 
     @property
     def error(self) -> str | None:
-        """Why it failed, for the user to read."""
+        """Reason why the item failed, for the user to read."""
         error = self.status.error
         return None if error is None else error.message
 
     def events(self) -> list[Event]:
-        """Everything it said so far."""
+        """Every event of the item so far."""
         return read_events(self.folder)[0]
 
     @property
     def warnings(self) -> list[str]:
-        """What it warned of since it last began, each sentence once."""
+        """Warnings of the item since it last began, each sentence once."""
         started = self.status.started
         began = "" if started is None else started.isoformat()
         said = [e for e in self.events() if e.event is EventKind.WARNING and e.time >= began]
         return list(dict.fromkeys(event.message for event in said))
 
     def log_text(self) -> str:
-        """What its process printed, the last 200 kB of it."""
+        """Text that the item's process printed, the last 200 kB of it."""
         return tail(self.folder / LOG_FILE, 200_000)
 
     def cancel(self) -> None:
-        """End it: at once when it is queued, at its next block when it runs.
+        """Cancel the item: at once when it is queued, at its next block when it runs.
 
         Returns at once, and does nothing to an item that has ended.
 
@@ -343,7 +348,7 @@ class Item:
             ) from error
 
     def retry(self) -> None:
-        """Queue it again after it failed, was cancelled or interrupted.
+        """Queue the item again after it failed, was cancelled or interrupted.
 
         Items that failed only because this one had are queued with it.
 
@@ -396,7 +401,7 @@ class Item:
 
     @property
     def frame_rate_hz(self) -> float | None:
-        """From its parameters, its parent, or the movie's metadata."""
+        """Frame rate from the item's parameters, its parent, or the movie's metadata."""
         if (explicit := self.params.data.fr) is not None:
             return float(explicit)
         if (used := self.status.frame_rate_hz) is not None:
@@ -409,7 +414,7 @@ class Item:
         return self.input_movie().frame_rate_hz
 
     def input_movie(self) -> Movie:
-        """The movie that it works on: its files, or what its parent made.
+        """Movie that the item works on: its files, or what its parent made.
 
         Raises
         ------
@@ -433,7 +438,7 @@ class Item:
 
     @property
     def result_path(self) -> Path:
-        """``result.hdf5``, or ``corrected.tif`` of a motion correction.
+        """Path of ``result.hdf5``, or of ``corrected.tif`` of a motion correction.
 
         Raises
         ------
@@ -469,7 +474,7 @@ class Item:
 
     @property
     def n_curated(self) -> int | None:
-        """Components that are accepted after the decisions of the curator; ``None`` without any.
+        """Number of components that the curator's decisions accept; ``None`` without any decision.
 
         Opens the result when there are decisions about it.
         """
@@ -485,7 +490,7 @@ class Item:
         return self._curated[1]
 
     def _repr_html_(self) -> str:
-        """Where it stands, with its mean image, for notebooks."""
+        """State of the item with its mean image, as notebooks show it."""
         from napari_cnmf.batch.table import item_html
 
         return item_html(self)
@@ -512,13 +517,13 @@ class Item:
 
     @property
     def history_trace(self) -> list[dict[str, Any]]:
-        """How it came to be, a dict for each item of the chain, the first first."""
+        """History of the item, a dict for each item of its chain, the first first."""
         return history_trace(self)
 
 
 @contextmanager
 def claimed(item: Item) -> Iterator[None]:
-    """Hold the lock of an item to write its status; in words when that cannot be."""
+    """Hold the lock of an item to write its status; raises a sentence when that cannot be."""
     try:
         with claim(item.folder, timeout_s=2.0):
             yield
@@ -531,7 +536,7 @@ def claimed(item: Item) -> Iterator[None]:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Changes whenever the file is replaced."""
+    """Stamp of a file, which changes whenever the file is replaced."""
     try:
         stat = path.stat()
     except OSError:

@@ -10,7 +10,7 @@ from napari_cnmf.errors import BatchError, ParameterError
 
 
 def prepare_job(item: Item, *, n_threads: int | None = None, memory_gb: float | None = None) -> Job:
-    """The job of ``item``.
+    """Prepare the job of ``item`` for an engine.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What this machine has to give to a worker."""
+"""Cores and memory that this machine has to give to a worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_GB = 1.5
 
 
 def n_usable_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

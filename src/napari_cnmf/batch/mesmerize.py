@@ -35,7 +35,7 @@ _MOTION_OUTPUT = "mcorr-output-path"
 
 @dataclass
 class Imported:
-    """What came of an import."""
+    """Result of an import: what was added, and what was left out."""
 
     items: list[Item] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -149,7 +149,7 @@ class _Importer:
         )
 
     def _added(self, text: Any) -> datetime:
-        """When it was added, later than the one before it: the order of the table stays."""
+        """Time of adding, later than the one before: the order of the table stays."""
         try:
             added = datetime.fromisoformat(str(text)).astimezone(UTC)
         except ValueError:
@@ -158,7 +158,7 @@ class _Importer:
         return self._last_added
 
     def _movie(self, source: str, name: str) -> MovieInput:
-        """The movie as it is found here, or as the table says, to be located later."""
+        """Movie of an old item as it is found here, or as the table says, to be located later."""
         bases = [self._folder, *([] if self._movies is None else [self._movies.absolute()])]
         candidates = [base / source for base in bases]
         if self._movies is not None:  # an absolute path of another machine
@@ -215,5 +215,5 @@ def _parameters(values: Any) -> tuple[Any, str | None]:
 
 
 def _posix(path: Any) -> str:
-    """A path of either system with forward slashes."""
+    """Path of either system, with forward slashes."""
     return PureWindowsPath(str(path)).as_posix()

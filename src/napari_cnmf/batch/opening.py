@@ -1,4 +1,4 @@
-"""One door to a result, whatever names it."""
+"""Opens a result, whatever names it: an item, a folder or a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an item will need of memory and disk, against what is there, before it starts."""
+"""Memory and disk that an item will need, against what is there, before it starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BASE_MEMORY_GB = 0.4
 
 @dataclass(frozen=True)
 class Needs:
-    """Decimal gigabytes that an item needs and that are there."""
+    """Decimal gigabytes of memory and disk that an item needs and that are there."""
 
     memory_gb: float
     memory_free_gb: float

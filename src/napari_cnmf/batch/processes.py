@@ -47,41 +47,43 @@ class Handle(Protocol):
     """A worker that works on one item, wherever it runs."""
 
     def ended(self) -> bool:
-        """Is it gone?"""
+        """Whether the worker has ended."""
         ...
 
     @property
     def exit_code(self) -> int | None:
-        """Of the ended process, negative for a signal; ``None`` when nobody knows."""
+        """Exit code of the ended process, negative for a signal; ``None`` when nobody knows."""
         ...
 
     @property
     def problem(self) -> str | None:
-        """What whoever was to start it says about its failure; ``None`` when nothing."""
+        """Reason why the worker could not be started or run; ``None`` when there is none."""
         ...
 
     @property
     def is_lost(self) -> bool:
-        """Nobody runs the item any more, through no fault of its own: a cluster is gone."""
+        """Whether nobody runs the item any more, by no fault of its own: a cluster is gone."""
         ...
 
     def cpu_seconds(self) -> float | None:
-        """CPU time of its process tree so far; ``None`` when it cannot be asked."""
+        """CPU time of the worker's process tree so far; ``None`` when it cannot be asked."""
         ...
 
     def insist(self) -> None:
-        """Do what is due now to make it stop."""
+        """Do what is due now to make the worker stop."""
         ...
 
     def kill(self) -> None:
-        """End the whole process tree now."""
+        """End the worker's whole process tree now."""
         ...
 
 
 class Launcher(Protocol):
-    """Starts workers somewhere."""
+    """Something that starts workers: this machine, or a cluster."""
 
-    def launch(self, item: Item, *, n_threads: int | None, memory_gb: float | None) -> Handle: ...
+    def launch(self, item: Item, *, n_threads: int | None, memory_gb: float | None) -> Handle:
+        """Start a worker for ``item``, with so many threads and decimal GB of memory."""
+        ...
 
 
 def worker_command(folder: Path, *, python: str | None = None) -> list[str]:
@@ -147,7 +149,7 @@ def start_worker(
 
 
 class AdoptedHandle:
-    """A worker of this machine that somebody else started.
+    """A worker of this machine that another process started.
 
     Parameters
     ----------
@@ -164,22 +166,26 @@ class AdoptedHandle:
     is_lost = False
 
     def ended(self) -> bool:
+        """Whether the worker's process has ended."""
         return has_ended(self._process)
 
     def cpu_seconds(self) -> float | None:
+        """CPU time of the worker's process tree in seconds; ``None`` when it cannot be asked."""
         return cpu_seconds(self._process)
 
     def insist(self) -> None:
+        """Do what is due now to make the worker stop."""
         if self._insist is None:
             self._insist = Insist()
         self._insist.step(self._process)
 
     def kill(self) -> None:
+        """End the worker's whole process tree now."""
         kill_tree(self._process)
 
 
 class LocalHandle(AdoptedHandle):
-    """A worker that we started ourselves: its exit code is ours to collect."""
+    """A worker that this process started, whose exit code it collects."""
 
     def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         super().__init__(psutil.Process(popen.pid))
@@ -189,10 +195,12 @@ class LocalHandle(AdoptedHandle):
         _children.append(popen)
 
     def ended(self) -> bool:
+        """Whether the worker has ended; takes its exit code when it has."""
         self.exit_code = self._popen.poll()
         return self.exit_code is not None
 
     def kill(self) -> None:
+        """End the worker's whole process tree now, and wait for its end."""
         super().kill()
         self._popen.wait()
 
@@ -201,6 +209,7 @@ class LocalLauncher:
     """Starts workers as child processes of this one."""
 
     def launch(self, item: Item, *, n_threads: int | None, memory_gb: float | None) -> Handle:
+        """Start the worker of ``item`` as a child process."""
         return LocalHandle(
             start_worker(item.folder, item.uuid, n_threads=n_threads, memory_gb=memory_gb)
         )
@@ -230,7 +239,7 @@ class StallWatch:
         self._cpu_s = 0.0
 
     def stalled(self, events: object, cpu_s: float | None) -> bool:
-        """Has it stood still for too long?
+        """Whether the worker has stood still for too long.
 
         Parameters
         ----------

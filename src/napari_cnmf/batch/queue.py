@@ -47,7 +47,7 @@ _STARTS_LEFT_TO_OTHERS = 3
 
 
 class QueueEventKind(StrEnum):
-    """What happened."""
+    """Kind of an event of the queue."""
 
     STARTED = "started"
     PROGRESS = "progress"
@@ -151,14 +151,14 @@ class Queue:
         self._wake.set()
 
     def _begin(self) -> None:
-        """Make sure that the thread runs; one that begins knows of no items yet."""
+        """Make sure that the queue's thread runs; one that begins knows of no items yet."""
         if self._idle.is_set():
             self._idle.clear()
             self._selection = Selection()
             threading.Thread(target=self._supervise, name="cnmf-queue", daemon=True).start()
 
     def cancel(self, item: Item) -> None:
-        """Cancel an item, whoever started it, and make sure of it; returns at once."""
+        """Cancel an item, whoever started it, and see to it that it ends; returns at once."""
         item.cancel()
         if item.state is State.RUNNING:
             with self._lock:
@@ -192,12 +192,12 @@ class Queue:
 
     @property
     def active(self) -> bool:
-        """Is there something to do, or running?"""
+        """Whether something runs or is left to start."""
         return not self._idle.is_set()
 
     @property
     def running(self) -> list[Item]:
-        """The items that it watches now."""
+        """Items that the queue watches now."""
         with self._lock:
             return [entry.item for entry in self._running.values()]
 
@@ -216,7 +216,7 @@ class Queue:
         self._emit(QueueEvent(QueueEventKind.IDLE))
 
     def _turn_safely(self, is_woken: bool) -> bool:
-        """`_turn`, and the end of the queue in order whatever goes wrong in it."""
+        """Run `_turn`, and end the queue in order whatever goes wrong in it."""
         try:
             return self._turn(is_woken)
         # The thread's boundary: without an end, whoever waits for the queue would wait for ever.
@@ -227,7 +227,7 @@ class Queue:
             return False
 
     def _turn(self, is_woken: bool) -> bool:
-        """Look at what runs, and when it is time at everything; false when nothing is left."""
+        """Look at what runs and, when it is time, at everything; false when nothing is left."""
         try:
             has_ended = self._look_after_running()
             if is_woken or has_ended or time.monotonic() >= self._next_look:
@@ -263,7 +263,7 @@ class Queue:
         return has_ended
 
     def _settle(self, entry: _Running) -> None:
-        """Its process has ended: make its status true, and say so."""
+        """Write the true status of an item whose process has ended, and report it."""
         item = entry.item
         has_begun = item.stored_state not in (State.QUEUED, State.WAITING)
         if entry.handle.is_lost and not has_begun and not entry.verdict.cancelled:
@@ -291,7 +291,7 @@ class Queue:
         self._emit(QueueEvent(QueueEventKind.ENDED, item, item.status))
 
     def _take_next(self) -> bool:
-        """Start what may start; false when nothing is or will be startable."""
+        """Start items that may start; false when nothing is or will be startable."""
         queued: list[Item] = []
         left = False
         # All of them first: what runs already takes the place of what could be started.
@@ -312,7 +312,7 @@ class Queue:
 
     @contextmanager
     def _giving_up(self, item: Item) -> Iterator[None]:
-        """Say what is wrong with an item, and leave it alone from then on."""
+        """Report what is wrong with an item, and leave it alone from then on."""
         try:
             yield
         except (CnmfError, OSError) as error:

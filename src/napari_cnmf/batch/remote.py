@@ -86,7 +86,7 @@ def run_item(
 
 
 def _stored_end(item: Item) -> bool:
-    """Has it ended, and is that written down?"""
+    """Whether the item has ended, and its status says so."""
     return item.stored_state.ended
 
 

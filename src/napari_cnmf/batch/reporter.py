@@ -53,6 +53,7 @@ class FileReporter:
             write_status(self.folder, self.status)
 
     def progress(self, stage: str, done: float, total: float) -> None:
+        """Write the progress of ``stage`` to events and status, at most a few times a second."""
         progress = Progress(stage=stage, done=float(done), total=float(total))
         with self._lock:
             before = self.status.progress
@@ -65,10 +66,12 @@ class FileReporter:
             self.update(progress=progress)
 
     def log(self, message: str) -> None:
+        """Write a message to the log and to the events."""
         logger.info("%s", message)
         self._say(EventKind.LOG, message=message)
 
     def warning(self, message: str) -> None:
+        """Write a warning to the log, the events and the status."""
         logger.warning("%s", message)
         with self._lock:
             self._say(EventKind.WARNING, message=message)
@@ -80,6 +83,7 @@ class FileReporter:
             append_event(self.folder, Event(kind, **values))
 
     def should_stop(self) -> bool:
+        """Whether the item is to stop: it was cancelled, or the process was told to end."""
         if self._cancelled or self._terminated():
             return True
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""`Batch.run`: a queue, progress bars, and Ctrl-C that cancels in order."""
+"""Runs a batch to its end: a queue, progress bars, and Ctrl-C that cancels in order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_batch(
     progress: bool,
     on_event: Callable[[QueueEvent], None] | None,
 ) -> list[Item]:
-    """What `Batch.run` does; see there."""
+    """Run items of a batch; see `Batch.run`."""
     ran: dict[str, Item] = {}
     selection = Selection()
     selection.add(items, start)
@@ -65,7 +65,7 @@ def run_batch(
 
 
 def _where(client: Any, n_workers: int) -> tuple[Launcher | None, int]:
-    """Who starts workers, and how many at once."""
+    """Choose who starts workers, and how many at once."""
     if client is None:
         return None, n_workers
     from napari_cnmf.batch.cluster import IN_FLIGHT, DaskLauncher
@@ -114,6 +114,7 @@ class _Lines:
         self._said = 0.0
 
     def hear(self, event: QueueEvent) -> None:
+        """Print what happened to an item, or to the queue."""
         item, status = event.item, event.status
         if item is None:
             if event.message:
@@ -143,11 +144,11 @@ class _Lines:
             sys.stderr.flush()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Do nothing: no bar is left open."""
 
 
 def _count(done: int, total: int) -> str:
-    """``3 of 24 done, ``; a queue may find more than it was started with."""
+    """Text such as ``3 of 24 done, ``; a queue may find more than it was started with."""
     return f"{done} of {max(done, total)} done, "
 
 
@@ -176,6 +177,7 @@ class _Bars:
         self._tqdm.write(printable(text, lines=False), file=sys.stderr)
 
     def hear(self, event: QueueEvent) -> None:
+        """Show what happened to an item in its bar, or print it."""
         if event.item is None:
             if event.message:
                 self._say(event.message)
@@ -223,5 +225,6 @@ class _Bars:
             self._say(f"{_title(item)}: {status.error.message}")
 
     def close(self) -> None:
+        """Close every bar."""
         for bar in self._bars.values():
             bar.close()

@@ -1,4 +1,4 @@
-"""Start at a time of day, as for the quiet hours of a shared workstation."""
+"""Waits for a time of day to start at, as for the quiet hours of a shared workstation."""
 
 from __future__ import annotations
 

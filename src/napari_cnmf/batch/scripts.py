@@ -135,7 +135,7 @@ def write_scripts(
 
 
 def _slurm_files(items: list[Item], values: dict[str, str]) -> dict[str, str]:
-    """Names and texts of the files; the script to start is the last."""
+    """Names and texts of the script files; the script to start is the last."""
     files: dict[str, str] = {}
     submissions = []
     number = 0
@@ -177,7 +177,7 @@ def _with_parents(batch: Batch, items: list[Item]) -> list[Item]:
 
 
 def _levels(items: list[Item]) -> list[list[Item]]:
-    """Items that depend on nothing of the list, then those that depend on these, and so on."""
+    """Groups of items: those that depend on nothing of the list, then those on these, and so on."""
     depth: dict[str, int] = {}
     for item in items:
         parent = item.spec.parent

@@ -1,4 +1,4 @@
-"""Which items a queue was asked to run."""
+"""Items that a queue was asked to run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """Everything, what was added from a moment on, or single items; with the parents they need."""
+    """Items to run: all, those added from a moment on, or single ones; with parents they need."""
 
     def __init__(self) -> None:
         self._all = False
@@ -33,7 +33,7 @@ class Selection:
             self._uuids |= _with_ancestors(item)
 
     def includes(self, item: Item) -> bool:
-        """Was it asked for, by itself or by something that needs it?"""
+        """Whether an item was asked for, by itself or by something that needs it."""
         if self._all or item.uuid in self._uuids:
             return True
         try:
@@ -51,7 +51,7 @@ class Selection:
 
 
 def _with_ancestors(item: Item) -> set[str]:
-    """Its uuid and those of the items that it takes its movie from."""
+    """Uuid of an item and those of the items that it takes its movie from."""
     found = {item.uuid}
     try:
         found |= {parent.uuid for parent in item.ancestors}

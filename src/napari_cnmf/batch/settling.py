@@ -1,4 +1,4 @@
-"""A process has ended: make the status of its item say what is true.
+"""Makes the status of an item true after its process has ended.
 
 Only ever done under the item's lock, so a worker that lives is never overruled.
 """
@@ -31,7 +31,7 @@ from napari_cnmf.errors import BatchError, CnmfError
 
 @dataclass
 class Verdict:
-    """What the one who watched knows about the end of a process."""
+    """Knowledge about the end of a process of the one who watched it."""
 
     cancelled: bool = False
     stalled_s: float | None = None
@@ -39,7 +39,7 @@ class Verdict:
 
 
 class Outcome(Enum):
-    """What came of a started worker."""
+    """Outcome of a started worker."""
 
     ENDED = auto()
     NOT_OURS = auto()
@@ -91,7 +91,7 @@ def settle_dead(item: Item) -> None:
 
 
 def settle_interrupted(items: Iterable[Item]) -> None:
-    """`settle_dead` for whoever opens a batch: what killed workers left is removed.
+    """Settle as `settle_dead` when a batch is opened: what killed workers left is removed.
 
     A batch that cannot be written stays as it is.
     """

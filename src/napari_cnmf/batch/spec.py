@@ -32,7 +32,7 @@ _RESERVED_ON_WINDOWS = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.
 
 
 def check_bare_name(name: str) -> str:
-    """``name`` itself, when it names a file inside a folder on every system."""
+    """Return ``name`` if it names a file inside a folder on every system; else raise."""
     parts = PurePosixPath(name).parts, PureWindowsPath(name).parts
     if any(len(part) != 1 for part in parts) or name in (".", "..") or ":" in name or "\0" in name:
         raise ValueError(f"must be a file name inside the item's folder, got {name!r}")
@@ -40,7 +40,7 @@ def check_bare_name(name: str) -> str:
 
 
 def check_uuid(value: str) -> str:
-    """``value`` in its one normal form."""
+    """Return ``value``, a uuid, in its one normal form."""
     return str(uuid_module.UUID(value))
 
 
@@ -94,7 +94,7 @@ class MovieInput(_Model):
 
     @property
     def open_with(self) -> dict[str, Any]:
-        """What `open_movie` has to be told beside the paths."""
+        """Options of `open_movie` that these files need beside their paths."""
         told = {name: getattr(self, name) for name in _OPEN_WITH}
         return {name: value for name, value in told.items() if value is not None}
 
@@ -106,7 +106,7 @@ def _no_switch(value: Any) -> Any:
 
 
 class RunSpec(_Model):
-    """How to run it; never changes the result and is no part of the hash."""
+    """Options of how to run an item; they never change the result and are no part of the hash."""
 
     n_processes: Annotated[int | None, BeforeValidator(_no_switch)] = Field(None, ge=1)
     memory_gb: Annotated[float | None, BeforeValidator(_no_switch)] = Field(None, gt=0)
@@ -114,7 +114,7 @@ class RunSpec(_Model):
 
 
 class ItemSpec(_Model):
-    """One ``item.json``.
+    """Contents of one ``item.json``.
 
     Exactly one of ``movie`` and ``parent`` is set. ``params`` stays a plain dict here, so that a
     long batch opens without validating every group of every item; `parsed_params` validates.
@@ -229,7 +229,7 @@ def write_spec(folder: Path, spec: ItemSpec) -> None:
 
 
 def spec_values(spec: ItemSpec) -> dict[str, Any]:
-    """``item.json`` as plain values."""
+    """Contents of ``item.json`` as plain values."""
     return spec.model_dump(mode="json", exclude_none=True)
 
 

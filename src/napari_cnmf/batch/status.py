@@ -1,4 +1,4 @@
-"""Where an item stands: its state, and the rules by which that changes.
+"""State of an item, and the rules by which it changes.
 
 ::
 
@@ -62,7 +62,7 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """No process works on it, and none will unless it is retried."""
+        """Whether no process works on the item, and none will unless it is retried."""
         return self in ENDED
 
 
@@ -102,7 +102,7 @@ class _Model(BaseModel):
 
 
 class Progress(_Model):
-    """How far the running stage is: ``done`` of ``total``."""
+    """Progress of the running stage: ``done`` of ``total``."""
 
     stage: Annotated[str, AfterValidator(printable)]
     done: float = 0.0
@@ -110,12 +110,12 @@ class Progress(_Model):
 
     @property
     def fraction(self) -> float:
-        """Between 0 and 1."""
+        """Progress between 0 and 1."""
         return min(max(self.done / self.total, 0.0), 1.0) if self.total > 0 else 0.0
 
 
 class ErrorInfo(_Model):
-    """Why an item failed: one sentence for the user, the traceback for who wants it."""
+    """Reason why an item failed: one sentence for the user, and the traceback."""
 
     kind: str
     message: Annotated[str, AfterValidator(printable)]
@@ -132,16 +132,17 @@ class ProcessInfo(_Model):
 
     @classmethod
     def current(cls) -> ProcessInfo:
-        """This process."""
+        """Information about the process that runs this code."""
         return cls.of(os.getpid())
 
     @classmethod
     def of(cls, pid: int) -> ProcessInfo:
-        """The process ``pid`` of this machine; raises ``psutil.NoSuchProcess``."""
+        """Information about this machine's process ``pid``; raises ``psutil.NoSuchProcess``."""
         return cls(pid=pid, host=socket.gethostname(), created=psutil.Process(pid).create_time())
 
     @property
     def is_local(self) -> bool:
+        """Whether the process ran on this machine."""
         return self.host == socket.gethostname()
 
     def process(self) -> psutil.Process | None:
@@ -189,13 +190,13 @@ class Status(_Model):
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran, or has been running."""
+        """Seconds for which the item ran, or has been running."""
         if self.started is None:
             return None
         return ((self.ended or datetime.now(UTC)) - self.started).total_seconds()
 
     def to(self, state: State, **changes: Any) -> Status:
-        """The next snapshot.
+        """Make the next snapshot; refuses a change of state that is not allowed.
 
         Raises
         ------
@@ -260,12 +261,12 @@ def write_status(folder: Path, status: Status) -> None:
 
 
 def status_values(status: Status) -> dict[str, Any]:
-    """``status.json`` as plain values."""
+    """Contents of ``status.json`` as plain values."""
     return status.model_dump(mode="json", exclude_none=True)
 
 
 def describe_validation(error: Exception) -> str:
-    """Every complaint of pydantic on one line; of another error what it says."""
+    """Every complaint of pydantic on one line; for another error its message."""
     if not isinstance(error, ValidationError):
         return str(error) or type(error).__name__
     return "; ".join(

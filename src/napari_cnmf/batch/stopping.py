@@ -29,10 +29,12 @@ def request_cancel(folder: Path) -> None:
 
 
 def cancel_requested(folder: Path) -> bool:
+    """Whether the worker of the item in ``folder`` was asked to stop."""
     return (folder / CANCEL_FILE).exists()
 
 
 def forget_cancel(folder: Path) -> None:
+    """Take back a request to stop the worker of the item in ``folder``."""
     (folder / CANCEL_FILE).unlink(missing_ok=True)
 
 
@@ -63,7 +65,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def process_tree(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all below it, those still there."""
+    """The process and all its descendants that are still there."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -71,7 +73,7 @@ def process_tree(process: psutil.Process) -> list[psutil.Process]:
 
 
 def terminate_tree(process: psutil.Process) -> None:
-    """Ask the processes to end; Windows knows no asking and ends them."""
+    """Ask the processes to end; on Windows, which knows no asking, end them."""
     for member in process_tree(process):
         # Windows denies access to a process that is just ending.
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -79,7 +81,7 @@ def terminate_tree(process: psutil.Process) -> None:
 
 
 def kill_tree(process: psutil.Process, *, wait_s: float = 5.0) -> None:
-    """End the process and all below it, and wait until they are gone."""
+    """End the process and all its descendants, and wait until they are gone."""
     kill_all(process_tree(process), wait_s=wait_s)
 
 
@@ -97,7 +99,7 @@ def kill_all(processes: Iterable[psutil.Process], *, wait_s: float = 5.0) -> Non
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Is it gone, or dead and only not buried yet?"""
+    """Whether a process is gone, or dead and not collected yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -121,7 +123,7 @@ def orphans(item_uuid: str, folder: Path) -> list[psutil.Process]:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """CPU time of the process and all below it that still live."""
+    """CPU time of the process and all its descendants that still live, in seconds."""
     total = 0.0
     for member in process_tree(process):
         with suppress(psutil.Error):
@@ -141,7 +143,7 @@ class Insist:
         self._terminated = False
 
     def step(self, process: psutil.Process) -> None:
-        """Do what is due now."""
+        """Take the step that is due now."""
         waited = time.monotonic() - self._began
         if waited >= ASK_SECONDS + TERMINATE_SECONDS:
             kill_tree(process)

@@ -123,7 +123,7 @@ def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
 
 @dataclass(frozen=True)
 class NewItem:
-    """What the folder of a new item is to hold; ``fill`` puts further files into it."""
+    """Contents of the folder of a new item; ``fill`` puts further files into it."""
 
     spec: ItemSpec
     status: Status

@@ -1,4 +1,4 @@
-"""Parameters that a movie itself suggests: the parameter lab without a screen."""
+"""Suggests parameters from a movie: the parameter lab without a screen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOTION_SIDE_PX = 128
 
 @dataclass(frozen=True, eq=False)
 class Suggestion:
-    """What a sample of a movie says about its parameters.
+    """Parameters that a sample of a movie suggests.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Suggestion:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """``{"init.gSig": (4, 4), ...}`` of what could be told."""
+        """Settings that could be measured, such as ``{"init.gSig": (4, 4), ...}``."""
         found: dict[str, Any] = {}
         if self.size is not None:
             found |= {"init.gSig": self.size.gSig, "init.gSiz": self.size.gSiz}
@@ -75,7 +75,7 @@ class Suggestion:
         return found
 
     def applied_to(self, params: CNMFParams) -> CNMFParams:
-        """These parameters with what could be told; of a volume all sizes have three numbers."""
+        """Parameters with what could be measured; of a volume all sizes have three numbers."""
         return set_all(params, self.settings)
 
 
@@ -118,7 +118,7 @@ def suggest(
 
 
 def describe_motion(sample: Sample) -> str:
-    """How far the field moves in a sample, in a sentence; empty where it stands still."""
+    """Sentence on how far the field moves in a sample; empty where it stands still."""
     from napari_cnmf.core.motion.stillness import residual_shifts, stillness_warning
 
     n = len(sample.frames)
@@ -158,7 +158,7 @@ def suggestion_from(
     *,
     one_photon: bool,
 ) -> Suggestion:
-    """The suggestion that measurements come to.
+    """Make the suggestion that measurements lead to.
 
     Of cells of a volume, no size is suggested where their depth cannot be told.
     """

@@ -122,7 +122,7 @@ def _differing(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _flat(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by ``group.key``; lists as tuples, as Python has them."""
+    """Parameters by ``group.key``; lists become tuples."""
     pairs: dict[str, Any] = {}
     for group, values in params.items():
         inside = values if isinstance(values, dict) else {"": values}

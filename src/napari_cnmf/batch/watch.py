@@ -48,7 +48,7 @@ class BatchWatcher:
         """State last seen of items whose state may change without a write to their folder."""
 
     def poll(self) -> Changes:
-        """What is different since the last call; at the first call every item is ``added``.
+        """Find what is different since the last call; at the first call every item is ``added``.
 
         Raises
         ------
@@ -100,6 +100,6 @@ class BatchWatcher:
             self._live.pop(item.folder.name, None)
 
     def _turned(self, item: Item) -> bool:
-        """Did its state change without a write: its process died, or its parent ended?"""
+        """Whether an item's state changed without a write: process died, or parent ended."""
         name = item.folder.name
         return name in self._live and item.state is not self._live[name]

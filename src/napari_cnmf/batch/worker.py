@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _log_to(path: Path) -> None:
-    """Log into the item too, where a script or a cluster has sent our stderr elsewhere."""
+    """Write the log into the item too, where a script or a cluster has sent stderr elsewhere."""
     if path.is_symlink():
         return  # it could lead out of the batch; reading the item says so
     with suppress(OSError, ValueError):  # no stderr at all is elsewhere too
@@ -202,7 +202,7 @@ class _Run:
         return engine, job
 
     def _stopped(self) -> Status:
-        """Cancelled by the user, or told to end by the system (a cluster, a shutdown)."""
+        """Status of an item that the user cancelled, or that the system told to end."""
         if stopping.cancel_requested(self.folder):
             logger.info("cancelled")
             return self._reporter.status.to(State.CANCELLED)
@@ -251,7 +251,7 @@ def _value_of(params: CNMFParams, group: str, key: str) -> object:
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong and what to do, as far as we know."""
+    """Sentence on what went wrong and what to do, as far as it is known."""
     if isinstance(error, CnmfError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""``python -m napari_cnmf.cli``."""
+"""Runs the command line as ``python -m napari_cnmf.cli``."""
 
 import sys
 

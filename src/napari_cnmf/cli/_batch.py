@@ -1,4 +1,4 @@
-"""``napari-cnmf batch DIR …``: what the batch manager does, from a terminal."""
+"""``napari-cnmf batch DIR …``: the batch manager from a terminal."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def _to_json(table: pd.DataFrame) -> str:
-    """The table as a JSON list, one object a row; what is missing is null."""
+    """The table as a JSON list, one object a row; missing values are null."""
     return str(table.to_json(orient="records", date_format="iso"))
 
 
@@ -360,7 +360,7 @@ def _open(args: argparse.Namespace) -> Batch:
 
 
 def _source(args: argparse.Namespace) -> tuple[Batch, Any]:
-    """The batch, and the movie or item that a new item takes."""
+    """Batch, and the movie or item that a new item takes as its input."""
     from napari_cnmf.batch.inputs import to_movie
 
     if bool(args.movies) == (args.item is not None):

@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate, run, score, print; rewrite ``--out`` after each run."""
+    """Simulate, run, score and print; rewrite ``--out`` after each run."""
     from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
     from napari_cnmf.errors import ParameterError
 
@@ -161,7 +161,7 @@ def _run_row(row: Row, engines: list[str], folder: Path, repeat: int) -> dict[st
 
 
 def table_line(row: Row, engine: str, measured: Measured | str, own: Measured | str | None) -> str:
-    """A line of the table; the ratio is CPU time over the built-in engine's."""
+    """Line of the table; the ratio is CPU time over the built-in engine's."""
     if isinstance(measured, str):
         return f"| {row.name} | {engine} | {measured} | | | | | | | |"
     m = measured
@@ -174,7 +174,7 @@ def table_line(row: Row, engine: str, measured: Measured | str, own: Measured | 
 
 
 def document(groups: list[str], lines: list[str]) -> str:
-    """The table with what one must know to read it."""
+    """The table with what one must know to read it, as a document."""
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     return (
         f"{_MADE_BY} {' '.join(groups)} -->\n\n"

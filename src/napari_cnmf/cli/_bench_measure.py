@@ -28,7 +28,7 @@ _SAMPLE_S = 0.02
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of one run.
+    """Time, memory and accuracy of one run.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ _Outcome = Callable[[], tuple["Result", "NDArray[Any] | None"]]
 def _prepare_item(
     row: Row, engine: str, recording: Recording, scratch: Path
 ) -> Callable[[], _Outcome]:
-    """An item of a batch for one of our engines; what is given back runs it."""
+    """Add an item of a batch for one of our engines; the function returned runs it."""
     from napari_cnmf.batch import Batch, State
     from napari_cnmf.batch.adding import parse_algorithm
     from napari_cnmf.io.caiman import read_caiman
@@ -124,7 +124,7 @@ def _prepare_item(
 def _prepare_suite2p(
     row: Row, engine: str, recording: Recording, scratch: Path
 ) -> Callable[[], _Outcome]:
-    """suite2p's input file, made before the clock runs."""
+    """Write suite2p's input file, before the clock runs."""
     job = suite2p.write_job(recording, scratch)
 
     def run() -> _Outcome:
@@ -144,7 +144,7 @@ def _cpu_of_children() -> float:
 
 @contextmanager
 def _peak_of_children() -> Iterator[list[int]]:
-    """A list whose one value is the most memory that the children held together, bytes."""
+    """List whose one value is the most memory that the children held together, in bytes."""
     import psutil
 
     peak, over = [0], threading.Event()
@@ -172,7 +172,7 @@ def _peak_of_children() -> Iterator[list[int]]:
 
 @contextmanager
 def _cache(folder: Path | None) -> Iterator[None]:
-    """An empty cache of compiled kernels below ``folder`` for the children, if one is given."""
+    """Give the children an empty cache of compiled kernels below ``folder``, if one is given."""
     if folder is None:
         yield
         return
@@ -188,7 +188,7 @@ def _cache(folder: Path | None) -> Iterator[None]:
 
 
 def as_json(row: Row, engine: str, measured: Measured | str) -> str:
-    """One line for scripts, and for ``kept``."""
+    """The figures as one line of JSON for scripts, and for ``kept``."""
     figures: dict[str, Any] = (
         {"error": measured} if isinstance(measured, str) else vars(measured).copy()
     )
@@ -196,7 +196,7 @@ def as_json(row: Row, engine: str, measured: Measured | str) -> str:
 
 
 def kept(path: Path | None) -> dict[tuple[str, str, str], Measured | str]:
-    """Figures of runs that lie in a file of such lines, by group, movie and engine."""
+    """Figures of runs in a file of such lines, by group, movie and engine."""
     if path is None or not path.exists():
         return {}
     runs: dict[tuple[str, str, str], Measured | str] = {}

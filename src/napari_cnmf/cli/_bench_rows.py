@@ -1,4 +1,4 @@
-"""What ``napari-cnmf bench`` runs: movies with a truth, and each engine's parameters for them."""
+"""Rows of ``napari-cnmf bench``: movies with a truth, and each engine's parameters for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""suite2p beside the engines of the bench: its interpreter, its job, its result."""
+"""Runs suite2p beside the engines of the bench: its interpreter, its job, its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORKER = Path(__file__).with_name("_bench_suite2p_worker.py")
 
 
 def suite2p_python() -> str | None:
-    """The interpreter that has suite2p, ``None`` without one."""
+    """Path of the interpreter that has suite2p, ``None`` without one."""
     named = os.environ.get(PYTHON_VARIABLE)
     if named:
         return named
@@ -32,7 +32,7 @@ def suite2p_python() -> str | None:
 
 
 def unavailable_reason() -> str | None:
-    """Why suite2p cannot take part, ``None`` where it can."""
+    """Reason why suite2p cannot take part, ``None`` where it can."""
     python = suite2p_python()
     if python is None:
         return f"no suite2p here; name the Python of its environment in {PYTHON_VARIABLE}"
@@ -42,7 +42,7 @@ def unavailable_reason() -> str | None:
 
 
 def write_job(recording: Recording, folder: Path) -> Path:
-    """The movie as suite2p reads it, and what it is told; not part of what is measured.
+    """Write the movie and the settings as suite2p reads them; not part of what is measured.
 
     Defaults of suite2p 1.x but frame rate, decay and diameter, which it asks for.
     """
@@ -68,7 +68,7 @@ def write_job(recording: Recording, folder: Path) -> Path:
 
 
 def run_job(job: Path) -> str | None:
-    """Run suite2p; what it said last where it failed, else ``None``."""
+    """Run suite2p; return its last words where it failed, else ``None``."""
     done = subprocess.run(
         [str(suite2p_python()), str(_WORKER), str(job)],
         capture_output=True,
@@ -85,7 +85,7 @@ def run_job(job: Path) -> str | None:
 def read_outcome(
     job: Path, dims: tuple[int, ...]
 ) -> tuple[tuple[sp.csc_matrix, NDArray[Any]], NDArray[np.bool_]]:
-    """``(A, C)``, ``C`` less 0.7 of the neuropil, and which ROIs its classifier calls cells."""
+    """Read ``(A, C)``, ``C`` less 0.7 of the neuropil, and which ROIs are called cells."""
     with np.load(job.with_suffix(".npz")) as out:
         shape = int(np.prod(dims)), len(out["traces"])
         A = sp.csc_matrix((out["weights"], (out["pixels"], out["component"])), shape=shape)

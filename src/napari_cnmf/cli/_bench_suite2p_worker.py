@@ -1,4 +1,4 @@
-"""Run suite2p on a movie in its own interpreter, where suite2p and h5py must be.
+"""Runs suite2p on a movie in its own interpreter, where suite2p and h5py must be.
 
     python _bench_suite2p_worker.py JOB.json
 
@@ -18,7 +18,7 @@ import numpy as np
 
 
 def run(job: dict[str, Any]) -> None:
-    """Detect, extract, deconvolve and classify; footprints, traces and ``iscell`` to ``out``."""
+    """Detect, extract, deconvolve, classify; write footprints, traces and ``iscell`` to ``out``."""
     # By name: this interpreter has suite2p, the one that checks types has not.
     suite2p = importlib.import_module("suite2p")
     movie, folder = Path(job["movie"]), Path(job["out"]).parent

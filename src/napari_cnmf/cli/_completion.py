@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complete_paths(parser: argparse.ArgumentParser, how: Any) -> None:
-    """Say of every argument that takes a path that files and folders complete it."""
+    """Complete files and folders for every argument that takes a path."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():

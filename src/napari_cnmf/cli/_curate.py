@@ -23,7 +23,7 @@ _MOST_IDS = 1_000_000
 
 
 class _InOrder(argparse.Action):
-    """Keeps edits in the order they stand on the command line."""
+    """Action that keeps edits in the order in which they stand on the command line."""
 
     def __call__(
         self,
@@ -173,20 +173,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 class _Told:
-    """What is to be printed: at once as text, or kept until all of it is one JSON document."""
+    """Printer of results: at once as text, or kept until all of it is one JSON document."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self.values: dict[str, Any] = {}
 
     def tell(self, name: str, value: Any, text: str) -> None:
+        """Keep a value for the JSON document, or print its text at once."""
         self.values[name] = value
         if text and not self._as_json:
             print(text)
 
 
 def _check_words(name: str, value: str) -> None:
-    """Refuse what is no list of ids before the first edit is made."""
+    """Refuse words that are no lists of ids before the first edit is made."""
     if name in ("tag", "untag", "note"):
         ids, equals, _ = value.partition("=")
         if not equals:
@@ -248,7 +249,7 @@ def _require(done: bool, what: str) -> None:
 
 
 def _threshold(text: str) -> dict[str, Any]:
-    """``quality.min_SNR=3`` as a threshold, read like every ``--set``."""
+    """Read ``quality.min_SNR=3`` as a threshold, as every ``--set`` is read."""
     from napari_cnmf.params import CNMFParams, QualityParams
 
     key, _, value = text.partition("=")
@@ -261,7 +262,7 @@ def _threshold(text: str) -> dict[str, Any]:
 
 
 def parse_ids(text: str) -> list[int]:
-    """``3,7-9`` as ``[3, 7, 8, 9]``.
+    """Read ``3,7-9`` as ``[3, 7, 8, 9]``.
 
     Raises
     ------
@@ -316,7 +317,7 @@ def _row_text(values: dict[str, Any]) -> str:
 
 
 def _rows(cur: Curation) -> list[dict[str, Any]]:
-    """The rows of ``cur.df`` as plain values: ``None`` where a score is unknown, tags in a list."""
+    """Rows of ``cur.df`` as plain values: ``None`` for an unknown score, tags in a list."""
     rows = cur.df.to_dict("records")
     for row in rows:
         for name, value in row.items():

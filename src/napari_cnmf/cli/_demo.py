@@ -110,7 +110,7 @@ def prepare_folder(out: Path | None) -> Path:
 
 
 def compare(item: Item, recording: Recording) -> dict[str, Any]:
-    """Found, accepted, precision and recall against the truth."""
+    """Compare the result with the truth: found, accepted, precision and recall."""
     from napari_cnmf.io.caiman import read_caiman
     from napari_cnmf.testing import score
 
@@ -128,7 +128,7 @@ def compare(item: Item, recording: Recording) -> dict[str, Any]:
 
 
 def print_table(figures: dict[str, Any]) -> None:
-    """The figures, one a line."""
+    """Print the figures, one a line."""
     labels = {"trace_correlation": "trace correlation", "cells": "cells in truth"}
     for name, value in figures.items():
         shown = f"{value:.3f}" if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""``napari-cnmf doctor``: which engines are here, and why the others are not."""
+"""``napari-cnmf doctor``: which engines are installed, and why the others are not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is here."""
+    """Print which engines are installed."""
     from napari_cnmf.cli import EXIT_OK
 
     if args.set_caiman is not None:
@@ -76,7 +76,7 @@ def _state(engine: dict[str, Any]) -> str:
 
 
 def set_caiman(path: str) -> None:
-    """Remember the interpreter, after it has shown that it has CaImAn.
+    """Remember CaImAn's interpreter, after it has shown that it has CaImAn.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def install() -> None:
 
 
 def examine() -> dict[str, Any]:
-    """Everything `run` prints, as plain values."""
+    """Examine the installation: everything `run` prints, as plain values."""
     import psutil
 
     from napari_cnmf.batch.machine import n_usable_cores
@@ -158,7 +158,7 @@ def examine() -> dict[str, Any]:
 
 
 def _search_of(engine: CaimanEngine) -> dict[str, Any]:
-    """Which interpreter, where it was found, and what else was looked at."""
+    """The interpreter, where it was found, and where else was looked."""
     search = engine.search
     facts: dict[str, Any] = {"tried": [list(entry) for entry in search.tried]}
     if search.found is not None:

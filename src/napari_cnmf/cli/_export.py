@@ -137,7 +137,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def read_curation(source: Path, curator: str | None = None) -> Curation:
-    """The result in ``source`` with its decisions: an item's folder, a file, or one to import.
+    """Read the result in ``source`` with its decisions: an item's folder, a file, or an import.
 
     Parameters
     ----------

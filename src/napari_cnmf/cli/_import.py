@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, write, say where."""
+    """Read a foreign result, write it as ours, and print where it is."""
     from napari_cnmf.io.imports import import_result
 
     plane = args.plane

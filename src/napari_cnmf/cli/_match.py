@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Match, write, say how many."""
+    """Match the results, write the matches, and print how many there are."""
     from napari_cnmf.io.matching import (
         match_sessions,
         matches_table,
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _as_dict(matches: SessionMatches) -> dict[str, Any]:
-    """Every cell with its components by session, as plain values."""
+    """Matches as plain values: every cell with its components by session."""
     names = matches.sessions
     cells = [
         {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_parameter_options(parser: argparse.ArgumentParser) -> None:
-    """``--preset``, ``--params`` and ``--set``."""
+    """Add ``--preset``, ``--params`` and ``--set``."""
     parser.add_argument(
         "--preset", metavar="P", help=f"start from a preset: {', '.join(map(repr, PRESETS))}"
     )
@@ -38,7 +38,7 @@ def add_parameter_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_item_options(parser: argparse.ArgumentParser) -> None:
-    """What an item is made of, besides its movie."""
+    """Add the options of what an item is made of, besides its movie."""
     parser.add_argument(
         "--algorithm", choices=("cnmf", "cnmfe", "mcorr"), default="cnmf", help="default: cnmf"
     )
@@ -78,7 +78,7 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_open_options(parser: argparse.ArgumentParser) -> None:
-    """What has to be said to open some movies."""
+    """Add the options that some movies need to be opened."""
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
     parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
@@ -132,7 +132,7 @@ _OPEN_OPTIONS = (
 
 
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What `open_movie` has to be told beside the paths."""
+    """Options of `open_movie` beside the paths."""
     told = {name: getattr(args, name) for name in _OPEN_OPTIONS}
     told["pixel_size_um"] = _pixel_size(args.pixel_size)
     return {name: value for name, value in told.items() if value is not None}
@@ -143,14 +143,14 @@ def _pixel_size(sizes: list[float] | None) -> tuple[float, ...] | None:
 
 
 def run_options(args: argparse.Namespace) -> dict[str, Any]:
-    """How an item runs; never changes what comes out."""
+    """Options of how an item runs; they never change what comes out."""
     told = {"n_processes": args.n_processes, "memory_gb": args.memory_gb}
     given = {name: value for name, value in told.items() if value is not None}
     return given | {"keep_memmap": args.keep_memmap}
 
 
 def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
-    """What an item is given besides its movie: cells and regions."""
+    """Cells and regions that an item is given besides its movie."""
     return {
         "ain": None if args.ain is None else _cells(args.ain, batch),
         "mask": args.mask,
@@ -159,18 +159,18 @@ def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
 
 
 def _cells(ain: str, batch: Batch) -> Path | Item:
-    """A file, or else an item by its name, uuid or position."""
+    """Cells from a file, or else from an item by its name, uuid or position."""
     path = Path(ain)
     return path if path.exists() or path.suffix else batch.find(ain, typed=True)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """``--json``, for every command that prints a result."""
+    """Add ``--json``, for every command that prints a result."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def read_parameters(args: argparse.Namespace) -> CNMFParams:
-    """Preset, then file, then single settings, each on top of the one before."""
+    """Read parameters: preset, then file, then single settings, each on top of the one before."""
     params = CNMFParams.preset(args.preset) if args.preset else CNMFParams()
     if args.params is not None:
         params = params.replace(**_changes(args.params))
@@ -178,7 +178,7 @@ def read_parameters(args: argparse.Namespace) -> CNMFParams:
 
 
 def _changes(path: Path) -> dict[str, Any]:
-    """What the file sets beyond the defaults: a preset below it is not overwritten with them."""
+    """Changes that the file makes to the defaults, which do not overwrite a preset below it."""
     changes: dict[str, Any] = {}
     given = from_text(sys.stdin.read()) if str(path) == "-" else read_params(path)
     for name, (value, _default) in given.diff(CNMFParams()).items():
@@ -191,14 +191,14 @@ def _changes(path: Path) -> dict[str, Any]:
 
 
 def open_or_create(path: Path) -> Batch:
-    """The batch in ``path``, made when there is nothing."""
+    """Open the batch in ``path``, made when there is none."""
     from napari_cnmf.batch import Batch
 
     return Batch.open(path, create=True)
 
 
 def print_items(items: Iterable[Item], *, as_json: bool) -> None:
-    """Name and state of items, one line each or as one JSON list."""
+    """Print name and state of items, one line each or as one JSON list."""
     if as_json:
         rows = [{"uuid": i.uuid, "name": i.name, "state": i.state.value} for i in items]
         print(json.dumps(rows))

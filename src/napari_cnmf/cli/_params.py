@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was asked for."""
+    """Print the parameters, or the differences between two files."""
     from napari_cnmf.cli import EXIT_OK
 
     if args.list_presets:

@@ -24,7 +24,7 @@ _ACCEPTED, _REJECTED = "#2ecc71", "#e74c3c"
 
 
 def draw_result(item: Item, path: Path) -> None:
-    """Draw the result of a completed item to a PNG; a volume is shown as its maximum along z."""
+    """Draw the result of a completed item to a PNG; a volume by its maximum along z."""
     # The object interface: no window system, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def draw_result(item: Item, path: Path) -> None:
 
 
 def show_image(axes: Axes, image: NDArray[Any], title: str) -> None:
-    """An image with limits that a few bright pixels do not decide."""
+    """Show an image with limits that a few bright pixels do not decide."""
     low, high = np.nanpercentile(image, (1, 99.7))
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.set_title(title)
@@ -58,7 +58,7 @@ def show_image(axes: Axes, image: NDArray[Any], title: str) -> None:
 
 
 def draw_contours(axes: Axes, components: Components) -> None:
-    """The outline of every footprint; accepted green, rejected red; of a volume, every plane's."""
+    """Draw the outline of every footprint in every plane; accepted green, rejected red."""
     accepted = _accepted(components)
     for index in range(components.n_components):
         color = _ACCEPTED if accepted[index] else _REJECTED
@@ -67,7 +67,7 @@ def draw_contours(axes: Axes, components: Components) -> None:
 
 
 def draw_traces(axes: Axes, components: Components) -> None:
-    """Raw and denoised traces of the accepted cells with the best scores."""
+    """Draw raw and denoised traces of the accepted cells with the best scores."""
     rate = components.frame_rate_hz or 1.0
     time = np.arange(components.n_frames) / rate
     order = np.flatnonzero(_accepted(components))
@@ -92,7 +92,7 @@ def _accepted(components: Components) -> NDArray[np.bool_]:
 
 
 def _find(images: dict[str, NDArray[np.float32]], part: str) -> NDArray[Any]:
-    """The image whose name holds ``part``, as a plane; the first one when there is none."""
+    """Image whose name holds ``part``, as a plane; the first image when there is none."""
     name = next((name for name in images if part in name), next(iter(images)))
     image = images[name]
     return image if image.ndim == 2 else image.max(axis=0)

@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Print the table."""
+    """Print the table of samples."""
     from napari_cnmf.io.projects import Project, matching_rows
 
     project = Project.open(args.folder)
@@ -98,7 +98,7 @@ def run_add(args: argparse.Namespace) -> int:
 
 
 def run_update(args: argparse.Namespace) -> int:
-    """Change values."""
+    """Change values of samples."""
     from napari_cnmf.io.projects import Project
 
     sample = Project.open(args.folder).update(args.sample, **_values(args.values))
@@ -107,7 +107,7 @@ def run_update(args: argparse.Namespace) -> int:
 
 
 def run_remove(args: argparse.Namespace) -> int:
-    """Take samples out."""
+    """Remove samples."""
     from napari_cnmf.io.projects import Project
 
     Project.open(args.folder).remove(*args.samples)
@@ -117,7 +117,7 @@ def run_remove(args: argparse.Namespace) -> int:
 
 
 def run_column(args: argparse.Namespace) -> int:
-    """Add a column, or replace it."""
+    """Add a column, or replace one."""
     from napari_cnmf.io.projects import Column, ColumnKind, Project
 
     choices = tuple(word.strip() for word in args.choices.split(",") if word.strip())

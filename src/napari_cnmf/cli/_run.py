@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def summary(item: Item) -> dict[str, Any]:
-    """What a script wants to know of an item that has completed."""
+    """Summary for a script of an item that has completed."""
     status = item.status
     return {
         "result": str(item.result_path),
@@ -96,7 +96,7 @@ def summary(item: Item) -> dict[str, Any]:
 
 
 def report(item: Item) -> None:
-    """What was found, how long it took, and a picture of it in the item's folder."""
+    """Print what was found and how long it took, and draw a picture into the item's folder."""
     from napari_cnmf.cli._picture import draw_result
 
     status = item.status
@@ -110,7 +110,7 @@ def report(item: Item) -> None:
 
 
 def add_chain(batch: Batch, movie: Movie, params: CNMFParams, args: argparse.Namespace) -> Item:
-    """The item asked for, behind a motion correction where that is asked for too."""
+    """Add the item asked for, behind a motion correction where that is asked for too."""
     source: Movie | Item = movie
     options: dict[str, Any] = {
         "engine": args.engine,

@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, explain, print."""
+    """Measure the movie, explain and print the suggested parameters."""
     from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.cli import EXIT_OK
 

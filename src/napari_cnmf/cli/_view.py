@@ -44,6 +44,6 @@ def has_screen() -> bool:
 
 
 def open_viewer(path: Path) -> int:
-    """Open a batch or a result in napari, as a child process; its exit code."""
+    """Open a batch or a result in napari, as a child process; return its exit code."""
     command = [sys.executable, "-P", "-m", "napari_cnmf.ui", str(path)]
     return subprocess.run(command, check=False).returncode

@@ -107,7 +107,7 @@ def as_used(params: CNMFParams, frames_per_bin: int) -> CNMFParams:
 
 
 def candidate_table(candidates: Candidates, plan: Plan) -> dict[str, Any]:
-    """Every site that was tried, as plain columns: why is there no cell here?
+    """Every site that was tried, as plain columns that tell why there is no cell at a place.
 
     ``at`` in pixels of the frame, ``score`` of the energy map, ``energy`` and ``area`` of the
     candidate, ``verdict`` in words; ``least_energy`` and ``least_area`` are what it needed.

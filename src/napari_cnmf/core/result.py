@@ -1,4 +1,4 @@
-"""What the engine returns."""
+"""Result of one run of the built-in engine."""
 
 from __future__ import annotations
 

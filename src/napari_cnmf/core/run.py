@@ -166,7 +166,7 @@ def run_cnmf(
 
 
 def steps_for(params: CNMFParams, refit: bool, one_photon: bool = False) -> Steps:
-    """How often each step runs for these parameters."""
+    """Number of times that each step runs for these parameters."""
     return Steps(
         rounds=(2, 1, 2 if refit else 1),
         merge_correlation=params.merging.merge_thr if params.merging.do_merge else None,
@@ -214,7 +214,7 @@ def _detect(
     workers: Workers,
     report: Report,
 ) -> tuple[Binned, Found, NDArray[np.float32], NDArray[np.float32]]:
-    """Pass 1 and the search; the bins are gone afterwards."""
+    """Run pass 1 and the search; the bins are freed afterwards."""
     given = None if ain is None else _checked_ain(ain, plan)
     with ExitStack() as stack:
         store: BinStore
@@ -246,7 +246,7 @@ def _detect(
 def _say_findings(
     binned: Binned, found: Found, plan: Plan, given: sp.csc_matrix | None, report: Report
 ) -> None:
-    """What the user should know of the movie, and of footprints that were given."""
+    """Tell the user what was noticed of the movie, and of footprints that were given."""
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
     moving = stillness_warning(found.shifts, plan.frames_per_bin)

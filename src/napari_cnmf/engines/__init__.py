@@ -1,4 +1,4 @@
-"""Who computes: engines by name, imported when they are asked for.
+"""Engines by name, imported when they are asked for.
 
 Engines of others register under the entry point group ``napari_cnmf.engines``, a name for a class
 that satisfies `napari_cnmf.engines.base.Engine`. The name in an item chooses among those installed
@@ -51,7 +51,7 @@ def engine_names() -> tuple[str, ...]:
 
 @cache
 def _others() -> dict[str, EntryPoint]:
-    """Engines of other packages; read once, since that opens the metadata of every package."""
+    """Engines of other packages, read once: that opens the metadata of every package."""
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
@@ -135,7 +135,7 @@ def resolve(name: str, algorithm: Algorithm) -> Resolution:
 
 
 def _cannot(engine: Engine, algorithm: Algorithm) -> str | None:
-    """Why ``engine`` cannot do ``algorithm`` here; ``None`` if it can."""
+    """Reason why ``engine`` cannot do ``algorithm`` here; ``None`` if it can."""
     if algorithm not in engine.algorithms():
         able = ", ".join(sorted(engine.algorithms()))
         return f"{engine.title} does {able}, not {algorithm}."

@@ -24,7 +24,7 @@ SCRATCH = "caiman"
 
 
 class Algorithm(StrEnum):
-    """What an item does; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
+    """Algorithm of an item; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
 
     MCORR = "mcorr"
     CNMF = "cnmf"
@@ -34,7 +34,7 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a job runs; never changes its result, never enters its hash."""
+    """Options of how a job runs; they never change its result and never enter its hash."""
 
     n_processes: int | None = None
     """Threads or processes; ``None`` takes what is free."""
@@ -86,7 +86,7 @@ class Job:
     """The movie, where whoever made the job has opened it already."""
 
     def open_movie(self) -> Movie:
-        """The movie to work on; raises ``MovieError`` when it cannot be opened."""
+        """Open the movie to work on; raises ``MovieError`` when it cannot be opened."""
         if self.opened is not None:
             return self.opened
         from napari_cnmf.io import open_movie
@@ -97,20 +97,28 @@ class Job:
 
 
 class Reporter(Protocol):
-    """The engine's voice: becomes ``events.jsonl`` and ``status.json``."""
+    """Receiver of what an engine says, which becomes ``events.jsonl`` and ``status.json``."""
 
-    def progress(self, stage: str, done: float, total: float) -> None: ...
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Report that ``done`` of ``total`` of a stage are done."""
+        ...
 
-    def log(self, message: str) -> None: ...
+    def log(self, message: str) -> None:
+        """Write a message for the log of the item."""
+        ...
 
-    def warning(self, message: str) -> None: ...
+    def warning(self, message: str) -> None:
+        """Warn the user with one sentence."""
+        ...
 
-    def should_stop(self) -> bool: ...
+    def should_stop(self) -> bool:
+        """Whether the user asked to stop; asked at every block."""
+        ...
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished job left behind.
+    """What a finished job left behind, and which engine ran it.
 
     Attributes
     ----------
@@ -133,23 +141,25 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """Who computes. One instance per process; stateless."""
+    """A program that computes items. One instance per process; stateless."""
 
     name: str
     title: str
 
     def unavailable_reason(self) -> str | None:
-        """Why it cannot run here, as one sentence with the next step; ``None`` if it can."""
+        """Reason why the engine cannot run here, with the next step; ``None`` if it can."""
         ...
 
     def version(self) -> str | None:
-        """Its version, e.g. ``1.12.1``; ``None`` when it is not there."""
+        """Version of the engine, e.g. ``1.12.1``; ``None`` when it is not there."""
         ...
 
-    def algorithms(self) -> frozenset[Algorithm]: ...
+    def algorithms(self) -> frozenset[Algorithm]:
+        """Algorithms that the engine can run."""
+        ...
 
     def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
-        """``{"group.key": why}`` of what the user set and this engine does not use."""
+        """Parameters that the user set and this engine does not use: ``{"group.key": why}``."""
         ...
 
     def run(self, job: Job, reporter: Reporter) -> Outcome:

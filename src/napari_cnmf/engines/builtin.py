@@ -46,18 +46,19 @@ class BuiltinEngine:
     title = "Built-in"
 
     def unavailable_reason(self) -> str | None:
-        """It is always there."""
+        """``None``: the built-in engine is always there."""
         return None
 
     def version(self) -> str:
-        """That of this package."""
+        """Version of this package."""
         return version("napari-cnmf")
 
     def algorithms(self) -> frozenset[Algorithm]:
+        """Every algorithm: the built-in engine can run all of them."""
         return frozenset(Algorithm)
 
     def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
-        """What the user set and this engine does not use, with the reason."""
+        """Parameters that the user set and this engine does not use, with the reason."""
         from napari_cnmf.params import unused_parameters
 
         return unused_parameters(params, self.name)
@@ -183,7 +184,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
 
 
 def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
-    """Summary images of the corrected movie."""
+    """Write summary images of the corrected movie."""
     from napari_cnmf.core.movie.store import release_freed
     from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source, open_movie, write_images
@@ -202,7 +203,7 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
 
 
 def _frames_per_bin(movie: Movie) -> int | None:
-    """Frames whose mean is one image of the correlation, so that all of these take 0.2 GB at most.
+    """Number of frames whose mean is one image of the correlation, so that all take 0.2 GB at most.
 
     The field alone decides it, whatever the memory: images are a result, too. ``None`` leaves the
     choice to `summary_images`, wherever its 500 bins are no more than that.
@@ -214,7 +215,7 @@ def _frames_per_bin(movie: Movie) -> int | None:
 
 
 class _Sink:
-    """A corrected movie whose dtype is known with the first frames only."""
+    """Writer of a corrected movie whose dtype is known with the first frames only."""
 
     def __init__(self, path: Path, movie: Movie) -> None:
         self._path, self._movie = path, movie
@@ -225,6 +226,7 @@ class _Sink:
         return self
 
     def write(self, start: int, frames: NDArray[Any]) -> None:
+        """Write ``frames`` ``(n, [Z], Y, X)`` at frame ``start``."""
         from napari_cnmf.io import TiffMovieWriter
 
         if self._writer is None:
@@ -250,7 +252,7 @@ def _rate(job: Job) -> float:
 
 
 def _with_provenance(components: Components, job: Job, movie: Movie) -> Components:
-    """The same with what must travel with a result."""
+    """Components with the attributes that must travel with a result."""
     attributes = components.attributes | {
         "movie_paths": [path.as_posix() for path in job.movie_paths],
         "movie_fingerprint": movie.fingerprint,
@@ -276,5 +278,5 @@ def _write_result(
 
 
 def _finite(figures: dict[str, float]) -> dict[str, float]:
-    """Plain floats; JSON knows no NaN."""
+    """Figures as plain floats, without NaN, which JSON lacks."""
     return {name: float(value) for name, value in figures.items() if np.isfinite(value)}

@@ -28,15 +28,22 @@ _TYPES = ("uint16", "int16")
 
 
 class _Silent:
-    """A reporter that tells nobody."""
+    """Reporter that passes nothing on."""
 
-    def progress(self, stage: str, done: float, total: float) -> None: ...
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Ignore the progress."""
+        ...
 
-    def log(self, message: str) -> None: ...
+    def log(self, message: str) -> None:
+        """Ignore a message for the log."""
+        ...
 
-    def warning(self, message: str) -> None: ...
+    def warning(self, message: str) -> None:
+        """Ignore a warning."""
+        ...
 
     def should_stop(self) -> bool:
+        """Let the run go on."""
         return False
 
 
@@ -92,7 +99,7 @@ def compile_engine() -> list[str]:
 
 
 def _some_cells() -> NDArray[np.float64]:
-    """A movie ``(T, Y, X)`` in which there is something to find."""
+    """Movie ``(T, Y, X)`` in which there is something to find."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64]
     centres = [(a, b) for a in (12, 32, 52) for b in (12, 32, 52)]

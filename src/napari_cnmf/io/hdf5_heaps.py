@@ -53,7 +53,7 @@ def require_sound_heaps(path: Path) -> None:
 
 
 def _places_of_numbers(path: Path) -> list[tuple[int, int]]:
-    """Where the large arrays of a file begin and end; none where that cannot be told.
+    """Places of the large arrays of a file; none where that cannot be told.
 
     Sizes and places of arrays are told without a look at any text.
     """

@@ -1,4 +1,4 @@
-"""Summary images of an item: ``images.npz``, float32, without pickle."""
+"""Reads and writes summary images of an item: ``images.npz``, float32, without pickle."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write_images(path: str | os.PathLike[str], images: Mapping[str, ArrayLike]) 
 
 
 def read_images(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
-    """Read what ``write_images`` wrote.
+    """Read the images that ``write_images`` wrote.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``motion.h5``: what a motion correction measured, the same for every engine."""
+"""Reads and writes ``motion.h5``: what a motion correction measured, for every engine alike."""
 
 from __future__ import annotations
 

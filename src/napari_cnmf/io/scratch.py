@@ -1,4 +1,4 @@
-"""Big arrays that live as long as one stage: in memory, or in a file that removes itself."""
+"""Makes big arrays that live as long as one stage: in memory, or in a self-removing file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_cnmf.errors import CnmfError
 
 
 def scratch_factory(folder: str | os.PathLike[str] | None = None) -> ScratchFactory:
-    """Where the engine puts arrays that it needs only for a while.
+    """Choose where the engine puts arrays that it needs only for a while.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def _in_memory(shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[NDArray[Any
 
 
 class _OnDisk:
-    """Arrays in nameless files of one folder."""
+    """Maker of arrays in nameless files of one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

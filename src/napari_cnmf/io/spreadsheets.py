@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
 def guarded_text(text: str) -> str:
-    """``text`` as no spreadsheet computes it: with an apostrophe before what may be a formula.
+    """Text that no spreadsheet computes: an apostrophe stands before what may be a formula.
 
     Any text comes back from `plain_text` as it was.
     """
@@ -31,12 +31,12 @@ def guarded_text(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """The inverse of `guarded_text`; what was never guarded stays as it is."""
+    """Text as it was before `guarded_text`; what was never guarded stays as it is."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def csv_text(table: pd.DataFrame, *, index: bool = False, float_format: str | None = None) -> str:
-    """A table as CSV with commas; texts and names of columns are `guarded_text`.
+    """Write a table as CSV with commas; texts and names of columns are `guarded_text`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """The same with every text and every name of a column changed."""
+    """Table with every text and every name of a column changed."""
     changed = table.copy(deep=False)
     for position, dtype in enumerate(table.dtypes):
         if dtype.kind not in "biuf":

@@ -1,4 +1,4 @@
-"""A pickled pandas table, read without executing the pickle.
+"""Reads a pickled pandas table without executing the pickle.
 
 A pickle is a program: whoever opens one with ``pickle.load`` runs what its author wrote. Here
 nothing that it names is imported or called. Every class and function in it becomes a record of its
@@ -40,7 +40,7 @@ class Table:
     attributes: dict[str, Any]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A dict for each row."""
+        """The rows of the table, a dict each."""
         names = list(self.columns)
         return [
             dict(zip(names, values, strict=True))
@@ -49,7 +49,7 @@ class Table:
 
 
 class _RefusedError(Exception):
-    """The pickle names what no table needs."""
+    """A pickle names what no table needs."""
 
 
 def _require_known(origin: str, name: str) -> None:
@@ -58,7 +58,7 @@ def _require_known(origin: str, name: str) -> None:
 
 
 def read_table_pickle(path: Path) -> Table:
-    """The table in a file that pandas' ``to_pickle`` wrote.
+    """Read the table in a file that pandas' ``to_pickle`` wrote.
 
     Paths of either system become ``PurePosixPath`` and ``PureWindowsPath``; arrays stay arrays.
 
@@ -151,7 +151,7 @@ def _index(record: PickledRecord, plain: PlainValues) -> list[Any]:
 
 
 def _strings(record: PickledRecord, plain: PlainValues) -> list[Any]:
-    """pandas' own text column: its type and the array that it wraps."""
+    """Values of pandas' own text column, which wraps an array."""
     return list(plain.of(record.state[1]))
 
 
@@ -248,7 +248,7 @@ def _slice(record: PickledRecord, plain: PlainValues) -> slice:
 
 
 def _nothing(record: PickledRecord, plain: PlainValues) -> None:
-    """Belongs to another record."""
+    """Nothing, for a record that belongs to another one."""
 
 
 _READERS: dict[str, Callable[[PickledRecord, PlainValues], Any]] = NUMPY_READERS | {

@@ -1,0 +1,1 @@
+"""Values that every step shares: movies, components, curations and figures of them."""

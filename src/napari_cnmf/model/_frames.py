@@ -39,10 +39,11 @@ class Selection:
 
     @property
     def time_slice(self) -> slice:
+        """Slice of the selected frames."""
         return slice(self.times.start, self.times.stop, self.times.step)
 
     def whole_frames(self) -> Iterator[Selection]:
-        """The same frames, all pixels, a few at a time."""
+        """The selection of the same frames, all pixels, a few at a time."""
         everywhere = tuple(slice(None) for _ in self.window)
         for first in range(0, len(self.times), _FRAMES_AT_ONCE):
             times = self.times[first : first + _FRAMES_AT_ONCE]
@@ -52,11 +53,13 @@ class Selection:
 class Frames(Protocol):
     """Computes ``(n_frames, n_pixels)`` float32 of a selection."""
 
-    def read(self, selection: Selection) -> Frames2D: ...
+    def read(self, selection: Selection) -> Frames2D:
+        """Compute the frames of a selection, ``(n_frames, n_pixels)`` float32."""
+        ...
 
 
 class ProductFrames:
-    """``left @ right``: footprints times traces, or background times its time course.
+    """Frames of ``left @ right``: footprints times traces, or background times its time course.
 
     Parameters
     ----------
@@ -77,6 +80,7 @@ class ProductFrames:
         return getattr(self._left, "tocsr", lambda: self._left)()  # a dense array has none
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the product for a selection, ``(n_frames, n_pixels)`` float32."""
         left = self._left if selection.pixels is None else self._rows[selection.pixels]
         frames: Frames2D = (left @ self._courses(selection.times)).T
         return frames
@@ -101,12 +105,13 @@ class ProductFrames:
 
 
 class MovieFrames:
-    """The recording itself, a lazy or plain array ``(T, [Z], Y, X)``."""
+    """Frames of the recording itself, a lazy or plain array ``(T, [Z], Y, X)``."""
 
     def __init__(self, data: Any) -> None:
         self._data = data
 
     def read(self, selection: Selection) -> Frames2D:
+        """Read a selection of the recording, ``(n_frames, n_pixels)`` float32."""
         block = self._data[(selection.time_slice, *selection.window)]
         if isinstance(block, da.Array):
             # a task of the outer graph runs this: one thread is what it was given
@@ -116,7 +121,7 @@ class MovieFrames:
 
 
 class RingFrames:
-    """``W (Y - A C - b0) + b0``; needs whole frames of the movie whatever is asked."""
+    """Frames of the ring background ``W (Y - A C - b0) + b0``, from whole frames of the movie."""
 
     def __init__(self, movie: Frames, signal: Frames, ring: Ring, b0: NDArray[Any]) -> None:
         self._movie = movie
@@ -125,6 +130,7 @@ class RingFrames:
         self._b0 = np.asarray(b0, dtype=np.float32)
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the background of a selection, ``(n_frames, n_pixels)`` float32."""
         pixels = slice(None) if selection.pixels is None else selection.pixels
         parts = [
             (self._ring.predict(self._fluctuation(whole)) + self._b0)[:, pixels]
@@ -137,13 +143,14 @@ class RingFrames:
 
 
 class ResidualFrames:
-    """The movie minus everything that explains it."""
+    """Frames of the movie minus everything that explains it."""
 
     def __init__(self, movie: Frames, explained: tuple[Frames, ...]) -> None:
         self._movie = movie
         self._explained = explained
 
     def read(self, selection: Selection) -> Frames2D:
+        """Compute the residual of a selection, ``(n_frames, n_pixels)`` float32."""
         rest = self._movie.read(selection).copy()
         for part in self._explained:
             rest -= part.read(selection)

@@ -43,7 +43,7 @@ class LazyMovie:
         return self.compute(ranges).reshape(shape_of(key, ranges))
 
     def compute(self, ranges: tuple[range, ...]) -> NDArray[np.float32]:
-        """The block of these frames and these places on each axis of the field."""
+        """Compute the block of these frames and these places on each axis of the field."""
         backwards = tuple(axis for axis, r in enumerate(ranges) if r.step < 0)
         ranges = tuple(r[::-1] if r.step < 0 else r for r in ranges)
         shape = tuple(len(r) for r in ranges)
@@ -64,7 +64,7 @@ class LazyMovie:
 
 
 def plain_ranges(key: Any, shape: tuple[int, ...]) -> tuple[range, ...] | None:
-    """What integers, slices and an ellipsis select on each axis; ``None`` for other keys."""
+    """Ranges that integers, slices and an ellipsis select; ``None`` for other keys."""
     parts = expand(key, len(shape))
     if parts is None:
         return None
@@ -96,7 +96,7 @@ def expand(key: Any, ndim: int) -> tuple[slice | int, ...] | None:
 
 
 def shape_of(key: Any, ranges: tuple[range, ...]) -> tuple[int, ...]:
-    """The shape numpy gives: axes indexed by an integer are dropped."""
+    """Shape that numpy gives: axes indexed by an integer are dropped."""
     parts = expand(key, len(ranges)) or ()
     return tuple(len(r) for part, r in zip(parts, ranges, strict=True) if isinstance(part, slice))
 
@@ -133,7 +133,7 @@ class LazyStack(da.Array):
         return da.from_delayed(task, shape, meta=np.empty((0,) * len(shape), dtype=self.dtype))
 
     def read(self, start: int, stop: int, out: Any = None) -> NDArray[np.float32]:
-        """Whole frames ``(stop - start, [Z], Y, X)`` at once, for what passes over all of them.
+        """Read whole frames ``(stop - start, [Z], Y, X)`` at once, to pass over all of them.
 
         ``out``, where given, has that shape; it is filled and returned.
         """

@@ -12,7 +12,7 @@ from napari_cnmf.errors import ResultError
 
 
 def ring_step(dims: tuple[int, ...], n_nodes: int) -> int:
-    """By how much the field was downsampled for ring weights with ``n_nodes`` rows.
+    """Factor by which the field was downsampled for ring weights with ``n_nodes`` rows.
 
     CaImAn computes them on the field downsampled by ``init.ssub_B``; the number of rows tells by
     how much.
@@ -34,7 +34,7 @@ def ring_grid(dims: tuple[int, ...], step: int) -> tuple[int, ...]:
 
 
 class Ring:
-    """``W`` on its own grid, applied to whole frames.
+    """Ring weights ``W`` on their own grid, applied to whole frames.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Ring:
         self._W = sp.csr_matrix(W, dtype=np.float32)
 
     def predict(self, fluctuation: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Background fluctuation ``(n_frames, n_pixels)`` from the pixels around each pixel.
+        """Predict the background's fluctuation ``(n_frames, n_pixels)`` from around each pixel.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Which components of two results are the same cells."""
+"""Finds which components of two results are the same cells."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def shared_components(
 
 
 def _inside(A: sp.csc_matrix) -> Any:
-    """1 where a footprint is above its threshold."""
+    """Matrix with 1 where a footprint is above its threshold."""
     matrix = sp.csc_matrix(A, dtype=np.float32, copy=True)
     highest = np.asarray(matrix.max(axis=0).todense()).ravel()
     columns = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))

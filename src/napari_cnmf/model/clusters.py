@@ -1,4 +1,4 @@
-"""Groups of components that are active together."""
+"""Finds groups of components that are active together."""
 
 from __future__ import annotations
 

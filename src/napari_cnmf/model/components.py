@@ -1,4 +1,4 @@
-"""What an engine found: footprints, traces, background and scores, frozen."""
+"""Components that an engine found: footprints, traces, background and scores, frozen."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Components:
             self._check("f", self.f.shape, (self.b.shape[1], n_frames))
 
     def _make_read_only(self) -> None:
-        """Hold views that cannot be written to: the arrays of the caller stay as they are."""
+        """Hold read-only views of the arrays: those of the caller stay as they are."""
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, np.ndarray):
@@ -196,14 +196,17 @@ class Components:
 
     @property
     def n_components(self) -> int:
+        """Number of components."""
         return int(self.C.shape[0])
 
     @property
     def n_frames(self) -> int:
+        """Number of frames of the traces."""
         return int(self.C.shape[1])
 
     @property
     def n_pixels(self) -> int:
+        """Number of pixels of the field."""
         return int(np.prod(self.dims))
 
     @cached_property
@@ -213,6 +216,7 @@ class Components:
 
     @property
     def has_ring_background(self) -> bool:
+        """Whether the background is the ring model of one-photon results."""
         return self.W is not None
 
     def replace(self, **changes: Any) -> Components:
@@ -255,7 +259,7 @@ class Components:
         return replace(self, **changes)
 
     def __repr__(self) -> str:
-        """Say what it holds; the arrays themselves would fill a screen."""
+        """Sizes of the components; the arrays themselves would fill a screen."""
         said = f"{self.n_components} components, {self.n_frames} frames, field {self.dims}"
         if self.accepted is not None:
             said += f", {int(self.accepted.sum())} accepted"

@@ -56,7 +56,7 @@ def contours(
 def _plane_contours(
     patch: NDArray[np.float32], threshold: float, low: NDArray[np.intp]
 ) -> list[NDArray[np.float64]]:
-    """Contours of a plane, padded by one pixel so that those at the border close too."""
+    """Contours in a plane, padded by one pixel so that those at the border close too."""
     from skimage.measure import find_contours
 
     lines: list[Any] = find_contours(np.pad(patch, 1), threshold)  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ def _plane_contours(
 
 
 def _is_outer(line: NDArray[np.float64]) -> bool:
-    """Contours wind around what is low: those of holes run the other way."""
+    """Whether a contour is an outer one: contours of holes wind the other way."""
     y, x = line[:, 0], line[:, 1]
     doubled_area = np.sum(y[:-1] * x[1:] - y[1:] * x[:-1])
     return bool(doubled_area < 0)

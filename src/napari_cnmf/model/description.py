@@ -46,7 +46,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Question:
-    """Something that only the user can say.
+    """A question about a recording that only the user can answer.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Description:
         return replace(self, facts={**self.facts, name: fact}, questions=questions)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """Rows of the table: title, value, source, certainty."""
+        """Rows of the description's table: title, value, source, certainty."""
         return [
             (title, fact.text, fact.source, fact.certainty.value)
             for name, title in _TITLES.items()

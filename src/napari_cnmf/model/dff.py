@@ -33,7 +33,7 @@ def compute_dff(
     offset: float = 0.0,
     names: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float32]:
-    """``(F - F0) / (F0 + B)`` of each component.
+    """Compute dF/F, ``(F - F0) / (F0 + B)``, of each component.
 
     ``F = C + YrA`` in units of the movie, ``F0`` its running percentile, and ``B`` the running
     percentile of the background under the footprint, ``a^T b f`` of the footprint at unit norm.

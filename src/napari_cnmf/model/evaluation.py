@@ -23,7 +23,7 @@ def passes_thresholds(
     quality: QualityParams,
     accepted_classes: tuple[str, ...] | None = ACCEPTED_CLASSES,
 ) -> NDArray[np.bool_]:
-    """Which components the thresholds accept.
+    """Whether the thresholds accept each component.
 
     ``(r >= rval_thr or SNR > min_SNR or cnn >= min_cnn_thr) and r > rval_lowest and
     SNR > SNR_lowest and cnn > cnn_lowest``. A score that the result does not hold takes no part in
@@ -109,7 +109,7 @@ def check_thresholds(thresholds: Mapping[str, Any]) -> None:
 
 
 def is_scored(components: Components, quality: QualityParams) -> NDArray[np.bool_]:
-    """Which components have a score that thresholds can judge by, ``(n_components,)``.
+    """Whether each component has a score that thresholds can judge by, ``(n_components,)``.
 
     A score that is NaN is none.
     """
@@ -137,7 +137,7 @@ def _scores_in_use(
 
 
 def failed_rules(components: Components, k: int, quality: QualityParams) -> tuple[str, ...]:
-    """Which terms of the rule component ``k`` fails, in words; empty where it passes them all.
+    """Terms of the rule that component ``k`` fails, in words; empty where it passes them all.
 
     See Also
     --------
@@ -170,13 +170,13 @@ def failed_rules(components: Components, k: int, quality: QualityParams) -> tupl
 
 
 def _least_score(components: Components, quality: QualityParams) -> float:
-    """``cnn_lowest``, or what suits the scores where nobody chose one."""
+    """Lowest score of the classifier, ``cnn_lowest``, or what suits it where nobody chose one."""
     quality = quality.for_scores(are_probabilities="evidence" in components.attributes)
     return float(quality.cnn_lowest or 0.0)
 
 
 def worth_asking(components: Components) -> NDArray[np.float64]:
-    """How much a decision on each component would teach, 0 to 1 ``(n_components,)``.
+    """How much a decision on each component would teach, 0 to 1, ``(n_components,)``.
 
     1 where it is as likely a cell as not; 0 where the verdict is sure, or there is no probability.
     """

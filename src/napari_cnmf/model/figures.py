@@ -12,7 +12,7 @@ _EDGE = 0.2
 
 
 def areas(components: Components) -> NDArray[np.int64]:
-    """Pixels above a fifth of the footprint's maximum, ``(n_components,)``."""
+    """Number of pixels above a fifth of each footprint's maximum, ``(n_components,)``."""
     A = components.A
     counts = np.diff(A.indptr)
     out = np.zeros(A.shape[1], dtype=np.int64)
@@ -26,7 +26,7 @@ def areas(components: Components) -> NDArray[np.int64]:
 
 
 def event_counts(components: Components) -> NDArray[np.int64]:
-    """Onsets of activity, ``(n_components,)``: runs of frames with spikes are one event.
+    """Number of events of each component, ``(n_components,)``: runs of frames with spikes.
 
     Spikes below a tenth of the component's largest one are not counted. Without deconvolved
     spikes the rises of ``C`` stand in for them.

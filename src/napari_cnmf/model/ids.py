@@ -1,4 +1,4 @@
-"""What people pass where components are asked for, as a list of ids."""
+"""Turns what people pass where components are asked for into a list of ids."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def as_ids(ids: Any, present: NDArray[np.integer], *, what: str = "component") -
 
 
 def as_id(id_: Any, present: NDArray[np.integer], *, what: str = "component") -> int:
-    """One id.
+    """Check and return one id.
 
     Raises
     ------

@@ -27,7 +27,9 @@ class Deferred(Protocol):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def as_dask(self) -> da.Array: ...
+    def as_dask(self) -> da.Array:
+        """Make the dask array, one frame a chunk."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,25 +105,27 @@ class Movie:
 
     @property
     def deferred(self) -> Deferred | None:
-        """What ``data`` is made of when it is asked for; ``None`` for a computed array."""
+        """Source of ``data``, which is made when asked for; ``None`` for a computed array."""
         return self.__dict__.get("_deferred")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return tuple(int(n) for n in (self.deferred or self.data).shape)
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """``([Z], Y, X)``."""
+        """Shape ``([Z], Y, X)`` of a frame in pixels."""
         return self.shape[1:]
 
     @property
     def n_frames(self) -> int:
+        """Number of frames."""
         return self.shape[0]
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the frames, as the file stores them."""
         dtype: np.dtype[Any] = np.dtype((self.deferred or self.data).dtype)
         return dtype
 

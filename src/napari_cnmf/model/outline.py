@@ -103,7 +103,7 @@ def _refuse_loops(vertices: NDArray[np.float64]) -> None:
 
 
 def _crossings(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Pairs ``(n, 2)`` of segments that cross inside of both."""
+    """Pairs ``(n, 2)`` of segments that cross each other between their ends."""
 
     def side(a: NDArray[np.float64], b: NDArray[np.float64], p: NDArray[np.float64]) -> Any:
         along, to = (b - a)[:, np.newaxis], p[np.newaxis] - a[:, np.newaxis]
@@ -116,13 +116,13 @@ def _crossings(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[
 def _meeting(
     a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Where the line through a and b meets that through c and d."""
+    """Point where the line through a and b meets that through c and d."""
     share = np.linalg.solve(np.stack([b - a, c - d], axis=1), c - a)[0]
     return np.asarray(a + share * (b - a), np.float64)
 
 
 def _area(vertices: NDArray[np.float64]) -> float:
-    """Of a polygon."""
+    """Area of a polygon."""
     y, x = vertices.T
     return float(abs(np.sum(y * np.roll(x, -1) - x * np.roll(y, -1))) / 2)
 
@@ -139,7 +139,7 @@ def ellipse_vertices(corners: NDArray[np.floating]) -> NDArray[np.float64]:
 def sides_of_line(
     vertices: NDArray[np.floating], pixels: NDArray[np.integer], dims: tuple[int, ...]
 ) -> list[NDArray[np.int64]]:
-    """Pixels on the one side and on the other of the line through first and last vertex."""
+    """Pixels on either side of the line through the first and the last vertex."""
     start, end = vertices[0, -2:], vertices[-1, -2:]
     y, x = np.unravel_index(pixels, dims)[-2:]
     side = (end[0] - start[0]) * (x - start[1]) - (end[1] - start[1]) * (y - start[0])

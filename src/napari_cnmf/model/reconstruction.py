@@ -30,7 +30,7 @@ from napari_cnmf.model.movie import Movie
 def denoised(
     components: Components, *, ids: Ids | None = None, accepted_only: bool = False
 ) -> da.Array:
-    """``A C``: the components without background and noise.
+    """Lazy movie ``A C``: the components without background and noise.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def denoised(
 
 
 def background(components: Components, movie: Movie | Any = None) -> da.Array:
-    """``b f``, or the ring background ``W (Y - A C - b0) + b0`` of one-photon results.
+    """Lazy movie of the background: ``b f``, or the ring ``W (Y - A C - b0) + b0``.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def residual(
     ids: Ids | None = None,
     accepted_only: bool = False,
 ) -> da.Array:
-    """``Y - A C - background``: what nothing explains.
+    """Lazy movie of what nothing explains: ``Y - A C - background``.
 
     Parameters
     ----------

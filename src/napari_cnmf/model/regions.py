@@ -1,4 +1,4 @@
-"""From what marks places in a field (labels, outlines) to footprints and masks."""
+"""Turns what marks places in a field (labels, outlines) into footprints and masks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WHITE = 255
 
 
 def labels_to_footprints(labels: ArrayLike, dims: tuple[int, ...]) -> sp.csc_matrix:
-    """One footprint for each label.
+    """Make one footprint of each label.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def outlines_to_footprints(
     dims: tuple[int, ...],
     cells: Sequence[int] | None = None,
 ) -> sp.csc_matrix:
-    """One footprint for each outline.
+    """Make one footprint of each outline.
 
     Parameters
     ----------

@@ -50,10 +50,12 @@ class TraceRows(NDArrayOperatorsMixin):
 
     @property
     def size(self) -> int:
+        """Number of values."""
         return self.shape[0] * self.shape[1]
 
     @property
     def nbytes(self) -> int:
+        """Memory that all values would take, in bytes."""
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -125,6 +127,7 @@ class ChosenRows(TraceRows):
         self._base, self._index, self._made = base, index, list(made)
 
     def read(self, rows: NDArray[np.intp], frames: slice) -> NDArray[Any]:
+        """Put some rows together, ``(n_rows, n_frames of the slice)``."""
         index = self._index[rows]
         kept = index >= 0
         if kept.all():

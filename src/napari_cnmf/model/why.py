@@ -1,4 +1,4 @@
-"""Why is there a cell at a place, or none: what was met there and the rule that dropped it."""
+"""Explains why there is a cell at a place, or none: what was met there, and what dropped it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class CandidateHere:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known about a place of a result.
+    """What is known about one place of a result.
 
     Attributes
     ----------
@@ -172,7 +172,7 @@ class Explanation:
         return f"<p><b>{self.at}</b>: {escape(self.summary)}</p><ul>{lines}</ul><p>{images}</p>"
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """The explanation as plain values, for JSON."""
         return asdict(self) | {"summary": self.summary}
 
 
@@ -256,7 +256,7 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
 
 
 def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]:
-    """What spoke most for and against component ``k`` being a cell, in words with figures.
+    """Reasons for and against component ``k`` being a cell, in words with figures.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]
 
 
 def _words(group: str, figure: dict[str, float]) -> str:
-    """One group of figures, in plain words; empty where nothing of it is known."""
+    """Plain words for one group of figures; empty where nothing of it is known."""
 
     def of(name: str) -> float:
         return figure.get(name, math.nan)

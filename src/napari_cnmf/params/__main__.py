@@ -1,4 +1,4 @@
-"""``python -m napari_cnmf.params [FILE]``: the documentation page, to a file or to stdout."""
+"""Writes the parameters' documentation page: ``python -m napari_cnmf.params [FILE]``."""
 
 from __future__ import annotations
 

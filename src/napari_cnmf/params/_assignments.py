@@ -1,4 +1,4 @@
-"""``group.key=value`` as typed on a command line."""
+"""Reads ``group.key=value`` as typed on a command line."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def passed_on(group: str, key: str, value: Any) -> Any:
 
 
 def homes_of(key: str) -> list[str]:
-    """The groups that a key without a group sets: every modelled one that has it, else CaImAn's."""
+    """Groups that a key without a group sets: every modelled one that has it, else CaImAn's."""
     modelled = [group for group, model in GROUPS.items() if key in model.model_fields]
     passed_on = [group for group, keys in PASSED_ON.items() if key in keys]
     return modelled or passed_on or [group for group, keys in SET_BY_ENGINE.items() if key in keys]

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 
 def _both_axes(value: Any) -> Any:
-    """One number stands for Y and X; older scripts write ``gSig = 4``."""
+    """Turn one number into one for Y and one for X; older scripts write ``gSig = 4``."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return [value, value] if is_number else value
 

@@ -1,4 +1,4 @@
-"""``extra``: what CaImAn knows and is not modelled here."""
+"""Handles ``extra``: parameters that CaImAn knows and that are not modelled here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def separate_extra(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, A
 
 
 def problems_of_extra(extra: Mapping[str, Any]) -> dict[str, str]:
-    """Why parts of ``extra`` cannot go to CaImAn, by name."""
+    """Reasons why parts of ``extra`` cannot go to CaImAn, by name."""
     problems: dict[str, str] = {}
     for group, keys in extra.items():
         if not isinstance(keys, Mapping):
@@ -65,7 +65,7 @@ def _why_not_extra(group: str, key: str) -> str | None:
 
 
 def without_defaults(extra: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """``extra`` without what CaImAn does anyway, so that a full dump reads as its few changes."""
+    """Return ``extra`` without CaImAn's defaults, so that a full dump reads as its few changes."""
     kept = {
         group: {key: keys[key] for key in sorted(keys) if not _is_default(group, key, keys[key])}
         for group, keys in sorted(extra.items())

@@ -1,4 +1,4 @@
-"""Parameters as other programs write them."""
+"""Reads parameters as other programs write them."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def sort_into_groups(values: Given) -> tuple[ForeignParameters, dict[str, str]]:
 
 
 def _forget_derived(init: dict[str, Any]) -> None:
-    """A ``gSiz`` that CaImAn derived is no choice: it must follow a later change of gSig."""
+    """Drop a ``gSiz`` that CaImAn derived: it is no choice, and must follow a change of gSig."""
     gSig, gSiz = init.get("gSig"), init.get("gSiz")
     if isinstance(gSig, list) and gSiz == [2 * radius + 1 for radius in gSig]:
         del init["gSiz"]
@@ -180,6 +180,7 @@ class _Sorter:
     axes: dict[str, dict[int, Any]] = field(default_factory=dict)
 
     def read(self, values: Iterable[tuple[str, Any]]) -> None:
+        """Read entries, each sorted into its group."""
         for name, value in values:
             if name in WRAPPERS and isinstance(value, str):
                 self.read(parse_kwargs(value).items())
@@ -198,7 +199,7 @@ class _Sorter:
                 self._take_flat(name, value)
 
     def join_axes(self) -> None:
-        """Put ``max_shifts_y`` and ``max_shifts_x`` together."""
+        """Join ``max_shifts_y`` and ``max_shifts_x`` in one parameter."""
         for key, numbers in self.axes.items():
             if len(numbers) < 2:
                 self.problems[key] = (

@@ -1,4 +1,4 @@
-"""What every parameter group is: frozen, closed, and clear about what is wrong."""
+"""Base of every parameter group: frozen, closed, and clear about what is wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parameter(
     caiman_ignores: str | None = None,
     **constraints: Any,
 ) -> Any:
-    """A parameter: the one place that holds its default, bounds, title, unit and help.
+    """Define a parameter: the one place that holds its default, bounds, title, unit and help.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class NamedValue(BaseModel, metaclass=_OwnNames):
 
 
 class ParameterModel(NamedValue):
-    """Frozen and closed; what is wrong arrives as a :class:`ParameterError`."""
+    """Base of parameter models: frozen and closed; problems arrive as :class:`ParameterError`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
@@ -113,7 +113,7 @@ class ParameterModel(NamedValue):
 
     @classmethod
     def _read_texts(cls, values: Any) -> tuple[Any, dict[str, str]]:
-        """Values that are given as text, as a person types them, and what is wrong with those.
+        """Read values that are given as text, and return them with the problems by name.
 
         A switch that is given for a number is wrong, too: to Python, True is a 1.
         """

@@ -1,4 +1,4 @@
-"""Plain values: what every format we read and write has in common."""
+"""Plain values, which every format that we read and write has in common."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def _to_plain(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    """One text for equal plain values, the same on every system and in every process."""
+    """Text that is the same for equal plain values, on every system and in every process."""
     return json.dumps(
         _without_negative_zero(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True
     )
 
 
 def none_to_word(value: Any) -> Any:
-    """Plain values with None written as the word, for TOML; :func:`to_plain` is the inverse."""
+    """Replace None by the word in plain values, for TOML; :func:`to_plain` is the inverse."""
     if value is None:
         return NONE_WORD
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What is wrong with parameters, in the user's words: requirement, value, next step."""
+"""Says what is wrong with parameters in the user's words: requirement, value, next step."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ class InvalidParametersError(ParameterError):
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was probably meant to be."""
+    """Known name that ``name`` was probably meant to be."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.55)
     return by_lower[matches[0]] if matches else None
 
 
 def unknown_name(name: str, known: Iterable[str], what: str = "parameter") -> str:
-    """The sentence about a name that nobody knows."""
+    """Sentence about a name that nobody knows."""
     guess = closest(name, known)
     next_step = f"Did you mean {guess}?" if guess else "`napari-cnmf params` lists every name."
     return f"There is no {what} {name!r}. {next_step}"
 
 
 def not_a_table(name: str, value: Any) -> str:
-    """The sentence about a value that should hold names and values."""
+    """Sentence about a value that should hold names and values."""
     return (
         f"{name} must be a table of names and values, got {shown(value)}. "
         "Write for example {'init': {'gSig': (5, 5)}}."
@@ -61,7 +61,7 @@ def not_a_number(name: str, value: Any, field: FieldInfo) -> str:
 
 
 def explain(error: ValidationError, model: type[BaseModel], group: str) -> dict[str, str]:
-    """Pydantic's errors as ``{"group.key": sentence}``."""
+    """Turn pydantic's errors into ``{"group.key": sentence}``."""
     by_key: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         key = str(detail["loc"][0]) if detail["loc"] else ""
@@ -101,18 +101,18 @@ def _next_step(field: FieldInfo) -> str:
 
 
 def _meaning(description: str) -> str:
-    """What a parameter is: the first sentence of its help."""
+    """Meaning of a parameter: the first sentence of its help."""
     first, dot, _ = description.partition(". ")
     return first + "." * bool(dot)
 
 
 def _index(detail: ErrorDetails) -> str:
-    """``[1]`` where the second number of a list is the wrong one."""
+    """Index such as ``[1]``, where the second number of a list is the wrong one."""
     return "".join(f"[{part}]" for part in detail["loc"][1:] if isinstance(part, int))
 
 
 def _requirement(detail: ErrorDetails) -> str:
-    """``be >= 1``, from pydantic's ``Input should be greater than or equal to 1``."""
+    """Requirement such as ``be >= 1``, for ``Input should be greater than or equal to 1``."""
     if detail["type"] in ("too_short", "too_long"):
         return "have 2 numbers (y, x) or 3 (z, y, x)"
     message = detail["msg"]

@@ -1,4 +1,4 @@
-"""What parameters mean on a given field: how many patches, how many cells."""
+"""Consequences of parameters on a given field: how many patches, how many cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CELLS_PER_AREA = 0.35
 def propose_K(
     dims: Sequence[int], gSig: Sequence[int], rf: int | Sequence[int] | None = None
 ) -> int:
-    """The number of components to look for, for an engine that must have one.
+    """Propose the number of components to look for, for an engine that must have one.
 
     Parameters
     ----------

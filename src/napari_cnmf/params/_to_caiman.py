@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def to_caiman(
     params: CNMFParams, frame_rate_hz: float | None, dims: tuple[int, ...] | None
 ) -> dict[str, dict[str, Any]]:
-    """See :meth:`CNMFParams.to_caiman`."""
+    """Turn parameters into CaImAn's nested dict; see :meth:`CNMFParams.to_caiman`."""
     nested: dict[str, dict[str, Any]] = {
         group: {key: getattr(getattr(params, group), key) for key in model.model_fields}
         for group, model in GROUPS.items()

@@ -1,4 +1,4 @@
-"""From the circle around a cell to gSig and gSiz, in the two conventions there are.
+"""Converts the circle around a cell to gSig and gSiz, in the two conventions there are.
 
 Two-photon: gSig is the half-width of a cell, gSiz its width, ``2 gSig + 1``. One-photon: a cell is
 a blurred spot; gSig is the standard deviation of its brightness, half of the radius at which it
@@ -38,7 +38,7 @@ class CellSize:
 
 
 def size_of_circle(radius_px: float, *, one_photon: bool) -> CellSize:
-    """Parameters for cells around which a circle of this radius was drawn."""
+    """Size for cells around which a circle of this radius in pixels was drawn."""
     g = max(1, round(radius_px / 2 if one_photon else radius_px))
     return _square(g, one_photon)
 
@@ -46,7 +46,7 @@ def size_of_circle(radius_px: float, *, one_photon: bool) -> CellSize:
 def size_of_half_height(
     radius_px: float, *, one_photon: bool, depth_px: float | None = None
 ) -> CellSize:
-    """Parameters for cells whose brightness falls to half at this radius.
+    """Size for cells whose brightness falls to half at this radius in pixels.
 
     Parameters
     ----------
@@ -72,12 +72,12 @@ def circle_radius(gSig: tuple[int, ...], *, one_photon: bool) -> float:
 
 
 def is_usual(gSig: tuple[int, ...], gSiz: tuple[int, ...] | None) -> bool:
-    """Whether gSiz says no more than gSig does, in either convention."""
+    """Whether gSiz follows from gSig in either convention, and so says nothing more."""
     return gSiz is None or gSiz in tuple(tuple(n * g + 1 for g in gSig) for n in (2, 4))
 
 
 def with_depth(size: CellSize, gSig: tuple[int, ...]) -> CellSize:
-    """The same in a volume, with the depth of ``gSig`` (z, y, x); as it is in a plane."""
+    """Size in a volume, with the depth of ``gSig`` (z, y, x); otherwise as it is in a plane."""
     if len(gSig) == 2 or len(size.gSig) == 3:
         return size
     z = gSig[0]

@@ -1,4 +1,4 @@
-"""Parameters against a movie: what cannot work, and what is probably not meant."""
+"""Checks parameters against a movie: what cannot work, and what is probably not meant."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_for_movie(
 
 
 def _groups_in_use(params: CNMFParams) -> frozenset[str]:
-    """All groups; motion only where something was set, as its defaults say nothing."""
+    """Groups to check: motion only where something was set, as its defaults say nothing."""
     unset = {"motion"} if params.motion == GROUPS["motion"]() else set()
     return frozenset(GROUPS) - unset
 
@@ -118,15 +118,16 @@ class _Comparison:
 
     @property
     def dims(self) -> tuple[int, ...]:
+        """Shape ``([Z], Y, X)`` of the movie's field, in pixels."""
         return self.shape[1:]
 
     def per_axis(self, value: int | Sequence[int]) -> list[tuple[int, int]]:
-        """``(value, size)`` along each axis of the field."""
+        """Pairs ``(value, size)`` along each axis of the field."""
         values = [value] * len(self.dims) if isinstance(value, int) else list(value)
         return list(zip(values, self.dims, strict=True))
 
     def check_axes(self, used: frozenset[str]) -> None:
-        """Two numbers for a plane, three for a volume."""
+        """Check that a size has two numbers for a plane, three for a volume."""
         for group in used:
             values = getattr(self.params, group)
             for key, info in type(values).model_fields.items():
@@ -144,7 +145,7 @@ class _Comparison:
                 )
 
     def _must_match(self, group: str, key: str, value: object, info: object) -> bool:
-        """Defaults are (y, x); in a volume they only matter where they decide something."""
+        """Whether a size must have the field's axes; a default (y, x) seldom has to."""
         if value != getattr(info, "default", None):
             return True
         if (group, key) in (("motion", "strides"), ("motion", "overlaps")):

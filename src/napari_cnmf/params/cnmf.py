@@ -1,4 +1,4 @@
-"""All parameters of an item as one frozen value."""
+"""Parameters of an item, all in one frozen value."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class CNMFParams(ParameterModel):
 
     @model_validator(mode="after")
     def _check_axes(self) -> Self:
-        """2D and 3D sizes are not mixed; a default of (y, x) counts as not said.
+        """Check that 2D and 3D sizes are not mixed; a default of (y, x) counts as not set.
 
         No item takes both the sizes of ``motion`` and the others.
         """
@@ -122,7 +122,7 @@ class CNMFParams(ParameterModel):
         return self
 
     def _changed(self) -> dict[tuple[str, str], Any]:
-        """What differs from the defaults, by group and key."""
+        """Values that differ from the defaults, by group and key."""
         changed: dict[tuple[str, str], Any] = {}
         for group, model in GROUPS.items():
             values = getattr(self, group)
@@ -133,7 +133,7 @@ class CNMFParams(ParameterModel):
 
     @property
     def n_axes(self) -> int | None:
-        """2 or 3 where a size says it, ``None`` where all sizes are the defaults."""
+        """Number of axes, 2 or 3, that the sizes tell; ``None`` where all sizes are defaults."""
         for (_, key), value in self._changed().items():
             if key in SIZES_PER_AXIS and isinstance(value, tuple):
                 return len(value)
@@ -145,7 +145,7 @@ class CNMFParams(ParameterModel):
         return self.init.method_init == "corr_pnr"
 
     def replace(self, **values: Any) -> Self:
-        """Another value with some keys changed; keys that are not named stay.
+        """Parameters with some keys changed; keys that are not named stay.
 
         Parameters
         ----------
@@ -183,11 +183,11 @@ class CNMFParams(ParameterModel):
         return read
 
     def set(self, name: str, value: Any) -> Self:
-        """Another value with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
+        """Parameters with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
         return self._with({name: value})
 
     def with_settings(self, settings: Iterable[str]) -> Self:
-        """Another value with each ``name=value`` applied in turn, as ``--set`` takes them.
+        """Parameters with each ``name=value`` applied in turn, as ``--set`` takes them.
 
         Parameters
         ----------
@@ -203,7 +203,7 @@ class CNMFParams(ParameterModel):
         return cls.model_validate(find_preset(name).as_dict())
 
     def hash(self) -> str:
-        """SHA-256 of the values, the same for equal parameters on every system."""
+        """SHA-256 of the values, equal for equal parameters on every system."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode("ascii")).hexdigest()
 
     def diff(self, other: CNMFParams | Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -218,7 +218,7 @@ class CNMFParams(ParameterModel):
         }
 
     def _repr_html_(self) -> str:
-        """What differs from the defaults, as notebooks show it."""
+        """Parameters that differ from the defaults, as notebooks show them."""
         changed = self.diff(CNMFParams())
         if not changed:
             return "<p>CNMFParams: the defaults</p>"
@@ -231,7 +231,7 @@ class CNMFParams(ParameterModel):
         return f"<table>{heading}{rows}</table>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain values; lists for tuples, None for what is left to the engine.
+        """Parameters as nested plain values; lists for tuples, None for what is left to the engine.
 
         See Also
         --------
@@ -242,14 +242,14 @@ class CNMFParams(ParameterModel):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`; what is not named keeps its default."""
+        """Make parameters from :meth:`to_dict`'s values; what is not named keeps its default."""
         if not isinstance(values, Mapping):
             raise ParameterError(not_a_table("The parameters", values))
         return cls.model_validate(values)
 
     @classmethod
     def from_any(cls, values: Mapping[str, Any] | str) -> Self:
-        """Parameters as CaImAn, Mesmerize, mesmerize-core or this package write them.
+        """Read parameters as CaImAn, Mesmerize, mesmerize-core or this package write them.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class CNMFParams(ParameterModel):
     def to_caiman(
         self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None
     ) -> dict[str, dict[str, Any]]:
-        """The nested dict for CaImAn's ``change_params``.
+        """Parameters as the nested dict for CaImAn's ``change_params``.
 
         Parameters
         ----------
@@ -293,7 +293,7 @@ _ABSENT = object()
 
 
 def _flat(params: CNMFParams) -> dict[str, Any]:
-    """``{"group.key": value}``, extra keys included."""
+    """Flat parameters ``{"group.key": value}``, extra keys included."""
     flat: dict[str, Any] = {}
     for group, model in GROUPS.items():
         flat |= {
@@ -305,7 +305,7 @@ def _flat(params: CNMFParams) -> dict[str, Any]:
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested tables joined; where both have a value, ``new`` wins."""
+    """Merge nested tables; where both have a value, ``new`` wins."""
     merged = dict(old)
     for key, value in new.items():
         before = merged.get(key)

@@ -1,4 +1,4 @@
-"""What is known about the recording."""
+"""Parameters of the recording: frame rate, decay time, pixel size."""
 
 from __future__ import annotations
 

@@ -67,17 +67,17 @@ class ParameterField:
 
     @property
     def name(self) -> str:
-        """``group.key``, as ``--set`` takes it."""
+        """Name ``group.key``, as ``--set`` takes it."""
         return f"{self.group}.{self.key}" if self.group else self.key
 
     @property
     def label(self) -> str:
-        """Title with the unit: ``Cell radius (px)``."""
+        """Title with the unit, such as ``Cell radius (px)``."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     @property
     def help(self) -> str:
-        """Description, and which engine does without it."""
+        """Description of the parameter, and which engine does without it."""
         notes = [
             f"Ignored by {ENGINE_TITLES[engine]}: {why[0].lower()}{why[1:]}"
             for engine, why in self.ignored_by.items()
@@ -86,7 +86,7 @@ class ParameterField:
 
     @property
     def allowed(self) -> str:
-        """The values there are, in words: ``>= 1``, ``0 to 1``, ``dilate, ellipse``."""
+        """Allowed values in words, such as ``>= 1``, ``0 to 1`` or ``dilate, ellipse``."""
         if self.choices:
             return ", ".join(
                 choice if isinstance(choice, str) else shown(choice) for choice in self.choices
@@ -142,7 +142,7 @@ def _describe(group: str, key: str, info: FieldInfo, default: Any) -> ParameterF
 
 
 def _leaves(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[tuple[Any, list[Any]]]:
-    """The scalar types of an annotation, each with the constraints on the way to it."""
+    """Scalar types of an annotation, each with the constraints on the way to it."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner, *more = get_args(annotation)
@@ -177,7 +177,7 @@ def _bounds(
 
 
 def _choices(kinds: list[Any]) -> tuple[Any, ...]:
-    """Words are choices; a switch beside words adds its two values."""
+    """Choices of a parameter: its words, and both values of a switch beside words."""
     words = [kind for kind in kinds if isinstance(kind, str)]
     if words and bool in kinds:
         return (True, False, *words)
@@ -185,7 +185,7 @@ def _choices(kinds: list[Any]) -> tuple[Any, ...]:
 
 
 def unused_parameters(params: CNMFParams, engine: str) -> dict[str, str]:
-    """What was set and an engine does not use.
+    """Parameters that were set and that an engine does not use.
 
     Parameters
     ----------

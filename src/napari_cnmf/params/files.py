@@ -19,7 +19,7 @@ _HEADER = '# Parameters of napari-cnmf. A value of "none" is left to the engine.
 
 
 def to_toml(params: CNMFParams) -> str:
-    """All values as TOML, None as the word ``none``.
+    """Write all values as TOML, None as the word ``none``.
 
     See Also
     --------
@@ -33,12 +33,12 @@ def to_toml(params: CNMFParams) -> str:
 
 
 def from_toml(text: str) -> CNMFParams:
-    """Parameters from TOML, in any of the layouts of :meth:`CNMFParams.from_any`."""
+    """Read parameters from TOML, in any of the layouts of :meth:`CNMFParams.from_any`."""
     return CNMFParams.from_any(_load_toml(text, "The text"))
 
 
 def to_json(params: CNMFParams) -> str:
-    """All values as JSON.
+    """Write all values as JSON.
 
     See Also
     --------
@@ -48,17 +48,17 @@ def to_json(params: CNMFParams) -> str:
 
 
 def from_json(text: str) -> CNMFParams:
-    """Parameters from JSON, in any of the layouts of :meth:`CNMFParams.from_any`."""
+    """Read parameters from JSON, in any of the layouts of :meth:`CNMFParams.from_any`."""
     return CNMFParams.from_any(_load_json(text, "The text"))
 
 
 def from_text(text: str) -> CNMFParams:
-    """Parameters from JSON where the text starts with ``{``, else from TOML."""
+    """Read parameters from JSON where the text starts with ``{``, else from TOML."""
     return from_json(text) if text.lstrip().startswith("{") else from_toml(text)
 
 
 def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFParams:
-    """Parameters from a file of ours, of CaImAn or of Mesmerize.
+    """Read parameters from a file of ours, of CaImAn or of Mesmerize.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _load_table(path: Path) -> dict[str, Any]:
 
 
 def read_foreign(values: Mapping[str, Any] | str) -> ForeignParameters:
-    """Another program's parameters, with its ``refit`` and what has no meaning here."""
+    """Read another program's parameters, with its ``refit`` and what has no meaning here."""
     return to_nested(values)
 
 

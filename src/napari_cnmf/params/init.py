@@ -1,4 +1,4 @@
-"""How components are found."""
+"""Parameters of the search for components."""
 
 from __future__ import annotations
 

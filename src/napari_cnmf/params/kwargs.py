@@ -1,4 +1,4 @@
-"""Keyword arguments as people paste them: parsed, never evaluated."""
+"""Parses keyword arguments as people paste them; nothing is evaluated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DECIMAL_COMMA = re.compile(
 
 
 def parse_kwargs(text: str) -> dict[str, Any]:
-    """Names and values from a text box.
+    """Read names and values from a text box.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ _CALL = "f("
 
 
 def _parse_call(text: str) -> _Pairs:
-    """``a=1, b=2``, with or without ``dict(…)`` around it."""
+    """Parse ``a=1, b=2``, with or without ``dict(…)`` around it."""
     if text.startswith("dict(") and text.endswith(")"):
         text = text[len("dict(") : -1]
     tree = _syntax_tree(f"{_CALL}{text}\n)", "eval", shift=len(_CALL), shown=text)
@@ -146,7 +146,7 @@ def _parse_call(text: str) -> _Pairs:
 
 
 def _parse_lines(text: str) -> _Pairs:
-    """``a = 1`` or ``init.K = 1`` on each line, as in a script."""
+    """Parse ``a = 1`` or ``init.K = 1`` on each line, as in a script."""
     tree = _syntax_tree(text, "exec", shift=0)
     pairs: _Pairs = []
     for statement in getattr(tree, "body", []):
@@ -161,7 +161,7 @@ def _parse_lines(text: str) -> _Pairs:
 
 
 def _assigned(value: ast.expr, text: str) -> Any:
-    """A value; ``2,5`` without brackets stays text, as only its model knows what the comma is."""
+    """Value of an assignment; ``2,5`` without brackets stays text, as only its model knows it."""
     read = _literal(value, text, 0)
     source = ast.get_source_segment(text, value) or ""
     is_bare = isinstance(value, ast.Tuple) and re.fullmatch(r"[\d\s.,eE+-]+", source)
@@ -182,12 +182,13 @@ def _syntax_tree(code: str, mode: str, *, shift: int, shown: str | None = None) 
 
 
 class _Words(ast.NodeTransformer):
-    """Refuses calls and attributes, replaces ``true``, ``null`` and the like by their values."""
+    """Transformer that refuses calls and attributes, and reads ``true``, ``null`` and the like."""
 
     def __init__(self, text: str, shift: int) -> None:
         self._text, self._shift = text, shift
 
     def visit_Name(self, node: ast.Name) -> ast.Constant:
+        """Replace a known word by its value, and refuse others."""
         word = node.id if node.id in _WORDS else node.id.lower()
         if word not in _WORDS:
             raise _at(
@@ -196,9 +197,11 @@ class _Words(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(_WORDS[word]), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Refuse a call."""
         raise _at(node, self._text, self._shift, _PLAIN_ONLY)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Refuse an attribute."""
         raise _at(node, self._text, self._shift, _PLAIN_ONLY)
 
 
@@ -219,7 +222,7 @@ def _at(node: ast.AST, text: str, shift: int, reason: str) -> ParameterError:
 
 
 def _message(line: int, column: int, text: str, shift: int, reason: str) -> str:
-    """The reason with the line it is about and a mark below the place."""
+    """Message with the reason, the line it is about and a mark below the place."""
     lines = text.splitlines() or [""]
     if line > len(lines):
         line, column = len(lines), len(lines[-1])

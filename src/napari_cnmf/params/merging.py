@@ -1,4 +1,4 @@
-"""When two components are one."""
+"""Parameters of merging: when two components are one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Motion correction."""
+"""Parameters of motion correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people type them: decimal point or decimal comma, whatever the desktop's language.
+"""Reads numbers as people type them: with decimal point or comma, in any desktop's language.
 
 The language of the desktop never decides what a text means: parameters travel between people and
 programs as text. A text that has two readings is refused with both of them.
@@ -99,7 +99,7 @@ def _to_number(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a parameter's value may be, as far as reading a text goes."""
+    """Kind of value that a parameter may have, as far as reading a text goes."""
 
     number: bool
     whole: bool
@@ -128,7 +128,7 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def read_text(text: str, kind: Kind, name: str) -> Any:
-    """Value of a parameter from a text; a text that is not understood comes back as it is.
+    """Read a parameter's value from a text; a text that is not understood comes back as it is.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _read_list(text: str, kind: Kind, name: str) -> list[float] | float | None:
 
 
 def _split_list(inside: str, kind: Kind, name: str, is_bracketed: bool) -> list[str]:
-    """Parts of ``4, 4``, ``4;4``, ``4 4`` or, where decimals make sense, ``1,5; 1,5``."""
+    """Split ``4, 4``, ``4;4``, ``4 4`` or, where decimals make sense, ``1,5; 1,5``."""
     inside = re.sub(r"\s*([,;])", r"\1", inside)
     if ";" in inside:
         parts = inside.split(";")
@@ -190,7 +190,7 @@ def _split_list(inside: str, kind: Kind, name: str, is_bracketed: bool) -> list[
 
 
 def split_values(text: str, kind: Kind, name: str) -> list[str]:
-    """Several values of one parameter, as typed into one line.
+    """Split several values of one parameter that were typed into one line.
 
     Semicolons separate them: ``4, 4; 6, 6`` for sizes, ``0,7; 0,85`` for decimals. Commas do for
     single values where they cannot be decimal commas: ``0.7, 0.85``, ``10,20`` for whole numbers.

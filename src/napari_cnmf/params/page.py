@@ -1,4 +1,4 @@
-"""The documentation page of the parameters, derived from their definitions."""
+"""Makes the documentation page of the parameters from their definitions."""
 
 from __future__ import annotations
 

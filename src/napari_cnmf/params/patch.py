@@ -1,4 +1,4 @@
-"""How the field is divided into patches."""
+"""Parameters that divide the field into patches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the patches of CNMF and of motion correction lie on a field."""
+"""Places of the patches of CNMF and of motion correction on a field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PatchGrid:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Of the largest patch along each axis, pixels."""
+        """Size of the largest patch along each axis, in pixels."""
         n = len(self.shape)
         return tuple(max(box[i][1] - box[i][0] for box in self.boxes) for i in range(n))
 
@@ -37,7 +37,7 @@ def cnmf_patches(
     stride: int | Sequence[int] | None,
     border_pix: int = 0,
 ) -> PatchGrid:
-    """Patches of ``2 rf + 1`` pixels that overlap by ``stride``, as CaImAn lays them.
+    """Lay patches of ``2 rf + 1`` pixels that overlap by ``stride``, as CaImAn does.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def cnmf_patches(
 def motion_patches(
     dims: Sequence[int], strides: Sequence[int], overlaps: Sequence[int]
 ) -> PatchGrid:
-    """Patches of ``strides + overlaps`` pixels every ``strides``; the last ends with the field."""
+    """Lay patches of ``strides + overlaps`` px every ``strides``; the last ends with the field."""
     along = []
     for size, step, overlap in zip(dims, strides, overlaps, strict=True):
         width = min(step + overlap, size)

@@ -1,4 +1,4 @@
-"""Noise of the pixels and order of the indicator's dynamics."""
+"""Parameters of the pixels' noise and the order of the indicator's dynamics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named starting points: what CaImAn's defaults mislead about, for each kind of recording."""
+"""Presets: for each kind of recording, values where CaImAn's defaults mislead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Preset:
     values: tuple[PresetValue, ...]
 
     def __str__(self) -> str:
-        """As the command line lists it: one line for each value, with its reason."""
+        """Text of the preset for the command line: one line for each value, with its reason."""
         width = max(len(f"{item.name} = {shown(item.value)}") for item in self.values)
         lines = [
             f"  {f'{item.name} = {shown(item.value)}':<{width}}  {item.why}" for item in self.values
@@ -47,7 +47,7 @@ class Preset:
         return "\n".join([f"{self.name}: {self.description}", *lines])
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
-        """The values nested by group."""
+        """Values of the preset, nested by group."""
         nested: dict[str, dict[str, Any]] = {}
         for item in self.values:
             group, _, key = item.name.partition(".")
@@ -180,7 +180,7 @@ def find_preset(name: str) -> Preset:
 
 
 def are_chosen_seed_thresholds(min_corr: float, min_pnr: float) -> bool:
-    """Whether somebody chose these.
+    """Whether a user chose these thresholds of the seeds.
 
     CaImAn's defaults and the one-photon preset's starting values are nobody's choice: the built-in
     engine then looks for components everywhere.

@@ -1,4 +1,4 @@
-"""Which components are accepted."""
+"""Parameters that decide which components are accepted."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class QualityParams(ParameterGroup):
     )
 
     def for_scores(self, *, are_probabilities: bool) -> QualityParams:
-        """The same with the least score that suits the classifier, where none was chosen."""
+        """Thresholds with the least score that suits the classifier, where none was chosen."""
         if self.cnn_lowest is not None:
             return self
         least = LEAST_PROBABILITY if are_probabilities else LEAST_OF_CAIMAN

@@ -1,4 +1,4 @@
-"""How footprints are updated."""
+"""Parameters of the update of footprints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How traces are updated and deconvolved."""
+"""Parameters of the update of traces and of deconvolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of a plane made those of a volume: what a user chose along y and x stays."""
+"""Turns sizes of a plane into those of a volume: what a user chose along y and x stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PRESET = "volumetric"
 
 
 def in_a_volume(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Of ``{"group.key": value}``, the sizes ``(y, x)`` as ``(z, y, x)``, and ``motion.is3D``.
+    """Turn sizes ``(y, x)`` among settings into ``(z, y, x)``, with ``motion.is3D``.
 
     Along z they are the volumetric preset's, or 1 where it has none.
     """
@@ -29,7 +29,7 @@ def in_a_volume(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def set_all(params: CNMFParams, values: Mapping[str, Any]) -> CNMFParams:
-    """Parameters with ``{"group.key": value}``, at once: one by one they would not fit together.
+    """Set several ``{"group.key": value}`` at once: one by one they would not fit together.
 
     Where ``values`` hold a size of a volume, those that were chosen for a plane become such.
     """

@@ -1,4 +1,4 @@
-"""Put ingredients together: a scene for the renderer, the truth for the judge."""
+"""Puts ingredients together: a scene for the renderer, the truth for the judge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_cnmf.testing.truth import Truth
 
 @dataclass(frozen=True, eq=False)
 class Ingredients:
-    """What the tissue is made of, on the padded field.
+    """Everything that the tissue is made of, on the padded field.
 
     ``resting_cell_units`` is one for all cells or one each, ``(K,)``.
     """
@@ -67,7 +67,7 @@ def assemble(knobs: FieldKnobs, stage: Stage, parts: Ingredients) -> tuple[Scene
 
 
 def _trim(scene: Scene) -> Scene:
-    """Without the surround where nothing moves, which is quicker to render."""
+    """Cut off the surround of a field where nothing moves, which is quicker to render."""
     if scene.motion.moves:
         return scene
     rows, wave = scene.stage.field_pixels(), scene.wave
@@ -82,7 +82,7 @@ def _trim(scene: Scene) -> Scene:
 
 
 def _truth(scene: Scene, parts: Ingredients) -> Truth:
-    """The truth on the field itself: everything cropped, centres moved."""
+    """Make the truth on the field itself: everything cropped, centres moved."""
     stage = scene.stage
     rows = stage.field_pixels()
     A = _crop(parts.cells.A, rows)
@@ -119,7 +119,7 @@ def _truth(scene: Scene, parts: Ingredients) -> Truth:
 
 
 def _crop(A: sp.csc_matrix, rows: NDArray[np.intp]) -> sp.csc_matrix:
-    """Rows of a CSC matrix, as CSC with sorted indices."""
+    """Crop rows of a CSC matrix, as CSC with sorted indices."""
     cropped = A.tocsr()[rows].tocsc()
     cropped.sort_indices()
     return cropped

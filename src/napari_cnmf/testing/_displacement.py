@@ -1,4 +1,4 @@
-"""Displace a rendered field, rigidly or not, without losing its detail."""
+"""Displaces a rendered field, rigidly or not, without losing its detail."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ class Motion:
 
     @property
     def moves(self) -> bool:
+        """Whether anything is displaced at all."""
         return self.rigid or self.warp is not None or self.bidirectional_offset_px != 0
 
     @property
@@ -84,7 +85,7 @@ class Motion:
     def view(
         self, tissue: NDArray[np.float32], t: int, pad: tuple[int, ...]
     ) -> NDArray[np.float32]:
-        """The padded field ``([Z], Y, X)`` as the microscope sees it in frame ``t``."""
+        """View the padded field ``([Z], Y, X)`` as the microscope sees it in frame ``t``."""
         seen = tissue
         if self.warp is not None:
             seen = self._warped(tissue, t, pad)
@@ -116,7 +117,7 @@ class Motion:
 
 
 def fourier_shift(image: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The image moved by ``shift`` px along each axis, exact for what is band-limited."""
+    """Shift the image by ``shift`` px along each axis, exact for what is band-limited."""
     spectrum = scipy.fft.rfftn(image)
     for axis, amount in enumerate(shift):
         n = image.shape[axis]

@@ -1,4 +1,4 @@
-"""The root of every group of knobs: frozen, nothing unknown accepted."""
+"""Base of every group of knobs: frozen, nothing unknown accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Knobs(BaseModel):
 
     @classmethod
     def build(cls, **knobs: Any) -> Self:
-        """Make one from keyword arguments.
+        """Make the knobs from keyword arguments.
 
         Raises
         ------

@@ -18,7 +18,7 @@ _MOST_PHOTONS = 63
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up.
+    """Tables that the kernel looks values up in.
 
     ``normal`` are 65,536 equally likely values of the standard normal distribution; ``cumulative``
     ``(n_means, 64)`` the distribution functions of Poisson numbers, times 2^32; ``guide``
@@ -48,7 +48,7 @@ def tables() -> Tables:
 
 @inline_kernel()
 def _mix(state: Any) -> Any:
-    """Finaliser of splitmix64 (Steele, Lea & Flood 2014): 64 bits from a counter."""
+    """Mix a counter to 64 random bits: splitmix64's finaliser (Steele, Lea & Flood 2014)."""
     z = state
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -57,7 +57,7 @@ def _mix(state: Any) -> Any:
 
 @inline_kernel()
 def _few_photons(mean: Any, bits: Any, cumulative: Any, guide: Any) -> Any:
-    """Poisson(mean) as Poisson(tabulated mean below it) + Poisson(the rest), both by inversion."""
+    """Draw Poisson(mean) as Poisson(tabulated mean below it) + Poisson(the rest), by inversion."""
     row = int(mean * np.float32(_STEPS_PER_PHOTON))
     uniform = np.uint32(bits >> np.uint64(32))
     photons = int(guide[row, uniform >> np.uint32(24)])

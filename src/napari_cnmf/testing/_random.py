@@ -1,4 +1,4 @@
-"""Random numbers that do not depend on which other knobs are turned, nor on chunks."""
+"""Makes random numbers that do not depend on which other knobs are turned, nor on chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 
 def stream(seed: int, ingredient: str) -> np.random.Generator:
-    """A generator of its own for each physical ingredient.
+    """Random generator of its own for each physical ingredient.
 
     Turning one knob must not reshuffle the others: the cells of a movie with
     bleaching are the cells of the movie without.

@@ -1,4 +1,4 @@
-"""Sample an image between its pixels with cubic B-splines (Unser 1999)."""
+"""Samples an image between its pixels with cubic B-splines (Unser 1999)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spline_coefficients(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @inline_kernel()
 def _taps(f: Any) -> Any:
-    """The four cubic B-spline weights around a place ``f`` past a pixel."""
+    """Weights of the four cubic B-splines around a place ``f`` past a pixel."""
     one, sixth = np.float32(1), np.float32(1 / 6)
     g = one - f
     first = g * g * g * sixth
@@ -37,7 +37,7 @@ def _taps(f: Any) -> Any:
 
 @kernel("void(f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def sample(coefficients: Any, move_y: Any, move_x: Any, out: Any) -> None:
-    """``out[y, x] = image(y - move_y[y, x], x - move_x[y, x])``, all of one shape.
+    """Sample ``out[y, x] = image(y - move_y[y, x], x - move_x[y, x])``, all of one shape.
 
     Places nearer than 2 px to the border, or beyond it, take the value there.
     """

@@ -12,7 +12,7 @@ from napari_cnmf.testing._random import stream
 
 @dataclass(frozen=True)
 class Stage:
-    """Where and how long a recording takes place.
+    """Field and clock of a recording.
 
     Attributes
     ----------
@@ -34,16 +34,17 @@ class Stage:
 
     @property
     def padded(self) -> tuple[int, ...]:
-        """``([Z], Y, X)`` with its surround."""
+        """Shape ``([Z], Y, X)`` of the field with its surround, in pixels."""
         return tuple(n + 2 * p for n, p in zip(self.dims, self.pad, strict=True))
 
     @property
     def n_padded(self) -> int:
-        """Pixels with the surround."""
+        """Number of pixels of the field with its surround."""
         return int(np.prod(self.padded))
 
     @property
     def duration_s(self) -> float:
+        """Length of the recording in seconds."""
         return self.n_frames / self.frame_rate_hz
 
     @property

@@ -1,4 +1,4 @@
-"""Events and the calcium indicator that shows them."""
+"""Simulates events and the calcium indicator that shows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.testing._stage import Stage
 
 
 class ActivityKnobs(Knobs):
-    """When cells fire and what their indicator makes of it."""
+    """Knobs of when cells fire and what their indicator makes of it."""
 
     event_rate_hz: float = Field(0.1, ge=0)
     """Median rate of events of a cell."""
@@ -40,7 +40,7 @@ class ActivityKnobs(Knobs):
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """Traces of ``K`` cells.
+    """Traces and events of ``K`` cells.
 
     Attributes
     ----------
@@ -65,14 +65,14 @@ class Indicator:
     decay_time_s: float
 
     def answer(self, time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``(1 - exp(-t / rise)) exp(-t / decay)`` at ``time_s`` after an event, peak 1."""
+        """Response ``(1 - exp(-t / rise)) exp(-t / decay)`` at ``time_s`` from an event, peak 1."""
         late = np.maximum(time_s, 0.0)
         rise = 1 - np.exp(-late / self.rise_time_s)
         return np.asarray(rise * np.exp(-late / self.decay_time_s) / self._peak)
 
     @property
     def _peak(self) -> float:
-        """Largest value of the answer before it is scaled."""
+        """Largest value of the response before it is scaled."""
         rise, decay = self.rise_time_s, self.decay_time_s
         peak_s = rise * np.log1p(decay / rise)
         return float((1 - np.exp(-peak_s / rise)) * np.exp(-peak_s / decay))
@@ -80,7 +80,7 @@ class Indicator:
     def trace(
         self, times_s: NDArray[np.float64], sizes: NDArray[np.float64], stage: Stage
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Fluorescence and events ``(T,)``, frames being taken at ``t / frame_rate``."""
+        """Fluorescence and events ``(T,)`` for frames taken at ``t / frame_rate``."""
         rate = stage.frame_rate_hz
         first = np.ceil(times_s * rate).astype(int)
         seen = first < stage.n_frames
@@ -100,7 +100,7 @@ class Indicator:
 def draw_events(
     rng: np.random.Generator, rate_hz: float, duration_s: float, shape: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Poisson event times in s, sorted, and their gamma distributed sizes of mean 1."""
+    """Draw Poisson event times in s, sorted, and their gamma distributed sizes of mean 1."""
     n = int(rng.poisson(rate_hz * duration_s))
     return np.sort(rng.uniform(0, duration_s, n)), rng.gamma(shape, 1 / shape, n)
 

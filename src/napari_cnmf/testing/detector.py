@@ -1,4 +1,4 @@
-"""Photons, electronics and digits: from fluorescence to counts.
+"""Simulates photons, electronics and digits: from fluorescence to counts.
 
 A pixel of fluorescence ``F`` (units) collects ``N ~ Poisson(F p)`` photons, ``p`` per unit, and is
 read as ``offset + gain (N / p + read noise)``. Hence, in counts,
@@ -20,7 +20,7 @@ from napari_cnmf.testing._knobs import Knobs
 
 
 class DetectorKnobs(Knobs):
-    """Noise, offset and gain."""
+    """Knobs of noise, offset and gain."""
 
     noise: float = Field(1.0, gt=0, le=100)
     """Times the noise: photons are divided by its square, the read noise is multiplied by it."""
@@ -55,7 +55,7 @@ class DetectorKnobs(Knobs):
     def expose(
         self, fluorescence: NDArray[np.float32], seed: int, frame: int
     ) -> NDArray[np.uint16]:
-        """Counts of one frame; the same for the same seed and frame number.
+        """Draw the counts of one frame; the same for the same seed and frame number.
 
         Parameters
         ----------

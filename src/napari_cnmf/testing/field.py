@@ -1,4 +1,4 @@
-"""What every recording has: length, rate, seed, and a microscope."""
+"""Field of every recording: length, rate, seed, and a microscope."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SURROUND_PLANES = 6
 
 
 class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
-    """Length and rate of a recording, and what any microscope does to it."""
+    """Knobs of a recording's length and rate, and of what any microscope does to it."""
 
     n_frames: int = Field(2000, ge=1)
     """Frames."""
@@ -28,7 +28,7 @@ class FieldKnobs(IlluminationKnobs, MotionKnobs, DetectorKnobs):
 
 
 def set_stage(knobs: FieldKnobs, dims: tuple[int, ...]) -> tuple[Stage, Motion]:
-    """Field, clock and motion of a recording.
+    """Make field, clock and motion of a recording.
 
     The surround is there without motion too, so that a field does not change when it starts to
     move; ``assemble`` cuts off what is not needed.

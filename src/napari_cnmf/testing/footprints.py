@@ -1,4 +1,4 @@
-"""Somata: where they sit and what they look like."""
+"""Simulates somata: where they sit and what they look like."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_MISSES = 5000
 
 
 class CellKnobs(Knobs):
-    """Number, place, size and kind of the cells."""
+    """Knobs of the number, place, size and kind of the cells."""
 
     n_cells: int = Field(45, ge=0)
     """Cells in the field."""
@@ -52,7 +52,7 @@ class CellKnobs(Knobs):
 
     @property
     def typical_radius_px(self) -> float:
-        """What a user would call the radius of the cells."""
+        """Radius of the cells that a user would name, in pixels."""
         if self.radius_range_px is None:
             return self.radius_px
         return float(np.sqrt(self.radius_range_px[0] * self.radius_range_px[1]))
@@ -88,7 +88,7 @@ class SomaShape:
     nucleus_depth: float = 0.0
 
     def brightness(self, rows: FloatArray, cols: FloatArray) -> FloatArray:
-        """At offsets from the centre; the edge is about 1 px wide, the peak near 1."""
+        """Brightness at offsets from the centre; the edge is about 1 px wide, the peak near 1."""
         along = rows * np.cos(self.angle) + cols * np.sin(self.angle)
         across = -rows * np.sin(self.angle) + cols * np.cos(self.angle)
         distance = np.hypot(along / (1 + self.elongation), across / (1 - self.elongation))
@@ -98,14 +98,14 @@ class SomaShape:
 
 
 def soft_edge(distance: FloatArray, radius: float | FloatArray, width: float) -> FloatArray:
-    """1 inside, 0 outside, logistic of this width between."""
+    """Soft edge: 1 inside, 0 outside, logistic of this width between."""
     return np.asarray(1.0 / (1.0 + np.exp(np.clip((distance - radius) / width, -50, 50))))
 
 
 def place_centers(
     rng: np.random.Generator, n: int, box: FloatArray, min_distance_px: float | FloatArray
 ) -> FloatArray:
-    """``n`` points ``(n, ndim)`` in ``box`` ``(2, ndim)``, none nearer than the distance.
+    """Place ``n`` points ``(n, ndim)`` in ``box`` ``(2, ndim)``, none nearer than the distance.
 
     Parameters
     ----------
@@ -143,13 +143,13 @@ def place_centers(
 
 
 def cell_box(stage: Stage, margin_px: float) -> FloatArray:
-    """Where centres may lie, in px of the padded field: ``(2, ndim)``."""
+    """Box where centres may lie, in px of the padded field: ``(2, ndim)``."""
     pad = np.asarray(stage.pad, dtype=np.float64)
     return np.stack([pad + margin_px, pad + np.asarray(stage.dims) - 1 - margin_px])
 
 
 def draw_radii(rng: np.random.Generator, knobs: CellKnobs) -> FloatArray:
-    """Radii in px, ``(n_cells,)``."""
+    """Draw radii ``(n_cells,)`` in px."""
     shares = rng.uniform(-1, 1, knobs.n_cells)
     if knobs.radius_range_px is None:
         return np.asarray(knobs.radius_px * (1 + knobs.radius_spread * shares))
@@ -160,7 +160,7 @@ def draw_radii(rng: np.random.Generator, knobs: CellKnobs) -> FloatArray:
 def columns_to_sparse(
     columns: list[tuple[NDArray[np.intp], FloatArray]], n_pixels: int
 ) -> sp.csc_matrix:
-    """Columns given as (flat pixels, values) to a CSC matrix, float32, indices sorted."""
+    """Turn columns of (flat pixels, values) into a CSC matrix, float32, indices sorted."""
     starts = np.concatenate([[0], np.cumsum([len(pixels) for pixels, _ in columns])])
     pixels = np.concatenate([np.empty(0, np.intp), *(p for p, _ in columns)])
     values = np.concatenate([np.empty(0), *(v for _, v in columns)]).astype(np.float32)

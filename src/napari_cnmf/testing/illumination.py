@@ -1,4 +1,4 @@
-"""Light that changes over time and field: bleaching, drift, flicker, gradients, lost frames."""
+"""Simulates light over time and field: bleaching, drift, flicker, gradients, lost frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAME_FAULTS = ("black", "flash", "noise", "saturated")
 
 
 class IlluminationKnobs(Knobs):
-    """Brightness over time and field, and frames that are lost."""
+    """Knobs of brightness over time and field, and of frames that are lost."""
 
     bleaching_fraction: float = Field(0.0, ge=0, lt=1)
     """Share of the fluorescence that is lost by the last frame, exponentially."""
@@ -40,7 +40,7 @@ class IlluminationKnobs(Knobs):
 
     @property
     def faults(self) -> dict[str, int]:
-        """How many frames of each kind in ``FRAME_FAULTS``."""
+        """Number of frames of each kind in ``FRAME_FAULTS``."""
         counts = (
             self.n_black_frames,
             self.n_flash_frames,
@@ -58,7 +58,7 @@ class IlluminationKnobs(Knobs):
 
 
 def draw_brightness(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.float64]:
-    """What the fluorescence of each frame is multiplied by, ``(T,)``; 1 at the start."""
+    """Draw the factor of each frame's fluorescence ``(T,)``; 1 at the start."""
     time = np.arange(stage.n_frames) / max(stage.n_frames - 1, 1)
     brightness = (1 - knobs.bleaching_fraction) ** time
     if knobs.drift_fraction:
@@ -72,7 +72,7 @@ def draw_brightness(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.float6
 
 
 def draw_faults(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.str_]:
-    """The fault of each frame ``(T,)``, empty for a sound one."""
+    """Draw the fault of each frame ``(T,)``, empty for a sound one."""
     faults = np.full(stage.n_frames, "", dtype="<U9")
     kinds = [kind for kind, n in knobs.faults.items() for _ in range(n)]
     frames = stage.rng("faults").permutation(stage.n_frames)[: len(kinds)]
@@ -81,7 +81,7 @@ def draw_faults(knobs: IlluminationKnobs, stage: Stage) -> NDArray[np.str_]:
 
 
 def light_profile(knobs: IlluminationKnobs, dims: tuple[int, ...]) -> NDArray[np.float32] | None:
-    """What the microscope's light multiplies the field ``(Y, X)`` by; ``None`` where it is even."""
+    """Factor of the light over the field ``(Y, X)``; ``None`` where it is even."""
     if not (knobs.brightness_gradient or knobs.vignetting):
         return None
     rows, cols = np.meshgrid(*(np.linspace(-1, 1, n) for n in dims[-2:]), indexing="ij")

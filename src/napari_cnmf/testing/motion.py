@@ -1,4 +1,4 @@
-"""How the tissue moves under the microscope."""
+"""Simulates how the tissue moves under the microscope."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.testing._stage import Stage
 
 
 class MotionKnobs(Knobs):
-    """Rigid and non-rigid displacements, in px; each axis gets the rms that is asked for."""
+    """Knobs of rigid and non-rigid displacements in px; each axis gets the rms asked for."""
 
     rigid_motion_rms_px: float = Field(0.0, ge=0)
     """Smooth rigid motion in Y and X."""
@@ -45,7 +45,7 @@ class MotionKnobs(Knobs):
 
 
 def draw_shifts(knobs: MotionKnobs, stage: Stage) -> NDArray[np.float64]:
-    """Rigid path ``(T, ndim)`` in px, of mean 0 but for jumps and jitter."""
+    """Draw a rigid path ``(T, ndim)`` in px, of mean 0 but for jumps and jitter."""
     ndim = len(stage.dims)
     shifts = np.zeros((stage.n_frames, ndim))
     smooth = knobs.rigid_motion_timescale_s * stage.frame_rate_hz
@@ -74,7 +74,7 @@ def draw_shifts(knobs: MotionKnobs, stage: Stage) -> NDArray[np.float64]:
 
 
 def _oscillation(knobs: MotionKnobs, stage: Stage) -> NDArray[np.float64]:
-    """Oscillation ``(T, 2)`` with smooth amplitude and a phase that wanders."""
+    """Draw an oscillation ``(T, 2)`` with smooth amplitude and a phase that wanders."""
     rng = stage.rng("oscillation")
     second = stage.frame_rate_hz
     strength = np.abs(smooth_course(rng, 1, stage.n_frames, 2 * second)[0])
@@ -87,7 +87,7 @@ def _oscillation(knobs: MotionKnobs, stage: Stage) -> NDArray[np.float64]:
 
 
 def draw_warp(knobs: MotionKnobs, stage: Stage) -> Warp | None:
-    """A smooth random field of displacements in Y and X."""
+    """Draw a smooth random field of displacements in Y and X."""
     if not knobs.nonrigid_motion_rms_px or len(stage.dims) != 2:
         return None
     # Two nodes per length: the splines between them then follow the Gaussian smoothing.

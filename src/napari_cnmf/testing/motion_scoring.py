@@ -1,4 +1,4 @@
-"""How good is a registration: residual shifts and displacements against the truth."""
+"""Scores a registration: residual shifts and displacements against the truth."""
 
 from __future__ import annotations
 

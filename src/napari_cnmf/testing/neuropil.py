@@ -1,4 +1,4 @@
-"""What surrounds the cells: resting fluorescence and neuropil that is active as a whole."""
+"""Simulates what surrounds the cells: resting fluorescence and neuropil active as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.testing._stage import Stage
 
 
 class NeuropilKnobs(Knobs):
-    """Resting fluorescence and smooth neuropil."""
+    """Knobs of resting fluorescence and smooth neuropil."""
 
     resting_units: float = Field(1.5, gt=0)
     """Mean resting fluorescence."""
@@ -46,7 +46,7 @@ class Background:
 
 
 def pink_texture(rng: np.random.Generator, dims: tuple[int, ...]) -> NDArray[np.float32]:
-    """A random image with a ``1 / f`` amplitude spectrum, mean 0 and sd 1."""
+    """Draw a random image with a ``1 / f`` amplitude spectrum, mean 0 and sd 1."""
     white = np.fft.rfftn(rng.standard_normal(dims))
     axes = [np.fft.fftfreq(n) for n in dims[:-1]] + [np.fft.rfftfreq(dims[-1])]
     frequency = np.sqrt(sum(f**2 for f in np.meshgrid(*axes, indexing="ij")))
@@ -88,7 +88,7 @@ def make_background(
 def _multiscale(
     knobs: NeuropilKnobs, stage: Stage
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Patterns on scales of 2, 4, 8, ... px, each with a course of its own."""
+    """Draw patterns on scales of 2, 4, 8, ... px, each with a course of its own."""
     rng = stage.rng("multiscale neuropil")
     slow = knobs.neuropil_timescale_s * stage.frame_rate_hz
     patterns, courses = [], []

@@ -1,4 +1,4 @@
-"""One-photon (miniscope) recordings: a bright background that moves, and faint cells in it."""
+"""Simulates one-photon (miniscope) recordings: a bright moving background, and faint cells."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class OnePhotonSimulation(FieldKnobs, CellKnobs, ActivityKnobs):
 
 
 def vessel_map(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32]:
-    """What vessels leave of the light ``(n_padded,)``: 1 beside them."""
+    """Draw the share of light that vessels leave ``(n_padded,)``: 1 beside them."""
     rng = stage.rng("vessels")
     open_share = np.ones(stage.n_padded)
     for _ in range(config.n_vessels):
@@ -98,7 +98,7 @@ def vessel_map(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32]
 
 
 def make_one_photon_cells(config: OnePhotonSimulation, stage: Stage) -> Cells:
-    """Somata blurred by scattering, with a halo; they overlap."""
+    """Make somata blurred by scattering, with a halo; they overlap."""
     rng = stage.rng("cells")
     box = cell_box(stage, config.border_margin_px)
     centers = place_centers(rng, config.n_cells, box, config.min_distance_px)
@@ -125,7 +125,7 @@ def make_one_photon_cells(config: OnePhotonSimulation, stage: Stage) -> Cells:
 
 
 def make_wave(config: OnePhotonSimulation, stage: Stage) -> Wave:
-    """Relative change of the background: a random field, smooth in space and time.
+    """Draw the relative change of the background: a random field, smooth in space and time.
 
     White noise at the nodes of a grid, Gaussian kernels between them; only the nodes are kept.
     """
@@ -153,7 +153,7 @@ def make_wave(config: OnePhotonSimulation, stage: Stage) -> Wave:
 
 
 def _background(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32]:
-    """Resting brightness without vessels ``(n_padded,)``."""
+    """Draw the resting brightness without vessels ``(n_padded,)``."""
     rng = stage.rng("resting")
     shade = rescaled(smooth_image(rng, stage.padded, 0.2 * min(stage.dims)))
     grain = gaussian_filter(pink_texture(rng, stage.padded), 1.0 + config.scatter_px)
@@ -162,7 +162,7 @@ def _background(config: OnePhotonSimulation, stage: Stage) -> NDArray[np.float32
 
 
 def _out_of_focus(config: OnePhotonSimulation, stage: Stage) -> Processes:
-    """Wide blobs with the dynamics of cells."""
+    """Draw wide blobs with the dynamics of cells."""
     rng = stage.rng("out of focus")
     n = round(config.out_of_focus_per_kpx * stage.n_padded / 1000)
     columns = [

@@ -117,7 +117,7 @@ class OtherSimulation(FieldKnobs, NeuropilKnobs, ProcessKnobs):
 def irregular_soma(
     rng: np.random.Generator, config: OtherSimulation, center: FloatArray, stage: Stage
 ) -> tuple[NDArray[np.intp], FloatArray, float]:
-    """Flat pixels, values of peak 1, and radius of one cell."""
+    """Draw flat pixels, values of peak 1, and radius of one cell."""
     radius = config.radius_px * float(np.exp(0.15 * rng.standard_normal()))
     flat, (rows, cols) = local_grid(center, _REACH_RADII * radius, stage.padded)
     shape = (len(np.unique(flat // stage.padded[1])), -1)
@@ -150,7 +150,7 @@ def irregular_soma(
 def _stub(
     rng: np.random.Generator, center: FloatArray, radius: float, stage: Stage
 ) -> tuple[NDArray[np.intp], FloatArray]:
-    """A dendrite that leaves the soma and thins out."""
+    """Draw a dendrite that leaves the soma and thins out."""
     angle = rng.uniform(0, 2 * np.pi)
     length = radius * rng.uniform(1.2, 3.0)
     path = wandering_path(rng, center, angle, length, 0.3)
@@ -178,7 +178,7 @@ def make_other_cells(config: OtherSimulation, stage: Stage) -> Cells:
 def draw_spikes(
     rng: np.random.Generator, config: OtherSimulation, drive_s: FloatArray, duration_s: float
 ) -> FloatArray:
-    """Spike times of one cell in s: single spikes, bursts, plateaus, events of its ensemble."""
+    """Draw spike times of one cell in s: single spikes, bursts, plateaus, its ensemble's."""
     tempo = float(np.exp(0.6 * rng.standard_normal()))
     trains = [rng.uniform(0, duration_s, rng.poisson(tempo * config.spike_rate_hz * duration_s))]
     starts = rng.uniform(0, duration_s, rng.poisson(tempo * config.burst_rate_hz * duration_s))
@@ -195,7 +195,7 @@ def draw_spikes(
 def make_other_activity(
     config: OtherSimulation, stage: Stage, drives_s: list[FloatArray]
 ) -> Activity:
-    """Traces through a saturating indicator; events are spike counts."""
+    """Make traces through a saturating indicator; events are spike counts."""
     rng = stage.rng("other activity")
     n = config.n_cells
     ensemble = rng.integers(config.n_ensembles, size=n)
@@ -227,7 +227,7 @@ def _driven(
 
 
 def _out_of_focus(config: OtherSimulation, stage: Stage) -> Processes:
-    """Cells of other depths: wide and faint, active on their own."""
+    """Draw cells of other depths: wide and faint, active on their own."""
     rng = stage.rng("out of focus")
     n = round(config.out_of_focus_cells_per_kpx * stage.n_padded / 1000)
     columns = []

@@ -1,4 +1,4 @@
-"""Active things that are not cells: fine processes, long dendrites, puncta."""
+"""Simulates active things that are not cells: fine processes, long dendrites, puncta."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POINT_STEP_PX = 0.5
 
 
 class ProcessKnobs(Knobs):
-    """Number, size and activity of what is not a cell."""
+    """Knobs of the number, size and activity of what is not a cell."""
 
     fine_processes_per_kpx: float = Field(0.0, ge=0, le=200)
     """Fine processes (axons, dendritic twigs) per 1000 px of the field, each active on its own."""
@@ -51,7 +51,7 @@ class ProcessKnobs(Knobs):
 
 @dataclass(frozen=True, eq=False)
 class Processes:
-    """Their share of the tissue, float32.
+    """Footprints and traces of active things that are not cells, float32.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Processes:
 def wandering_path(
     rng: np.random.Generator, start: FloatArray, angle: float, length_px: float, curl: float
 ) -> FloatArray:
-    """A path ``(n, 2)`` whose direction drifts by ``curl`` radians (sd) over 10 px."""
+    """Draw a path ``(n, 2)`` whose direction drifts by ``curl`` radians (sd) over 10 px."""
     n = max(3, int(length_px / _POINT_STEP_PX))
     # Smoothed white noise keeps its sum: headings drift as they would without, but smoothly.
     turns = gaussian_filter1d(rng.standard_normal(n), 6, mode="wrap")
@@ -81,7 +81,7 @@ def wandering_path(
 
 
 def crossing_path(rng: np.random.Generator, stage: Stage, curl: float) -> FloatArray:
-    """A path across the field and its surround, by a place in the middle parts of the field."""
+    """Draw a path across the field and its surround, by a place in the middle of the field."""
     middle = rng.uniform(0.15, 0.85, 2) * stage.dims + stage.pad
     angle, length = rng.uniform(0, 2 * np.pi), 1.5 * max(stage.padded)
     there = wandering_path(rng, middle, angle, length, curl)
@@ -92,7 +92,7 @@ def crossing_path(rng: np.random.Generator, stage: Stage, curl: float) -> FloatA
 def draw_tube(
     path: FloatArray, width_px: float | FloatArray, dims: tuple[int, ...]
 ) -> tuple[NDArray[np.intp], FloatArray]:
-    """Flat pixels and values of a tube of Gaussian profile along a path.
+    """Draw flat pixels and values of a tube of Gaussian profile along a path.
 
     ``width_px`` is its sd, one or one per point. What lies outside of ``dims`` is cut off.
     """
@@ -114,7 +114,7 @@ def draw_tube(
 
 
 def beads(rng: np.random.Generator, n: int, spacing_px: float, strength: float) -> FloatArray:
-    """Brightness along ``n`` points of a process that swells and thins, 1 on average."""
+    """Draw brightness along ``n`` points of a process that swells and thins, 1 on average."""
     wave = gaussian_filter1d(rng.standard_normal(n), spacing_px / _POINT_STEP_PX / 3)
     return np.asarray(np.exp(strength * wave / max(float(wave.std()), 1e-12)))
 
@@ -125,7 +125,7 @@ Column = tuple[NDArray[np.intp], FloatArray]
 def fine_processes(
     rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage, n: int
 ) -> list[Column]:
-    """Short wandering, beaded pieces all over the field."""
+    """Draw short wandering, beaded pieces all over the field."""
     columns = []
     for _ in range(n):
         start = rng.uniform(0, stage.padded)
@@ -137,7 +137,7 @@ def fine_processes(
 
 
 def long_dendrites(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[Column]:
-    """Paths that enter at the border and cross the field."""
+    """Draw paths that enter at the border and cross the field."""
     return [
         draw_tube(crossing_path(rng, stage, 0.15), knobs.dendrite_width_px, stage.padded)
         for _ in range(knobs.n_dendrites)
@@ -145,7 +145,7 @@ def long_dendrites(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) 
 
 
 def puncta(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[Column]:
-    """Small spots of Gaussian profile."""
+    """Draw small spots of Gaussian profile."""
     columns = []
     for _ in range(knobs.n_puncta):
         spot = rng.uniform(0, stage.padded)[None, :]
@@ -155,7 +155,7 @@ def puncta(rng: np.random.Generator, knobs: ProcessKnobs, stage: Stage) -> list[
 
 
 def no_processes(stage: Stage) -> Processes:
-    """None at all."""
+    """Processes of a recording that has none."""
     return Processes(
         A=sp.csc_matrix((stage.n_padded, 0), dtype=np.float32),
         C=np.zeros((0, stage.n_frames), dtype=np.float32),
@@ -164,7 +164,7 @@ def no_processes(stage: Stage) -> Processes:
 
 
 def join_processes(*parts: Processes) -> Processes:
-    """All of them together."""
+    """Join several groups of processes."""
     return Processes(
         A=sp.hstack([p.A for p in parts]).tocsc(),
         C=np.concatenate([p.C for p in parts]),
@@ -175,7 +175,7 @@ def join_processes(*parts: Processes) -> Processes:
 def make_processes(
     knobs: ProcessKnobs, stage: Stage, kinetics: ActivityKnobs, clock: Stage | None = None
 ) -> Processes:
-    """Draw all of them; their indicator is that of the cells (``kinetics``).
+    """Draw all processes; their indicator is that of the cells (``kinetics``).
 
     ``clock`` gives the random numbers of their activity, by default ``stage``: the same processes
     on another day.

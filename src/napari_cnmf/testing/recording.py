@@ -22,7 +22,7 @@ _CLASSIC_TIFF_BYTES = 3_900_000_000
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a simulator gives.
+    """A simulated movie with its truth.
 
     Attributes
     ----------
@@ -43,11 +43,11 @@ class Recording:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return (self.truth.n_frames, *self.truth.dims)
 
     def array(self) -> NDArray[np.uint16]:
-        """The movie as an array; a file is memory-mapped."""
+        """Read the movie as an array; a file is memory-mapped."""
         if isinstance(self.movie, Path):
             if self.movie.suffix == ".npy":
                 mapped: NDArray[np.uint16] = np.load(self.movie, mmap_mode="r")
@@ -56,14 +56,14 @@ class Recording:
         return self.movie
 
     def write(self, path: str | Path) -> Recording:
-        """Write the movie to ``.tif`` or ``.npy``; the same recording with that file behind it."""
+        """Write the movie to ``.tif`` or ``.npy``; return the recording with that file."""
         movie = self.array()
         target = write_movie(Path(path), iter(movie), movie.shape, self.frame_rate_hz)
         return replace(self, movie=target)
 
 
 def whole_px(*half_widths_px: float) -> tuple[int, ...]:
-    """Half widths rounded to what a parameter takes: whole pixels, at least 1."""
+    """Round half widths to what a parameter takes: whole pixels, at least 1."""
     return tuple(max(1, round(width)) for width in half_widths_px)
 
 
@@ -78,13 +78,13 @@ class Plan:
     name: str = "simulated"
 
     def record(self) -> Recording:
-        """Render it in memory."""
+        """Render the recording in memory."""
         movie = np.empty(self.scene.shape, dtype=np.uint16)
         self.scene.render(0, self.scene.stage.n_frames, movie)
         return self._recording(movie)
 
     def record_to(self, path: str | Path, *, chunk_frames: int | None = None) -> Recording:
-        """Render it to ``.tif`` or ``.npy``, a chunk of frames at a time."""
+        """Render the recording to ``.tif`` or ``.npy``, a chunk of frames at a time."""
         frames = self._frames(chunk_frames)
         return self._recording(
             write_movie(Path(path), frames, self.scene.shape, self.scene.stage.frame_rate_hz)

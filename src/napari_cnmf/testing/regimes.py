@@ -152,7 +152,7 @@ def base_regime(
     noise: float = 1.0,
     seed: int = 0,
 ) -> Simulation:
-    """The base regime of the benchmarks, at some size: give it to ``simulate`` or ``simulate_to``.
+    """Base regime of the benchmarks, at some size: give it to ``simulate`` or ``simulate_to``.
 
     15 Hz; radius 5 px +- 25 %, elliptic, half of the cells nucleus-excluded, centres at least
     5.5 px apart; resting fluorescence 1.5 +- 50 %; events at log-normal rates around 0.1 Hz, of
@@ -167,22 +167,22 @@ def base_regime(
 
 
 def knob_regime(name: str, seed: int = 0, **knobs: object) -> Simulation:
-    """A row of ``KNOBS`` on the base regime (2000 x 128 x 128, 45 cells unless the row differs)."""
+    """Row of ``KNOBS`` on the base regime (2000 x 128 x 128, 45 cells unless the row differs)."""
     return base_regime(seed=seed).replace(**{**_row(KNOBS, name), **knobs})
 
 
 def other_regime(name: str, seed: int = 0, **knobs: object) -> OtherSimulation:
-    """A row of ``OTHER``: give it to ``simulate_other``."""
+    """Row of ``OTHER``: give it to ``simulate_other``."""
     return OtherSimulation.build(seed=seed, **{**_row(OTHER, name), **knobs})
 
 
 def one_photon_regime(name: str, seed: int = 0, **knobs: object) -> OnePhotonSimulation:
-    """A row of ``ONE_PHOTON``: give it to ``simulate_one_photon``."""
+    """Row of ``ONE_PHOTON``: give it to ``simulate_one_photon``."""
     return OnePhotonSimulation.build(seed=seed, **{**_row(ONE_PHOTON, name), **knobs})
 
 
 def motion_regime(name: str = "rigid", seed: int = 0, **knobs: object) -> Simulation:
-    """A row of ``MOTION`` on a two-photon field: give it to ``simulate`` or ``simulate_to``."""
+    """Row of ``MOTION`` on a two-photon field: give it to ``simulate`` or ``simulate_to``."""
     field = base_regime(n_frames=1000, size=256, n_cells=180, seed=seed)
     return field.replace(**{**_row(MOTION, name), **knobs})
 
@@ -198,7 +198,7 @@ def simulate_motion(name: str = "rigid", seed: int = 0, **knobs: object) -> Reco
 
 
 def demo_config(seed: int = 0) -> Simulation:
-    """A short two-photon recording for demonstrations: 1000 x 96 x 128 at 15 Hz, 35 cells."""
+    """Short two-photon recording for demonstrations: 1000 x 96 x 128 at 15 Hz, 35 cells."""
     return Simulation.build(
         n_frames=1000,
         size=(96, 128),
@@ -214,11 +214,11 @@ def demo_config(seed: int = 0) -> Simulation:
 
 
 def demo_recording(seed: int = 0) -> Recording:
-    """The recording of ``demo_config`` in memory."""
+    """Simulate the recording of ``demo_config`` in memory."""
     return simulate(demo_config(seed))
 
 
 def demo_sessions(seed: int = 0) -> Sessions:
-    """Three short sessions of the demonstration's field, 600 frames each."""
+    """Simulate three short sessions of the demonstration's field, 600 frames each."""
     knobs = {name: getattr(demo_config(seed), name) for name in Simulation.model_fields}
     return simulate_sessions(**{**knobs, "n_frames": 600})

@@ -28,7 +28,7 @@ Wave = Callable[[int], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is in front of the microscope, on the padded field of its stage.
+    """Everything in front of the microscope, on the padded field of its stage.
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ class Scene:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)`` of the movie."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return (self.stage.n_frames, *self.stage.dims)
 
     def fluorescence(self, t: int) -> NDArray[np.float32]:
-        """Frame ``t`` without noise, in units, shape ``dims``."""
+        """Render frame ``t`` without noise, in units of fluorescence, shape ``dims``."""
         tissue = self.sources @ self.source_traces[t]
         tissue += self.rest if self.wave is None else self.rest * (1 + self.wave(t))
         if len(self.patterns):
@@ -91,13 +91,13 @@ class Scene:
         return np.full(field.shape, level, dtype=np.float32)
 
     def frame(self, t: int) -> NDArray[np.uint16]:
-        """Frame ``t`` as it is recorded, in counts, shape ``dims``."""
+        """Render frame ``t`` as it is recorded, in counts, shape ``dims``."""
         return self.detector.expose(self.fluorescence(t), self.stage.seed, t)
 
     def render(
         self, start: int, stop: int, out: NDArray[np.uint16] | None = None, n_threads: int = 2
     ) -> NDArray[np.uint16]:
-        """Frames ``start`` to ``stop`` ``(stop - start, [Z], Y, X)``, into ``out`` where given."""
+        """Render frames ``start`` to ``stop`` ``(n, [Z], Y, X)``, into ``out`` where given."""
         frames = np.empty((stop - start, *self.stage.dims), np.uint16) if out is None else out
 
         def fill(t: int) -> None:

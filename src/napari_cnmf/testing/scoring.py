@@ -1,4 +1,4 @@
-"""How good is a result: one-to-one matching of footprints, correlation of traces."""
+"""Scores a result: one-to-one matching of footprints, correlation of traces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = Components | tuple[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """A result against the truth.
+    """Scores of a result against the truth.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ def footprint_cosines(A: sp.csc_matrix, B: sp.csc_matrix) -> NDArray[np.float64]
 
 
 def match(cosine: NDArray[np.float64], threshold: float) -> NDArray[np.intp]:
-    """One-to-one pairs ``(n, 2)`` of the largest summed cosine among those at or above threshold.
+    """Choose one-to-one pairs ``(n, 2)`` of the largest summed cosine, at or above threshold.
 
     References
     ----------
@@ -160,7 +160,7 @@ def _unit_columns(A: sp.csc_matrix) -> sp.csc_matrix:
 
 
 def _correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Pearson's, NaN where one of them is constant."""
+    """Pearson's correlation, NaN where one of them is constant."""
     x = a.astype(np.float64) - a.mean(dtype=np.float64)
     y = b.astype(np.float64) - b.mean(dtype=np.float64)
     size = float(np.linalg.norm(x) * np.linalg.norm(y))

@@ -1,4 +1,4 @@
-"""Several recordings of one field on different days: the same cells, shifted, some gone."""
+"""Simulates recordings of one field on different days: the same cells, shifted, some gone."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SessionSimulation(Simulation):
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """Recordings of one field.
+    """Recordings of one field, and which cell of one is which of another.
 
     Attributes
     ----------
@@ -61,14 +61,14 @@ class Sessions:
 
 
 def _rotation(angle_deg: float) -> NDArray[np.float64]:
-    """Acts on ``(row, column)``."""
+    """Matrix of a rotation, which acts on ``(row, column)``."""
     a = np.deg2rad(angle_deg)
     return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
 
 
 @dataclass(frozen=True, eq=False)
 class _Pose:
-    """How the field lies on one day; moves images and cells of the wide field into the stage."""
+    """Pose of the field on one day; moves images and cells of the wide field into the stage."""
 
     rotation: NDArray[np.float64]
     shift: NDArray[np.float64]
@@ -101,7 +101,7 @@ class _Pose:
         return sp.hstack(seen).tocsc()
 
     def cells(self, cells: Cells, kept: NDArray[np.intp]) -> Cells:
-        """Some cells of the wide field on the padded stage."""
+        """Take some cells of the wide field to the padded stage."""
         middle = (np.asarray(self.stage.dims) - 1) / 2
         place = cells.centers[kept] - np.asarray(self.wide.pad)
         centers = (place - middle) @ self.rotation.T + middle + self.shift + self.stage.pad
@@ -114,7 +114,7 @@ class _Pose:
 
 
 def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np.intp]) -> Plan:
-    """One day: the common field in its pose, with activity and noise of its own."""
+    """Plan one day: the common field in its pose, with activity and noise of its own."""
     today = config.replace(seed=config.seed * 1009 + day + 1)
     stage, motion = set_stage(today, config.size)
     pose = replace(pose, stage=stage)

@@ -1,4 +1,4 @@
-"""Any simulator, straight to a file."""
+"""Runs any simulator straight to a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def simulate_to(
     chunk_frames: int | None = None,
     **knobs: object,
 ) -> Recording:
-    """Simulate straight to ``.tif`` or ``.npy``: memory holds one chunk of frames.
+    """Simulate straight to ``.tif`` or ``.npy``; memory holds one chunk of frames.
 
     The movie is the same as that of ``simulate`` and its kin, whatever the chunk.
 

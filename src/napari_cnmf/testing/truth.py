@@ -1,4 +1,4 @@
-"""What is true of a simulated recording."""
+"""Truth of a simulated recording."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORMAT = "napari-cnmf-truth-1"
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """The answer that an engine is judged by.
+    """True footprints, traces and motion, by which an engine is judged.
 
     Attributes
     ----------
@@ -93,16 +93,18 @@ class Truth:
 
     @property
     def n_cells(self) -> int:
+        """Number of true cells."""
         return int(self.C.shape[0])
 
     @property
     def n_frames(self) -> int:
+        """Number of frames."""
         return int(self.C.shape[1])
 
     def displacements(
         self, rows: NDArray[np.float64], cols: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Shifts and warp in the plane at ``rows`` x ``cols`` (px): ``(T, n_rows, n_cols, 2)``."""
+        """Compute shifts and warp at ``rows`` x ``cols`` (px): ``(T, n_rows, n_cols, 2)``."""
         grid = np.zeros((self.n_frames, len(rows), len(cols), 2))
         grid += self.shifts[:, None, None, -2:]
         if self.warp.size:
@@ -123,7 +125,7 @@ class Truth:
         )
 
     def write(self, path: str | Path) -> Path:
-        """Write to ``.npz``, plain arrays only; returns the path."""
+        """Write the truth to ``.npz``, plain arrays only; returns the path."""
         path = Path(path)
         arrays: dict[str, Any] = {"format": np.array(_FORMAT)}
         for entry in fields(self):
@@ -139,7 +141,7 @@ class Truth:
 
     @classmethod
     def read(cls, path: str | Path) -> Truth:
-        """Read what ``write`` wrote.
+        """Read the truth that ``write`` wrote.
 
         Raises
         ------
@@ -161,7 +163,7 @@ class Truth:
 
 
 def _value(stored: Any, name: str) -> Any:
-    """One field of the archive; sparse ones are put together again."""
+    """Read one field of the archive; sparse ones are put together again."""
     if f"{name}.indptr" not in stored:
         return stored[name]
     parts = tuple(stored[f"{name}.{part}"] for part in ("data", "indices", "indptr"))

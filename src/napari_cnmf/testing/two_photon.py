@@ -31,7 +31,7 @@ class Simulation(FieldKnobs, CellKnobs, ActivityKnobs, NeuropilKnobs, ProcessKno
 
     @property
     def clipped(self) -> Simulation:
-        """The same with the full scale of the digitiser that its saturated cells need."""
+        """Knobs with the full scale of the digitiser that the saturated cells need."""
         if not self.n_saturated_cells:
             return self
         top = int(self.offset_counts + self.gain_counts * self.saturation_units)
@@ -56,7 +56,7 @@ def plan_two_photon(config: Simulation) -> Plan:
 
 
 def typical_decay_s(knobs: ActivityKnobs, activity: Activity) -> float:
-    """What a user would state as the decay time."""
+    """Decay time that a user would state, in seconds."""
     decays = activity.decay_time_s
     return float(np.median(decays)) if len(decays) else knobs.decay_time_s
 

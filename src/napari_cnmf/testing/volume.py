@@ -1,4 +1,4 @@
-"""Volumetric two-photon recordings: cells that span planes, voxels that are not cubes."""
+"""Simulates volumetric two-photon recordings: cells that span planes, voxels that are no cubes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class VolumeSimulation(FieldKnobs, CellKnobs, ActivityKnobs, NeuropilKnobs):
 
 
 def make_volume_cells(config: VolumeSimulation, stage: Stage) -> Cells:
-    """Ellipsoids with soft edges; those of the first and last planes are cut."""
+    """Make ellipsoids with soft edges; those of the first and last planes are cut."""
     rng = stage.rng("cells")
     step = np.array([config.plane_distance_px, 1.0, 1.0])
     pad = np.asarray(stage.pad, dtype=np.float64)

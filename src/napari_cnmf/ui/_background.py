@@ -53,7 +53,6 @@ def run_in_background(
     GeneratorWorker
         Already started; ``quit()`` ends it at its next step.
     """
-
     # Qt keeps a worker's connections alive longer than the worker runs: what they refer to, often
     # a whole result, is let go of by hand.
     held: list[Any] = [steps, done, failed]
@@ -102,7 +101,7 @@ def run_in_background(
 
 
 def _hand_over(take: Callable[[Any], None], value: Any) -> None:
-    """Give what was read to a dock, unless the dock or its viewer was closed meanwhile."""
+    """Give a dock what was read, unless the dock or its viewer was closed meanwhile."""
     try:
         take(value)
     except RuntimeError as error:
@@ -141,7 +140,7 @@ def report(error: Exception) -> None:
 
 @atexit.register
 def _stop_all() -> None:
-    """Let what runs come to an end while Qt is still there to be told of it."""
+    """Let running work come to an end while Qt is still there to be told of it."""
     for worker in tuple(_running):
         worker.quit()
     pool = QThreadPool.globalInstance()

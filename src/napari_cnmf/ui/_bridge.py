@@ -1,4 +1,4 @@
-"""The one bridge from a batch, which anybody may change, to the GUI thread."""
+"""Bridge from a batch, which anybody may change, to the GUI thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_ANNOUNCED = 3
 
 @dataclass(frozen=True)
 class RowChanges:
-    """What is new since the last look, as snapshots."""
+    """Changes since the last look, as snapshots."""
 
     added: tuple[ItemRow, ...] = ()
     changed: tuple[ItemRow, ...] = ()
@@ -83,7 +83,7 @@ class BatchBridge(QObject):
 
     @property
     def rows(self) -> tuple[ItemRow, ...]:
-        """Every item as last seen."""
+        """Every item of the batch, as last seen."""
         return tuple(self._rows.values())
 
     def look(self) -> None:
@@ -91,7 +91,7 @@ class BatchBridge(QObject):
         self._wake.set()
 
     def start(self, uuids: Iterable[str] | None = None, *, first: str | None = None) -> None:
-        """Run queued items: these, or ``first`` and those after it, or all."""
+        """Start queued items: these, or ``first`` and those after it, or all."""
         chosen = None if uuids is None else list(uuids)
 
         def start_queue() -> None:
@@ -128,11 +128,11 @@ class BatchBridge(QObject):
         self._call(cancel_them)
 
     def _call(self, act: Callable[[], None]) -> None:
-        """Do something to the queue off the GUI thread, then look at what changed."""
+        """Call something on the queue off the GUI thread, then look at what changed."""
         call_in_background(act, done=lambda _: self.look())
 
     def _open_queue(self) -> Queue:
-        """The queue, on a batch of its own; reads the folder, so never on the GUI thread."""
+        """Open the queue, on a batch of its own; reads the folder, so never on the GUI thread."""
         with self._queue_lock:
             if self._queue is None:
                 self._queue = Queue(Batch.open(self.batch.path), on_event=self._relay.event.emit)
@@ -202,7 +202,7 @@ class BatchBridge(QObject):
 
 
 class _QueueRelay(QObject):
-    """Carries events from the queue's thread; Qt delivers them to the bridge's."""
+    """Relay of events from the queue's thread; Qt delivers them to the bridge's."""
 
     event = Signal(object)
 
@@ -210,7 +210,7 @@ class _QueueRelay(QObject):
 def _watch(
     path: Path, stop: threading.Event, wake: threading.Event
 ) -> Generator[RowChanges, None, None]:
-    """Look, wait, look again; yields at every beat so that the worker can be ended."""
+    """Look, wait, and look again; yields at every beat so that the worker can be ended."""
     watcher: BatchWatcher | None = None
     while not stop.is_set():
         began = time.monotonic()

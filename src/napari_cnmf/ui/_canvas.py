@@ -1,4 +1,4 @@
-"""The canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
+"""Canvas of a viewer: its window, its camera, its focus, its OpenGL context."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def canvas_widget(viewer: napari.Viewer) -> QWidget:
-    """The widget on which a viewer draws its layers; it has the keyboard after a click there."""
+    """Widget on which a viewer draws its layers; it has the keyboard after a click there."""
     native: QWidget = viewer.window._qt_viewer.canvas.native
     return native
 
@@ -39,7 +39,7 @@ def canvas_has_focus(viewer: napari.Viewer) -> bool:
 
 
 def delete_in_own_context(viewer: napari.Viewer) -> None:
-    """Have the canvas's own OpenGL context current whenever napari deletes what layers have left.
+    """Keep the canvas's own OpenGL context current when napari deletes what layers have left.
 
     napari does so between two paints, with ``context.finish()``, in whatever OpenGL context
     happens to be current: after a paint that is the one with which Qt puts the window together.

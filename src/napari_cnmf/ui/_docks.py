@@ -1,4 +1,4 @@
-"""How our docks are opened, and that they share the room at the window's edge as tabs."""
+"""Opens our docks, which share the room at the window's edge as tabs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DISPLAY_NAME = "CNMF"
 
 
 class Dock(QWidget):
-    """The root of a dock.
+    """Base of every dock: the root widget in napari's dock.
 
     napari puts docks that are opened from its menu below each other, where each has a third of the
     height it needs. When first shown, ours become tabs of one stack at their edge; whoever wants
@@ -32,7 +32,7 @@ class Dock(QWidget):
     _has_place = False
 
     def panel_of(self, make: type[Dock]) -> Dock | None:
-        """The dock of a class that this one holds: only a workspace holds others."""
+        """Dock of a class that this one holds: only a workspace holds others."""
         return None
 
     def show_panel(self, panel: Dock) -> None:
@@ -49,6 +49,7 @@ class Dock(QWidget):
         stack.addWidget(self)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Become a tab of the stack at this edge when the dock is first shown."""
         super().showEvent(event)
         if not self._has_place:
             # napari puts the dock into the window after it has shown the widget.
@@ -88,7 +89,7 @@ class Dock(QWidget):
 
 
 def _home_of(window: QMainWindow, make: type[Dock]) -> Dock | None:
-    """The workspace of a window, where it holds a dock of this class."""
+    """Workspace of a window, where it holds a dock of this class."""
     homes = window.findChildren(Dock)
     return next((home for home in homes if home.panel_of(make) is not None), None)
 
@@ -103,7 +104,7 @@ def _remove(dock: QDockWidget, window: QWidget) -> None:
 
 
 def _is_closed(dock: QDockWidget) -> bool:
-    """Whether a user closed it; one that was just added is not visible yet either."""
+    """Whether a user closed the dock; one that was just added is not visible yet either."""
     return dock.isHidden() and dock.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
 
 
@@ -133,7 +134,7 @@ def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str)
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:
-    """The dock that holds a widget."""
+    """Napari's dock that holds a widget."""
     parent = widget.parentWidget()
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parentWidget()

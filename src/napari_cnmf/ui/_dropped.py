@@ -1,4 +1,4 @@
-"""What belongs to us and is no movie: batches, items, projects, samples, exports, results."""
+"""Reads what belongs to us and is no movie: batches, items, projects, samples, exports, results."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _is_part_of_suite2p(path: Path) -> bool:
 
 
 def _item_at(path: Path) -> Item | None:
-    """The item whose folder or result this is; ``None`` where it lies in no batch."""
+    """Item whose folder or result a path is; ``None`` where it lies in no batch."""
     root = next((p for p in path.parents if (p / BATCH_FILE).is_file()), None)
     if root is None:
         return None

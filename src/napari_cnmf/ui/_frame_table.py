@@ -1,4 +1,4 @@
-"""A pandas table in a Qt view: read only, sortable, selected by row."""
+"""Shows a pandas table in a Qt view: read only, sortable, selected by row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WIDEST = 220
 
 
 class FrameModel(QAbstractTableModel):
-    """The cells of a DataFrame."""
+    """Qt model of the cells of a DataFrame."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -23,26 +23,30 @@ class FrameModel(QAbstractTableModel):
         self._rows: list[tuple[Any, ...]] = []
 
     def set_frame(self, frame: pd.DataFrame) -> None:
-        """Replace everything."""
+        """Replace the whole table."""
         self.beginResetModel()
         self._columns = [str(name) for name in frame.columns]
         self._rows = list(frame.itertuples(index=False, name=None))
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of rows of the table."""
         return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of columns of the table."""
         return 0 if parent is not None and parent.isValid() else len(self._columns)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Name of a column."""
         if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
         return self._columns[section]
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text of a cell of the table, or what it is sorted by."""
         if not index.isValid():
             return None
         value = self._rows[index.row()][index.column()]
@@ -54,7 +58,7 @@ class FrameModel(QAbstractTableModel):
 
 
 class FrameTable(QTableView):
-    """Shows a DataFrame; rows are named by their position in it."""
+    """Qt view of a DataFrame; rows are named by their position in it."""
 
     rows_selected = Signal()
 
@@ -86,10 +90,11 @@ class FrameTable(QTableView):
 
     @property
     def n_rows(self) -> int:
+        """Number of rows of the table."""
         return self._model.rowCount()
 
     def selected_rows(self) -> list[int]:
-        """Positions in the DataFrame, in the order on screen."""
+        """Positions of the selected rows in the DataFrame, in the order on screen."""
         chosen = sorted(self._chosen().selectedRows(), key=lambda index: index.row())
         return [self._sorted.mapToSource(index).row() for index in chosen]
 
@@ -109,12 +114,12 @@ class FrameTable(QTableView):
         return self.selectionModel()
 
     def current_column(self) -> int:
-        """The column that was clicked last, -1 for none."""
+        """Column that was clicked last, -1 for none."""
         return self.currentIndex().column()
 
 
 def text_of(value: Any) -> str:
-    """A value as it is shown; nothing for what is missing."""
+    """Text of a value as it is shown; nothing for what is missing."""
     if value is None or str(value) in ("nan", "NaT", "<NA>"):
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

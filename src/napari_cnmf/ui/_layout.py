@@ -1,4 +1,4 @@
-"""Where the docks go when we open the viewer ourselves."""
+"""Lays out the docks when we open the viewer ourselves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
 
 
 def show_dock(viewer: napari.Viewer, title: str) -> Any:
-    """The widget of one dock, by its name in the menu; added when it is not there."""
+    """Show one dock by its name in the menu, and return its widget."""
     make, area = _DOCKS[title]
     widget = open_dock(viewer, make, title, area=area)
     bring_to_front(widget)

@@ -1,4 +1,4 @@
-"""Read a result with everything that is needed to show it; runs off the GUI thread."""
+"""Reads a result with everything that is needed to show it; runs off the GUI thread."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _movie_inside(path: Path) -> Movie | None:
 
 
 def load_again(loaded: LoadedResult) -> LoadSteps:
-    """Read a result once more, with what was done to it elsewhere.
+    """Read a result once more, with the changes that were made to it elsewhere.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def load_input(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
 def movie_steps(
     path: Path | Sequence[Path], open_with: Mapping[str, Any] | None = None
 ) -> Generator[str, None, LoadedMovie]:
-    """Open a movie file, the files of one, or a folder, and say what is odd about it.
+    """Open a movie file, the files of one, or a folder, and remark on what is odd about it.
 
     Parameters
     ----------
@@ -251,7 +251,7 @@ def load_components(
 
 
 def located(loaded: LoadedResult, path: Path) -> LoadSteps:
-    """A result that is on screen without its movie, with the movie at ``path``.
+    """Result that is on screen without its movie, with the movie at ``path``.
 
     An item of a batch remembers where its movie is now, if the file is the same.
 
@@ -335,7 +335,7 @@ def _prepare(
 
 
 def as_curated(curation: Curation, images: dict[str, Any] | None = None) -> Components:
-    """The components as they are shown: with the verdicts of the curation."""
+    """Components as they are shown: with the verdicts of the curation."""
     components = curation.components
     judged = components.accepted is not None or bool(curation.decisions.any())
     return components.replace(
@@ -345,7 +345,7 @@ def as_curated(curation: Curation, images: dict[str, Any] | None = None) -> Comp
 
 
 def finish(steps: Generator[str, None, _T]) -> _T:
-    """Run all steps in this thread."""
+    """Run all steps of a generator in this thread, and return its value."""
     while True:
         try:
             next(steps)

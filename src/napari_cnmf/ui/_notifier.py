@@ -1,4 +1,4 @@
-"""Says that the queue is done, to a user who is looking elsewhere."""
+"""Tells that the queue is done, to a user who is looking elsewhere."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class QueueReport(QObject):
         self._timer.timeout.connect(self._say)
 
     def follow(self, is_active: bool, rows: Iterable[ItemRow]) -> None:
-        """The queue began, or has nothing left to do."""
+        """Note that the queue began, or that it has nothing left to do."""
         if is_active:
             self._timer.stop()
             if self._before is None:
@@ -75,7 +75,7 @@ class QueueReport(QObject):
             self._timer.start()
 
     def see(self, rows: Iterable[ItemRow]) -> None:
-        """Items as they stand now."""
+        """Note where items stand now."""
         self._rows = tuple(rows)
 
     def _say(self) -> None:

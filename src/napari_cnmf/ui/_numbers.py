@@ -20,7 +20,7 @@ _MOST_DECIMALS = 6
 
 
 class _Reader:
-    """What both boxes do with a text; a text that is refused says why beside the box."""
+    """Reading of a text in both boxes; a text that is refused gets its reason beside the box."""
 
     whole = False
 
@@ -42,7 +42,7 @@ class _Reader:
         return bool(special) and str(text) == special
 
     def _state(self, text: str) -> QValidator.State:
-        """Nothing that belongs to numbers is dropped while it is typed: it is read at the end."""
+        """Keep everything that belongs to numbers while it is typed: it is read at the end."""
         box, number = cast(Any, self), self._number(text)
         if self._is_special(text):
             return QValidator.State.Acceptable
@@ -80,17 +80,21 @@ class DecimalBox(_Reader, QDoubleSpinBox):
         self.setDecimals(_MOST_DECIMALS)
 
     def validate(self, text: str | None, position: int) -> Any:
+        """Accept what may become a number while it is typed."""
         return self._state(text or ""), text, position
 
     def fixup(self, text: str | None) -> str:
+        """Show why a text is refused, and leave the text as it is."""
         self._say_why(text or "")
         return text or ""
 
     def valueFromText(self, text: str | None) -> float:
+        """Read the number in a text, with decimal point or comma, else keep the old value."""
         number = self._number(text or "")
         return self.value() if number is None else float(number)
 
     def textFromValue(self, value: float) -> str:
+        """Write a number with a decimal point, without zeros at its end."""
         return f"{round(value, self.decimals()) + 0.0:.12g}"
 
 
@@ -105,15 +109,19 @@ class WholeBox(_Reader, QSpinBox):
         self.setKeyboardTracking(False)
 
     def validate(self, text: str | None, position: int) -> Any:
+        """Accept what may become a number while it is typed."""
         return self._state(text or ""), text, position
 
     def fixup(self, text: str | None) -> str:
+        """Show why a text is refused, and leave the text as it is."""
         self._say_why(text or "")
         return text or ""
 
     def valueFromText(self, text: str | None) -> int:
+        """Read the whole number in a text, else keep the old value."""
         number = self._number(text or "")
         return self.value() if number is None else int(number)
 
     def textFromValue(self, value: int) -> str:
+        """Write a whole number without separators."""
         return str(value)

@@ -1,4 +1,4 @@
-"""Open whatever a path is: a batch, an item, a result, a movie."""
+"""Opens whatever a path is: a batch, an item, a result, a movie."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def open_path(path: Path) -> Generator[str, None, Opened]:
 
 
 def is_result(path: Path) -> bool:
-    """Whether it holds the estimates of a CaImAn result, or a result of another program."""
+    """Whether a path holds the estimates of a CaImAn result, or another program's result."""
     from napari_cnmf.io.imports import kind_of
 
     if kind_of(path) is not None:
@@ -81,7 +81,7 @@ def is_result(path: Path) -> bool:
 
 
 def _item_of(batch: Batch, path: Path) -> Item | None:
-    """The item whose folder holds ``path``, or the last with cells when it is the batch itself."""
+    """Item whose folder holds ``path``, or the last one with cells for the batch itself."""
     if path != batch.path:
         return next((i for i in batch if i.folder in (path, *path.parents)), None)
     for item in reversed(batch.items):
@@ -107,7 +107,7 @@ def open_source(source: Any) -> Generator[str, None, Opened]:
 
 
 def show_opened(session: Session, opened: Opened) -> None:
-    """Put what was read into the viewer."""
+    """Show in the viewer what was read."""
     batch, content = opened
     if batch is not None:
         session.set_batch(batch)

@@ -1,4 +1,4 @@
-"""What napari opens through us: movies, results, batches, projects, and what we exported.
+"""Reads for napari what it opens through us: movies, results, batches, projects, exports.
 
 ``get_reader`` is asked for every file that is dropped on the viewer, so it decides by suffix and
 a look at the header and imports nothing heavy; the reader that it gives does the rest.
@@ -42,7 +42,7 @@ _ZARR_MARKS = (".zarray", ".zgroup", "zarr.json")
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """The reader for a file, a folder or the files of a session; ``None`` leaves it to others.
+    """Reader for a file, a folder or the files of a session; ``None`` leaves it to others.
 
     Single images and stacks of a few planes are left to napari; of a movie its own reader would
     load every frame.
@@ -114,7 +114,7 @@ def is_label_image(path: Path) -> bool:
 
 
 def _is_folder_of_ours(folder: Path) -> bool:
-    """A batch, an item, a project, a sample, a zarr store, suite2p's, or a recording."""
+    """Whether a folder is ours: batch, item, project, sample, zarr, suite2p, or a recording."""
     names = os.listdir(folder)
     if not _JSON.isdisjoint(names):
         return True
@@ -159,7 +159,7 @@ def _is_array(path: Path) -> bool:
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of what was opened; of a movie, one for each channel, scan field, plane or array.
+    """Read the layers of what was opened; of a movie, one for each channel, plane or array.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _movie_layers(paths: list[Path], **chosen: Any) -> list[LayerData]:
-    """A layer for each channel, scan field, plane or array that the files leave open."""
+    """Make a layer for each channel, scan field, plane or array that the files leave open."""
     from napari_cnmf.io.movies import ChoiceNeededError
 
     try:

@@ -1,4 +1,4 @@
-"""Choices of the user, written to the settings in the background."""
+"""Writes choices of the user to the settings in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oldest napari that the docks work with."""
+"""Checks for the oldest napari that the docks work with."""
 
 from __future__ import annotations
 

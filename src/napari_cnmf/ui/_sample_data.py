@@ -15,22 +15,22 @@ _PLACEHOLDER = "napari_cnmf_placeholder"
 
 
 def demo_recording() -> list[LayerData]:
-    """Layers of the two-photon recording."""
+    """Make layers of the two-photon recording."""
     return _layers(TWO_PHOTON)
 
 
 def one_photon_recording() -> list[LayerData]:
-    """Layers of the one-photon recording, as a miniscope makes them."""
+    """Make layers of the one-photon recording, as a miniscope makes them."""
     return _layers(ONE_PHOTON)
 
 
 def volume_recording() -> list[LayerData]:
-    """Layers of the two-photon recording of six planes."""
+    """Make layers of the two-photon recording of six planes."""
     return _layers(VOLUME)
 
 
 def _layers(sample: Sample) -> list[LayerData]:
-    """Layers of a sample.
+    """Make layers of a sample recording.
 
     The first time it has to be simulated, which takes seconds: that happens in the background, and
     an empty picture keeps its place, because napari refuses a sample without a layer.
@@ -57,7 +57,7 @@ def simulate_sample(sample: Sample, path: Path) -> Generator[str, None, Path]:
 
 
 def sample_layer(sample: Sample, path: Path) -> LayerData:
-    """A recording as a lazy layer with its file behind it."""
+    """Make a lazy layer of a recording with its file behind it."""
     from napari_cnmf.io import open_movie
     from napari_cnmf.ui.layers._convert import movie_to_layer
 

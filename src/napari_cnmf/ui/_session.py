@@ -1,4 +1,4 @@
-"""What one viewer shows: a batch, a result, a selection. The docks meet here alone."""
+"""State of one viewer: a batch, a result, a selection. The docks meet here alone."""
 
 from __future__ import annotations
 
@@ -45,15 +45,17 @@ class ShownResult:
 
     @property
     def name(self) -> str:
+        """Name of the result."""
         return self.loaded.name
 
     @property
     def curation(self) -> Curation:
+        """Curation of the result."""
         return self.loaded.curation
 
     @property
     def components(self) -> Components:
-        """What is on screen; row ``i`` has id ``ids[i]``."""
+        """Components on screen; row ``i`` has id ``ids[i]``."""
         return self.layers.components
 
     @property
@@ -109,16 +111,16 @@ class Session:
 
     @property
     def batch(self) -> Batch | None:
-        """The batch that is open."""
+        """Batch that is open."""
         return None if self._bridge is None else self._bridge.batch
 
     @property
     def bridge(self) -> BatchBridge | None:
-        """Watches the batch that is open, and runs it."""
+        """Bridge that watches the batch that is open, and runs it."""
         return self._bridge
 
     def set_batch(self, batch: Batch | None, *, is_restored: bool = False) -> None:
-        """Work with this batch from now on; what runs in the one before goes on.
+        """Set the batch to work with from now on; what runs in the one before goes on.
 
         Parameters
         ----------
@@ -147,16 +149,16 @@ class Session:
 
     @property
     def form(self) -> ParametersWidget | None:
-        """The dock whose parameters others show and change too."""
+        """Parameters dock, whose parameters others show and change too."""
         return self._forms[-1] if self._forms else None
 
     def set_form(self, form: ParametersWidget) -> None:
-        """Tell that the parameters dock is there."""
+        """Note that the parameters dock is there."""
         self._forms.append(form)
         self.form_changed.emit()
 
     def form_closed(self, form: ParametersWidget) -> None:
-        """That dock is gone; the one that was there before counts again."""
+        """Note that this parameters dock is gone; the one that was there before counts again."""
         before = self.form
         self._forms = [one for one in self._forms if one is not form]
         if self.form is not before:
@@ -164,17 +166,17 @@ class Session:
 
     @property
     def result(self) -> ShownResult | None:
-        """The result that the docks work on; of several, the one whose layer is active."""
+        """Result that the docks work on; of several, the one whose layer is active."""
         return self._result
 
     @property
     def results(self) -> tuple[ShownResult, ...]:
-        """All results in the viewer, in the order in which they were opened."""
+        """Every result in the viewer, in the order in which they were opened."""
         return tuple(self._results)
 
     @property
     def selection(self) -> tuple[int, ...]:
-        """Selected components in the order they were selected."""
+        """Indices of the selected components, in the order they were selected."""
         return self._selection
 
     def show(self, loaded: LoadedResult) -> ShownResult | None:
@@ -284,7 +286,7 @@ class Session:
             self.selection_changed.emit(())
 
     def _forget(self, result: ShownResult) -> None:
-        """A result was closed; the docks go on with the one that was opened before it."""
+        """Forget a result that was closed; the docks go on with the one opened before it."""
         result.link.close()
         self._results = [one for one in self._results if one is not result]
         if result is self._result:
@@ -306,7 +308,7 @@ _sessions: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
 def session_of(viewer: Any) -> Session:
-    """The session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
+    """Session of a viewer; plugin widgets get a proxy of it, which is the same viewer."""
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
         start_compiling_ahead()

@@ -1,4 +1,4 @@
-"""Small things that make the docks look like napari, in its dark and its light theme."""
+"""Makes the docks look like napari, in its dark and its light theme."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def connect_while_alive(owner: QObject, *pairs: tuple[Any, Callable[..., Any]]) 
 
 
 def _as_function(slot: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function instead of a method.
+    """Make a plain function of a method.
 
     To find a method that is to be disconnected, napari compares the objects that methods belong
     to, and PyQt5 refuses to compare a widget that Qt has deleted.
@@ -75,7 +75,7 @@ def _as_function(slot: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def readable_on(background: str, color: str) -> str:
-    """A colour that was chosen for dark backgrounds, darker where the background is light."""
+    """Darken a colour that was chosen for dark backgrounds, where the background is light."""
     is_light = QColor(background).lightnessF() > 0.5
     return QColor(color).darker(165).name() if is_light else color
 
@@ -88,10 +88,12 @@ class WholeLabel(QLabel):
         self.setWordWrap(True)
 
     def setText(self, text: str | None) -> None:
+        """Set the text, and keep room for all its lines."""
         super().setText(text)
         self._keep_height()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep room for all lines at the new width."""
         super().resizeEvent(event)
         self._keep_height()
 
@@ -102,7 +104,7 @@ class WholeLabel(QLabel):
 
 
 def hint_label(text: str) -> QLabel:
-    """What an empty dock says to do next."""
+    """Label for what an empty dock says to do next."""
     label = QLabel(text)
     label.setWordWrap(True)
     label.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -111,7 +113,7 @@ def hint_label(text: str) -> QLabel:
 
 
 class CallSoon(QObject):
-    """Calls a slot once when what happens now is over, however often it was started.
+    """Timer that calls a slot once when what happens now is over, however often it was started.
 
     A posted event and not a timer: those come after Qt has painted, and the whole window, canvas
     included, would be painted twice.
@@ -126,7 +128,7 @@ class CallSoon(QObject):
         self._posted.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
-        """Call it soon."""
+        """Start the timer: the slot is called soon."""
         if not self._is_started:
             self._is_started = True
             self._posted.emit()
@@ -137,12 +139,12 @@ class CallSoon(QObject):
 
 
 def call_soon(owner: QWidget, slot: Callable[[], None]) -> CallSoon:
-    """What has a ``start()`` that calls ``slot`` once, however often it was started before."""
+    """Timer whose ``start()`` calls ``slot`` once, however often it was started before."""
     return CallSoon(owner, slot)
 
 
 def call_later(owner: QWidget, slot: Callable[[], None], delay_ms: int) -> QTimer:
-    """The same, when nothing was started for a while."""
+    """Timer whose ``start()`` calls ``slot`` once nothing was started for a while."""
     timer = QTimer(owner)
     timer.setSingleShot(True)
     timer.setInterval(delay_ms)
@@ -151,7 +153,7 @@ def call_later(owner: QWidget, slot: Callable[[], None], delay_ms: int) -> QTime
 
 
 class SteadyLabel(QWidget):
-    """One line of text that changes often.
+    """Label of one line of text that changes often.
 
     A plain label in a layout has the whole window laid out and painted at each change of its text.
     """
@@ -163,22 +165,26 @@ class SteadyLabel(QWidget):
         self.setFixedHeight(self.fontMetrics().height() + 4)
 
     def text(self) -> str:
+        """Text of the label."""
         return self._label.text()
 
     def setText(self, text: str) -> None:
+        """Set the text without a new layout of the window."""
         self._label.setText(text)
 
     def clear(self) -> None:
+        """Clear the text."""
         self._label.clear()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Give the label all of the new size."""
         super().resizeEvent(event)
         # Of a fixed size it asks for no layout.
         self._label.setFixedSize(self.size())
 
 
 def pressed_keys(event: QKeyEvent) -> QKeySequence:
-    """The key of an event with its modifiers, as shortcuts are written."""
+    """Key of an event with its modifiers, as shortcuts are written."""
     known: Any = event  # the types are those of Qt 6
     if hasattr(known, "keyCombination"):
         return QKeySequence(known.keyCombination())
@@ -197,20 +203,20 @@ def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:
 
 
 def drop_position(event: QDropEvent) -> QPoint:
-    """Where something was dropped, in the widget's pixels."""
+    """Position where something was dropped, in the widget's pixels."""
     known: Any = event  # the types are those of Qt 6
     where: QPoint = known.position().toPoint() if hasattr(known, "position") else known.pos()
     return where
 
 
 def set_problem(widget: QWidget, problem: str | None) -> None:
-    """Red border while there is a problem; the border napari gives it without."""
+    """Draw a red border while there is a problem, else the border that napari gives."""
     widget.setStyleSheet(f"border: 1px solid {ERROR_COLOR};" if problem else "")
     widget.setProperty("problem", problem or "")
 
 
 def make_primary(button: QAbstractButton) -> None:
-    """Make it the button that is usually wanted."""
+    """Make a button look like the one that is usually wanted."""
     kind = type(button).__name__
     button.setStyleSheet(
         f"{kind}:enabled {{ background: {PRIMARY_COLOR}; color: white; font-weight: bold; }}"

@@ -1,4 +1,4 @@
-"""The time slider of a viewer as docks need it: frames of the result, its peaks, playing."""
+"""Controls a viewer's time slider for docks: frames of the result, its peaks, playing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_STEPS_HZ = 25.0
 
 
 class Timeline:
-    """Where the viewer stands in the recording of the result that is shown."""
+    """Position of the viewer in the recording of the result that is shown."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -31,7 +31,7 @@ class Timeline:
 
     @property
     def axis(self) -> int | None:
-        """Which of the viewer's axes is time; ``None`` while no result is shown."""
+        """Axis of the viewer that is time; ``None`` while no result is shown."""
         result = self._session.result
         if result is None:
             return None
@@ -40,17 +40,19 @@ class Timeline:
 
     @property
     def rate_hz(self) -> float | None:
+        """Frame rate of the result in Hz; ``None`` where it is unknown or none is shown."""
         result = self._session.result
         return None if result is None else result.loaded.frame_rate_hz
 
     @property
     def n_frames(self) -> int:
+        """Number of frames of the result; 0 while none is shown."""
         result = self._session.result
         return 0 if result is None else result.components.n_frames
 
     @property
     def frame(self) -> int | None:
-        """Where the slider stands."""
+        """Frame at which the slider stands."""
         axis = self.axis
         if axis is None or not self.n_frames:
             return None
@@ -82,6 +84,7 @@ class Timeline:
 
     @property
     def is_playing(self) -> bool:
+        """Whether frames are played now."""
         return self._timer is not None and self._timer.isActive()
 
     def play_peak(self) -> None:
@@ -106,7 +109,7 @@ class Timeline:
         self.go_to(self._from)
 
     def stop(self) -> None:
-        """Play no more."""
+        """Stop playing."""
         if self._timer is not None:
             self._timer.stop()
 

@@ -1,4 +1,4 @@
-"""How strongly a pixel takes part in the background.
+"""Weight with which a pixel takes part in the background.
 
 Two-photon neuropil is additive: the same brightness is added to neighbouring pixels. In
 one-photon recordings light from above and below the focus is the mean image itself
@@ -40,7 +40,7 @@ def background_gain(
 
 
 def camera_offset(mean: NDArray[np.float32], sn: NDArray[np.float32]) -> float:
-    """Brightness of no light: where shot noise, ``sn^2 = k (mean - offset)``, would vanish.
+    """Brightness without any light: where shot noise, ``sn^2 = k (mean - offset)``, would vanish.
 
     Never below 0, and never so high that a hundredth of the pixels would be darker.
     """

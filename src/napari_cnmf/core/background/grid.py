@@ -97,7 +97,7 @@ def background_of(
 def weighted_sums(
     R: NDArray[np.float32], q: NDArray[np.float32], grid: Grid, workers: Workers
 ) -> NDArray[np.float32]:
-    """``n``: sums of ``q R`` over the pixels of each cell ``(gz, gy, gx, n_bins)``."""
+    """``n``: sums of ``q R`` over the pixels of each cell of the grid ``(gz, gy, gx, n_bins)``."""
     sums = np.zeros((*grid.shape, R.shape[-1]), np.float32)
     matrix = weighted(grid.cells, columns=q.ravel())
     add_matrix_product(matrix, flat_rows(R), flat_rows(sums), workers)
@@ -107,7 +107,7 @@ def weighted_sums(
 def component_sums(
     A: sp.csc_matrix, q: NDArray[np.float32], grid: Grid, workers: Workers
 ) -> sp.csr_matrix:
-    """``N``: sums of ``q A`` over the pixels of each cell ``(n_cells, n_components)``."""
+    """``N``: sums of ``q A`` over each grid cell's pixels ``(n_cells, n_components)``."""
     AT, of_pixel = A.T.tocsr(), grid.cells.T.tocsr()
     starts = range(0, max(1, AT.shape[0]), _COMPONENTS)
     parts = workers.map(
@@ -152,7 +152,7 @@ def _subtract_and_sum(
     start: int,
     stop: int,
 ) -> None:
-    """For the cells ``start`` to ``stop``, whose pixels are ``pixels[first[g]:first[g + 1]]``."""
+    """Take the background out of the pixels of some grid cells, and sum what is left in each."""
     for g in range(start, stop):
         total = sums[g]
         total[:] = 0.0
@@ -220,7 +220,7 @@ class KnownSums:
         field: Field,
         workers: Workers,
     ) -> KnownSums:
-        """What is to be kept of a residual's sums, in their memory, beside these components."""
+        """Keep the sums of a residual, in the memory that they have, beside these components."""
         kept = cls(q.ravel(), flat_rows(sums))
         kept._add(1, factors, field, workers)
         return kept
@@ -248,7 +248,7 @@ class KnownSums:
         return self.constant.reshape(*grid.shape, -1)
 
     def _add(self, sign: int, factors: Factors, field: Field, workers: Workers) -> None:
-        """Add, or take away, ``N C``."""
+        """Add ``N C`` of the components to the sums, or take it away from them."""
         if len(factors) == 0:
             return
         N = component_sums(factors.matrix(field.shape), sign * self.q, field.grid, workers)

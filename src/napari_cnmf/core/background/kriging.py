@@ -65,16 +65,18 @@ class Covariance:
 
     @property
     def variance(self) -> float:
+        """Variance of the background at one place, in squared units of the background."""
         return float(self.weights.sum()) + self.common
 
     def __call__(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Covariance of the background at places that are ``distance`` gSig apart."""
         lengths = np.asarray(LENGTHS)
         parts = np.exp(-0.5 * (distance[..., None] / lengths) ** 2)
         return np.asarray(parts @ self.weights + self.common)
 
 
 def finer(field: Field) -> Field:
-    """The same field with the grid that kriging takes."""
+    """The same field with the finer grid on which kriging predicts the background."""
     return replace(field, grid_cell=KRIGING_CELL)
 
 
@@ -112,7 +114,7 @@ def cell_positions(field: Field) -> NDArray[np.float64]:
 def learn_covariance(
     means: NDArray[np.float32], weight: NDArray[np.float64], field: Field
 ) -> Covariance | None:
-    """How the background of two places varies together, by their distance.
+    """Learn how the background of two places varies together, by their distance.
 
     Parameters
     ----------
@@ -229,8 +231,10 @@ def kriging_matrix(
 
 
 def _along_axes(covariance: Covariance, field: Field) -> list[NDArray[np.float64]]:
-    """Factors of the covariance along each axis ``(n_lengths, n, n)``: a Gaussian of the distance
-    is the product of those of its components. The weights are with the first."""
+    """Factors of the covariance along each axis ``(n_lengths, n, n)``; the first has the weights.
+
+    A Gaussian of the distance is the product of those of its components.
+    """
     at = cell_positions(field).reshape(*field.grid.shape, 3)
     axes = (at[:, 0, 0, 0], at[0, :, 0, 1], at[0, 0, :, 2])
     lengths = np.asarray(LENGTHS)[:, None, None]
@@ -251,7 +255,7 @@ def _of_box(along: list[NDArray[np.float64]], box: tuple[slice, ...]) -> NDArray
 
 @dataclass(frozen=True, eq=False)
 class PredictedBackground:
-    """What pass 2 takes for the background.
+    """The background as pass 2 predicts it from sums over the cells of the grid.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ def background_rank(nb: int, *, one_photon: bool) -> int:
 
 
 def empty_modes(field: Field) -> BackgroundModes:
-    """Of a background that has no low rank form."""
+    """Background of rank 0, for a result whose background has no low-rank form."""
     return BackgroundModes(
         np.zeros((0, field.grid.n_cells)), np.zeros((field.n_pixels, 0), np.float32)
     )
@@ -68,7 +68,7 @@ def find_modes(
     nb: int,
     workers: Workers,
 ) -> BackgroundModes:
-    """Modes of the background.
+    """Find the patterns of the low-rank background.
 
     Parameters
     ----------

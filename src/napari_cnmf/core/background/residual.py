@@ -80,7 +80,7 @@ class TileResidual:
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """Pixels inside footprints ``(Z, Y, X)``."""
+        """Pixels inside the footprints of components ``(Z, Y, X)``."""
         return self.factors.inside(self.field.shape, INSIDE, self.workers)
 
     @cached_property

@@ -40,7 +40,7 @@ DEFAULT_FACTOR = 1.5
 
 @dataclass(frozen=True, eq=False)
 class RingShape:
-    """Which nodes predict a node.
+    """The nodes of the ring from which the background of one node is predicted.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class RingShape:
 
 @dataclass(frozen=True, eq=False)
 class RingModel:
-    """What was learned.
+    """Weights of the ring model of the background, as they were learnt from the movie.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class RingModel:
     field: Field
 
     def foresee(self, sn: NDArray[np.float32]) -> PredictedBackground:
-        """The ring as pass 2 takes a background.
+        """The ring model in the form in which pass 2 predicts a background.
 
         A node's mean is weighted by the noise of its pixels there, as all least squares are.
 
@@ -100,7 +100,7 @@ class RingModel:
 
 
 def ring_offsets(radius: int) -> NDArray[np.int64]:
-    """Nodes further than ``radius`` from the middle, up to one more ``(n, 2)``."""
+    """Offsets ``(n, 2)`` of nodes further than ``radius`` from the middle, by up to one more."""
     y, x = np.mgrid[-radius - 1 : radius + 2, -radius - 1 : radius + 2]
     squared = y**2 + x**2
     on = (squared > radius**2) & (squared <= (radius + 1) ** 2)
@@ -183,7 +183,7 @@ def ring_weights(
     number: NDArray[np.int64],
     n_nodes: int,
 ) -> sp.csr_matrix:
-    """Least squares of each node on its ring.
+    """Weights of each node's ring, by least squares.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ _LINES = 8
 
 
 def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
-    """Time courses of the field as a whole.
+    """Time courses that the field as a whole shares.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def take_out_courses(
 
 
 def _between_sites(extent: int, n_sites: int, step: int) -> Callable[..., NDArray[np.float32]]:
-    """Values along the first axis of sites ``step`` pixels apart, on straight lines between them.
+    """Interpolate linearly, along the first axis, between sites that are ``step`` pixels apart.
 
     Of the function it returns, the second argument is the pixel; all of them without it.
     """

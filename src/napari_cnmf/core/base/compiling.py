@@ -79,7 +79,7 @@ def is_first_use(what: str) -> bool:
 
 
 def note_use(what: str) -> None:
-    """Remember that the kernels of ``what`` are compiled."""
+    """Remember that the kernels of the part ``what`` are compiled."""
     folder = cache_folder()
     if folder is not None:
         with suppress(OSError):  # the next run says once more that it compiles
@@ -132,14 +132,14 @@ def kernel(*signatures: str, fastmath: frozenset[str] = _FAST) -> Callable[[Func
 
 
 def inline_kernel(*, fastmath: frozenset[str] = _FAST) -> Callable[[Function], Function]:
-    """A helper that is compiled into the kernels calling it, and can be called by them alone."""
+    """Decorate a helper that is compiled into the kernels calling it, and called by them alone."""
     options: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
     decorate: Any = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy", **options)
     return decorate  # type: ignore[no-any-return]
 
 
 def kernel_for_frames(signature: str) -> Callable[[Function], Function]:
-    """Like ``kernel`` for each type of frames, compiled when first called with that type.
+    """Decorate a kernel that is compiled for each type of frames when first called with that type.
 
     ``signature`` has ``{0}`` where the type of the frames stands: uint16, int16 or float32. A
     movie has one of them, and compiling for the others would be for nothing.

@@ -41,6 +41,7 @@ class Factors:
 
     @classmethod
     def empty(cls, reach: tuple[int, int, int], n_bins: int) -> Factors:
+        """Return a set without components: boxes of half-width ``reach`` px, ``n_bins`` bins."""
         box = tuple(2 * r + 1 for r in reach)
         return cls(
             np.zeros((0, 3), np.int64),
@@ -53,6 +54,7 @@ class Factors:
 
     @property
     def reach(self) -> tuple[int, int, int]:
+        """Half-width of the boxes along (Z, Y, X), in pixels."""
         bz, by, bx = self.foot.shape[1:]
         return bz // 2, by // 2, bx // 2
 
@@ -78,16 +80,16 @@ class Factors:
         return out + self.corner
 
     def take(self, ids: NDArray[np.integer] | NDArray[np.bool_]) -> Factors:
-        """Some of the components, copied."""
+        """Copy some of the components."""
         return Factors(self.corner[ids], self.foot[ids], self.C[ids])
 
     def part(self, start: int, stop: int) -> Factors:
-        """Consecutive components, as views."""
+        """Take consecutive components as views, without a copy."""
         return Factors(self.corner[start:stop], self.foot[start:stop], self.C[start:stop])
 
     @classmethod
     def concatenate(cls, parts: Sequence[Factors]) -> Factors:
-        """Those of several sets, one after the other; of one set alone they are no copies."""
+        """Join the components of several sets one after the other; one set alone is not copied."""
         if len(parts) == 1:
             return parts[0]
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
@@ -101,7 +103,7 @@ class Factors:
         return self.columns(shape).matrix(math.prod(shape))
 
     def pixels(self, shape: tuple[int, int, int]) -> NDArray[np.int32]:
-        """Where the pixels of the boxes lie in C order of ``shape``, like ``flat``.
+        """Position of each pixel of the boxes in C order of ``shape``, laid out like ``flat``.
 
         Of those outside the field it says nothing.
         """
@@ -111,7 +113,7 @@ class Factors:
         return np.asarray(first + within, np.int32)
 
     def in_field(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Pixels of the boxes that lie in the field, like ``foot``."""
+        """Whether each pixel of the boxes lies inside the field, of the shape of ``foot``."""
         out = np.ones((1, 1, 1, 1), np.bool_)
         for axis, extent in enumerate(shape):
             at = self.corner[:, axis, None] + np.arange(self.foot.shape[axis + 1])
@@ -138,7 +140,7 @@ class Factors:
     def from_matrix(
         cls, A: sp.csc_matrix, shape: tuple[int, int, int], reach: tuple[int, int, int], n_bins: int
     ) -> Factors:
-        """Boxes around columns of ``A``; what lies outside the box of a column is lost."""
+        """Make components from the columns of ``A``; what lies outside a column's box is lost."""
         n = A.shape[1]
         box = tuple(2 * r + 1 for r in reach)
         corner = np.zeros((n, 3), np.int64)

@@ -123,7 +123,7 @@ def filled_cores(foot: NDArray[np.float32], level: float = SUPPORT) -> NDArray[n
 
 
 def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """One pixel in every in-plane direction of the last two axes, corners included."""
+    """Grow a mask by one pixel in every direction of the last two axes, corners included."""
     out = mask.copy()
     out[..., 1:, :] |= mask[..., :-1, :]
     out[..., :-1, :] |= mask[..., 1:, :]
@@ -134,7 +134,7 @@ def dilate(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def touched(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of ``(n, bz, by, bx)`` and those that touch them along faces."""
+    """Grow masks ``(n, bz, by, bx)`` by the pixels that touch them along faces."""
     out = mask.copy()
     for axis in (1, 2, 3):
         to, of = np.moveaxis(out, axis, 0), np.moveaxis(mask, axis, 0)

@@ -1,4 +1,4 @@
-"""Where things are: a field of pixels, boxes in it, cells over it.
+"""Geometry: a field of pixels, boxes in it, cells over it.
 
 Inside the engine every field has three axes ``(Z, Y, X)``; a plane has ``Z = 1``
 and a reach of 0 along it, so that one code serves planes and volumes.
@@ -69,10 +69,12 @@ class Field:
 
     @property
     def n_pixels(self) -> int:
+        """Number of pixels of the field."""
         return math.prod(self.shape)
 
     @property
     def is_plane(self) -> bool:
+        """Whether the field is a single plane rather than a volume."""
         return self.g_sig[0] == 0
 
     @property
@@ -120,6 +122,7 @@ class Grid:
 
     @classmethod
     def over(cls, field: Field) -> Grid:
+        """Return the grid of background cells over a field."""
         counts, edges, lower, share = [], [], [], []
         for extent, g in zip(field.shape, field.g_sig, strict=True):
             n = max(1, round(extent / (field.grid_cell * g))) if g > 0 else 1
@@ -136,7 +139,7 @@ class Grid:
 
     @classmethod
     def of_blocks(cls, field: Field) -> Grid:
-        """Blocks of ``block_px`` pixels along y and x, an incomplete one at the end."""
+        """Grid of blocks of ``block_px`` pixels along y and x, an incomplete one at the end."""
         edges = []
         for extent, g in zip(field.shape, field.g_sig, strict=True):
             step = (field.block_px or 1) if g > 0 else extent
@@ -145,7 +148,7 @@ class Grid:
 
     @classmethod
     def _without_slopes(cls, edges: list[NDArray[np.int64]]) -> Grid:
-        """Every pixel takes the value of its cell."""
+        """Grid without interpolation: every pixel takes the value of its own cell."""
         sizes = [np.diff(edge) for edge in edges]
         counts = [len(size) for size in sizes]
         lower = tuple(np.repeat(np.arange(len(size)), size) for size in sizes)
@@ -153,7 +156,7 @@ class Grid:
         return cls((counts[0], counts[1], counts[2]), tuple(edges), lower, flat)
 
     def within(self, region: tuple[slice, slice, slice]) -> Grid:
-        """Blocks cut to a region of the field, in its coordinates."""
+        """The same blocks cut to a region of the field, in the region's coordinates."""
         edges = []
         for edge, s in zip(self.edges, region, strict=True):
             edges.append(np.unique(np.clip(edge, s.start, s.stop)) - s.start)
@@ -161,11 +164,12 @@ class Grid:
 
     @property
     def n_cells(self) -> int:
+        """Number of cells of the grid."""
         return math.prod(self.shape)
 
     @cached_property
     def cell_of(self) -> NDArray[np.int32]:
-        """The cell of each pixel ``(n_pixels,)``."""
+        """Index of the grid cell that each pixel belongs to ``(n_pixels,)``."""
         index = np.zeros((1, 1, 1), np.int32)
         for axis, edge in enumerate(self.edges):
             number = np.repeat(np.arange(self.shape[axis], dtype=np.int32), np.diff(edge))
@@ -176,7 +180,7 @@ class Grid:
 
     @cached_property
     def cells(self) -> sp.csr_matrix:
-        """``(n_cells, n_pixels)`` float32, ones where a pixel belongs to a cell."""
+        """Matrix ``(n_cells, n_pixels)`` float32 with 1 where a pixel lies in a grid cell."""
         cell = self.cell_of
         order = np.argsort(cell, kind="stable").astype(np.int32)
         ends = np.searchsorted(cell[order], np.arange(self.n_cells + 1)).astype(np.int32)

@@ -51,6 +51,7 @@ class Lattice:
 
     @classmethod
     def over(cls, field: Field) -> Lattice:
+        """Return the lattice of sites over a field."""
         step, taps = [], []
         for g in field.g_sig:
             sigma = SMOOTHING * g
@@ -65,11 +66,12 @@ class Lattice:
 
     @property
     def half(self) -> tuple[int, int, int]:
+        """Half-width of the filter along (Z, Y, X), in pixels."""
         h = [len(tap) // 2 for tap in self.taps]
         return h[0], h[1], h[2]
 
     def along(self, axis: int, n_pixels: int) -> sp.csc_matrix:
-        """The filter along an axis, ``(n_sites, n_pixels)`` float32."""
+        """Filter along one axis as a matrix, ``(n_sites, n_pixels)`` float32."""
         sites = self.step[axis] * np.arange(self.shape[axis])
         return sp.csc_matrix(_at_lag(self.taps[axis], np.arange(n_pixels) - sites[:, None]))
 
@@ -88,7 +90,7 @@ class Lattice:
     def _seen_along(
         self, axis: int, corner: NDArray[np.int64], box: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """First site that sees a box ``(n,)``, and what it and the next see of its pixels.
+        """First site that sees each box ``(n,)``, and how it and the next weigh the pixels.
 
         The latter is ``(n, box, n_sites)``.
         """
@@ -105,7 +107,7 @@ class Lattice:
 
     @cached_property
     def _shares(self) -> dict[tuple[int, int], NDArray[np.float32]]:
-        """Filters by axis and width of a box, once they are known."""
+        """Filter weights by axis and width of a box, kept once they were computed."""
         return {}
 
     def to_pixels(
@@ -214,6 +216,6 @@ def filter_residual(
 
 
 def _at_lag(tap: NDArray[np.float32], lag: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The filter at whole distances from its middle, 0 beyond its ends."""
+    """Value of the filter at whole distances from its middle, 0 beyond its ends."""
     at = lag + len(tap) // 2
     return np.where((at >= 0) & (at < len(tap)), tap[at.clip(0, len(tap) - 1)], np.float32(0))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def nonnegative_least_squares(
     design: NDArray[np.float64], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The x >= 0 with the least ``|design x - values|``.
+    """Return the x >= 0 that makes ``|design x - values|`` smallest.
 
     Parameters
     ----------

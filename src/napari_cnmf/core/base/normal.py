@@ -32,7 +32,7 @@ _compiled_log_tail = inline_kernel(fastmath=EXACT)(log_tail)
 
 
 def height_of_log_tail(value: float) -> float:
-    """The z with ``log Phi(-z) = value``, by Newton's method.
+    """Find the z with ``log Phi(-z) = value``, by Newton's method.
 
     The function falls and is concave: from a point above, every step ends above the root.
     """

@@ -15,7 +15,9 @@ logger = logging.getLogger(__name__)
 class ProgressCallback(Protocol):
     """Function that receives the progress: ``done`` of ``total`` moves evenly with time."""
 
-    def __call__(self, stage: str, done: float, total: float) -> None: ...
+    def __call__(self, stage: str, done: float, total: float) -> None:
+        """Take the progress of ``stage``: ``done`` of ``total``, in any unit."""
+        ...
 
 
 WarningCallback = Callable[[str], None]

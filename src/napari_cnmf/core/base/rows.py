@@ -128,7 +128,7 @@ class Columns:
     def of(
         cls, rows: NDArray[np.integer], values: NDArray[np.float32], used: NDArray[np.bool_]
     ) -> Columns:
-        """Column k holds ``values[k]`` in ``rows[k]`` where ``used[k]``; arrays ``(n, ...)``."""
+        """Make columns of which column k holds ``values[k]`` in ``rows[k]`` where ``used[k]``."""
         ends = np.zeros(len(used) + 1, np.int32)
         np.cumsum(used.sum(tuple(range(1, used.ndim))), out=ends[1:])
         return cls(ends, rows[used].astype(np.int32, copy=False), values[used])
@@ -137,11 +137,11 @@ class Columns:
         return len(self.ends) - 1
 
     def matrix(self, n_rows: int) -> sp.csc_matrix:
-        """The same as a matrix ``(n_rows, n)``."""
+        """The columns as a sparse matrix ``(n_rows, n)``."""
         return sp.csc_matrix((self.values, self.rows, self.ends), shape=(n_rows, len(self)))
 
     def onto(self, X: NDArray[np.float32], workers: Workers) -> NDArray[np.float32]:
-        """``A' X`` of rows ``X (n_rows, n_bins)``, on all threads ``(n, n_bins)``."""
+        """``A' X`` of rows ``X (n_rows, n_bins)``, computed on all threads ``(n, n_bins)``."""
         out = np.zeros((len(self), X.shape[1]), np.float32)
         workers.ranges(
             lambda a, b: add_sums(self.ends, self.rows, self.values, X, out, a, b),

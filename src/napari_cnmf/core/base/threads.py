@@ -103,14 +103,14 @@ class Workers:
             self._check()
 
     def ranges(self, work: Callable[[int, int], Any], n: int, step: int) -> None:
-        """Call ``work(start, stop)`` on consecutive ranges of ``n``, each ``step`` long."""
+        """Call ``work(start, stop)`` on consecutive ranges that cover ``n``, each ``step`` long."""
         self.map(
             lambda start: work(start, min(start + step, n)),
             range(0, n, max(1, step)),
         )
 
     def ahead(self, work: Callable[[T], U], pieces: Sequence[T]) -> Iterable[U]:
-        """Results of ``work`` in order, the next one computed while one is used.
+        """Yield the results of ``work`` in order, the next one computed while one is used.
 
         At most two results are alive at a time.
         """
@@ -127,7 +127,7 @@ class Workers:
 
 
 def _first(line: deque[int]) -> int | None:
-    """Take the first of those who wait; ``None`` when nobody does."""
+    """Take the first piece of the waiting ones; ``None`` when none waits."""
     try:
         return line.popleft()
     except IndexError:

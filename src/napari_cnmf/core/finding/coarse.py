@@ -92,14 +92,14 @@ def spread(A: sp.csc_matrix, usable: NDArray[np.bool_], blocks: Blocks) -> sp.cs
 
 
 def _repeat(values: NDArray[_T], shape: tuple[int, ...], blocks: Blocks) -> NDArray[_T]:
-    """Each value over the pixels of its block."""
+    """Repeat each block's value over the pixels of its block."""
     for axis, n in enumerate(blocks):
         values = np.repeat(values, n, axis)
     return np.ascontiguousarray(values[: shape[0], : shape[1], : shape[2]])
 
 
 def _in_pixels(candidates: Candidates, field: Field, blocks: Blocks) -> Candidates:
-    """Sites at the middle of their block, areas in pixels."""
+    """The candidates in pixels instead of blocks: sites at the middle of their block."""
     at = candidates.at * np.array(blocks) + np.array(blocks) // 2
     return replace(
         candidates,

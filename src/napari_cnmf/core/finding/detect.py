@@ -22,7 +22,7 @@ from napari_cnmf.core.finding.peel import Candidates, box_reach, least_area, pee
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """How often each step runs; the ablation bench changes them.
+    """Number of times that each step runs; the ablation bench changes them.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """What a tile gave.
+    """Components, candidates and background that were found in a tile.
 
     Attributes
     ----------

@@ -209,6 +209,7 @@ class EnergyMap:
 
     @property
     def n_bins(self) -> int:
+        """Number of temporal bins of the residual."""
         return int(self.F.shape[1])
 
     @property

@@ -1,4 +1,4 @@
-"""What tiles find, put together: each gives what lies in its core."""
+"""Joins what the tiles find: each gives what lies in its core."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
 
@@ -62,13 +62,13 @@ class Found:
     ring: RingModel | None = None
 
     def take(self, ids: NDArray[np.int64]) -> Found:
-        """Some of the components."""
+        """Take some of the components."""
         return replace(self, factors=self.factors.take(ids))
 
 
 @dataclass(frozen=True, eq=False)
 class OnePhoton:
-    """What a one-photon recording needs besides.
+    """Grid, seeds and ring that a one-photon recording needs besides.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class OnePhoton:
     ring: RingShape | None = None
 
     def no_background(self, n_bins: int) -> NDArray[np.float32]:
-        """Of zeros, on the grid."""
+        """Background of zeros on the grid, for a recording that needs none."""
         return np.zeros((self.grid.n_cells, n_bins), np.float32)
 
 
@@ -114,12 +114,12 @@ class Gathering:
     def add_images(
         self, correlation: NDArray[np.float32], pnr: NDArray[np.float32], plan: TilePlan
     ) -> None:
-        """Of a tile, before it is whitened."""
+        """Add the summary images of a tile; call it before the tile is whitened."""
         core = _within(plan.core, plan.region)
         self._correlation[plan.core], self._pnr[plan.core] = correlation[core], pnr[core]
 
     def add_moves(self, shifts: NDArray[np.float64]) -> None:
-        """Motion left in a tile's bins."""
+        """Add the motion that is left in a tile's bins."""
         self._moves.append(shifts)
 
     def add(
@@ -139,7 +139,7 @@ class Gathering:
         self._candidates.append(_shifted(detection.candidates, plan))
 
     def found(self, *, is_given: bool, detrended: bool, workers: Workers) -> Found:
-        """All of it; of what was searched the strongest first, and no cell twice."""
+        """Everything found: the strongest first where it was searched, and no cell twice."""
         factors = _joined(self._factors, workers, by_energy=not is_given)
         if not is_given and len(self._factors) > 1:
             factors = _without_twins(factors, workers)
@@ -151,7 +151,7 @@ class Gathering:
 
 
 def _whole_ring(parts: list[sp.csr_matrix], one_photon: OnePhoton | None) -> RingModel | None:
-    """Of all tiles' nodes, each in the tile that owns it."""
+    """The ring model of the whole field, each node from the tile that owns it."""
     if one_photon is None or one_photon.ring is None:
         return None
     return RingModel(sp.csr_matrix(sum(parts[1:], start=parts[0])), one_photon.ring.field)
@@ -175,7 +175,7 @@ def _owned(factors: Factors, plan: TilePlan) -> Factors:
 
 
 def _joined(parts: list[Factors], workers: Workers, *, by_energy: bool) -> Factors:
-    """All tiles' components, strongest first or as they come."""
+    """Components of all tiles, the strongest first or in the order of the tiles."""
     factors = Factors.concatenate(parts)
     if not by_energy:
         return factors
@@ -183,7 +183,7 @@ def _joined(parts: list[Factors], workers: Workers, *, by_energy: bool) -> Facto
 
 
 def _without_twins(factors: Factors, workers: Workers) -> Factors:
-    """Of one cell found by two neighbouring tiles only the stronger component."""
+    """The components without twins: of a cell that two tiles found only the stronger stays."""
     keep = np.ones(len(factors), np.bool_)
     for group in groups_to_merge(factors, 0.8, workers):
         keep[group[1:]] = False
@@ -213,7 +213,7 @@ def _place_background(
 
 
 def _shifted(candidates: Candidates, tile: TilePlan) -> Candidates:
-    """Candidates in the tile's core, in the field's coordinates."""
+    """Candidates that lie in the tile's core, moved to the field's coordinates."""
     at = candidates.at + np.array([s.start for s in tile.region])
     mine = np.ones(len(at), np.bool_)
     for axis, s in enumerate(tile.core):

@@ -121,7 +121,7 @@ def _update_component(
 def _update_trace(
     rows: NDArray[np.float32], place: Place, a: NDArray[np.float32], c: NDArray[np.float32]
 ) -> None:
-    """``c <- c + a'R / a'a`` in place."""
+    """Update the trace of one component in place: ``c <- c + a'R / a'a``."""
     used = a != 0
     if used.any():
         step = project(rows, place.pixels, a)
@@ -130,7 +130,7 @@ def _update_trace(
 
 
 def update_traces(R: NDArray[np.float32], factors: Factors, workers: Workers) -> None:
-    """One round of ``c <- c + a'R / a'a`` over all components, in place."""
+    """Update the traces of all components once, in place: ``c <- c + a'R / a'a``."""
     rows = flat_rows(R)
 
     def work(ids: NDArray[np.int64]) -> None:
@@ -149,7 +149,7 @@ def update(
     min_area: int,
     workers: Workers,
 ) -> Factors:
-    """One round over all components.
+    """Update footprint and trace of every component once.
 
     Parameters
     ----------
@@ -167,7 +167,6 @@ def update(
     Factors
         Those that are left.
     """
-
     rows, shape = flat_rows(R), np.array(R.shape[:3])
     flat = np.ascontiguousarray(usable).ravel()
 

@@ -64,6 +64,7 @@ class Candidates:
 
     @classmethod
     def concatenate(cls, parts: list[Candidates]) -> Candidates:
+        """Join the candidates of several tiles or rounds in one table."""
         if not parts:
             zero = np.zeros(0, np.float32)
             return cls(
@@ -76,7 +77,7 @@ class Candidates:
 def pick_apart(
     score: NDArray[np.float32], at: NDArray[np.int64], distance: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Best sites first, none within ``distance`` (along every axis) of one already picked.
+    """Choose the best sites, none within ``distance`` (along every axis) of one already picked.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def pick_apart(
 
 
 def _local_maxima(score: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.bool_]:
-    """Sites not below any of their neighbours."""
+    """Find the sites whose score is not below any of their neighbours'."""
     s = score.reshape(shape)
     top = s
     for axis in range(3):
@@ -125,6 +126,7 @@ class _Round:
 
     @classmethod
     def concatenate(cls, parts: list[_Round]) -> _Round:
+        """Join several rounds to one."""
         found = Factors.concatenate([part.found for part in parts])
         names = ("energy", "area", "verdict")
         return cls(found, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))

@@ -24,7 +24,7 @@ _TRACES = 64
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a box lies in the field: its part inside, and the pixels there.
+    """Place of a box in the field: its part inside, and the pixels there.
 
     Attributes
     ----------
@@ -39,6 +39,7 @@ class Place:
 
     @classmethod
     def of(cls, corner: NDArray[np.int64], box: tuple[int, ...], shape: tuple[int, ...]) -> Place:
+        """Find the part of a box at ``corner`` that lies in the field, and its pixels."""
         local, index = [], np.zeros((1, 1, 1), np.int32)
         for axis in range(3):
             first, extent = int(corner[axis]), shape[axis]
@@ -189,7 +190,7 @@ def project(
 
 
 def active_energy(factors: Factors, workers: Workers) -> NDArray[np.float64]:
-    """Energy of each footprint times that of its trace's active part ``<c, h>``, ``(n,)``."""
+    """Energy of each component: its footprint's times that of its trace's active part ``(n,)``."""
     energy = np.zeros(len(factors))
 
     def work(start: int, stop: int) -> None:

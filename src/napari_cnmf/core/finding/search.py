@@ -98,7 +98,7 @@ def _tile(
 def _cut_out(
     given: sp.csc_matrix, sn: NDArray[np.float32], shape: tuple[int, int, int], tile: TilePlan
 ) -> sp.csc_matrix:
-    """Whitened given footprints, in the pixels of a tile."""
+    """Cut given footprints to the pixels of a tile, and whiten them."""
     inverse = np.where(np.isfinite(sn), 1 / np.where(np.isfinite(sn), sn, 1), 0)
     index = np.arange(int(np.prod(shape))).reshape(shape)[tile.region].ravel()
     return sp.csc_matrix(sp.diags(inverse[index]) @ given.tocsr()[index])

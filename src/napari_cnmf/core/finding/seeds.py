@@ -25,7 +25,7 @@ TOLERANCE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """Where components may start.
+    """Places where components may start.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Seeds:
 
 
 def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> Seeds:
-    """Where the thresholds that the user chose let components start.
+    """Find where the thresholds that the user chose let components start.
 
     The images are those of CNMF-E, of the filtered movie plane by plane, from a sample of it.
     """
@@ -83,7 +83,7 @@ def _say(
 
 
 def _dilated(above: NDArray[np.bool_], g_sig: tuple[float, ...]) -> NDArray[np.bool_]:
-    """Pixels ``(Z, Y, X)`` near one above the thresholds in its plane."""
+    """Pixels ``(Z, Y, X)`` near one above the thresholds in the same plane."""
     half = [max(1, round(TOLERANCE * g)) for g in g_sig]
     near = np.ones((1, 2 * half[0] + 1, 2 * half[1] + 1), np.bool_)
     return np.asarray(binary_dilation(above, near), np.bool_)
@@ -105,13 +105,14 @@ class WholeFrames:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return tuple(self._source.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as the source stores them."""
         return np.dtype(self._source.dtype)
 
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
-        """Frames ``start`` to ``stop`` inside ``window``."""
+        """Read frames ``start`` to ``stop`` inside ``window``."""
         return self._source.read(start, stop)[(slice(None), *window)]

@@ -1,4 +1,4 @@
-"""What a user looks at to choose parameters, from a part of the movie: pure computations.
+"""Measures on a part of the movie what a user needs to choose parameters: pure computations.
 
 Everything works on a :class:`Sample`, a few runs of frames in memory, or on a small window: the
 cost does not grow with the movie.

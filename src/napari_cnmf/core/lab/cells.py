@@ -1,4 +1,4 @@
-"""How large the cells of a movie are, and how fast they decay, from its clearest cells.
+"""Measures how large the cells of a movie are, and how fast they decay, by its clearest cells.
 
 A seed's frames of activity, less its quiet ones, show the cell alone: its area at half height gives
 the radius. The autocorrelation of its trace beyond lag 0, where photon noise drops out, gives
@@ -75,30 +75,30 @@ class MeasuredCells:
 
     @property
     def typical_radius_px(self) -> float | None:
-        """Median of the radii weighted by clearness and size; ``None`` with less than five."""
+        """Typical radius in pixels: the weighted median, ``None`` with less than five cells."""
         return _typical(self.radius_px, self.weight * self.radius_px)
 
     @property
     def typical_depth_px(self) -> float | None:
-        """The same of the half-width along z."""
+        """Typical half-width along z in planes, as `typical_radius_px` is found."""
         if self.depth_px is None:
             return None
         known = np.isfinite(self.depth_px)
         return _typical(self.depth_px[known], (self.weight * self.radius_px)[known])
 
     def near(self, radius_px: float) -> MeasuredCells:
-        """Those of about this size."""
+        """The measured cells of about this size."""
         return self.only(np.abs(np.log(self.radius_px / radius_px)) < _CONSISTENT)
 
     def only(self, rows: NDArray[Any]) -> MeasuredCells:
-        """Some of them."""
+        """Take some of the measured cells."""
         depth = None if self.depth_px is None else self.depth_px[rows]
         return MeasuredCells(
             self.at[rows], self.radius_px[rows], self.weight[rows], self.traces[rows], depth
         )
 
     def evidence(self, power: float) -> float:
-        """How much stands behind these cells; 1 is light, and less counts small ones for more."""
+        """Evidence behind these cells; a ``power`` below 1 counts small ones for more."""
         return float((self.weight * self.radius_px**power).sum())
 
 
@@ -175,7 +175,7 @@ def _cells_of_scale(sample: Sample, scale: float, report: Report) -> MeasuredCel
 
 
 def _cut(sample: Sample, side: int, n_frames: int) -> tuple[Sample, tuple[int, int]]:
-    """The middle of a large field, and the first runs of many."""
+    """Cut the sample to the middle of a large field, and to the first runs of many."""
     ny, nx = sample.dims
     y, x = max(0, (ny - side) // 2), max(0, (nx - side) // 2)
     frames = sample.frames[:n_frames, y : y + side, x : x + side]
@@ -194,7 +194,7 @@ def _coarser(sample: Sample, k: int) -> Sample:
 def measure_at(
     sample: Sample, origin: tuple[int, int], radius: float, report: Report
 ) -> MeasuredCells:
-    """Cells of about one size.
+    """Measure the cells of about one size in a sample.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def measure_at(
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What is active at a seed.
+    """Pictures of what is active at a seed.
 
     Attributes
     ----------
@@ -254,12 +254,12 @@ class Look:
     quiet: NDArray[np.bool_]
 
     def brightness(self, frames: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Of activity, in frames ``(n_frames, ...)`` of this place."""
+        """Brightness of the activity at this place in its frames ``(n_frames, ...)``."""
         active = np.tensordot(self.weight, frames, 1)
         return np.asarray(active - frames[self.quiet].mean(0), np.float64)
 
     def later(self) -> Look:
-        """The same of the frames that follow each.
+        """Brightness of the activity in the frames that follow each of its frames.
 
         Frames were chosen by their noise, too, and that lifts the very pixels they were chosen by.
         One frame later a transient goes on, and the noise is another.
@@ -273,7 +273,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Around:
-    """The box around a place.
+    """The box of pixels around a place.
 
     Attributes
     ----------
@@ -292,6 +292,7 @@ class Around:
 
     @classmethod
     def of(cls, dims: tuple[int, int], y: int, x: int, radius: float) -> Around:
+        """Make the box around the pixel (y, x) of a field ``dims``; ``radius`` in pixels."""
         reach = int(np.ceil(3.2 * radius)) + 2
         rows, columns = (
             slice(max(0, at - reach), min(n, at + reach + 1))
@@ -361,7 +362,7 @@ def _moving_mean(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
 
 
 def _slow(trace: NDArray[np.float32], sample: Sample) -> NDArray[np.float32]:
-    """The lower part of a trace in each run: a level that activity does not lift."""
+    """Slow level of a trace in each run, from its lower part, which activity does not lift."""
     level = np.empty_like(trace)
     for run in sample.runs:
         level[run] = np.quantile(trace[run], 0.3)

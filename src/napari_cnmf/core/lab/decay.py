@@ -1,4 +1,4 @@
-"""How fast transients decay, from the autocorrelation of bright pixels and from isolated events."""
+"""Measures how fast transients decay, by autocorrelation and isolated events."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _from_correlation(cells: MeasuredCells, sample: Sample) -> Decay:
 
 
 def _from_short_lags(curve: NDArray[np.float64]) -> tuple[float | None, int]:
-    """Time constant and last lag of the fit.
+    """Time constant of the fit to short lags, and the last lag that was used.
 
     The lags grow until the exponential bends within them: what is slower than transients (drift, a
     background) is a constant there, and would win over all lags.
@@ -143,7 +143,7 @@ def _autocorrelation(
 
 
 def _fit(curve: NDArray[np.float64]) -> float | None:
-    """Time constant of the exponential that is nearest to lags 1 and on."""
+    """Time constant of the exponential that is nearest to the autocorrelation from lag 1 on."""
     y = curve[1:]
     lags = np.arange(1, len(curve))
     candidates = np.geomspace(0.4, max(1.0, len(y)), 120)

@@ -45,12 +45,13 @@ class Window:
 
     @property
     def dims(self) -> tuple[int, ...]:
+        """Shape ``([Z], y, x)`` of the box, in pixels."""
         return self.frames.shape[1:]
 
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What the engine found in a window.
+    """Result of the engine in a window.
 
     Attributes
     ----------
@@ -99,7 +100,7 @@ def read_window(
     around_frame: int | None = None,
     should_stop: StopCallback = never_stop,
 ) -> Window:
-    """About a minute of a box of the movie.
+    """Read about a minute of a box of the movie.
 
     Parameters
     ----------
@@ -162,4 +163,4 @@ def preview(
 
 
 def _quiet(_sentence: str) -> None:
-    """A preview says what it found, and keeps the log clean."""
+    """Keep the engine's messages of a preview out of the log."""

@@ -1,4 +1,4 @@
-"""How wide and how deep the cells of a volume are.
+"""Measures how wide and how deep the cells of a volume are.
 
 Cells are looked for in a few planes. Each is then followed along z, and measured in the plane
 where it is brightest: a plane that cuts it elsewhere would show it too small.
@@ -105,7 +105,7 @@ def _measure(
 def _brightest(
     samples: tuple[Sample, ...], k: int, y: int, x: int, radius: float
 ) -> tuple[int, Look, NDArray[np.float64]] | None:
-    """The plane where what is active at a seed is brightest, and its brightness in each plane."""
+    """Find the plane where a seed's activity is brightest, and its brightness in each plane."""
     around = Around.of(samples[k].dims, y, x, radius)
     core = around.distance <= max(1.0, _CORE * radius)
     for _ in range(2):
@@ -147,7 +147,7 @@ def half_depth(profile: NDArray[np.float64], plane: int) -> float:
 
 
 def _two_sided(depths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cells that are seen whole along z, if they are enough; else those cut by the volume too."""
+    """Keep cells that are seen whole along z if they are enough, else also those that are cut."""
     if (depths > 0).sum() >= MIN_CELLS:
         return np.where(depths > 0, depths, np.nan)
     return np.abs(depths)

@@ -1,4 +1,4 @@
-"""The same cells in several recordings of one field: alignment, then assignment."""
+"""Finds the same cells in several recordings of one field: alignment, then assignment."""
 
 from napari_cnmf.core.matching.align import Alignment, align_fields
 from napari_cnmf.core.matching.assign import Field, pair_cells

@@ -1,4 +1,4 @@
-"""How one field lies on another: turned and shifted."""
+"""Aligns one field with another: turned and shifted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LARGEST_SHIFT = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where a place of the reference is found in another session.
+    """Alignment of a session: where a place of the reference is found in it.
 
     ``p_session = matrix (p - middle) + middle + shift + warp(p)``, in pixels, axes as the field's.
 
@@ -51,20 +51,21 @@ class Alignment:
 
     @classmethod
     def none(cls, dims: tuple[int, ...]) -> Alignment:
-        """The reference on itself."""
+        """Return the alignment of the reference with itself: nothing moves."""
         return cls(np.eye(len(dims)), np.zeros(len(dims)), dims)
 
     @property
     def middle(self) -> NDArray[np.float64]:
+        """Middle of the reference's field, in pixels ``(n_axes,)``."""
         return (np.asarray(self.dims, float) - 1) / 2
 
     def to_session(self, places: Float) -> NDArray[np.float64]:
-        """Places ``(n, n_axes)`` of the reference, in the session."""
+        """Move places ``(n, n_axes)`` of the reference to where they are in the session."""
         moved = (places - self.middle) @ self.matrix.T + self.middle + self.shift
         return np.asarray(moved + self._displacement(places), np.float64)
 
     def to_reference(self, places: Float) -> NDArray[np.float64]:
-        """The inverse of `to_session`."""
+        """Move places of the session to the reference; the inverse of `to_session`."""
         inverse = np.linalg.inv(self.matrix)
         found = (places - self.middle - self.shift) @ inverse.T + self.middle
         if self.warp is None:
@@ -76,7 +77,7 @@ class Alignment:
         return np.asarray(found, np.float64)
 
     def _displacement(self, places: Float) -> NDArray[np.float64] | float:
-        """The warp at places ``(n, n_axes)``; beyond the field as at its border."""
+        """Displacement by the warp at places ``(n, n_axes)``; beyond the field as at its border."""
         if self.warp is None:
             return 0.0
         nodes = np.asarray(self.warp.shape[1:])
@@ -217,7 +218,7 @@ def _padded(dims: tuple[int, ...]) -> list[int]:
 
 
 def _rotation(angle_deg: float, n_axes: int) -> NDArray[np.float64]:
-    """About z: acts on (y, x)."""
+    """Matrix of a rotation about z, which acts on (y, x)."""
     a = np.deg2rad(angle_deg)
     matrix = np.eye(n_axes)
     matrix[-2:, -2:] = [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]
@@ -230,7 +231,7 @@ def _try_angle(
     dims: tuple[int, ...],
     angle_deg: float,
 ) -> tuple[float, NDArray[np.float64]]:
-    """Highest correlation at an angle, and the shift where it is."""
+    """Find the highest correlation at an angle, and the shift where it is."""
     turn = Alignment(_rotation(angle_deg, len(dims)), np.zeros(len(dims)), dims)
     shape = _padded(dims)
     total: Any = 0.0
@@ -247,7 +248,7 @@ def _try_angle(
 
 
 def _vertex(surface: Float, at: Sequence[int], axis: int) -> float:
-    """Where the parabola through a maximum and its neighbours has its vertex, within ±0.5."""
+    """Find the vertex of the parabola through a maximum and its neighbours, within ±0.5."""
     if surface.shape[axis] < 3:
         return 0.0
     values = []

@@ -1,4 +1,4 @@
-"""Which cell of one session is which of another."""
+"""Assigns the cells of one session to those of another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Field:
 
     @classmethod
     def of(cls, A: sp.csc_matrix, dims: tuple[int, ...]) -> Field:
-        """From footprints of any norm."""
+        """Make the field of a session from footprints of any norm."""
         A = sp.csc_matrix(A, dtype=np.float64, copy=True)
         A.eliminate_zeros()
         mass = np.asarray(A.sum(axis=0)).ravel()
@@ -85,7 +85,7 @@ def pair_scores(
 def pair_cells(
     reference: Field, session: Field, *, max_distance_px: float, min_score: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The one-to-one pairs whose scores have the largest sum, none below ``min_score``.
+    """Choose the one-to-one pairs whose scores have the largest sum, none below ``min_score``.
 
     Returns
     -------

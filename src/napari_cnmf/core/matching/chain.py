@@ -30,7 +30,7 @@ _LEAST_ODDS = 0.02
 
 @dataclass(frozen=True, eq=False)
 class FoundMatches:
-    """Cells and where each is found.
+    """Cells over several sessions, and the component of each session that is the cell.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def _scores_within(session: Field, reach: float) -> NDArray[np.float64]:
 def _probable_pairs(
     known: Field, session: Field, reach: float, calibration: Calibration, least: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Pairs ``(n, 2)`` that are the same cell with at least this probability, and it."""
+    """Pairs ``(n, 2)`` that are one cell with at least this probability, with theirs."""
     rows, columns, scores = pair_scores(known, session, reach)
     odds = calibration.odds(scores)
     near = odds >= _LEAST_ODDS
@@ -177,7 +177,7 @@ def _aligned(
     *,
     reach: float,
 ) -> Alignment:
-    """By images, then by the cells that match."""
+    """Align a session by its images, then by the cells that match."""
     own = Field.of(session[0], dims)
     shared = [name for name in first[1] if name in session[1] and first[1][name].shape == dims]
     reference = [_picture(first[0], dims), *(first[1][name] for name in shared)]
@@ -203,13 +203,13 @@ def _aligned(
 
 
 def _picture(field: Field, dims: tuple[int, ...]) -> NDArray[np.float32]:
-    """All cells, equally bright."""
+    """Image of all cells of a session, equally bright."""
     peaks = np.maximum(field.A.max(axis=0).toarray().ravel(), 1e-12)
     return np.asarray(field.A @ (1 / peaks), np.float32).reshape(dims)
 
 
 def _grown(table: NDArray[Any], column: NDArray[Any], below: NDArray[Any], empty: Any) -> Any:
-    """One column more, and rows below that have values in it alone."""
+    """Add a column, and rows below that have values in the new column alone."""
     wide = np.column_stack([table, column])
     rows = np.full((len(below), wide.shape[1]), empty, dtype=wide.dtype)
     rows[:, -1] = below

@@ -42,6 +42,7 @@ class _Process:
     length_px: float
 
     def at(self, places: Float) -> NDArray[np.float64]:
+        """Predict the displacements in pixels at places ``(n, n_axes)``, of the same shape."""
         return np.asarray(_kernel(places, self.places, self.length_px) @ self.weights)
 
 

@@ -90,7 +90,7 @@ def write_moved(
 
 
 def rigid_mover(settings: Settings, shifts: F64) -> MoveFrames:
-    """Moves frames by minus ``shifts (T, 3)``."""
+    """Mover of frames by minus ``shifts (T, 3)`` in pixels."""
     low, high = value_range(settings.out_dtype)
     invent = settings.border == "copy"
 
@@ -101,7 +101,7 @@ def rigid_mover(settings: Settings, shifts: F64) -> MoveFrames:
 
 
 def field_mover(settings: Settings, nodes: Nodes, field: F32) -> MoveFrames:
-    """Moves the pixels of frames by minus ``field (T, gy, gx, 2)``, bilinear between nodes."""
+    """Mover of pixels by minus ``field (T, gy, gx, 2)`` px, bilinear between nodes."""
     low, high = value_range(settings.out_dtype)
     invent = settings.border == "copy"
     y = nodes.weights(nodes.y, np.arange(settings.dims[1], dtype=np.float64))
@@ -132,14 +132,14 @@ def add_used(frames: F32, used: NDArray[np.bool_], total: F64) -> None:
 
 
 def store(frames: F32, out: NDArray[Any]) -> None:
-    """Rounded to integers where the output holds them; ``frames`` may be overwritten."""
+    """Store frames, rounded where the output holds integers; ``frames`` may be overwritten."""
     if out.dtype.kind in "ui":
         np.rint(frames, out=frames)
     np.copyto(out, frames, casting="unsafe")
 
 
 def border_fill(frames: F32, border: str) -> F32:
-    """What pixels from outside the field get, per frame."""
+    """Value of pixels that come from outside of the field, for each frame."""
     n = frames.shape[0]
     if border == "nan":
         return np.full(n, np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Where the field is when single frames do not tell: a path that all frames agree on.
+"""Finds the field when single frames do not tell where it is: a path that all agree on.
 
 In a dark field with few cells, of which one or none fires, a frame shows nothing, or fits the
 template wherever any of its cells lies. The frames before and after say which place it is: a

@@ -119,7 +119,7 @@ def _ignore_text(message: str) -> None:
 
 
 def _smooth_paths(estimate: RigidEstimate, settings: Settings) -> RigidPath:
-    """The path of each axis, smoothed where the evidence is for it."""
+    """Smooth the path of each axis where the evidence is for it."""
     from napari_cnmf.core.motion.path import smooth_path
     from napari_cnmf.core.motion.summary import RigidPath
 
@@ -150,7 +150,7 @@ def _find_field(
     warn: WarningCallback,
     log: WarningCallback,
 ) -> FieldEstimate | None:
-    """The non-rigid field, if the movie is one that can have it and does."""
+    """Find the non-rigid field, if the movie can have one and does."""
     from napari_cnmf.core.motion.field_estimate import estimate_field
 
     if estimate.lost.all():
@@ -191,7 +191,7 @@ def _tell(
     warn: WarningCallback,
     log: WarningCallback,
 ) -> None:
-    """Say what the user should know."""
+    """Tell the user what motion correction noticed of the movie."""
     n_lost = int(np.count_nonzero(estimate.lost))
     if n_lost == settings.n_frames:
         warn(

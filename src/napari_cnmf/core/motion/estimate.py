@@ -66,7 +66,7 @@ def block_frames(dims: tuple[int, int, int]) -> int:
 
 
 def spread_bursts(n_frames: int, n_kept: int) -> NDArray[np.int64]:
-    """Short runs of consecutive frames spread evenly over the movie."""
+    """Short runs of consecutive frames, spread evenly over the movie."""
     starts = np.linspace(0, n_frames - BURST, n_kept // BURST).astype(np.int64)
     return np.unique(starts[:, None] + np.arange(BURST))
 
@@ -87,7 +87,7 @@ def consecutive_runs(rows: NDArray[np.int64]) -> list[slice]:
 
 @dataclass(frozen=True)
 class Estimator:
-    """One movie's way to its shifts."""
+    """Estimator of all shifts of one movie."""
 
     source: FrameSource
     settings: Settings
@@ -100,7 +100,7 @@ class Estimator:
     check: Callable[[], None]
 
     def run(self) -> RigidEstimate:
-        """Template, then a shift for every frame."""
+        """Build the template, then measure a shift for every frame."""
         T = self.settings.n_frames
         n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
         rows = np.arange(T) if n_keep >= T else spread_bursts(T, n_keep)
@@ -143,14 +143,14 @@ class Estimator:
         return np.clip(shifts, -limit, limit)
 
     def _transform(self, span: tuple[int, int], out: F32, shifts: F64 | None = None) -> None:
-        """Spectra of the frames of ``span`` into ``out``, windows moved by ``shifts``."""
+        """Write spectra of the frames of ``span`` into ``out``, windows moved by ``shifts``."""
         frames = read_block(self.source, span, self.scratch)
         self.band.transform(frames.reshape(-1, *self.settings.dims), out, self.scratch, shifts)
 
     def _keep(
         self, rows: NDArray[np.int64], spectra: F32, stage: str, shifts: F64 | None = None
     ) -> None:
-        """Spectra of frames ``rows`` in memory; again, where ``shifts`` move the window."""
+        """Keep the spectra of frames ``rows`` in memory; anew where ``shifts`` move the window."""
         again = np.ones(rows.size, np.bool_)
         if shifts is not None:
             again = np.asarray(self.band.window_offsets(shifts).any(axis=1))
@@ -175,7 +175,7 @@ class Estimator:
         return map_in_order(self.workers.pool, work, spans, n_ahead, self.should_stop)
 
     def _measure_all(self, template: Template) -> Measurement:
-        """Every frame of the movie against the finished template."""
+        """Measure every frame of the movie against the finished template."""
         T = self.settings.n_frames
         parts: list[Measurement] = []
         sizes = blocks(T, block_frames(self.settings.dims))
@@ -205,7 +205,7 @@ class Estimator:
     def _look_beyond(
         self, template: Template, spectra: F32, found: Measurement
     ) -> tuple[float, int]:
-        """How far frames really are whose best lag lies at the edge of the search."""
+        """Measure how far frames really are whose best lag lies at the edge of the search."""
         # an axis that may not move at all is held on purpose
         limit = np.array([m if m > 0 else np.inf for m in self.settings.max_shifts])
         outside = (np.abs(found.shifts) > limit).any(axis=1) | found.on_edge

@@ -38,7 +38,7 @@ LEAST_BENDING_PX = 0.05
 
 @dataclass(frozen=True, eq=False)
 class FieldEstimate:
-    """Where each frame's content is.
+    """Non-rigid displacement of each frame's content.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class _Fit:
     lost: NDArray[np.bool_]
 
     def learn(self, rows: I64) -> tuple[Prior, F64] | None:
-        """Prior, and displacements of the frames ``rows``; the model is refined on the way."""
+        """Learn prior and displacements from the frames ``rows``, refining the model on the way."""
         model, workers = self.model, self.estimator.workers
         frames, bounds = self._frames(rows), self._bounds(rows)
         course = Course(tuple(consecutive_runs(rows)), self.lost[rows])
@@ -146,7 +146,7 @@ class _Fit:
         return None if prior is None else (prior, c)
 
     def apply(self, prior: Prior, n_kept: int) -> F64:
-        """Displacements ``(T, n_coefficients)`` of every frame, part by part."""
+        """Find displacements ``(T, n_coefficients)`` of every frame, part by part."""
         T = self.estimator.settings.n_frames
         found = np.empty((T, self.model.H.shape[0]))
         for start, stop in blocks(T, max(1, n_kept - 2 * OVERLAP_FRAMES)):
@@ -164,13 +164,13 @@ class _Fit:
         return found
 
     def _bounds(self, rows: I64) -> I64:
-        """What to compare of each frame; nothing of lost ones."""
+        """Rows and columns of each frame to compare; none of frames that were lost."""
         bounds = self.model.bounds(self.shifts[rows])
         bounds[self.lost[rows]] = 0
         return bounds
 
     def _frames(self, rows: I64) -> F32:
-        """Whitened frames ``rows`` with the rigid shift taken out."""
+        """Read frames ``rows``, whitened and with the rigid shift taken out."""
         out = np.empty((rows.size, *self.model.shape), np.float32)
         estimator, size = self.estimator, block_frames(self.estimator.settings.dims)
         spans = [

@@ -67,7 +67,7 @@ def _pull_row(
     residual: F32,
     sums: tuple[F32, F32],
 ) -> tuple[F32, F32]:
-    """What a row says of displacements, over its derivatives ``ty, tx``; and its residuals.
+    """Sum a row's information on displacements, over its derivatives ``ty, tx``; and residuals.
 
     Beyond ``inner``, first and last row and column of the template to use, nothing is compared:
     its rim is seen by few frames, and through their windows. Returns ``sums`` with the row's
@@ -176,7 +176,7 @@ def field_scores(
 
 @inline_kernel(fastmath=SUMS)
 def _keys(v: Any) -> Any:
-    """Weights of the samples at -1 to 2 for the value at ``v`` in [0, 1]."""
+    """Keys' cubic weights of the samples at -1 to 2, for the value at ``v`` in [0, 1]."""
     half = np.float32(0.5)
     return (
         half * v * (v * (TWO - v) - ONE),

@@ -1,4 +1,4 @@
-"""How much the field bends, from the evidence: a Gaussian process over nodes and time.
+"""Prior of how much the field bends, from the evidence: a Gaussian process.
 
 The score of a frame at the nodes, ``b ~ N(H c, s H)``, holds the displacements ``c`` seen through
 the information matrix H. With a prior ``c ~ N(0, a^2 K)`` on smooth fields, everything becomes
@@ -88,7 +88,7 @@ class Prior:
 
 
 class Evidence:
-    """What scores ``b (T, 2n)`` say about the prior; ``H (2n, 2n)``, nodes ``(n, 2)`` px."""
+    """Evidence of scores ``b (T, 2n)`` about the prior; ``H (2n, 2n)``, nodes ``(n, 2)`` px."""
 
     def __init__(self, H: F64, positions: F64, b: F64, course: Course) -> None:
         self._squares = ((positions[:, None] - positions[None]) ** 2).sum(axis=2)
@@ -141,7 +141,7 @@ class Evidence:
 def pick_prior(
     evidence: Evidence, lengths_px: F64, max_strength_px: float, start: Prior | None = None
 ) -> Prior:
-    """The likeliest prior, looked for along each coordinate in turn from ``start``."""
+    """Choose the likeliest prior, along each coordinate in turn from ``start``."""
     strengths = np.geomspace(0.01, max(max_strength_px, 0.02), N_STRENGTHS)
     grids = (strengths, lengths_px, np.array(NOISES), np.array(PACES))
     known: dict[tuple[int, ...], float] = {}

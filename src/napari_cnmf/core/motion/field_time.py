@@ -1,4 +1,4 @@
-"""How the modes of the field change over time: stationary processes of one pace.
+"""Model of how the modes of the field change over time: stationary processes of one pace.
 
 References
 ----------
@@ -22,7 +22,7 @@ PACES = (0.2, 1.0, 1.5, 2.5, 4.0, 6.0, 9.0, 14.0, 22.0, 40.0, 80.0)
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """Which scores belong to consecutive frames.
+    """Course of time: which scores belong to consecutive frames.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class Course:
         return out
 
     def log_likelihood(self, w: F64, signal: F64, noise: float, pace: float) -> float:
-        """Of modes ``w (n_modes, T)``, constants left out."""
+        """Log-likelihood of modes ``w (n_modes, T)``, constants left out."""
         return self._each(w, signal, noise, pace, None)
 
     def _each(self, w: F64, signal: F64, noise: float, pace: float, out: F64 | None) -> float:
-        """Matern 3/2 processes, mode by mode and run by run."""
+        """Run the filter of a Matern 3/2 process over each mode and each run of frames."""
         r = np.where(self.lost, np.inf, noise)
         rate = np.sqrt(3) / pace
         F = np.exp(-rate) * np.array([[1 + rate, 1.0], [-(rate**2), 1 - rate]])

@@ -52,7 +52,7 @@ class Nodes:
 
     @property
     def positions(self) -> F64:
-        """``(gy * gx, 2)`` px."""
+        """Positions of the nodes in pixels ``(gy * gx, 2)``."""
         return np.stack(np.meshgrid(self.y, self.x, indexing="ij"), axis=-1).reshape(-1, 2)
 
     @staticmethod
@@ -74,8 +74,10 @@ def plan_nodes(dims: tuple[int, int, int], strides: tuple[float, float, float]) 
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Clipped residuals ``(Y, X)`` summed where the template sees them, how many; and ``(2, Y, X)``
-    the sum of squares and the number of those in the frames' own places.
+    """Sums over the frames' clipped residuals, and how many there were.
+
+    ``total`` and ``count (Y, X)`` are of the places where the template sees them; ``power
+    (2, Y, X)`` is the sum of squares and the number of those in the frames' own places.
     """
 
     total: F32
@@ -127,7 +129,7 @@ class FieldModel:
         return self._to_grid(whole * self.whitening.astype(np.float32))
 
     def bounds(self, shifts: F64) -> NDArray[np.int64]:
-        """``(n, 4)`` first and past the last row and column that frames really show."""
+        """First and past-the-last row and column that frames really show, ``(n, 4)``."""
         out = np.empty((len(shifts), 4), np.int64)
         for axis, n in enumerate(self.shape):
             d = shifts[:, 1 + axis] / self.spacing_px
@@ -136,7 +138,7 @@ class FieldModel:
         return out
 
     def _refresh(self) -> None:
-        """The template and its derivatives, a sample per px, and the information of the nodes."""
+        """Renew the template, its derivatives per px, and the information about the nodes."""
         up = self.spacing_px
         padded = np.zeros(self.grid, np.float32)
         padded[: self.shape[0], : self.shape[1]] = self.template
@@ -156,7 +158,7 @@ class FieldModel:
         self.H = self._information(fine[1:, ::up, ::up])
 
     def _information(self, slopes: F32) -> F64:
-        """``(2n, 2n)`` information about the nodes, y and x of a node side by side."""
+        """Information about the nodes ``(2n, 2n)``, y and x of a node side by side."""
         basis = sp.kron(
             _basis(self.index_y, self.part_y, self.nodes.y.size),
             _basis(self.index_x, self.part_x, self.nodes.x.size),
@@ -214,14 +216,14 @@ class FieldModel:
         )
 
     def update(self, residuals: Residuals) -> None:
-        """A better template and precision, and the information that follows from them."""
+        """Improve template and precision, and the information that follows from them."""
         step = residuals.total / np.maximum(residuals.count, 1)
         self.template = (self.template + step).astype(np.float32)
         self._set_precision(residuals.power)
         self._refresh()
 
     def _set_precision(self, power: F64) -> None:
-        """1 / sd of each sample's residual, not trusted below a fifth of the typical one."""
+        """Set precision to 1 / sd of each sample's residual, at least a fifth of the typical sd."""
         seen = power[1] > 0.2 * power[1].max()
         sd = np.sqrt(power[0] / np.maximum(power[1], 1))
         typical = float(np.median(sd[seen])) if seen.any() else 0.0

@@ -1,4 +1,4 @@
-"""What motion correction found."""
+"""Result of motion correction."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def build_template(
     workers: Workers,
     check: Callable[[], None],
 ) -> tuple[Template, Measurement]:
-    """Template and shifts of all ``spectra (n, 2, nz, ny, nx)``.
+    """Build a template, and find shifts of all ``spectra (n, 2, nz, ny, nx)`` against it.
 
     At most `MAX_TEMPLATE_FRAMES` frames spread over the movie make the first template, in
     rounds.
@@ -91,7 +91,7 @@ def _seed(
     *,
     workers: Workers,
 ) -> Template:
-    """A first template that is not doubled.
+    """Find a first template that is not doubled.
 
     The mean of a movie that stood in two places shows everything twice, and every frame fits it
     without moving. Short runs of frames are sharp but noisy; the one around which a sample of
@@ -145,7 +145,7 @@ def average_centred(
     *,
     workers: Workers,
 ) -> Template:
-    """A template from frames of some ``weight (n,)``, or from all alike where that is 0.
+    """Average frames of some ``weight (n,)`` to a template, or all alike where that is 0.
 
     ``found.shifts`` are moved so that their median, over the frames that count, is 0.
     """
@@ -156,7 +156,7 @@ def average_centred(
 
 
 def plausible_power(spectra: F32) -> NDArray[np.bool_]:
-    """Frames whose band power is not far off: no black, saturated or electronic-noise frame."""
+    """Whether each frame's band power is plausible: not black, saturated, or noise alone."""
     power = np.array([float(np.vdot(s, s)) for s in spectra])
     lit = power > 0
     if not lit.any():

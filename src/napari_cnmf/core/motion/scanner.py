@@ -36,7 +36,7 @@ class AlignedLines:
         self.dtype = source.dtype
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """As of the source, lines aligned."""
+        """Read frames of the source with their lines aligned."""
         frames = self._source.read(start, stop, out)
         if not frames.flags.writeable:
             frames = frames.copy()

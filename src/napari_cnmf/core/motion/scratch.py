@@ -19,7 +19,7 @@ class Scratch(threading.local):
         self._arrays: dict[tuple[str, str], NDArray[Any]] = {}
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-        """An array of ``shape`` with undefined content, valid until the name is taken again."""
+        """Give an array of ``shape``, of undefined content, valid until the name is taken again."""
         size = int(np.prod(shape))
         key = (name, np.dtype(dtype).str)
         kept = self._arrays.get(key)

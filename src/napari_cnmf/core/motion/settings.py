@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the parameters mean for this movie; axes always ``(z, y, x)``.
+    """Motion parameters as they apply to this movie; axes always ``(z, y, x)``.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Settings:
 
 
 def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFParams) -> Settings:
-    """Parameters and movie together.
+    """Resolve parameters against the movie.
 
     Raises
     ------
@@ -129,13 +129,13 @@ def resolve_settings(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFP
 
 
 def _is_default(motion: Any, name: str) -> bool:
-    """The parameter has its default, whether somebody typed it or not."""
+    """Whether the parameter has its default, be it typed or not."""
     fields = getattr(type(motion), "model_fields", {})
     return name in fields and getattr(motion, name) == fields[name].default
 
 
 def _per_axis(name: str, value: Any, ndim: int) -> tuple[float, float, float]:
-    """One number per axis as ``(z, y, x)``."""
+    """Numbers for each axis, as ``(z, y, x)``, from one number or several."""
     numbers = [float(v) for v in np.atleast_1d(value)]
     if len(numbers) == 1:
         numbers = numbers * ndim

@@ -51,7 +51,7 @@ def _search_lags(
     lag_x_im: F32,
     d: F64,
 ) -> None:
-    """The whole lag ``d (3,)`` up to ``reach`` with the highest J, folded axis by axis."""
+    """Find the whole lag ``d (3,)`` up to ``reach`` with the highest J, folded axis by axis."""
     nz, ny, nx = p_re.shape
     fold_re = np.empty((nz, nx), np.float32)
     fold_im = np.empty((nz, nx), np.float32)
@@ -102,7 +102,7 @@ def _derivatives(
     g: F64,
     H: F64,
 ) -> float:
-    """J at ``d``, its gradient ``g (3,)`` and minus its Hessian ``H (3, 3)``, upper triangle."""
+    """Compute J at ``d``, gradient ``g (3,)``, minus the Hessian ``H (3, 3)``, upper triangle."""
     nz, ny, nx = p_re.shape
     ex_re = np.empty(nx, np.float32)
     ex_im = np.empty(nx, np.float32)
@@ -147,7 +147,7 @@ def _derivatives(
 
 @inline_kernel(fastmath=SUMS)
 def _newton_step(g: F64, H: F64, step: F64) -> float:
-    """Step to the maximum, at most a pixel long, and the length of its largest part."""
+    """Find the step to the maximum, at most a pixel long, and the length of its largest part."""
     det = (
         H[0, 0] * (H[1, 1] * H[2, 2] - H[1, 2] * H[1, 2])
         - H[0, 1] * (H[0, 1] * H[2, 2] - H[1, 2] * H[0, 2])

@@ -56,6 +56,7 @@ class Band:
 
     @property
     def bytes_per_frame(self) -> int:
+        """Memory of one frame's spectrum, in bytes."""
         return 8 * self.k[0].size * self.k[1].size * self.k[2].size
 
     @property
@@ -106,11 +107,11 @@ class Band:
             out[part, 1] = spectrum.imag
 
     def window_offsets(self, shifts: NDArray[np.float64]) -> NDArray[np.int64]:
-        """``(n, 2)`` whole pixels of the grid by which the window of each frame is moved."""
+        """Whole pixels ``(n, 2)`` by which the window of each frame is moved."""
         return np.rint(shifts[:, 1:] / (2 if self.halved else 1)).astype(np.int64)
 
     def _kept_spectrum(self, volumes: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """Kept frequencies of ``volumes (m, Z, Y, X)``."""
+        """Spectrum of ``volumes (m, Z, Y, X)`` at the frequencies that are kept."""
         spectrum = scipy.fft.rfft(volumes, n=self.fft_dims[2], axis=3)[..., : self.k[2].size]
         spectrum = scipy.fft.fft(spectrum, n=self.fft_dims[1], axis=2)[:, :, self.keep[1]]
         if self.dims[0] > 1:

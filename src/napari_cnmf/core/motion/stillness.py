@@ -41,7 +41,7 @@ _ERROR_BAR_VARIANCE = 1.3
 
 
 def tiles_to_look_at(n_tiles: int) -> list[int]:
-    """Some tiles spread over the field."""
+    """Choose some tiles spread over the field, to look for motion in."""
     n = min(MAX_TILES, n_tiles)
     return sorted({int((i + 0.5) * n_tiles / n) for i in range(n)})
 
@@ -117,7 +117,7 @@ def _halves_agree(
 def _registered(
     frames: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], float]:
-    """Register the bins ``(n, 1, Y, X)`` to each other.
+    """Shifts of the bins ``(n, 1, Y, X)`` from registering them to each other.
 
     Returns
     -------
@@ -199,13 +199,13 @@ def _without_noise(
 
 
 def _go_on() -> None:
-    """This takes some ms: nobody needs to stop it."""
+    """Let it go on: it takes a few ms, and nobody needs to stop it."""
 
 
 def _part_to_follow(
     X: NDArray[np.float32], sn: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Some bins of the middle of the plane with most contrast ``(n, 1, Y, X)``, and its noise."""
+    """Bins ``(n, 1, Y, X)`` of the middle of the plane with most contrast, and their noise."""
     bins = np.linspace(0, X.shape[-1] - 1, min(_MAX_BINS, X.shape[-1])).astype(np.int64)
     known = np.isfinite(sn)
     z = 0

@@ -44,5 +44,5 @@ def map_in_order(
 
 
 def blocks(n_frames: int, size: int) -> list[tuple[int, int]]:
-    """``(start, stop)`` of consecutive blocks."""
+    """``(start, stop)`` of consecutive blocks of frames."""
     return [(start, min(start + size, n_frames)) for start in range(0, n_frames, size)]

@@ -37,7 +37,7 @@ def summarize(
     means: Means,
     field: FieldEstimate | None,
 ) -> MotionResult:
-    """Everything in the caller's shapes."""
+    """The result of a motion correction, every array in the caller's shapes."""
     first = 3 - settings.ndim
     used = ~estimate.lost if not estimate.lost.all() else np.ones(settings.n_frames, np.bool_)
     shifts = path.shifts[:, first:]
@@ -90,7 +90,7 @@ def _border(moved: F64, filled_with: str) -> int:
 
 
 def _inside(dims: tuple[int, int, int], border: int) -> tuple[slice, ...]:
-    """The field without the rim, if anything is left of it."""
+    """The field without its rim, if anything is left of it."""
     if 2 * border + 4 > min(dims[1:]):
         border = 0
     return (slice(None), slice(border, dims[1] - border), slice(border, dims[2] - border))

@@ -26,7 +26,7 @@ class Workers:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What the frames have in common, and how much each frequency says about a shift.
+    """What all frames have in common, and how much each frequency says about a shift.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ def average_aligned(
 
 
 def weigh(band: Band, spectrum: F64, power: F64, n: float) -> Template:
-    """Maximum-likelihood weights: 1 / power not explained, per frequency."""
+    """Find maximum-likelihood weights: 1 / power not explained, per frequency."""
     coherent = spectrum[0] ** 2 + spectrum[1] ** 2
     residual = (power - coherent) * (n / max(n - 1, 1))
     floor = 1e-6 * float(residual.mean())
@@ -166,7 +166,7 @@ def measure(
     workers: Workers | None = None,
     initial: F64 | None = None,
 ) -> Measurement:
-    """Shifts of the frames ``spectra[rows]``; refined from ``initial`` where given."""
+    """Measure shifts of the frames ``spectra[rows]``, refined from ``initial`` where given."""
     n = rows.size
     rows = np.ascontiguousarray(rows)
     shifts = np.zeros((n, 3))

@@ -34,7 +34,7 @@ def lanczos_weights(fraction: float, weights: F32) -> None:
 
 @inline_kernel(fastmath=SUMS)
 def _blend_rows(r0: F32, r1: F32, r2: F32, r3: F32, r4: F32, r5: F32, w: F32, out: F32) -> None:
-    """Six rows to one."""
+    """Blend six rows to one."""
     w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
     for x in range(out.size):
         out[x] = w0 * r0[x] + w1 * r1[x] + w2 * r2[x] + w3 * r3[x] + w4 * r4[x] + w5 * r5[x]
@@ -42,7 +42,7 @@ def _blend_rows(r0: F32, r1: F32, r2: F32, r3: F32, r4: F32, r5: F32, w: F32, ou
 
 @inline_kernel(fastmath=SUMS)
 def _blend_columns(row: F32, w: F32, low: float, high: float, out: F32) -> None:
-    """Six neighbours to one, within bounds."""
+    """Blend six neighbours along a row to one, within bounds."""
     w0, w1, w2, w3, w4, w5 = w[0], w[1], w[2], w[3], w[4], w[5]
     for x in range(out.size):
         value = w0 * row[x] + w1 * row[x + 1] + w2 * row[x + 2]

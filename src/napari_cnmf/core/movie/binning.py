@@ -38,7 +38,7 @@ _SAMPLE_BRIGHTNESS = 4096
 
 @dataclass(frozen=True, eq=False)
 class Binned:
-    """What pass 1 knows of the movie.
+    """Statistics and noise of the movie, as pass 1 measures them.
 
     Attributes
     ----------
@@ -65,6 +65,7 @@ class Binned:
 
     @property
     def n_bins(self) -> int:
+        """Number of temporal bins."""
         return len(self.brightness)
 
     @property
@@ -91,7 +92,7 @@ def _bin_block(
     moments: NDArray[np.float64],
     peak: NDArray[np.float32],
 ) -> None:
-    """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)``.
+    """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)`` to the sums of their bin.
 
     ``bins (n // per_bin, n_pixels)`` takes the means of whole bins; ``moments``
     the sums over good frames of y, y^2 and the squared second difference.
@@ -153,7 +154,7 @@ def _bin_block(
 def choose_bin(
     frame_rate_hz: float, decay_time_s: float, n_frames: int, tsub: int | None = None
 ) -> int:
-    """Frames per bin: half a decay time, fewer in short movies so that 100 bins remain.
+    """Choose frames per bin: half a decay time, fewer in short movies so that 100 bins remain.
 
     ``tsub`` asks for as many at least, as long as ``FEWEST_BINS`` remain.
     """
@@ -171,7 +172,7 @@ def find_lost(frames: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _find_lost(frames: NDArray[Any], workers: Workers) -> NDArray[np.bool_]:
-    """``find_lost`` on all threads: what it looks at lies far apart."""
+    """Find lost frames as ``find_lost`` does, on all threads."""
     parts = range(0, len(frames), _AT_ONCE)
     return np.concatenate(workers.map(lambda i: find_lost(frames[i : i + _AT_ONCE]), parts))
 
@@ -185,7 +186,7 @@ def bin_movie(
     block_bytes: int = 32 << 20,
     on_block: Callable[[int], None] = lambda done: None,
 ) -> Binned:
-    """Read the movie once.
+    """Read the movie once and bin it.
 
     Parameters
     ----------

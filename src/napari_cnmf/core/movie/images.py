@@ -14,7 +14,7 @@ from napari_cnmf.core.movie.binning import Binned
 def _products(
     line: NDArray[np.float32], below: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """Products of each pixel of a ``line (X, n_bins)``, ``out (3, X)``.
+    """Sum the products of each pixel of a ``line (X, n_bins)``, ``out (3, X)``.
 
     With itself, with the one of the next line ``below`` and with the next one along the line.
     """
@@ -32,7 +32,7 @@ def _products(
 def _mean_of_neighbours(
     products: NDArray[np.float32], alive: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Mean correlation with the in-plane neighbours that are alive.
+    """Mean correlation of each pixel with its in-plane neighbours that are alive.
 
     ``products (Z, Y, 3, X)``: with itself, with the next pixel along Y and along X.
     """

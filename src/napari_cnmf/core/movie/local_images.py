@@ -27,7 +27,7 @@ _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 @dataclass(frozen=True, eq=False)
 class LocalImages:
-    """What a sample looks like.
+    """Correlation and peak-to-noise images of a sample.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class LocalImages:
 def filtered_images(
     sample: Sample, g_sig: tuple[float, float], report: Report | None = None
 ) -> LocalImages:
-    """Images of frames without their smooth background: one-photon.
+    """Images of frames without their smooth background, for one-photon recordings.
 
     Parameters
     ----------
@@ -88,6 +88,7 @@ class Filter:
 
     @classmethod
     def of(cls, dims: tuple[int, int], g_sig: tuple[float, float]) -> Filter:
+        """Make the filter of a field ``dims`` for cells of half-width ``g_sig`` pixels (y, x)."""
         half = [max(1, int(2 * g)) for g in g_sig]
         axes = [
             np.exp(-0.5 * (np.arange(-h, h + 1) / g) ** 2) for h, g in zip(half, g_sig, strict=True)
@@ -105,11 +106,11 @@ class Filter:
         return cls(dims, (half[0], half[1]), (fast[0], fast[1]), spectrum)
 
     def on(self, n_threads: int) -> Filter:
-        """The same on so many threads."""
+        """The same filter, running on so many threads."""
         return Filter(self.dims, self.margin, self.size, self.spectrum, n_threads)
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Filter ``(n, Y, X)``."""
+        """Filter frames ``(n, Y, X)``."""
         (hy, hx), (ny, nx) = self.margin, self.dims
         after = [s - n - h for s, n, h in zip(self.size, self.dims, self.margin, strict=True)]
         padded = np.pad(frames, ((0, 0), (hy, after[0]), (hx, after[1])), mode="edge")
@@ -151,7 +152,7 @@ def _correlate(
     noise: NDArray[np.float32],
     report: Report,
 ) -> NDArray[np.float32]:
-    """Mean correlation of what stands out with the eight neighbours' ``(Y, X)``."""
+    """Mean correlation of each pixel's large values with its eight neighbours' ``(Y, X)``."""
     inverse = np.where(noise > 0, 1 / np.where(noise > 0, noise, 1), 0).astype(np.float32)
     first, second = np.zeros(sample.dims), np.zeros(sample.dims)
     pairs = [np.zeros(sample.dims) for _ in _NEIGHBOURS]
@@ -187,7 +188,7 @@ def _mean_correlation(
 
 
 def _overlap(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Pixels that have a neighbour one step on, and those neighbours."""
+    """Slices of pixels that have a neighbour one step on, and of those neighbours."""
     pairs = {0: (slice(None), slice(None)), 1: (slice(None, -1), slice(1, None)),
              -1: (slice(1, None), slice(None, -1))}  # fmt: skip
     (y, yy), (x, xx) = pairs[step[0]], pairs[step[1]]
@@ -197,7 +198,7 @@ def _overlap(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, s
 def find_seeds(
     images: LocalImages, min_corr: float, min_pnr: float, spacing_px: float, border_px: int = 0
 ) -> NDArray[np.intp]:
-    """Where components would start: the local maxima of correlation times peak-to-noise.
+    """Find where components would start: local maxima of correlation times peak-to-noise.
 
     Parameters
     ----------

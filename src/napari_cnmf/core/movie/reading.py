@@ -52,7 +52,7 @@ def as_kernel_frames(frames: NDArray[Any]) -> NDArray[Any]:
 def read_blocks(
     source: FrameSource, edges: list[int], workers: Workers
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Blocks ``(start, frames)`` in order, read one block ahead, several parts at a time.
+    """Yield blocks ``(start, frames)`` in order, read one block ahead, several parts at a time.
 
     A block is over when the next is asked for: its memory takes the one after that.
     """

@@ -54,12 +54,12 @@ class Sample:
 
     @property
     def dims(self) -> tuple[int, int]:
-        """``(Y, X)`` of the sample."""
+        """Shape ``(Y, X)`` of the sample."""
         return self.frames.shape[1], self.frames.shape[2]
 
     @property
     def runs(self) -> list[slice]:
-        """Rows of ``frames`` that follow each other in the movie."""
+        """Rows of ``frames`` that follow each other in the movie, as slices."""
         stops = [*self.starts[1:], len(self.frames)]
         return [slice(a, b) for a, b in zip(self.starts, stops, strict=True)]
 
@@ -116,7 +116,7 @@ def take_sample(
 
 @dataclass(frozen=True, eq=False)
 class VolumeSample:
-    """The same frames of neighbouring planes, of the middle of a volume.
+    """Sample of the same frames of neighbouring planes, of the middle of a volume.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ def _read_planes(
     max_bytes: int,
     report: Report,
 ) -> tuple[Sample, ...]:
-    """Samples of the planes of a box ``(z, y, x)``, each read once."""
+    """Read samples of the planes of a box ``(z, y, x)``, each plane once."""
     n_planes, height, width = (part.stop - part.start for part in box)
     dtype = source.dtype if binning == 1 else np.dtype(np.float32)
     frame_bytes = n_planes * (height * width // binning**2) * dtype.itemsize
@@ -208,7 +208,7 @@ def _plane_of(shape: tuple[int, ...], plane: int | None) -> int | None:
 
 
 def _runs(n_frames: int, wanted: int) -> tuple[list[int], list[int]]:
-    """First frames and lengths of runs that are evenly spread, all of the movie if it is short."""
+    """First frames and lengths of evenly spread runs; all of the movie if it is short."""
     if wanted >= n_frames:
         return [0], [n_frames]
     n_runs = max(1, wanted // _RUN_FRAMES)
@@ -228,7 +228,7 @@ def _runs(n_frames: int, wanted: int) -> tuple[list[int], list[int]]:
 
 
 def bin_pixels(frames: NDArray[Any], k: int) -> NDArray[Any]:
-    """Means over squares of ``k x k`` pixels of ``(n, Y, X)``; what is left at the edge is cut."""
+    """Average squares of ``k x k`` pixels of ``(n, Y, X)``; what is left at the edge is cut."""
     if k == 1:
         return frames
     n, height, width = frames.shape

@@ -1,4 +1,4 @@
-"""What the engine asks of its caller: the frames of a movie, and scratch space."""
+"""Interfaces that the engine asks of its caller: the frames of a movie, and scratch space."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ class FrameSource(Protocol):
     """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the movie, ``(T, Y, X)`` or ``(T, Z, Y, X)``."""
+        ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as they are stored."""
+        ...
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return frames ``start`` to ``stop``, shape ``(stop - start, [Z], Y, X)``.
@@ -44,7 +48,9 @@ class ScratchFactory(Protocol):
 
     def __call__(
         self, shape: tuple[int, ...], dtype: DTypeLike
-    ) -> AbstractContextManager[NDArray[Any]]: ...
+    ) -> AbstractContextManager[NDArray[Any]]:
+        """Open an array of ``shape`` and ``dtype``, which is removed at the end."""
+        ...
 
 
 class WindowSource(Protocol):
@@ -52,14 +58,16 @@ class WindowSource(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         ...
 
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as they are stored."""
+        ...
 
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
-        """Frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
+        """Return frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
         ...
 
 
@@ -73,18 +81,21 @@ class ArraySource:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return self._frames.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the frames."""
         return self._frames.dtype
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return a copy of frames ``start`` to ``stop``, or write them into ``out``."""
         if out is None:
             return self._frames[start:stop].copy()
         out[...] = self._frames[start:stop]
         return out
 
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        """Return frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
         return self._frames[(slice(start, stop), *window)]

@@ -1,4 +1,4 @@
-"""Where the bins of pass 1 lie: in memory, or in a scratch file that is read tile by tile."""
+"""Stores of the bins of pass 1: in memory, or in a scratch file that is read tile by tile."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def default_scratch(shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[NDArra
 
 
 def _turn(bins: NDArray[np.float32], out: NDArray[np.float32], workers: Workers) -> None:
-    """``out (n_pixels, n) = bins (n, n_pixels)`` transposed."""
+    """Transpose bins ``(n, n_pixels)`` into ``out (n_pixels, n)``."""
 
     def work(start: int, stop: int) -> None:
         out[start:stop] = bins[:, start:stop].T
@@ -48,7 +48,9 @@ class BinStore(Protocol):
     n_bins: int
 
     @property
-    def n_pixels(self) -> int: ...
+    def n_pixels(self) -> int:
+        """Number of pixels of the field."""
+        ...
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
         """Room ``(last - first, n_pixels)`` to fill with some bins of all pixels.
@@ -58,11 +60,11 @@ class BinStore(Protocol):
         ...
 
     def filled(self, first: int, last: int, workers: Workers) -> None:
-        """The block given last is complete."""
+        """Take over the block given last, which is complete."""
         ...
 
     def tile(self, region: Region) -> NDArray[np.float32]:
-        """Bins of a region ``(Z, Y, X, n_bins)``, the caller's to change; given once."""
+        """Bins of a region ``(Z, Y, X, n_bins)``, which the caller may change; given once."""
         ...
 
 
@@ -92,6 +94,7 @@ class MemoryStore:
         self._n_waiting = 0
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
+        """Room ``(last - first, n_pixels)`` to fill with bins ``first`` to ``last``."""
         stop = self._n_waiting + last - first
         if stop > len(self._waiting):
             room = max(stop, min(self._n_together, self.n_bins))
@@ -99,6 +102,7 @@ class MemoryStore:
         return self._waiting[self._n_waiting : stop]
 
     def filled(self, first: int, last: int, workers: Workers) -> None:
+        """Take over the block given last; several blocks are moved to their place together."""
         self._n_waiting += last - first
         is_last = last == self.n_bins
         if is_last or self._n_waiting + last - first > len(self._waiting):
@@ -109,7 +113,7 @@ class MemoryStore:
             self._waiting = self._waiting[:0].copy()
 
     def tile(self, region: Region) -> NDArray[np.float32]:
-        """The whole field is the array itself, a part of it a copy: its neighbours need theirs."""
+        """Bins of a region: for the whole field the array itself, for a part of it a copy."""
         field = self._X.reshape(*self.shape, self.n_bins)
         whole = all(s == slice(0, n) for s, n in zip(region, self.shape, strict=True))
         return field if whole else field[region].copy()
@@ -139,11 +143,13 @@ class ScratchStore:
         self._stack.close()
 
     def block(self, first: int, last: int) -> NDArray[np.float32]:
+        """Room ``(last - first, n_pixels)`` to fill with bins ``first`` to ``last``."""
         if len(self._buffer) != last - first:
             self._buffer = np.empty((last - first, self.n_pixels), np.float32)
         return self._buffer
 
     def filled(self, first: int, last: int, workers: Workers) -> None:
+        """Write the block given last to a scratch array of its own."""
         if last <= first:
             return
         part = self._stack.enter_context(self._scratch((*self.shape, last - first), np.float32))
@@ -152,6 +158,7 @@ class ScratchStore:
         self._parts.append(part)
 
     def tile(self, region: Region) -> NDArray[np.float32]:
+        """Read the bins of a region ``(Z, Y, X, n_bins)`` from all scratch arrays."""
         out = np.empty((*(s.stop - s.start for s in region), self.n_bins), np.float32)
         first = 0
         self._buffer = np.zeros((0, 0), np.float32)

@@ -20,7 +20,7 @@ BLEACHING = 0.2
 
 @kernel("void(float32[:, ::1], float32[::1], int64, int64)")
 def _whiten_rows(X: NDArray[np.float32], scale: NDArray[np.float32], start: int, stop: int) -> None:
-    """Rows ``start`` to ``stop`` without their mean, scaled; zeros where the scale is 0."""
+    """Scale rows ``start`` to ``stop`` without their mean; zeros where the scale is 0."""
     n_bins = X.shape[1]
     for i in range(start, stop):
         x, factor = X[i], scale[i]
@@ -64,14 +64,14 @@ def whiten(
 
 
 def leave_out(X: NDArray[np.float32], rows: NDArray[np.bool_], workers: Workers) -> None:
-    """Zeros in some rows ``(n_pixels,)`` of the whitened residual, in place."""
+    """Set some rows ``(n_pixels,)`` of the whitened residual to zero, in place."""
     if rows.any():
         which = np.flatnonzero(rows)
         workers.ranges(lambda a, b: X.__setitem__(which[a:b], 0), len(which), _ROWS)
 
 
 def find_trend(mean_trace: NDArray[np.floating], offset: float = 0.0) -> NDArray[np.float32]:
-    """Time courses of bleaching, if the movie bleaches.
+    """Find time courses of bleaching, if the movie bleaches.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What a run will do, decided before it starts: the movie's shape, parameters and budget go in."""
+"""Plan of a run, made before it starts from the movie's shape, parameters and budget."""

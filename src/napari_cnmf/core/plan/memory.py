@@ -29,7 +29,7 @@ _BLOCK_BYTES = 32 << 20
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """What a run on ``field`` holds at once; it does not grow with the frames but with their bins.
+    """Memory that a run on ``field`` holds at once; it grows with the bins, not with the frames.
 
     Results come on top, 16 bytes a frame and component, when the tiles are gone.
 
@@ -54,19 +54,20 @@ class Need:
 
     @property
     def least_block(self) -> int:
-        """Bytes of frames that are read at a time at least."""
+        """Fewest bytes of frames that are read at a time."""
         n = max(self.frames_per_bin, FEWEST_FRAMES)
         return n * self.field.n_pixels * self.dtype.itemsize
 
     @property
     def block_bytes(self) -> int:
-        """Bytes of frames to read at a time: the same whatever the budget, as sums are made of
-        blocks and their last digits depend on where these end.
+        """Bytes of frames to read at a time, the same whatever the budget.
+
+        Sums are made of blocks, and their last digits depend on where these end.
         """
         return max(self.least_block, _BLOCK_BYTES)
 
     def peak_gb(self, tile: Field, *, in_memory: bool) -> float:
-        """The most that is held at once with tiles of this size.
+        """Most memory that is held at once with tiles of this size, in decimal GB.
 
         Parameters
         ----------
@@ -113,7 +114,7 @@ class Need:
         return need
 
     def _working_on(self, tile: Field) -> int:
-        """Courses of bins while components are found in a tile."""
+        """Bytes of the time courses of bins while components are found in a tile."""
         sites = math.prod(Lattice.over(tile).shape)
         cells = 4 * tile.grid.n_cells + 4 * self._fine_cells(tile)
         return 4 * self.n_bins * (tile.n_pixels + sites + cells)
@@ -125,7 +126,7 @@ class Need:
         return taken.itemsize if taken != self.dtype else 0
 
     def _fine_cells(self, field: Field) -> int:
-        """Cells of the finer grid, where it is used."""
+        """Number of cells of the finer grid, where it is used."""
         return finer(field).grid.n_cells if self.one_photon else 0
 
     def _tracing(self) -> int:

@@ -1,4 +1,4 @@
-"""What a run will do, decided before it starts: bins, tiles, memory, thresholds."""
+"""Plan of a run, made before it starts: bins, tiles, memory, thresholds."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def make_plan(
 
 
 def choose_blocks(field: Field, ssub: int | None) -> tuple[int, int, int]:
-    """``ssub`` pixels along each axis, as long as gSig is a block at least."""
+    """Choose blocks of ``ssub`` pixels along each axis, as long as gSig is a block at least."""
     z, y, x = (max(1, min(ssub or 1, math.floor(g))) for g in field.g_sig)
     return z, y, x
 
@@ -186,12 +186,12 @@ def are_bins_in_memory(need: Need, tiles: tuple[TilePlan, ...], budget_gb: float
 
 
 def _largest(tiles: tuple[TilePlan, ...], field: Field) -> Field:
-    """The largest tile with its margin, as a field of its own."""
+    """Largest tile with its margin, as a field of its own."""
     return Field(max((_extent(tile.region) for tile in tiles), key=math.prod), field.g_sig)
 
 
 def _layouts(field: Field) -> Iterator[tuple[TilePlan, ...]]:
-    """The whole field as one tile, then smaller and smaller ones."""
+    """Yield the whole field as one tile, then smaller and smaller tiles."""
     whole: Region = (slice(0, field.shape[0]), slice(0, field.shape[1]), slice(0, field.shape[2]))
     yield (TilePlan(whole, whole),)
     for side in _TILE_SIDES:
@@ -206,7 +206,7 @@ def _extent(region: Region) -> tuple[int, int, int]:
 
 
 def _cut(field: Field, side: int) -> tuple[TilePlan, ...]:
-    """Tiles of about ``side`` pixels in the plane, with halos."""
+    """Cut the field into tiles of about ``side`` pixels in the plane, with halos."""
     edges = []
     for extent in field.shape[1:]:
         n = max(1, round(extent / side))

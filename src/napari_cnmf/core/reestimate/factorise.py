@@ -17,7 +17,7 @@ _SHRINK = 0.1
 
 
 def active_part(trace: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A trace above its baseline and its noise, 0 elsewhere: where its footprint shows."""
+    """Trace above its baseline and its noise, 0 elsewhere: where its footprint shows."""
     row = trace[np.newaxis]
     above = trace - estimate_level(row)[0]
     above[above < estimate_trace_noise(row)[0]] = 0
@@ -25,7 +25,7 @@ def active_part(trace: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_one(light: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Non-negative footprint ``(P,)`` of unit norm that explains ``light (P, T)`` best.
+    """Find the non-negative footprint ``(P,)`` of unit norm that explains ``light (P, T)`` best.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def fit_one(light: NDArray[np.float32], start: NDArray[np.float32]) -> NDArray[n
 
 
 def without_floor(a: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Faint pixels set to 0, unit norm again."""
+    """Set faint pixels of a footprint to 0 and scale it to unit norm again."""
     kept = np.where(a >= _FLOOR * a.max(initial=0.0), a, 0).astype(np.float32)
     return np.asarray(kept / max(float(np.linalg.norm(kept)), 1e-12), np.float32)
 
@@ -55,7 +55,7 @@ def without_floor(a: NDArray[np.float32]) -> NDArray[np.float32]:
 def fit_two(
     light: NDArray[np.float32], weight: NDArray[np.float32], frames_per_bin: int
 ) -> list[NDArray[np.float32]] | None:
-    """Two footprints ``(P,)`` of different time courses, or ``None`` where there is only one.
+    """Find two footprints ``(P,)`` of different time courses; ``None`` where there is only one.
 
     Non-negative matrix factorisation of rank 2 on bins of frames. It begins with the two strong
     pixels whose time courses differ most.
@@ -99,7 +99,7 @@ def _binned(light: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 def _two_groups(
     courses: NDArray[np.float32],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """2-means of unit time courses ``(n, T)``, begun with the two that differ most."""
+    """Divide unit time courses ``(n, T)`` in two by 2-means, begun with the most different two."""
     similarity = courses @ courses.T
     first, second = np.unravel_index(np.argmin(similarity), similarity.shape)
     centres = courses[[first, second]]
@@ -125,7 +125,7 @@ def _signal_correlation(courses: NDArray[np.float32]) -> float:
 
 
 def _hals(left: NDArray[np.float32], right: NDArray[np.float32], data: NDArray[np.float32]) -> None:
-    """One round of non-negative least squares of ``left`` in ``data ~ left right``."""
+    """Run one round of non-negative least squares of ``left`` in ``data ~ left right``."""
     gram = right @ right.T
     target = data @ right.T
     for k in range(left.shape[1]):
@@ -138,7 +138,7 @@ def demix(
     light: NDArray[np.float32],
     A_others: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Raw traces ``(n, T)`` of changed components, solved together with their neighbours.
+    """Solve raw traces ``(n, T)`` of changed components together with their neighbours'.
 
     ``light`` has the neighbours' model traces taken out already: what they get here corrects
     those, and is held small because the pixels may show only a part of them.

@@ -24,7 +24,7 @@ _REACH_WIDTHS = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Local:
-    """What is known at the pixels of an edit.
+    """Light and neighbours at the pixels of an edit.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def local_light(
 def _movie_and_background(
     components: Components, source: WindowSource, pixels: NDArray[np.int64], keep_local: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Both ``(P, T)``."""
+    """Movie and its background at the pixels, both ``(P, T)``."""
     dims = components.dims
     if components.W is not None and components.b0 is not None:
         return _ring_background(components, source, pixels)
@@ -114,7 +114,7 @@ def _movie_and_background(
 
 
 def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """``b f`` at ``pixels``, ``(P, T)``."""
+    """Low-rank background ``b f`` at ``pixels``, ``(P, T)``."""
     assert components.b is not None
     assert components.f is not None
     return np.asarray(
@@ -125,7 +125,7 @@ def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.f
 def _smooth_background(
     components: Components, source: WindowSource, pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``b f`` and what of the local background it misses, from the pixels around."""
+    """Low-rank background plus what it misses of the local one, from the pixels around."""
     reach = _REACH_WIDTHS * max(half_width(components))
     around = surroundings(pixels, components.dims, reach)
     both = np.union1d(pixels, around)
@@ -141,7 +141,7 @@ def _smooth_background(
 def _ring_background(
     components: Components, source: WindowSource, pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``W (Y - A C - b0) + b0`` at ``pixels``, from the pixels of their rings alone."""
+    """Ring background ``W (Y - A C - b0) + b0`` at ``pixels``, from their rings alone."""
     assert components.W is not None
     assert components.b0 is not None
     dims, W = components.dims, components.W
@@ -174,7 +174,7 @@ def _ring_background(
 def read_pixels(
     source: WindowSource, pixels: NDArray[np.int64], dims: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Time courses of some pixels, ``(P, T)`` float32; reads their bounding box.
+    """Read time courses of some pixels, ``(P, T)`` float32, by their bounding box.
 
     Raises
     ------

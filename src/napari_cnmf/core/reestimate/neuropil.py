@@ -72,7 +72,7 @@ def local_background(
 def _plane(
     points: NDArray[np.int64], centre_of: NDArray[np.int64], dims: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """1, y and x of some pixels, from the middle of others and in units of their extent."""
+    """Design matrix ``(n, 3)`` of a plane: 1, y and x of pixels, in units of others' extent."""
     at, origin = (np.stack(np.unravel_index(p, dims))[-2:] for p in (points, centre_of))
     middle = origin.mean(axis=1, keepdims=True)
     extent = max(float(np.ptp(origin)), 1.0)

@@ -53,7 +53,7 @@ class Reestimator:
         self._frame_rate_hz = frame_rate_hz
 
     def merge(self, components: Components, rows: NDArray[np.intp]) -> EditedComponent:
-        """One component in place of several."""
+        """Estimate one component in place of several."""
         footprint = np.asarray(abs(components.A[:, rows]).sum(axis=1)).ravel()
         pixels = _grown(np.flatnonzero(footprint), components.dims)
         local = local_light(components, self.source, pixels, rows)
@@ -64,7 +64,7 @@ class Reestimator:
     def split(
         self, components: Components, row: int, parts: Sequence[NDArray[np.int64]] | None
     ) -> list[EditedComponent]:
-        """Components in place of one: by time course, or inside the pixels of ``parts``.
+        """Estimate components in place of one: by time course, or inside the pixels of ``parts``.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class Reestimator:
         return [_whole(a, local, components.dims) for a in found]
 
     def add(self, components: Components, pixels: NDArray[np.int64]) -> EditedComponent:
-        """A new component inside a drawn outline."""
+        """Estimate a new component inside a drawn outline."""
         pixels = np.unique(pixels)
         nobody = np.zeros(0, np.intp)
         local = local_light(components, self.source, pixels, nobody)
@@ -116,7 +116,7 @@ class Reestimator:
         return self._finish(components, local, [_or_flat(a)], nobody)[0]
 
     def find(self, components: Components, pixels: NDArray[np.int64]) -> list[EditedComponent]:
-        """New components in the residual of a region, by the engine's own search.
+        """Find new components in the residual of a region, by the engine's own search.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class Reestimator:
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]
     ) -> EditedComponent:
-        """The same component inside another outline."""
+        """Estimate the same component inside another outline."""
         rows, pixels = np.array([row], dtype=np.intp), np.unique(pixels)
         local = local_light(components, self.source, pixels, rows)
         start = np.asarray(components.A_rows[pixels][:, row].toarray(), np.float32).ravel()
@@ -210,7 +210,7 @@ class Reestimator:
         footprints: list[NDArray[np.float32]],
         parents: NDArray[np.intp],
     ) -> list[EditedComponent]:
-        """Traces and scores of new footprints ``(P,)`` of unit norm."""
+        """Estimate traces and scores of new footprints ``(P,)`` of unit norm."""
         rate, params = self._rate(components), self._params(components)
         A = np.stack(footprints, axis=1)
         raw = demix(A, local.light, local.A_others)
@@ -271,14 +271,14 @@ class Reestimator:
 
 
 def _best_known(scores: NDArray[np.floating] | None, rows: NDArray[np.intp]) -> float:
-    """The largest finite score of some rows, NaN where there is none."""
+    """Largest finite score of some rows, NaN where there is none."""
     known = scores[rows] if scores is not None else np.zeros(0)
     known = known[np.isfinite(known)]
     return float(known.max()) if known.size else math.nan
 
 
 def _class_of(components: Components, parents: NDArray[np.intp]) -> str:
-    """A curator who draws or merges means a cell, unless all parents were something else."""
+    """Class of a drawn or merged component: a cell, unless all its parents were something else."""
     if components.classes is None or parents.size == 0:
         return "soma"
     classes = components.classes[parents]
@@ -292,14 +292,14 @@ def _mean_footprint(components: Components, rows: NDArray[np.intp]) -> NDArray[n
 
 
 def _grown(pixels: NDArray[np.intp], dims: tuple[int, ...]) -> NDArray[np.int64]:
-    """The pixels and those that touch them."""
+    """Grow a set of pixels by those that touch them."""
     mask = np.zeros(dims, np.bool_)
     mask.ravel()[pixels] = True
     return np.flatnonzero(binary_dilation(mask)).astype(np.int64)
 
 
 def _whole(a: NDArray[np.float32], local: Local, dims: tuple[int, ...]) -> NDArray[np.float32]:
-    """A footprint ``(P,)`` without specks: separate parts with next to none of its energy."""
+    """Remove specks from a footprint ``(P,)``: separate parts with next to none of its energy."""
     at = np.unravel_index(local.pixels, dims)
     low = [int(i.min()) for i in at]
     box = np.zeros([int(i.max()) - lowest + 1 for i, lowest in zip(at, low, strict=True)])
@@ -315,7 +315,7 @@ def _whole(a: NDArray[np.float32], local: Local, dims: tuple[int, ...]) -> NDArr
 def _cut(
     light: NDArray[np.float32], weight: NDArray[np.float32], inside: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Footprint of the part ``inside`` of a component."""
+    """Cut the footprint of a component to the part ``inside``."""
     start = np.where(inside, weight, 0).astype(np.float32)
     if not start.any():
         raise CurationError(
@@ -327,7 +327,7 @@ def _cut(
 
 
 def _or_flat(a: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The outline itself where there is no light in it: its raw trace is still to be seen."""
+    """Footprint, or the flat outline where there is no light: its raw trace can still be seen."""
     if a.any():
         return a
     return np.full(a.size, 1 / math.sqrt(a.size), np.float32)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def residual_images(
     residual: FrameSource, *, on_progress: Callable[[float], None] = lambda _share: None
 ) -> dict[str, NDArray[np.float32]]:
-    """One pass over a residual movie.
+    """Compute images of a residual movie in one pass.
 
     Parameters
     ----------

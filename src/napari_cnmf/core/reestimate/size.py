@@ -1,4 +1,4 @@
-"""How large the cells of a result are."""
+"""Size of the cells of a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_cnmf.model.figures import areas
 
 
 def half_width(components: Components) -> tuple[int, int]:
-    """``gSig`` of a result: as it was run with, else from the size of its components."""
+    """Half-width ``gSig`` of a result's cells: of its parameters, else from its components."""
     stored = components.params.get("init", {}).get("gSig")
     if stored is not None and len(stored) >= 2:
         return int(stored[-2]), int(stored[-1])

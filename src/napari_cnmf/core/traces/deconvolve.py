@@ -42,7 +42,7 @@ RISE_S = 0.06
 
 @dataclass(frozen=True, eq=False)
 class Deconvolved:
-    """Calcium of each component.
+    """Calcium, spikes and baseline of each component.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ def quiet_level(
     noise: NDArray[np.float32],
     window: int,
 ) -> NDArray[np.float32]:
-    """How far quiet frames lie from the baseline: what it lacks, shaped like it.
+    """Level of quiet frames above the baseline, which the baseline lacks, shaped like it.
 
     Frames are quiet where the calcium is below one standard deviation of the noise. A
     baseline over time is corrected window by window. Below a twentieth of quiet frames
@@ -255,7 +255,7 @@ def deconvolve(
     least = unbounded.astype(np.float32)[:, None]
 
     def fit(ids: NDArray[np.int64], baseline: NDArray[np.float32]) -> None:
-        """Traces that share the shape of their baseline, ``(len(ids), n_frames or 1)``."""
+        """Deconvolve traces whose ``baseline (len(ids), n_frames or 1)`` is of one shape."""
         for last in (False,) * REFINEMENTS + (True,):
             y = raw[ids].astype(np.float64) - baseline
             for row, k in zip(y, ids.tolist(), strict=True):
@@ -291,14 +291,14 @@ def deconvolve(
 
 
 def _two(g: NDArray[np.float64]) -> tuple[float, float]:
-    """Both coefficients of an AR(1) or AR(2)."""
+    """Both coefficients of an AR(1) or AR(2), the second 0 for an AR(1)."""
     return float(g[0]), float(g[1]) if len(g) > 1 else 0.0
 
 
 def penalised(
     y: NDArray[np.float64], g: NDArray[np.float64], lam: float, s_min: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Calcium and spikes of one trace ``y (n_frames,)`` without baseline."""
+    """Deconvolve one trace ``y (n_frames,)`` without baseline, penalising spikes."""
     c, s = np.empty_like(y), np.empty_like(y)
     oasis(y, *_two(g), float(lam), float(s_min), c, s)
     return c, s

@@ -44,7 +44,7 @@ class Kinetics:
     n_events: int
 
     def shrunk(self, factor: float, frame_rate_hz: float) -> Kinetics:
-        """Both roots of the AR model times ``factor``: faster decays, the rise as it is."""
+        """Kinetics with both roots of the AR model times ``factor``: faster decays, same rise."""
         decay = 1 / (1 / self.decay_s - frame_rate_hz * np.log(factor))
         return Kinetics(decay, self.rise_s, self.n_events)
 
@@ -164,6 +164,7 @@ class Library:
 
     @classmethod
     def over(cls, length: int, frame_rate_hz: float, decay_time_s: float) -> Library:
+        """Make the waveforms around an expected decay time, ``length`` frames long."""
         decays = decay_time_s * np.geomspace(*BOUNDS, 41)
         rises = np.geomspace(0.02, 0.5, 16)
         # An event begins anywhere within the frame before the one it is first seen in.
@@ -183,12 +184,12 @@ class Library:
         return cls(d, r, _unit(waves), tails)
 
     def with_rise(self, rise_s: float) -> Library:
-        """Those of one rise time."""
+        """The waveforms of one rise time alone."""
         ids = np.flatnonzero(np.isclose(self.rise_s, rise_s))
         return Library(*(getattr(self, f.name)[ids] for f in fields(self)))
 
     def fit(self, average: NDArray[np.float64]) -> tuple[float, float]:
-        """Decay and rise time of the waveform that is nearest.
+        """Find decay and rise time of the nearest waveform.
 
         The decay is the vertex of the parabola through the best and the two beside it: the grid's
         steps are as large as what a few dozen events leave uncertain.
@@ -207,6 +208,6 @@ class Library:
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rows without mean, of norm 1."""
+    """Rows without their mean, scaled to norm 1."""
     rows = rows - rows.mean(1, keepdims=True)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

@@ -57,7 +57,7 @@ def _project_frames(
     start: int,
     stop: int,
 ) -> None:
-    """For frames start to stop: products with sparse columns, weighted sums over grid cells."""
+    """Project frames start to stop: products with sparse columns, weighted sums over grid cells."""
     n_columns = len(indptr) - 1
     n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
     n_y, n_x = edge_y[n_gy], edge_x[n_gx]
@@ -102,7 +102,7 @@ def _project_frames(
 
 @dataclass(frozen=True, eq=False)
 class Demixer:
-    """Everything of pass 2 that does not depend on the frames.
+    """Everything in the equations of pass 2 that does not depend on the frames.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Demixer:
         workers: Workers,
         from_sums: sp.csr_matrix | None = None,
     ) -> Demixer:
-        """Set up for whitened footprints ``A (n_pixels, n)``.
+        """Set up the equations for whitened footprints ``A (n_pixels, n)``.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Demixer:
         )  # fmt: skip
 
     def project(self, frames: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``A'y`` ``(n_components, n)`` and ``n(y)`` ``(n_cells, n)`` of some frames."""
+        """Project some frames: ``A'y (n_components, n)`` and ``n(y) (n_cells, n)``."""
         n = len(frames)
         onto = np.empty((n, self.weights.shape[1]), np.float32)
         sums = np.empty((n, self.field.grid.n_cells), np.float32)
@@ -185,7 +185,7 @@ class Demixer:
         return onto.T - self.offset_onto[:, None], sums.T - self.offset_sums[:, None]
 
     def level_in_mean(self) -> NDArray[np.float64]:
-        """How much of each component the mean image holds ``(n_components,)``, units of traces.
+        """Level of each component in the mean image ``(n_components,)``, in units of the traces.
 
         Its light at rest is in there, with that of its surroundings taken off as in every frame.
         """
@@ -195,7 +195,7 @@ class Demixer:
     def readout(
         self, modes: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What ``modes bg`` is of sums, and less of traces: ``bg = H (n(y) - N c)`` is never made.
+        """Matrices that give ``modes bg`` from sums and traces, without making ``bg``.
 
         Returns
         -------
@@ -233,7 +233,7 @@ def traces_equations(
 def _solver(
     system: sp.csc_matrix, workers: Workers
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """``x -> system^-1 x`` for many columns: by the dense inverse unless that is too large.
+    """Solver ``x -> system^-1 x`` for many columns: by the dense inverse unless that is too large.
 
     One matrix product is ten times faster than sparse triangular solves, column by column.
     """
@@ -275,7 +275,7 @@ def invert(system: NDArray[np.float64], workers: Workers) -> NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """What pass 2 gives.
+    """Inputs of the correction: the shipped logit, the figures (missing ones at the centre), 1.
 
     Attributes
     ----------

@@ -59,7 +59,7 @@ class CellModel:
     typical: NDArray[np.float32]
 
     def logits(self, figures: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of each kind before the logistic ``(n, n_kinds)``; ``figures (n, n_figures)``."""
+        """Score of each kind before the logistic ``(n, n_kinds)``; ``figures (n, n_figures)``."""
         parts = [self._some(figures[i : i + _AT_ONCE]) for i in range(0, len(figures), _AT_ONCE)]
         return np.concatenate([*parts, np.zeros((0, len(self.start)))])
 
@@ -93,7 +93,7 @@ class CellModel:
         )
 
     def probabilities(self, figures: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of each kind ``(n, n_kinds)``, rows sum to 1.
+        """Probability of each kind ``(n, n_kinds)``; rows sum to 1.
 
         The first kind is a soma or not; the others share what is left.
         """
@@ -144,7 +144,7 @@ def soma_logit(probability: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def wanted_probability(of_kind: NDArray[np.float64], method_init: str) -> NDArray[np.float64]:
-    """Of being what is looked for ``(n,)``; ``of_kind (n, n_kinds)``.
+    """Probability of being what is looked for ``(n,)``; ``of_kind (n, n_kinds)``.
 
     Processes and boutons are cells where they are what is looked for.
     """

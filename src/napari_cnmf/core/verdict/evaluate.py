@@ -1,4 +1,4 @@
-"""Scores, probabilities and the verdict; also of a result that is there already."""
+"""Scores, probabilities and the verdict, also of a result that exists already."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
 
@@ -124,7 +124,7 @@ def _with_scores(
     workers: Workers,
     report: Report,
 ) -> Components:
-    """With ``snr``, ``r_values``, ``ecc``, the probability of a cell, kinds and evidence."""
+    """The components with SNR, r, eccentricity, probability of a cell, kinds and evidence."""
     A = components.A.tocsc().sorted_indices()
     decay_time = params.data.decay_time
     snr = trace_snr(components.C, frame_rate_hz, decay_time, workers, rest=components.YrA)
@@ -172,7 +172,7 @@ def with_verdict(
     params: CNMFParams,
     width: float | None = None,
 ) -> Components:
-    """Probabilities and kinds from the figures, and what spoke for them.
+    """Probabilities and kinds from the figures, with the verdict and what spoke for it.
 
     Parameters
     ----------
@@ -213,12 +213,12 @@ def with_verdict(
 
 
 def _rounded(value: np.float32) -> float | None:
-    """Four digits are enough to judge by, and JSON knows no NaN."""
+    """Value rounded to four digits, enough to judge by; ``None`` for NaN, which JSON lacks."""
     return None if np.isnan(value) else float(f"{value:.4g}")
 
 
 def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str, float]]:
-    """How much each group of figures changed each component's logit of being a soma.
+    """Change of each component's logit of being a soma by each group of figures.
 
     Beside a component with the same figures but that group's, which are those of a typical soma.
     """
@@ -242,7 +242,7 @@ def _measure_columns(
     measure: Callable[[sp.csc_matrix], NDArray[np.float64]],
     workers: Workers,
 ) -> NDArray[np.float64]:
-    """A figure of each footprint ``(n,)``, some at a time on all threads."""
+    """Measure a figure of each footprint ``(n,)``, some at a time on all threads."""
     A = A.tocsc()
     starts = range(0, max(1, A.shape[1]), _AT_ONCE)
     return np.concatenate(workers.map(lambda i: measure(A[:, i : i + _AT_ONCE]), starts))

@@ -1,4 +1,4 @@
-"""What lights up when a component does: the movie in its events less that before them.
+"""Images of each component's events: the movie in its events less that before them.
 
 A footprint is what the fit made of it; its events are what the movie shows. A soma's events are a
 soma; those of a piece of dendrite go on beyond the piece, those of neuropil have no edge, and what
@@ -50,7 +50,7 @@ class Windows:
 
     @classmethod
     def around(cls, A: sp.csc_matrix, dims: tuple[int, ...], g_sig: tuple[float, ...]) -> Windows:
-        """Windows around the energy-weighted centres of footprints ``(n_pixels, n)``."""
+        """Make windows around the energy-weighted centres of footprints ``(n_pixels, n)``."""
         n = A.shape[1]
         owner = np.repeat(np.arange(n), np.diff(A.indptr))
         energy = A.data.astype(np.float64) ** 2
@@ -79,7 +79,7 @@ class Windows:
         return out.reshape(n, self.width, self.width)
 
     def part(self, start: int, stop: int) -> Windows:
-        """Those of consecutive components."""
+        """Windows of consecutive components."""
         some = slice(self.indptr[start], self.indptr[min(stop, len(self.centre))])
         indptr = self.indptr[start : stop + 1] - self.indptr[start]
         return Windows(
@@ -122,11 +122,11 @@ class EventImages:
 
     @property
     def wanted(self) -> tuple[FrameSums, FrameSums]:
-        """For :func:`napari_cnmf.core.verdict.rvalues.sum_frames`."""
+        """Sums that the images need, for :func:`napari_cnmf.core.verdict.rvalues.sum_frames`."""
         return self._during, self._before
 
     def images(self, sn: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Light in events above that before, in noise of a pixel and a frame.
+        """Images of the light in events above that before, in noise of a pixel and a frame.
 
         Parameters
         ----------

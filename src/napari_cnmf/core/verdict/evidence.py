@@ -1,4 +1,4 @@
-"""What speaks for and against a component being a cell: the figures that an expert looks at.
+"""Evidence for and against a component being a cell: the figures that an expert looks at.
 
 Footprint, mean image and correlation image around it, what lights up in its events, its trace, its
 neighbours, and whether something cut it. All are in units of noise and of the movie's own cell
@@ -174,7 +174,7 @@ def _strengths(c: Components) -> FloatArray:
 
 
 def _noise(c: Components) -> FloatArray:
-    """Of each pixel; of a result that does not tell it the same everywhere."""
+    """Noise of each pixel; the same everywhere for a result that does not tell it."""
     if c.sn is None:
         return np.ones(c.A.shape[0])
     return np.nan_to_num(np.asarray(c.sn, np.float64))
@@ -183,7 +183,7 @@ def _noise(c: Components) -> FloatArray:
 def _shapes_of_all(
     c: Components, windows: Windows, g_sig: tuple[float, ...]
 ) -> tuple[Shapes, FloatArray, NDArray[np.int64]]:
-    """Geometry, share of the surroundings that is cut off, and how many cores hold each pixel."""
+    """Geometry, share of the surroundings that is cut off, and number of cores at each pixel."""
     plane = c.dims[-2] * c.dims[-1]
     parts, outside = [], []
     cover = np.zeros(plane, np.int64)
@@ -283,7 +283,7 @@ def _median_of(values: NDArray[np.floating], used: NDArray[np.bool_]) -> FloatAr
 def _image_figures(
     p: Pictures, radius_px: float, g_sig: tuple[float, ...], own: float, error: FloatArray
 ) -> dict[str, FloatArray]:
-    """What footprint, mean, correlation and events show."""
+    """Figures of what footprint, mean, correlation and event images show."""
     away = _distances(p.foot.shape[1])
     core = filled_cores(p.foot[:, None])[:, 0]
     halo = dilate(dilate(core))
@@ -320,7 +320,7 @@ def _event_figures(
     own: float,
     error: FloatArray,
 ) -> dict[str, FloatArray]:
-    """What lights up in the events, beside what the footprint says."""
+    """Figures of the event images, beside what the footprint says."""
     told = np.isfinite(p.events).any((1, 2)) & np.isfinite(error)
     light = np.where(np.isfinite(p.events), p.events, 0).astype(np.float32)
     smooth = smooth_planes(smooth_planes(light[:, None]))[:, 0]
@@ -354,7 +354,7 @@ def _event_figures(
 def _share_of_motion(
     light: NDArray[np.float32], mean: NDArray[np.float32], used: NDArray[np.bool_]
 ) -> FloatArray:
-    """How much of the light is what a shift of the mean image makes: the slopes of that image."""
+    """Share of the events' light that a shift of the mean image makes: that image's slopes."""
     smooth = smooth_planes(np.nan_to_num(mean)[:, None])[:, 0]
     fitted = np.zeros(len(light))
     slopes: list[FloatArray] = []
@@ -377,7 +377,7 @@ def _share_of_motion(
 
 
 def _trace_figures(c: Components, decay_frames: float) -> dict[str, FloatArray]:
-    """What the traces tell; strengths as logarithms."""
+    """Figures of the traces; strengths as logarithms."""
     length = max(1, math.ceil(0.7 * decay_frames))
     found: dict[str, list[FloatArray]] = {}
     common = _common_course(c)
@@ -477,7 +477,7 @@ def _event_shapes(
 
 
 def _neighbour_figures(c: Components, strength: FloatArray) -> dict[str, FloatArray]:
-    """How much of each lies in a stronger one, and whether that does the same."""
+    """Share of each footprint in a stronger one, and whether that one does the same."""
     n = c.n_components
     A = sp.csc_matrix(c.A, dtype=np.float64)
     norm = np.sqrt(np.asarray(A.multiply(A).sum(0)).ravel())

@@ -62,7 +62,7 @@ _LEARNED_FILE = ExportKind("learnt verdict", _is_learned)
 
 @dataclass(frozen=True)
 class Learned:
-    """What decisions taught, as plain numbers.
+    """What a user's decisions taught, as plain numbers.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Learned:
     def probability(
         self, shipped: NDArray[np.floating], figures: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """Of being a cell ``(n,)``, from the shipped one and the evidence ``(n, len(FIGURES))``."""
+        """Probability of a cell ``(n,)``; ``shipped (n,)``, figures ``(n, len(FIGURES))``."""
         x = _inputs(shipped, figures, self.figures, np.array(self.centre), np.array(self.spread))
         return _logistic(x @ np.array((*self.weights, self.offset)))
 
@@ -124,7 +124,7 @@ class Learned:
 
     @classmethod
     def from_dict(cls, values: Any, where: str = "it") -> Learned:
-        """From the plain values of a file, all of them checked.
+        """Make it from the plain values of a file, all of them checked.
 
         Raises
         ------
@@ -238,7 +238,7 @@ def _decided(
 
 
 def _accepted(cur: Curation, ids: NDArray[np.intp], p: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """What the rule says of some components with these probabilities."""
+    """Whether the rule accepts components with these probabilities."""
     original: Components = cur.original
     everything = np.full(original.n_components, np.nan)
     everything[ids] = p
@@ -275,7 +275,7 @@ def _inputs(
     centre: NDArray[np.float64],
     spread: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The shipped logit, the figures, and 1; what is missing is as in the middle."""
+    """Inputs of the correction: the shipped logit, the figures (missing ones at the centre), 1."""
     own = (figures[:, [FIGURES.index(n) for n in names]].astype(float) - centre) / spread
     own = np.clip(np.nan_to_num(own, nan=0.0), -_FARTHEST, _FARTHEST)
     return np.column_stack([soma_logit(shipped), own, np.ones(len(own))])
@@ -292,7 +292,7 @@ def _fit(
     agreement: float,
     shipped_agreement: float,
 ) -> Learned:
-    """The most likely weights, by Newton's method."""
+    """Fit the most likely weights, by Newton's method."""
     columns = figures[:, [FIGURES.index(n) for n in _LEARNT_FROM]].astype(float)
     known = np.isfinite(columns).any(0)
     names = tuple(n for n, k in zip(_LEARNT_FROM, known, strict=True) if k)

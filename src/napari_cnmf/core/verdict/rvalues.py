@@ -162,18 +162,18 @@ class FrameSums:
     def over(
         cls, indptr: NDArray[Any], indices: NDArray[Any], frames: list[NDArray[np.int64]]
     ) -> FrameSums:
-        """Sums that begin at zero."""
+        """Make sums that begin at zero."""
         sums = np.zeros(len(indices))
         return cls(indptr.astype(np.int32), indices.astype(np.int32), frames, sums)
 
     @property
     def n_frames(self) -> NDArray[np.int64]:
-        """How many frames each component has ``(n_components,)``."""
+        """Number of frames that each component has ``(n_components,)``."""
         return np.array([len(frames) for frames in self.frames], np.int64)
 
 
 class _ByBlock:
-    """One list of all frames that some sums want, ordered by block, component and frame."""
+    """All frames that some sums want, ordered by block, component and frame."""
 
     def __init__(self, wanted: FrameSums, edges: list[int]) -> None:
         self.wanted = wanted

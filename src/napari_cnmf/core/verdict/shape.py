@@ -133,7 +133,7 @@ def measure_shapes(
 
 
 def _closed(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Gaps of one pixel closed and holes filled, ``(n, by, bx)`` to ``(n, by + 2, bx + 2)``."""
+    """Masks with gaps of one pixel closed and holes filled, ``(n, by + 2, bx + 2)``."""
     wide = dilate(np.pad(masks, ((0, 0), (1, 1), (1, 1))))
     closed = ~dilate(~wide)
     return filled_cores(closed[:, None].astype(np.float32))[:, 0]

@@ -43,7 +43,7 @@ def half_sample_mode(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def cubic_zoom_matrix(n: int, factor: int) -> NDArray[np.float64]:
-    """Cubic B-spline interpolation of ``n`` points to ``n factor``, ends on ends.
+    """Matrix of cubic B-spline interpolation of ``n`` points to ``n factor``, ends on ends.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def cubic_zoom_matrix(n: int, factor: int) -> NDArray[np.float64]:
 
 
 def _mirror(i: int, n: int) -> int:
-    """Index reflected about the first and the last point."""
+    """Reflect an index about the first and the last point."""
     if n == 1:
         return 0
     period = 2 * (n - 1)
@@ -78,7 +78,7 @@ def _mirror(i: int, n: int) -> int:
 
 
 def remove_slow_baseline(traces: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Traces less a spline through the 8th percentiles of their windows ``(n, n_frames)``.
+    """Subtract a spline through the 8th percentiles of windows from traces ``(n, n_frames)``.
 
     Windows have ``min(n_frames // 5, 800)`` frames.
     """

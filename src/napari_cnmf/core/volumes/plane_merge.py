@@ -36,7 +36,7 @@ class Part:
 
 
 def groups_across_planes(parts: list[Components], correlation: float) -> list[list[Part]]:
-    """Which components of neighbouring planes are one cell; each group from the first plane on.
+    """Groups of components of neighbouring planes that are one cell, each from the first plane on.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class _Cell:
 def stack_planes(
     parts: list[Components], groups: list[list[Part]], dims: tuple[int, ...], params: CNMFParams
 ) -> Components:
-    """One result in 3D of the planes' results, each group one component, strongest first."""
+    """Stack the planes' results to one 3D result, each group one component, strongest first."""
     n_plane = int(np.prod(dims[1:]))
     cells = [_common_cell(parts, group, n_plane) for group in groups]
     cells.sort(key=lambda cell: -float(cell.C @ cell.C))
@@ -178,7 +178,7 @@ def _common_cell(parts: list[Components], group: list[Part], n_plane: int) -> _C
 
 
 def _common_weights(parts: list[Components], group: list[Part]) -> NDArray[np.float64]:
-    """How bright the common trace is in each plane: unit norm, none negative."""
+    """Brightness of the common trace in each plane: unit norm, none negative."""
     if len(group) == 1:
         return np.ones(1)
     C = np.stack([parts[p.plane].C[p.index] for p in group]).astype(np.float64)
@@ -201,7 +201,7 @@ def _matrix(cells: list[_Cell], n_pixels: int) -> sp.csc_matrix:
 def _background(
     parts: list[Components], dims: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``b`` and ``f`` of the volume: the mean of each plane, and the strongest patterns."""
+    """Background ``b`` and ``f`` of the volume: the planes' means, and the strongest patterns."""
     n_plane = int(np.prod(dims[1:]))
     courses = np.concatenate([p.f for p in parts if p.f is not None]).astype(np.float64)
     mean = courses.mean(1)
@@ -225,7 +225,7 @@ def _background(
 
 
 def _class(parts: list[Components], group: list[Part]) -> str:
-    """Of a cell: what its parts are called, a soma if one of them is one."""
+    """Class of a cell: what its parts are called, a soma if one of them is one."""
     names = []
     for part in group:
         classes = parts[part.plane].classes
@@ -246,7 +246,7 @@ def _attributes(parts: list[Components], cells: list[_Cell]) -> dict[str, Any]:
 
 
 def _all_candidates(tables: list[dict[str, Any]]) -> dict[str, Any]:
-    """The planes' tables one below the other; what a candidate needed is the same in all."""
+    """All planes' tables of candidates, one below the other; what one needed is the same in all."""
     whole: dict[str, Any] = {}
     for z, table in enumerate(tables):
         for name, column in table.items():

@@ -1,4 +1,4 @@
-"""Plane by plane: each plane of a stack as a movie of its own, then one component a cell.
+"""Plane-by-plane analysis: each plane as a movie of its own, then one component a cell.
 
 Where planes lie further apart than a cell is high, or move on their own, a model in 3D has nothing
 to hold on to.
@@ -45,7 +45,7 @@ class PlaneSource:
         self.dtype = source.dtype
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Frames ``start`` to ``stop`` of the plane."""
+        """Read frames ``start`` to ``stop`` of the plane."""
         z, source = self._plane, self._source
         if hasattr(source, "read_window"):
             window = (slice(z, z + 1), *(slice(0, n) for n in self.shape[1:]))
@@ -157,14 +157,14 @@ def run_plane_by_plane(
 
 
 def _pass_on(said: dict[str, list[tuple[int, str]]], report: Report) -> None:
-    """Warnings of the planes, each kind once, with the first plane's figures."""
+    """Pass on warnings of the planes, each kind once, with the first plane's figures."""
     for several in said.values():
         planes = ", ".join(str(z) for z, _ in several)
         report.warn(f"Plane{'s' if len(several) > 1 else ''} {planes}: {several[0][1]}")
 
 
 def flat_params(params: CNMFParams) -> CNMFParams:
-    """The parameters of a plane: of three numbers along (z, y, x) the last two."""
+    """Parameters of one plane: of three numbers along (z, y, x) the last two."""
     nested = params.to_dict()
     for group in GROUPS:
         for key, value in nested[group].items():

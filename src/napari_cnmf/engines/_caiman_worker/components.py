@@ -1,4 +1,4 @@
-"""CNMF, CNMF-E, refit, evaluation."""
+"""Runs CNMF, CNMF-E, refit and evaluation of CaImAn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITHOUT_CNN = (
 
 
 def load_images(path: str) -> Any:
-    """``(T, [Z], Y, X)`` view of a memory map; CaImAn wants its pixels in Fortran order."""
+    """Memory map as a view ``(T, [Z], Y, X)``; CaImAn wants its pixels in Fortran order."""
     import numpy as np
     from caiman.mmapping import load_memmap
 
@@ -25,7 +25,7 @@ def load_images(path: str) -> Any:
 
 
 def find_components(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
-    """CNMF or CNMF-E, refit where asked, evaluation."""
+    """Run CNMF or CNMF-E, refit where asked, and evaluate."""
     from caiman.source_extraction.cnmf.cnmf import CNMF
 
     params = make_params(request, voice)
@@ -47,7 +47,7 @@ def find_components(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
 
 
 def load_seeds(request: dict[str, Any]) -> Any:
-    """``Ain``: bool ``(n_pixels, n)``, pixels in Fortran order."""
+    """Read ``Ain``: bool ``(n_pixels, n)``, pixels in Fortran order."""
     import numpy as np
 
     if request.get("seeds") is None:
@@ -77,7 +77,7 @@ def score(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
 def evaluate(
     model: Any, images: Any, request: dict[str, Any], voice: Voice, pool: CountedPool
 ) -> None:
-    """CaImAn's scores and rule; without its network where that cannot run."""
+    """Evaluate by CaImAn's scores and rule; without its network where that cannot run."""
     wanted = request["use_cnn"]
     voice.progress("evaluation", 0, 1)
     if wanted is not False:
@@ -99,6 +99,7 @@ def evaluate(
 
 
 def save(model: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Save CaImAn's model in the scratch folder; return its path and parameters."""
     path = str(Path(request["scratch"]) / "from-caiman.hdf5")
     model.dview = None
     model.save(path)

@@ -1,4 +1,4 @@
-"""The job of a request file."""
+"""Runs the job of a request file."""
 
 from __future__ import annotations
 

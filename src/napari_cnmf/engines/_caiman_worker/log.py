@@ -1,4 +1,4 @@
-"""CaImAn's own log as stages and warnings."""
+"""Turns CaImAn's own log into stages and warnings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CELLS_FOUND = re.compile(r"(\d+) neurons have been initialized")
 
 
 class LogToVoice(logging.Handler):
-    """CaImAn's log: its stages as progress, its warnings once each.
+    """Log handler that turns CaImAn's stages into progress, and passes each warning on once.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class LogToVoice(logging.Handler):
 
 
 def rounds_of(request: dict[str, Any]) -> int:
-    """Updates of the footprints on the whole field: two a fit, where patches were not enough."""
+    """Number of updates of the footprints on the whole field: two for each fit without patches."""
     init, patch = request["params"].get("init", {}), request["params"].get("patch", {})
     if request["algorithm"] != "cnmf" or init.get("method_init") == "corr_pnr":
         return 0

@@ -1,4 +1,4 @@
-"""Motion correction."""
+"""Runs CaImAn's motion correction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .voice import Voice
 
 
 def correct_motion(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
-    """Rigid or piecewise-rigid; the corrected memory map stays in the scratch folder."""
+    """Correct motion, rigid or piecewise-rigid; the memory map stays in the scratch folder."""
     import numpy as np
     from caiman.motion_correction import MotionCorrect
 
@@ -46,7 +46,7 @@ def correct_motion(request: dict[str, Any], voice: Voice) -> dict[str, Any]:
 
 
 def node_centres(movie: Any, dims: list[int], n_nodes: int) -> Any:
-    """Centres in px of the patches ``(n_nodes, ndim)``; None where their layout is not known."""
+    """Centres of the patches ``(n_nodes, ndim)`` in px; None where their layout is not known."""
     import numpy as np
     from caiman import motion_correction
 

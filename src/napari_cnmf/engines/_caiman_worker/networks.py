@@ -1,4 +1,4 @@
-"""CaImAn without its classifier: what it imports at its top, and needs for one score alone.
+"""Lets CaImAn run without its classifier's libraries, which it imports but needs for one score.
 
 Until 1.12 that is TensorFlow, since 1.13 Keras on PyTorch. Which of them a CaImAn asks for is read
 from its own files, so that nothing is imported that it does not use.
@@ -21,7 +21,7 @@ _IMPORT = re.compile(
 
 
 class Networks:
-    """What CaImAn's classifier needs in this interpreter, and what of it is missing.
+    """Libraries and weights that CaImAn's classifier needs here, and what of them is missing.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Networks:
             self.missing = problem or self.missing
 
     def _choose_data_folder(self) -> str:
-        """Take the first data folder that has this CaImAn's weights; why, where none has.
+        """Take the first data folder with this CaImAn's weights; return the reason without one.
 
         A folder in the user's home stays there when CaImAn is updated, with weights that a newer
         version cannot read.
@@ -79,7 +79,7 @@ class Networks:
 
 
 def _import_or_stand_in(name: str) -> str:
-    """Import a library, or put a stand-in before it; why, or nothing.
+    """Import a library, or put a stand-in before it and return the reason for that.
 
     On the path rather than in memory: a pool's processes may import CaImAn anew.
     """

@@ -11,7 +11,7 @@ _COPIES_OF_NB = (("spatial", "nb"), ("temporal", "nb"))
 
 
 def plain(value: Any) -> Any:
-    """Parameters as JSON knows them."""
+    """Parameters as plain values, for JSON."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -22,12 +22,12 @@ def plain(value: Any) -> Any:
 
 
 def tuples(value: Any) -> Any:
-    """JSON has lists alone, CaImAn wants tuples."""
+    """Value with tuples instead of lists: JSON has lists alone, CaImAn wants tuples."""
     return tuple(tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def like(default: Any, value: Any) -> Any:
-    """A whole number as int where CaImAn has one: it counts pixels with some of them."""
+    """Whole number as int where CaImAn has an int: it counts pixels with some of them."""
     whole = isinstance(value, float) and value.is_integer()
     return int(value) if whole and type(default) is int else value
 

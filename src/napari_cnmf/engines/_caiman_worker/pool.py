@@ -1,4 +1,4 @@
-"""What CaImAn takes for its pool of processes: counts what is done, notices who died."""
+"""Stands in for CaImAn's pool of processes: counts what is done, notices who died."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STAGE_OF_TASK = {
 
 
 class CountedPool:
-    """What CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
+    """Pool that CaImAn takes for a multiprocessing pool; counts tasks, notices dead processes.
 
     With one process the tasks run here, one after the other, and are counted all the same.
 
@@ -52,7 +52,7 @@ class CountedPool:
             threading.Thread(target=self._watch, args=(processes,), daemon=True).start()
 
     def _watch(self, processes: list[Any]) -> None:
-        """A pool replaces a dead process and waits for ever for the task it had."""
+        """Watch the pool, which replaces a dead process and would wait for its task for ever."""
         while not self._closing:
             dead = [process.pid for process in processes if process.exitcode is not None]
             if dead and not self._closing:
@@ -61,6 +61,7 @@ class CountedPool:
             time.sleep(0.5)
 
     def map_async(self, function: Callable[..., Any], tasks: Iterable[Any], *_: Any) -> _Pending:
+        """Start tasks on the pool, count those that are done; return a handle to the results."""
         arguments = list(tasks)
         count = _Count(self._voice, getattr(function, "__name__", ""), len(arguments))
         if count.stage == "motion":
@@ -80,9 +81,11 @@ class CountedPool:
     def map(
         self, function: Callable[..., Any], tasks: Iterable[Any], chunksize: int | None = None
     ) -> list[Any]:
+        """Run tasks on the pool and return their results in order."""
         return self.map_async(function, tasks, chunksize).get()
 
     def close(self) -> None:
+        """End the pool's processes."""
         self._closing = True
         if self._pool is not None:
             self._pool.terminate()
@@ -92,7 +95,7 @@ class CountedPool:
 
 
 class _Count:
-    """Says how many of the tasks of one call are done."""
+    """Counter of the finished tasks of one call, which it reports."""
 
     def __init__(self, voice: Voice, task: str, total: int) -> None:
         self._voice, self._total, self._done = voice, total, 0
@@ -100,6 +103,7 @@ class _Count:
         self._is_silent = task in _SAID_BY_THE_LOG
 
     def of(self, result: Any) -> Any:
+        """Count one finished task, and pass its result on."""
         self._done += 1
         if not self._is_silent:
             self._voice.progress(self.stage, self._done, self._total)
@@ -111,6 +115,7 @@ class _Done:
         self._value = value
 
     def get(self, timeout: float | None = None) -> Any:
+        """Return the result, which is there already."""
         return self._value
 
 
@@ -119,4 +124,5 @@ class _Pending:
         self._results = results
 
     def get(self, timeout: float | None = None) -> list[Any]:
+        """Wait for the results of all tasks, and return them in order."""
         return [result.get(timeout) for result in self._results]

@@ -1,4 +1,4 @@
-"""Whether this interpreter has CaImAn, and which."""
+"""Finds out whether this interpreter has CaImAn, and which."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .voice import Voice
 
 
 def version_of(package: str) -> str:
+    """Version of an installed package, ``unknown`` where it does not tell."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -20,7 +21,7 @@ def version_of(package: str) -> str:
 
 
 def package_folder() -> Path:
-    """Where CaImAn lies; it is not imported."""
+    """Folder of the package CaImAn, which is not imported for that."""
     spec = util.find_spec("caiman")
     folders = [] if spec is None else list(spec.submodule_search_locations or ())
     if not folders:

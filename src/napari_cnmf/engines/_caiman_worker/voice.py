@@ -1,4 +1,4 @@
-"""Lines of JSON to the parent, and the end of this process."""
+"""Writes lines of JSON to the parent, and ends this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REPEATED = ("footprints", "footprint supports", "footprint thresholds", "traces
 
 
 class Voice:
-    """Lines to the parent; nothing else can get between them.
+    """Writer of lines to the parent; nothing else can get between them.
 
     Attributes
     ----------
@@ -35,11 +35,12 @@ class Voice:
         self.suffix = ""
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Say how far a stage is."""
+        """Report how far a stage is."""
         name = stage + self.suffix if stage in _REPEATED else stage
         self.say("progress", stage=name, done=done, total=total)
 
     def say(self, event: str, **values: Any) -> None:
+        """Write an event as one line of JSON; end this process when nobody reads it."""
         line = json.dumps({"event": event, **values}, default=str) + "\n"
         try:
             with self._lock:

@@ -33,12 +33,12 @@ _USUAL_CAUSES = {
 
 
 class PoolDied(Exception):
-    """A process of CaImAn's pool is gone; CaImAn would wait for it for ever."""
+    """A process of CaImAn's pool died, for which CaImAn would wait for ever."""
 
 
 @dataclass
 class Answer:
-    """What CaImAn's process said it did."""
+    """Answer of CaImAn's process: what it did."""
 
     values: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -122,7 +122,7 @@ def _read_lines(stream: IO[bytes], put: Any) -> None:
 
 
 def _read_log(stream: IO[bytes], last_words: deque[str]) -> None:
-    """Into the log of this process, the last lines kept for the reason."""
+    """Copy the process's output to the log, and keep the last lines for the reason of a failure."""
     for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
         text = line.decode(errors="replace").rstrip()
         if text:
@@ -136,7 +136,7 @@ def _follow(
     answer: Answer,
     reporter: Reporter,
 ) -> None:
-    """Pass on what the process says until it has ended and nothing is left to read."""
+    """Pass on the process's reports until it has ended and nothing is left to read."""
     while True:
         if reporter.should_stop():
             raise CancelledByUser("Cancelled while CaImAn was running.")
@@ -175,7 +175,7 @@ def _hear(line: bytes, answer: Answer, reporter: Reporter) -> None:
 
 
 def _note_change(event: dict[str, Any], answer: Answer, reporter: Reporter) -> None:
-    """What CaImAn made of a parameter; a choice that was left to it is no warning."""
+    """Log how CaImAn changed a parameter; a choice that was left to it is no warning."""
     name, asked, used = str(event["parameter"]), event["asked"], event["used"]
     answer.changed[name] = used
     if asked is None:

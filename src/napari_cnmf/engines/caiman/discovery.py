@@ -25,7 +25,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True)
 class CaimanSearch:
-    """What a search came to.
+    """Result of a search for CaImAn.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def _candidates() -> Iterator[tuple[Path, str, bool]]:
 
 
 def _packages(prefix: Path) -> Iterator[Path]:
-    """Folders named ``caiman`` among the packages of an environment; nothing is run."""
+    """Folders named ``caiman`` among the packages of an environment, found without running it."""
     for pattern in ("lib/python3*/site-packages/caiman", "Lib/site-packages/caiman"):
         yield from prefix.glob(pattern)
 

@@ -27,7 +27,7 @@ class CaimanEngine:
 
     @property
     def search(self) -> CaimanSearch:
-        """What was found, where it was looked for, and why not; the first time takes seconds."""
+        """Result of the search for CaImAn; the first time takes seconds."""
         return self._search
 
     def look_again(self) -> CaimanSearch:
@@ -36,17 +36,19 @@ class CaimanEngine:
         return self._search
 
     def unavailable_reason(self) -> str | None:
-        """Where CaImAn was looked for, and the next step; ``None`` if it is there."""
+        """Reason why CaImAn was not found, and the next step; ``None`` if it is there."""
         return None if self._search.found else self._search.reason
 
     def version(self) -> str | None:
+        """Version of CaImAn, ``None`` when it was not found."""
         return self._search.found.version if self._search.found else None
 
     def algorithms(self) -> frozenset[Algorithm]:
+        """Every algorithm: CaImAn can run all of them."""
         return frozenset(Algorithm)
 
     def unused_parameters(self, algorithm: Algorithm, params: CNMFParams) -> dict[str, str]:
-        """What was set and CaImAn does not use, with the reason."""
+        """Parameters that were set and CaImAn does not use, with the reason."""
         from napari_cnmf.params import unused_parameters
 
         return unused_parameters(params, "caiman")

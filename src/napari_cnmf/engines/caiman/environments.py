@@ -16,17 +16,17 @@ _ROOTS = ("miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba")
 
 
 def own_environment() -> Path:
-    """Where CaImAn is installed by this package."""
+    """Folder of the environment in which this package installs CaImAn."""
     return Path(platformdirs.user_data_dir("napari-cnmf", appauthor=False)) / "caiman-env"
 
 
 def python_of(prefix: Path) -> Path:
-    """The interpreter of an environment."""
+    """Path of the interpreter of an environment."""
     return prefix / "python.exe" if os.name == "nt" else prefix / "bin" / "python"
 
 
 def environments() -> Iterator[Path]:
-    """Folders of environments that have an interpreter, each once; nothing is run."""
+    """Folders of environments that have an interpreter, each once, found without running them."""
     seen: set[Path] = set()
     for prefix in _prefixes():
         try:
@@ -82,7 +82,7 @@ def _children(folder: Path) -> Iterator[Path]:
 
 
 def find_tool() -> tuple[str, Path] | None:
-    """``(name, path)`` of the first tool that can make an environment."""
+    """Find the first tool that can make an environment: ``(name, path)``."""
     for name in TOOLS:
         found = shutil.which(name)
         if found is not None:

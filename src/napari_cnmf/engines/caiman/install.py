@@ -35,7 +35,7 @@ _POLL_S = 0.1
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """What an installation will run.
+    """Commands that an installation will run.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class InstallPlan:
     older_scipy: tuple[str, ...]
 
     def __str__(self) -> str:
-        """The command lines, to be read and typed."""
+        """Text of the command lines, to be read and typed."""
         join = subprocess.list2cmdline if sys.platform == "win32" else shlex.join
         return "\n".join(join(command) for command in self.commands)
 
 
 def plan_installation(prefix: Path | None = None) -> InstallPlan:
-    """What would be run to install CaImAn; nothing is run.
+    """Plan what would be run to install CaImAn; nothing is run.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _run(
 
 
 def _read(stream: IO[bytes], lines: queue.Queue[str]) -> None:
-    """Lines as they come; a progress bar rewrites its line with carriage returns."""
+    """Yield lines as they come; a progress bar rewrites its line with carriage returns."""
     for raw in iter(stream.readline, b""):
         text = raw.decode(errors="replace").rstrip().rsplit("\r", 1)[-1]
         if text:

@@ -1,4 +1,4 @@
-"""One interpreter: whether it has CaImAn, which, and how it is run."""
+"""One interpreter: whether it has CaImAn, which version, and how it is run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CaimanFound:
 
     @property
     def known_problem(self) -> str:
-        """What is known not to work there, as one sentence with the next step; empty if nothing."""
+        """Known problem of this CaImAn, one sentence with the next step; empty if there is none."""
         numbers = _numbers(self.scipy)
         fixed = (_numbers(self.version) or _FIXED_IN) >= _FIXED_IN
         if numbers is None or numbers < _SCIPY_TOO_NEW or fixed:
@@ -59,7 +59,7 @@ class CaimanFound:
 
     @property
     def wants_older_scipy(self) -> bool:
-        """Whether this CaImAn was made for a SciPy before 1.14, and a newer one is there."""
+        """Whether this CaImAn was made for a SciPy before 1.14, and a newer one is installed."""
         ours, scipy = _numbers(self.version), _numbers(self.scipy)
         return ours is not None and scipy is not None and ours < _FIXED_IN and scipy >= (1, 14)
 
@@ -70,7 +70,7 @@ def _numbers(version: str) -> tuple[int, ...] | None:
 
 
 class Unusable(Exception):
-    """Why an interpreter does not count as CaImAn, without a full stop at the end."""
+    """Reason why an interpreter does not count as CaImAn, without a full stop at the end."""
 
 
 def probe(path: Path, source: str, *, timeout_s: float = _PROBE_SECONDS) -> CaimanFound:
@@ -136,7 +136,7 @@ def _ask(path: Path, timeout_s: float) -> dict[str, Any]:
 
 
 def _answer_in(output: bytes) -> dict[str, Any]:
-    """The last that the probe said."""
+    """Last answer in what the probe printed."""
     for line in reversed(output.splitlines()):
         try:
             value = json.loads(line)
@@ -179,7 +179,7 @@ def _memory() -> Path:
 
 
 def _stamp(path: Path, package: Path | None) -> list[int | str]:
-    """Changes when the interpreter, what is installed beside CaImAn, or our worker does.
+    """Stamp that changes when the interpreter, its packages beside CaImAn, or our worker change.
 
     So it does with the folders that the weights of CaImAn's classifier may lie in.
     """
@@ -211,7 +211,7 @@ def _remembered(path: Path) -> dict[str, Any] | None:
 
 
 def _remember(found: CaimanFound) -> None:
-    """Import takes seconds and is asked for often; a memory that cannot be kept is no error."""
+    """Remember an answer, as an import takes seconds; failing to write it is no error."""
     try:
         known = json.loads(_memory().read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The movie as CaImAn wants it: a float32 memory map that carries its layout in its name."""
+"""Writes the movie as CaImAn wants it: a float32 memory map with its layout in its name."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _PIXELS = np.dtype("<f4")
 
 
 def layout_name(base: str, dims: tuple[int, ...], n_frames: int, order: str) -> str:
-    """CaImAn's name of a memory map; ``order`` C is pixel after pixel, F frame after frame."""
+    """Name that CaImAn gives a memory map; order C is pixel after pixel, F frame after frame."""
     d1, d2, d3 = (*dims, 1)[:3]
     return f"{base}_d1_{d1}_d2_{d2}_d3_{d3}_order_{order}_frames_{n_frames}.mmap"
 
 
 def prepare_input(job: Job, movie: Movie, reporter: Reporter, *, order: str) -> Path:
-    """CaImAn's input for a job, in the item's folder: written, or shared with who has kept it.
+    """Prepare CaImAn's input for a job in the item's folder: written, or shared with another item.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def prepare_input(job: Job, movie: Movie, reporter: Reporter, *, order: str) -> 
 
 
 def input_path(job: Job, movie: Movie, order: str) -> Path:
-    """Where a job's memory map lies; its name says which movie it holds, and how."""
+    """Path of a job's memory map; its name says which movie it holds, and how."""
     # Channels of one file are different movies.
     told = f"{movie.fingerprint} {sorted(movie.opened_with.items())}"
     key = hashlib.sha256(told.encode()).hexdigest()[:24]
@@ -68,7 +68,7 @@ def input_path(job: Job, movie: Movie, order: str) -> Path:
 
 
 def kept_input(job: Job, movie: Movie, order: str) -> Path | None:
-    """The same memory map, kept by another item of the batch."""
+    """Path of the same memory map, kept by another item of the batch; ``None`` without one."""
     if not movie.fingerprint:
         return None
     n_bytes = math.prod(movie.shape) * _PIXELS.itemsize
@@ -81,7 +81,7 @@ def kept_input(job: Job, movie: Movie, order: str) -> Path | None:
 
 
 def _shared(kept: Path, target: Path) -> Path:
-    """A second name for the same file, so that nobody takes it away while it is used."""
+    """Give the same file a second name, so that nobody takes it away while it is used."""
     try:
         os.link(kept, target)
     except OSError:  # shares and sticks know no second names
@@ -144,7 +144,7 @@ def write_memmap(
 
 
 def _allocate(path: Path, n_bytes: int) -> None:
-    """A file with room for all of it: a map written to beyond the disk's end kills its process.
+    """Reserve room for a whole file: writing a map beyond the disk's end would kill the process.
 
     Raises
     ------
@@ -162,13 +162,13 @@ def _allocate(path: Path, n_bytes: int) -> None:
 
 
 def read_frames(pixels: NDArray[np.float32], dims: tuple[int, ...]) -> NDArray[np.float32]:
-    """Frames ``(n, [Z], Y, X)`` from rows of a memory map in order F, ``(n, n_pixels)``."""
+    """Read frames ``(n, [Z], Y, X)`` from rows ``(n, n_pixels)`` of a memory map in order F."""
     backwards = pixels.reshape(len(pixels), *dims[::-1])
     return backwards.transpose(0, *range(len(dims), 0, -1))
 
 
 def _flattened(frames: NDArray[Any]) -> NDArray[np.float32]:
-    """``(n, n_pixels)`` with pixels in Fortran order of the field."""
+    """Frames as ``(n, n_pixels)`` with pixels in Fortran order of the field."""
     axes = (0, *range(frames.ndim - 1, 0, -1))
     return frames.astype(np.float32).transpose(axes).reshape(len(frames), -1)
 
@@ -182,7 +182,7 @@ def _frames_at_once(n_pixels: int, n_frames: int, memory_gb: float | None) -> in
 
 
 def open_scratch(folder: Path) -> Path:
-    """An empty scratch folder; an interrupted run may have left one."""
+    """Make an empty scratch folder, where an interrupted run may have left one."""
     clear_scratch(folder)
     scratch = folder / SCRATCH
     scratch.mkdir(exist_ok=True)
@@ -190,7 +190,7 @@ def open_scratch(folder: Path) -> Path:
 
 
 def clear_scratch(folder: Path, *, keep: Path | None = None) -> None:
-    """Remove what CaImAn worked with, except ``keep``.
+    """Remove CaImAn's working files, except ``keep``.
 
     Windows may hold a memory map for a moment after its process has ended.
     """

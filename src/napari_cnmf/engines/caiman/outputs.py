@@ -1,4 +1,4 @@
-"""What CaImAn left behind, as the outputs of an item."""
+"""Turns what CaImAn left behind into the outputs of an item."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FRAMES_AT_ONCE = 64
 
 
 def collect_components(job: Job, movie: Movie, answer: Answer, reporter: Reporter) -> Outcome:
-    """``result.hdf5`` and ``images.npz`` from what CaImAn saved.
+    """Write ``result.hdf5`` and ``images.npz`` from what CaImAn saved.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _provenance(job: Job, movie: Movie, answer: Answer) -> dict[str, Any]:
 
 
 def _inside(components: Components, mask_path: Path, reporter: Reporter) -> Components:
-    """Components with most of their weight inside the mask; CaImAn itself takes none."""
+    """Keep components with most of their weight inside the mask; CaImAn itself takes no mask."""
     mask = np.load(mask_path, allow_pickle=False).astype(bool).ravel()
     if mask.size != components.n_pixels:
         raise EngineError(
@@ -113,7 +113,7 @@ def _images(movie: Movie, reporter: Reporter) -> dict[str, NDArray[np.float32]]:
 def collect_motion(
     job: Job, movie: Movie, answer: Answer, scratch: Path, reporter: Reporter
 ) -> Outcome:
-    """``corrected.tif``, ``motion.h5`` and ``images.npz``."""
+    """Write ``corrected.tif``, ``motion.h5`` and ``images.npz``."""
     from napari_cnmf.io import open_movie, write_images
     from napari_cnmf.io.motion import write_motion
 
@@ -145,7 +145,7 @@ def collect_motion(
 
 
 def _write_corrected(job: Job, movie: Movie, path: Path, offset: float, reporter: Reporter) -> None:
-    """The memory map as TIFF, in the movie's own type and units: CaImAn's offset is taken out."""
+    """Write the memory map as TIFF in the movie's own type and units, without CaImAn's offset."""
     from napari_cnmf.io import TiffMovieWriter
 
     n_pixels = int(np.prod(movie.dims))

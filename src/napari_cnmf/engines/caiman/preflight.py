@@ -1,4 +1,4 @@
-"""What CaImAn will need of memory and disk, said before it starts."""
+"""Memory and disk that CaImAn will need, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Needs:
 
 
 def estimate_needs(job: Job, movie: Movie, n_processes: int, *, input_is_there: bool) -> Needs:
-    """T x pixels x 4 bytes, times the copies that CaImAn makes.
+    """Estimate the needs: T x pixels x 4 bytes, times the copies that CaImAn makes.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def estimate_memory_gb(
 
 
 def _copies(params: CNMFParams, algorithm: Algorithm, ndim: int, has_seeds: bool) -> float:
-    """Copies of the movie, or of its patches, in memory at the peak."""
+    """Number of copies of the movie, or of its patches, in memory at the peak."""
     copies = _COPIES[algorithm]
     if algorithm is not Algorithm.CNMF or has_seeds:
         return copies
@@ -114,7 +114,7 @@ def _copies(params: CNMFParams, algorithm: Algorithm, ndim: int, has_seeds: bool
 def _share_in_memory(
     rf: int | tuple[int, ...] | None, dims: Sequence[int], n_processes: int
 ) -> float:
-    """Share of the field that is worked on at once: patches, or all of it."""
+    """Share of the field that is worked on at once: its patches, or all of it."""
     if rf is None:
         return 1.0
     radii = rf if isinstance(rf, tuple) else (rf,) * len(dims)
@@ -123,7 +123,7 @@ def _share_in_memory(
 
 
 def check_needs(needs: Needs, folder: Path, reporter: Reporter) -> None:
-    """Say what will be needed, before anything is written.
+    """Report what will be needed, and refuse what cannot fit, before anything is written.
 
     Raises
     ------

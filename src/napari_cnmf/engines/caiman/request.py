@@ -1,4 +1,4 @@
-"""From a job to what CaImAn's process is asked for."""
+"""Turns a job into the request for CaImAn's process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONE_PHOTON = {"method_init": "corr_pnr", "center_psf": True}
 def make_request(
     job: Job, movie: Movie, movie_path: Path, scratch: Path, reporter: Reporter
 ) -> dict[str, Any]:
-    """Everything CaImAn's process needs to know, as JSON."""
+    """Make the request: everything that CaImAn's process needs to know, as JSON."""
     n_processes = processes_of(job)
     request = {
         "algorithm": job.algorithm.value,
@@ -65,14 +65,14 @@ def used_parameters(job: Job, request: dict[str, Any], changed: dict[str, Any]) 
 
 
 def processes_of(job: Job) -> int:
-    """Processes of CaImAn's pool: as asked for, else all but one of the cores."""
+    """Number of processes of CaImAn's pool: as asked for, else all but one of the cores."""
     return job.run.n_processes or max(1, (os.cpu_count() or 2) - 1)
 
 
 def caiman_params(
     job: Job, dims: tuple[int, ...], movie_path: Path, n_processes: int, reporter: Reporter
 ) -> dict[str, dict[str, Any]]:
-    """CaImAn's nested parameters; what has to differ from the form is said in the log."""
+    """CaImAn's nested parameters; the log says what has to differ from the form."""
     params = job.params
     if job.algorithm is Algorithm.CNMFE:
         params = _one_photon(job.params)
@@ -108,7 +108,7 @@ def caiman_params(
 
 
 def _pixels_per_task(dims: tuple[int, ...], n_processes: int) -> int:
-    """Pixels of one task of noise and footprints: one by one, so it changes no result.
+    """Number of pixels in one task of noise and footprints, which changes no result.
 
     Many tasks a process: progress is as fine, and the processes end at the same time. CaImAn's own
     choice is one task a process.
@@ -118,7 +118,7 @@ def _pixels_per_task(dims: tuple[int, ...], n_processes: int) -> int:
 
 
 def _one_photon(params: CNMFParams) -> CNMFParams:
-    """CNMF-E, with its ring background unless the user chose a rank."""
+    """Settings of CNMF-E: its ring background unless the user chose a rank."""
     init: dict[str, Any] = dict(_ONE_PHOTON)
     patch: dict[str, Any] = {}
     if params.init.nb == CNMFParams().init.nb:
@@ -130,7 +130,7 @@ def _one_photon(params: CNMFParams) -> CNMFParams:
 def _forced(
     job: Job, params: CNMFParams, dims: tuple[int, ...]
 ) -> dict[tuple[str, str], tuple[Any, str]]:
-    """``{(group, key): (value, why)}`` of what only one value of works."""
+    """Values that are forced since only one works: ``{(group, key): (value, why)}``."""
     forced: dict[tuple[str, str], tuple[Any, str]] = {}
     border = max(params.patch.border_pix, job.border_px)
     forced["patch", "border_pix"] = (border, "motion correction left a border")
@@ -162,7 +162,7 @@ def _use_cnn(job: Job) -> bool | None:
 
 
 def _write_seeds(path: Path, dims: tuple[int, ...], scratch: Path) -> Path:
-    """``Ain`` for CaImAn: the pixels of each component, in Fortran order of the field."""
+    """Write ``Ain`` for CaImAn: the pixels of each component, in Fortran order of the field."""
     seeds = sp.coo_matrix(sp.load_npz(path))
     if seeds.shape[0] != int(np.prod(dims)):
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""One job of CaImAn: its input, its process, our outputs, a clean folder."""
+"""Runs one job of CaImAn: its input, its process, our outputs, a clean folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from napari_cnmf.errors import EngineError
 
 
 def run_job(caiman: CaimanFound, job: Job, reporter: Reporter) -> Outcome:
-    """What `CaimanEngine.run` does; see there."""
+    """Run a job with CaImAn; see `CaimanEngine.run`."""
     scratch = open_scratch(job.folder)
     try:
         return _compute(caiman, job, reporter, scratch)
@@ -62,7 +62,7 @@ def _compute(caiman: CaimanFound, job: Job, reporter: Reporter, scratch: Path) -
 
 
 def _result_to_score(job: Job, scratch: Path) -> Path:
-    """The given result in CaImAn's own terms, whoever wrote it."""
+    """Write the given result in CaImAn's own form, whoever wrote it."""
     from napari_cnmf.io.caiman import read_caiman, write_caiman
 
     if job.result_path is None:

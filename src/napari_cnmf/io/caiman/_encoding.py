@@ -1,4 +1,4 @@
-"""How CaImAn puts Python values into HDF5, in both directions.
+"""Converts Python values to HDF5 and back, in CaImAn's way.
 
 Dicts are groups, numbers and arrays datasets, strings attributes of the parent group, ``None`` the
 scalar string dataset ``NoneType``, lists of strings byte-string arrays, sparse matrices groups

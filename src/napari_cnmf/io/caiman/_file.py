@@ -31,7 +31,7 @@ _PLAIN_KINDS = "biufS"
 
 
 def why(error: BaseException) -> str:
-    """HDF5's reason without its addresses and time stamps."""
+    """Reason that HDF5 gives, without its addresses and time stamps."""
     number = getattr(error, "errno", None)
     return os.strerror(number) if number else str(error).split("\n", 1)[0][:300]
 
@@ -60,7 +60,7 @@ class ResultFile:
         return [name for name in group if _is_inside(group, name)]
 
     def child(self, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
-        """What a group has under a name of one part; ``None`` where there is nothing.
+        """Child of a group under a name of one part; ``None`` where there is nothing.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class ResultFile:
         return value
 
     def _take(self, name: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Account for what is about to be read."""
+        """Account for the memory of what is about to be read."""
         n_bytes = math.prod(shape) * max(dtype.itemsize, 1)
         if n_bytes > self._left:
             raise ResultError(
@@ -246,7 +246,7 @@ def is_self_contained(group: h5py.Group, name: str, depth: int = 0) -> bool:
 
 @contextmanager
 def open_result(path: Path) -> Iterator[ResultFile]:
-    """The open file; failing to open or to read it is a `ResultError`."""
+    """Open a result file; failing to open or to read it is a `ResultError`."""
     if not path.is_file():
         raise ResultError(f"A result must be a file, {path} is not there.")
     try:

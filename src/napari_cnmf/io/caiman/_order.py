@@ -19,13 +19,13 @@ _CLEARLY = 1.5
 
 
 def fortran_of_c(dims: tuple[int, ...]) -> Index:
-    """For each pixel in C order its place in Fortran order, ``(n_pixels,)``."""
+    """Place of each pixel in Fortran order, by its place in C order, ``(n_pixels,)``."""
     n_pixels = int(np.prod(dims))
     return np.arange(n_pixels, dtype=np.intp).reshape(dims, order="F").ravel(order="C")
 
 
 def c_of_fortran(dims: tuple[int, ...]) -> Index:
-    """For each pixel in Fortran order its place in C order, ``(n_pixels,)``."""
+    """Place of each pixel in C order, by its place in Fortran order, ``(n_pixels,)``."""
     n_pixels = int(np.prod(dims))
     return np.arange(n_pixels, dtype=np.intp).reshape(dims, order="C").ravel(order="F")
 
@@ -33,7 +33,7 @@ def c_of_fortran(dims: tuple[int, ...]) -> Index:
 def move_rows(
     matrix: sp.spmatrix, dims: tuple[int, ...], *, to: Literal["C", "F"]
 ) -> sp.csc_matrix:
-    """The same footprints with pixels in the other order; values untouched, zeros kept.
+    """Footprints with pixels in the other order; values untouched, zeros kept.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def move_rows(
 def move_rows_and_columns(
     matrix: sp.spmatrix, dims: tuple[int, ...], *, to: Literal["C", "F"]
 ) -> sp.csr_matrix:
-    """A square matrix between pixels in the other pixel order, values untouched."""
+    """Square matrix between pixels in the other pixel order, values untouched."""
     anything: Any = matrix  # scipy-stubs knows the methods of its subclasses only
     moved = anything.tocoo()
     rows, columns = (_moved(places, dims, to) for places in (moved.row, moved.col))
@@ -110,14 +110,14 @@ def field_of_footprints(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[int, .
 
 
 def _longer_than_one(dims: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes that say where a pixel lies: one of size 1 may stand anywhere among them."""
+    """Axes that say where a pixel lies: one of size 1 may stand anywhere among them."""
     return tuple(size for size in dims if size > 1)
 
 
 def _count_neighbours(
     keys: NDArray[np.int64], pixels: NDArray[np.int64], dims: tuple[int, ...]
 ) -> int:
-    """How many pixels of footprints have the next one along the later axes in them too."""
+    """Number of pixels of footprints that have the next one along the later axes in them too."""
     total, stride = 0, 1
     for size, next_size in pairwise(_longer_than_one(dims)):
         stride *= size

@@ -127,7 +127,7 @@ def _to_components(
 
 
 def _footprints(stored: Any) -> sp.csc_matrix:
-    """``A`` as it was stored; CaImAn's own files keep it sparse, some of others dense."""
+    """Read ``A`` as it was stored; CaImAn's own files keep it sparse, some of others dense."""
     if is_sparse(stored):
         return sp.csc_matrix(stored)
     dense = floats(stored)
@@ -137,7 +137,7 @@ def _footprints(stored: Any) -> sp.csc_matrix:
 
 
 def _written_dims(text: Any, A: sp.csc_matrix) -> tuple[int, ...] | None:
-    """The field with which we wrote these footprints, which needs no look at their shapes."""
+    """Field with which we wrote these footprints, which needs no look at their shapes."""
     numbers = str(text).split(",") if isinstance(text, str) else []
     if not all(number.isascii() and number.isdigit() and len(number) < 10 for number in numbers):
         return None
@@ -149,7 +149,7 @@ def _written_dims(text: Any, A: sp.csc_matrix) -> tuple[int, ...] | None:
 def _dims(
     estimates: dict[str, Any], root: dict[str, Any], params: dict[str, Any], A: sp.csc_matrix
 ) -> tuple[int, ...]:
-    """The field's sizes, in the order in which the footprints are patches.
+    """Sizes of the field, in the order in which the footprints are patches.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
 
 
 def _sizes_in_name(mmap_file: Any) -> tuple[int, ...] | None:
-    """The field that the name of CaImAn's memory map tells."""
+    """Sizes of the field that the name of CaImAn's memory map tells."""
     found = _MMAP_NAME.search(str(mmap_file))
     if found is None:
         return None
@@ -206,7 +206,7 @@ def _sizes_in_name(mmap_file: Any) -> tuple[int, ...] | None:
 
 
 def _per_component(estimates: dict[str, Any], n: int, left_out: list[str]) -> dict[str, Any]:
-    """Per-component values; what has another length is stale and left out."""
+    """Read per-component values; what has another length is stale and left out."""
     names = {name: name for name in _VALUES} | {"snr": "SNR_comp", "r_values": "r_values"}
     values: dict[str, Any] = {}
     for ours, theirs in names.items():
@@ -230,7 +230,7 @@ def _per_component(estimates: dict[str, Any], n: int, left_out: list[str]) -> di
 
 
 def _background(estimates: dict[str, Any], dims: tuple[int, ...]) -> dict[str, Any]:
-    """``b, f, W, b0, sn`` in C order; an empty low-rank background is none."""
+    """Read ``b, f, W, b0, sn`` in C order; an empty low-rank background is none."""
     in_c_order = fortran_of_c(dims)
     values: dict[str, Any] = {}
     for name in ("b0", "sn"):
@@ -319,7 +319,7 @@ def _attributes(
 
 
 def _forget_derived(params: dict[str, Any], dims: tuple[int, ...], ours: dict[str, Any]) -> None:
-    """Take away what was written for CaImAn alone, and what nobody had asked for."""
+    """Remove what was written for CaImAn alone, and what nobody had asked for."""
     init, data = params.get("init", {}), params.get("data", {})
     radii, sizes = (plain(np.ravel(init.get(name) or ())) for name in ("gSig", "gSiz"))
     if list(sizes) == [2 * radius + 1 for radius in radii]:

@@ -1,4 +1,4 @@
-"""What is ours in a CaImAn file: the group ``/napari_cnmf``.
+"""The group ``/napari_cnmf``, which holds what is ours in a CaImAn file.
 
 CaImAn carries the group through its own load and save as nested dicts. That keeps string
 attributes and arrays, turns other attributes into datasets and fails on byte-string scalars; so
@@ -40,7 +40,7 @@ _CHANGED_BY_CAIMAN = frozenset(
 
 
 def digest_of_footprints(A: sp.csc_matrix) -> str:
-    """Tells whether another program has changed the components since we wrote them."""
+    """Digest that tells whether another program has changed the components since we wrote them."""
     A = A.sorted_indices()
     digest = hashlib.blake2b(digest_size=16)
     for part in (A.indptr.astype("<i8"), A.indices.astype("<i8"), A.data.astype("<f4")):
@@ -49,7 +49,7 @@ def digest_of_footprints(A: sp.csc_matrix) -> str:
 
 
 def read_ours(file: ResultFile) -> dict[str, Any]:
-    """What is ours in an open result, but the state of its curation; empty where nothing is.
+    """Read what is ours in an open result, but the state of its curation; empty where nothing is.
 
     What a newer version added is passed over where it cannot be read here.
     """
@@ -61,7 +61,7 @@ def read_ours(file: ResultFile) -> dict[str, Any]:
 
 
 def read_state(path: str | Path) -> dict[str, Any]:
-    """What ``write_caiman(state=...)`` stored, or an empty dict.
+    """Read what ``write_caiman(state=...)`` stored, or an empty dict.
 
     See Also
     --------
@@ -86,7 +86,7 @@ def write_mapping(group: h5py.Group, values: Mapping[str, Any]) -> None:
 
 
 def decode(values: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `write_mapping` on what `ResultFile.read` returned.
+    """Decode what `ResultFile.read` returned; the inverse of `write_mapping`.
 
     Raises
     ------
@@ -110,11 +110,13 @@ def decode(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def encode_json(value: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Encode a value as JSON in bytes, ``(n_bytes,)`` uint8."""
     text = json.dumps(value, default=_to_json, ensure_ascii=False)
     return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def decode_json(value: Any) -> Any:
+    """Decode what `encode_json` encoded."""
     return json.loads(np.asarray(value, dtype=np.uint8).tobytes().decode())
 
 

@@ -38,6 +38,7 @@ class StoredRows(TraceRows):
         self._state = _state_of(self._path.stat())
 
     def read(self, rows: NDArray[np.intp], frames: slice) -> NDArray[Any]:
+        """Read some rows from the file, ``(n_rows, n_frames of the slice)``."""
         out = np.empty((rows.size, frames.stop - frames.start), self.dtype)
         if not out.size:
             return out

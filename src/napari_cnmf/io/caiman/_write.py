@@ -144,7 +144,7 @@ def _write_root(file: h5py.File, components: Components, movie_path: str | Path 
 def _write_estimates(
     group: h5py.Group, components: Components, A: sp.csc_matrix, given: Mapping[str, Any]
 ) -> None:
-    """All of ``/estimates``; ``given`` holds the scores and the lists of decisions by hand."""
+    """Write ``/estimates``; ``given`` holds the scores and the lists of decisions by hand."""
     in_fortran_order = c_of_fortran(components.dims)
     values: dict[str, Any] = {
         "A": A,
@@ -192,7 +192,7 @@ def _ring(components: Components) -> sp.csc_matrix | None:
 
 
 def _cnn_preds(components: Components, written: Any) -> Any:
-    """CaImAn evaluates again where one of its three scores is missing: length 0 means off."""
+    """``cnn_preds`` for CaImAn, which evaluates anew without them; length 0 means off."""
     evaluated = components.snr is not None and components.r_values is not None
     return np.zeros(0) if written is None and evaluated else written
 

@@ -1,4 +1,4 @@
-"""Curation on disk: the journal and its arrays beside the result they are about."""
+"""Opens curations on disk: the journal and its arrays beside the result they are about."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def journal_paths(
     curator: str | None = None,
     since: str | None = None,
 ) -> tuple[Path, Path]:
-    """Where journal and arrays of a result lie: ``(…jsonl, …h5)``.
+    """Paths of journal and arrays of a result: ``(…jsonl, …h5)``.
 
     The ids that were looked at lie beside them as ``….seen``.
 

@@ -83,7 +83,7 @@ class FileArrayStore:
         return False
 
     def _part(self, number: int) -> Path:
-        """The file of the ``number``-th part, counted from 1."""
+        """Path of the file of the ``number``-th part, counted from 1."""
         if number == 1:
             return self.path
         return self.path.with_name(f"{self.path.stem}.part{number}{self.path.suffix}")

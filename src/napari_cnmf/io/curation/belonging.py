@@ -1,4 +1,4 @@
-"""Which journal belongs to which result: names of files may be used again for other results."""
+"""Tells which journal belongs to which result: names may be used again for other results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.model.components import Components
 
 @dataclass(frozen=True)
 class OwnJournal:
-    """The journal of a result.
+    """Journal of a result, and where it lies.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class OwnJournal:
 
 
 def mark_of(components: Components) -> str:
-    """Eight digits that tell a result from others: its size and the pixels of every component.
+    """Mark of eight digits that tells a result from others: its size and every component's pixels.
 
     Verdicts, scores and traces do not count: they may be computed again for the same components.
     """
@@ -48,7 +48,7 @@ def mark_of(components: Components) -> str:
 
 
 def own_journal(components: Components, lines_path: Path, arrays_path: Path) -> OwnJournal:
-    """The journal under the usual name, or one beside it where that is about another result.
+    """Journal under the usual name, or one beside it where that is about another result.
 
     A result that is made again under the name of an earlier one has other components under the
     same ids: decisions about the earlier one are never made on it, and are kept.

@@ -10,7 +10,7 @@ from napari_cnmf.model.curation import ArrayStore, EditedComponent, Journal, men
 
 
 class ContinuedJournal:
-    """Lines that were saved, then those written since.
+    """A journal of saved lines, then those written since.
 
     Parameters
     ----------
@@ -29,33 +29,41 @@ class ContinuedJournal:
 
     @property
     def n_damaged(self) -> int:
+        """Number of damaged places in the lines written since."""
         return self._since.n_damaged
 
     def lines(self) -> Sequence[dict[str, Any]]:
+        """Every line: those that were saved, then those written since."""
         return [*self._saved, *self._since.lines()]
 
     def set_aside(self) -> str:
+        """Copy the journal of the lines written since beside itself; says where."""
         return self._since.set_aside()
 
     def writing(self) -> AbstractContextManager[None]:
+        """Keep other writers out."""
         return self._since.writing()
 
     def append(self, line: dict[str, Any]) -> None:
+        """Write one line behind those written since."""
         self._since.append(line)
 
     def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Put the lines that were not saved in place of those written since."""
         self._since.rewrite(lines[len(self._saved) :])
 
 
 class ContinuedArrays:
-    """Arrays of saved edits, then those of edits made since."""
+    """A store of arrays of saved edits, then those of edits made since."""
 
     def __init__(self, saved: Mapping[int, list[EditedComponent]], since: ArrayStore) -> None:
         self._saved = dict(saved)
         self._since = since
 
     def read(self, number: int) -> list[EditedComponent]:
+        """The components that edit ``number`` made, saved or written since."""
         return self._saved[number] if number in self._saved else self._since.read(number)
 
     def write(self, number: int, components: Sequence[EditedComponent]) -> None:
+        """Keep the components that edit ``number`` made, beside the saved ones."""
         self._since.write(number, components)

@@ -56,7 +56,7 @@ def spelling_of(stem: Path, curator: str) -> str:
 
 
 def journals_of(cur: Curation) -> dict[str, Path]:
-    """Journals beside a result by curator; the one without a name is called ``MAIN``."""
+    """Paths of the journals beside a result by curator; the one without a name is ``MAIN``."""
     if cur.path is None:
         return {}
     folder, name = cur.path.parent, cur.path.name
@@ -74,7 +74,7 @@ def journals_of(cur: Curation) -> dict[str, Path]:
 
 
 def read_other(cur: Curation, other: str | Path) -> Curation:
-    """Another curation of the same result, to look at.
+    """Read another curation of the same result, to look at.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What re-estimates edited components of a result on disk: its movie, opened when needed."""
+"""Re-estimates edited components of a result on disk, whose movie is opened when needed."""
 
 from __future__ import annotations
 
@@ -33,23 +33,27 @@ class MovieEstimator:
         self._problem = ""
 
     def merge(self, components: Components, rows: NDArray[np.intp]) -> EditedComponent:
+        """Estimate one component in place of those in ``rows``."""
         return self._ready(components).merge(components, rows)
 
     def split(
         self, components: Components, row: int, parts: Sequence[NDArray[np.int64]] | None
     ) -> list[EditedComponent]:
+        """Estimate several components in place of one."""
         try:
             return self._ready(components).split(components, row, parts)
         except CurationError as error:
             raise self._explained(error) from error
 
     def add(self, components: Components, pixels: NDArray[np.int64]) -> EditedComponent:
+        """Estimate a new component inside C-order ``pixels``."""
         try:
             return self._ready(components).add(components, pixels)
         except CurationError as error:
             raise self._explained(error) from error
 
     def find(self, components: Components, pixels: NDArray[np.int64]) -> list[EditedComponent]:
+        """Find new components inside C-order ``pixels`` of the residual."""
         try:
             return self._ready(components).find(components, pixels)
         except CurationError as error:
@@ -64,6 +68,7 @@ class MovieEstimator:
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]
     ) -> EditedComponent:
+        """Estimate the component in ``row`` inside other C-order ``pixels``."""
         return self._ready(components).redraw(components, row, pixels)
 
     def _ready(self, components: Components) -> Reestimator:

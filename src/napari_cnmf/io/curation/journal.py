@@ -59,7 +59,7 @@ class FileJournal:
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def lines(self) -> Sequence[dict[str, Any]]:
-        """Every line that is whole.
+        """Every whole line of the file.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class FileJournal:
         return [{key: value for key, value in line.items() if key != _OF} for line in lines]
 
     def made_for(self) -> str:
-        """Mark of the result that the lines are about; empty where none of them says it."""
+        """Mark of the result that the lines are about; empty where no line says it."""
         marks = [line[_OF] for line in decode_lines(self._read())[0] if _OF in line]
         return str(marks[-1]) if marks else ""
 
@@ -121,6 +121,7 @@ class FileJournal:
             self._lock.release()
 
     def append(self, line: dict[str, Any]) -> None:
+        """Write one line to the file, whole and flushed to the disk, or not at all."""
         with self.writing():
             size, tail = self._known
             # A last line that was cut off, or saved by an editor, has no end of line.
@@ -155,7 +156,7 @@ class FileJournal:
             self.n_damaged = 0
 
     def _keep_copy(self) -> Path:
-        """A copy of the file beside it, named by its content."""
+        """Copy the file beside it, named by its content."""
         data = self.path.read_bytes()
         name = hashlib.blake2b(data, digest_size=4).hexdigest()
         copy = self.path.with_name(f"{self.path.name}.damaged-{name}")
@@ -211,7 +212,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make the name of a new file last; Windows has no such call, and needs none."""
+    """Flush a folder, so that the name of a new file lasts; Windows needs no such call."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Lines of a journal as bytes: each with a checksum, each readable whatever is around it."""
+"""Encodes lines of a journal as bytes: each with a checksum, each readable by itself."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def encode_line(line: dict[str, Any]) -> bytes:
-    """A line with its checksum and its end of line."""
+    """Encode a line with its checksum and its end of line."""
     checked = {**line, _CHECK: _checksum(line)}
     return json.dumps(checked, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
-    """Every line that is whole, and the number of places that are not.
+    """Decode every whole line, and count the places that are damaged.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def _decode(text: bytes) -> tuple[dict[str, Any], bool] | None:
-    """The object of one line, and whether a checksum vouches for it; ``None`` where damaged."""
+    """Decode one line, and whether a checksum vouches for it; ``None`` where damaged."""
     try:
         line = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -80,12 +80,12 @@ def _checksum(line: dict[str, Any]) -> str:
 
 
 def _was_check(key: str) -> bool:
-    """Whether a key is the one of the checksum with a letter or two damaged."""
+    """Whether a key is that of the checksum with a letter or two damaged."""
     return len(key) == 5 and sum(a == b for a, b in zip(key, _CHECK, strict=True)) >= 3
 
 
 def _salvage(text: bytes) -> list[tuple[dict[str, Any], bool]]:
-    """Whole lines inside a stretch of bytes that as a whole is none."""
+    """Find whole lines inside a stretch of bytes that as a whole is none."""
     found = []
     decoder = json.JSONDecoder(parse_constant=_refuse)
     # Every byte becomes one character and can become that byte again.

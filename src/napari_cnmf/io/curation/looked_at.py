@@ -1,4 +1,4 @@
-"""Which components a curator has looked at, in a file that stands in nobody's way."""
+"""Ids of the components that a curator has looked at, in a file of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HIGHEST = 10**9
 
 
 class FileSeenIds:
-    """``curation.seen``: one id a line. Any number of windows add to it at the same time.
+    """The file ``curation.seen``: one id a line, to which any number of windows add at once.
 
     Looking is no decision: where the file cannot be written it is forgotten with the process,
     which is said once in the log.

@@ -1,4 +1,4 @@
-"""A curated result as one CaImAn file, with all that is needed to go on and to go back."""
+"""Saves a curated result as one CaImAn file, with all that is needed to go on and to go back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY = "curation"
 
 
 def save_curated(cur: Curation, path: str | Path) -> Path:
-    """Write a result as it was curated, in CaImAn's HDF5 schema.
+    """Write a curated result in CaImAn's HDF5 schema.
 
     ``idx_components`` and ``idx_components_bad`` are what the curation accepts and rejects,
     ``accepted_list`` and ``rejected_list`` what was decided by hand. Under ``/napari_cnmf`` lie
@@ -76,7 +76,7 @@ def _quality(cur: Curation) -> dict[str, Any]:
 
 
 def _pack(cur: Curation) -> dict[str, Any]:
-    """Journal, arrays of edits, and the engine's components where edits changed them."""
+    """Pack journal, arrays of edits, and the engine's components where edits changed them."""
     lines = cur.journal_lines()
     made = {edit.number: cur.arrays_of(edit.number) for edit in cur.history}
     packed: dict[str, Any] = {
@@ -96,7 +96,7 @@ def _pack(cur: Curation) -> dict[str, Any]:
 
 
 def _original(cur: Curation) -> dict[str, Any]:
-    """All of the engine's components, or their verdict alone where no edit changed the rest."""
+    """All of the engine's components, or only their verdict where no edit changed the rest."""
     original = cur.original
     verdict = {"quality": original.params.get("quality", {})}
     if original.accepted is not None:
@@ -132,7 +132,7 @@ def _as_mapping(component: EditedComponent) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class SavedCuration:
-    """What a saved file holds of its curation.
+    """Curation that a saved file holds.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class SavedCuration:
 
 
 def unpack(components: Components, state: Mapping[str, Any]) -> SavedCuration | None:
-    """The curation inside a file, or ``None``.
+    """Unpack the curation inside a file; ``None`` where there is none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""npz: every array in one file, without pickle."""
+"""Writes ``.npz``: every array in one file, without pickle."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _has(chosen: Selected, kind: str) -> bool:
 
 
 def _small_arrays(chosen: Selected, context: Context) -> dict[str, Any]:
-    """Everything but traces."""
+    """Every array but the traces."""
     whole, timeline = chosen.whole, chosen.timeline
     rate = whole.frame_rate_hz
     arrays: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""CaImAn HDF5: the one export that can be curated further."""
+"""Writes CaImAn's HDF5, the one export that can be curated further."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_caiman(
     on_progress: OnProgress = ignore_progress,
     movie_path: str | Path | None = None,
 ) -> Path:
-    """Write CaImAn's schema with the decisions inside.
+    """Write a result in CaImAn's schema, with the decisions inside.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an export can add to a curation, each where it is known."""
+"""Surroundings of a curation that an export can add, each where it is known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_cnmf.model.movie import Movie
 
 
 class MovieIn(StrEnum):
-    """What becomes of the movie in an NWB file."""
+    """Choices of what becomes of the movie in an NWB file."""
 
     NOT = "not"
     LINKED = "linked"
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """What no result knows and NWB asks for.
+    """Facts about animal and session that no result knows and NWB asks for.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """The surroundings of a curation.
+    """What an export can know around a curation: movie, session, images, history.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Context:
         return self.recorded if self.recorded is not None else self.movie
 
     def pixel_size_um(self, components: Components) -> tuple[float, ...] | None:
-        """``([dz], dy, dx)``: the movie's, else the parameters' where they say other than 1."""
+        """Pixel size ``([dz], dy, dx)``: the movie's, else the parameters' where it is not 1."""
         n_axes = len(components.dims)
         if self.movie is not None and self.movie.pixel_size_um is not None:
             sizes = self.movie.pixel_size_um

@@ -1,4 +1,4 @@
-"""NWB files named, and completed, as the DANDI archive asks for."""
+"""Writes NWB files named, and completed, as the DANDI archive asks for."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def write_dandi(
 
 
 def _checked(session: Session) -> Session:
-    """The session with an id; refused where DANDI would refuse it."""
+    """Check the session, and give it an id; refused where DANDI would refuse it."""
     missing = [said for name, said in _NEEDED.items() if not getattr(session, name)]
     if missing:
         raise ExportError(

@@ -1,4 +1,4 @@
-"""Outlines for ImageJ's ROI manager."""
+"""Writes outlines for ImageJ's ROI manager."""
 
 from __future__ import annotations
 

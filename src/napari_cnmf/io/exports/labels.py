@@ -1,4 +1,4 @@
-"""One image of all cells: each pixel holds the cell it belongs to."""
+"""Writes one image of all cells: each pixel holds the cell it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MAT files, laid out as MATLAB thinks: columns first, cells from 1."""
+"""Writes MAT files, laid out for MATLAB: columns first, cells from 1."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def write_mat(
 
 
 def _small_variables(chosen: Selected, context: Context) -> dict[str, Any]:
-    """Everything but traces."""
+    """Every variable but the traces."""
     whole, timeline = chosen.whole, chosen.timeline
     dims = whole.dims
     pixels = _matlab_order(dims)
@@ -136,7 +136,7 @@ def _small_variables(chosen: Selected, context: Context) -> dict[str, Any]:
 
 
 def _matlab_order(dims: Sequence[int]) -> NDArray[np.intp]:
-    """C-order pixel number of each pixel in the order of MATLAB's ``(Y, X, Z)``."""
+    """C-order number of each pixel in the order of MATLAB's ``(Y, X, Z)``."""
     numbers = np.arange(int(np.prod(dims))).reshape(dims)
     return np.moveaxis(numbers, (-2, -1), (0, 1)).ravel(order="F")
 

@@ -1,4 +1,4 @@
-"""A paragraph for the methods section: what was run, how, and whom to cite."""
+"""Writes a paragraph for the methods section: what was run, how, and whom to cite."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ENGINES = {"builtin": "the built-in engine of napari-cnmf", "caiman": "CaImAn"}
 
 
 def methods_text(source: Curation | Components, context: Context = NOTHING_KNOWN) -> str:
-    """Prose that says what was done, with versions, parameters off their defaults, and citations.
+    """Prose on what was done, with versions, parameters off their defaults, and citations.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def _engine(step: Mapping[str, Any]) -> str:
 
 
 def _parameters(start: str, params: CNMFParams, *, only: str | None = None) -> str:
-    """What differs from the defaults; quality is said with the evaluation."""
+    """Sentence on what differs from the defaults; quality is named with the evaluation."""
     changed = {
         name: value
         for name, (value, _) in params.diff(CNMFParams()).items()

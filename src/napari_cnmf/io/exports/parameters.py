@@ -1,4 +1,4 @@
-"""The parameters of a result, for the next run."""
+"""Writes the parameters of a result, for the next run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_cnmf.params.files import PARAMETER_FILE
 
 
 def params_of(cur: Curation) -> CNMFParams:
-    """What the result was made with, and the thresholds that stand now.
+    """Parameters that the result was made with, and the thresholds that stand now.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def params_of(cur: Curation) -> CNMFParams:
 
 
 def params_json_of(cur: Curation) -> str:
-    """The parameters as JSON: checked where they can be, else as the result's file has them."""
+    """Parameters as JSON: checked where they can be, else as the result's file has them."""
     try:
         return to_json(params_of(cur))
     except ExportError:

@@ -1,4 +1,4 @@
-"""Pictures of all traces at once: a raster, and who is active with whom."""
+"""Draws pictures of all traces at once: a raster, and who is active with whom."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def raster_figure(chosen: Selected, on_progress: OnProgress = ignore_progress) -
 def _raster_pictures(
     chosen: Selected, kind: str, on_progress: OnProgress
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Traces and events, a row a component; several frames a column where there are many."""
+    """Images of traces and events, a row a component; columns join frames of long ones."""
     bins = np.linspace(0, chosen.n_frames, min(chosen.n_frames, _MOST_COLUMNS) + 1).astype(int)
     shape = (chosen.n_components, len(bins) - 1)
     traces = np.zeros(shape, np.float32)

@@ -1,4 +1,4 @@
-"""Every format a result can be written in."""
+"""Registry of every format that a result can be written in."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ class Exporter:
 
     @property
     def is_folder(self) -> bool:
+        """Whether the format is a folder rather than a file."""
         return not self.suffix
 
     @property
     def write(self) -> Write:
-        """The function that writes it."""
+        """Function that writes the format."""
         module, name = self.where.split(":")
         function: Write = getattr(import_module(f"napari_cnmf.io.exports.{module}"), name)
         return function

@@ -1,4 +1,4 @@
-"""What an export writes: curated components with ids, decisions and figures, all in step."""
+"""Selects what an export writes: components with ids, decisions and figures, all in step."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Selected:
 
     @property
     def has_dff(self) -> bool:
-        """False where there is no baseline to divide by, and traces are detrended alone."""
+        """Whether there is a baseline to divide by; without one, traces are only detrended."""
         return not is_detrended_only(self.whole)
 
     @property
@@ -129,7 +129,7 @@ class Selected:
         return np.asarray(parts[0] if len(parts) == 1 else parts[0] + parts[1], np.float32)
 
     def blocks(self) -> Iterator[tuple[int, int]]:
-        """Ranges of components whose traces are computed at once."""
+        """Yield ranges of components whose traces are computed at once."""
         step = max(1, _BLOCK_BYTES // max(1, 8 * self.n_frames))
         for start in range(0, self.n_components, step):
             yield start, min(start + step, self.n_components)
@@ -171,7 +171,7 @@ class Selected:
         ]
 
     def about(self) -> dict[str, Any]:
-        """What the export says of itself, as plain values: its components, files and times."""
+        """Description of the export, as plain values: its components, files and times."""
         return {
             "ids": self.ids.tolist(),
             "accepted": self.accepted.astype(int).tolist(),
@@ -180,16 +180,16 @@ class Selected:
         }
 
     def about_json(self) -> str:
-        """`about` as JSON."""
+        """Description of the export, `about`, as JSON."""
         return json.dumps(self.about())
 
     def values(self, name: str) -> NDArray[Any] | None:
-        """A field of ``Components`` with one entry a component, for the selected ones."""
+        """Values of a field of ``Components`` for the selected ones."""
         array = getattr(self.whole, name)
         return array[self.rows] if array is not None and len(array) else None
 
     def table(self, pixel_size_um: tuple[float, ...] | None = None) -> dict[str, NDArray[Any]]:
-        """One column a figure, one entry a component.
+        """Table with one column a figure, one entry a component.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class Selected:
 
 
 def as_curation(source: Curation | Components) -> Curation:
-    """A curation as it is; bare components with nothing decided about them."""
+    """Return a curation as it is, and bare components as one with nothing decided about them."""
     return source if isinstance(source, Curation) else Curation(source, who="")
 
 

@@ -1,4 +1,4 @@
-"""A folder that suite2p opens."""
+"""Writes a folder that suite2p opens."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def write_suite2p(
 
 
 class _Tiles:
-    """Planes of a volume side by side; a field of one plane is one tile."""
+    """Layout of the planes of a volume side by side; a single plane is one tile."""
 
     def __init__(self, dims: tuple[int, ...]) -> None:
         self.dims = dims
@@ -90,10 +90,11 @@ class _Tiles:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Shape ``(Y, X)`` of the image of all tiles, in pixels."""
         return self.n_rows * self.height, self.n_columns * self.width
 
     def place(self, pixels: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """``y, x`` of C-order pixels on the tiles."""
+        """Place ``y, x`` on the tiles of C-order pixels of the field."""
         where = np.unravel_index(pixels, self.dims)
         plane = where[0] if len(self.dims) == 3 else np.zeros_like(where[0])
         y = where[-2] + plane // self.n_columns * self.height
@@ -101,7 +102,7 @@ class _Tiles:
         return y.astype(np.intp), x.astype(np.intp)
 
     def lay_out(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """An image of shape ``dims`` on the tiles."""
+        """Lay an image of shape ``dims`` out on the tiles."""
         laid = np.zeros(self.shape, np.float32)
         laid[self.place(np.arange(image.size))] = image.ravel()
         return laid
@@ -150,7 +151,7 @@ def _moments(signal: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def _iscell(chosen: Selected) -> NDArray[np.float32]:
-    """``(n_components, 2)``: decision, probability."""
+    """Array of ``iscell``, ``(n_components, 2)``: decision and probability."""
     probability = chosen.accepted.astype(np.float32)
     cnn = chosen.values("cnn_preds")
     if cnn is not None:
@@ -182,7 +183,7 @@ def _one_stat(
     tiles: _Tiles,
     overlap: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """What suite2p says of one cell, with its own definitions of shape."""
+    """Entry of ``stat`` for one cell, with suite2p's own definitions of shape."""
     y, x = tiles.place(pixels)
     n = pixels.size
     med = [int(np.median(y)), int(np.median(x))] if n else [0, 0]
@@ -272,7 +273,7 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
 
 
 def _model_mean(chosen: Selected, tiles: _Tiles) -> NDArray[np.float32]:
-    """Mean over time of what the model says, where the result brings no mean image."""
+    """Mean over time of the model, where the result brings no mean image."""
     components = chosen.whole
     means = np.concatenate(
         [np.zeros(0), *(chosen.trace_block("denoised", *b).mean(axis=1) for b in chosen.blocks())]

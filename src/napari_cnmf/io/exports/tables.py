@@ -1,4 +1,4 @@
-"""Tables: CSV, which every program reads, and Parquet, which is smaller and faster."""
+"""Writes tables: CSV, which every program reads, and Parquet, which is smaller and faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When each frame was taken, and which file of a session it comes from."""
+"""Times of the frames, and which file of a session each comes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GAP_STEPS = 1.5
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """Frames of a result in time.
+    """Times and files of a result's frames.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Timeline:
         return table
 
     def as_plain(self) -> dict[str, Any]:
-        """Everything but the times of single frames, for JSON; empty where nothing is known."""
+        """Timeline without the times of single frames, for JSON; empty where nothing is known."""
         said: dict[str, Any] = {}
         if self.frame_rate_hz is not None:
             said["frame_rate_hz"] = float(self.frame_rate_hz)
@@ -106,7 +106,7 @@ class Timeline:
 
 
 def _stamps(given: NDArray[np.float64] | None, n_frames: int) -> NDArray[np.float64] | None:
-    """Time stamps where there is one for each frame and time runs forward."""
+    """Time stamps, where there is one for each frame and time runs forward."""
     if given is None:
         return None
     times = np.asarray(given, np.float64).ravel()

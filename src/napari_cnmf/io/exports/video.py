@@ -1,4 +1,4 @@
-"""A movie to look at and to show: raw beside denoised, with outlines."""
+"""Writes a movie to look at and to show: raw beside denoised, with outlines."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def write_mp4(
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What is shown in each frame.
+    """Content of each frame of the video.
 
     Attributes
     ----------
@@ -125,7 +125,7 @@ class _Scene:
         return height + height % 2, 2 * width + _GAP + (2 * width + _GAP) % 2
 
     def pictures(self) -> Iterator[NDArray[np.uint8]]:
-        """``(height, width, 3)`` for each frame of the movie."""
+        """Yield a picture ``(height, width, 3)`` for each frame of the movie."""
         n_frames = self.recording.shape[0]
         step = max(1, _BYTES_AT_ONCE // (4 * int(np.prod(self.recording.shape[1:]))))
         for start in range(0, n_frames, step):
@@ -196,7 +196,7 @@ def _flat(frame: NDArray[Any]) -> NDArray[Any]:
 
 
 def _limits(stack: Any, frames: NDArray[np.intp]) -> tuple[float, float]:
-    """Contrast that a few bright pixels do not decide."""
+    """Limits of contrast that a few bright pixels do not decide."""
     sample = np.stack([_flat(np.asarray(stack[int(i)])) for i in frames]).astype(np.float32)
     low, high = np.nanpercentile(sample, (1, 99.8))
     return float(low), float(max(high, low + 1e-6))

@@ -1,4 +1,4 @@
-"""What all writers of exports share: guarded files, marks in HDF5, progress, optional packages."""
+"""Helpers of all export writers: guarded files, marks in HDF5, progress, optional packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HDF5_MARK = "napari_cnmf_written_as"
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Stand in where nobody wants to know how far an export is."""
+    """Ignore how far an export is, where nobody wants to know."""
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _refuse_foreign(target: Path, contents: Sequence[str]) -> None:
 
 
 def hdf5_kind(name: str, said: str, *, group: str = "/") -> ExportKind:
-    """Kind of HDF5 files whose group `mark_hdf5` marked with the name."""
+    """Kind of the HDF5 files whose group `mark_hdf5` marked with the name."""
 
     def is_earlier(path: Path) -> bool:
         import h5py

@@ -1,4 +1,4 @@
-"""Results of other programs, to be curated here."""
+"""Imports results of other programs, to be curated here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was read of another program's result."""
+"""Result of another program, as it was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_cnmf.model.curation import Curation
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """Components and what was said about them.
+    """Components of another program's result, and what was said about them.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Imported:
     notes: tuple[str, ...] = field(default=())
 
     def curation(self) -> Curation:
-        """In memory, with decisions, tags and notes as edits."""
+        """Make a curation in memory, with decisions, tags and notes as edits."""
         cur = Curation(self.components, who="import")
         for name in ("accepted", "rejected", "unsure"):
             ids = [i for i, decision in enumerate(self.decisions) if decision == name]
@@ -48,12 +48,12 @@ class Imported:
         return cur
 
     def journal_lines(self) -> list[dict[str, Any]]:
-        """The same edits as lines of a journal."""
+        """Lines of a journal with the decisions, tags and notes."""
         return self.curation().journal_lines()
 
 
 def provenance(program: str, version: str, path: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """``attributes`` of an imported result: where it comes from, as a ``history_trace``."""
+    """Attributes of an imported result: where it comes from, as a ``history_trace``."""
     step = {
         "step": "import",
         "engine": program,

@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What ``path`` is, or ``None``."""
+    """Kind of result that ``path`` is, or ``None``."""
     if path.is_dir() or path.name == "stat.npy":
         return Kind.SUITE2P if planes_of(path) else None
     if path.suffix.lower() == ".nwb" and path.is_file() and _has_segmentation(path):
@@ -39,7 +39,7 @@ def planes_of(path: Path) -> list[Path]:
 
 
 def plane_folder(path: Path, plane: int | None) -> Path:
-    """The plane that is meant.
+    """Folder of the plane that is meant.
 
     Raises
     ------

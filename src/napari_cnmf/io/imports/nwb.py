@@ -1,4 +1,4 @@
-"""The segmentation of an NWB file as a result."""
+"""Reads the segmentation of an NWB file as a result."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _tables(objects: Iterable[Any]) -> list[Any]:
 def _segmentation(
     objects: Iterable[Any], path: Path, wanted: int | str | None
 ) -> tuple[Any, list[str]]:
-    """The table that is meant, and what the others are called."""
+    """Find the table that is meant, and the names of the others."""
     tables = {one.name: one for one in _tables(objects)}
     if not tables:
         raise ResultError(f"{path.name} must hold a PlaneSegmentation, it has none.")
@@ -193,7 +193,7 @@ def is_of_suite2p(nwbfile: Any, table: Any) -> bool:
 
 
 def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
-    """Series of rows of the table by kind: one of all its rows, or several that share them."""
+    """Find series of the table's rows by kind: one of all its rows, or several that share them."""
     found: dict[str, list[Any]] = {}
     for one in objects:
         if type(one).__name__ != "RoiResponseSeries" or one.rois.table is not table:
@@ -222,7 +222,7 @@ def _kind_of(series: Any) -> str:
 
 
 def _sharing(several: list[Any], n: int) -> list[Any]:
-    """The first series of all ``n`` rows, else those that have each row once; else none."""
+    """Find the first series of all ``n`` rows, else those that have each row once; else none."""
     rows = [np.asarray(one.rois.data[:], np.int64) for one in several]
     for one, of_one in zip(several, rows, strict=True):
         if np.array_equal(np.sort(of_one), np.arange(n)):
@@ -232,7 +232,7 @@ def _sharing(several: list[Any], n: int) -> list[Any]:
 
 
 def _rows(several: list[Any], n: int) -> NDArray[np.float32]:
-    """``(n, n_frames)`` with rows in the order of the table.
+    """Read ``(n, n_frames)`` with rows in the order of the table.
 
     NWB has frames before cells; where only the other way round fits the number of cells, as in
     files of old versions of suite2p, that is taken.
@@ -295,7 +295,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _background(objects: Iterable[Any], dims: tuple[int, ...], n_frames: int) -> Any:
-    """The low-rank background of a file that we wrote."""
+    """Read the low-rank background of a file that we wrote."""
     objects = list(objects)
     table = next(
         (o for o in objects if type(o).__name__ == "PlaneSegmentation" and o.name == "Background"),
@@ -318,7 +318,7 @@ def _background(objects: Iterable[Any], dims: tuple[int, ...], n_frames: int) ->
 def _single_background(
     objects: Iterable[Any], image: NDArray[np.float32] | None, dims: tuple[int, ...], n_frames: int
 ) -> Any:
-    """A background of one component, which we write as an image and a time series."""
+    """Read a background of one component, which we write as an image and a time series."""
     course = next(
         (o for o in objects if type(o).__name__ == "TimeSeries" and o.name == "background"), None
     )

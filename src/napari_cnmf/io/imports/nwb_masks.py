@@ -1,4 +1,4 @@
-"""Footprints of an NWB table, whichever kind of mask it has."""
+"""Reads footprints of an NWB table, whichever kind of mask it has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def footprints_of(
     *,
     rows_first: bool = False,
 ) -> tuple[sp.csc_matrix, tuple[int, ...]]:
-    """``A (n_pixels, n)`` in C order, and dims.
+    """Read ``A (n_pixels, n)`` in C order, and dims.
 
     Parameters
     ----------

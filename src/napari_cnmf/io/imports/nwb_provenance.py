@@ -1,4 +1,4 @@
-"""What else an NWB file says of a result: summary images, parameters, how it came to be."""
+"""Reads what else an NWB file says of a result: images, parameters, how it came to be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def images_of(nwbfile: Any, *, rows_first: bool = False) -> dict[str, NDArray[np.float32]]:
-    """Grey images of the processing modules as ``([Z], Y, X)``; planes become volumes."""
+    """Read grey images of the processing modules as ``([Z], Y, X)``; planes become volumes."""
     planes: dict[str, NDArray[np.float32]] = {}
     for one in nwbfile.objects.values():
         if type(one).__name__ == "GrayscaleImage":
@@ -32,7 +32,7 @@ def images_of(nwbfile: Any, *, rows_first: bool = False) -> dict[str, NDArray[np
 
 
 def field_shape(nwbfile: Any) -> tuple[int, ...] | None:
-    """``([Z], Y, X)`` where we wrote it."""
+    """Shape ``([Z], Y, X)`` of the field, where we wrote it."""
     said = _json(nwbfile.scratch or {}, "field_shape")
     return tuple(int(size) for size in said) if isinstance(said, list) else None
 
@@ -40,7 +40,7 @@ def field_shape(nwbfile: Any) -> tuple[int, ...] | None:
 def steps_and_params(
     nwbfile: Any, path: Path
 ) -> tuple[list[dict[str, Any]], dict[str, Any], str, str]:
-    """History, parameters, and the program that wrote them with its version."""
+    """Read history, parameters, and the program that wrote them with its version."""
     scratch = nwbfile.scratch or {}
     history = _json(scratch, "history_trace") or []
     params = _json(scratch, "params_json") or {}

@@ -53,7 +53,7 @@ def check_opcodes(data: bytes) -> None:
 
 
 class PickledRecord:
-    """What a pickle wanted to call, and with what; it does nothing.
+    """Record of what a pickle wanted to call, and with which arguments; it does nothing.
 
     Each class or function that a pickle names gets a subclass of its own, since the machine that
     reads pickles asks for a class here and for something to call there.
@@ -66,12 +66,13 @@ class PickledRecord:
     items: list[tuple[Any, Any]]
 
     def __new__(cls, *args: Any, **keywords: Any) -> PickledRecord:
+        """Note what the pickle wanted to call it with."""
         record = object.__new__(cls)
         record.args, record.keywords, record.state, record.items = args, keywords, None, []
         return record
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
-        """What `__new__` noted is all there is."""
+        """Do nothing: `__new__` noted all that there is."""
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -80,17 +81,17 @@ class PickledRecord:
         self.items.append((key, value))
 
     def append(self, _item: Any) -> None:
-        """Items of what is no list are not read."""
+        """Ignore an item of what is no list."""
 
     def extend(self, _items: Any) -> None:
-        """Items of what is no list are not read."""
+        """Ignore items of what is no list."""
 
     def add(self, _item: Any) -> None:
-        """Items of what is no set are not read."""
+        """Ignore items of what is no set."""
 
 
 class RecordingUnpickler(pickle.Unpickler):
-    """Makes records and Python's own plain values, nothing else.
+    """Unpickler that makes records and Python's own plain values, nothing else.
 
     Parameters
     ----------
@@ -110,6 +111,7 @@ class RecordingUnpickler(pickle.Unpickler):
         self._require_known = require_known
 
     def find_class(self, module_name: str, global_name: str, /) -> type[PickledRecord]:
+        """Return a record type for a class or function that the pickle names; imports nothing."""
         name = f"{module_name}.{global_name}"
         origin = canonical(name)
         if self._require_known is not None:
@@ -119,6 +121,7 @@ class RecordingUnpickler(pickle.Unpickler):
         return self._types[origin]
 
     def persistent_load(self, pid: Any) -> Any:
+        """Refuse a persistent object, which no table or array has."""
         raise pickle.UnpicklingError(f"a persistent object ({str(pid)[:80]})")
 
 
@@ -139,7 +142,7 @@ _MOVED = {
 
 
 def canonical(origin: str) -> str:
-    """What moved between versions, by one name."""
+    """Name that is the same for what moved between versions."""
     for old, new in _MOVED.items():
         if origin.startswith(old):
             return new + origin[len(old) :]
@@ -168,7 +171,7 @@ class PlainValues:
         self._readers = readers
 
     def of(self, value: Any) -> Any:
-        """One value and all that is in it.
+        """Turn one value, and all that is in it, into plain values.
 
         Raises
         ------
@@ -208,7 +211,7 @@ class PlainValues:
             raise ValueError("it unfolds into more bytes than a file of its size can hold")
 
     def array(self, shape: Any, dtype: Any, order: Any, data: Any) -> np.ndarray[Any, Any]:
-        """An array of numbers from its bytes, or of objects from a list.
+        """Make an array of numbers from its bytes, or of objects from a list.
 
         Raises
         ------
@@ -237,12 +240,12 @@ class PlainValues:
 
 
 def _key(value: Any) -> Any:
-    """A key of a dict as something that can be one."""
+    """Turn a key of a dict into something that can be a key."""
     return value if isinstance(value, str | bytes | int | float | tuple | None) else str(value)
 
 
 def _dtype(record: PickledRecord, _plain: PlainValues) -> np.dtype[Any]:
-    """A type of numbers or text by its name; fields and nested types are no plain values."""
+    """Type of numbers or text by its name; fields and nested types are refused."""
     code = record.args[0] if record.args else ""
     if isinstance(code, bytes):
         code = code.decode("ascii", "replace")
@@ -273,7 +276,7 @@ def _scalar(record: PickledRecord, plain: PlainValues) -> Any:
 
 
 def _bytes_of(record: PickledRecord, _plain: PlainValues | None = None) -> bytes:
-    """How old pickles spell bytes: as text in Latin-1."""
+    """Bytes as old pickles spell them: as text in Latin-1."""
     if record.origin != "_codecs.encode" or not isinstance(record.args[0], str):
         raise ValueError(f"bytes that are made by {record.origin}")
     return record.args[0].encode("latin1")
@@ -292,7 +295,7 @@ def texts_of(record: PickledRecord) -> list[str]:
 
 
 def ordered(record: PickledRecord, plain: PlainValues) -> dict[Any, Any]:
-    """A dict that keeps its order, as older Pythons wrote it."""
+    """Dict that keeps its order, as older Pythons wrote it."""
     pairs = [*(record.args[0] if record.args else ()), *record.items]
     return {_key(plain.of(key)): plain.of(value) for key, value in pairs}
 
@@ -313,7 +316,7 @@ _READERS = NUMPY_READERS | {
 
 
 def read_object_array(path: Path) -> Any:
-    """The object that an ``.npy`` file of one pickled array holds.
+    """Read the object in an ``.npy`` file of one pickled array.
 
     Returns
     -------
@@ -345,7 +348,7 @@ def read_object_array(path: Path) -> Any:
 
 
 def read_plain_array(path: Path) -> np.ndarray[Any, Any]:
-    """The numbers in an ``.npy`` file, no more of them than it holds.
+    """Read the numbers in an ``.npy`` file, no more of them than it holds.
 
     Raises
     ------
@@ -373,7 +376,7 @@ def read_plain_array(path: Path) -> np.ndarray[Any, Any]:
 
 
 def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of the array that an ``.npy`` file says it holds."""
+    """Read shape and type of the array that an ``.npy`` file says it holds."""
     version = np.lib.format.read_magic(stream)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -1,4 +1,4 @@
-"""A suite2p folder as a result."""
+"""Reads a suite2p folder as a result."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _assemble(folder: Path, ops: Mapping[str, Any], stat: NDArray[Any]) -> Impor
 
 
 def _positive(value: Any) -> float | None:
-    """A setting that must be above 0 to mean something; ``None`` where it is not."""
+    """Setting that must be above 0 to mean something; ``None`` where it is not."""
     number = float(value) if isinstance(value, int | float | np.number) else math.nan
     return number if 0 < number < math.inf else None
 
@@ -112,7 +112,7 @@ def _positive(value: Any) -> float | None:
 def _denoised(
     raw: NDArray[np.float64], S: NDArray[np.float64], fs: float | None, tau: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Traces ``(n, n_frames)`` from the spikes, and their baselines ``(n,)``.
+    """Denoised traces ``(n, n_frames)`` from the spikes, and their baselines ``(n,)``.
 
     Without a frame rate the decay in frames is not known, and the raw traces stand for them.
     """
@@ -130,7 +130,7 @@ def _denoised(
 
 
 def read_verdict(folder: Path, n: int) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
-    """``iscell.npy``: which of ``n`` cells count, and with what probability.
+    """Read ``iscell.npy``: which of ``n`` cells count, and with what probability.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def read_verdict(folder: Path, n: int) -> tuple[NDArray[np.bool_], NDArray[np.fl
 
 
 def _flat(ops: Mapping[str, Any]) -> dict[str, Any]:
-    """Newer versions keep groups of settings inside; a name at the top wins."""
+    """Settings by name: newer versions keep groups of them inside; a name at the top wins."""
     inner: dict[str, Any] = {}
     for value in ops.values():
         if isinstance(value, Mapping):
@@ -204,7 +204,7 @@ def _rows(folder: Path, name: str, shape: tuple[int, int] | None) -> NDArray[np.
 def footprints_of_stat(
     stat: NDArray[Any], ops: Mapping[str, Any]
 ) -> tuple[sp.csc_matrix, tuple[int, ...]]:
-    """``(n_pixels, n)`` at unit norm, and dims; of a volume that we laid out as tiles too."""
+    """Footprints ``(n_pixels, n)`` at unit norm, and dims; also of a volume laid out as tiles."""
     height, width = int(ops["Ly"]), int(ops["Lx"])
     dims = tuple(int(size) for size in ops.get("napari_cnmf_dims", (height, width)))
     n_pixels = math.prod(dims)

@@ -1,4 +1,4 @@
-"""The same cells over several results: found, saved, and read again."""
+"""Finds, saves and reads the same cells over several results."""
 
 from napari_cnmf.io.matching.files import read_matches, write_matches, write_matches_csv
 from napari_cnmf.io.matching.matched import (

@@ -1,4 +1,4 @@
-"""Matches as a file: which results, how they lie, what was found, what was edited."""
+"""Reads and writes matches: which results, how they lie, what was found, what was edited."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def read_matches(path: str | Path) -> MatchedSessions:
 def write_matches_csv(
     matches: SessionMatches, path: str | Path, *, overwrite: bool = False
 ) -> Path:
-    """Write the table of ids: one row a cell.
+    """Write the table of ids as CSV: one row a cell.
 
     Parameters
     ----------

@@ -33,10 +33,14 @@ class HasResult(Protocol):
     """An item of a batch, as far as matching needs to know it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the item."""
+        ...
 
     @property
-    def result_path(self) -> Path: ...
+    def result_path(self) -> Path:
+        """Path of the item's result."""
+        ...
 
 
 Source = str | Path | Curation | Components | HasResult
@@ -44,7 +48,7 @@ Source = str | Path | Curation | Components | HasResult
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SessionSource:
-    """One session.
+    """One of the sessions that are matched.
 
     Attributes
     ----------
@@ -73,7 +77,7 @@ class SessionSource:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MatchedSessions:
-    """Sessions and their matches.
+    """Sessions and the matches between their cells.
 
     Attributes
     ----------
@@ -91,11 +95,12 @@ class MatchedSessions:
 
     @property
     def dims(self) -> tuple[int, ...]:
+        """Shape of the first session's field, in pixels."""
         return self.sources[0].components.dims
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row a cell; see `matches_table`."""
+        """Table of the matches with one row a cell; see `matches_table`."""
         return matches_table(self.matches)
 
     def __repr__(self) -> str:
@@ -224,7 +229,7 @@ class MatchedSessions:
         return sp.csc_matrix(sum(columns[1:], columns[0]) / len(columns))
 
     def image(self, session: int) -> NDArray[np.float32] | None:
-        """The session's mean (else correlation) image on the first one's field."""
+        """Image of a session, mean or else correlation, on the first session's field."""
         source = self.sources[session]
         images = source.components.images
         name = next((name for name in ("mean", "correlation") if name in images), None)
@@ -333,7 +338,7 @@ def _check_options(
 
 
 def matches_table(matches: SessionMatches) -> pd.DataFrame:
-    """One row a cell.
+    """Table of the matches with one row a cell.
 
     Returns
     -------
@@ -362,7 +367,7 @@ def matches_table(matches: SessionMatches) -> pd.DataFrame:
 def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
-    """Components that take part, their ids, and where they come from."""
+    """Read the components that take part, their ids, and where they come from."""
     if isinstance(source, HasResult):
         source = source.result_path
     path = _result_path(Path(source)) if isinstance(source, str | Path) else None
@@ -372,7 +377,7 @@ def read_source(
 
 
 def _result_path(path: Path) -> Path:
-    """The result's file where the folder of an item is named."""
+    """Path of the result's file; for an item's folder that inside it."""
     inside = path / "result.hdf5"
     return inside if (path / "item.json").is_file() and inside.is_file() else path
 
@@ -406,7 +411,7 @@ def _match(row: Any, probabilities: Any, ids: Sequence[NDArray[np.intp]]) -> Mat
 
 
 def name_of(path: Path) -> str:
-    """What a user calls a result: the name of its item where it lies in a batch, else its own."""
+    """Name that a user gives a result: that of its item where it lies in a batch, else its own."""
     try:
         item = json.loads((path.absolute().parent / "item.json").read_text(encoding="utf-8"))
         return str(item["name"]) or path.stem
@@ -415,7 +420,7 @@ def name_of(path: Path) -> str:
 
 
 def _names(paths: Sequence[Path | None]) -> list[str]:
-    """As users call them; with their folders where that tells them apart; numbered at the last."""
+    """Names of the results: users' own, with folders or numbers where that tells them apart."""
     stems = [f"session {i + 1}" if p is None else name_of(p) for i, p in enumerate(paths)]
     if len(set(stems)) < len(stems):
         stems = [

@@ -29,7 +29,7 @@ def keep_unsaved(matched: MatchedSessions) -> None:
 
 
 def read_unsaved() -> MatchedSessions | None:
-    """Matches that were not saved; ``None`` where there are none, or their results are gone."""
+    """Read matches that were not saved; ``None`` without any, or when their results are gone."""
     path = unsaved_path()
     if not path.is_file():
         return None
@@ -40,6 +40,6 @@ def read_unsaved() -> MatchedSessions | None:
 
 
 def forget_unsaved() -> None:
-    """Let go of what was kept: it was saved under a name."""
+    """Remove the unsaved matches: they were saved under a name."""
     with _writing:
         unsaved_path().unlink(missing_ok=True)

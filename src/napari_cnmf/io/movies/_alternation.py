@@ -52,7 +52,7 @@ def find_alternation(source: FrameSource) -> int | None:
 
 
 def _agreement(looks: list[NDArray[np.float32]], starts: list[int], n: int) -> tuple[float, float]:
-    """How much means over every n-th frame differ in all looks alike, and its share.
+    """Difference of means over every n-th frame that all looks agree on, and its share.
 
     The share is 0 where a look contradicts the others: a few patterns, such as those of motion,
     agree by chance in some looks, but not in all.
@@ -72,7 +72,7 @@ def _agreement(looks: list[NDArray[np.float32]], starts: list[int], n: int) -> t
 
 
 def _without_trend(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Less the line through each square's time course: bleaching is the same everywhere, too."""
+    """Subtract the line through each square's time course, since all squares bleach alike."""
     time = np.arange(len(frames), dtype=np.float32)
     time -= time.mean()
     frames = frames - frames.mean(0)

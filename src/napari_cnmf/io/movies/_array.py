@@ -1,4 +1,4 @@
-"""Movies that are already arrays: numpy, dask, zarr, h5py, napari layers' data."""
+"""Opens movies that are already arrays: numpy, dask, zarr, h5py, napari layers' data."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class MemoryFrames(FrameStore):
 
 
 def is_array(value: object) -> bool:
+    """Whether a value has what an array has: shape, dtype and indexing."""
     return all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__"))
 
 
 def array_movie_data(array: Any, request: Request) -> da.Array | LazyFrames:
-    """A lazy ``(T, [Z], Y, X)`` of any array.
+    """Make a lazy ``(T, [Z], Y, X)`` of any array.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Frame rate, pixel size and axes among the attributes of HDF5 and zarr arrays."""
+"""Finds frame rate, pixel size and axes among the attributes of HDF5 and zarr arrays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AXES = ("axes", "dims", "DIMENSION_LABELS", "_ARRAY_DIMENSIONS")
 
 
 def rate_among(attributes: Sequence[Mapping[str, Any]]) -> tuple[float | None, dict[str, Any]]:
-    """The first frame rate in Hz, and a note where it was found."""
+    """Find the first frame rate in Hz, and a note where it was found."""
     for mapping in attributes:
         for name in _RATES:
             rate = positive_or_none(_scalar(mapping.get(name)))
@@ -34,7 +34,7 @@ def rate_among(attributes: Sequence[Mapping[str, Any]]) -> tuple[float | None, d
 
 
 def spacing_among(attributes: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Pixel size by axis letter, from ``([dz], dy, dx)`` or one value for y and x."""
+    """Find the pixel size by axis letter, from ``([dz], dy, dx)`` or one value for y and x."""
     for mapping in attributes:
         for name in _SIZES:
             values = np.atleast_1d(np.asarray(mapping.get(name, ()))).ravel()
@@ -49,7 +49,7 @@ def spacing_among(attributes: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def axes_among(attributes: Sequence[Mapping[str, Any]], ndim: int) -> str | None:
-    """Axis letters such as ``"TYX"``, when there is one for each axis."""
+    """Find axis letters such as ``"TYX"``, when there is one for each axis."""
     for mapping in attributes:
         for name in _AXES:
             value = _decoded(mapping.get(name))
@@ -67,7 +67,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _decoded(value: Any) -> list[str] | None:
-    """Text, or a list of words, as a list."""
+    """List of an attribute that holds text, or a list of words."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):

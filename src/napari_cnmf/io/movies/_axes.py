@@ -1,4 +1,4 @@
-"""Which axis of a file is which."""
+"""Finds out which axis of a file is which."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ class Layout:
 
     @property
     def movie_axes(self) -> str:
+        """Axes of the movie, ``TZYX`` or ``TYX``."""
         return "TZYX" if "Z" in self.axes else "TYX"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return tuple(self.stored_shape[self.axes.index(axis)] for axis in self.movie_axes)
 
     def select(self, start: int, stop: int) -> tuple[slice | int, ...]:
-        """Index of the stored array for frames ``start`` to ``stop``."""
+        """Index of the stored array that selects frames ``start`` to ``stop``."""
         index: list[slice | int] = []
         for axis in self.axes:
             if axis == "T":
@@ -89,7 +90,7 @@ def layout_of(
     channel: int | None = None,
     name: str = "The array",
 ) -> Layout:
-    """Find time, depth and the field's axes.
+    """Find time, depth and the field's axes of a stored array.
 
     A first axis without a name is time. A stack of planes without a time axis is
     taken as a time series, and so are more than 7 channels: many programs save movies so.
@@ -141,7 +142,7 @@ def _checked_user_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
 
 
 def _named_by_file(file_axes: str, shape: tuple[int, ...], name: str) -> str:
-    """Letters from the file's names; what has none and is longer than 1 can only be time."""
+    """Letters of the axes that the file names; one without a name, longer than 1, must be time."""
     letters = [
         "-" if n == 1 and a not in "TYX" else a for a, n in zip(file_axes, shape, strict=True)
     ]

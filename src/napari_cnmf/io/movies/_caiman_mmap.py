@@ -1,4 +1,4 @@
-"""CaImAn's memory maps: all that is known about them stands in their names."""
+"""Opens CaImAn's memory maps: all that is known about them stands in their names."""
 
 from __future__ import annotations
 

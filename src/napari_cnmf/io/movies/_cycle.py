@@ -15,7 +15,7 @@ from napari_cnmf.io.movies._stores import pick_frames
 
 @dataclass(frozen=True)
 class Cycle:
-    """The images of one time point: planes in order, each in all channels, then flyback images.
+    """Images of one time point: planes in order, each in all channels, then flyback images.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Cycle:
         return self.n_channels * (self.n_planes + self.n_flyback)
 
     def check_channel(self, channel: int | None) -> int:
-        """The channel to open.
+        """Check and return the channel to open.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Cycle:
     def arrange(
         self, n_images: int, name: str, *, is_last: bool
     ) -> tuple[NDArray[np.int64], list[str]]:
-        """Numbers of the images ``(T, n_planes, n_channels)``, and what is left out.
+        """Numbers of the images ``(T, n_planes, n_channels)``, and those that are left out.
 
         Parameters
         ----------
@@ -112,13 +112,13 @@ class Cycle:
 
     @classmethod
     def of_request(cls, request: Request) -> Cycle:
-        """The cycle that the user names."""
+        """Cycle that the user names."""
         return cls(request.n_channels or 1, request.n_planes or 1, request.n_flyback or 0)
 
     def of(
         self, recording: Recording, channel: int | None, name: str, *, is_last: bool
     ) -> Recording:
-        """The frames of one channel of a recording whose frames are images in turn."""
+        """Recording of one channel of a recording whose frames are images in turn."""
         chosen = self.check_channel(channel)
         if self.n_planes > 1 and len(recording.store.shape) == 4:
             raise MovieError(

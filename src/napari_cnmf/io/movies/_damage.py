@@ -1,4 +1,4 @@
-"""Damaged files, told as such whatever a library makes of them."""
+"""Reports damaged files as such, whatever a library makes of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def told_as_damage(where: object) -> Iterator[None]:
 
 @contextmanager
 def told_as_lost(where: object) -> Iterator[None]:
-    """The same for frames that are read later: the file may be gone by then, too."""
+    """Do as `told_as_damage` for frames that are read later: the file may be gone by then, too."""
     try:
         with told_as_damage(where):
             yield

@@ -1,4 +1,4 @@
-"""From what a reader found to the description that users see."""
+"""Describes to users what a reader found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DERIVED = ("times", "time stamps", "timestamps", "DeltaT", "order of the set")
 
 
 def describe(recording: Recording, request: Request, rate: float | None, name: str) -> Description:
-    """Every statement about a recording, with where it stands.
+    """Describe a recording: every statement about it, with its source.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def describe(recording: Recording, request: Request, rate: float | None, name: s
 
 
 def as_asked(question: Question) -> Fact:
-    """The statement about something that the user must choose."""
+    """Statement about something that the user must choose."""
     labels = [label for _, label in question.choices]
     text = f"{len(labels)}: {', '.join(labels)}"
     return Fact([value for value, _ in question.choices], text, "choose one", Certainty.ASKED)

@@ -1,4 +1,4 @@
-"""From what the user gave to the files of one recording, in order."""
+"""Finds the files of one recording, in order, from what the user gave."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Given:
 
 
 def files_of(paths: Sequence[Path]) -> Given:
-    """The files behind paths; a folder stands for its movie files.
+    """Files behind paths; a folder stands for its movie files.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def _name_of(paths: Sequence[Path]) -> str:
 
 
 def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
-    """Movie files of one kind, as people count; hidden files are not frames."""
+    """Movie files of one kind in a folder, in natural order; hidden files are not frames."""
     names = [name for name in os.listdir(folder) if not name.startswith(".")]
     is_thor = THOR_XML in names
     movies = [

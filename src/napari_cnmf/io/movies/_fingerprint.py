@@ -30,7 +30,7 @@ _ARRAY = "array-"
 
 
 def fingerprint(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> str:
-    """Text that is equal for two movies only if they are the same movie.
+    """Fingerprint: text that is equal for two movies only if they are the same movie.
 
     Names and folders do not count. The order and the sizes of the files do. A folder (zarr) counts
     as its files in the order of their relative names.
@@ -97,7 +97,7 @@ def array_fingerprint(frames: Any) -> str:
 
 
 def is_array_fingerprint(mark: str) -> bool:
-    """Whether `array_fingerprint` made it."""
+    """Whether `array_fingerprint` made this fingerprint."""
     return mark.startswith(_ARRAY)
 
 
@@ -114,7 +114,7 @@ def same_content(one: str | None, other: str | None) -> bool:
 
 
 def _spread_blocks(sizes: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[tuple[int, int]]:
-    """``(file, offset)`` of blocks at even distances, from the first to the last byte of all."""
+    """Blocks ``(file, offset)`` at even distances, from the first to the last byte of all."""
     ends = np.cumsum(sizes)
     last = max(0, int(ends[-1]) - _BLOCK_BYTES)
     wanted = np.linspace(0, last, _N_BLOCKS).astype(np.int64)

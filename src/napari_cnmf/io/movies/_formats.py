@@ -1,4 +1,4 @@
-"""Which module opens which file, and what helps where none does."""
+"""Tells which module opens which file, and what helps where none does."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ def movie_suffixes() -> tuple[str, ...]:
 
 
 def known_suffixes() -> str:
-    """The usual ones, for messages."""
+    """Usual suffixes, for messages."""
     return " ".join(_SHOWN)
 
 
 def format_of(name: str | os.PathLike[str]) -> str | None:
-    """What opens a file of this name; equal for files of one kind, ``None`` for other files."""
+    """Name of what opens a file of this name, ``None`` for other files; equal for one kind."""
     return _BY_SUFFIX.get(os.path.splitext(name)[1].lower())
 
 
 def hint_for(name: str | os.PathLike[str]) -> str:
-    """What helps with a file that is not read; empty where nothing is known about its kind."""
+    """Hint for a file that is not read; empty where nothing is known about its kind."""
     return _HINTS.get(os.path.splitext(name)[1].lower(), "")
 
 
@@ -96,7 +96,7 @@ def is_zarr(path: Path) -> bool:
 
 
 def opener_for(path: Path) -> Opener:
-    """The function that opens one file.
+    """Function that opens one file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""HDF5: CaImAn's ``mov``, or the one array with frames."""
+"""Opens movies in HDF5: CaImAn's ``mov``, or the one array with frames."""
 
 from __future__ import annotations
 
@@ -102,6 +102,6 @@ def _arrays_with_frames(file: h5py.File) -> list[h5py.Dataset]:
 
 
 def _refuse_links(file: h5py.File, path: Path) -> None:
-    """Say so where all that a file has at its root leads to another one."""
+    """Refuse a file where all that it has at its root leads to another file."""
     for name in file:
         member(file, name, path)

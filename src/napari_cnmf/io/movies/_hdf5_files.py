@@ -1,4 +1,4 @@
-"""HDF5 files as a container of frames: opened safely, read lazily."""
+"""Opens HDF5 files safely and reads their frames lazily."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class Hdf5Array:
 
     @contextmanager
     def open(self) -> Iterator[h5py.Dataset]:
+        """Open the dataset for the time of one read."""
         with h5py.File(self.path, "r") as file:
             yield file[self.name]
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """An HDF5 file, or an error that says what is wrong with it."""
+    """Open an HDF5 file, or raise an error that says what is wrong with it."""
     try:
         file = h5py.File(path, "r")
     except PermissionError:
@@ -50,7 +51,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def member(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset | None:
-    """What a name stands for in this file; ``None`` where there is nothing.
+    """Member of the file by its name; ``None`` where there is nothing.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def check_is_inside(dataset: h5py.Dataset, path: Path) -> None:
 
 
 def dataset_store(dataset: h5py.Dataset, path: Path, layout: Layout) -> FrameStore:
-    """Plain file reads where the dataset lies in one piece, else through HDF5."""
+    """Store of a dataset: plain file reads where it lies in one piece, else through HDF5."""
     check_is_inside(dataset, path)
     dtype = checked_dtype(dataset.dtype, f"{dataset.name} in {path}")
     offset = dataset.id.get_offset()

@@ -1,4 +1,4 @@
-"""A store as a lazy array, and the way back from a movie to its store."""
+"""Turns a store into a lazy array, and finds the store of a movie."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STORES: WeakValueDictionary[str, FrameStore] = WeakValueDictionary()
 
 
 class LazyFrames:
-    """Looks like an array and reads only what is asked for.
+    """Array-like that reads only the frames that are asked for.
 
     Deliberately no ``ndarray``: dask copies a ``np.memmap`` as a whole.
     """
@@ -57,10 +57,12 @@ class LazyFrames:
 
     @property
     def size(self) -> int:
+        """Number of pixels of all frames."""
         return int(np.prod(self.shape))
 
     @property
     def nbytes(self) -> int:
+        """Memory that all frames would take, in bytes."""
         return self.size * self.dtype.itemsize
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -85,7 +87,7 @@ class LazyFrames:
         return np.concatenate([self._slice(range(i, i + 1), rest) for i in wanted.tolist()])
 
     def _slice(self, frames: range, rest: tuple[Any, ...]) -> NDArray[Any]:
-        """Frames in order, read in blocks so that a column over time needs no whole movie."""
+        """Read frames in order, in blocks, so that a column over time needs no whole movie."""
         contiguous = frames.step == 1
         step = max(1, _BLOCK_BYTES // max(self.store.frame_bytes, 1)) if contiguous else 1
         if contiguous and (len(frames) <= step or not rest or _takes_all(rest)):
@@ -105,7 +107,7 @@ def _takes_all(rest: tuple[Any, ...]) -> bool:
 
 
 def array_for_display(movie: Movie) -> da.Array | LazyFrames:
-    """The frames for a viewer that asks for them one at a time.
+    """Frames for a viewer that asks for them one at a time.
 
     Dask looks at every chunk of a graph for each frame: 0.1 s of 90,000. Long
     movies are therefore given as an array that only slices.
@@ -128,13 +130,13 @@ class DaskFrames(FrameStore):
 
 
 def store_of(movie: Movie) -> FrameStore | None:
-    """The files behind ``movie.data``, or ``None`` when it was computed or cropped."""
+    """Store of the files behind ``movie.data``, or ``None`` when it was computed or cropped."""
     frames = movie.deferred
     return frames.store if isinstance(frames, LazyFrames) else _STORES.get(movie.data.name)
 
 
 def frame_source(movie: Movie) -> FrameSource:
-    """The movie as the engine reads it.
+    """Source of the movie's frames, as the engine reads them.
 
     Frames that lie uncompressed in their files are read straight into the
     caller's buffer; others are decoded; a computed movie goes through dask.

@@ -1,4 +1,4 @@
-"""What the names of files say: numbers of frames, planes and channels."""
+"""Reads what the names of files say: numbers of frames, planes and channels."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MOST_CHANNELS = 8
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts ``frame2`` before ``frame10``."""
+    """Key that sorts ``frame2`` before ``frame10``."""
     parts = re.split(r"(\d+)", name.lower())
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 @dataclass(frozen=True)
 class NamedOrder:
-    """The order of files of one image each, by their names.
+    """Order of files of one image each, by their names.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class NamedOrder:
 
 @dataclass
 class _Varying:
-    """A part of the names that is not the same in all of them."""
+    """A part of the file names that is not the same in all of them."""
 
     codes: NDArray[np.int64]
     values: list[str]
@@ -70,7 +70,7 @@ class _Varying:
 
 
 def order_of_names(names: Sequence[str]) -> NamedOrder:
-    """The order of files of one image each.
+    """Find the order of files of one image each.
 
     Files are ordered by the numbers in their names; ``c``, ``ch``, ``channel`` before a number or
     a word such as *green* tells channels, ``z`` or ``slice`` planes.
@@ -123,7 +123,7 @@ def order_of_names(names: Sequence[str]) -> NamedOrder:
 
 
 def channel_groups(names: Sequence[str]) -> dict[str, list[int]] | None:
-    """Files of several images that differ in the name of their channel alone.
+    """Groups of files of several images that differ in the name of their channel alone.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def _stem(name: str) -> str:
 
 
 def _varying_parts(names: Sequence[str]) -> list[_Varying] | None:
-    """The parts in which names differ, in their order; ``None`` where they are not built alike."""
+    """Parts in which names differ, in their order; ``None`` where they are not built alike."""
     split = [re.split(r"(\d+)", _stem(name)) for name in names]
     if len({len(parts) for parts in split}) != 1 or len(names) < 2:
         return None
@@ -201,7 +201,7 @@ def _words(values: Sequence[str]) -> list[str]:
 
 
 def _kind_of_words(values: Sequence[str]) -> str:
-    """``"C"`` for words that name channels, ``"?"`` for others."""
+    """Axis that words name: ``"C"`` for channels, ``"?"`` for others."""
     words = [re.split(r"[^a-z]+", value) for value in _words(values)]
     if all(any(part in _CHANNEL_WORDS for part in parts) for parts in words):
         return "C"
@@ -246,7 +246,7 @@ def _frame_numbers(
 
 
 def _told_cycles(rest: Sequence[_Varying], plane: _Varying | None) -> list[str]:
-    """A sentence where images of a cycle may be planes of a volume."""
+    """Sentence for images of a cycle that may be planes of a volume."""
     if plane is not None or len(rest) != 2 or not all(v.is_number for v in rest):
         return []
     outer, inner = rest

@@ -1,4 +1,4 @@
-"""NumPy ``.npy`` files."""
+"""Opens NumPy ``.npy`` files."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ class MappedArray:
 
     @contextmanager
     def open(self) -> Iterator[np.memmap[Any, Any]]:
+        """Map the array for the time of one read."""
         order: Literal["F", "C"] = "F" if self.fortran_order else "C"
         yield np.memmap(self.path, self.dtype, "r", self.offset, self.shape, order)
 
 
 def plain_store(array: MappedArray, layout: Layout, frames_per_read: int = 1) -> FrameStore:
-    """File reads where whole frames follow each other, else a memory map a read."""
+    """Store of file reads where whole frames follow each other, else of a memory map a read."""
     order = layout.frame_order
     if order is None or array.fortran_order:
         return ArrayFrames(array, layout, array.dtype, frames_per_read)

@@ -1,4 +1,4 @@
-"""NWB: the acquired series of images, read without pynwb."""
+"""Opens the acquired series of images in NWB files, read without pynwb."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_nwb_movie(path: Path, request: Request) -> Recording:
 
 
 def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
-    """The same for an open file."""
+    """Movie in an open file: a ``TwoPhotonSeries`` or ``OnePhotonSeries``."""
     series = _series(file, path, request.dataset)
     rate, notes = _frame_rate(series)
     spacing = _spacing(series.get("imaging_plane"))
@@ -106,7 +106,7 @@ def _axes(series: h5py.Group, data: h5py.Dataset) -> tuple[str | None, list[str]
 
 
 def _offset(data: h5py.Dataset) -> float:
-    """What is added to the stored values, in their own unit."""
+    """Offset that is added to the stored values, in their own unit."""
     offset = float(np.ravel(data.attrs.get("offset", 0.0))[0])
     conversion = float(np.ravel(data.attrs.get("conversion", 1.0))[0])
     value = offset / conversion if conversion else 0.0
@@ -163,7 +163,7 @@ def _text(value: Any, index: int | None = None) -> str | None:
 
 
 def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
-    """From ``rate``, the median step of ``timestamps``, or the plane's ``imaging_rate``."""
+    """Frame rate from ``rate``, the median step of ``timestamps``, or ``imaging_rate``."""
     start = series.get("starting_time")
     if start is not None and (rate := positive_or_none(start.attrs.get("rate"))) is not None:
         return rate, {"frame_rate_from": "NWB rate"}
@@ -178,7 +178,7 @@ def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
 
 
 def _spacing(plane: h5py.Group | None) -> dict[str, float]:
-    """``grid_spacing`` is ``(x, y[, z])``; sizes that no microscope has are left out."""
+    """Pixel size from ``grid_spacing (x, y[, z])``, without sizes that no microscope has."""
     if plane is None or not _has(plane, "grid_spacing"):
         return {}
     grid = plane["grid_spacing"]
@@ -197,7 +197,7 @@ def _has(group: h5py.Group | None, name: str) -> bool:
 
 
 def _external(series: h5py.Group, path: Path, request: Request) -> Recording:
-    """Frames in files beside the NWB file, named in it with the separators of any system."""
+    """Open frames in files beside the NWB file, named in it with the separators of any system."""
     names = [_text(name) or "" for name in np.atleast_1d(series["external_file"][()])]
     files = []
     for name in names:

@@ -1,4 +1,4 @@
-"""``open_movie`` and ``describe_recording``: describe, choose, and give lazy frames."""
+"""Opens recordings with ``open_movie`` and describes them with ``describe_recording``."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def open_movie(
 def describe_recording(
     source: PathLike | Sequence[PathLike], *, frame_rate_hz: float | None = None, **options: Any
 ) -> Description:
-    """What is known about a recording, with everything that has to be asked.
+    """Describe a recording, with everything that has to be asked.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _read(given: Given, request: Request) -> Recording:
 
 
 def _with_choices(recording: Recording, request: Request, name: str) -> Recording:
-    """The plane, the offset and the pixel size that the user chose."""
+    """The recording with the plane, the offset and the pixel size that the user chose."""
     shape = recording.store.shape
     spacing = dict(recording.spacing_um)
     metadata = dict(recording.metadata)

@@ -1,4 +1,4 @@
-"""Files of one recording to what they hold: TIFF as a set, others one after the other."""
+"""Reads the files of one recording: TIFF as a set, others one after the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_POINTER = 1024
 
 
 def read_files(given: Given, request: Request) -> Recording:
-    """What the files of one recording hold, by the reader of their format."""
+    """Read the files of one recording by the reader of their format."""
     files = given.files
     _refuse_pointers(files)
     if len(files) > 0 and all(format_of(path) == TIFF for path in files):
@@ -35,7 +35,7 @@ def read_files(given: Given, request: Request) -> Recording:
 
 
 def _refuse_pointers(files: Sequence[Path]) -> None:
-    """Say so where Git left the name of a large file in its place."""
+    """Refuse a file in whose place Git left the name of a large file."""
     path = files[0]
     if path.is_dir() or path.stat().st_size > _LARGEST_POINTER:
         return
@@ -48,7 +48,7 @@ def _refuse_pointers(files: Sequence[Path]) -> None:
 
 
 def _read_others(files: Sequence[Path], request: Request) -> Recording:
-    """Files that are no TIFF, one after the other."""
+    """Read files that are no TIFF, one after the other."""
     without = replace(
         request, n_channels=None, n_planes=None, n_flyback=None,
         channel=None if request.has_cycle else request.channel,

@@ -1,4 +1,4 @@
-"""What a reader gives: frames that are not read yet, and statements about them."""
+"""Result of a reader: frames that are not read yet, and statements about them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Recording:
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
-        """``([dz], dy, dx)``; ``None`` when one of them is unknown."""
+        """Pixel size ``([dz], dy, dx)`` in micrometres; ``None`` when one of them is unknown."""
         axes = "ZYX"[-(len(self.store.shape) - 1) :]
         if not all(axis in self.spacing_um for axis in axes):
             return None
@@ -156,7 +156,7 @@ def derived(value: Any, text: str, source: str) -> Fact:
 
 
 def positive_or_none(value: object) -> float | None:
-    """A finite number above 0, or ``None``: metadata often holds 0 or text for unknown."""
+    """Value where it is finite and above 0, else ``None``: metadata often holds 0 for unknown."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -165,7 +165,7 @@ def positive_or_none(value: object) -> float | None:
 
 
 def checked_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
-    """``dtype`` if frames can have it: any integer or real float."""
+    """Return ``dtype`` if frames can have it: any integer or real float."""
     if dtype.kind not in "uif":
         raise MovieError(
             f"Frames must be integers or real numbers, got {dtype} in {name}. "

@@ -1,4 +1,4 @@
-"""What a user should know about a movie that opened without an error."""
+"""Remarks that a user should know about a movie that opened without an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PERIODS: WeakKeyDictionary[Movie, int | None] = WeakKeyDictionary()
 
 
 def remarks_on(movie: Movie, *, decay_time_s: float | None = None) -> list[str]:
-    """Sentences about frames that were left out, and about channels that nobody chose.
+    """Remarks about frames that were left out, and about channels that nobody chose.
 
     Reads a hundred frames at the most.
 
@@ -46,7 +46,7 @@ def remarks_on(movie: Movie, *, decay_time_s: float | None = None) -> list[str]:
 
 
 def _told_gaps(movie: Movie, decay_time_s: float | None) -> list[str]:
-    """A sentence about gaps in time after which the calcium has decayed."""
+    """Sentence about gaps in time after which the calcium has decayed."""
     if movie.time_s is None or not decay_time_s:
         return []
     steps = np.diff(movie.time_s)

@@ -1,4 +1,4 @@
-"""What the user says about a recording, and the errors that ask for more."""
+"""Options that the user gives about a recording, and the errors that ask for more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_cnmf.errors import MovieError
 
 @dataclass(frozen=True)
 class Request:
-    """What the user says about a recording; each value wins over what the files say.
+    """Options that the user gives about a recording; each one wins over what the files say.
 
     Attributes
     ----------
@@ -69,14 +69,14 @@ class Request:
             object.__setattr__(self, "pixel_size_um", sizes)
 
     def told(self) -> dict[str, Any]:
-        """What has to be said to open the same frames again, by the names of `open_movie`."""
+        """Options that open the same frames again, by the names of `open_movie`."""
         said = asdict(self)
         del said["pixel_size_um"]  # it does not change the frames, and the movie has it
         return {name: value for name, value in said.items() if value is not None}
 
     @property
     def has_cycle(self) -> bool:
-        """Whether the user says how the images of channels and planes follow each other."""
+        """Whether the user gives the order of the images of channels and planes."""
         return any(value is not None for value in (self.n_channels, self.n_planes, self.n_flyback))
 
 

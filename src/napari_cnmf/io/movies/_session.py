@@ -1,4 +1,4 @@
-"""Several files, one recording."""
+"""Joins several files to one recording."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SAME_RATE = 0.01
 
 
 def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
-    """Put recordings one after the other.
+    """Join recordings one after the other.
 
     Where they tell different frame rates the rate of the whole is unknown, and ``metadata`` has
     the lowest and the highest as ``rates_in_files``.
@@ -74,7 +74,7 @@ def _joined_times(
 
 
 def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
-    """Put files of one volume each, opened plane by plane, one after the other.
+    """Join files of one volume each, opened plane by plane, one after the other.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Where frames come from: stores that open their file for each read and close it again.
+"""Stores of frames, which open their file for each read and close it again.
 
 No store keeps a file open, so movies can be renamed and deleted while they are shown, a store
 can be used from several threads and sent to another process, and nothing leaks.
@@ -69,6 +69,7 @@ class FrameStore(ABC):
 
     @property
     def frame_bytes(self) -> int:
+        """Memory of one frame, in bytes."""
         return int(np.prod(self.shape[1:])) * self.dtype.itemsize
 
     @abstractmethod
@@ -186,9 +187,11 @@ def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -
 
 
 class ArrayOnDisk(Protocol):
-    """Names an array of a file and opens it for the time of one read."""
+    """Name of an array in a file, which is opened for the time of one read."""
 
-    def open(self) -> AbstractContextManager[Any]: ...
+    def open(self) -> AbstractContextManager[Any]:
+        """Open the array for the time of one read."""
+        ...
 
 
 @dataclass
@@ -239,7 +242,7 @@ class ArrayFrames(FrameStore):
             done += count
 
     def _block_with(self, frame: int) -> tuple[int, NDArray[Any]]:
-        """The remembered block, or a new one, that holds ``frame``."""
+        """Block that holds ``frame``, remembered or read now."""
         with self._lock:
             if self._block is not None:
                 first, block = self._block
@@ -263,7 +266,7 @@ class ArrayFrames(FrameStore):
 
 @dataclass
 class ConcatFrames(FrameStore):
-    """The frames of several stores, one after the other."""
+    """Frames of several stores, one after the other."""
 
     stores: Sequence[FrameStore]
 
@@ -285,7 +288,7 @@ class ConcatFrames(FrameStore):
 
 
 def pick_frames(store: FrameStore, numbers: NDArray[np.int64]) -> FrameStore:
-    """Some frames of a store, in any order.
+    """Store of some frames of a store, in any order.
 
     Parameters
     ----------
@@ -338,7 +341,7 @@ class PickedFrames(FrameStore):
 
 
 def crop_rows(store: FrameStore, first: int, stop: int) -> FrameStore:
-    """Rows ``first`` to ``stop`` of every frame or plane."""
+    """Store of rows ``first`` to ``stop`` of every frame or plane."""
     if isinstance(store, RawFrames) and store.order is None:
         *planes, _n_rows, n_columns = store.frame_shape
         if not planes or store.offsets.shape[1] == planes[0]:
@@ -373,7 +376,7 @@ class CroppedFrames(FrameStore):
 
 
 def take_plane(store: FrameStore, plane: int) -> FrameStore:
-    """One plane ``(T, Y, X)`` of volumes ``(T, Z, Y, X)``."""
+    """Store of one plane ``(T, Y, X)`` of volumes ``(T, Z, Y, X)``."""
     if isinstance(store, RawFrames) and store.order is None:
         files = store.file_index
         if store.offsets.shape[1] == store.frame_shape[0]:
@@ -412,7 +415,7 @@ class PlaneFrames(FrameStore):
 
 
 def shift_values(store: FrameStore, offset: float, scale: float = 1.0) -> FrameStore:
-    """Frames with ``offset + scale * value``, as integers where these can hold the result."""
+    """Store of ``offset + scale * value``, as integers where these can hold the result."""
     if offset == 0 and scale == 1:
         return store
     dtype: np.dtype[Any] = np.dtype(np.float32)
@@ -452,9 +455,10 @@ class ShiftedFrames(FrameStore):
 
 
 def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:
-    """Frames to read together: a chunk of the file, unless that takes much memory."""
+    """Number of frames to read together: a chunk of the file, unless that takes much memory."""
     return max(1, min(chunk_frames, 2 * _BLOCK_BYTES // max(frame_bytes, 1)))
 
 
 def file_size(path: Path) -> int:
+    """Size of a file in bytes."""
     return os.stat(path).st_size

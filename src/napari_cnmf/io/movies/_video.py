@@ -1,4 +1,4 @@
-"""AVI, MP4 and other video, through PyAV."""
+"""Opens AVI, MP4 and other video, through PyAV."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class VideoArray:
 
     @contextmanager
     def open(self) -> Iterator[VideoArray]:
+        """Give the video itself, which opens its file for each read."""
         yield self
 
     def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
@@ -100,7 +101,7 @@ class VideoArray:
 
 @contextmanager
 def open_video_container(path: Path) -> Iterator[av.container.InputContainer]:
-    """A video file, or an error that says what is wrong with it.
+    """Open a video file, or raise an error that says what is wrong with it.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def open_video_container(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 def brightness(frame: av.VideoFrame, channel: int | None) -> NDArray[Any]:
-    """One frame as ``(Y, X)``, the stored values without conversion where there are such.
+    """Brightness ``(Y, X)`` of one frame, the stored values where there are such.
 
     Grey and YUV carry brightness as their first plane; all else is decoded to RGB.
     """
@@ -207,7 +208,7 @@ def _told_cut(path: Path, n_there: int, n_named: int, n_cut: int) -> list[str]:
 
 
 def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], bool, int]:
-    """Time stamps and key frames of all packets, and how they are to be read.
+    """Read time stamps and key frames of all packets, and how they are to be read.
 
     Nothing is decoded for it. The third value is `VideoArray.is_counted`, the fourth the number of
     packets that are cut.
@@ -235,7 +236,7 @@ def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:
-    """The first frame and one from the middle: the first may be black."""
+    """Decode the first frame and one from the middle: the first may be black."""
     middle = int(keys[len(keys) // 2])
     with open_video_container(path) as container:
         stream = container.streams.video[0]
@@ -259,7 +260,7 @@ def _facts(pixel_format: str, channel: int | None) -> dict[str, Fact]:
 
 
 def _told_colour(looks: Sequence[av.VideoFrame], path: Path) -> list[str]:
-    """A sentence where a video in colour is read as brightness."""
+    """Sentence for a video in colour, of which the brightness is read."""
     for frame in looks:
         if not frame.format.name.startswith(("yuv4", "yuvj4")):
             continue
@@ -270,7 +271,7 @@ def _told_colour(looks: Sequence[av.VideoFrame], path: Path) -> list[str]:
 
 
 def _told_dropped(times: NDArray[np.int64], path: Path) -> list[str]:
-    """A sentence where time stamps are missing between frames."""
+    """Sentence for missing time stamps between frames."""
     steps = np.diff(times)
     step = np.median(steps)
     if not step > 0:

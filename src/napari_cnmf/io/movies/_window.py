@@ -1,4 +1,4 @@
-"""A part of every frame, without reading the rest of it where the file allows that."""
+"""Reads a part of every frame, without the rest of it where the file allows that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.model.movie import Movie
 
 
 class MovieWindow:
-    """Reads boxes of a movie; a ``WindowSource`` of the engine.
+    """Reader of boxes of a movie; a ``WindowSource`` of the engine.
 
     Rows of frames that lie uncompressed in their file are read alone; of other movies whole
     frames are read and cut.
@@ -25,15 +25,16 @@ class MovieWindow:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(T, [Z], Y, X)``."""
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
         return self._source.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as they are stored."""
         return self._source.dtype
 
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
-        """Frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``.
+        """Read frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``.
 
         Parameters
         ----------
@@ -47,7 +48,7 @@ class MovieWindow:
 
 
 def _has_whole_planes(source: RawFrames) -> bool:
-    """Each part on disk is a plane or a frame, with its rows one after the other."""
+    """Whether each part on disk is a plane or a frame, with its rows one after the other."""
     n_planes = int(np.prod(source.frame_shape[:-2]))
     return source.order is None and source.offsets.shape[1] in (1, n_planes)
 

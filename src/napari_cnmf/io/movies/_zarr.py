@@ -1,4 +1,4 @@
-"""Zarr 2 and 3, plain arrays and level 0 of OME-Zarr."""
+"""Opens zarr 2 and 3, plain arrays and level 0 of OME-Zarr."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class ZarrArray:
 
     @contextmanager
     def open(self) -> Iterator[Any]:
+        """Open the array at the first read, and keep it: no file stays open."""
         if self._opened is None:
             self._opened = _open_node(self.path, self.name)
         yield self._opened
@@ -127,7 +128,7 @@ def _listed(group: Any) -> str:
 
 
 def _multiscale(root: Any) -> Mapping[str, Any] | None:
-    """The first image of OME-Zarr 0.1 to 0.5."""
+    """Find the first image of OME-Zarr 0.1 to 0.5."""
     attributes = dict(root.attrs)
     found = attributes.get("ome", attributes).get("multiscales")
     return found[0] if isinstance(found, list) and found else None
@@ -144,7 +145,7 @@ def _ome_axes(ome: Mapping[str, Any], ndim: int) -> str | None:
 def _ome_scale(
     ome: Mapping[str, Any], rate: float | None, spacing: Mapping[str, float]
 ) -> tuple[float | None, dict[str, float]]:
-    """Steps in time and space, only where a unit says what they are."""
+    """Steps in time and space, only where they have a unit."""
     found = dict(spacing)
     transforms = [*ome["datasets"][0].get("coordinateTransformations", [])]
     transforms += ome.get("coordinateTransformations", [])

@@ -1,4 +1,4 @@
-"""Which codecs a zarr store may ask for: some (``pickle``) would run what the file says."""
+"""Checks the codecs of a zarr store: some (``pickle``) would run what the file says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project asks for of each sample."""
+"""Columns that a project asks for of each sample."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OURS = frozenset(
 
 
 class ColumnKind(StrEnum):
-    """What may stand in a column."""
+    """Kind of value that may stand in a column."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -42,7 +42,7 @@ class Column(NamedValue):
     )
 
     def read(self, value: Any) -> str | float | None:
-        """A value as it is kept: text, number, or ``YYYY-MM-DD``.
+        """Read a value as it is kept: text, number, or ``YYYY-MM-DD``.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class ProjectConfig(BaseModel):
 
     @classmethod
     def of(cls, value: ProjectConfig | Mapping[str, Any] | None) -> ProjectConfig:
-        """From a dict, in words.
+        """Make the columns from a dict, and say in words what is wrong with it.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class ProjectConfig(BaseModel):
             raise ProjectError(f"The columns of a project do not fit: {said}.") from error
 
     def with_column(self, column: Column) -> ProjectConfig:
-        """Another value with one more column, or another one of that name.
+        """The configuration with one more column, or with another one of that name.
 
         Raises
         ------

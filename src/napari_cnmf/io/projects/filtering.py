@@ -1,4 +1,4 @@
-"""Words that choose rows of a table; parsed, never evaluated."""
+"""Filters rows of a table by words, which are parsed, never evaluated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ORDERED: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def matching_rows(table: pd.DataFrame, text: str) -> NDArray[np.bool_]:
-    """Rows that all words fit, ``(n_rows,)``.
+    """Whether each row satisfies all words, ``(n_rows,)``.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ class Project:
 
     @property
     def config(self) -> ProjectConfig:
-        """The columns, as they stand now."""
+        """Columns of the project, as they stand now."""
         file = self.path / PROJECT_FILE
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ class Project:
         return ProjectConfig.of(content.get("config"))
 
     def add_column(self, column: Column | str) -> None:
-        """Ask for one more thing from now on; samples that are there have it empty."""
+        """Add a column; samples that are there have it empty."""
         with self._locked():
             new = Column(name=column) if isinstance(column, str) else column
             self._write_config(self.config.with_column(new))
@@ -174,7 +174,7 @@ class Project:
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row a sample: its id, the project's columns, and figures of the result."""
+        """Table with one row a sample: its id, the project's columns, and figures of the result."""
         import pandas as pd
 
         columns = ["SampleID", *(column.name for column in self.config.columns)]
@@ -186,14 +186,14 @@ class Project:
 
     @property
     def rois(self) -> pd.DataFrame:
-        """One row a ROI of every sample; columns of the sample first."""
+        """Table with one row a ROI of every sample; columns of the sample first."""
         import pandas as pd
 
         tables = [sample.rois for sample in self.samples]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def stamp(self) -> tuple[Any, ...]:
-        """Another value whenever a sample, its decisions or the columns changed; reads no file."""
+        """Stamp that changes when a sample, its decisions or the columns change; reads no file."""
         samples = self.path / _SAMPLES
         files = [self.path / PROJECT_FILE, *samples.glob(f"*/{SAMPLE_FILE}")]
         files += samples.glob(f"*/{JOURNALS}")
@@ -204,7 +204,7 @@ class Project:
         return tuple(found)
 
     def known_values(self, column: str) -> list[str]:
-        """What stands in a column so far, for completing what is typed."""
+        """Values that stand in a column so far, for completing what is typed."""
         values = {sample.written.get(column) for sample in self.samples}
         return sorted(str(value) for value in values if value is not None)
 
@@ -317,7 +317,7 @@ class Project:
         return None if taken is None else self[taken]
 
     def _taken(self, id_: str) -> str | None:
-        """The sample of this id, whatever its case: some file systems know none."""
+        """Sample of this id, whatever its case: some file systems know none."""
         folder = self.path / _SAMPLES
         names = os.listdir(folder) if folder.is_dir() else []
         return next((name for name in names if _key(name) == _key(id_)), None)
@@ -328,7 +328,7 @@ class Project:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone with the project."""
+        """Hold the project's lock, so that nobody else changes it."""
         try:
             with FileLock(self.path / _LOCK_FILE, timeout=_LOCK_WAIT_S):
                 yield
@@ -346,7 +346,7 @@ def _write(
     id_: str,
     context: Context,
 ) -> dict[str, Any]:
-    """Files of a sample but its row, which is returned."""
+    """Write the files of a sample but its row, which is returned."""
     from napari_cnmf.io.exports.nwb import write_nwb_file
     from napari_cnmf.io.exports.selection import select
 
@@ -371,7 +371,7 @@ def _write(
 
 
 def _session(context: Context, values: Mapping[str, Any]) -> Any:
-    """The session with what the project knows: animal, trial, date, and columns of its fields."""
+    """Session with what the project knows: animal, trial, date, and columns of its fields."""
     known = session_of_columns(values)
     if context.session.start is not None:
         known.pop("start", None)
@@ -379,7 +379,7 @@ def _session(context: Context, values: Mapping[str, Any]) -> Any:
 
 
 def _key(name: str) -> str:
-    """A name as the least particular file system knows it: without case, accents in one form."""
+    """Name as the least particular file system knows it: without case, accents in one form."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -70,13 +70,13 @@ def sample_id(animal: str, trial: str) -> str:
 
 
 def join_id(animal: str, trial: str) -> str:
-    """The id of a sample, unchecked."""
+    """Join the ids of animal and trial to that of a sample, unchecked."""
     return f"{animal}{_BETWEEN}{trial}"
 
 
 @dataclass(frozen=True, eq=False)
 class Curated:
-    """What a project shows of a curated result.
+    """Figures of a curated result that a project shows.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ _curated: dict[Path, tuple[tuple[Any, ...], Curated]] = {}
 
 
 def curated_of(source: Curation | Components, context: Context = NOTHING_KNOWN) -> Curated:
-    """Figures and table of ROIs of a result as it stands now."""
+    """Compute figures and table of ROIs of a result as it stands now."""
     import pandas as pd
 
     from napari_cnmf.io.exports.selection import select
@@ -112,7 +112,7 @@ def curated_of(source: Curation | Components, context: Context = NOTHING_KNOWN) 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What a project holds of one recording.
+    """One recording in a project, with its result.
 
     Attributes
     ----------
@@ -127,16 +127,17 @@ class Sample:
 
     @property
     def id(self) -> str:
+        """Id of the sample, which names its folder."""
         return str(self.written["SampleID"])
 
     @property
     def row(self) -> dict[str, Any]:
-        """Its row of the table; counts and tags follow what was decided since it was added."""
+        """Row of the sample; counts and tags follow what was decided since it was added."""
         curated = self._curated()
         return self.written if curated is None else {**self.written, **curated.figures}
 
     def _curated(self) -> Curated | None:
-        """What later decisions made of the sample; ``None`` while there are none."""
+        """Figures after later decisions about the sample; ``None`` while there are none."""
         journals = sorted(self.folder.glob(JOURNALS))
         stamp = tuple((p.name, p.stat().st_mtime_ns, p.stat().st_size) for p in journals)
         if not stamp:
@@ -148,12 +149,12 @@ class Sample:
 
     @property
     def path(self) -> Path:
-        """The NWB file."""
+        """Path of the sample's NWB file."""
         return self.folder / NWB_FILE
 
     @property
     def rois(self) -> pd.DataFrame:
-        """One row a ROI: the sample's row, then id, decision, place, scores, tags, note."""
+        """Table with one row a ROI: the sample's row, then id, decision, place, scores, words."""
         import pandas as pd
 
         curated = self._curated()
@@ -170,18 +171,18 @@ class Sample:
 
     @property
     def session(self) -> Session:
-        """Animal and session, as far as the project's columns say them."""
+        """Animal and session, as far as the project's columns name them."""
         return Session(**session_of_columns(self.row))
 
     def curation(self) -> Curation:
-        """The result inside, with its decisions; further ones lie beside it."""
+        """Open the result inside, with its decisions; further ones lie beside it."""
         from napari_cnmf.io.imports import open_import
 
         return open_import(self.path)
 
     @property
     def stimuli(self) -> pd.DataFrame | None:
-        """The table of stimuli in the NWB file, where there is one."""
+        """Read the table of stimuli in the NWB file, where there is one."""
         import pynwb
 
         with pynwb.NWBHDF5IO(self.path, "r") as io:
@@ -190,7 +191,7 @@ class Sample:
 
     @property
     def history_trace(self) -> list[dict[str, Any]]:
-        """How the result came to be."""
+        """History of the result."""
         import pynwb
 
         with pynwb.NWBHDF5IO(self.path, "r") as io:
@@ -199,7 +200,7 @@ class Sample:
 
 
 def read_sample(folder: Path) -> Sample | None:
-    """The sample in a folder; ``None`` where there is none, or not any more."""
+    """Read the sample in a folder; ``None`` where there is none, or not any more."""
     try:
         row = json.loads((folder / SAMPLE_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -214,7 +215,7 @@ def read_sample(folder: Path) -> Sample | None:
 
 
 def session_of_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a session that a row of a project's table says.
+    """Fields of a session in a row of a project's table.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables of stimuli from files."""
+"""Reads tables of stimuli from files."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _times(column: pd.Series[Any], name: str) -> list[float]:
 
 
 def _as_numbers(column: pd.Series[Any], as_written: pd.Series[Any]) -> Any:
-    """A column of numbers as such; any other as it was written."""
+    """Column of numbers as numbers; any other as it was written."""
     import pandas as pd
 
     numbers = pd.to_numeric(column, errors="coerce")

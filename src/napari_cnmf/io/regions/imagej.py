@@ -1,4 +1,4 @@
-"""ROIs of ImageJ's ROI manager."""
+"""Reads ROIs of ImageJ's ROI manager."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIECE = re.compile(r"^(\d{4,})-\d+$")
 
 
 def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
-    """Cells in a ``.roi`` file, a zip of them, or the overlay of a TIFF, as pixels of the field.
+    """Read cells in a ``.roi`` file, a zip of them, or the overlay of a TIFF, as pixels.
 
     In a volume the ROI's position says the plane. Parts that our own export named ``0007`` and
     ``0007-1`` are one cell, as are the parts of a composite; a part inside of another one is its

@@ -1,4 +1,4 @@
-"""Label images: TIFF, PNG, NumPy arrays, and Cellpose's ``_seg.npy``."""
+"""Reads label images: TIFF, PNG, NumPy arrays, and Cellpose's ``_seg.npy``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = (3, 4)
 
 
 def read_picture(path: Path) -> NDArray[Any]:
-    """The image in a file; of Cellpose's ``_seg.npy`` its masks.
+    """Read the image in a file; of Cellpose's ``_seg.npy`` its masks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Footprints and masks from files, by what the file is."""
+"""Reads footprints and masks from files, by what the file is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOOTPRINT_SUFFIXES = (*sorted(PICTURES), ".npy", ".npz", *sorted(_ROIS), *sorted
 
 
 def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
-    """Cells that were drawn or found elsewhere, as footprints of a field.
+    """Read cells that were drawn or found elsewhere, as footprints of a field.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
 
 
 def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A region that was drawn elsewhere: above 0 in a picture or array, inside of any ROI.
+    """Read a region drawn elsewhere: above 0 in a picture or array, inside of any ROI.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def accepted_footprints(components: Components, dims: tuple[int, ...]) -> sp.csc_matrix:
-    """The footprints that a result accepts; all of them where nothing was decided.
+    """Footprints that a result accepts; all of them where nothing was decided.
 
     Raises
     ------

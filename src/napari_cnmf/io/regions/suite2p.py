@@ -1,4 +1,4 @@
-"""Cells of suite2p's ``stat.npy``, without the rest of its folder."""
+"""Reads cells of suite2p's ``stat.npy``, without the rest of its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.io.imports.suite2p import footprints_of_stat, read_verdict
 
 
 def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
-    """Footprints at unit norm; those that ``iscell.npy`` beside it accepts, where it is there.
+    """Read footprints at unit norm: those that ``iscell.npy`` accepts, where it is there.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
 
 
 def _field(stat: object, ops: Mapping[str, object]) -> tuple[int, ...]:
-    """The field that the cells need at least, or that ops tells."""
+    """Field that the cells need at least, or that ops names."""
     if "Ly" in ops:
         return int(ops["Ly"]), int(ops["Lx"])  # type: ignore[call-overload]
     cells = list(stat)  # type: ignore[call-overload]

@@ -72,12 +72,12 @@ class Comparison:
 
     @property
     def n_agreed(self) -> int:
-        """Of those, decided the same way."""
+        """Number of components that both decided the same way."""
         return sum(n for (here, there), n in self.counts.items() if here == there)
 
     @property
     def agreement(self) -> float:
-        """Share decided the same way; 1 where there is nothing to decide."""
+        """Share of components decided the same way; 1 where there is nothing to decide."""
         return self.n_agreed / self.n_components if self.n_components else 1.0
 
     @property
@@ -94,14 +94,14 @@ class Comparison:
         return (self.agreement - chance) / (1 - chance)
 
     def summary(self) -> str:
-        """One sentence."""
+        """Agreement in one sentence."""
         return (
             f"{self.names[0]} and {self.names[1]} agree on {self.n_agreed} of {self.n_components} "
             f"components ({self.agreement:.0%}, kappa {self.kappa:.2f})"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """The comparison as plain values, ready for JSON."""
         return {
             "names": list(self.names),
             "n_components": self.n_components,
@@ -150,7 +150,7 @@ def compare(first: Curation, second: Curation, names: tuple[str, str] | None = N
 
 
 class _Opinions:
-    """What a curation says of each component."""
+    """Decisions and words of one curation about each component."""
 
     def __init__(self, cur: Curation, n_base: int) -> None:
         self._cur, self._n_base = cur, n_base
@@ -159,6 +159,7 @@ class _Opinions:
         self._deleted = set(cur.deleted)
 
     def side(self, id_: int | None) -> str:
+        """Side of a component: accepted, rejected, unsure or gone."""
         row = None if id_ is None else self._rows.get(id_)
         if row is None:
             return "gone"
@@ -167,6 +168,7 @@ class _Opinions:
         return "accepted" if self._accepted[row] else "rejected"
 
     def said(self, id_: int | None) -> str:
+        """Decision about a component, in words."""
         side = self.side(id_)
         if side == "gone":
             if id_ is None:
@@ -177,6 +179,7 @@ class _Opinions:
         return f"{side} by hand" if by_hand else side
 
     def words(self, id_: int | None) -> str:
+        """Tags and note of a component, in words; empty for one that is gone."""
         if id_ is None or id_ not in self._rows:
             return ""
         tags, note = ", ".join(sorted(self._cur.tags(id_))), self._cur.note_of(id_)
@@ -213,5 +216,5 @@ def _unit(A: sp.csc_matrix) -> sp.csc_matrix:
 
 
 def _curator(cur: Curation) -> str:
-    """Who edited last, or who would."""
+    """Name of who edited last, or who would."""
     return next((edit.who for edit in reversed(cur.history) if edit.who), cur.who)

@@ -71,23 +71,23 @@ class Curation(CuratedResult):
     # -- decisions
 
     def accept(self, ids: Ids) -> None:
-        """Accept by hand."""
+        """Accept components by hand."""
         self._decide(EditKind.ACCEPT, ids)
 
     def reject(self, ids: Ids) -> None:
-        """Reject by hand."""
+        """Reject components by hand."""
         self._decide(EditKind.REJECT, ids)
 
     def unsure(self, ids: Ids) -> None:
-        """Mark for another look; the thresholds' side is kept."""
+        """Mark components for another look; they stay on the thresholds' side."""
         self._decide(EditKind.UNSURE, ids)
 
     def auto(self, ids: Ids) -> None:
-        """Leave it to the thresholds again."""
+        """Leave the decision about components to the thresholds again."""
         self._decide(EditKind.AUTO, ids)
 
     def mark_seen(self, ids: Ids) -> None:
-        """Remember that these were looked at.
+        """Remember that the curator has looked at these components.
 
         Looking is no edit: it is kept in a file of its own, is no step of the history, calls no
         listener, and never hinders another window. Call it for what a curator looked at, not for
@@ -131,17 +131,17 @@ class Curation(CuratedResult):
         self._log.commit(EditKind.SET_THRESHOLDS, value=changes)
 
     def tag(self, ids: Ids, tag: str) -> None:
-        """Give a tag."""
+        """Give components a tag."""
         tag, state = _said(tag, "tag"), self._state
         self._edit(EditKind.TAG, ids, tag, lambda i: tag not in state.tags.get(i, ()))
 
     def untag(self, ids: Ids, tag: str) -> None:
-        """Take a tag away."""
+        """Take a tag away from components."""
         tag, state = _said(tag, "tag"), self._state
         self._edit(EditKind.UNTAG, ids, tag, lambda i: tag in state.tags.get(i, ()))
 
     def note(self, ids: Ids, text: str) -> None:
-        """Write a note; an empty one removes it."""
+        """Write a note about a component; an empty one removes it."""
         if not isinstance(text, str):
             raise CurationError(f"A note must be text, got {text!r:.80}.")
         self._edit(EditKind.NOTE, ids, text, lambda i: self._state.notes.get(i, "") != text)
@@ -267,7 +267,7 @@ class Curation(CuratedResult):
             self._log.commit(EditKind.RESTORE, index)
 
     def compare(self, other: Curation) -> Comparison:
-        """Where another curation of the same result agrees with this one, and where not.
+        """Compare another curation of the same result with this one.
 
         Raises
         ------
@@ -290,10 +290,12 @@ class Curation(CuratedResult):
 
     @property
     def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
         return self._tree.undo_target is not None
 
     @property
     def can_redo(self) -> bool:
+        """Whether there is an edit that was taken back and can be made again."""
         return self._tree.redo_target is not None
 
     def undo(self) -> bool:

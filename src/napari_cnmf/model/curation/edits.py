@@ -1,4 +1,4 @@
-"""What a curator can do, as plain values: one edit is one line of the journal."""
+"""Edits that a curator can make, as plain values: one edit is one line of the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_cnmf.errors import CurationError
 
 
 class Decision(IntEnum):
-    """Of one component; all but ``AUTO`` are made by hand, and no threshold changes them."""
+    """Decision about one component; ``AUTO`` follows thresholds, the others are made by hand."""
 
     AUTO = 0
     ACCEPTED = 1
@@ -19,7 +19,7 @@ class Decision(IntEnum):
 
 
 class EditKind(StrEnum):
-    """The vocabulary of the journal."""
+    """Kinds of edits in the journal."""
 
     SET_THRESHOLDS = "set_thresholds"
     ACCEPT = "accept"
@@ -84,14 +84,14 @@ class Edit:
     time: str = ""
 
     def to_line(self) -> dict[str, Any]:
-        """As it stands in the journal; fields that were not said are left out."""
+        """Line of the journal for this edit; fields that were not given are left out."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "kind"}
         line = {"edit": str(self.kind), **values}
         return {key: value for key, value in line.items() if value is not None and value != ()}
 
     @classmethod
     def from_line(cls, line: dict[str, Any]) -> Self:
-        """The inverse of :meth:`to_line`.
+        """Edit of a line of the journal; the inverse of :meth:`to_line`.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Edit:
         return edit
 
     def describe(self) -> str:
-        """For people: ``reject 3, 7``, ``set_thresholds min_SNR=3``."""
+        """Describe the edit for people: ``reject 3, 7``, ``set_thresholds min_SNR=3``."""
         if self.kind is EditKind.LOST:
             return "an edit whose line in the journal is lost"
         words = [str(self.kind)]
@@ -145,7 +145,7 @@ _VALUE_TYPES: dict[EditKind | str, type] = {
 
 
 def _whole(value: Any) -> int:
-    """``value`` where it is a whole number and no truth value."""
+    """Return ``value`` where it is a whole number and no truth value."""
     if type(value) is not int or not -1 <= value < 2**53:
         raise ValueError(f"a whole number is needed, got {value!r}")
     return value

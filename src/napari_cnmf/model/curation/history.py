@@ -10,12 +10,12 @@ ROOT = 0
 
 
 class EditTree:
-    """Edits by number, each on its parent, and the one that stands now.
+    r"""Edits by number, each on its parent, and the one that stands now.
 
     ::
 
         0 --- 1 --- 2 --- 3          undo twice, then edit: 4 starts a branch,
-                     \\-- 4 (here)    and 3 can still be gone back to
+                     \-- 4 (here)    and 3 can still be gone back to
 
     Undo goes to the parent, redo to the child that was left last.
     """
@@ -27,6 +27,7 @@ class EditTree:
 
     @property
     def next_number(self) -> int:
+        """Number that the next edit gets."""
         return max(self.edits, default=ROOT) + 1
 
     def add(self, edit: Edit) -> None:
@@ -40,20 +41,21 @@ class EditTree:
         self.here = edit.number
 
     def parent(self, number: int) -> int | None:
+        """Number of the edit that an edit was made on; ``None`` for the engine's result."""
         return None if number == ROOT else self.edits[number].parent
 
     @property
     def undo_target(self) -> int | None:
-        """Where undo leads; ``None`` at the engine's result."""
+        """Number of the edit that undo leads to; ``None`` at the engine's result."""
         return self.parent(self.here)
 
     @property
     def redo_target(self) -> int | None:
-        """Where redo leads; ``None`` when nothing was undone here."""
+        """Number of the edit that redo leads to; ``None`` when nothing was undone here."""
         return self._redo.get(self.here)
 
     def path(self, number: int) -> list[int]:
-        """From the first edit to ``number``, both included."""
+        """Edits from the first one to ``number``, both included."""
         path = []
         while number != ROOT:
             if number not in self.edits:
@@ -63,7 +65,7 @@ class EditTree:
         return path[::-1]
 
     def route(self, target: int) -> tuple[list[int], list[int]]:
-        """How to get from here to ``target``: edits to take back, then edits to make, in order."""
+        """Way from here to ``target``: edits to take back, then edits to make, in order."""
         now, then = self.path(self.here), self.path(target)
         shared = 0
         while shared < min(len(now), len(then)) and now[shared] == then[shared]:

@@ -150,7 +150,7 @@ class EditLog:
         return True
 
     def mark_seen(self, ids: Sequence[int]) -> None:
-        """Remember what was looked at: no edit, no line of the journal, and no listener is called.
+        """Remember what was looked at; this is no edit, and no listener is called.
 
         Other windows may remember other ids at the same time.
         """

@@ -20,14 +20,14 @@ _MOST_IDS = 1_000_000
 
 @dataclass(frozen=True)
 class Move:
-    """A step of undo, redo or of the history to the edit ``target``."""
+    """Step of undo, redo or the history to the edit ``target``."""
 
     target: int
 
 
 @dataclass
 class MendedJournal:
-    """A sound history, and what had to be done to get it.
+    """A sound history, and what had to be done to make it so.
 
     Attributes
     ----------
@@ -253,5 +253,5 @@ def _highest_number(lines: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _number(value: Any) -> int | None:
-    """``value`` where it can be the number of an edit; ``None`` for anything else."""
+    """Return ``value`` where it can be the number of an edit, else ``None``."""
     return value if type(value) is int and 0 <= value < 2**53 else None

@@ -1,4 +1,4 @@
-"""An edit of shapes that is estimated but not made yet: off the GUI thread, then in one go."""
+"""Edits of shapes that are estimated off the GUI thread, and then made in one go."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_cnmf.model.ids import Ids, as_id, as_ids
 
 @dataclass(frozen=True, eq=False)
 class PreparedEdit:
-    """What an edit will change.
+    """Components that an edit will remove and add.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class ShapeEdits:
         self._estimator = estimator
 
     def merge(self, ids: Ids) -> PreparedEdit:
-        """One component of several."""
+        """Estimate one component of several."""
         listed = as_ids(ids, self._ids)
         if len(listed) < 2:
             raise CurationError(f"A merge needs two components or more, got {listed}.")
@@ -63,7 +63,7 @@ class ShapeEdits:
         return PreparedEdit(EditKind.MERGE, tuple(listed), (merged,))
 
     def split(self, id_: int, parts: Sequence[NDArray[np.int64]] | None = None) -> PreparedEdit:
-        """Several components of one: by time course, or by the pixels of ``parts``."""
+        """Estimate several components of one: by time course, or by the pixels of ``parts``."""
         row = self._row_of(id_)
         for part in parts or ():
             self._require_pixels(part)
@@ -71,12 +71,12 @@ class ShapeEdits:
         return PreparedEdit(EditKind.SPLIT, (int(id_),), tuple(made))
 
     def add(self, pixels: NDArray[np.int64]) -> PreparedEdit:
-        """A new component inside the drawn C-order ``pixels``."""
+        """Estimate a new component inside the drawn C-order ``pixels``."""
         self._require_pixels(pixels)
         return PreparedEdit(EditKind.ADD, (), (self._ready().add(self._components, pixels),))
 
     def find(self, pixels: NDArray[np.int64]) -> PreparedEdit:
-        """New components in the residual of a region, given as C-order ``pixels``."""
+        """Find new components in the residual of a region, given as C-order ``pixels``."""
         self._require_pixels(pixels)
         made = self._ready().find(self._components, pixels)
         return PreparedEdit(EditKind.ADD, (), tuple(made))
@@ -87,7 +87,7 @@ class ShapeEdits:
         return self._ready().raw_trace(self._components, pixels)
 
     def trim(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
-        """A component without some C-order ``pixels``."""
+        """Estimate a component without some of its C-order ``pixels``."""
         mine = self._components.A[:, [self._row_of(id_)]].indices
         kept = np.setdiff1d(mine, pixels).astype(np.int64)
         if kept.size in (0, mine.size):
@@ -99,7 +99,7 @@ class ShapeEdits:
         return self.redraw(id_, kept)
 
     def redraw(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
-        """The same component with another outline."""
+        """Estimate the same component with another outline."""
         row = self._row_of(id_)
         self._require_pixels(pixels)
         redrawn = self._ready().redraw(self._components, row, pixels)

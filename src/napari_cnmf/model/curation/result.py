@@ -1,4 +1,4 @@
-"""What stands now of a curated result: components, verdicts, tables and pictures."""
+"""Components, verdicts, tables and pictures of a curated result, as they stand now."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class CuratedResult:
 
     @property
     def shape_version(self) -> int:
-        """Another number whenever :attr:`components` or :attr:`ids` are others."""
+        """Counter that changes whenever :attr:`components` or :attr:`ids` change."""
         return self._log.shape_version
 
     @property
@@ -133,12 +133,12 @@ class CuratedResult:
 
     @property
     def has_shape_edits(self) -> bool:
-        """Whether other components are there than the engine found."""
+        """Whether there are components that the engine did not find."""
         return self._shapes is not self.original
 
     @property
     def engine_accepted(self) -> NDArray[np.bool_]:
-        """What the engine accepted, ``(n_components,)``, whatever was decided since.
+        """Whether the engine accepted each component, ``(n_components,)``.
 
         A component that was merged, split or drawn since counts as accepted, and so does every
         component of a result that was never evaluated. Choose between variants of an analysis by
@@ -162,12 +162,12 @@ class CuratedResult:
 
     @property
     def quality(self) -> QualityParams:
-        """The thresholds that stand: the engine's, and what was set since."""
+        """Thresholds that stand: the engine's, with those that were set since."""
         return QualityParams.model_validate(self.base_quality.model_dump() | self._state.thresholds)
 
     @property
     def auto_accepted(self) -> NDArray[np.bool_]:
-        """What the thresholds alone accept, ``(n_components,)``."""
+        """Whether the thresholds alone accept each component, ``(n_components,)``."""
         version = self._log.verdict_version
         if self._judged is None or self._judged[0] != version:
             judged = self.preview_thresholds()
@@ -184,13 +184,13 @@ class CuratedResult:
         return self.resolve(self.auto_accepted)
 
     def resolve(self, auto: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """``auto`` with the decisions by hand on top."""
+        """Apply the decisions by hand on top of ``auto``."""
         decisions = self.decisions
         by_hand = decisions == Decision.ACCEPTED
         return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
 
     def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
-        """What other thresholds would accept unasked, ``(n_components,)``; nothing is changed.
+        """Whether other thresholds would accept each component, ``(n_components,)``.
 
         Takes what `Curation.set_thresholds` takes, and refuses the same.
         """
@@ -229,7 +229,7 @@ class CuratedResult:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """What the curator has looked at, ``(n_components,)``; no undo changes it."""
+        """Whether the curator looked at each component, ``(n_components,)``; undo keeps it."""
         return np.isin(self.ids, list(self._log.seen))
 
     def contours(
@@ -360,7 +360,7 @@ class CuratedResult:
 
 
 def _quality_of(components: Components) -> QualityParams:
-    """The thresholds the engine ran with; CaImAn's defaults where the file does not say."""
+    """Thresholds that the engine ran with; CaImAn's defaults where the file does not say."""
     stored = components.params.get("quality", {})
     known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
     quality = CNMFParams().replace(quality=known).quality
@@ -368,7 +368,7 @@ def _quality_of(components: Components) -> QualityParams:
 
 
 def _one_number(id_: Any) -> int:
-    """One id, which need not be there any more: tables ask while components come and go."""
+    """Check one id, which need not be there any more: tables ask while components come and go."""
     if isinstance(id_, (int, np.integer)) and not isinstance(id_, bool):
         return int(id_)
     return as_id(id_, np.empty(0, dtype=np.intp))  # says what is wrong with it

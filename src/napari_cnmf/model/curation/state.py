@@ -1,4 +1,4 @@
-"""What the edits so far amount to, and how one edit changes it and is taken back."""
+"""State that the edits so far lead to, and how one edit changes it and is taken back."""
 
 from __future__ import annotations
 
@@ -49,19 +49,21 @@ class CuratedState:
 
     @property
     def n_ids(self) -> int:
+        """Number of ids that were ever used."""
         return int(self.decisions.size)
 
     @property
     def alive(self) -> NDArray[np.bool_]:
+        """Whether the component of each id is there, ``(n_ids,)``: neither deleted nor replaced."""
         return ~(self.deleted | self.replaced)
 
     @property
     def ids(self) -> NDArray[np.intp]:
-        """Ids of what is there, ascending; row ``i`` of the curated components is ``ids[i]``."""
+        """Ids of the components that are there, ascending; row ``i`` of them has ``ids[i]``."""
         return np.flatnonzero(self.alive)
 
     def rows(self) -> list[int | EditedComponent]:
-        """For each id that is there: the engine's row, or the edited component."""
+        """Source of each component that is there: the engine's row, or the edited component."""
         return [self.edited.get(int(i), int(i)) for i in self.ids]
 
     def apply(self, edit: Edit, arrays: Sequence[EditedComponent] = ()) -> TakeBack:
@@ -161,7 +163,7 @@ class CuratedState:
     def _replace(
         self, edit: Edit, parents: NDArray[np.intp], arrays: Sequence[EditedComponent]
     ) -> TakeBack:
-        """Merge, split and add: parents go, children come with tags and notes of the parents."""
+        """Replace parents by children (merge, split, add), which get their tags and notes."""
         if min(edit.new_ids, default=self.n_ids) < self.n_ids:
             raise CurationError(
                 f"New components must have new ids, got {edit.new_ids} with {self.n_ids} taken."
@@ -197,7 +199,7 @@ _DECISION_NAMES = {decision.name.lower(): decision for decision in Decision}
 
 
 def usable_thresholds(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those thresholds that this version knows, with values that it can judge by."""
+    """Thresholds that this version knows, with values that it can judge by."""
     usable = {}
     for name, value in values.items():
         if name not in QualityParams.model_fields:
@@ -212,5 +214,5 @@ def usable_thresholds(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grown(values: NDArray[Any], by: int, fill: Any) -> NDArray[Any]:
-    """A copy with ``by`` more entries."""
+    """Copy of an array with ``by`` more entries."""
     return np.append(values, np.full(by, fill, dtype=values.dtype))

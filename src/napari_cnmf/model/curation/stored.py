@@ -1,4 +1,4 @@
-"""Where a journal and the arrays of its edits live; in memory here, in files in ``io``."""
+"""Stores of a journal and the arrays of its edits: here in memory, in ``io`` in files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EditedComponent:
     component_class: str = "soma"
 
     def fits(self, n_pixels: int, n_frames: int) -> bool:
-        """Whether it can stand among the components of a field and a recording of this size."""
+        """Whether the component can stand among those of a field and a recording of this size."""
         traces = [trace for trace in (self.C, self.S, self.YrA) if trace is not None]
         return (
             self.pixels.ndim == 1
@@ -63,12 +63,12 @@ class EditedComponent:
         )
 
     def array_fields(self) -> dict[str, NDArray[Any]]:
-        """The arrays that are there, by name."""
+        """Arrays of the component that are there, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
     def scalar_fields(self) -> dict[str, float | str]:
-        """Everything else, by name."""
+        """Values of the component that are no arrays, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: v for name, v in values.items() if isinstance(v, (int, float, str))}
 
@@ -82,7 +82,7 @@ class Journal(Protocol):
         ...
 
     def lines(self) -> Sequence[dict[str, Any]]:
-        """Every line that is whole, in the order written."""
+        """Every whole line, in the order written."""
         ...
 
     def set_aside(self) -> str:
@@ -90,7 +90,7 @@ class Journal(Protocol):
         ...
 
     def writing(self) -> AbstractContextManager[None]:
-        """Keep other writers out; raises ``CurationError`` where they wrote since the reading."""
+        """Keep other writers out; raises ``CurationError`` if they wrote since the last reading."""
         ...
 
     def append(self, line: dict[str, Any]) -> None:
@@ -98,14 +98,16 @@ class Journal(Protocol):
         ...
 
     def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Put these lines in the place of a damaged journal, of which a copy is kept."""
+        """Replace a damaged journal, of which a copy is kept, by these lines."""
         ...
 
 
 class SeenIds(Protocol):
     """Ids of components that a curator has looked at. No edit, and no part of the journal."""
 
-    def read(self) -> set[int]: ...
+    def read(self) -> set[int]:
+        """Every id in the store."""
+        ...
 
     def add(self, ids: Sequence[int]) -> None:
         """Remember more ids. Never raises because another window remembers some, too."""
@@ -115,9 +117,13 @@ class SeenIds(Protocol):
 class ArrayStore(Protocol):
     """Arrays of the components that edits made, by edit number."""
 
-    def read(self, number: int) -> list[EditedComponent]: ...
+    def read(self, number: int) -> list[EditedComponent]:
+        """The components that edit ``number`` made."""
+        ...
 
-    def write(self, number: int, components: Sequence[EditedComponent]) -> None: ...
+    def write(self, number: int, components: Sequence[EditedComponent]) -> None:
+        """Keep the components that edit ``number`` made."""
+        ...
 
 
 class MemoryJournal:
@@ -129,19 +135,23 @@ class MemoryJournal:
         self._lines: list[dict[str, Any]] = []
 
     def lines(self) -> Sequence[dict[str, Any]]:
+        """Every line, in the order written."""
         return list(self._lines)
 
     def set_aside(self) -> str:
+        """Sentence that says that no copy can be made."""
         return "It is kept in memory alone."
 
     def writing(self) -> AbstractContextManager[None]:
-        """Nobody else can write here."""
+        """Do nothing: nobody else can write here."""
         return nullcontext()
 
     def append(self, line: dict[str, Any]) -> None:
+        """Keep one more line."""
         self._lines.append(line)
 
     def rewrite(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Put these lines in place of all that there were."""
         self._lines = list(lines)
 
 
@@ -152,9 +162,11 @@ class MemorySeenIds:
         self._ids: set[int] = set()
 
     def read(self) -> set[int]:
+        """Every id that was added."""
         return set(self._ids)
 
     def add(self, ids: Sequence[int]) -> None:
+        """Add more ids."""
         self._ids.update(ids)
 
 
@@ -165,9 +177,11 @@ class MemoryArrayStore:
         self._components: dict[int, list[EditedComponent]] = {}
 
     def read(self, number: int) -> list[EditedComponent]:
+        """The components that edit ``number`` made."""
         return self._components[number]
 
     def write(self, number: int, components: Sequence[EditedComponent]) -> None:
+        """Keep the components that edit ``number`` made."""
         self._components[number] = list(components)
 
 
@@ -246,7 +260,7 @@ def _footprints(
 
 
 def _fit(g: NDArray[np.float32] | None, p: int) -> NDArray[np.float32]:
-    """``g`` with ``p`` coefficients, padded with zeros."""
+    """Pad ``g`` with zeros to ``p`` coefficients."""
     fitted = np.zeros(p, dtype=np.float32)
     if g is not None:
         fitted[: min(p, g.size)] = g[:p]

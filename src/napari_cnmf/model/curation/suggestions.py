@@ -70,7 +70,7 @@ def suggest_merges(
 
 
 def _supports(components: Components) -> sp.csc_matrix:
-    """1 where a component is, ``(n_pixels, n_components)``."""
+    """Matrix ``(n_pixels, n_components)`` with 1 where a component is."""
     A = components.A
     counts = np.diff(A.indptr)
     filled = np.flatnonzero(counts)
@@ -85,7 +85,7 @@ def _supports(components: Components) -> sp.csc_matrix:
 
 
 def _grown(cells: sp.csc_matrix, dims: tuple[int, ...]) -> sp.csc_matrix:
-    """The same with the pixels that touch a component along an axis."""
+    """Footprints grown by the pixels that touch a component along an axis."""
     moved = [cells]
     columns = np.repeat(np.arange(cells.shape[1]), np.diff(cells.indptr))
     at = np.stack(np.unravel_index(cells.indices, dims))

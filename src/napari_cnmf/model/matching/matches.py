@@ -20,7 +20,7 @@ State = Literal["auto", "accepted", "by hand"]
 
 @dataclass
 class Match:
-    """One cell.
+    """One cell, and the component of each session that is this cell.
 
     Attributes
     ----------
@@ -72,12 +72,12 @@ class SessionMatches:
 
     @property
     def found(self) -> list[Match]:
-        """What the assignment found."""
+        """The matches that the assignment found, without edits."""
         return self._found
 
     @property
     def edits(self) -> list[MatchEdit]:
-        """The edits that stand."""
+        """The edits that were made and not taken back."""
         return list(self._edits)
 
     @property
@@ -132,6 +132,7 @@ class SessionMatches:
 
     @property
     def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
         return bool(self._edits)
 
     def undo(self) -> bool:

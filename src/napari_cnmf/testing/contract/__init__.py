@@ -1,4 +1,4 @@
-"""What every engine must do, as checks that run on ours and on those of others.
+"""Checks of what every engine must do, for our engines and for those of others.
 
 Each check takes an engine and an empty folder, runs real jobs on simulated recordings, and raises
 ``AssertionError`` saying what was wrong. With pytest::

@@ -1,4 +1,4 @@
-"""CNMF, CNMF-E, volumes, seeds, mask, evaluation: the result holds the cells of the recording."""
+"""Checks that the result of CNMF, CNMF-E, seeds, mask and evaluation holds the right cells."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_cnmf(engine: Engine, folder: Path) -> None:
 
 
 def check_cnmf_3d(engine: Engine, folder: Path) -> None:
-    """The same in a volume, whose planes keep their order."""
+    """CNMF finds the cells of a volume, whose planes keep their order."""
     recording = bench.volume(folder)
     job = bench.job_of(folder, Algorithm.CNMF, recording, bench.params_of(recording), refit=True)
     outcome = bench.run(engine, job)
@@ -131,7 +131,7 @@ def check_zero_cells(engine: Engine, folder: Path) -> None:
 
 
 def _whole_result(engine: Engine, job: Job, outcome: Outcome, recording: Recording) -> Components:
-    """Everything that a result must have, whatever it found."""
+    """Check that a result has everything that it must have, whatever it found."""
     components = read_caiman(job.folder / RESULT_FILE)
     n, n_frames = components.n_components, recording.shape[0]
     assert (components.dims, components.n_frames) == (recording.shape[1:], n_frames)

@@ -1,4 +1,4 @@
-"""How an engine behaves: what it says of itself, cancel, bad movies, the same twice."""
+"""Checks of an engine's conduct: what it says of itself, cancel, bad movies, repeated runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_cnmf.testing.recording import Recording
 
 
 def check_describes_itself(engine: Engine, folder: Path) -> None:
-    """Name, title, version, algorithms; what it does not use are fields that exist."""
+    """An engine has name, title, version, algorithms; parameters it does not use are real ones."""
     assert engine.name
     assert engine.name == engine.name.lower()
     assert engine.title
@@ -77,7 +77,7 @@ def check_cancel(engine: Engine, folder: Path) -> None:
 
 
 def check_cancel_motion(engine: Engine, folder: Path) -> None:
-    """The same for a motion correction."""
+    """Cancelled in its first stage and half-way, a motion correction ends and leaves nothing."""
     recording = bench.two_photon(folder, n_frames=100)
     job = bench.job_of(folder, Algorithm.MCORR, recording, CNMFParams())
     _cancelled(engine, job, bench.Listener(stop_in="*"))

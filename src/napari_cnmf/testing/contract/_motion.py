@@ -1,4 +1,4 @@
-"""Motion correction: what was measured is the motion, and the corrected movie stands still."""
+"""Checks of motion correction: what was measured is the motion, and the movie stands still."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VOLUME = {"rigid_motion_rms_px": 1.5, "size": (8, 40, 48), "n_frames": 100, "n_
 
 
 def check_rigid(engine: Engine, folder: Path) -> None:
-    """Rigid motion in the plane, to a fraction of a pixel."""
+    """Rigid motion in the plane is measured to a fraction of a pixel."""
     recording = bench.two_photon(folder, **_PLANE)
     record = _corrected(engine, folder, recording, CNMFParams().replace(motion=_limits(2)))
     assert record.field is None, "rigid correction has no field"
@@ -33,7 +33,7 @@ def check_rigid(engine: Engine, folder: Path) -> None:
 
 
 def check_piecewise(engine: Engine, folder: Path) -> None:
-    """Piecewise motion in the plane; an engine may find that the tissue moved as one."""
+    """Piecewise motion in the plane is taken out; an engine may find that all moved as one."""
     recording = bench.two_photon(folder, **_PLANE, nonrigid_motion_rms_px=1.0)
     pieces = {"pw_rigid": True, "strides": (32, 32), "overlaps": (16, 16)}
     params = CNMFParams().replace(motion=_limits(2) | pieces)
@@ -43,14 +43,14 @@ def check_piecewise(engine: Engine, folder: Path) -> None:
 
 
 def check_rigid_3d(engine: Engine, folder: Path) -> None:
-    """Rigid motion of volumes: axes are (z, y, x)."""
+    """Rigid motion of volumes is measured along (z, y, x)."""
     recording = bench.volume(folder, **_VOLUME)
     record = _corrected(engine, folder, recording, CNMFParams().replace(motion=_limits(3)))
     _measured(record, recording, 0.7)
 
 
 def check_piecewise_3d(engine: Engine, folder: Path) -> None:
-    """Piecewise motion of volumes; an engine may find that the tissue moved as one."""
+    """Piecewise motion of volumes is taken out; an engine may find that all moved as one."""
     recording = bench.volume(folder, **_VOLUME)
     pieces = {"pw_rigid": True, "strides": (4, 16, 16), "overlaps": (2, 12, 12)}
     params = CNMFParams().replace(motion=_limits(3) | pieces)
@@ -66,7 +66,7 @@ def _limits(ndim: int) -> dict[str, object]:
 def _corrected(
     engine: Engine, folder: Path, recording: Recording, params: CNMFParams
 ) -> MotionRecord:
-    """Run it; the outputs must be whole and the movie stiller than before."""
+    """Run a motion correction, whose outputs must be whole and whose movie stiller than before."""
     job = bench.job_of(folder, Algorithm.MCORR, recording, params)
     outcome = bench.run(engine, job)
     assert set(outcome.outputs) == {CORRECTED_FILE, MOTION_FILE, IMAGES_FILE}

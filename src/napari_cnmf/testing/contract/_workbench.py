@@ -1,4 +1,4 @@
-"""What the checks work with: a listener, small recordings, jobs in folders with awkward names."""
+"""Tools of the checks: a listener, small recordings, jobs in folders with awkward names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Listener:
     _stop: bool = False
 
     def progress(self, stage: str, done: float, total: float) -> None:
-        """Hear of progress, which never goes beyond its end."""
+        """Check and note the progress, which never goes beyond its end."""
         assert stage, "a stage must have a name"
         assert 0 <= done <= total, f"progress must be from 0 to {total}, got {done} in {stage!r}"
         if stage not in self.stages:
@@ -41,17 +41,20 @@ class Listener:
         self._stop = self._stop or self.stop_in in (stage, "*")
 
     def log(self, message: str) -> None:
+        """Remember a message for the log."""
         self.logs.append(message)
 
     def warning(self, message: str) -> None:
+        """Remember a warning."""
         self.warnings.append(message)
 
     def should_stop(self) -> bool:
+        """Whether the stage in which to cancel has begun."""
         return self._stop
 
 
 def two_photon(folder: Path, **knobs: Any) -> Recording:
-    """Five cells on a field that is not square, in a file."""
+    """Recording of five cells on a field that is not square, in a file."""
     usual: dict[str, Any] = {
         "n_frames": 300, "size": (40, 52), "n_cells": 5, "seed": 4, "event_rate_hz": 0.3,
         "silent_fraction": 0.0, "frame_rate_hz": 10.0, "radius_px": 4.0, "border_margin_px": 5.0,
@@ -60,7 +63,7 @@ def two_photon(folder: Path, **knobs: Any) -> Recording:
 
 
 def one_photon(folder: Path) -> Recording:
-    """Four cells under a moving background, in a file."""
+    """Recording of four cells under a moving background, in a file."""
     knobs: dict[str, Any] = {
         "n_frames": 400, "size": (48, 60), "n_cells": 4, "seed": 1, "event_rate_hz": 0.3,
         "silent_fraction": 0.0, "frame_rate_hz": 10.0, "radius_px": 3.5, "min_distance_px": 14.0,
@@ -71,7 +74,7 @@ def one_photon(folder: Path) -> Recording:
 
 
 def volume(folder: Path, **knobs: Any) -> Recording:
-    """Four cells in six planes, in a file."""
+    """Recording of four cells in six planes, in a file."""
     usual: dict[str, Any] = {
         "n_frames": 200, "size": (6, 36, 44), "n_cells": 4, "seed": 3, "event_rate_hz": 0.3,
         "silent_fraction": 0.0, "frame_rate_hz": 8.0, "radius_px": 4.0, "border_margin_px": 6.0,
@@ -80,7 +83,7 @@ def volume(folder: Path, **knobs: Any) -> Recording:
 
 
 def params_of(recording: Recording) -> CNMFParams:
-    """What a user would ask for: the size of its cells, an order that suits its rate."""
+    """Parameters that a user would ask for: the size of its cells, an order that suits its rate."""
     return CNMFParams().replace(
         data={"decay_time": recording.decay_time_s},
         init={"gSig": recording.gSig, "K": recording.truth.n_cells + 1, "ssub": 1, "tsub": 1},
@@ -93,7 +96,7 @@ def params_of(recording: Recording) -> CNMFParams:
 def job_of(
     folder: Path, algorithm: Algorithm, recording: Recording, params: CNMFParams, **more: Any
 ) -> Job:
-    """A job in an item's folder of its own."""
+    """Make a job in an item's folder of its own."""
     item = item_folder(folder, algorithm)
     item.mkdir(parents=True, exist_ok=True)
     assert isinstance(recording.movie, Path)
@@ -110,7 +113,7 @@ def item_folder(folder: Path, algorithm: Algorithm) -> Path:
 
 
 def run(engine: Engine, job: Job, listener: Listener | None = None) -> Outcome:
-    """Run a job; what it leaves must be exactly what it says, and the movie as it was."""
+    """Run a job; it must leave exactly what it says, and the movie as it was."""
     listener = listener or Listener()
     before = [path.stat() for path in job.movie_paths]
     given = set(names_in(job.folder))

@@ -1,1 +1,1 @@
-"""The batch manager's dock."""
+"""Dock of the batch manager."""

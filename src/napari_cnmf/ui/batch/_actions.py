@@ -1,4 +1,4 @@
-"""What can be done in the batch manager: names, keys, words, and when."""
+"""Actions of the batch manager: names, keys, words, and when they are possible."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ LIVE = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
 
 @dataclass(frozen=True)
 class Scene:
-    """What an action may depend on: the selected items, and all of them."""
+    """State that an action may depend on: the selected items, and all of them."""
 
     chosen: tuple[ItemRow, ...] = ()
     rows: tuple[ItemRow, ...] = ()
 
     @property
     def one(self) -> ItemRow | None:
-        """The selected item, when it is one alone."""
+        """Item that is selected alone, else ``None``."""
         return self.chosen[0] if len(self.chosen) == 1 else None
 
     def some(self, states: frozenset[State]) -> bool:
-        """Is any selected item in one of these states?"""
+        """Whether any selected item is in one of these states."""
         return any(row.state in states for row in self.chosen)
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do.
+    """One action of the batch manager.
 
     Attributes
     ----------
@@ -57,12 +57,12 @@ def _has_result(row: ItemRow | None) -> bool:
 
 
 def _is_whole(row: ItemRow | None) -> bool:
-    """Whether what was asked can be read."""
+    """Whether the question asked of an item can be read."""
     return row is not None and bool(row.algorithm)
 
 
 def can_compare(row: ItemRow) -> bool:
-    """Whether an item has components to be laid beside another's."""
+    """Whether an item has components that can be laid beside another's."""
     return row.state is State.COMPLETED and row.n_components is not None
 
 
@@ -184,5 +184,5 @@ _BUILT_IN = (
 
 
 def actions(changed: Mapping[str, str]) -> tuple[Action, ...]:
-    """All actions, with the keys of the user's settings (``{"batch.start_all": key}``)."""
+    """Every action, with the keys of the user's settings (``{"batch.start_all": key}``)."""
     return tuple(replace(a, key=changed.get(f"batch.{a.name}", a.key)) for a in _BUILT_IN)

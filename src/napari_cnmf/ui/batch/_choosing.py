@@ -1,4 +1,4 @@
-"""Dialogs that choose a batch folder."""
+"""Asks for a batch folder in a dialog."""
 
 from __future__ import annotations
 

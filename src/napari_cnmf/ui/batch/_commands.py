@@ -1,4 +1,4 @@
-"""What the actions of the batch manager do to the selected items."""
+"""Runs the batch manager's actions on the selected items."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class BatchCommands(QObject):
-    """Does things to items; every one is harmless while no batch is open.
+    """Commands on items; every one is harmless while no batch is open.
 
     Parameters
     ----------

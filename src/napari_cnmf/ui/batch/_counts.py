@@ -1,4 +1,4 @@
-"""How many items stand where; a click on a state shows its items alone."""
+"""Counts the items of each state; a click on a state shows its items alone."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class StateCounts(QWidget):
 
     @property
     def states(self) -> frozenset[State]:
-        """The states that were clicked; empty for all."""
+        """States that were clicked; empty for all."""
         return frozenset(state for state, b in self.buttons.items() if b.isChecked())
 
     def show_rows(self, rows: Iterable[ItemRow]) -> None:

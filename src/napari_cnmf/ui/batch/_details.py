@@ -1,4 +1,4 @@
-"""What is to be known about items: facts and parameters, images, log, error."""
+"""Shows what is known about items: facts and parameters, images, log, error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DetailsPanel(QTabWidget):
         self.clear_details()
 
     def clear_details(self) -> None:
-        """Show nothing."""
+        """Clear the details of every tab."""
         self._uuids = ()
         self.tree.clear_details()
         self.warnings.show_warnings(())
@@ -99,12 +99,12 @@ class DetailsPanel(QTabWidget):
 
     @property
     def log(self) -> str:
-        """The log that is shown."""
+        """Text of the log that is shown."""
         return self._log.toPlainText()
 
 
 class ErrorView(QWidget):
-    """The sentence for the user; the traceback folds out for who wants it."""
+    """Error of an item: the sentence for the user, and the traceback, which folds out."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,7 +140,7 @@ class ErrorView(QWidget):
 
 
 class WarningsLabel(QLabel):
-    """What an item warned of, a sentence each; nothing where it did not."""
+    """Warnings of an item, a sentence each; hidden where there are none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -150,7 +150,7 @@ class WarningsLabel(QLabel):
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
     def show_warnings(self, warnings: Sequence[str]) -> None:
-        """Show them; the log has those beyond the first few."""
+        """Show warnings; the log has those beyond the first few."""
         shown = [f"⚠ {text}" for text in warnings[:_N_WARNINGS]]
         if len(warnings) > _N_WARNINGS:
             shown.append(f"{len(warnings) - _N_WARNINGS} more are in the log.")

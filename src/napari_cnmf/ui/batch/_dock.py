@@ -160,7 +160,7 @@ class BatchWidget(Dock):
         self._update_soon.start()
 
     def _on_second(self) -> None:
-        """What runs gets older, and its log longer."""
+        """Renew the time of running items, and the log, every second."""
         self.model.touch_running()
         if any(row.state.value == "running" for row in self.table.chosen_rows()[:1]):
             self._read_details_soon.start()
@@ -196,22 +196,22 @@ class BatchWidget(Dock):
 
     @property
     def scene(self) -> Scene:
-        """What the actions depend on."""
+        """State that the actions depend on."""
         return Scene(tuple(self.table.chosen_rows()), self.model.rows)
 
     def _update(self) -> None:
-        """What can be done now, and how many items stand where."""
+        """Enable what can be done now, and count how many items are in each state."""
         self.counts.show_rows(self.model.rows)
         self.menus.update_actions(self.scene, has_batch=self._bridge is not None)
 
     # -- what the actions need of the dock
 
     def rename(self) -> None:
-        """Type another name into the table."""
+        """Begin typing another name into the table."""
         self._edit(Column.NAME)
 
     def comment(self) -> None:
-        """Type a comment into the table."""
+        """Begin typing a comment into the table."""
         self._edit(Column.COMMENT)
 
     def _edit(self, column: Column) -> None:
@@ -219,7 +219,7 @@ class BatchWidget(Dock):
             self.table.edit_text(row.uuid, column)
 
     def go_to_filter(self) -> None:
-        """Go to the filter."""
+        """Put the keyboard into the filter."""
         self.filter.setFocus()
         self.filter.selectAll()
 
@@ -236,11 +236,12 @@ class BatchWidget(Dock):
     # -- dropping
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Accept a drag that holds files or folders."""
         if event is not None and dropped_paths(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
-        """A batch is opened; movies go to the form or the grid editor."""
+        """Open a batch that is dropped; hand movies to the form or the grid editor."""
         if event is None:
             return
         paths = dropped_paths(event.mimeData())
@@ -270,7 +271,7 @@ class BatchWidget(Dock):
         edit_grid(self._session, form.draft(), movies=[FileInput((path,)) for path in paths])
 
     def _ask_about_movies(self, paths: tuple[Path, ...], where: QPoint) -> None:
-        """Several files are one session, or a movie each: only the user knows."""
+        """Ask whether several files are one session or a movie each, which only the user knows."""
         menu = self.drop_menu = QMenu(self)
         names = f"{paths[0].name} … {paths[-1].name}"
         for text, act in (
@@ -283,7 +284,7 @@ class BatchWidget(Dock):
         menu.popup(where)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Details go below the table where the dock is narrow."""
+        """Put the details below the table where the dock is narrow."""
         super().resizeEvent(event)
         is_narrow = self.width() < _NARROW_PX and self.height() > _LOW_PX
         self._splitter.setOrientation(

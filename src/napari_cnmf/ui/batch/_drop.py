@@ -1,4 +1,4 @@
-"""What is dropped onto the batch manager: a batch folder, or movies."""
+"""Tells what is dropped onto the batch manager: a batch folder, or movies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dropped_paths(data: QMimeData | None) -> tuple[Path, ...]:
 
 
 def batch_among(paths: Sequence[Path]) -> Path | None:
-    """The batch that was dropped, by its folder or by its ``batch.json``; reads the disk."""
+    """Batch that was dropped, by its folder or by its ``batch.json``; reads the disk."""
     for path in paths:
         folder = path.parent if path.name == BATCH_FILE else path
         if (folder / BATCH_FILE).is_file():

@@ -1,4 +1,4 @@
-"""Facts and parameters: of one item beside the defaults, of several beside each other."""
+"""Shows facts and parameters: of one item beside the defaults, of several side by side."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FactsTree(QTreeWidget):
         self._shown: tuple[Any, ...] = ()
 
     def clear_details(self) -> None:
-        """Show nothing."""
+        """Clear the tree."""
         self._shown = ()
         self.clear()
         self.setHeaderLabels(["", "Value", "Default"])
@@ -74,7 +74,7 @@ class FactsTree(QTreeWidget):
             self.setToolTip(_HINT)
 
     def _show_difference(self, details: Sequence[Details]) -> None:
-        """A column an item, and a row for everything that is not the same in all."""
+        """Add a column for each item, and a row for everything that is not the same in all."""
         self.setHeaderLabels(["What differs", *(each.name for each in details)])
         found = False
         for values in ([d.facts for d in details], [d.parameters for d in details]):
@@ -96,14 +96,14 @@ class FactsTree(QTreeWidget):
         return item
 
     def texts(self) -> dict[str, tuple[str, ...]]:
-        """What the top rows say, by their names."""
+        """Texts of the top rows, by their names."""
         rows = [self.topLevelItem(i) for i in range(self.topLevelItemCount())]
         columns = range(1, self.columnCount())
         return {row.text(0): tuple(row.text(c) for c in columns) for row in rows if row is not None}
 
 
 def _show_used(item: QTreeWidgetItem, asked: Any, used: Any) -> None:
-    """The value that the engine computed with, beside what was asked for."""
+    """Show the value that the engine computed with, beside what was asked for."""
     if asked is None:
         item.setText(1, f"{_shown(asked)}: {_shown(used)}")
         item.setToolTip(1, "What the engine took")

@@ -26,7 +26,7 @@ _ITEM_MENU = (
 
 
 class BatchMenus(QObject):
-    """Makes them; ``update_actions`` says which actions are possible.
+    """Buttons and menus; ``update_actions`` tells which actions are possible.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class BatchMenus(QObject):
         return menu
 
     def list_recent(self, folders: Iterable[Path]) -> None:
-        """Offer these batches."""
+        """Offer these recent batches in the menu."""
         self.recent_menu.clear()
         for folder in folders:
             entry = _add(
@@ -111,7 +111,7 @@ class BatchMenus(QObject):
         self.recent_menu.setEnabled(not self.recent_menu.isEmpty())
 
     def show_batch(self, path: Path | None) -> None:
-        """Say which batch is open."""
+        """Show which batch is open."""
         name = "Batch" if path is None else path.name
         short = name if len(name) <= 32 else f"{name[:30]}…"
         self.batch_button.setText(f"{short}  ▾".replace("&", "&&"))
@@ -159,7 +159,7 @@ def _button(text: str, tooltip: str, menu: QMenu) -> QToolButton:
 
 
 def _split_button(menu: QMenu) -> QToolButton:
-    """Does its default action when it is clicked; its arrow shows the others."""
+    """Button that does its default action when it is clicked; its arrow shows the others."""
     button = QToolButton()
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)

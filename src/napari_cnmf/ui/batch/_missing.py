@@ -1,4 +1,4 @@
-"""Says that movies are not where they were, and offers to look for them."""
+"""Tells that movies are not where they were, and offers to look for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the field moved, and how well that was taken out."""
+"""Shows how the field moved, and how well that was taken out."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class MotionView(QWidget):
 
     @property
     def record(self) -> MotionRecord | None:
-        """What is shown."""
+        """Motion record that is shown."""
         return self._record
 
     @property
     def curves(self) -> dict[str, NDArray[np.float64]]:
-        """Every curve that is drawn, by its name in the legend."""
+        """Curves that are drawn, by their names in the legend."""
         return {i.name(): np.asarray(i.yData) for i in self._plot.listDataItems()}
 
     def show_record(self, record: MotionRecord | None) -> None:
@@ -116,7 +116,7 @@ class MotionView(QWidget):
 
 
 def courses_of(record: MotionRecord) -> dict[str, list[Course]]:
-    """What can be drawn, by its title: those that the engine measured."""
+    """Courses over time that can be drawn, by title: those that the engine measured."""
     axes = "zyx"[-record.shifts.shape[1] :]
     shifts = zip(axes, record.shifts.T, strict=True)
     courses = {_SHIFT: [(name, _COLORS[name], values) for name, values in shifts]}
@@ -132,7 +132,7 @@ def courses_of(record: MotionRecord) -> dict[str, list[Course]]:
 
 
 def summary_of(record: MotionRecord) -> str:
-    """The figures line by line, those that the engine knows."""
+    """Summary of the figures that the engine knows, line by line."""
     figures = record.figures
     parts = [f"shifts: up to {np.abs(record.shifts).max():.1f} px"]
     if "residual_px" in figures:

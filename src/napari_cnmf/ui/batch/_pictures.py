@@ -1,4 +1,4 @@
-"""Summary images of an item."""
+"""Shows summary images of an item."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST = ("correlation", "mean")
 
 
 class PicturesView(QWidget):
-    """One image at a time, as large as there is room."""
+    """View of one summary image at a time, as large as there is room."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +45,7 @@ class PicturesView(QWidget):
         return self._pictures is not None
 
     def clear_pictures(self) -> None:
-        """Forget the images."""
+        """Clear the images."""
         self._pictures = None
         self.names.clear()
         self.names.hide()
@@ -77,7 +77,7 @@ class PicturesView(QWidget):
 
 
 class _Picture(QLabel):
-    """Scales its image to the room there is, pixels stay square."""
+    """Label that scales its image to the room there is; pixels stay square."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,6 +85,7 @@ class _Picture(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
 
     def show_picture(self, pictures: Pictures, name: str) -> None:
+        """Show the picture of that name."""
         pixels = pictures.by_name[name]
         height, width = pixels.shape
         # Qt does not keep the pixels alive: the copy does.
@@ -94,9 +95,11 @@ class _Picture(QLabel):
         self.update()
 
     def minimumSizeHint(self) -> QSize:
+        """Smallest size at which a picture can be seen."""
         return QSize(60, 60)
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
+        """Paint the picture in the middle, as large as there is room."""
         if self._image.isNull():
             return
         size = self._image.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio)

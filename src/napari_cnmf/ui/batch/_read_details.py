@@ -1,4 +1,4 @@
-"""Everything the details show of items, read off the GUI thread."""
+"""Reads everything that the details show of items, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Details:
-    """One item.
+    """Details of one item.
 
     Attributes
     ----------

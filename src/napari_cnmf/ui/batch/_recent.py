@@ -1,4 +1,4 @@
-"""Batches that were open lately, kept in the settings of this computer."""
+"""Keeps batches that were open lately in the settings of this computer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from napari_cnmf.settings import change_settings, read_settings
 
 
 def recent_batches() -> list[Path]:
-    """Folders that are still there, the latest first; reads files."""
+    """Folders of recent batches that are still there, the latest first; reads files."""
     return [path for path in map(Path, read_settings().recent_batches) if path.is_dir()]
 
 

@@ -1,4 +1,4 @@
-"""What the table shows of an item: a frozen snapshot, read off the GUI thread."""
+"""Rows of the batch table: frozen snapshots of items, read off the GUI thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALGORITHM_TITLES = {
 
 @dataclass(frozen=True)
 class ItemRow:
-    """One item as it stood when it was looked at.
+    """One item as it was when it was looked at.
 
     Attributes
     ----------
@@ -61,14 +61,14 @@ class ItemRow:
     comment: str = ""
 
     def duration(self, now: datetime | None = None) -> float | None:
-        """Seconds it ran, or has been running until ``now``."""
+        """Seconds for which the item ran, or has been running until ``now``."""
         if self.state is State.RUNNING and self.started is not None:
             return ((now or datetime.now(UTC)) - self.started).total_seconds()
         return self.seconds
 
 
 def read_row(item: Item) -> ItemRow:
-    """Look at an item; one that is damaged says so in ``error``."""
+    """Read the row of an item; one that is damaged says so in ``error``."""
     status = item.status
     progress = status.progress
     running = status.state is State.RUNNING
@@ -109,7 +109,7 @@ def _movie_title(item: Item) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """``8 s``, ``3:07``, ``1:02:33``; empty for ``None``.
+    """Text of a duration: ``8 s``, ``3:07``, ``1:02:33``; empty for ``None``.
 
     >>> [format_duration(s) for s in (None, 8.4, 187, 3753)]
     ['', '8 s', '3:07', '1:02:33']

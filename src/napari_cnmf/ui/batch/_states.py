@@ -1,4 +1,4 @@
-"""How the states of an item look: the colours users know from Mesmerize."""
+"""Draws the states of an item, in the colours that users know from Mesmerize."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIZE = 32
 
 @lru_cache(maxsize=len(State))
 def state_icon(state: State) -> QIcon:
-    """A disc in the colour of the state; a ring for what waits or was interrupted."""
+    """Icon of a state: a disc in its colour, a ring for what waits or was interrupted."""
     pixmap = QPixmap(_SIZE, _SIZE)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
@@ -40,7 +40,7 @@ def state_icon(state: State) -> QIcon:
 
 
 class StateDelegate(QStyledItemDelegate):
-    """Paints the state in words, and over a bar while the item runs."""
+    """Delegate that paints the state in words, over a bar while the item runs."""
 
     def __init__(self, row_role: int, parent: Any = None) -> None:
         super().__init__(parent)
@@ -49,6 +49,7 @@ class StateDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
     ) -> None:
+        """Paint the state in words; over a bar of the progress while the item runs."""
         row = index.data(self._row_role)
         if painter is None or row is None or row.state is not State.RUNNING:
             super().paint(painter, option, index)
@@ -84,4 +85,5 @@ class StateDelegate(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        """Size of the cell, with room for a bar with words."""
         return super().sizeHint(option, index).expandedTo(QSize(130, 22))

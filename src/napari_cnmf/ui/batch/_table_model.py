@@ -16,7 +16,7 @@ ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class Column(IntEnum):
-    """Columns in their order."""
+    """Columns of the batch table in their order."""
 
     NAME = 0
     STATE = 1
@@ -43,7 +43,7 @@ _NUMERIC = (Column.CELLS, Column.TIME)
 
 
 class BatchTableModel(QAbstractTableModel):
-    """Rows are frozen snapshots; an update touches the rows that changed alone."""
+    """Qt model of the items' frozen snapshots; an update touches the rows that changed alone."""
 
     edited = Signal(str, str, str)
     """Uuid of an item, ``name`` or ``comment``, and the text that was typed for it."""
@@ -54,7 +54,7 @@ class BatchTableModel(QAbstractTableModel):
         self._position: dict[str, int] = {}
 
     def set_rows(self, rows: Iterable[ItemRow]) -> None:
-        """Replace everything."""
+        """Replace all rows."""
         self.beginResetModel()
         self._rows = list(rows)
         self._index()
@@ -82,7 +82,7 @@ class BatchTableModel(QAbstractTableModel):
                 self._announce(position)
 
     def remove_rows(self, uuids: Iterable[str]) -> None:
-        """Take items out."""
+        """Remove the rows of items."""
         positions = (self._position[uuid] for uuid in uuids if uuid in self._position)
         for position in sorted(positions, reverse=True):
             self.beginRemoveRows(QModelIndex(), position, position)
@@ -91,7 +91,7 @@ class BatchTableModel(QAbstractTableModel):
         self._index()
 
     def touch_running(self) -> None:
-        """Show the time of what runs anew."""
+        """Renew the shown time of running items."""
         for position, row in enumerate(self._rows):
             if row.state.value == "running":
                 self._announce(position)
@@ -104,31 +104,34 @@ class BatchTableModel(QAbstractTableModel):
 
     @property
     def rows(self) -> tuple[ItemRow, ...]:
-        """All snapshots in order of adding."""
+        """Snapshots of all items in order of adding."""
         return tuple(self._rows)
 
     def row_at(self, position: int) -> ItemRow:
-        """The snapshot in a row."""
+        """Snapshot in a row."""
         return self._rows[position]
 
     def row_of(self, uuid: str) -> ItemRow | None:
-        """The snapshot of an item."""
+        """Snapshot of an item."""
         position = self._position.get(uuid)
         return None if position is None else self._rows[position]
 
     def position_of(self, uuid: str) -> int:
-        """The row of an item, -1 when it is not there."""
+        """Row of an item, -1 when it is not there."""
         return self._position.get(uuid, -1)
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's signature)
+        """Number of items."""
         return 0 if parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
+        """Number of columns."""
         return 0 if parent.isValid() else len(Column)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Title or tooltip of a column."""
         if orientation is not Qt.Orientation.Horizontal:
             return None
         text, tooltip = _HEADERS[Column(section)]
@@ -141,6 +144,7 @@ class BatchTableModel(QAbstractTableModel):
         return None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Flags of a cell: name and comment can be edited where the item can be read."""
         flags = super().flags(index)
         is_text = index.isValid() and Column(index.column()) in _EDITABLE
         # An item that cannot be read has no name of its own.
@@ -157,6 +161,7 @@ class BatchTableModel(QAbstractTableModel):
         return True
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, icon, tooltip or sort key of a cell."""
         row, column = self._rows[index.row()], Column(index.column())
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return _text(row, column)

@@ -1,4 +1,4 @@
-"""The table of items: sorting, filtering, keys."""
+"""Shows the table of items: sorting, filtering, keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WIDTHS = {
 
 
 class _Filter(QSortFilterProxyModel):
-    """Rows in one of the chosen states that hold every typed word, in whatever column."""
+    """Filter for rows in one of the chosen states that hold every typed word, in any column."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -41,14 +41,17 @@ class _Filter(QSortFilterProxyModel):
         self._states: frozenset[State] = frozenset()
 
     def set_text(self, text: str) -> None:
+        """Show the rows that hold every one of these words."""
         self._words = text.lower().split()
         self.invalidate()
 
     def set_states(self, states: frozenset[State]) -> None:
+        """Show the rows in these states alone; all rows with an empty set."""
         self._states = states
         self.invalidate()
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
+        """Whether a row is in a chosen state and holds every typed word."""
         model = self.sourceModel()
         if not isinstance(model, BatchTableModel):
             return True
@@ -63,7 +66,7 @@ class _Filter(QSortFilterProxyModel):
 
 
 class BatchTable(QTableView):
-    """The items, one row each."""
+    """Table of the items, one row each."""
 
     opened = Signal(object)
     """``ItemRow`` that was double-clicked, or chosen with the return key."""
@@ -119,11 +122,11 @@ class BatchTable(QTableView):
 
     @property
     def n_shown(self) -> int:
-        """How many rows pass the filter."""
+        """Number of rows that pass the filter."""
         return self._filter.rowCount()
 
     def chosen_rows(self) -> list[ItemRow]:
-        """The selected items, from top to bottom."""
+        """Rows of the selected items, from top to bottom."""
         selection = self.selectionModel()
         indexes = selection.selectedRows() if selection is not None else []
         return [i.data(ROW_ROLE) for i in sorted(indexes, key=lambda i: i.row())]
@@ -141,7 +144,7 @@ class BatchTable(QTableView):
                 self.scrollTo(index)
 
     def index_of(self, uuid: str) -> QModelIndex:
-        """Where an item's name stands in the view; invalid when it is filtered out."""
+        """Index of an item's name in the view; invalid when it is filtered out."""
         model = self._filter.sourceModel()
         if not isinstance(model, BatchTableModel):
             return QModelIndex()
@@ -156,7 +159,7 @@ class BatchTable(QTableView):
             self.edit(index)
 
     def _action_of(self, event: QKeyEvent) -> QAction | None:
-        """The action whose key was pressed, when it can be done now.
+        """Action whose key was pressed, when it can be done now.
 
         What is typed into a name bubbles up to the table, and is no key of the table's.
         """
@@ -166,7 +169,7 @@ class BatchTable(QTableView):
         return next((a for a in self.actions() if a.isEnabled() and a.shortcut() == pressed), None)
 
     def event(self, event: QEvent | None) -> bool:
-        """While the table has the keyboard its keys are its own, whatever other docks bind."""
+        """Handle own keys while the table has the keyboard, whatever other docks bind."""
         if (
             isinstance(event, QKeyEvent)
             and event.type() == QEvent.Type.ShortcutOverride
@@ -177,6 +180,7 @@ class BatchTable(QTableView):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Run the action of the pressed key, if there is one that is possible now."""
         action = None if event is None else self._action_of(event)
         if action is None:
             super().keyPressEvent(event)

@@ -1,4 +1,4 @@
-"""Two or more results of one movie side by side."""
+"""Shows two or more results of one movie side by side."""
 
 from napari_cnmf.ui.compare._window import ComparisonWindow, compare_items
 

@@ -1,4 +1,4 @@
-"""Contours of several results over one image, or each over its own, moved and zoomed as one."""
+"""Draws contours of several results over one image, or each over its own, moved as one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_cnmf.ui.compare._read import ComparedResult
 
 
 class FieldsView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
-    """Fields of view."""
+    """Fields of view of the compared results."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class FieldsView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         apart: bool,
         rejected: bool,
     ) -> None:
-        """Draw anew; where one looks stays as it was.
+        """Draw the fields anew; the view stays where it was.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class FieldsView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             self._box.autoRange()
 
     def _panel(self, results: Sequence[ComparedResult], picture: str) -> Any:
-        """A box with the image of the first result that has one."""
+        """Panel with the image of the first result that has one."""
         box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
         box.setDefaultPadding(0.01)
         height, width = results[0].dims[-2:]

@@ -1,4 +1,4 @@
-"""What is laid side by side, read off the GUI thread."""
+"""Reads the results that are laid side by side, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Path2D = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class ComparedResult:
-    """One of the results.
+    """One of the compared results.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ def _pictures(item: Item) -> dict[str, NDArray[np.uint8]]:
 
 
 def as_path(contours: Sequence[NDArray[np.float64]]) -> Path2D:
-    """One path of many contours; of a volume all planes lie over each other."""
+    """Painter path of many contours; of a volume all planes lie over each other."""
     if not contours:
         return np.empty((0, 2), np.float32)
     gap = np.full((1, 2), np.nan)

@@ -1,4 +1,4 @@
-"""Distributions of the scores of several results."""
+"""Draws the distributions of the scores of several results."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class ScoresView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.titles: list[str] = []
 
     def set_text_color(self, color: str) -> None:
-        """Follow a theme; seen at the next ``draw``."""
+        """Set the colour of the text, as in a theme; seen at the next ``draw``."""
         self._text = color
 
     def draw(
         self, results: Sequence[ComparedResult], colors: Sequence[str], shown: Collection[int]
     ) -> None:
-        """Draw anew; all results share the bins."""
+        """Draw the histograms anew; all results share the bins."""
         self.clear()
         self.titles = []
         for score, title in _TITLES.items():
@@ -62,7 +62,7 @@ class ScoresView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bins up to the 99th percentile: one bright cell would squeeze all others into a bin."""
+    """Edges of bins up to the 99th percentile: one bright cell would squeeze all others."""
     low, high = float(values.min()), float(np.percentile(values, 99))
     return np.linspace(low, high if high > low else low + 1.0, _N_BINS + 1)
 

@@ -1,4 +1,4 @@
-"""The window in which results are compared."""
+"""Window in which results are compared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_DIFFERENCES = 6
 
 
 class ComparisonWindow(QDialog):
-    """Numbers, contours and scores of results; a tick shows or hides one of them."""
+    """Window with numbers, contours and scores of results; a tick shows or hides a result."""
 
     def __init__(self, results: Sequence[ComparedResult], viewer: Any, parent: QWidget) -> None:
         super().__init__(parent)
@@ -87,7 +87,7 @@ class ComparisonWindow(QDialog):
         self.resize(1040, 720)
 
     def _fill_table(self) -> None:
-        """A row a result: its numbers, and the parameters that are not the same in all."""
+        """Fill a row for each result: its numbers, and the parameters that differ."""
         differing = _differing(self.results)
         also = f"Also in {self.results[0].name}"
         titles = ["Result", "Found", "Accepted", "Rejected", also, *differing]

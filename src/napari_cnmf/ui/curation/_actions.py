@@ -1,4 +1,4 @@
-"""What can be done from the keyboard: names, keys, words."""
+"""Actions of the curation from the keyboard: names, keys, words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_cnmf.ui.curation._tags import N_TAGS
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do.
+    """One action of the curation.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Action:
 
     @property
     def tag(self) -> int | None:
-        """Which tag it gives, counted from 1; ``None`` where it is no tag's."""
+        """Number of the tag that the action gives, counted from 1; ``None`` for other actions."""
         number = self.name.removeprefix("tag_")
         return int(number) if number.isdigit() else None
 
@@ -75,5 +75,5 @@ _BUILT_IN = (
 
 
 def actions(changed: Mapping[str, str]) -> tuple[Action, ...]:
-    """All actions, with the keys of the user's settings (``{action: key}``)."""
+    """Every action, with the keys of the user's settings (``{action: key}``)."""
     return tuple(replace(a, key=changed.get(a.name, a.key)) for a in _BUILT_IN)

@@ -1,4 +1,4 @@
-"""What components can be coloured by, and the colours with their legend."""
+"""Colours of components by what is known of them, with their legend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ColorBy(StrEnum):
-    """As the box in the dock offers it."""
+    """Choices of what components are coloured by, as the box in the dock offers them."""
 
     DECISION = "decision"
     SNR = "SNR"

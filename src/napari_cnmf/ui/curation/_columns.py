@@ -17,7 +17,7 @@ from napari_cnmf.model.figures import areas, event_counts
 
 
 class Column(IntEnum):
-    """In the order they stand."""
+    """Columns of the table, in the order they stand."""
 
     ID = 0
     DECISION = 1
@@ -81,7 +81,7 @@ class Figures:
 
     @classmethod
     def of(cls, components: Components, ids: NDArray[np.intp]) -> Figures:
-        """Takes a moment for thousands of components: not on the GUI thread."""
+        """Compute the figures; takes a moment for thousands: not on the GUI thread."""
         n = components.n_components
         unknown = np.full(n, np.nan)
 
@@ -109,12 +109,13 @@ class Figures:
 
     @property
     def metrics(self) -> dict[str, NDArray[np.float64]]:
-        """All figures by title, ``(n,)``, of those that are known of any component."""
+        """Every figure by title, ``(n,)``, of those that are known of any component."""
         values = {TITLES[column]: numbers for column, numbers in self.numbers.items()}
         return {t: v for t, v in {**values, **self.others}.items() if np.isfinite(v).any()}
 
     @classmethod
     def empty(cls) -> Figures:
+        """Figures of no component."""
         nothing = np.zeros(0)
         return cls(
             np.zeros(0, np.intp), dict.fromkeys(_NUMBERS.values(), nothing), np.zeros(0, str)
@@ -127,7 +128,7 @@ class Figures:
 def filter_rows(
     text: str, figures: Figures, states: NDArray[np.str_], cur: Curation
 ) -> NDArray[np.bool_]:
-    """Which rows a filter keeps, ``(n,)``: those that satisfy every word of it.
+    """Whether each row satisfies every word of a filter, ``(n,)``.
 
     Parameters
     ----------

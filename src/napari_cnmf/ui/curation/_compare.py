@@ -1,4 +1,4 @@
-"""Another curator's decisions about the same result, and a walk through the differences."""
+"""Page of another curator's decisions about the same result, to walk through the differences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HINT = (
 
 
 class ComparePage(QWidget):
-    """Choose another curator, see the agreement, walk through what differs."""
+    """Page to choose another curator, see the agreement, and walk through what differs."""
 
     shown = Signal()
     """Somebody looks: which curators there are may be asked now."""
@@ -88,11 +88,12 @@ class ComparePage(QWidget):
         layout.addLayout(buttons)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Tell that the page is seen, so that its curators can be listed."""
         super().showEvent(event)
         self.shown.emit()
 
     def set_curators(self, names: Sequence[str]) -> None:
-        """Who can be compared with."""
+        """Offer the curators that can be compared with."""
         before = self.others.currentText()
         self.others.clear()
         self.others.addItems(list(names) or [_NOBODY])
@@ -115,7 +116,7 @@ class ComparePage(QWidget):
             self.list.setCurrentRow((self.list.currentRow() + 1) % len(self._differences))
 
     def mark_done(self) -> None:
-        """What was taken over is struck out, and the next one shown."""
+        """Strike out the difference that was taken over, and show the next one."""
         item = self.list.currentItem()
         if item is not None:
             font = item.font()

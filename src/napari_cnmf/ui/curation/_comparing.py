@@ -20,7 +20,7 @@ _EDIT_OF = {"accepted": "accept", "rejected": "reject", "unsure": "unsure", "del
 
 
 class Comparing(QObject):
-    """Ties the page to the curation that is shown."""
+    """Controller that ties the page to the curation that is shown."""
 
     def __init__(self, dock: CurationWidget) -> None:
         super().__init__(dock)
@@ -53,7 +53,7 @@ class Comparing(QObject):
         )
 
     def compare(self, other: str) -> None:
-        """Compare what stands with a curator's journal or a file."""
+        """Compare the curation as it stands with a curator's journal or a file."""
         cur = self._dock.curation
         if cur is None:
             return

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class DecideActions:
-    """Goes through the components of the result on screen and decides about them.
+    """Actions that go through the components of the result on screen and decide about them.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class DecideActions:
         self._step(1)
 
     def previous(self) -> None:
-        """Select the one before."""
+        """Select the component before, in the filter and order of the table."""
         self._step(-1)
 
     def unseen(self) -> None:
-        """Select the next one that was not looked at yet."""
+        """Select the next component that was not looked at yet."""
         if self._cur is not None:
             seen = set(self._cur.ids[self._cur.seen].tolist())
             self._step(1, lambda id_: id_ not in seen)
@@ -70,21 +70,25 @@ class DecideActions:
         self._session.timeline.go_to_peak()
 
     def play(self) -> None:
-        """Play what is around that event; again stops it."""
+        """Play the frames around that event; again stops it."""
         self._session.timeline.play_peak()
 
     # -- deciding
 
     def accept(self) -> None:
+        """Accept the selected components by hand."""
         self._decide("accept")
 
     def reject(self) -> None:
+        """Reject the selected components by hand."""
         self._decide("reject")
 
     def unsure(self) -> None:
+        """Mark the selected components for another look."""
         self._decide("unsure")
 
     def auto(self) -> None:
+        """Leave the selected components to the thresholds again."""
         self._decide("auto")
 
     def _decide(self, how: str) -> None:
@@ -134,7 +138,7 @@ class DecideActions:
             self._panel.table.edit_note(selection[0])
 
     def write_note(self, id_: int, text: str) -> None:
-        """Keep what was typed."""
+        """Keep the note that was typed."""
         if self._cur is not None and text != self._cur.note_of(id_):
             self._cur.note(id_, text)
 
@@ -146,11 +150,11 @@ class DecideActions:
             self._cur.undo()
 
     def redo(self) -> None:
-        """Make it again."""
+        """Make the edit again that was undone last."""
         if self._cur is not None:
             self._cur.redo()
 
     def go_to(self, number: int) -> None:
-        """Go to any point of the history."""
+        """Go to any edit of the history."""
         if self._cur is not None:
             self._cur.go_to(number)

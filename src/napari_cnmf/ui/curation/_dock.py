@@ -119,7 +119,7 @@ class CurationWidget(Dock):
     # -- as the user wants it
 
     def remember(self, **changes: Any) -> None:
-        """Write settings in the background."""
+        """Write a choice to the settings in the background."""
         self._settings = self._settings.replace(**changes)
         remember(**changes)
 
@@ -150,19 +150,22 @@ class CurationWidget(Dock):
 
     @property
     def session(self) -> Session:
+        """Session of the viewer."""
         return self._session
 
     @property
     def link(self) -> CurationLink | None:
+        """Link between the layers and the curation on screen; ``None`` without a result."""
         result = self._session.result
         return None if result is None else result.link
 
     @property
     def curation(self) -> Curation | None:
+        """Curation on screen; ``None`` without a result."""
         return None if self.link is None else self.link.curation
 
     def run(self, action: Action) -> None:
-        """Do what an action says; what cannot be done is said in a notification."""
+        """Run an action; what cannot be done is said in a notification."""
         if action.tag is not None:
             self._try(partial(self.decide.toggle_tag, action.tag))
             return
@@ -195,7 +198,7 @@ class CurationWidget(Dock):
     # -- reading and saving
 
     def read_again(self) -> None:
-        """Open the result once more, with what another window or program did to it."""
+        """Open the result once more, with the edits of another window or program."""
         result = self._session.result
         if result is None:
             return
@@ -247,7 +250,7 @@ class CurationWidget(Dock):
         bring_to_front(self)
 
     def _on_figures(self) -> None:
-        """Events and areas were counted: the table can be filled."""
+        """Fill the table, now that events and areas were counted."""
         result, figures = self._session.result, self._session.overview.figures
         if result is not None and len(figures) == len(result.link.states):
             self.panel.model.set_content(result.curation, figures, result.link.states)
@@ -263,7 +266,7 @@ class CurationWidget(Dock):
         self._refresh_soon.start()
 
     def _refresh(self) -> None:
-        """Counts, thresholds and history; many changes of one event are shown once."""
+        """Renew counts, thresholds and history; many changes of one event are shown once."""
         cur = self.curation
         if cur is None or self.link is None or self.link.is_redrawing:
             return
@@ -306,7 +309,7 @@ class CurationWidget(Dock):
             self.panel.show_filter_problem(str(error))
 
     def _show_states(self) -> None:
-        """Hide on the canvas what is switched off, and what the filter leaves out."""
+        """Hide on the canvas the verdicts that are switched off, and what the filter leaves out."""
         result = self._session.result
         if result is None or result.link.is_redrawing:
             return

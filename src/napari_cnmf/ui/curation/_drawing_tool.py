@@ -1,4 +1,4 @@
-"""Drawing an outline, a line or an area on the canvas, once, on a layer of its own."""
+"""Draws an outline, a line or an area on the canvas, once, on a layer of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Tool(StrEnum):
-    """What a region is drawn with."""
+    """Tools that a region is drawn with."""
 
     LASSO = "lasso"
     POLYGON = "polygon"
@@ -46,7 +46,7 @@ Vertices = NDArray[np.float64]
 
 
 class DrawingTool(QObject):
-    """Adds a layer in drawing mode and takes it away when one thing is drawn."""
+    """Tool that adds a layer in drawing mode and takes it away when one thing is drawn."""
 
     painting = Signal(bool)
     """A brush waits for being told that it is done, or no more."""
@@ -76,11 +76,12 @@ class DrawingTool(QObject):
 
     @property
     def is_drawing(self) -> bool:
+        """Whether something is drawn now."""
         return self._layer is not None
 
     @property
     def layer(self) -> Shapes | Labels | None:
-        """The layer that is drawn on."""
+        """Layer that is drawn on."""
         return self._layer
 
     def draw_line(self, like: Shapes, done: Callable[[Vertices], None]) -> None:
@@ -88,7 +89,7 @@ class DrawingTool(QObject):
         self._start_shape(LINE, like, done)
 
     def draw_outline(self, tool: Tool, like: Shapes, done: Callable[[Vertices], None]) -> None:
-        """Draw one outline.
+        """Draw one outline; ``done`` gets its vertices.
 
         Parameters
         ----------
@@ -155,7 +156,7 @@ class DrawingTool(QObject):
         self.drawing_changed.emit()
 
     def finish_painting(self) -> None:
-        """Take what was painted."""
+        """Finish painting, and hand over the painted area."""
         layer, done = self._layer, self._done
         if layer is None or done is None or self._mode != "paint":
             return
@@ -164,7 +165,7 @@ class DrawingTool(QObject):
         done(pixels)
 
     def cancel(self) -> None:
-        """Draw nothing."""
+        """Stop drawing; nothing is handed over."""
         layer, self._layer = self._layer, None
         if layer is None:
             self._active_before = self._viewer.layers.selection.active

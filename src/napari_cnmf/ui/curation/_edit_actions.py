@@ -1,4 +1,4 @@
-"""What changes shapes: every method is an action of that name, with a key and a button."""
+"""Actions that change shapes: every method is an action of that name, with a key and a button."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Pixels = NDArray[np.int64]
 
 
 class EditActions(QObject):
-    """Edits of shapes of the result on screen.
+    """Actions that edit shapes of the result on screen.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class EditActions(QObject):
     # -- of what is there
 
     def merge(self) -> None:
-        """Merge what is selected."""
+        """Merge the selected components."""
         ids = self._selected
         self._estimate(lambda edits: edits.merge(ids), f"merging {_named(ids)}")
 
@@ -89,14 +89,14 @@ class EditActions(QObject):
         self._estimate(lambda edits: edits.split(id_), f"splitting {id_}")
 
     def delete(self) -> None:
-        """Take the selected components out."""
+        """Delete the selected components."""
         ids = self._selected
         if ids:
             self._cur.delete(ids)
             self.show_deleted()
 
     def restore(self) -> None:
-        """Bring back what is chosen of what was deleted: the last one, unless said otherwise."""
+        """Bring back deleted components: the last one, unless others are chosen."""
         deleted = self._cur.deleted
         if not deleted:
             raise CurationError("Nothing is deleted that could be restored.")
@@ -107,7 +107,7 @@ class EditActions(QObject):
         self.show_deleted()
 
     def show_deleted(self) -> None:
-        """Offer what can be restored."""
+        """Offer the deleted components that can be restored."""
         result = self._session.result
         self._panel.show_deleted([] if result is None else result.curation.deleted)
 
@@ -145,7 +145,7 @@ class EditActions(QObject):
         self.tool.draw_line(result.layers.selection, done)
 
     def draw(self) -> None:
-        """Draw a new component."""
+        """Have a new component drawn."""
         self._draw(
             "Draw a cell",
             lambda pixels: self._estimate(
@@ -154,7 +154,7 @@ class EditActions(QObject):
         )
 
     def redraw(self) -> None:
-        """Draw the selected component anew."""
+        """Have the selected component drawn anew."""
         id_ = self._only_one("redraw")
         self._draw(
             f"Draw component {id_} anew",
@@ -164,7 +164,7 @@ class EditActions(QObject):
         )
 
     def trim(self) -> None:
-        """Draw over what does not belong to the selected component."""
+        """Have the pixels drawn that do not belong to the selected component."""
         id_ = self._only_one("trim")
         self._draw(
             f"Draw over what does not belong to component {id_}",
@@ -172,7 +172,7 @@ class EditActions(QObject):
         )
 
     def find(self) -> None:
-        """Draw a region in whose residual new cells are looked for."""
+        """Have a region drawn in whose residual new cells are looked for."""
         self._draw(
             "Draw the region in which to look for cells that were missed",
             lambda pixels: self._estimate(
@@ -235,13 +235,13 @@ class EditActions(QObject):
         self.editor.edit(self._result.link, estimate, what)
 
     def cancel_drawing(self) -> None:
-        """Draw nothing, and take the sentence away that says how to draw."""
+        """Stop drawing, and take the sentence away that says how to draw."""
         if self.tool.is_drawing:
             self.tool.cancel()
             self._say("")
 
     def close(self, _result: Any = None) -> None:
-        """Another result, or none: nothing is drawn or suggested any more."""
+        """Stop drawing and suggesting: another result, or none, is shown."""
         self.cancel_drawing()
         self.suggesting.forget()
         self._panel.show_raw_trace(None, None)

@@ -1,4 +1,4 @@
-"""Tools for drawing, suggestions, what was deleted, and the movie: widgets in, signals out."""
+"""Widgets of the Edit tab: drawing, suggestions, what was deleted, and the movie."""
 
 from __future__ import annotations
 
@@ -98,53 +98,58 @@ class EditPanel(QWidget):
 
     @property
     def tool(self) -> Tool:
+        """Tool that is chosen for drawing."""
         return Tool(self.tool_box.currentText())
 
     def set_tool(self, tool: Tool) -> None:
+        """Choose a tool for drawing."""
         self.tool_box.setCurrentText(str(tool))
 
     @property
     def planes(self) -> tuple[int, int]:
-        """How many planes below and above the drawn one are covered too."""
+        """Number of planes below and above the drawn one that are covered too."""
         return self.below.value(), self.above.value()
 
     def offer_planes(self, is_volume: bool) -> None:
-        """Only a volume has planes."""
+        """Offer planes for a volume; hide them for a single plane."""
         show_row(self._form, self._planes_row, is_volume)
         if not is_volume:
             self.below.setValue(0)
             self.above.setValue(0)
 
     def show_deleted(self, ids: Sequence[int]) -> None:
-        """Offer what can be restored, the last one deleted last; that one is chosen."""
+        """Offer deleted components, the last one deleted last and chosen."""
         self.deleted_box.clear()
         self.deleted_box.addItems([str(i) for i in reversed(ids)] or ["nothing"])
         self.deleted_box.setEnabled(bool(ids))
 
     @property
     def to_restore(self) -> int | None:
-        """Id that was chosen to come back; ``None`` where nothing is deleted."""
+        """Id of the deleted component that was chosen; ``None`` where nothing is deleted."""
         text = self.deleted_box.currentText()
         return int(text) if text.isdigit() else None
 
     def show_painting(self, is_painting: bool) -> None:
+        """Show the button that finishes painting while something is painted."""
         self.done_button.setVisible(is_painting)
 
     def show_suggestion(self, text: str) -> None:
+        """Show a sentence about the suggested pair; hide the label when empty."""
         self._suggestion.setText(text)
         self._suggestion.setVisible(bool(text))
 
     def suggestion(self) -> str:
+        """Sentence about the suggested pair."""
         return self._suggestion.text()
 
     def show_movie(self, text: str, *, is_missing: bool) -> None:
-        """What is to say of the movie."""
+        """Show a sentence about the movie."""
         self._movie.setText(text)
         self._movie.setVisible(bool(text))
         self.locate_button.setVisible(is_missing)
 
     def show_raw_trace(self, trace: NDArray[np.float32] | None, rate_hz: float | None) -> None:
-        """The mean of the movie inside what was drawn; ``None`` takes it away."""
+        """Show the mean of the movie inside what was drawn; ``None`` takes it away."""
         self._trace.clear()
         self._trace.setVisible(trace is not None)
         self._trace_title.setVisible(trace is not None)
@@ -153,7 +158,7 @@ class EditPanel(QWidget):
             self._trace.setLabel("bottom", "Time (s)" if rate_hz else "Frame")
 
     def raw_trace(self) -> NDArray[np.float64] | None:
-        """What is drawn of a raw trace, ``(n_frames,)``."""
+        """Raw trace that is drawn, ``(n_frames,)``."""
         items = self._trace.listDataItems()
         return None if not items else np.asarray(items[0].getData()[1], np.float64)
 

@@ -1,4 +1,4 @@
-"""Moves the view to what is selected elsewhere than on the canvas."""
+"""Moves the view to components that are selected elsewhere than on the canvas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARGIN = 0.04
 
 
 class Following:
-    """Where none of the selected components is in view the first one is brought there.
+    """Controller that brings the first selected component into view where none of them is.
 
     The plane of a volume is changed only when none of them reaches it. A 3D view stays as it is.
     The zoom is never changed.

@@ -1,4 +1,4 @@
-"""Every edit with who, when and what; a double-click goes back to it, or forth."""
+"""List of every edit with who, when and what; a double-click goes to that point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_cnmf.model.curation import Curation, Edit
 
 
 class HistoryModel(QAbstractListModel):
-    """The newest edit on top, the engine's result at the bottom; quick at any length."""
+    """Qt model of the edits: the newest on top, the engine's result at the bottom."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -23,6 +23,7 @@ class HistoryModel(QAbstractListModel):
         self._is_empty = True
 
     def set_curation(self, cur: Curation | None) -> None:
+        """Show the edits of a curation; none for ``None``."""
         self.beginResetModel()
         self._is_empty = cur is None
         self._edits = [] if cur is None else cur.history
@@ -31,13 +32,15 @@ class HistoryModel(QAbstractListModel):
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of edits, and one more for the engine's result."""
         return 0 if self._is_empty else len(self._edits) + 1
 
     def number(self, row: int) -> int:
-        """Of the edit in a row; 0 is the engine's result."""
+        """Number of the edit in a row; 0 is the engine's result."""
         return self._edits[-1 - row].number if row < len(self._edits) else 0
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text and look of an edit in the list."""
         if not index.isValid():
             return None
         row = index.row()
@@ -57,7 +60,7 @@ class HistoryModel(QAbstractListModel):
 
 
 class HistoryList(QWidget):
-    """The newest edit on top, what was taken back in italics."""
+    """List of the edits: the newest on top, what was taken back in italics."""
 
     wanted = Signal(int)
     """Number of the edit to go to."""
@@ -84,11 +87,12 @@ class HistoryList(QWidget):
             self.model.set_curation(cur)
 
     def texts(self) -> list[str]:
-        """What is listed, from the top."""
+        """Texts of the list, from the top."""
         model = self.model
         return [str(model.data(model.index(row))) for row in range(model.rowCount())]
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Bring the list up to date when it is seen."""
         super().showEvent(event)
         self.model.set_curation(self._cur)
 

@@ -80,12 +80,12 @@ class CurationKeys(QObject):
         self.update_places()
 
     def _on_result(self, _result: Any = None) -> None:
-        """Watch whether the components of this result are visible."""
+        """Watch whether the components of another result are visible."""
         self.watch_visibility(self._dock.session.result)
         self.update_places()
 
     def watch_visibility(self, result: ShownResult | None) -> None:
-        """Watch the layers of another result, or of none; the ones before are let go of."""
+        """Watch the layers of another result, or of none; stop watching those before."""
         for layer in self._watched:
             layer.events.visible.disconnect(self.update_places)
         layers = () if result is None else (result.layers.labels, result.layers.selection)

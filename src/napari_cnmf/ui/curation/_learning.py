@@ -1,4 +1,4 @@
-"""Learning from decisions: which components to decide on first, and what the decisions taught."""
+"""Learns from decisions: which components to decide on first, and what the decisions taught."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHAT = (
 
 
 class LearningPage(QWidget):
-    """The tab that learns.
+    """Tab that learns from the curator's decisions.
 
     Parameters
     ----------
@@ -65,13 +65,13 @@ class LearningPage(QWidget):
         layout.addStretch(1)
 
     def show_result(self) -> None:
-        """Another result is on screen: what was learnt from the one before is no news of it."""
+        """Show another result: what was learnt from the one before is no news of it."""
         self.learned = None
         self.said.clear()
         self.save_button.hide()
 
     def sort_by_worth(self) -> None:
-        """Put those first on which a decision teaches most; what is decided stands last."""
+        """Sort those to the top on which a decision teaches most; decided ones stand last."""
         result = self._session.result
         if result is None:
             return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CurationLink:
-    """Listens to a curation; recolours at decisions, redraws at edits of shapes.
+    """Link that recolours a result's layers at decisions and redraws them at edits of shapes.
 
     Redrawing thousands of components takes a while, so it happens in the background; until it is
     done the screen shows the components from before.
@@ -65,7 +65,7 @@ class CurationLink:
             self._layers.set_verdicts(states_of(self.curation, auto))
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if not self._is_closed:
             self._is_closed = True
             self._disconnect()
@@ -115,7 +115,7 @@ class CurationLink:
 
 
 def draw(components: Components, level: float = CONTOUR_LEVEL) -> Drawing:
-    """A drawing with all that the GUI thread will ask for first."""
+    """Draw all components, with everything that the GUI thread will ask for first."""
     drawing = Drawing(components, level)
     _ = drawing.outlined, drawing.components_at((0,) * len(components.dims))
     return drawing

@@ -1,4 +1,4 @@
-"""Figures of all components and the order they stand in: once for the table and the plots."""
+"""Figures of all components and their order, computed once for the table and the plots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Overview:
-    """What table and plots of one viewer have in common.
+    """State that the table and the plots of one viewer share.
 
     Figures are computed in the background, and only while a dock wants them.
     """
@@ -38,7 +38,7 @@ class Overview:
         session.components_changed.connect(self._measure)
 
     def attach(self, dock: QWidget) -> None:
-        """Measure from now on, until the dock is gone."""
+        """Measure components from now on, until the dock is gone."""
         self._users += 1
         dock.destroyed.connect(self._detach)
         self._measure()

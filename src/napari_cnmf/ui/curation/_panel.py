@@ -1,4 +1,4 @@
-"""What the curation dock looks like: widgets in, signals out."""
+"""Widgets of the curation dock: widgets in, signals out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _NO_RESULT = "Open a result to curate it: double-click a completed item of the b
 
 
 class CurationPanel(QWidget):
-    """Progress, filter, table, thresholds, buttons; history and more behind tabs."""
+    """Panel with progress, filter, table, thresholds, buttons; history and more behind tabs."""
 
     filter_changed = Signal(str)
     shown_changed = Signal()
@@ -180,12 +180,12 @@ class CurationPanel(QWidget):
         return self.advance.isChecked()
 
     def set_advances(self, advances: bool) -> None:
-        """Show the setting without telling anyone."""
+        """Show whether a decision goes on to the next component, without telling anyone."""
         with QSignalBlocker(self.advance):
             self.advance.setChecked(advances)
 
     def set_enabled(self, enabled: bool) -> None:
-        """Without a result there is nothing to do."""
+        """Enable the widgets, or disable them without a result."""
         self.tabs.setEnabled(enabled)
         self.progress.setVisible(enabled)
         if not enabled:
@@ -193,7 +193,7 @@ class CurationPanel(QWidget):
             self.counts.setText(_NO_RESULT)
 
     def show_counts(self, counts: Counts, before: Counts | None = None) -> None:
-        """How many there are of each; with ``before``, what a moving slider changes."""
+        """Show the number of components of each verdict; with ``before``, the slider's change."""
         self._last_counts = (counts, before)
         # A progress bar that is seen paints at once, 20 ms each time: this way it is left to Qt.
         self.progress.setUpdatesEnabled(False)
@@ -211,39 +211,41 @@ class CurationPanel(QWidget):
         )
 
     def show_busy(self, what: str) -> None:
-        """What is going on, or what to do next; nothing when empty."""
+        """Show what is going on, or what to do next; hide the label when empty."""
         self.status.setText(what)
         self.status.setVisible(bool(what))
 
     def show_done(self, what: str) -> None:
-        """Say what was just done, until something else happens."""
+        """Show what was just done, until something else happens."""
         self._done = what
         self.show_busy(what)
 
     def clear_done(self) -> None:
-        """Take that sentence away."""
+        """Take away the sentence about what was just done."""
         if self._done and self.status.text() == self._done:
             self.show_busy("")
         self._done = ""
 
     def show_conflict(self, problem: str) -> None:
-        """Why nothing can be written until the result is read again; empty when all is well."""
+        """Show why nothing can be written until the result is read again; hide it when empty."""
         self.conflict.setText(problem)
         for widget in (self.conflict, self.read_again):
             widget.setVisible(bool(problem))
 
     def show_matches(self, n_matching: int, n_components: int) -> None:
-        """Say how many components the filter keeps; nothing where it keeps all."""
+        """Show how many components the filter keeps; nothing where it keeps all."""
         is_filtered = n_matching != n_components
         said = f"{n_matching:,} of {n_components:,} match" if is_filtered else ""
         if said != self.matches.text():
             self.matches.setText(said)
 
     def show_filter_problem(self, problem: str) -> None:
+        """Mark the filter's line and show what is wrong with it; an empty text clears both."""
         set_problem(self.filter, problem or None)
         self.show_busy(problem)
 
     def show_possible(self, can_undo: bool, can_redo: bool) -> None:
+        """Enable the buttons of undo and redo where they lead somewhere."""
         self.buttons["undo"].setEnabled(can_undo)
         self.buttons["redo"].setEnabled(can_redo)
 
@@ -255,7 +257,7 @@ class CurationPanel(QWidget):
         return sorted(verdict.value for verdict in origins & kinds)
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
-        """What the nine tag keys give."""
+        """Show what the nine tag keys give."""
         self._tags = tags
         self.preferences.set_tags(tags)
         self.model.set_tags(tags)
@@ -266,16 +268,16 @@ class CurationPanel(QWidget):
             )
 
     def set_tag_keys(self, actions: Sequence[Action]) -> None:
-        """Say which keys give the tags."""
+        """Show which keys give the tags."""
         self._tag_keys = _keys_of_tags(actions)
         self.set_tags(self._tags)
 
     def tag_name(self, number: int) -> str:
-        """The ``number``-th tag."""
+        """Name of the ``number``-th tag."""
         return self._tags[number - 1].name
 
     def set_background(self, background: str) -> None:
-        """Colours that can be read on it."""
+        """Choose colours that can be read on this background."""
         self._colors = {v: readable_on(background, color) for v, color in VERDICT_COLORS.items()}
         self.model.set_colors({v.value: color for v, color in self._colors.items()})
         for name, box in self.switches.items():
@@ -308,5 +310,5 @@ def _keys_of_tags(actions: Sequence[Action]) -> dict[int, str]:
 
 
 def set_key_tip(button: QPushButton, action: Action) -> None:
-    """Say what a button does, and which key does it."""
+    """Show in a button's tooltip what it does, and which key does it."""
     button.setToolTip(f"{action.tooltip} ({action.key})")

@@ -27,7 +27,7 @@ _RESERVED = {"Esc": "Stop drawing"}
 
 
 class PreferencesPage(QScrollArea):
-    """Each action with its key, each tag with its name and colour; all can be changed."""
+    """Page of each action with its key, each tag with its name and colour; all can be changed."""
 
     keys_changed = Signal(dict)
     """``{action: key}`` of all actions."""

@@ -1,4 +1,4 @@
-"""Edits of shapes, estimated one after the other off the GUI thread."""
+"""Estimates edits of shapes one after the other off the GUI thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Estimate = Callable[[ShapeEdits], PreparedEdit]
 
 
 class ShapeEditor(QObject):
-    """Estimates in the background, makes the edit on the GUI thread."""
+    """Editor that estimates in the background and makes the edit on the GUI thread."""
 
     busy_changed = Signal(str)
     """What is estimated now; empty when nothing is."""
@@ -28,10 +28,11 @@ class ShapeEditor(QObject):
 
     @property
     def is_busy(self) -> bool:
+        """Whether an edit is being estimated, or waits for that."""
         return self._is_busy or bool(self._waiting)
 
     def edit(self, link: CurationLink, estimate: Estimate, what: str) -> None:
-        """Estimate an edit, then make it; after those that were asked for before."""
+        """Estimate an edit, then make it; it waits for those that were asked for before."""
         self._waiting.append((link, estimate, what))
         self._next()
 

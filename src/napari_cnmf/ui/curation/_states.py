@@ -1,4 +1,4 @@
-"""What a curation says about each component, as the screen shows it."""
+"""Verdicts of a curation on its components, as the screen shows them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def states_of(cur: Curation, auto: NDArray[np.bool_] | None = None) -> NDArray[n
 
 @dataclass(frozen=True)
 class Counts:
-    """How many there are of each, and how many were looked at."""
+    """Number of components of each verdict, and of those that were looked at."""
 
     total: int
     accepted: int
@@ -44,6 +44,7 @@ class Counts:
 
     @classmethod
     def of(cls, cur: Curation, auto: NDArray[np.bool_] | None = None) -> Counts:
+        """Count the components of a curation; ``auto`` stands in for the thresholds' verdict."""
         decisions = cur.decisions
         accepted = cur.resolve(cur.auto_accepted if auto is None else auto)
         unsure = decisions == Decision.UNSURE

@@ -1,4 +1,4 @@
-"""Walking through pairs of components that look like one cell."""
+"""Walks through pairs of components that look like one cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Suggesting:
-    """Offers one pair after the other; what was skipped is not offered again for this result.
+    """Controller that offers pairs one by one; what was skipped is not offered again.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class Suggesting:
 
     @property
     def now(self) -> MergeSuggestion | None:
-        """The pair that is offered."""
+        """Pair that is offered now."""
         return self._now
 
     def forget(self) -> None:
-        """Begin anew, with another result."""
+        """Forget the pairs, and begin anew with another result."""
         self._skipped, self._now = set(), None
         self._show("")
 
@@ -74,14 +74,14 @@ class Suggesting:
         self._session.select(np.flatnonzero(np.isin(result.ids, self._now.ids)).tolist())
 
     def skip(self) -> None:
-        """These are two cells: offer the next pair."""
+        """Note that the pair is two cells, and offer the next pair."""
         if self._now is not None:
             self._skipped.add(self._now.ids)
             self._now = None
         self.next()
 
     def take(self) -> list[int]:
-        """The pair, to be merged; the next is offered when it is.
+        """Take the pair that is to be merged; the next is offered when it is.
 
         Raises
         ------

@@ -22,7 +22,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class CurationTableModel(QAbstractTableModel):
-    """Rows are sorted and filtered here, on arrays: a proxy would ask for every cell.
+    """Qt model whose rows are sorted and filtered on arrays: a proxy would ask for every cell.
 
     ``order`` says which component stands in which row.
     """
@@ -52,11 +52,11 @@ class CurationTableModel(QAbstractTableModel):
         self._reorder()
 
     def set_colors(self, colors: Mapping[str, str]) -> None:
-        """Colours of the decisions, by name."""
+        """Set the colours of the decisions, by name."""
         self._colors = {name: QColor(color) for name, color in colors.items()}
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
-        """Colours of the tags."""
+        """Set the colours of the tags."""
         self._tags = tags
         self.set_states(self._states)
 
@@ -120,24 +120,27 @@ class CurationTableModel(QAbstractTableModel):
 
     @property
     def is_kept(self) -> NDArray[np.bool_]:
-        """Which components the filter keeps, ``(n_components,)``."""
+        """Whether the filter keeps each component, ``(n_components,)``."""
         return self._position >= 0
 
     def position_of(self, row: int) -> int:
-        """Where a component stands in the table, -1 where the filter hides it."""
+        """Row of a component in the table, -1 where the filter hides it."""
         return int(self._position[row]) if 0 <= row < len(self._position) else -1
 
     # -- Qt's side
 
     def rowCount(self, parent: _Index | None = None) -> int:
+        """Number of components that the filter keeps."""
         return 0 if parent is not None and parent.isValid() else len(self.order)
 
     def columnCount(self, parent: _Index | None = None) -> int:
+        """Number of columns."""
         return 0 if parent is not None and parent.isValid() else len(TITLES)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
+        """Title or tooltip of a column."""
         if orientation == Qt.Orientation.Horizontal:
             if role == Qt.ItemDataRole.DisplayRole:
                 return TITLES[section]
@@ -146,10 +149,12 @@ class CurationTableModel(QAbstractTableModel):
         return None
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
+        """Flags of a cell: only notes can be edited."""
         flags = super().flags(index)
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == Column.NOTE else flags
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Text, colour or tooltip of a cell."""
         if not index.isValid() or self._cur is None:
             return None
         row, column = int(self.order[index.row()]), Column(index.column())
@@ -165,18 +170,20 @@ class CurationTableModel(QAbstractTableModel):
         return None
 
     def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Tell that a note was typed; the row follows when the curation has it."""
         if role != Qt.ItemDataRole.EditRole or index.column() != Column.NOTE:
             return False
         self.note_written.emit(int(self.figures.ids[self.order[index.row()]]), str(value))
         return True
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort the rows by a column."""
         self._sort = (Column(column) if column >= 0 else Column.ID, order)
         self._keys = None
         self._reorder()
 
     def sort_by(self, keys: NDArray[np.float64]) -> None:
-        """Sort by what has no column, the largest first, until a column is clicked.
+        """Sort by values that have no column, the largest first, until a column is clicked.
 
         Parameters
         ----------

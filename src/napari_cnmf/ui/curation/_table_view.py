@@ -24,7 +24,7 @@ _MOVES = {
 
 
 class CurationTable(QTableView):
-    """Letters are left to the decision keys instead of searching."""
+    """Table of components, which leaves letters to the decision keys instead of searching."""
 
     chosen = Signal(tuple)
     """Rows of components that the user selected."""
@@ -61,11 +61,12 @@ class CurationTable(QTableView):
             self.setColumnWidth(column, width)
 
     def _hide_empty(self) -> None:
-        """Give the room of scores that a result does not have to tags and notes."""
+        """Hide columns of scores that a result does not have; tags and notes get their room."""
         for column in (Column.CLASS, Column.P_CELL):
             self.setColumnHidden(column, not self._rows.figures.has(column))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Handle keys that move or edit, and leave letters to the decision keys."""
         if event is None:
             return
         is_editing = self.state() == QAbstractItemView.State.EditingState

@@ -1,4 +1,4 @@
-"""Tags of the keys 1 to 9: names and colours."""
+"""Names and colours of the tags of the keys 1 to 9."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TAG_COLORS = (
 
 @dataclass(frozen=True)
 class Tag:
-    """What a key gives and takes."""
+    """Tag that a key gives and takes."""
 
     name: str
     color: str
 
 
 def tags_of_keys(chosen: Mapping[str, str], in_use: Sequence[str] = ()) -> tuple[Tag, ...]:
-    """The tags of the keys 1 to 9.
+    """Tags of the keys 1 to 9.
 
     Parameters
     ----------
@@ -41,5 +41,5 @@ def tags_of_keys(chosen: Mapping[str, str], in_use: Sequence[str] = ()) -> tuple
 
 
 def color_of(tag: str, tags: Sequence[Tag]) -> str:
-    """The colour of a tag; grey for one that has no key."""
+    """Colour of a tag; grey for one that has no key."""
     return next((t.color for t in tags if t.name == tag), TAG_COLORS[-1])

@@ -59,7 +59,7 @@ def effects_of_thresholds(cur: Curation) -> dict[str, int]:
 
 
 class ThresholdSliders(QWidget):
-    """One row a threshold; hidden are those whose score the result lacks or is switched off."""
+    """Sliders with one row a threshold; those that a result lacks or that are off are hidden."""
 
     moved = Signal(dict)
     """Thresholds by name while a slider is held: to be shown, not kept."""
@@ -104,7 +104,7 @@ class ThresholdSliders(QWidget):
         grid.addLayout(switches, grid.rowCount(), 0, 1, 4)
 
     def set_components(self, components: Components) -> None:
-        """Ranges that fit the scores."""
+        """Set the sliders' ranges to the scores of components."""
         n = components.n_components
         cnn = components.cnn_preds
         self._known = known = {
@@ -123,7 +123,7 @@ class ThresholdSliders(QWidget):
         self._show_rows()
 
     def _show_rows(self) -> None:
-        """What is switched off leaves its place to the table."""
+        """Hide the thresholds that are switched off, for the table to have their place."""
         for name, row in self.rows.items():
             score = next((score for score in self._known if score in name), None)
             switch = self.switches.get(f"use_{score}")
@@ -175,7 +175,7 @@ class ThresholdSliders(QWidget):
 
 
 class _Row:
-    """Label, slider and box of one threshold, in step."""
+    """Row of one threshold: label, slider and box, in step."""
 
     def __init__(self, name: str, title: str, tooltip: str, low: float, high: float) -> None:
         self.name = name
@@ -195,6 +195,7 @@ class _Row:
         self.set_range(low, high)
 
     def add_to(self, grid: QGridLayout, row: int) -> None:
+        """Put the widgets into a row of the grid."""
         for column, widget in enumerate((self.label, self.slider, self.box, self.effect)):
             grid.addWidget(widget, row, column)
 
@@ -205,19 +206,23 @@ class _Row:
         self.effect.setToolTip(f"Components that are {verdict} by this threshold alone")
 
     def set_visible(self, visible: bool) -> None:
+        """Show or hide the widgets of the row."""
         for widget in (self.label, self.slider, self.box, self.effect):
             widget.setVisible(visible)
 
     def set_range(self, low: float, high: float) -> None:
+        """Set the range of slider and box."""
         with QSignalBlocker(self.box):
             self._low, self._high = low, high
             self.box.setRange(low, high)
             self.box.setSingleStep((high - low) / 100)
 
     def value(self) -> float:
+        """Value of the threshold, as the box shows it."""
         return round(self.box.value(), 4)
 
     def set_value(self, value: float) -> None:
+        """Show a value without telling anyone; the range grows to hold it."""
         with QSignalBlocker(self.box):
             # A file may hold what lies outside of the range that is usual.
             self.box.setRange(min(self._low, value), max(self._high, value))
@@ -225,11 +230,13 @@ class _Row:
         self.take_from_box()
 
     def take_from_box(self) -> None:
+        """Move the slider to the box's value."""
         share = (self.box.value() - self._low) / (self._high - self._low)
         with QSignalBlocker(self.slider):
             self.slider.setValue(round(share * _STEPS))
 
     def take_from_slider(self) -> None:
+        """Take the slider's value into the box."""
         value = round(self._low + self.slider.value() / _STEPS * (self._high - self._low), 2)
         with QSignalBlocker(self.box):
             self.box.setValue(value)

@@ -24,7 +24,7 @@ from napari_cnmf.ui.layers._convert import IMAGE_KINDS
 
 
 class ViewForm(QWidget):
-    """What is shown, and how; knows no result."""
+    """Form of what is shown, and how; it knows no result."""
 
     stacks_changed = Signal()
     images_changed = Signal()
@@ -109,20 +109,22 @@ class ViewForm(QWidget):
 
     @property
     def kinds(self) -> list[str]:
-        """Stacks that are switched on."""
+        """Kinds of the stacks that are switched on."""
         return [k for k, box in self.stacks.items() if box.isEnabled() and box.isChecked()]
 
     @property
     def image_kinds(self) -> list[str]:
-        """Summary images that are switched on."""
+        """Kinds of the summary images that are switched on."""
         return [k for k, box in self.images.items() if not box.isHidden() and box.isChecked()]
 
     @property
     def arrangement(self) -> Arrangement:
+        """Arrangement of the stacks that is chosen."""
         return Arrangement(self.arrangement_box.currentText())
 
     @property
     def is_filled(self) -> bool:
+        """Whether components are drawn as areas rather than as outlines."""
         return self.style_box.currentText() == "filled"
 
     @property
@@ -132,14 +134,17 @@ class ViewForm(QWidget):
 
     @property
     def coloring(self) -> ColorBy:
+        """Property that components are coloured by."""
         return ColorBy(self.color_box.currentText())
 
     @property
     def numbers_shown(self) -> bool:
+        """Whether numbers are shown at the components."""
         return self.numbers.isChecked()
 
     @property
     def contours_shown(self) -> bool:
+        """Whether the contours of all components are shown."""
         return self.contours.isChecked()
 
     # -- what there is
@@ -173,21 +178,25 @@ class ViewForm(QWidget):
                 box.setChecked(kind in shown)
 
     def set_follows(self, follows: bool) -> None:
-        """Show the setting without telling anyone."""
+        """Show whether the view follows the selection, without telling anyone."""
         with QSignalBlocker(self.follow):
             self.follow.setChecked(follows)
 
     def set_filled(self, filled: bool) -> None:
+        """Show whether components are drawn as areas, without telling anyone."""
         with QSignalBlocker(self.style_box):
             self.style_box.setCurrentText("filled" if filled else "outline")
 
     def set_legend(self, html: str) -> None:
+        """Show a legend of the colours, given as HTML."""
         self._legend.setText(html)
 
     def legend(self) -> str:
+        """Legend of the colours, as HTML."""
         return self._legend.text()
 
     def show_busy(self, busy: bool) -> None:
+        """Disable the search for missed cells while it runs."""
         self.find_button.setEnabled(not busy)
 
     def _on_level(self) -> None:

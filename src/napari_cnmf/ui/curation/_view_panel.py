@@ -1,4 +1,4 @@
-"""How a result looks on the canvas: stacks, outlines, colours, numbers, images."""
+"""Controls how a result looks: stacks, outlines, colours, numbers, images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ViewPanel(ViewForm):
-    """The form, at work on the result of a session."""
+    """Panel of the form, at work on the result of a session."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -72,14 +72,14 @@ class ViewPanel(ViewForm):
         self._on_components()
 
     def _on_components(self) -> None:
-        """An edit draws everything anew; what was asked for beside it follows."""
+        """Draw everything anew after an edit, with what was asked for beside it."""
         self._recolour()
         self._show_numbers()
         if self.contours_shown:
             self._show_contours()
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
-        """Colours of the tags, as they were chosen."""
+        """Set the colours of the tags, as they were chosen."""
         self._tags = tags
         self._on_verdicts()
 
@@ -112,7 +112,7 @@ class ViewPanel(ViewForm):
             self._result.layers.show_images(self.image_kinds)
 
     def _on_images_removed(self) -> None:
-        """A layer was removed by hand: its tick goes, and brings it back."""
+        """Untick a layer that was removed by hand, so that a tick brings it back."""
         if self._result is not None:
             self.show_shown(self._result.layers.visible_kinds())
 
@@ -171,7 +171,7 @@ class ViewPanel(ViewForm):
             result.layers.extras.show_numbers(texts, centres(result.components))
 
     def _show_contours(self) -> None:
-        """Contours of all: computed in the background, added in one go."""
+        """Compute the contours of all components in the background, and add them in one go."""
         result = self._result
         if result is None:
             return
@@ -191,7 +191,7 @@ class ViewPanel(ViewForm):
         call_in_background(compute, done=show)
 
     def _find_missed(self) -> None:
-        """Images of the residual: a pass over the movie, in the background."""
+        """Compute images of the residual in the background, in a pass over the movie."""
         result = self._result
         if result is None:
             return

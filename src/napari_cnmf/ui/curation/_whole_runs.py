@@ -1,4 +1,4 @@
-"""What concerns the whole result: its movie, and a run that refines it."""
+"""Actions on the whole result: locating its movie, and a run that refines it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class WholeRuns:
-    """Locates the movie of the result on screen, and adds runs that begin with its components."""
+    """Controller that locates the movie of the result, and adds runs that begin with its cells."""
 
     def __init__(self, session: Session, panel: EditPanel, dock: QWidget) -> None:
         self._session = session
@@ -121,7 +121,7 @@ def _parent_of(item: Item) -> Item:
 
 
 def _found_by(item: Item) -> Item:
-    """The item whose run found the components: scoring alone finds none."""
+    """Item whose run found the components: scoring alone finds none."""
     while item.algorithm is Algorithm.EVALUATE and item.parent is not None:
         item = item.parent
     return item

@@ -1,4 +1,4 @@
-"""Why is there no cell here: asked with a key at the cursor, answered on a page of the dock."""
+"""Answers why there is no cell at the cursor, on a page of the dock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _COMPONENT = Qt.ItemDataRole.UserRole
 
 
 class WhyPage(QWidget):
-    """A place, the answer in a sentence, and everything that was met there."""
+    """Page with a place, the answer in a sentence, and everything that was met there."""
 
     asked = Signal(tuple)
     """Pixel ``([z], y, x)`` that was written."""
@@ -81,19 +81,19 @@ class WhyPage(QWidget):
             self.component_wanted.emit(id_)
 
     def show_hint(self, key: str) -> None:
-        """What to do first."""
+        """Show what to do first."""
         self.answer.setText(_HOW.format(key=key))
         self.details.clear()
         self.place.clear()
 
     def show_problem(self, problem: str) -> None:
-        """Why there is no answer."""
+        """Show why there is no answer."""
         set_problem(self.place, problem)
         self.answer.setText(problem)
         self.details.clear()
 
     def show_answer(self, found: Explanation, quality: QualityParams) -> None:
-        """Answer in a sentence, and list what it rests on."""
+        """Show the answer in a sentence, and list what it rests on."""
         set_problem(self.place, None)
         self.place.setText(", ".join(map(str, found.at)))
         self.answer.setText(f"<b>{describe_place(found, quality)}</b>")
@@ -113,7 +113,7 @@ def _is_inside(place: tuple[int, ...], dims: tuple[int, ...]) -> bool:
 
 
 class WhyHere(QObject):
-    """Ties the page to the result on screen and to the cursor."""
+    """Controller that ties the page to the result on screen and to the cursor."""
 
     def __init__(self, dock: CurationWidget, key: str) -> None:
         super().__init__(dock)

@@ -1,4 +1,4 @@
-"""Why there is a cell at a place, or none, in the words of a neuroscientist."""
+"""Words of a neuroscientist for why there is a cell at a place, or none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DROPPED = {
 
 
 def describe_place(found: Explanation, quality: QualityParams) -> str:
-    """The answer in one or two sentences."""
+    """Describe the place in one or two sentences."""
     accepted = [c for c in found.components if c.accepted]
     if accepted:
         return f"There is a cell here: component {accepted[0].id} is accepted."
@@ -43,7 +43,7 @@ def describe_place(found: Explanation, quality: QualityParams) -> str:
 
 
 def describe_component(component: ComponentHere, quality: QualityParams) -> str:
-    """Whether a component is accepted, and what speaks against it."""
+    """Describe whether a component is accepted, and what speaks against it."""
     scores = _scores(component)
     spoke = f" What counted most: {'; '.join(component.spoke)}." if component.spoke else ""
     if component.accepted:
@@ -97,7 +97,7 @@ def _why_rejected(component: ComponentHere, quality: QualityParams) -> list[str]
 
 
 def describe_candidate(candidate: CandidateHere, found: Explanation) -> str:
-    """What became of a place near the one that was asked about."""
+    """Describe what became of a candidate near the place that was asked about."""
     where = f"{candidate.distance_px:.0f} px from here"
     if candidate.verdict == "component":
         return f"A cell was found {where}."
@@ -115,7 +115,7 @@ def _why_dropped(candidate: CandidateHere, found: Explanation) -> str:
 
 
 def describe_images(found: Explanation) -> list[str]:
-    """What the summary images of the recording show at the place."""
+    """Describe what the summary images of the recording show at the place."""
     said = []
     if "correlation" in found.images:
         value = found.images["correlation"]

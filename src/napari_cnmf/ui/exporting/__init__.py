@@ -1,1 +1,1 @@
-"""Results on their way out: the export dock, and the buttons that lead to it."""
+"""Exports results: the export dock, and the buttons that lead to it."""

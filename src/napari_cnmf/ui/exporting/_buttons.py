@@ -1,4 +1,4 @@
-"""What can be done with a curated result: two buttons below the curation."""
+"""Two buttons below the curation: export the result, or add it to a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ResultButtons(QWidget):
-    """``Export…`` and ``Add to project…``; each opens its dock."""
+    """Buttons ``Export…`` and ``Add to project…``; each opens its dock."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()

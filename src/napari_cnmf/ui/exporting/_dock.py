@@ -70,7 +70,7 @@ _Outcome = tuple[Path, bytes | None] | CancelledByUser | EarlierExportError
 
 
 class ExportWidget(Dock):
-    """Format, what to write, and where; the writing happens in the background."""
+    """Dock of format, what to write, and where; the writing happens in the background."""
 
     progressed = Signal(int)
     state_changed = Signal()
@@ -158,7 +158,7 @@ class ExportWidget(Dock):
 
     @property
     def exporter(self) -> Exporter:
-        """The format that is chosen."""
+        """Format that is chosen."""
         return EXPORTERS[self.format.currentData()]
 
     def choose(self, name: str) -> None:
@@ -356,7 +356,7 @@ class ExportWidget(Dock):
         self.path.setText(str(folder / f"{stem}{exporter.suffix}"))
 
     def _usual_folder(self, result: ShownResult) -> Path:
-        """Where the user exported to last; else beside the batch, or beside the result's file."""
+        """Folder that the user exported to last; else that of the batch or the result's file."""
         last, source = read_settings().export_folder, result.curation.path
         if last is not None and Path(last).is_dir():
             return Path(last)
@@ -367,7 +367,7 @@ class ExportWidget(Dock):
         return source.parents[3] if is_item and len(source.parents) > 3 else source.parent
 
     def _folder_beside(self, result: ShownResult) -> Path:
-        """A folder for exports of this result beside its movie."""
+        """Folder for exports of this result beside its movie."""
         movie, item = result.loaded.movie, result.loaded.item
         batch = None if item is None else item.batch.path
         if movie is not None and movie.paths and (batch not in movie.paths[0].parents):
@@ -402,6 +402,6 @@ def _make_folder(folder: Path) -> None:
 
 
 def _without_suffix(name: str) -> str:
-    """A file's name without the ending of any format; a dot within the name stays."""
+    """Name of a file without the ending of any format; a dot within the name stays."""
     suffix = Path(name).suffix
     return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name

@@ -1,4 +1,4 @@
-"""What NWB asks for and no result knows."""
+"""Form of what NWB asks for and no result knows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOVIES = {
 
 
 class SessionForm(QWidget):
-    """Edits a ``Session`` and what becomes of the movie; empty fields stay unsaid."""
+    """Form of a ``Session`` and of what becomes of the movie; empty fields stay unset."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class SessionForm(QWidget):
             layout.addRow(label, self.fields[name])
 
     def movie_in_nwb(self) -> MovieIn:
-        """What becomes of the movie."""
+        """Choice of what becomes of the movie."""
         return _MOVIES[self.movie.currentText()]
 
     def value(self) -> Session:
-        """What was filled in."""
+        """Session as it was filled in."""
         said: dict[str, Any] = {
             name: field.text().strip()
             for name, field in self.fields.items()

@@ -28,7 +28,7 @@ _ASKS_MORE = frozenset({"dandi"})
 
 
 class TickedFormats(QWidget):
-    """A tick for each format, the folder, and the button.
+    """List of formats with a tick each, the folder, and the button.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ class TickedFormats(QWidget):
         return tuple(name for name, box in self.boxes.items() if box.isChecked())
 
     def folder(self) -> Path | None:
-        """Where they are written; ``None`` while the line is empty."""
+        """Folder that the formats are written into; ``None`` while the line is empty."""
         text = self.path.text().strip()
         return Path(text).expanduser() if text else None
 
     def propose(self, folder: Path) -> None:
-        """Show a folder of another result; beside the one that was chosen by hand, if one was."""
+        """Propose the folder of another result; beside one chosen by hand, if one was."""
         now = self.folder()
         beside = now.parent if self._is_typed and now is not None else folder.parent
         self.path.setText(str(beside / folder.name))

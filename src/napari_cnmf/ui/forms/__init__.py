@@ -1,1 +1,1 @@
-"""The form that asks for an item."""
+"""Form that asks for an item."""

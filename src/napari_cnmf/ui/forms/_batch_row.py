@@ -1,4 +1,4 @@
-"""Where an item goes: the batch that is open, or the folder that one is proposed in."""
+"""Row for where an item goes: the batch that is open, or a proposed folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOLDER = "cnmf batch"
 
 
 class BatchRow(QWidget):
-    """Names the batch folder, proposes one beside the movie, and makes it when it is needed.
+    """Row that names the batch folder, or proposes one and makes it when it is needed.
 
     A batch that was used lately is proposed again for the movies beside it and below its folder.
     """

@@ -1,4 +1,4 @@
-"""Lists of what can be chosen: no entry hides another one, and what was chosen stays."""
+"""Keeps lists of choices sound: no entry hides another one, and what was chosen stays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_again(combo: ComboBox) -> bool:
 
 
 def tell_apart(choices: Iterable[tuple[str, T]]) -> list[tuple[str, T]]:
-    """Entries with a title of their own: magicgui keeps one of those that have the same.
+    """Give entries titles of their own: magicgui keeps one of those that have the same.
 
     Files are told apart by their folders, what remains by numbers.
     """

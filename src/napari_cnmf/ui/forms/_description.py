@@ -1,4 +1,4 @@
-"""What is known about the chosen recording, and the questions that its files leave open."""
+"""Shows what is known about the chosen recording, and the questions that its files leave open."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEPT = ("plane", "n_planes", "n_flyback", "field", "offset", "pixel_size_um", "
 
 
 class RecordingPanel(QWidget):
-    """A short table of statements with their sources; below it a list for each open question.
+    """Panel with a table of statements and their sources, and a list for each open question.
 
     A pure editor of options: whoever opens the movie passes the description or the error in, and
     is told with ``answered`` what the user chose.
@@ -129,7 +129,7 @@ class RecordingPanel(QWidget):
 
 
 def _as_html(description: Description) -> str:
-    """The table: title, value, and in grey where it stands."""
+    """HTML of the table: title, value, and in grey the source."""
     rows = []
     for title, text, source, certainty in description.rows():
         how = "" if certainty == Certainty.STATED else f" ({certainty})"

@@ -87,7 +87,7 @@ class FormStep(StrEnum):
 
 
 class ParametersWidget(Dock):
-    """The form of one item.
+    """Dock of the form of one item.
 
     Everything is checked while typing, against the movie as well once it is known; the buttons
     work only while nothing is wrong.
@@ -209,26 +209,27 @@ class ParametersWidget(Dock):
 
     @property
     def session(self) -> Session:
+        """Session of the viewer."""
         return self._session
 
     @property
     def chosen(self) -> ChosenInput | None:
-        """The movie that is chosen."""
+        """Movie that is chosen."""
         return self.header.input.value()
 
     @property
     def facts(self) -> MovieFacts | None:
-        """What is known of the chosen movie; ``None`` while it is opened, or cannot be."""
+        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
         return self._facts
 
     @property
     def cannot_open(self) -> str:
-        """Why the chosen movie cannot be opened; empty where it can."""
+        """Reason why the chosen movie cannot be opened; empty where it can."""
         return self._cannot_open
 
     @property
     def is_stepped(self) -> bool:
-        """Whether it shows one step at a time, in the workspace."""
+        """Whether the form shows one step at a time, in the workspace."""
         return self._step is not None
 
     # -- value
@@ -244,7 +245,7 @@ class ParametersWidget(Dock):
         return self.eval_kwargs.applied_to(self.cnmf_kwargs.applied_to(self.form.value()))
 
     def set_value(self, params: CNMFParams) -> None:
-        """Show these parameters; the boxes are emptied."""
+        """Show these parameters in the form; the boxes are emptied."""
         self.cnmf_kwargs.set_text("")
         self.eval_kwargs.set_text("")
         self.form.set_value(params)
@@ -262,7 +263,7 @@ class ParametersWidget(Dock):
         bring_to_front(self)
 
     def draft(self) -> Request:
-        """What the form asks for, whether or not a movie is chosen; what is wrong is left out."""
+        """Request of the form, whether or not a movie is chosen; what is wrong is left out."""
         self._check()
         return self.request() or Request(
             algorithm=self.header.algorithm,
@@ -276,7 +277,7 @@ class ParametersWidget(Dock):
         )
 
     def request(self) -> Request | None:
-        """The item that the form asks for, or ``None`` while something is wrong."""
+        """Request of the form, or ``None`` while something is wrong."""
         chosen = self.header.input.value()
         if self._params is None or chosen is None:
             return None
@@ -366,7 +367,7 @@ class ParametersWidget(Dock):
             self._look_at_what_was_made(bridge)
 
     def _look_at_what_was_made(self, bridge: BatchBridge) -> None:
-        """The chosen item's movie was not there when it was chosen; now it may be."""
+        """Look again at the chosen item's movie, which was not there when it was chosen."""
         chosen, facts = self._inspected, self._facts
         if not isinstance(chosen, ItemInput) or facts is None or facts.shape is not None:
             return
@@ -451,7 +452,7 @@ class ParametersWidget(Dock):
         return params
 
     def _check_against_movie(self, params: CNMFParams) -> list[str]:
-        """What is probably not meant; raises for what cannot work with this movie."""
+        """Remarks on what is probably not meant; raises for what cannot work with this movie."""
         notes = self._unused(params)
         facts = self._facts
         if facts is None:
@@ -475,13 +476,13 @@ class ParametersWidget(Dock):
         return (*first, self.header.algorithm)
 
     def _read_given(self, n_axes: int) -> dict[str, Any]:
-        """Cells and region that are chosen; raises for a layer that holds nothing."""
+        """Read the chosen cells and region; raises for a layer that holds nothing."""
         if self.header.algorithm not in ("cnmf", "cnmfe"):
             return {}
         return self.given.values(n_axes)
 
     def _unused(self, params: CNMFParams) -> list[str]:
-        """What the user set and the chosen engine does not use; the preset's values are silent."""
+        """Parameters that the user set and the chosen engine does not use; presets do not count."""
         engine, preset = self.header.engine, self.header.preset
         if engine == "auto":
             return []
@@ -495,7 +496,7 @@ class ParametersWidget(Dock):
         ]
 
     def _show_proposals(self) -> None:
-        """Beside an empty field: what will be taken."""
+        """Show beside an empty field the value that will be taken."""
         facts, params = self._facts, self._params
         self.rate.show(facts, self.header.input.value())
         row = self.form.row("init.K")
@@ -507,7 +508,7 @@ class ParametersWidget(Dock):
         row.show_note(note)
 
     def _show_what(self) -> None:
-        """Name what will run: nobody runs another movie than the one they look at."""
+        """Show what will run: nobody runs another movie than the one they look at."""
         chosen = self.header.input.value()
         if chosen is None:
             self.what.setText("")
@@ -536,7 +537,7 @@ class ParametersWidget(Dock):
     # -- adding
 
     def add(self, *, run: bool) -> None:
-        """Add what is asked for to the batch; with ``run`` start it too."""
+        """Add the item to the batch; with ``run`` start it too."""
         self._check()
         request = self.request()
         if request is None or not self.add_button.isEnabled():

@@ -26,11 +26,13 @@ class Editor:
 
     @property
     def native(self) -> QWidget:
+        """Qt widget of the editor."""
         native: QWidget = self.widget.native
         return native
 
     @property
     def value(self) -> Any:
+        """Value that was entered, right or wrong."""
         return self.widget.value
 
     @value.setter
@@ -42,7 +44,7 @@ class Editor:
 
 
 class NumberEditor(Editor):
-    """A line that holds a number, or several; empty while nothing was typed.
+    """Editor of a number, or several, in a line that is empty while nothing was typed.
 
     A line rather than a spin box: a spin box drops signs that it does not like as they are typed,
     so that 2,5 becomes 25 on one desktop and 2.5 on another.
@@ -54,6 +56,7 @@ class NumberEditor(Editor):
 
     @property
     def value(self) -> Any:
+        """Number or numbers that were typed; the text itself where it is none."""
         text = self.widget.value.strip()
         try:
             return read_text(text, self._kind, self._name)
@@ -71,17 +74,18 @@ class NumberEditor(Editor):
             self.widget.value = _plain(value)
 
     def clear(self) -> None:
+        """Empty the line."""
         if self.widget.value:
             self.widget.value = ""
 
 
 def _plain(value: Any) -> str:
-    """A number as a person writes it: ``20`` rather than ``20.0``."""
+    """Text of a number as a person writes it: ``20`` rather than ``20.0``."""
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def make_editor(field: ParameterField, value: Any) -> Editor:
-    """The editor for a parameter, holding ``value``.
+    """Make the editor for a parameter, holding ``value``.
 
     Parameters
     ----------
@@ -105,9 +109,10 @@ def make_editor(field: ParameterField, value: Any) -> Editor:
 
 
 class _WheelFilter(QObject):
-    """Lets the wheel scroll the form instead of changing a value that happens to be below it."""
+    """Event filter that lets the wheel scroll the form instead of changing a value below it."""
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Keep the wheel from widgets without the keyboard, so that the form scrolls."""
         if (
             event is not None
             and event.type() == QEvent.Type.Wheel
@@ -120,6 +125,6 @@ class _WheelFilter(QObject):
 
 
 def keep_wheel_for_scrolling(widget: QWidget) -> None:
-    """The wheel changes the widget's value only while it has the keyboard."""
+    """Let the wheel change the widget's value only while it has the keyboard."""
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelFilter(widget))

@@ -1,4 +1,4 @@
-"""Who computes: the choice, and below it which engine that will be and why."""
+"""Choice of the engine, and below it which engine that will be and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HELP = "Automatic: CaImAn where it is found when the item starts, else the buil
 
 
 class EngineChoice:
-    """A choice of engine; finding CaImAn starts its interpreter, so that is asked in a thread.
+    """Choice of an engine; CaImAn is looked for in a thread, as that starts its interpreter.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class EngineChoice:
         self._asked: tuple[str, str] = ("", "")
 
     def look(self, algorithm: str) -> None:
-        """Say which engine the choice comes to for an algorithm."""
+        """Show which engine the choice leads to for an algorithm."""
         name: str = self.combo.value
         self._asked = asked = (name, algorithm)
         self._say("looking for engines…", is_problem=False)

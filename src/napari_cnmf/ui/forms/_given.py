@@ -1,4 +1,4 @@
-"""What an item is given besides its movie: cells to start from, a region to look in."""
+"""Form for what an item is given besides its movie: cells, and a region."""
 
 from __future__ import annotations
 
@@ -36,12 +36,13 @@ REGION = "region"
 
 @dataclass(frozen=True, eq=False)
 class LayerGiven:
-    """A Labels or Shapes layer."""
+    """A Labels or Shapes layer that holds cells or a region."""
 
     layer: Layer
 
     @property
     def title(self) -> str:
+        """Name of the layer."""
         return str(self.layer.name)
 
     def value(self, n_axes: int) -> Any:
@@ -61,12 +62,13 @@ class LayerGiven:
 
 @dataclass(frozen=True)
 class FileGiven:
-    """A file of another program."""
+    """A file of another program that holds cells or a region."""
 
     path: Path
 
     @property
     def title(self) -> str:
+        """Name of the file."""
         return self.path.name
 
 
@@ -92,7 +94,7 @@ def outlines_of(layer: Layer, n_axes: int) -> list[NDArray[np.float64]]:
 
 
 class GivenForm(QWidget):
-    """Two choices: where cells come from, and which part of the field counts."""
+    """Form with two choices: where cells come from, and which part of the field counts."""
 
     changed = Signal()
 
@@ -145,7 +147,7 @@ class GivenForm(QWidget):
         self.changed.emit()
 
     def _watch(self) -> None:
-        """Hear of what is drawn into the layers that are chosen."""
+        """Listen to what is drawn into the layers that are chosen."""
         self._unwatch()
         for chosen in (self.cells.value, self.region.value):
             if isinstance(chosen, LayerGiven):
@@ -200,14 +202,14 @@ class GivenForm(QWidget):
                 self._on_changed()
 
     def clear(self) -> None:
-        """Search the whole field."""
+        """Choose nothing: the whole field is searched."""
         self.cells.value = None
         self.region.value = None
 
     # -- values
 
     def values(self, n_axes: int) -> dict[str, Any]:
-        """``ain``, ``mask`` and ``leave_out`` as `Batch.add` takes them; items by uuid.
+        """Values of ``ain``, ``mask`` and ``leave_out`` as `Batch.add` takes them; items by uuid.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Which groups of parameters a method uses."""
+"""Groups of parameters that a method uses."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ GROUPS_OF["cnmfe"] = GROUPS_OF["cnmf"]
 
 
 def groups_of(algorithm: str, *, motion_first: bool = False) -> tuple[str, ...]:
-    """Groups that an item uses, with those of a motion correction before it."""
+    """Groups of parameters of an item, with those of a motion correction before it."""
     groups = GROUPS_OF[algorithm]
     return (*groups, "motion") if motion_first and "motion" not in groups else groups

@@ -1,4 +1,4 @@
-"""The top of the form: which movie, which name, what to do with it, and who does it."""
+"""Top of the form: which movie, which name, what to do with it, and which engine."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ class HeaderForm(QWidget):
 
     @property
     def algorithm(self) -> str:
+        """Name of the chosen algorithm, such as ``cnmf``."""
         value: str = self.algorithm_combo.value
         return value.removeprefix(_MOTION_FIRST)
 
@@ -133,12 +134,13 @@ class HeaderForm(QWidget):
 
     @property
     def method_title(self) -> str:
-        """The method in words."""
+        """Title of the method."""
         title = next(t for t, key in METHODS if key == self.algorithm_combo.value)
         return f"{title} with refit" if self.refit else title
 
     @property
     def engine(self) -> str:
+        """Name of the chosen engine, or ``auto``."""
         value: str = self.engine_combo.value
         return value
 
@@ -155,16 +157,16 @@ class HeaderForm(QWidget):
 
     @property
     def run(self) -> RunSpec:
-        """How it is to run, with what a copied item asked for."""
+        """Options of the run, with those of an item that was copied."""
         is_kept = bool(self.keep_box.value) and not self.keep_box.native.isHidden()
         return self._run.model_copy(update={"keep_memmap": is_kept})
 
     def look_for_engines(self) -> None:
-        """Say below the engine which one it comes to."""
+        """Show below the engine which one the choice leads to."""
         self.engine_choice.look(self.algorithm)
 
     def show_facts(self, text: str, *, is_problem: bool = False) -> None:
-        """Say below the movie what it is, or what is wrong with it."""
+        """Show below the movie what it is, or what is wrong with it."""
         self._facts.setText(text)
         self._facts.setStyleSheet(f"color: {ERROR_COLOR if is_problem else 'gray'};")
         self._facts.setVisible(bool(text))
@@ -175,7 +177,7 @@ class HeaderForm(QWidget):
         self.input.set_items(inputs_of_rows(self._rows, self.algorithm))
 
     def show_request(self, request: Request) -> None:
-        """Ask for the same."""
+        """Show what an item asked for, to ask for the same."""
         prefix = _MOTION_FIRST if request.motion_first else ""
         self.algorithm_combo.value = prefix + request.algorithm
         self.input.set_value(request.input)

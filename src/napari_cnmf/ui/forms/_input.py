@@ -1,4 +1,4 @@
-"""Which movie an item works on: a layer, files, or what another item makes."""
+"""Chooser of the movie of an item: a layer, files, or what another item makes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FileInput:
-    """Files of one movie, in order, and what has to be said to open them.
+    """Files of one movie, in order, and the options that open them.
 
     ``open_with`` holds what `open_movie` has to be told beside the paths as pairs, where needed.
     """
@@ -49,17 +49,18 @@ class FileInput:
     open_with: tuple[tuple[str, Any], ...] = ()
 
     def open(self) -> Movie:
-        """Open them; raises ``MovieError`` for what is no movie."""
+        """Open the files as a movie; raises ``MovieError`` for what is none."""
         paths = list(self.paths)
         return open_movie(paths[0] if len(paths) == 1 else paths, **dict(self.open_with))
 
     @property
     def name(self) -> str:
+        """Name of the first file, without its ending."""
         return self.paths[0].stem
 
 
 def bare(layer: Any) -> Any:
-    """The layer itself; napari hands plugins proxies of layers, another one each time."""
+    """Layer behind a proxy: napari hands plugins proxies of layers, another one each time."""
     return getattr(layer, "__wrapped__", layer)
 
 
@@ -71,6 +72,7 @@ class LayerInput:
 
     @property
     def name(self) -> str:
+        """Name of the layer."""
         return str(self.layer.name)
 
     def __eq__(self, other: object) -> bool:
@@ -82,7 +84,7 @@ class LayerInput:
 
 @dataclass(frozen=True)
 class ItemInput:
-    """What an item of the batch makes."""
+    """An item of the batch, whose output is taken."""
 
     uuid: str
     title: str = field(compare=False)
@@ -90,6 +92,7 @@ class ItemInput:
 
     @property
     def name(self) -> str:
+        """Title of the item."""
         return self.title
 
 
@@ -97,7 +100,7 @@ ChosenInput = FileInput | LayerInput | ItemInput
 
 
 def input_of_layer(layer: Layer) -> FileInput | LayerInput | None:
-    """How a layer enters an item, or ``None`` when it is no movie.
+    """Input that a layer becomes in an item, or ``None`` when it is no movie.
 
     A layer with a file behind it goes by that file; one whose data are not the file's any more
     (a crop of it has no source) goes by its data.
@@ -130,7 +133,7 @@ def movie_of_layer(layer: Layer) -> Movie:
 
 
 class InputChooser(QWidget):
-    """A list of what there is, and a button for files.
+    """List of the inputs there are, and a button for files.
 
     The list stands in a container of its own: choices in the root of a form freeze the whole form
     whenever a layer comes or goes.
@@ -197,11 +200,11 @@ class InputChooser(QWidget):
 
     @property
     def combo(self) -> ComboBox:
-        """The list."""
+        """List widget of the inputs."""
         return self._combo
 
     def value(self) -> ChosenInput | None:
-        """What is chosen, or ``None``; a file with what is set below it."""
+        """Input that is chosen, or ``None``; a file with what is set below it."""
         chosen: ChosenInput | None = self._combo.value
         if isinstance(chosen, FileInput):
             told = self.open_with.told() | self.recording.told()
@@ -222,12 +225,12 @@ class InputChooser(QWidget):
             self.recording.show_told(dict(chosen.open_with))
 
     def _on_answered(self, option: str, value: object) -> None:
-        """Take an answer over: into the row that has a field for it, else it is kept below."""
+        """Put an answer into the row that has a field for it; else it is kept below."""
         if not self.open_with.set_option(option, value):
             self.changed.emit()
 
     def _show_as_layer(self) -> None:
-        """Open what is set as a layer, which is then what is chosen."""
+        """Open the chosen files as a layer, which is then what is chosen."""
         chosen = self.value()
         if not isinstance(chosen, FileInput):
             return
@@ -242,7 +245,7 @@ class InputChooser(QWidget):
         )
 
     def set_value(self, chosen: ChosenInput | None) -> None:
-        """Choose something; a file that is not listed yet is added to the list."""
+        """Choose an input; a file that is not listed yet is added to the list."""
         if isinstance(chosen, FileInput) and chosen not in self._files:
             self._files.append(chosen)
         if isinstance(chosen, ItemInput) and chosen not in self._items:
@@ -276,7 +279,7 @@ class InputChooser(QWidget):
             self._combo.value = clicked
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
-        """Items of the batch that can be chosen."""
+        """Set the items of the batch that can be chosen."""
         items = list(items)
         if titles_of(items) != titles_of(self._items):
             self._items = items
@@ -303,7 +306,7 @@ _NEVER_WILL = frozenset({State.FAILED, State.CANCELLED, State.INTERRUPTED})
 
 
 def inputs_of_rows(rows: Iterable[ItemRow], algorithm: str) -> list[ItemInput]:
-    """The items whose output a method can take: movies, or results to evaluate again."""
+    """Items whose output a method can take: movies, or results to evaluate again."""
     gives_a_result = frozenset(ALGORITHM_TITLES.values()) - _GIVES_A_MOVIE
     wanted = gives_a_result if algorithm == "evaluate" else _GIVES_A_MOVIE
     return [
@@ -314,12 +317,12 @@ def inputs_of_rows(rows: Iterable[ItemRow], algorithm: str) -> list[ItemInput]:
 
 
 def titles_of(items: Iterable[ItemInput]) -> list[tuple[str, str]]:
-    """What a list of items shows: they are equal under another name too."""
+    """Titles of a list of items: they are equal under another name too."""
     return [(item.uuid, item.title) for item in items]
 
 
 def movie_file_filter() -> str:
-    """Of a dialog that asks for movies."""
+    """Filter of a dialog that asks for movies."""
     patterns = " ".join(f"*{suffix}" for suffix in movie_suffixes())
     return f"Movies ({patterns});;All files (*)"
 

@@ -1,4 +1,4 @@
-"""A box for keyword arguments as scripts write them: parsed, never evaluated."""
+"""Box for keyword arguments as scripts write them: parsed, never evaluated."""
 
 from __future__ import annotations
 
@@ -41,15 +41,16 @@ class KwargsBox(QWidget):
 
     @property
     def text(self) -> str:
-        """What was typed."""
+        """Text that was typed."""
         text: str = self._text.value
         return text.strip()
 
     def set_text(self, text: str) -> None:
+        """Set the text as if it was typed."""
         self._text.value = text
 
     def applied_to(self, params: CNMFParams) -> CNMFParams:
-        """The parameters with what was typed on top.
+        """Parameters with what was typed on top.
 
         Raises
         ------
@@ -64,5 +65,5 @@ class KwargsBox(QWidget):
         return params.replace(**foreign.groups)
 
     def show_problem(self, problem: ParameterError | None) -> None:
-        """Red border, and the sentence as its tooltip."""
+        """Show a red border, and the sentence as its tooltip."""
         set_problem(self._text.native, None if problem is None else str(problem))

@@ -1,4 +1,4 @@
-"""What the chosen movie says about motion, cell radius and decay time, beside what is asked for."""
+"""Measures motion, cell radius and decay time of the chosen movie, beside what is asked for."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Measuring:
         self._show_decay()
 
     def _show_decay(self) -> None:
-        """Say the decay in seconds, as soon as a frame rate is known."""
+        """Show the decay in seconds, as soon as a frame rate is known."""
         found, form = self.found, self._form
         row = form.form.row(_DECAY)
         if found is None:

@@ -43,7 +43,7 @@ class MotionChoice(QWidget):
             self.tick.setChecked(is_first)
 
     def show_measured(self, motion: str | None) -> None:
-        """Say what was measured: a sentence about motion, empty where it stands still.
+        """Show what was measured: a sentence about motion, empty where it stands still.
 
         Parameters
         ----------
@@ -55,6 +55,6 @@ class MotionChoice(QWidget):
         self.verdict.setStyleSheet(f"color: {WARNING_COLOR};" if motion else "")
 
     def show_unknown(self) -> None:
-        """Say what to go by where nothing could be measured."""
+        """Show what to go by where nothing could be measured."""
         self.verdict.setText(_UNKNOWN)
         self.verdict.setStyleSheet("")

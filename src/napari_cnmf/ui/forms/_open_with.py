@@ -1,4 +1,4 @@
-"""What a file has to be told to be opened: channel, axes, array."""
+"""Rows for what a file needs to be opened: channel, axes, array."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNSAID = -1
 
 
 class OpenWithRows(QWidget):
-    """``channel``, ``n_channels``, ``axes`` and ``dataset`` of `open_movie`; empty where unsaid."""
+    """Rows of `open_movie`'s ``channel``, ``n_channels``, ``axes`` and ``dataset``."""
 
     changed = Signal()
     show_clicked = Signal()
@@ -86,7 +86,7 @@ class OpenWithRows(QWidget):
         layout.addLayout(second)
 
     def told(self) -> dict[str, Any]:
-        """What `open_movie` is to be told, in the order of its arguments."""
+        """Options for `open_movie`, in the order of its arguments."""
         channel, number = self.channel_box.value(), self.number_box.value()
         told = {
             "axes": self.axes_edit.text().strip().upper() or None,
@@ -97,7 +97,7 @@ class OpenWithRows(QWidget):
         return {name: value for name, value in told.items() if value is not None}
 
     def show_told(self, paths: Sequence[Path], told: dict[str, Any]) -> None:
-        """Show what these files are opened with."""
+        """Show the options that these files are opened with."""
         for widget in (self._dataset_label, self.dataset_edit):
             widget.setVisible(may_hold_several(paths[0]))
         for box in (self.channel_box, self.number_box):
@@ -113,7 +113,7 @@ class OpenWithRows(QWidget):
         self._told = self.told()
 
     def set_option(self, name: str, value: Any) -> bool:
-        """Set one option as if the user had; ``False`` where it has no field here."""
+        """Set one option as if the user had; return ``False`` where it has no field here."""
         if name == "channel":
             self.channel_box.setMaximum(max(self.channel_box.maximum(), value))
             self.channel_box.setValue(value)
@@ -127,7 +127,7 @@ class OpenWithRows(QWidget):
         return True
 
     def _on_edited(self) -> None:
-        """A field that is left without a change says so too: only a change is passed on."""
+        """Report a change of the options; a field that was left without one is not reported."""
         if self.told() != self._told:
             self._told = self.told()
             self.changed.emit()
@@ -139,7 +139,7 @@ class OpenWithRows(QWidget):
         self.changed.emit()
 
     def _bound(self) -> None:
-        """Of alternating channels one is always chosen."""
+        """Limit the channel to those there are: of alternating channels one is always chosen."""
         number = self.number_box.value()
         self.channel_box.setRange(*((_UNSAID, _MOST - 1) if number == 1 else (0, number - 1)))
 

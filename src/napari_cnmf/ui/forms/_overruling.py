@@ -107,7 +107,7 @@ class OverruleRows(QWidget):
             self._say(name, tuple(numbers if len(numbers) > 1 else numbers * 2))
 
     def _say(self, name: str, value: Any) -> None:
-        """A field that is left without a change says so too: only a change is passed on."""
+        """Report a change of the options; a field that was left without one is not reported."""
         if self._shown.get(name) == value:
             return
         self._shown.pop(name, None)
@@ -117,7 +117,7 @@ class OverruleRows(QWidget):
 
 
 class OverruleBox(FoldingBox):
-    """The same rows under a heading that folds them away."""
+    """Box of the same rows under a heading that folds them away."""
 
     def __init__(self) -> None:
         self.rows = OverruleRows()

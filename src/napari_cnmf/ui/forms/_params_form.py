@@ -32,7 +32,7 @@ ESSENTIAL = ("init.gSig", "data.fr", "data.decay_time")
 
 
 class ParamsForm(QWidget):
-    """Every parameter in folding sections, validated while typing.
+    """Form of every parameter in folding sections, validated while typing.
 
     The three that matter most stand on top, unfolded.
 
@@ -77,20 +77,20 @@ class ParamsForm(QWidget):
         self._show_rows()
 
     def row(self, name: str) -> ParameterRow:
-        """The row of ``group.key``."""
+        """Row of the parameter ``group.key``."""
         return self._rows[name]
 
     def section(self, group: str) -> Section:
-        """The section of a group, without what stands on top."""
+        """Section of a group, without what stands on top."""
         return self._sections[group]
 
     @property
     def problems(self) -> dict[str, str]:
-        """``{"group.key": sentence}`` of what is wrong now."""
+        """Problems of the form now: ``{"group.key": sentence}``."""
         return dict(self._problems)
 
     def value(self) -> CNMFParams:
-        """The parameters as they stand.
+        """Parameters as they stand in the form.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class ParamsForm(QWidget):
         self.changed.emit()
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
-        """Mark rows and headings; what the owner of the form found as well as its own.
+        """Mark rows and headings with problems, the owner's of the form as well as its own.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The frame rate in the form: what the movie says of it, where, and what speaks against it."""
+"""Frame rate in the form: what the movie says of it, where, and what speaks against it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAME_RATE = 1e-3
 
 
 class FrameRateNotes:
-    """Keeps a frame rate that was typed for one movie from counting silently for the next.
+    """Notes that keep a frame rate typed for one movie from counting silently for the next.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class FrameRateNotes:
     def doubt(
         self, typed: float | None, facts: MovieFacts | None, chosen: ChosenInput | None
     ) -> str:
-        """What speaks against a frame rate that was typed; empty where nothing does.
+        """Reason against a frame rate that was typed; empty where there is none.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class FrameRateNotes:
         return f"{chosen.name} says {told:.4g} Hz, and {typed:g} Hz is used."
 
     def show(self, facts: MovieFacts | None, chosen: ChosenInput | None) -> None:
-        """Say beside the row what the movie says, and offer to take it."""
+        """Show beside the row the movie's frame rate, and offer to take it."""
         row = self._row
         if facts is None:
             row.show_note("")

@@ -1,4 +1,4 @@
-"""What the form asks for, and how that becomes an item of a batch."""
+"""Request of the form, and how that becomes an item of a batch."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Request:
 
 @dataclass(frozen=True)
 class AddedItem:
-    """What the form says of an item it has added; an ``Item`` would read its files for that."""
+    """Item that the form has added, without reading its files as an ``Item`` would."""
 
     uuid: str
     name: str
@@ -73,7 +73,7 @@ class AddedItem:
 
 @dataclass(frozen=True)
 class MovieFacts:
-    """What the form needs to know of a movie.
+    """Facts about a movie that the form needs.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class MovieFacts:
 
     @property
     def text(self) -> str:
-        """One line for the user."""
+        """Text of the facts in one line."""
         if self.shape is None:
             return "its movie is made when the item runs"
         size = " × ".join(str(n) for n in self.shape[1:])
@@ -149,7 +149,7 @@ def _facts(movie: Movie, *, copied: bool) -> MovieFacts:
 
 
 def open_input(batch: Batch | None, chosen: ChosenInput | None) -> Item | Movie:
-    """What `Batch.add` takes for an input; runs off the GUI thread."""
+    """Input for `Batch.add`; runs off the GUI thread."""
     if chosen is None:
         raise MovieError("An item needs a movie, and none is chosen: a layer, a file or an item.")
     if isinstance(chosen, ItemInput):
@@ -161,7 +161,7 @@ def open_input(batch: Batch | None, chosen: ChosenInput | None) -> Item | Movie:
 
 
 def request_of(item: Item) -> Request:
-    """What an item asked for, to ask for it again; runs off the GUI thread.
+    """Request that an item was made from, to make it again; runs off the GUI thread.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
 
 
 def motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item:
-    """The motion correction of a movie: the one that the batch has, or a new one."""
+    """Motion correction of a movie: the one that the batch has, or a new one."""
     same = find_motion_item(batch, request, movie)
     if same is not None:
         return same
@@ -239,7 +239,7 @@ def motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item:
 
 
 def find_motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item | None:
-    """The motion correction that the batch has and that did not end badly, or ``None``."""
+    """Motion correction that the batch has and that did not end badly, or ``None``."""
     same = batch.find_same("mcorr", movie, params=request.params, engine=request.engine)
     if same is None or (same.state.ended and same.state is not State.COMPLETED):
         return None

@@ -1,4 +1,4 @@
-"""One row of the form: label, tick for an optional value, editor, unit."""
+"""Row of the form: label, tick for an optional value, editor, unit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AUTOMATIC = "color: {}; padding-left: 4px; text-align: left; background: transp
 
 
 class ParameterRow(QWidget):
-    """Label on the left; on the right the editor with its unit.
+    """Row of a parameter: label on the left; on the right the editor with its unit.
 
     An optional parameter has a tick in front of its editor: without it the value is ``None`` and
     the engine decides. Ticking it shows an empty line, so that what is typed next is all of the
@@ -88,17 +88,17 @@ class ParameterRow(QWidget):
 
     @property
     def name(self) -> str:
-        """``group.key``, or the key alone at the root."""
+        """Name of the parameter: ``group.key``, or the key alone at the root."""
         return self.field.name
 
     @property
     def editor(self) -> Any:
-        """The magicgui widget of the value."""
+        """Magicgui widget of the value."""
         return self._editor.widget
 
     @property
     def value(self) -> Any:
-        """What was entered, right or wrong; ``None`` where the engine decides."""
+        """Value that was entered, right or wrong; ``None`` where the engine decides."""
         if self._is_required:
             return None if self._is_empty else self._editor.value
         if self._tick is not None and not self._tick.isChecked():
@@ -154,7 +154,7 @@ class ParameterRow(QWidget):
         self._on_changed()
 
     def _start_editing(self) -> None:
-        """Begin to type: who clicks at "automatic" wants to set a value."""
+        """Begin to type, as who clicks at "automatic" wants to set a value."""
         if self._tick is not None:
             self._tick.setChecked(True)
             self._editor.native.setFocus()
@@ -174,7 +174,7 @@ class ParameterRow(QWidget):
         self._label.setFont(font)
 
     def show_note(self, note: str) -> None:
-        """Say something in place of the unit, such as what the engine would take."""
+        """Show a note in place of the unit, such as what the engine would take."""
         self._unit.setText(note or self.field.unit or "")
 
     def show_remark(
@@ -185,7 +185,7 @@ class ParameterRow(QWidget):
         button: str = "",
         clicked: Callable[[], None] | None = None,
     ) -> None:
-        """Say a sentence below the row, with a button that acts on it; nothing without a text."""
+        """Show a sentence below the row, with a button that acts on it; nothing without a text."""
         if self._remark is None:
             if not text:
                 return
@@ -196,7 +196,7 @@ class ParameterRow(QWidget):
         self._remark.show_text(text, is_warning=is_warning, button=button, clicked=clicked)
 
     def show_problem(self, problem: str | None) -> None:
-        """Red border and the sentence as tooltip, or the parameter's help without."""
+        """Show a red border with the sentence as tooltip, or the help without a problem."""
         if problem == self._problem:
             return  # styling again costs a layout of the window, for each of a hundred rows
         self._problem = problem
@@ -234,6 +234,7 @@ class _Remark(QWidget):
     def show_text(
         self, text: str, *, is_warning: bool, button: str, clicked: Callable[[], None] | None
     ) -> None:
+        """Show the sentence, and the button where it has a text."""
         self.label.setText(text)
         self.label.setStyleSheet(f"color: {WARNING_COLOR if is_warning else 'gray'};")
         self.button.setText(button)

@@ -18,7 +18,7 @@ _HEADER = (
 
 
 class FoldingBox(QWidget):
-    """Widgets below a heading that folds them away; the Tab key then passes them over."""
+    """Box of widgets below a heading that folds them away; the Tab key then passes them over."""
 
     toggled = Signal(bool)
 
@@ -52,19 +52,20 @@ class FoldingBox(QWidget):
 
     @property
     def title(self) -> str:
+        """Text of the heading."""
         return self._heading
 
     def set_title(self, title: str) -> None:
-        """Call it something else."""
+        """Set the text of the heading."""
         self._heading = title
         self._show_heading()
 
     def toggleButton(self) -> QPushButton:
-        """The heading, which folds and unfolds."""
+        """Heading, which folds and unfolds the box."""
         return self._button
 
     def content(self) -> QWidget:
-        """What is folded away."""
+        """Widget that is folded away."""
         return self._content
 
     def isExpanded(self) -> bool:
@@ -96,7 +97,7 @@ class FoldingBox(QWidget):
 
 
 class Section(FoldingBox):
-    """Rows of parameters; the heading turns red while a row has a problem."""
+    """Section with rows of parameters; the heading turns red while a row has a problem."""
 
     def __init__(
         self, title: str, rows: Iterable[ParameterRow], *, is_expanded: bool = False

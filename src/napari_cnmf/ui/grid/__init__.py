@@ -1,4 +1,4 @@
-"""The grid editor: many items from chosen values of several parameters, over several movies."""
+"""Grid editor: many items from chosen values of several parameters, over several movies."""
 
 from napari_cnmf.ui.grid._dialog import GridDialog, edit_grid
 

@@ -1,4 +1,4 @@
-"""One parameter of a grid and the values that are tried."""
+"""Row of one parameter of a grid and the values that are tried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_cnmf.ui.grid._values import example, read_values, write_value
 
 
 class AxisRow(QWidget):
-    """A list of parameters, a line for values, and a button that takes the row away."""
+    """Row with a list of parameters, a line for values, and a button that takes the row away."""
 
     changed = Signal()
     removed = Signal()
@@ -53,7 +53,7 @@ class AxisRow(QWidget):
 
     @property
     def field(self) -> ParameterField:
-        """The parameter."""
+        """Parameter that the row is for."""
         return self._fields[self.names.currentData()]
 
     def choose(self, name: str) -> None:
@@ -61,7 +61,7 @@ class AxisRow(QWidget):
         self.names.setCurrentIndex(list(self._fields).index(name))
 
     def _start_over(self) -> None:
-        """Begin with the value that all items would have."""
+        """Begin anew with the value that all items would have."""
         field = self.field
         owner = getattr(self._base, field.group) if field.group else self._base
         self.values.setPlaceholderText(f"such as {example(field)}")
@@ -69,7 +69,7 @@ class AxisRow(QWidget):
         self.changed.emit()
 
     def read(self) -> tuple[Any, ...]:
-        """The values; marks the line when there is something wrong with them.
+        """Read the values; marks the line when there is something wrong with them.
 
         Raises
         ------

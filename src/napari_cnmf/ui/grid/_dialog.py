@@ -1,4 +1,4 @@
-"""The window of the grid editor."""
+"""Window of the grid editor."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MANY = 1000
 
 
 class GridDialog(QDialog):
-    """Parameters with their values, movies with ticks, and what that comes to.
+    """Window of parameters with their values, movies with ticks, and the items they make.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ class GridDialog(QDialog):
     # -- parameters
 
     def add_parameter(self) -> AxisRow:
-        """Another row, with the first parameter that no row has."""
+        """Add another row, with the first parameter that no row has."""
         row = AxisRow(self._fields, self._base.params)
         taken = {other.field.name for other in self.rows}
         row.choose(next(f.name for f in self._fields if f.name not in taken))
@@ -167,7 +167,7 @@ class GridDialog(QDialog):
         self._plan_soon.start()
 
     def value(self) -> GridRequest:
-        """What is asked for.
+        """Request that the window stands for.
 
         Raises
         ------
@@ -210,13 +210,13 @@ class GridDialog(QDialog):
         self._planning = worker
 
     def _give_up_planning(self) -> None:
-        """What it finds is not shown any more."""
+        """Give up planning: what it finds is not shown any more."""
         if self._planning is not None:
             self._planning.quit()
             self._planning = None
 
     def done(self, result: int) -> None:
-        """However the dialog is closed: what is looked for must not find it gone."""
+        """Give up planning however the dialog is closed, so that what it finds does not miss it."""
         self._give_up_planning()
         super().done(result)
 
@@ -280,7 +280,7 @@ class GridDialog(QDialog):
 
 
 def _product(request: GridRequest) -> str:
-    """The sum in words: ``2 x 3 values x 2 movies = 12 items``."""
+    """Text of the product: ``2 x 3 values x 2 movies = 12 items``."""
     n_movies, n_items = len(request.inputs), request.n_items
     parts = " × ".join(str(len(values)) for values in request.grid.values())
     values = f"{parts} values × " if parts else ""

@@ -1,4 +1,4 @@
-"""Which movies a grid runs over."""
+"""List of the movies that a grid runs over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput, movie
 
 
 class MovieList(QWidget):
-    """Movies with a tick each."""
+    """List of movies with a tick each."""
 
     changed = Signal()
 
@@ -53,7 +53,7 @@ class MovieList(QWidget):
 
     @property
     def ticked(self) -> tuple[ChosenInput, ...]:
-        """The movies that are ticked."""
+        """Movies that are ticked."""
         entries = [self.list.item(i) for i in range(self.list.count())]
         return tuple(
             chosen

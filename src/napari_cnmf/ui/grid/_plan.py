@@ -1,4 +1,4 @@
-"""What a grid would add, found out off the GUI thread."""
+"""Plans what a grid would add, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class GridRequest:
-    """What the editor asks for.
+    """Request of the grid editor.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class GridRequest:
 
     @property
     def n_items(self) -> int:
-        """How many items the product has."""
+        """Number of items of the product."""
         n = len(self.inputs)
         for values in self.grid.values():
             n *= len(values)
@@ -55,7 +55,7 @@ class GridRequest:
 
 @dataclass(frozen=True)
 class PlannedItem:
-    """One item to be.
+    """One item that a grid would add.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class PlannedItem:
 def plan_grid(
     batch: Batch | None, request: GridRequest
 ) -> Generator[str, None, tuple[PlannedItem, ...]]:
-    """Every item of the product, checked against its movie and the batch."""
+    """Plan every item of the product, checked against its movie and the batch."""
     planned: list[PlannedItem] = []
     outer, inner = _split_at_motion(request)
     variants = expand_grid(request.base.params, {**outer, **inner})
@@ -100,7 +100,7 @@ class _Movie:
         self._source: Item | Movie | None = None
 
     def plan(self, name: str, params: CNMFParams) -> PlannedItem:
-        """What would become of one variant."""
+        """Plan what would become of one variant."""
         if self._batch is None or self._broken:
             return PlannedItem(name, problem=self._broken)
         try:
@@ -114,7 +114,7 @@ class _Movie:
         return PlannedItem(name, "" if same is None else f"{same.name} ({same.state.value})")
 
     def _spec(self, batch: Batch, params: CNMFParams) -> ItemSpec:
-        """What the item would ask for; raises when it could never run."""
+        """Specification of the item; raises when the item could never run."""
         base, checked = self._base, self._checked
         if base.motion_first:
             return self._spec_after_motion(batch, params)
@@ -147,7 +147,7 @@ class _Movie:
         return adding.check(batch, request)
 
     def _spec_after_motion(self, batch: Batch, params: CNMFParams) -> ItemSpec:
-        """What a variant would ask for that works on the motion correction of the movie."""
+        """Specification of a variant that works on the motion correction of the movie."""
         if self._source is None:
             self._source = open_input(batch, self._chosen)
         wanted = replace(self._base, params=params)
@@ -161,7 +161,7 @@ class _Movie:
 
 @dataclass(frozen=True)
 class Added:
-    """What `add_grid` did."""
+    """Items that `add_grid` added, and what went wrong."""
 
     uuids: tuple[str, ...]
     problems: tuple[str, ...] = ()
@@ -178,7 +178,7 @@ class _Part:
 
 
 def _parts_of(batch: Batch, request: GridRequest, chosen: ChosenInput) -> Iterator[_Part]:
-    """The grid of one movie, divided by the motion correction that its items work on.
+    """Divide the grid of one movie by the motion correction that its items work on.
 
     Adds the motion corrections that are wanted first and that the batch does not have.
     """
@@ -196,7 +196,7 @@ def _parts_of(batch: Batch, request: GridRequest, chosen: ChosenInput) -> Iterat
 def _split_at_motion(
     request: GridRequest,
 ) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[Any, ...]]]:
-    """The grid in two: what changes the motion correction that comes first, and the rest."""
+    """Split the grid in two: parameters of the motion correction that comes first, and the rest."""
     first = ("motion.", "data.", "random_seed") if request.base.motion_first else ()
     outer = {name: values for name, values in request.grid.items() if name.startswith(first)}
     return outer, {name: v for name, v in request.grid.items() if name not in outer}

@@ -1,4 +1,4 @@
-"""Values of one parameter as a person types them."""
+"""Reads values of one parameter as a person types them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_cnmf.params.numbers import kind_of, split_values
 
 
 def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any, ...]:
-    """The values in ``text``, each once, as the parameters take them.
+    """Read the values in ``text``, each once, as the parameters take them.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any
 
 
 def write_value(value: Any) -> str:
-    """A value as `read_values` takes it."""
+    """Write a value as `read_values` takes it."""
     if isinstance(value, tuple | list):
         return ", ".join(write_value(part) for part in value)
     if isinstance(value, float):
@@ -44,7 +44,7 @@ def write_value(value: Any) -> str:
 
 
 def example(field: ParameterField) -> str:
-    """What might be typed."""
+    """Example of what might be typed."""
     if field.choices:
         return ", ".join(str(choice) for choice in field.choices)
     if kind_of(field.annotation).several:

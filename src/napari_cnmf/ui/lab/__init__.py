@@ -1,1 +1,1 @@
-"""A dock where the picture tells the parameters."""
+"""Parameter lab: a dock where the picture tells the parameters."""

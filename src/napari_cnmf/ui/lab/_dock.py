@@ -1,4 +1,4 @@
-"""Dock where the picture tells the parameters: draw on it, slide, look, and the form follows."""
+"""Dock of the parameter lab: draw on the picture, slide, look, and the form follows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _EMPTY = (
 
 
 class LabWidget(Dock):
-    """Pages over one movie layer; only the page that is seen draws."""
+    """Dock of pages over one movie layer; only the page that is seen draws."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -69,6 +69,7 @@ class LabWidget(Dock):
 
     @property
     def panels(self) -> tuple[Panel, ...]:
+        """Every page of the lab, in their order."""
         return (self.cell_size, self.seeds, self.patches, self.time, self.preview)
 
     def _lay_out(self) -> None:
@@ -106,7 +107,7 @@ class LabWidget(Dock):
         self.tabs.currentChanged.connect(lambda _: self._show_page())
 
     def _ensure_form(self) -> None:
-        """The rows here are the form's: without it there is nothing to change."""
+        """Open the form, whose rows these are: without it there is nothing to change."""
         if self._session.form is None:
             _ = self.link.form
             bring_to_front(self)
@@ -118,7 +119,7 @@ class LabWidget(Dock):
         return [(str(layer.name), layer) for layer in layers if is_movie(layer)]
 
     def _on_layers_event(self, _event: Any = None) -> None:
-        """After the list has settled: layers must not come or go while it is being emptied."""
+        """Follow the layers once their list has settled: none may come or go meanwhile."""
         self._layers_soon.start()
 
     def _on_layers(self) -> None:
@@ -149,14 +150,14 @@ class LabWidget(Dock):
         self._load()
 
     def _on_step(self, _event: Any = None) -> None:
-        """In a volume the sample is of the plane that is seen."""
+        """Take a sample of the plane that is seen in a volume."""
         if self.stage.plane != self._plane:
             for panel in self.panels:
                 panel.on_plane()
             self._load(again=True)
 
     def _on_parameters(self) -> None:
-        """Cells are told from their surround in another way in one-photon recordings."""
+        """Measure cells anew where parameters ask for one-photon: they are told apart otherwise."""
         if self.stage.layer is not None and self.link.is_one_photon != self._is_one_photon:
             self._volume = None
             self._load(again=True)

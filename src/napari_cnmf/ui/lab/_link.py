@@ -1,4 +1,4 @@
-"""The lab's rows are those of the form: what is changed in one place changes in the other."""
+"""Ties the lab's rows to those of the form: a change in one place shows in the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELDS = {field.name: field for field in iter_fields()}
 
 
 class FormLink(QObject):
-    """Holds the form of the viewer, and rows that mirror some of its own."""
+    """Link to the form of the viewer, and rows that mirror some of its own."""
 
     changed = Signal()
     """A parameter, the method or the form itself changed."""
@@ -34,7 +34,7 @@ class FormLink(QObject):
 
     @property
     def form(self) -> ParametersWidget:
-        """The form, opened beside the lab if it is not there."""
+        """Form of the viewer, opened beside the lab if it is not there."""
         if self._form is None:
             from napari_cnmf.ui._layout import show_dock
 
@@ -44,7 +44,7 @@ class FormLink(QObject):
         return self._form
 
     def row(self, name: str) -> ParameterRow:
-        """A new row for ``group.key`` that shows and changes the form's."""
+        """Make a row for ``group.key`` that shows and changes the form's."""
         row = ParameterRow(_FIELDS[name])
         self._rows.setdefault(name, []).append(row)
         row.changed.connect(lambda: self.set(name, row.value))
@@ -56,7 +56,7 @@ class FormLink(QObject):
         self.form.form.row(name).set_value(value)
 
     def params(self) -> CNMFParams | None:
-        """The form's parameters; ``None`` while something in it is wrong."""
+        """Parameters of the form; ``None`` while something in it is wrong."""
         if self._form is None:
             return None
         try:
@@ -65,22 +65,23 @@ class FormLink(QObject):
             return None
 
     def values(self) -> dict[str, Any]:
-        """What stands in each row of the form, by parameter."""
+        """Values of the form's rows, by parameter."""
         rows = self.form.form
         return {name: rows.row(name).value for name in _FIELDS}
 
     @property
     def problems(self) -> dict[str, str]:
-        """What is wrong in the form, by parameter."""
+        """Problems of the form, by parameter."""
         return {} if self._form is None else self._form.form.problems
 
     @property
     def algorithm(self) -> str:
-        """``cnmf``, ``cnmfe``, ...; ``cnmf`` without a form."""
+        """Algorithm of the form, ``cnmf``, ``cnmfe``, ...; ``cnmf`` without a form."""
         return "cnmf" if self._form is None else self._form.header.algorithm
 
     @property
     def is_one_photon(self) -> bool:
+        """Whether the form's algorithm is for one-photon recordings."""
         return self.algorithm == "cnmfe"
 
     def _take_form(self) -> None:

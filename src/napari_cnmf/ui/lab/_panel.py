@@ -1,4 +1,4 @@
-"""What every page of the lab has: its dock's movie, form and stage."""
+"""Base of every page of the lab: its dock's movie, form and stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Panel(QWidget):
-    """A page; it draws on the canvas while it is the one that is seen."""
+    """Page of the lab; it draws on the canvas while it is the one that is seen."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Panel(QWidget):
         link.changed.connect(self._on_link)
 
     def set_recording(self, recording: Recording | None, *, again: bool = False) -> None:
-        """Another movie, or none; or ``again`` the same one, measured anew."""
+        """Set another movie, or none; or ``again`` the same one, measured anew."""
         self.recording = recording
         if not again:
             self.on_recording()
@@ -36,7 +36,7 @@ class Panel(QWidget):
             self.refresh()
 
     def set_shown(self, is_shown: bool) -> None:
-        """It is the page that is seen, or not any more."""
+        """Note whether this is the page that is seen."""
         if is_shown == self.is_shown:
             return
         self.is_shown = is_shown
@@ -53,7 +53,7 @@ class Panel(QWidget):
         """Forget what belongs to another movie."""
 
     def on_plane(self) -> None:
-        """Another plane of the same volume is on screen."""
+        """Follow the viewer to another plane of the same volume."""
 
     def refresh(self) -> None:
         """Draw again; called when the parameters, the movie or the page changed."""
@@ -63,7 +63,7 @@ class Panel(QWidget):
 
 
 def text_label(text: str = "", *, gray: bool = False) -> QLabel:
-    """A label of several lines."""
+    """Make a label of several lines."""
     label = QLabel(text)
     label.setWordWrap(True)
     if gray:

@@ -1,4 +1,4 @@
-"""The patches of CNMF and of motion correction over the image, and what they cost."""
+"""Draws the patches of CNMF and of motion correction over the image, with what they cost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _UNKNOWN_RATE_HZ = 30.0
 
 
 class PatchesPanel(Panel):
-    """rf and stride, or strides and overlaps."""
+    """Page of rf and stride, or of strides and overlaps."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__(link, stage)
@@ -69,7 +69,7 @@ class PatchesPanel(Panel):
 
     @property
     def kind(self) -> str:
-        """``cnmf`` or ``mcorr``."""
+        """Kind of the patches: ``cnmf`` or ``mcorr``."""
         return "cnmf" if self.cnmf_button.isChecked() else "mcorr"
 
     def grid(self) -> PatchGrid | None:
@@ -87,7 +87,7 @@ class PatchesPanel(Panel):
         return motion_patches(dims, params.motion.strides, params.motion.overlaps)
 
     def expected_cells(self) -> int | None:
-        """Cells of a patch, or of the field: what K has to be at least."""
+        """Expected number of cells in a patch, or in the field: what K has to be at least."""
         params, dims = self.link.params(), self._dims()
         if params is None or dims is None or len(params.init.gSig) != len(dims):
             return None
@@ -106,6 +106,7 @@ class PatchesPanel(Panel):
     # -- drawing
 
     def refresh(self) -> None:
+        """Draw the patches of the parameters, and show what they cost."""
         is_cnmf = self.kind == "cnmf"
         self._cnmf_rows.setVisible(is_cnmf)
         self._motion_rows.setVisible(not is_cnmf)
@@ -124,7 +125,7 @@ class PatchesPanel(Panel):
             self._draw(grid)
 
     def _problem(self, params: CNMFParams) -> str:
-        """What does not fit the movie, or is probably not meant."""
+        """Sentence on what does not fit the movie, or is probably not meant."""
         layer = self.stage.layer
         assert layer is not None, "it has a shape"
         groups = "patch." if self.kind == "cnmf" else "motion."
@@ -159,7 +160,7 @@ class PatchesPanel(Panel):
         return "<br>".join(lines)
 
     def _memory(self, params: CNMFParams) -> list[str]:
-        """What the engines will take for this movie."""
+        """Sentence on the memory that the engines will take for this movie."""
         layer = self.stage.layer
         assert layer is not None, "it has a shape"
         shape = tuple(int(n) for n in layer.data.shape)
@@ -208,6 +209,7 @@ class PatchesPanel(Panel):
         )
 
     def clear(self) -> None:
+        """Hide the patches."""
         self.stage.hide(GRID)
 
 

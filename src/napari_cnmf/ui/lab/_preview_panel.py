@@ -1,4 +1,4 @@
-"""The built-in engine on the patch under the cursor, again with every change of a parameter."""
+"""Runs the built-in engine on the patch under the cursor, again with every change."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _REJECTED = "#888888"
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the preview looks."""
+    """Place that the preview looks at."""
 
     centre: tuple[float, float]
     frame: int
 
 
 class PreviewPanel(Panel):
-    """Contours and traces of a small window."""
+    """Page of contours and traces of a small window."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__(link, stage)
@@ -144,14 +144,17 @@ class PreviewPanel(Panel):
     # -- running
 
     def on_recording(self) -> None:
+        """Forget the place and what was found in another movie."""
         self.place, self.found, self._found_for, self._window = None, None, None, None
         self.task.cancel()
 
     def on_plane(self) -> None:
+        """Preview the same place in the plane on screen."""
         if self.is_shown:
             self._show()
 
     def refresh(self) -> None:
+        """Run the preview anew with the parameters as they are."""
         self._listen()
         if self.recording is None:
             show_sentence(self.summary, "")
@@ -255,10 +258,12 @@ class PreviewPanel(Panel):
                 )
 
     def set_shown(self, is_shown: bool) -> None:
+        """Listen to clicks while this is the page that is seen."""
         super().set_shown(is_shown)
         self._listen()
 
     def clear(self) -> None:
+        """Stop the preview and hide what was drawn."""
         self.task.cancel()
         self.stage.hide(PREVIEW, BOX)
 
@@ -272,7 +277,7 @@ def _window_for(
     kept: tuple[Any, Window] | None,
     should_stop: ShouldStop,
 ) -> tuple[Any, Window]:
-    """The frames around a place; those read before serve as long as they are the same box."""
+    """Window of frames around a place; one read before serves as long as its box is the same."""
     if len(params.init.gSig) != len(movie.dims):
         raise ParameterError(
             f"init.gSig must have {len(movie.dims)} numbers for a field of {movie.dims} px, "
@@ -291,10 +296,10 @@ def _window_for(
 
 
 def _for_window(params: CNMFParams, window: Window) -> CNMFParams:
-    """Parameters of the whole field that make no sense in a window."""
+    """Parameters for a window, without those that make sense in a whole field only."""
     return params.replace(patch={"rf": None, "border_pix": 0}, init={"K": None})
 
 
 def _color(index: int) -> str:
-    """Colours that neighbours in a list do not share."""
+    """Colour that neighbours in a list do not share."""
     return str(pg.intColor(index, hues=9, values=1, maxValue=255, sat=170).name())

@@ -1,4 +1,4 @@
-"""What the lab knows of its movie: a sample, and what was measured in it."""
+"""Recording of the lab: a sample of its movie, and what was measured in it."""
 
 from __future__ import annotations
 
@@ -43,10 +43,11 @@ class Recording:
 
     @property
     def frame_rate_hz(self) -> float | None:
+        """Frame rate of the movie in Hz; ``None`` where it is unknown."""
         return self.movie.frame_rate_hz
 
     def suggestion(self, frame_rate_hz: float | None, *, one_photon: bool) -> Suggestion:
-        """Parameters that it comes to at a frame rate."""
+        """Suggest parameters at a frame rate."""
         cells = self.cells if self.volume is None else self.volume
         return suggestion_from(cells, self.decay, frame_rate_hz, one_photon=one_photon)
 

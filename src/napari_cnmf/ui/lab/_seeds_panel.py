@@ -39,12 +39,12 @@ class ThresholdSlider(QSlider):
         self.valueChanged.connect(self._on_moved)
 
     def set_span(self, low: float, high: float) -> None:
-        """From the lowest to the highest value of the image."""
+        """Set the span from the lowest to the highest value of the image."""
         self._low, self._high = low, high if high > low else low + 1
         self.follow()
 
     def follow(self) -> None:
-        """Stand where the row's value is."""
+        """Move the slider to the row's value."""
         value = self.row.value
         if isinstance(value, int | float):
             share = (value - self._low) / (self._high - self._low)
@@ -57,7 +57,7 @@ class ThresholdSlider(QSlider):
 
 
 class SeedsPanel(Panel):
-    """min_corr and min_pnr."""
+    """Page of the two thresholds, min_corr and min_pnr."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__(link, stage)
@@ -91,11 +91,13 @@ class SeedsPanel(Panel):
     # -- images
 
     def on_recording(self) -> None:
+        """Forget the images and seeds of another movie."""
         self.images, self._made_for = None, None
         self.task.cancel()
         self.stage.remove(CORRELATION, PNR, SEEDS)
 
     def refresh(self) -> None:
+        """Compute the images where they are missing, and draw the seeds at the thresholds."""
         for slider in (self.corr, self.pnr):
             slider.follow()
         params, recording = self.link.params(), self.recording
@@ -143,7 +145,7 @@ class SeedsPanel(Panel):
     # -- seeds
 
     def seeds(self) -> NDArray[np.float64]:
-        """``(n, 2)`` in pixels of the movie, at the thresholds of the form."""
+        """Seeds ``(n, 2)`` in pixels of the movie, at the thresholds of the form."""
         params, recording, images = self.link.params(), self.recording, self.images
         if params is None or recording is None or images is None:
             return np.zeros((0, 2))
@@ -194,12 +196,13 @@ class SeedsPanel(Panel):
                 layer.visible = name == wanted
 
     def clear(self) -> None:
+        """Stop computing, and hide images and seeds."""
         self.task.cancel()
         self.stage.hide(CORRELATION, PNR, SEEDS)
 
 
 def _g_sig(params: CNMFParams, recording: Recording) -> tuple[float, float]:
-    """Along (y, x), in pixels of the sample."""
+    """Half-width gSig of a cell along (y, x), in pixels of the sample."""
     y, x = params.init.gSig[-2:]
     k = recording.sample.binning
     return (max(0.6, y / k), max(0.6, x / k))

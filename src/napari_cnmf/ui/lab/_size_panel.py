@@ -1,4 +1,4 @@
-"""Cell size: drag circles over cells, or take what was measured."""
+"""Page of the cell size: drag circles over cells, or take what was measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SMALLEST_PX = 1.0
 
 
 class SizePanel(Panel):
-    """gSig and gSiz, from circles on the canvas or from the data."""
+    """Page of gSig and gSiz, from circles on the canvas or from the data."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__(link, stage)
@@ -82,7 +82,7 @@ class SizePanel(Panel):
     # -- values
 
     def suggestion(self) -> CellSize | None:
-        """The size that was measured in the data."""
+        """Size that was measured in the data."""
         if self.recording is None:
             return None
         found = self.recording.suggestion(None, one_photon=self.link.is_one_photon)
@@ -95,11 +95,12 @@ class SizePanel(Panel):
             self._set(size)
 
     def add_circle(self, centre: NDArray[np.float64], radius: float) -> None:
-        """A circle that the user drew; the median of all goes into the form."""
+        """Add a circle that the user drew; the median of all goes into the form."""
         self.drawn.append((centre, radius))
         self._set_radius(float(np.median([r for _, r in self.drawn])))
 
     def clear_circles(self) -> None:
+        """Remove the circles that the user drew."""
         self.drawn.clear()
         self.refresh()
 
@@ -152,9 +153,11 @@ class SizePanel(Panel):
     # -- drawing
 
     def on_recording(self) -> None:
+        """Forget the circles that were drawn on another movie."""
         self.drawn.clear()
 
     def refresh(self) -> None:
+        """Draw the rings, and show the sizes that were measured and are set."""
         one_photon = self.link.is_one_photon
         self.explanation.setText(
             f"<b>{ONE_PHOTON if one_photon else TWO_PHOTON}</b> "
@@ -231,20 +234,22 @@ class SizePanel(Panel):
         return [radius for radius in radii if radius > 0][: len(_COMPARED)]
 
     def _places(self) -> NDArray[np.float64]:
-        """Centres of clear cells, spread over the field by taking the clearest."""
+        """Choose centres of clear cells, spread over the field."""
         if self.recording is None:
             return np.zeros((0, 2))
         return self.recording.cells.at[:_N_RINGS]
 
     def set_shown(self, is_shown: bool) -> None:
+        """Stop measuring by hand while another page is seen."""
         if not is_shown:
             self.measure_button.setChecked(False)
         super().set_shown(is_shown)
 
     def clear(self) -> None:
+        """Hide the rings."""
         self.stage.hide(_RINGS)
 
 
 def _size(axes: tuple[int, ...]) -> str:
-    """One number in a plane, all axes in a volume."""
+    """Text of a size: one number in a plane, all axes in a volume."""
     return str(axes[0]) if len(axes) == 2 else " × ".join(map(str, axes))

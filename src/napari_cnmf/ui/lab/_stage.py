@@ -1,4 +1,4 @@
-"""The movie layer the lab looks at, and the layers it draws over it."""
+"""Stage of the lab: the movie layer it looks at, and the layers it draws over it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = "lab · "
 
 
 def is_movie(layer: Layer) -> bool:
-    """An image over time, also one of a result."""
+    """Whether a layer is an image over time, also one of a result."""
     from napari.layers import Image
 
     return (
@@ -32,7 +32,7 @@ def is_movie(layer: Layer) -> bool:
 
 
 def open_layer(layer: Image) -> Movie:
-    """The movie of a layer, by its file where it has one of the same shape.
+    """Open the movie of a layer, by its file where it has one of the same shape.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def open_layer(layer: Image) -> Movie:
 
 
 class Stage:
-    """Adds, replaces and removes the lab's layers over one movie layer."""
+    """Stage that adds, replaces and removes the lab's layers over one movie layer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
@@ -59,11 +59,12 @@ class Stage:
 
     @property
     def viewer(self) -> napari.Viewer:
+        """Viewer that the stage draws in."""
         return self._viewer
 
     @property
     def plane(self) -> int | None:
-        """The plane of a volume that is on screen."""
+        """Number of the plane of a volume that is on screen."""
         if self.layer is None or self.layer.ndim != 4:
             return None
         step = self._viewer.dims.current_step
@@ -71,12 +72,12 @@ class Stage:
 
     @property
     def frame(self) -> int:
-        """The frame that is on screen."""
+        """Number of the frame that is on screen."""
         step = self._viewer.dims.current_step
         return int(step[0]) if self.layer is not None and len(step) >= self.layer.ndim else 0
 
     def to_pixels(self, position: Any) -> NDArray[np.float64]:
-        """``(y, x)`` in pixels of the movie of a place on the canvas."""
+        """Convert a place on the canvas to ``(y, x)`` in pixels of the movie."""
         assert self.layer is not None, "a movie is chosen"
         data = self.layer.world_to_data(np.asarray(position)[-self.layer.ndim :])
         return np.asarray(data[-2:], np.float64)
@@ -87,7 +88,7 @@ class Stage:
         return next((one for one in self._viewer.layers if one.name == full), None)
 
     def draw(self, name: str, shapes: list[NDArray[np.float64]], **look: Any) -> Shapes:
-        """The Shapes layer of that name with these shapes ``(n, 2)`` alone, in the field's plane.
+        """Draw shapes ``(n, 2)`` in the Shapes layer of that name, in the field's plane.
 
         Parameters
         ----------
@@ -112,7 +113,7 @@ class Stage:
         return layer
 
     def points(self, name: str, at: NDArray[Any], **look: Any) -> Any:
-        """A Points layer of that name with these places ``(n, 2)``, pixels of the movie."""
+        """Show places ``(n, 2)`` in pixels of the movie in the Points layer of that name."""
         layer = self.find(name)
         if layer is None:
             return self._keep_active(
@@ -123,7 +124,7 @@ class Stage:
         return layer
 
     def image(self, name: str, data: NDArray[Any], binning: int, **look: Any) -> Any:
-        """An image of the field, of pixels ``binning`` times as large."""
+        """Show an image of the field, of pixels ``binning`` times as large."""
         layer = self.find(name)
         low, high = (float(v) for v in np.nanquantile(data, [0.01, 0.998]))
         limits = (low, high if high > low else low + 1)

@@ -1,4 +1,4 @@
-"""Computations of which only the newest counts."""
+"""Runs computations of which only the newest counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Wanted:
 
 
 class LatestTask(QObject):
-    """Runs one computation at a time; what is asked for meanwhile replaces what waits.
+    """Runner of one computation at a time; what is asked for meanwhile replaces what waits.
 
     What is wrong with the user's parameters or movie is told to ``failed`` and not in a
     notification: it changes with every key that is typed.
@@ -50,6 +50,7 @@ class LatestTask(QObject):
 
     @property
     def is_busy(self) -> bool:
+        """Whether a computation runs."""
         return self._is_running
 
     def start(
@@ -66,7 +67,7 @@ class LatestTask(QObject):
             self._start_next()
 
     def cancel(self) -> None:
-        """Want nothing any more."""
+        """Cancel the computation, and what waits."""
         self._next = None
         self._stop.set()
 

@@ -1,4 +1,4 @@
-"""Frame rate and decay time: what is set, what the metadata say, what the data show."""
+"""Page of frame rate and decay time: what is set, what the metadata say, what the data show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DIFFERS = 1.5
 
 
 class TimePanel(Panel):
-    """data.fr and data.decay_time."""
+    """Page of data.fr and data.decay_time."""
 
     def __init__(self, link: FormLink, stage: Stage) -> None:
         super().__init__(link, stage)
@@ -48,14 +48,14 @@ class TimePanel(Panel):
         self.take_button.clicked.connect(lambda _=False: self.take_decay())
 
     def rate(self) -> float | None:
-        """Hz: what is set, else what the metadata say."""
+        """Frame rate in Hz: what is set, else what the metadata say."""
         params = self.link.params()
         if params is not None and params.data.fr is not None:
             return params.data.fr
         return None if self.recording is None else self.recording.frame_rate_hz
 
     def estimate(self) -> float | None:
-        """The decay time of the data in seconds."""
+        """Decay time of the data in seconds."""
         rate = self.rate()
         if self.recording is None or rate is None:
             return None
@@ -68,6 +68,7 @@ class TimePanel(Panel):
             self.link.set("data.decay_time", round(estimate, 2))
 
     def refresh(self) -> None:
+        """Show what the data tell about frame rate and decay time, beside what is set."""
         recording, params = self.recording, self.link.params()
         if recording is None or params is None:
             for label in (self.rate_facts, self.decay_facts, self.warning):

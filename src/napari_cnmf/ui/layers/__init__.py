@@ -1,4 +1,4 @@
-"""Results as napari layers: pure conversions, and one adapter to the viewer."""
+"""Converts results to napari layers: pure conversions, and one adapter to the viewer."""
 
 from napari_cnmf.ui.layers._colors import Verdict, selection_color, verdict_rgba, verdicts
 from napari_cnmf.ui.layers._convert import (

@@ -1,4 +1,4 @@
-"""How several stacks are seen at once."""
+"""Choices of how several stacks are seen at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Arrangement(StrEnum):
-    """Of the stacks that are switched on."""
+    """Arrangement of the stacks that are switched on."""
 
     ABOVE = "one above the other"
     BESIDE = "side by side"

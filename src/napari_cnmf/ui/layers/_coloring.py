@@ -1,4 +1,4 @@
-"""Colours of components by what is known of them: a figure, a group, tags."""
+"""Colours of components by a figure, a group or tags."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def figure_rgba(values: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def figure_range(values: NDArray[np.floating]) -> tuple[float, float]:
-    """The figures that the darkest and the brightest colour stand for; never equal."""
+    """Range of figures that the darkest and the brightest colour stand for; never equal."""
     values = np.asarray(values, float)
     finite = values[np.isfinite(values)]
     if not finite.size:

@@ -1,4 +1,4 @@
-"""What colours mean: verdicts on components, and the selection."""
+"""Meaning of the colours: verdicts on components, and the selection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What is thought of a component, as far as colours go."""
+    """Verdict on a component, as far as colours go."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -50,7 +50,7 @@ def selection_color(position: int) -> str:
 
 
 def verdicts(components: Components) -> NDArray[np.str_]:
-    """The engine's own verdict on each component, ``(n_components,)``."""
+    """Verdict of the engine on each component, ``(n_components,)``."""
     if components.accepted is None:
         return np.full(components.n_components, Verdict.UNJUDGED.value)
     return np.where(components.accepted, Verdict.ACCEPTED.value, Verdict.REJECTED.value)

@@ -1,4 +1,4 @@
-"""A result as layer data: pure, no viewer."""
+"""Converts a result to layer data: pure, no viewer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def components_to_layers(
     history: Sequence[dict[str, Any]] = (),
     drawing: Drawing | None = None,
 ) -> list[LayerData]:
-    """Everything of a result that napari shows, bottom layer first.
+    """Convert a result to everything that napari shows of it, bottom layer first.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def components_to_layers(
 
 
 def shown_first(layer_data: Sequence[LayerData]) -> list[LayerData]:
-    """The layers of a result that are seen when it is opened."""
+    """Layers of a result that are seen when it is opened."""
     return [layer for layer in layer_data if layer[1].get("visible", True)]
 
 
 def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> LayerData:
-    """A movie as a lazy image layer with fixed contrast; reads a few frames for that."""
+    """Convert a movie to a lazy image layer with fixed contrast; reads a few frames for that."""
     n_axes = len(movie.dims)
     size = movie.pixel_size_um if movie.pixel_size_um is not None else (1.0,) * n_axes
     keywords = {
@@ -105,7 +105,7 @@ def movie_to_layer(movie: Movie, *, name: str, metadata: dict[str, Any]) -> Laye
 
 
 def beside(movie: Movie, other: LayerData, *, name: str) -> LayerData:
-    """A movie to the right of another one, with the same contrast, scale and axes."""
+    """Place a movie to the right of another one, with the same contrast, scale and axes."""
     data, keywords, _ = other
     gap = Tiles(tuple(data.shape[1:]), 2).offsets[1][1] * keywords["scale"][-1]
     mine = keywords | {
@@ -123,7 +123,7 @@ def axis_labels(n_axes: int, *, with_time: bool) -> tuple[str, ...]:
 
 
 def pixel_scale(components: Components, movie: Movie | None) -> tuple[float, ...]:
-    """Micrometres per field pixel where the movie says so, else 1, ``([Z], Y, X)``."""
+    """Micrometres per field pixel, ``([Z], Y, X)``, where the movie knows them, else 1."""
     size = movie.pixel_size_um if movie is not None else None
     if size is None or len(size) != len(components.dims):
         return (1.0,) * len(components.dims)
@@ -131,7 +131,7 @@ def pixel_scale(components: Components, movie: Movie | None) -> tuple[float, ...
 
 
 def image_keywords(kind: str, limits: tuple[float, float]) -> dict[str, Any]:
-    """How an image that was computed on request looks."""
+    """Layer options of an image that was computed on request."""
     return {"contrast_limits": limits, "multiscale": False, "colormap": stack_colormap(kind)}
 
 
@@ -141,7 +141,7 @@ def stack_colormap(kind: str) -> str:
 
 
 class _Common:
-    """What all layers of one result share."""
+    """Options that all layers of one result share."""
 
     def __init__(self, name: str, scale: tuple[float, ...], history: list[Any]) -> None:
         self.name = name
@@ -149,6 +149,7 @@ class _Common:
         self.history = history
 
     def keywords(self, kind: str) -> dict[str, Any]:
+        """Name and metadata of a layer of that kind."""
         return {
             "name": f"{kind} · {self.name}",
             "metadata": {KIND: kind, "history_trace": self.history},
@@ -157,6 +158,7 @@ class _Common:
     def image(
         self, kind: str, data: Any, limits: tuple[float, float], scale: tuple[float, ...]
     ) -> LayerData:
+        """Layer options of an image of that kind."""
         # Without limits napari computes them from frame 0 alone, without multiscale=False it may
         # compute everything; its dask cache would show stale frames after an edit.
         keywords = self.keywords(kind) | {
@@ -173,7 +175,7 @@ class _Common:
 
 
 def _show_first(layers: list[LayerData]) -> None:
-    """Of the images the lowest is seen: the raw movie, or what stands in for it."""
+    """Show the lowest of the images: the raw movie, or what stands in for it."""
     if layers:
         layers[0][1]["visible"] = True
 

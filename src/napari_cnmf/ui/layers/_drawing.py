@@ -1,4 +1,4 @@
-"""All components of a result as one picture that can be redrawn and picked from."""
+"""Draws all components of a result as one picture that can be redrawn and picked from."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Drawing:
 
     @cached_property
     def outlined(self) -> NDArray[np.uint16]:
-        """The rims of ``filled``, two label pixels wide where they are small."""
+        """Label image of the rims of ``filled``, two label pixels wide where they are small."""
         return outline(self.filled, thickness=2 if self.oversampling > 1 else 1)
 
     @property
@@ -78,7 +78,7 @@ class Drawing:
         return contours(self.components.A, index, self.components.dims, level=self.level)
 
     def components_at(self, pixel: tuple[int, ...]) -> list[int]:
-        """Components that are drawn over a field pixel, the strongest there first.
+        """Find components that are drawn over a field pixel, the strongest there first.
 
         Parameters
         ----------

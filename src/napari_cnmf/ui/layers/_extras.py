@@ -23,7 +23,7 @@ _PLATE = "#00000099"
 
 
 class ExtraLayers:
-    """What can be switched on beside the layers that every result has."""
+    """Layers that can be switched on beside those that every result has."""
 
     def __init__(self, owner: ResultLayers) -> None:
         self._owner = owner
@@ -31,7 +31,7 @@ class ExtraLayers:
         self._owner_of_contour: NDArray[np.intp] = np.zeros(0, np.intp)
 
     def layers(self) -> list[Layer]:
-        """Those that are in the viewer."""
+        """Extra layers that are in the viewer."""
         return list(self._present())
 
     def _present(self) -> Iterator[Layer]:
@@ -40,11 +40,12 @@ class ExtraLayers:
                 yield layer
 
     def is_shown(self, kind: str) -> bool:
+        """Whether the extra layer of that kind is in the viewer."""
         layer = self._layers.get(kind)
         return layer is not None and layer in self._owner.viewer.layers
 
     def close(self) -> None:
-        """Take away what is drawn of components; images stay."""
+        """Remove what is drawn of components; images stay."""
         for kind in (_NUMBERS, _CONTOURS):
             self._remove(kind)
 
@@ -138,7 +139,7 @@ class ExtraLayers:
         self._remove(_TWIN)
 
     def recolour(self, rgba: NDArray[np.float32]) -> None:
-        """Colours ``(n_components, 4)`` for the contours, where they are shown."""
+        """Set colours ``(n_components, 4)`` of the contours, where they are shown."""
         if self.is_shown(_CONTOURS):
             self._layers[_CONTOURS].edge_color = rgba[self._owner_of_contour]
 

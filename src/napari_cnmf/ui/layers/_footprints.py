@@ -1,4 +1,4 @@
-"""From sparse footprints to a label image and to contours; arrays in, arrays out."""
+"""Turns sparse footprints into a label image and contours; arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAX_OVERSAMPLING = 8
 
 
 def choose_oversampling(dims: tuple[int, ...]) -> int:
-    """How many label pixels a field pixel is split into along y and x.
+    """Choose how many label pixels a field pixel is split into along y and x.
 
     An outline drawn in field pixels is a thick staircase on a field of 128 x 128; split eight-fold
     it is a smooth line. Large fields need no splitting and could not afford it.
@@ -70,7 +70,7 @@ def label_image(
     oversampling: int = 1,
     behind: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint16]:
-    """One image for all components: column ``i`` of ``A`` has label ``i + 1``.
+    """Draw all components into one image: column ``i`` of ``A`` has label ``i + 1``.
 
     Where footprints overlap the pixel goes to the component with the largest weight relative to
     its own maximum.
@@ -134,7 +134,7 @@ def _strongest_label(weights: sp.csr_matrix, level: float) -> NDArray[np.uint16]
 
 @lru_cache(maxsize=4)
 def _upsampler(dims: tuple[int, ...], factor: int) -> sp.csr_matrix:
-    """Linear interpolation in the plane, ``(n_pixels * factor**2, n_pixels)``."""
+    """Matrix of linear interpolation in the plane, ``(n_pixels * factor**2, n_pixels)``."""
     plane = sp.kron(_interpolator(dims[-2], factor), _interpolator(dims[-1], factor), format="csr")
     if len(dims) == 3:
         plane = sp.kron(sp.identity(dims[0], dtype=np.float32), plane, format="csr")
@@ -142,7 +142,7 @@ def _upsampler(dims: tuple[int, ...], factor: int) -> sp.csr_matrix:
 
 
 def _interpolator(n: int, factor: int) -> sp.csr_matrix:
-    """Linear interpolation along one axis, ``(n * factor, n)``, held at the ends."""
+    """Matrix of linear interpolation along one axis, ``(n * factor, n)``, held at the ends."""
     position = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
     left = np.minimum(position.astype(np.intp), max(n - 2, 0))
     weight = (position - left).astype(np.float32)
@@ -160,7 +160,7 @@ def _interpolator(n: int, factor: int) -> sp.csr_matrix:
 
 
 def drawn_areas(A: sp.csc_matrix, level: float) -> NDArray[np.intp]:
-    """Pixels of each footprint down to a level, whoever they are drawn as, ``(n_components,)``."""
+    """Number of pixels of each footprint down to a level, ``(n_components,)``."""
     relative = relative_footprints(A)
     columns = np.repeat(np.arange(A.shape[1]), np.diff(relative.indptr))
     return np.bincount(columns[relative.data >= level], minlength=A.shape[1])
@@ -169,7 +169,7 @@ def drawn_areas(A: sp.csc_matrix, level: float) -> NDArray[np.intp]:
 def drop_fragments(
     labels: NDArray[np.uint16], areas: NDArray[np.integer], least: float = 0.2
 ) -> NDArray[np.uint16]:
-    """Take away the crumbs that two footprints of about equal weight leave inside each other.
+    """Remove the crumbs that two footprints of about equal weight leave inside each other.
 
     Parameters
     ----------

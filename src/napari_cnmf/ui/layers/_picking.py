@@ -1,4 +1,4 @@
-"""A click on the canvas selects a component; the next click at the same place the one below."""
+"""Selects components by clicks: the next click at the same place takes the one below."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ClickToSelect:
         self._select(candidates, set(event.modifiers))
 
     def _flip(self, candidates: list[int]) -> None:
-        """Of several that overlap it is the selected one, or else the strongest."""
+        """Flip the decision about the component at a place: the selected one, or the strongest."""
         chosen = [c for c in candidates if c in self._session.selection] or candidates
         if chosen:
             self._session.flip_wanted.emit(chosen[0])

@@ -48,7 +48,7 @@ _MOST_CONTOURS = 200
 
 @contextmanager
 def _cheap_collection() -> Iterator[None]:
-    """napari collects garbage at every layer it removes, 0.2 s each: here it finds next to none."""
+    """Spare napari the garbage collection at every layer it removes, which takes 0.2 s each."""
     gc.freeze()
     try:
         yield
@@ -126,20 +126,21 @@ class ResultLayers:
 
     @property
     def components(self) -> Components:
+        """Components that are drawn."""
         return self.drawing.components
 
     @property
     def labels(self) -> Labels:
-        """All components; label ``i + 1`` is component ``i``."""
+        """Labels layer of all components; label ``i + 1`` is component ``i``."""
         return self.layers["components"]
 
     @property
     def selection(self) -> Shapes:
-        """Contours of the selected components."""
+        """Shapes layer of the selected components' contours."""
         return self.layers["selection"]
 
     def all_layers(self) -> list[Layer]:
-        """Everything of this result that is in the viewer."""
+        """Every layer of this result that is in the viewer."""
         present = self.viewer.layers
         return [*self.extras.layers(), *(la for la in self.layers.values() if la in present)]
 
@@ -151,7 +152,7 @@ class ResultLayers:
         self._recolour()
 
     def set_shown(self, shown: NDArray[np.bool_]) -> None:
-        """Show those components alone, ``(n_components,)``."""
+        """Show these components alone, ``(n_components,)``."""
         self._shown = shown
         self._recolour()
 
@@ -169,7 +170,7 @@ class ResultLayers:
 
     @property
     def is_shown(self) -> NDArray[np.bool_]:
-        """Which components are switched on, ``(n_components,)``."""
+        """Whether each component is switched on, ``(n_components,)``."""
         return self._shown
 
     def _recolour(self) -> None:
@@ -207,12 +208,13 @@ class ResultLayers:
         self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling, kept)
 
     def _sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which labels are seen on the left copy, and which, being rejected, on the right one."""
+        """Labels that are seen on the left copy, and those, being rejected, on the right one."""
         is_rejected = np.concatenate([[False], np.isin(self._states, _REJECTED)])
         return ~is_rejected, is_rejected
 
     @property
     def is_filled(self) -> bool:
+        """Whether components are drawn as areas rather than as outlines."""
         return self._filled
 
     def set_filled(self, filled: bool) -> None:
@@ -229,11 +231,11 @@ class ResultLayers:
         self._draw_labels()
 
     def stack_kinds(self) -> list[str]:
-        """The lazy stacks that can be shown, bottom first."""
+        """Kinds of the lazy stacks that can be shown, bottom first."""
         return [kind for kind in STACK_KINDS if kind in self._layer_data]
 
     def image_kinds(self) -> list[str]:
-        """The summary images that can be shown, bottom first."""
+        """Kinds of the summary images that can be shown, bottom first."""
         return [
             kind
             for kind, (_, _, layer_type) in self._layer_data.items()
@@ -241,12 +243,12 @@ class ResultLayers:
         ]
 
     def visible_kinds(self) -> list[str]:
-        """The stacks and images that are seen now."""
+        """Kinds of the stacks and images that are seen now."""
         kinds = (*self.stack_kinds(), *self.image_kinds())
         return [k for k in kinds if (layer := self._image(k)) is not None and layer.visible]
 
     def stack(self, kind: str) -> Any:
-        """The lazy stack of a kind, ``(T, [Z], Y, X)``, whether it is shown or not."""
+        """Lazy stack of a kind, ``(T, [Z], Y, X)``, whether it is shown or not."""
         return self._layer_data[kind][0]
 
     def show_images(self, kinds: Sequence[str]) -> None:
@@ -261,7 +263,7 @@ class ResultLayers:
         return layer if layer is not None and layer in self.viewer.layers else None
 
     def _need(self, kind: str) -> Any:
-        """The layer of a kind, added at its place when it is not in the viewer."""
+        """Layer of a kind, added at its place when it is not in the viewer."""
         layer = self._image(kind)
         if layer is not None:
             return layer
@@ -349,7 +351,7 @@ class ResultLayers:
         self._selection_colors = colors
 
     def components_at(self, event: Any) -> list[int]:
-        """Components under a mouse event, the strongest there first.
+        """Find components under a mouse event, the strongest there first.
 
         On a volume seen in 3D it is the one that the ray meets first.
         """
@@ -368,7 +370,7 @@ class ResultLayers:
         return [index for index in found if seen[index + 1]] or found
 
     def pixel_at(self, position: Sequence[float]) -> tuple[int, ...]:
-        """Pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
+        """Find the pixel ``([z], y, x)`` of the field at a place of the viewer's world."""
         field = self.tiles.fold(self._field_point(position))
         return tuple(int(p) for p in np.round(field))
 
@@ -392,7 +394,7 @@ class ResultLayers:
         self.viewer.dims.events.ndisplay.disconnect(self._on_ndisplay)
 
     def _is_flat_in_space(self) -> bool:
-        """Whether a plane is seen in 3D: napari cannot change its shapes then."""
+        """Whether a plane is seen in 3D, where napari cannot change its shapes."""
         return self.viewer.dims.ndisplay == 3 and len(self.components.dims) == 2
 
     def _on_ndisplay(self, _event: Any = None) -> None:

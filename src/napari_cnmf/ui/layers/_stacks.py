@@ -18,7 +18,7 @@ _SAMPLED_TRACES = 500
 
 
 def lazy_stacks(components: Components, movie: Movie | None) -> dict[str, da.Array]:
-    """Every stack that can be shown, by name, one frame a chunk, nothing read.
+    """Every stack that can be shown, by name, one frame a chunk; nothing is read.
 
     Parameters
     ----------
@@ -97,5 +97,5 @@ def _finite_percentiles(values: Any, percentiles: tuple[float, float]) -> tuple[
 
 
 def _not_empty(low: float, high: float) -> tuple[float, float]:
-    """napari refuses limits that are equal."""
+    """Limits that are never equal, which napari would refuse."""
     return (low, high) if high > low else (low, low + 1.0)

@@ -1,4 +1,4 @@
-"""Copies of the field side by side: where each lies, and which pixel a point of one means."""
+"""Places copies of the field side by side, and finds the field's pixel at a point of one."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ class Tiles:
 
     @property
     def columns(self) -> int:
+        """Number of copies in a row."""
         return self.count if self.count <= _MOST_IN_A_ROW else -(-self.count // 2)
 
     @property
     def pitch(self) -> tuple[int, int]:
-        """From one copy to the next, (y, x) in whole field pixels."""
+        """Distance from one copy to the next, (y, x) in whole field pixels."""
         gap = max(1, round(_GAP * max(self.dims[-2:])))
         return self.dims[-2] + gap, self.dims[-1] + gap
 
     @property
     def offsets(self) -> list[tuple[int, int]]:
-        """Of each copy, (y, x) in field pixels; the first is ``(0, 0)``."""
+        """Offset of each copy, (y, x) in field pixels; the first is ``(0, 0)``."""
         y, x = self.pitch
         return [(i // self.columns * y, i % self.columns * x) for i in range(self.count)]
 
@@ -51,7 +52,7 @@ class Tiles:
         oversampling: int,
         kept: Sequence[NDArray[np.bool_]] = (),
     ) -> NDArray[np.uint16]:
-        """A label image with all copies, background between them.
+        """Repeat a label image over all copies, background between them.
 
         Parameters
         ----------
@@ -71,7 +72,7 @@ class Tiles:
         return out
 
     def spread(self, vertices: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Points ``(n, 2)`` or ``(n, 3)`` of the field in every copy."""
+        """Move points ``(n, 2)`` or ``(n, 3)`` of the field to every copy."""
         moved = []
         for offset in self.offsets:
             copy = vertices.copy()
@@ -87,7 +88,7 @@ class Tiles:
         return int(np.argmin(nearest))
 
     def fold(self, points: Any) -> NDArray[np.float64]:
-        """Points ``(..., 2 or 3)`` on any copy as points of the field.
+        """Move points ``(..., 2 or 3)`` on any copy to the field.
 
         All move together, by the offset of the copy that their middle lies on: an outline that
         reaches out of its copy stays one.

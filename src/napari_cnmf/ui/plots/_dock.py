@@ -29,7 +29,7 @@ _HEAT_HINT = "Each trace to its own peak, in the order of the table. Click selec
 
 
 class PlotsWidget(Dock):
-    """Scatter of any two metrics with a lasso; heat map of all traces."""
+    """Dock with a scatter of any two metrics with a lasso, and a heat map of all traces."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -97,6 +97,7 @@ class PlotsWidget(Dock):
         overview.attach(self)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the page that is seen, which is not kept up to date while hidden."""
         super().showEvent(event)
         self._draw()
 
@@ -133,7 +134,7 @@ class PlotsWidget(Dock):
         self._recolour()
 
     def _draw(self) -> None:
-        """Bring the page that is seen up to date."""
+        """Draw the page that is seen."""
         if not self.isVisible():
             return
         result = self._session.result

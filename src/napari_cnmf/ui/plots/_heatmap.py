@@ -1,4 +1,4 @@
-"""Heat map of all traces; arrays in, positions and times out."""
+"""Draws a heat map of all traces; arrays in, positions and times out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_MARKS = 100
 
 
 class HeatMap(QWidget):
-    """One row a trace, the first on top; knows neither viewer nor result.
+    """Heat map with one row a trace, the first on top; it knows neither viewer nor result.
 
     Only what is in view is drawn, pooled to what the screen can show.
     """
@@ -60,16 +60,17 @@ class HeatMap(QWidget):
 
     @property
     def canvas(self) -> Any:
-        """The widget that mouse events go to."""
+        """Widget that mouse events go to."""
         return self._plot.viewport()
 
     @property
     def shown_image(self) -> NDArray[np.uint8]:
-        """What is drawn, ``(rows, columns)``."""
+        """Image that is drawn, ``(rows, columns)``."""
         image = self._image.image
         return np.zeros((0, 0), np.uint8) if image is None else image
 
     def set_theme(self, background: str, text: str, cursor: str) -> None:
+        """Set the colours of background, axes and cursor."""
         self._plot.setBackground(background)
         for name in ("left", "bottom"):
             axis = self._item.getAxis(name)
@@ -88,7 +89,7 @@ class HeatMap(QWidget):
         self._item.setXRange(0, self._end, padding=0)
 
     def set_order(self, rows: NDArray[np.intp]) -> None:
-        """Show those rows of the picture, in that order from the top."""
+        """Show these rows of the picture, in that order from the top."""
         self._rows = rows[rows < len(self._picture)]
         self._item.setYRange(0, max(len(self._rows), 1), padding=0)
         self._render.start()
@@ -111,7 +112,7 @@ class HeatMap(QWidget):
 
     @property
     def n_marks(self) -> int:
-        """How many of the selected components are marked."""
+        """Number of selected components that are marked."""
         return len(self._marks)
 
     def set_time(self, time: float) -> None:
@@ -119,7 +120,7 @@ class HeatMap(QWidget):
         self._cursor.setValue(time)
 
     def place_of(self, position: int, time: float) -> Any:
-        """Where a row is on the canvas at a time."""
+        """Position of a row on the canvas at a time."""
         box = self._item.getViewBox()
         return self._plot.mapFromScene(box.mapViewToScene(pg.Point(time, position + 0.5)))
 

@@ -1,4 +1,4 @@
-"""Where the evaluation divides what the axes of the scatter show."""
+"""Thresholds of the evaluation on the axes of the scatter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _THRESHOLDS = {
 
 
 def thresholds_of(title: str, quality: QualityParams) -> list[float]:
-    """Where the evaluation divides a metric; empty where it does not."""
+    """Thresholds at which the evaluation divides a metric; empty where it does not."""
     if title == "elongation" and not quality.use_ecc:
         return []
     return [float(getattr(quality, name)) for name in _THRESHOLDS.get(title, ())]

@@ -12,7 +12,7 @@ MOST_COLUMNS = 1600
 def picture_of_traces(
     C: NDArray[np.floating], most_columns: int = MOST_COLUMNS
 ) -> NDArray[np.uint8]:
-    """Each trace from its lowest (0) to its highest value (255), ``(n, <= most_columns)``.
+    """Scale each trace from its lowest (0) to its highest value (255), ``(n, <= most_columns)``.
 
     Several frames become one column by their maximum, so that no event is lost. NaN counts as
     the lowest. Takes a moment for thousands of traces: not on the GUI thread.
@@ -33,7 +33,7 @@ def picture_of_traces(
 
 
 def column_starts(n_frames: int, most_columns: int = MOST_COLUMNS) -> NDArray[np.intp]:
-    """First frame of each column, at most ``most_columns`` of about equal width."""
+    """First frame of each column, for at most ``most_columns`` of about equal width."""
     n = min(n_frames, most_columns)
     return (np.arange(n) * n_frames // max(n, 1)).astype(np.intp)
 
@@ -41,7 +41,7 @@ def column_starts(n_frames: int, most_columns: int = MOST_COLUMNS) -> NDArray[np
 def pooled(
     picture: NDArray[np.uint8], rows: NDArray[np.intp], most: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Those rows in that order, no more rows and columns than ``most``; by the maximum.
+    """Pool rows in an order to at most ``most`` rows and columns, by the maximum.
 
     Returns
     -------

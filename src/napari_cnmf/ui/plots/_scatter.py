@@ -23,7 +23,7 @@ _MOST_RINGS = 500
 
 
 class _LassoBox(pg.ViewBox):  # type: ignore[misc]  # pyqtgraph has no types
-    """The left button draws an outline, the middle one moves, the wheel zooms."""
+    """View box in which the left button draws, the middle one moves, the wheel zooms."""
 
     drawn = Signal(object, bool)
     """Vertices ``(n, 2)`` in plot coordinates; whether shift adds to the selection."""
@@ -36,6 +36,7 @@ class _LassoBox(pg.ViewBox):  # type: ignore[misc]  # pyqtgraph has no types
         self.addItem(self.outline, ignoreBounds=True)
 
     def mouseDragEvent(self, event: Any, axis: int | None = None) -> None:
+        """Draw the lasso while the left button is down."""
         if event.button() != Qt.MouseButton.LeftButton or axis is not None:
             super().mouseDragEvent(event, axis)
             return
@@ -55,7 +56,7 @@ class _LassoBox(pg.ViewBox):  # type: ignore[misc]  # pyqtgraph has no types
 
 
 class ScatterPlot(QWidget):
-    """One point a component, coloured by group; knows neither viewer nor result."""
+    """Scatter of one point a component, coloured by group; it knows neither viewer nor result."""
 
     chosen = Signal(tuple, bool)
     """Rows that were clicked or lassoed; whether they are added to the selection."""
@@ -90,10 +91,11 @@ class ScatterPlot(QWidget):
 
     @property
     def canvas(self) -> Any:
-        """The widget that mouse events go to."""
+        """Widget that mouse events go to."""
         return self._plot.viewport()
 
     def set_theme(self, background: str, text: str) -> None:
+        """Set the colours of background and axes."""
         self._plot.setBackground(background)
         self._background = background
         for name in ("left", "bottom"):
@@ -145,7 +147,7 @@ class ScatterPlot(QWidget):
 
     @property
     def is_shown(self) -> NDArray[np.bool_]:
-        """Which components have a point, ``(n,)``."""
+        """Whether each component has a point, ``(n,)``."""
         return np.asarray(np.isfinite(self._xy).all(axis=1))
 
     def set_groups(self, groups: NDArray[np.str_], colors: dict[str, str]) -> None:
@@ -193,7 +195,7 @@ class ScatterPlot(QWidget):
         return readable_on(self._background, selection_color(position))
 
     def color_of(self, row: int) -> str:
-        """The colour of a component's point."""
+        """Colour of a component's point."""
         place = int(np.count_nonzero(self.is_shown[:row]))
         return str(self._points.data["brush"][place].color().name())
 
@@ -203,7 +205,7 @@ class ScatterPlot(QWidget):
         return np.column_stack(self._rings.getData())
 
     def place_of(self, row: int) -> Any:
-        """Where a component's point is on the canvas."""
+        """Position of a component's point on the canvas."""
         at = self._box.mapViewToScene(pg.Point(*self._xy[row]))
         return self._plot.mapFromScene(at)
 

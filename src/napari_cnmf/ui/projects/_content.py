@@ -1,4 +1,4 @@
-"""What the dock shows of a project, read off the GUI thread."""
+"""Reads what the dock shows of a project, off the GUI thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ProjectContent:
 
 
 def read_content(project: Project) -> ProjectContent:
-    """Read everything that is shown."""
+    """Read everything that is shown of a project."""
     stamp, config = project.stamp(), project.config
     known = {column.name: project.known_values(column.name) for column in config.columns}
     return ProjectContent(project, config, project.df, project.rois, known, stamp)

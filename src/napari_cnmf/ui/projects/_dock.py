@@ -48,7 +48,7 @@ _LOOK_EVERY_MS = 2000
 
 
 class ProjectWidget(Dock):
-    """Table of samples or ROIs; adds, updates, removes, opens."""
+    """Dock with a table of samples or ROIs; adds, updates, removes, opens."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -165,12 +165,11 @@ class ProjectWidget(Dock):
 
     @property
     def project(self) -> Project | None:
-        """The project that is open."""
+        """Project that is open."""
         return None if self._content is None else self._content.project
 
     def open(self, path: Path) -> None:
         """Open a project, or make one where there is none; in the background."""
-
         call_in_background(lambda: read_content(Project.open(path, create=True)), done=self._show)
 
     def start_adding(self) -> None:
@@ -207,7 +206,7 @@ class ProjectWidget(Dock):
         self._write(update=False)
 
     def replace(self) -> None:
-        """Write it over the sample of this id."""
+        """Write the result on screen over the sample of this id."""
         self._write(update=True)
 
     def _write(self, *, update: bool) -> None:
@@ -409,7 +408,7 @@ class ProjectWidget(Dock):
         self._show_possible()
 
     def _look(self) -> None:
-        """See whether somebody else changed something."""
+        """Look whether somebody else changed something."""
         content = self._content
         if content is None or self._is_reading or not self.isVisible():
             return
@@ -438,7 +437,7 @@ class ProjectWidget(Dock):
         call_in_background(read, done=show, failed=self._on_reading_failed)
 
     def _on_lost(self, problem: str) -> None:
-        """Say once that the folder cannot be read; it is looked for again and again."""
+        """Report once that the folder cannot be read; it is looked for again and again."""
         if not self._is_lost:
             self._is_lost = True
             self.status.setText(f"The project cannot be read at the moment. {problem}")

@@ -1,4 +1,4 @@
-"""The form that a project's configuration asks for."""
+"""Form that a project's configuration asks for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HINTS = {ColumnKind.DATE: "YYYY-MM-DD", ColumnKind.NUMBER: "a number"}
 
 
 class SampleForm(QWidget):
-    """A field a column, with what was typed before to complete from."""
+    """Form with a field for each column, which offers what was typed before."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,14 +81,14 @@ class SampleForm(QWidget):
         self.set_value(before)
 
     def value(self) -> dict[str, str]:
-        """What stands in each field."""
+        """Values of the fields, as typed."""
         return {
             name: field.currentText() if isinstance(field, QComboBox) else field.text()
             for name, field in self.fields.items()
         }
 
     def set_value(self, values: dict[str, Any]) -> None:
-        """Fill in; columns that the project has not are passed over."""
+        """Fill the fields; columns that the project has not are passed over."""
         for name, value in values.items():
             field = self.fields.get(name)
             text = text_of(value)
@@ -101,16 +101,16 @@ class SampleForm(QWidget):
         self.is_typed = True
 
     def set_written(self) -> None:
-        """What stands here was written: the stimuli are those of that sample alone."""
+        """Note that the form's values were written: its stimuli belong to that sample alone."""
         self.is_typed = False
         self.stimuli.clear()
 
     def movie_in_nwb(self) -> MovieIn:
-        """What becomes of the movie."""
+        """Choice of what becomes of the movie."""
         return _MOVIES[self.movie.currentText()]
 
     def stimuli_path(self) -> Path | None:
-        """The table of stimuli, or ``None``."""
+        """Path of the table of stimuli, or ``None``."""
         text = self.stimuli.text().strip()
         return Path(text).expanduser() if text else None
 

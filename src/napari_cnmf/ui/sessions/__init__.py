@@ -1,1 +1,1 @@
-"""The dock for the same cells over sessions."""
+"""Dock for the same cells over sessions."""

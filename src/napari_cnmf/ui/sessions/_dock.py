@@ -57,7 +57,7 @@ _Shown = tuple[MatchedSessions, list[NDArray[np.int32]], Any]
 
 
 class SessionsWidget(Dock):
-    """Results of one field in order, their matches as a table, and edits of them."""
+    """Dock of results of one field in order, their matches as a table, and edits of them."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class SessionsWidget(Dock):
     # -- results
 
     def ask_for_results(self) -> None:
-        """Ask for files."""
+        """Ask for the files of results, and add them to the list."""
         paths, _ = QFileDialog.getOpenFileNames(self, "Results of one field", "", _KINDS)
         self.add_results([Path(path) for path in paths])
 
@@ -177,13 +177,13 @@ class SessionsWidget(Dock):
         self.add_results([result.curation.path])
 
     def remove_results(self) -> None:
-        """Take the selected ones off the list."""
+        """Take the selected results off the list."""
         for item in self.results.selectedItems():
             self.results.takeItem(self.results.row(item))
         self._show_possible()
 
     def paths(self) -> list[Path]:
-        """Results in order."""
+        """Paths of the results in order."""
         items = (self.results.item(i) for i in range(self.results.count()))
         return [Path(item.data(Qt.ItemDataRole.UserRole)) for item in items if item is not None]
 
@@ -262,13 +262,13 @@ class SessionsWidget(Dock):
             )
 
     def ask_to_open(self) -> None:
-        """Ask which matches to open."""
+        """Ask which matches to open, and open them."""
         path, _ = QFileDialog.getOpenFileName(self, "Open matches", "", "Matches (*.json)")
         if path:
             self.open(Path(path))
 
     def ask_to_save(self) -> None:
-        """Ask where to save."""
+        """Ask where to save the matches, and save them."""
         path, _ = QFileDialog.getSaveFileName(
             self, "Save matches", self._beside("matches.json"), "Matches (*.json)"
         )
@@ -276,7 +276,7 @@ class SessionsWidget(Dock):
             self.save(Path(path))
 
     def ask_for_csv(self) -> None:
-        """Ask where to write the table."""
+        """Ask where to write the table, and write it."""
         path, _ = QFileDialog.getSaveFileName(
             self, "Write the table", self._beside("matches.csv"), "CSV (*.csv)"
         )

@@ -1,4 +1,4 @@
-"""Matched sessions as layers: one image, and the cells of each session in common colours."""
+"""Shows matched sessions as layers: an image, and each session's cells in common colours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MatchLayers:
         self._image: Any = None
 
     def stop_listening(self) -> None:
-        """Stop to look at clicks; the dock is gone."""
+        """Stop listening to clicks, as the dock is gone."""
         if self._on_click in self._viewer.mouse_drag_callbacks:
             self._viewer.mouse_drag_callbacks.remove(self._on_click)
 
@@ -47,7 +47,7 @@ class MatchLayers:
                 return
 
     def show(self, matched: MatchedSessions, labels: list[NDArray[np.int32]], image: Any) -> None:
-        """Put them into the viewer; those of other matches leave it."""
+        """Show the layers in the viewer; those of other matches leave it."""
         self.remove()
         if image is not None:
             self._image = self._viewer.add_image(
@@ -64,7 +64,7 @@ class MatchLayers:
             self._layers.append(layer)
 
     def update(self, labels: list[NDArray[np.int32]]) -> None:
-        """Cells have other numbers."""
+        """Show other labels, after cells got other numbers."""
         for layer, data in zip(self._layers, labels, strict=True):
             if layer in self._viewer.layers:
                 layer.data = data
@@ -91,7 +91,7 @@ class MatchLayers:
                 return
 
     def remove(self) -> None:
-        """Take them out of the viewer."""
+        """Remove the layers from the viewer."""
         for layer in (*self._layers, self._image):
             if layer is not None and layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)

@@ -1,1 +1,1 @@
-"""The dock of what belongs to this computer: where CaImAn is."""
+"""Dock of what belongs to this computer: where CaImAn is."""

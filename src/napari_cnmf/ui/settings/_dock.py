@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SettingsWidget(Dock):
-    """CaImAn's interpreter and its installation; what is chosen holds for every batch."""
+    """Dock of CaImAn's interpreter and its installation; a choice holds for every batch."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Setting up CaImAn from the GUI: the command that is run, its output as it comes, cancel."""
+"""Installs CaImAn from the GUI: the command that is run, its output as it comes, cancel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_LOG = 5000
 
 
 class InstallationPanel(QWidget):
-    """A button that makes an environment with CaImAn, where a tool for that is found."""
+    """Panel with a button that makes an environment with CaImAn, where a tool for that is found."""
 
     installed = Signal()
 
@@ -64,7 +64,7 @@ class InstallationPanel(QWidget):
         return self._stop is not None
 
     def look(self) -> None:
-        """See whether there is a tool that could install it."""
+        """Look whether there is a tool that could install CaImAn."""
 
         def plan() -> InstallPlan | str:
             try:
@@ -87,7 +87,7 @@ class InstallationPanel(QWidget):
             self.log.setPlainText(f"This will be run:\n{plan}")
 
     def start(self) -> None:
-        """Install it; what the tool says is shown as it comes."""
+        """Start the installation; what the tool prints is shown as it comes."""
         stop = threading.Event()
         lines = self._lines
         self._stop = stop

@@ -1,4 +1,4 @@
-"""Which interpreter CaImAn runs in: what was found and where, and another one of choice."""
+"""Chooses the interpreter of CaImAn: what was found and where, or another one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_cnmf.ui._theme import ERROR_COLOR, PRIMARY_COLOR
 
 
 class InterpreterPanel(QWidget):
-    """Path with browse and check; nothing is kept that has not shown that it has CaImAn."""
+    """Panel of the path with browse and check; only a path that has CaImAn is kept."""
 
     looked = Signal()
     """A search has ended; engines may be others than before."""
@@ -66,11 +66,11 @@ class InterpreterPanel(QWidget):
         self.look()
 
     def look(self) -> None:
-        """Find out where CaImAn is; an import takes seconds, so in the background."""
+        """Look where CaImAn is; an import takes seconds, so in the background."""
         self._search("Looking for CaImAn…", lambda: None)
 
     def check(self) -> None:
-        """Try what was entered; it is kept when it works."""
+        """Check the path that was entered; it is kept when it works."""
         text = self.path_edit.text().strip()
         chosen = Path(text) if text else None
         self._search("Trying it; a first import takes a while…", lambda: choose_caiman(chosen))

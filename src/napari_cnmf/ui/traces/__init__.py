@@ -1,1 +1,1 @@
-"""The trace dock."""
+"""Dock of the traces."""

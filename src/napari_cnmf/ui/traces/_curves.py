@@ -1,4 +1,4 @@
-"""Which curves belong to a selection, and where each one stands; arrays in, arrays out."""
+"""Lays out the curves of a selection; arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GAP = 0.15
 
 
 class Trace(StrEnum):
-    """What a curve is, in the words its button shows."""
+    """Kinds of trace, in the words that their buttons show."""
 
     RAW = "Raw"
     DENOISED = "Denoised"
@@ -88,7 +88,7 @@ class CurveSet:
 
 
 def available_traces(components: Components) -> frozenset[Trace]:
-    """Which traces a result has."""
+    """Kinds of trace that a result has."""
     optional = {
         Trace.RAW: components.YrA,
         Trace.RESIDUAL: components.YrA,
@@ -106,7 +106,7 @@ def lay_out(
     *,
     stacked: bool = True,
 ) -> CurveSet:
-    """Curves of the selected components.
+    """Lay out the curves of the selected components.
 
     Parameters
     ----------

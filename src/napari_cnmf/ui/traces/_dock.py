@@ -56,7 +56,7 @@ _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds a
 
 
 class TracesWidget(Dock):
-    """Raw, denoised, spikes, residual and dF/F of the selection; a cursor tied to the slider."""
+    """Dock of raw, denoised, spikes, residual and dF/F of the selection, with a time cursor."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -136,10 +136,11 @@ class TracesWidget(Dock):
 
     @property
     def plot(self) -> TracePlot:
+        """Plot of the traces."""
         return self._plot
 
     def shown_traces(self) -> frozenset[Trace]:
-        """The traces whose buttons are down."""
+        """Traces whose buttons are down."""
         return frozenset(t for t, button in self._buttons.items() if button.isChecked())
 
     def set_trace_shown(self, trace: Trace, shown: bool) -> None:
@@ -174,13 +175,14 @@ class TracesWidget(Dock):
         self._redraw.start()
 
     def _on_verdicts(self) -> None:
-        """A decision changes no trace."""
+        """Renew the title, which has the verdicts; a decision changes no trace."""
         result, selection = self._session.result, self._session.selection
         if result is not None and selection:
             ids = result.ids[list(selection[:_MOST])].tolist()
             self._title.setText(_describe(result, selection, ids, self._background))
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the traces, which are not kept up to date while hidden."""
         super().showEvent(event)
         self._redraw.start()
 
@@ -215,7 +217,7 @@ class TracesWidget(Dock):
     def _compute_dff(
         self, components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
     ) -> None:
-        """A running percentile takes a moment on a long recording."""
+        """Compute dF/F in the background: its running percentile takes a moment."""
         if self._is_computing:
             return
         self._is_computing = True
@@ -254,7 +256,7 @@ class TracesWidget(Dock):
 def _describe(
     result: ShownResult, selection: tuple[int, ...], ids: list[int], background: str
 ) -> str:
-    """The selection in words, with scores where it is one component."""
+    """Text of the selection, with scores where it is one component."""
     names = [
         f"<b style='color:{readable_on(background, selection_color(position))}'>{id_}</b>"
         for position, id_ in enumerate(ids[:_MOST_NAMED])
@@ -277,7 +279,7 @@ def _describe(
 def _dff_and_what_is_missing(
     components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], str]:
-    """dF/F of some rows, and the sentence on those that have no baseline; empty where all have."""
+    """Compute dF/F of some rows, and a sentence on those without a baseline."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         dff = compute_dff(components, drawn, names=ids)

@@ -1,4 +1,4 @@
-"""The plot of traces: a value in, a time out; knows neither viewer nor result."""
+"""Plot of traces: a value in, a time out; it knows neither viewer nor result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SMOOTH_BELOW = 1500
 
 
 class TracePlot(QWidget):
-    """Curves over time with a cursor that can be dragged.
+    """Plot of curves over time with a cursor that can be dragged.
 
     The zoom along time stays when the curves change; the height follows what is visible.
     """
@@ -67,7 +67,7 @@ class TracePlot(QWidget):
         self.setMinimumHeight(150)
 
     def set_colors(self, background: str, text: str, cursor: str) -> None:
-        """Follow a theme: axes and labels, and the cursor."""
+        """Set the colours of axes, labels and cursor, as a theme has them."""
         self._plot.setBackground(background)
         self._background = background
         self._text_color = text
@@ -98,18 +98,18 @@ class TracePlot(QWidget):
 
     @property
     def time_range(self) -> tuple[float, float]:
-        """What is in view."""
+        """Range of time that is in view."""
         low, high = self._item.viewRange()[0]
         return float(low), float(high)
 
     def set_time_range(self, low: float, high: float) -> None:
-        """Zoom along time."""
+        """Zoom to a range of time."""
         self._item.setXRange(low, high, padding=0)
 
     def set_curves(
         self, times: FloatArray, curves: CurveSet, names: list[str], unit: str = _FLUORESCENCE
     ) -> None:
-        """Replace what is drawn.
+        """Replace the curves that are drawn.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class TracePlot(QWidget):
         self._item.getViewBox().updateAutoRange()
 
     def _explain(self, curves: CurveSet) -> None:
-        """Say what the lines of the first component are; those of the others are like them."""
+        """Explain the lines of the first component; those of the others are like them."""
         kinds = {c.trace: self._pen(c) for c in curves.curves if c.position == 0}
         if tuple(kinds) == self._explained:
             return
@@ -168,12 +168,12 @@ class TracePlot(QWidget):
 
     @property
     def n_curves(self) -> int:
-        """How many curves are drawn."""
+        """Number of curves that are drawn."""
         return len(self._curves)
 
     @property
     def time(self) -> float:
-        """Where the cursor stands."""
+        """Time at which the cursor stands."""
         return float(self._cursor.value())
 
     def set_time(self, time: float) -> None:
@@ -186,12 +186,12 @@ class TracePlot(QWidget):
 
     @property
     def canvas(self) -> Any:
-        """The widget that mouse events go to."""
+        """Widget that mouse events go to."""
         return self._plot.viewport()
 
     @property
     def explained(self) -> list[str]:
-        """What the legend says."""
+        """Text of the legend."""
         return [str(trace) for trace in self._explained]
 
     def _on_clicked(self, event: Any) -> None:

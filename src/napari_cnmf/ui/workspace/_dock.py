@@ -73,7 +73,7 @@ _OF_RUN = {
 
 
 class WorkspaceWidget(Dock):
-    """Steps, run and next button around the form, the curation and the export."""
+    """Dock of steps, run and next button around the form, the curation and the export."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class WorkspaceWidget(Dock):
         self.go_to(self._first_step())
 
     def _take_in(self, make: type[Any]) -> Any:
-        """The dock of a class that is open already, or a new one, as a page."""
+        """Take in a dock of a class, open already or new, as a page."""
         viewer = self._session.viewer
         there = [w for w in viewer.window.dock_widgets.values() if type(w) is make]
         panel = there[0] if there else make(viewer)
@@ -151,7 +151,7 @@ class WorkspaceWidget(Dock):
 
     @property
     def step(self) -> Step:
-        """The step that is seen."""
+        """Step that is seen."""
         return self._step
 
     def go_to(self, step: Step) -> None:
@@ -167,7 +167,7 @@ class WorkspaceWidget(Dock):
         self._update()
 
     def do_next(self) -> None:
-        """Do what the button says."""
+        """Do what the button of the next step says."""
         if self._step is Step.MOTION and self._is_motion_advised:
             self.form.motion_choice.tick.setChecked(True)
         if self._step < Step.EXPORT:
@@ -188,7 +188,7 @@ class WorkspaceWidget(Dock):
         return Step(number) if is_of_form else Step.MOVIE
 
     def panel_of(self, make: type[Dock]) -> Dock | None:
-        """The page of a class."""
+        """Page that is of this class; ``None`` where there is none."""
         panels: tuple[Dock, ...] = (self.form, self.curation, self.export)
         return next((panel for panel in panels if type(panel) is make), None)
 
@@ -425,6 +425,7 @@ class WorkspaceWidget(Dock):
             self._session.viewer.reset_view()  # the canvas has another size
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Remember the new size soon."""
         super().resizeEvent(event)
         if self._has_place:
             self._remember_soon.start()

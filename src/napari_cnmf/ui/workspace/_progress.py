@@ -1,4 +1,4 @@
-"""How far a run of several items and stages is, as one number that only grows."""
+"""Progress of a run of several items and stages, as one number that only grows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LEAST_TOLD = 0.08
 
 @dataclass(frozen=True)
 class RunStand:
-    """Where a run stands.
+    """State of a run.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class RunStand:
 
 
 class RunProgress:
-    """Follows the items of one run.
+    """Follower of the items of one run.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class RunProgress:
         self._fraction = 0.0
 
     def follow(self, rows: Mapping[str, ItemRow]) -> RunStand:
-        """Where the run stands now.
+        """Renew the state of the run.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class RunProgress:
 
 
 def _ends(rows: Sequence[ItemRow]) -> list[float]:
-    """Where on the bar each item ends."""
+    """Place on the bar where each item ends."""
     is_motion = [row.algorithm == ALGORITHM_TITLES["mcorr"] for row in rows]
     weights = [_MOTION_SHARE if motion else 1 - _MOTION_SHARE for motion in is_motion]
     total = sum(weights)

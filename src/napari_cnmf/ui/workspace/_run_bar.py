@@ -17,7 +17,7 @@ _CANCEL, _RETRY, _OPEN = "Cancel", "Run again", "Open"
 
 
 class RunBar(QWidget):
-    """Follows one run: its bar only grows; hidden while there is nothing to say."""
+    """Bar of one run, which only grows; hidden while there is nothing to say."""
 
     cancel_wanted = Signal(tuple)
     retry_wanted = Signal(tuple)
@@ -73,7 +73,7 @@ class RunBar(QWidget):
         self.show()
 
     def forget(self) -> None:
-        """Follow nothing."""
+        """Stop following a run."""
         self._run, self._end = None, None
         self.hide()
 

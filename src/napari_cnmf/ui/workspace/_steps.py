@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, 
 
 
 class Step(IntEnum):
-    """From a movie to files, in their order."""
+    """Steps from a movie to files, in their order."""
 
     MOVIE = 0
     MOTION = 1
@@ -19,11 +19,12 @@ class Step(IntEnum):
 
     @property
     def title(self) -> str:
+        """Title of the step."""
         return self.name.capitalize()
 
 
 class StepState(StrEnum):
-    """Where a step stands."""
+    """State of a step."""
 
     TO_DO = "to do"
     ASKED = "asked"
@@ -57,7 +58,7 @@ QToolButton:checked {{ border-color: {ring}; font-weight: bold; }}
 
 
 class StepStrip(QWidget):
-    """A button for each step: its title, its state, and which of them is seen."""
+    """Strip with a button for each step: its title, its state, and which of them is seen."""
 
     chosen = Signal(int)
 
@@ -86,7 +87,7 @@ class StepStrip(QWidget):
         self.buttons[step].setChecked(True)
 
     def state(self, step: Step) -> StepState:
-        """What is shown of a step."""
+        """State of a step that is shown."""
         return self._states[step]
 
     def show_state(self, step: Step, state: StepState, why: str = "") -> None:
@@ -102,7 +103,7 @@ class StepStrip(QWidget):
         self._style(step)
 
     def set_ring(self, color: str) -> None:
-        """The colour that marks the step that is seen, such as that of text."""
+        """Set the colour that marks the step that is seen, such as that of text."""
         self._ring = color
         for step in Step:
             self._style(step)

@@ -19,7 +19,7 @@ class _Meta(type):
 
 
 class Absent(metaclass=_Meta):
-    """Whatever was asked for; of no use once it is made."""
+    """Stand-in for whatever was asked of the library; raises when it is used."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         return
@@ -40,20 +40,23 @@ def _named(name: str) -> Any:
 
 
 class _Loader:
-    """Empty modules below one name, as many as are asked for."""
+    """Finder of empty modules below one name, as many as are asked for."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        """Find a module below the stand-in's name; ``None`` for other names."""
         if not name.startswith(f"{self._name}."):
             return None
         return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the making of the module to Python."""
         return None
 
     def exec_module(self, module: ModuleType) -> None:
+        """Give the module every name that it is asked for."""
         module.__getattr__ = _named  # type: ignore[method-assign]
 
 

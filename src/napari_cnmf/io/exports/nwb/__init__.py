@@ -1,4 +1,4 @@
-"""NWB files, written with pynwb."""
+"""Writes NWB files with pynwb."""
 
 from __future__ import annotations
 

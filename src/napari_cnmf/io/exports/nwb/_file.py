@@ -1,4 +1,4 @@
-"""The session, the animal, the microscope and its plane."""
+"""Makes the session, the animal, the microscope and its plane of an NWB file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_GIVEN = "session_start_time was not given: it is"
 
 
 def build_file(chosen: Selected, context: Context) -> Any:
-    """An ``NWBFile`` with its session and what is known of the animal."""
+    """Make an ``NWBFile`` with its session and what is known of the animal."""
     session = context.session
     start, said_how = _start(chosen, context)
     nwbfile = pynwb.NWBFile(
@@ -61,7 +61,7 @@ def build_file(chosen: Selected, context: Context) -> Any:
 
 
 def add_plane(nwbfile: Any, chosen: Selected, context: Context) -> Any:
-    """The ``ImagingPlane``; its grid is ``(x, y[, z])``."""
+    """Add the ``ImagingPlane``; its grid is ``(x, y[, z])``."""
     session = context.session
     device = nwbfile.create_device(name=session.device, description="Microscope of the recording")
     channel = OpticalChannel(
@@ -97,7 +97,7 @@ def is_one_photon(chosen: Selected) -> bool:
 
 
 def _start(chosen: Selected, context: Context) -> tuple[datetime, str | None]:
-    """When the session began, and how it is known where nobody said it."""
+    """Start of the session, and how it is known where nobody gave it."""
     given = context.session.start
     if given is not None:
         return given if given.tzinfo is not None else given.astimezone(), None
@@ -118,7 +118,7 @@ def _start(chosen: Selected, context: Context) -> tuple[datetime, str | None]:
 
 
 def _subject(session: Session) -> Any:
-    """The animal; one of unknown id and sex where nothing was said, as archives demand one."""
+    """Make the animal; one of unknown id and sex where nothing is known, as archives demand one."""
     if session.subject_id is None:
         return pynwb.file.Subject(
             subject_id="unknown",
@@ -137,7 +137,7 @@ def _subject(session: Session) -> Any:
 
 
 def _history(chosen: Selected, context: Context) -> list[dict[str, Any]]:
-    """The items of the chain, then the curation."""
+    """Text of the history: the items of the chain, then the curation."""
     # a result outside of a batch brings its own
     known = context.history or chosen.curation.original.attributes.get("history_trace", ())
     steps = [dict(step) for step in known]
@@ -146,5 +146,5 @@ def _history(chosen: Selected, context: Context) -> list[dict[str, Any]]:
 
 
 def _wavelength(given: float | None) -> float:
-    """NWB demands a float; NaN claims nothing."""
+    """Wavelength in nm; NaN where it is unknown, as NWB demands a number."""
     return _UNKNOWN if given is None else float(given)

@@ -1,4 +1,4 @@
-"""Summary images."""
+"""Adds summary images to an NWB file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_cnmf.model.components import Components
 
 
 def add_images(module: Any, components: Components) -> None:
-    """Every summary image as ``(x, y)``; a volume plane by plane, ``mean_z000`` on."""
+    """Add every summary image as ``(x, y)``; a volume plane by plane, ``mean_z000`` on."""
     found = []
     for name, image in components.images.items():
         planes = {name: image}

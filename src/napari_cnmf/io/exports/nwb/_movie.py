@@ -1,4 +1,4 @@
-"""The movie, linked or copied, and the shifts of its motion correction."""
+"""Adds the movie, linked or copied, and the shifts of its motion correction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BYTES_AT_ONCE = 64 * 2**20
 def add_movie_and_motion(
     nwbfile: Any, chosen: Selected, context: Context, *, clock: Clock, out: Path
 ) -> None:
-    """The recording in ``acquisition``; what was corrected in ``processing/ophys``."""
+    """Add the recording to ``acquisition``; what was corrected to ``processing/ophys``."""
     module, plane = nwbfile.processing["ophys"], nwbfile.imaging_planes[PLANE]
     series_type = OnePhotonSeries if is_one_photon(chosen) else TwoPhotonSeries
     acquired: dict[str, Any] = {
@@ -71,7 +71,7 @@ def add_movie_and_motion(
 
 
 def _shifts(motion: MotionRecord, clock: Clock) -> Any:
-    """Makes the series of what was added to each frame's coordinates, ``(T, x, y[, z])``."""
+    """Series of what was added to each frame's coordinates, ``(T, x, y[, z])``."""
     moved = np.asarray(-motion.shifts[:, ::-1], np.float32)
     said = "rigid part of the non-rigid shifts" if motion.field is not None else "rigid shifts"
 
@@ -104,7 +104,7 @@ def _frames(movie: Movie, how: MovieIn, clock: Clock, out: Path) -> dict[str, An
 
 
 def _one_by_one(movie: Movie, step: int, order: Sequence[int]) -> Iterator[NDArray[Any]]:
-    """Frames as ``(X, Y[, Z])``, read in blocks."""
+    """Yield frames as ``(X, Y[, Z])``, read in blocks."""
     for start in range(0, movie.n_frames, step):
         yield from np.asarray(movie.data[start : start + step]).transpose(order)
 

@@ -1,4 +1,4 @@
-"""Components and background as tables of masks."""
+"""Adds components and background to an NWB file as tables of masks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SAID = {
 
 
 def add_components(module: Any, plane: Any, chosen: Selected, context: Context) -> Any:
-    """``ImageSegmentation/PlaneSegmentation``; returns the table."""
+    """Add ``ImageSegmentation/PlaneSegmentation``; returns the table."""
     segmentation = ImageSegmentation(name="ImageSegmentation")
     module.add(segmentation)
     masks, index = _masks(chosen.A, chosen.dims)
@@ -60,7 +60,7 @@ def add_components(module: Any, plane: Any, chosen: Selected, context: Context) 
 
 
 def add_background(module: Any, plane: Any, chosen: Selected, clock: dict[str, Any]) -> None:
-    """The low-rank background as image masks with time courses, where there is one.
+    """Add the low-rank background as image masks with time courses, where there is one.
 
     A single one is an image and a time series: a table of one row is against the format's habits.
     """
@@ -142,7 +142,7 @@ def _masks(A: sp.csc_matrix, dims: tuple[int, ...]) -> tuple[VectorData, VectorI
 
 
 def _storable(values: Any) -> Any:
-    """Text of no component has no type that HDF5 knows; an empty list of numbers has."""
+    """Values of a type that HDF5 knows: texts without a component become bytes."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "U":
         return np.zeros(0, dtype="S1")
     return values

@@ -1,4 +1,4 @@
-"""Time intervals: stimuli, and the files of a session."""
+"""Adds time intervals: stimuli, and the files of a session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TIMES = ("start_time", "stop_time")
 
 
 def add_stimuli(nwbfile: Any, stimuli: Any) -> None:
-    """``intervals/stimuli``: ``start_time, stop_time`` in seconds, and other columns."""
+    """Add ``intervals/stimuli``: ``start_time, stop_time`` in seconds, and other columns."""
     if stimuli is None:
         return
     missing = [name for name in _TIMES if name not in stimuli]
@@ -38,7 +38,7 @@ def add_stimuli(nwbfile: Any, stimuli: Any) -> None:
 
 
 def add_files(nwbfile: Any, timeline: Timeline) -> None:
-    """``intervals/movie_files``: which frames belong to which file, where there are several."""
+    """Add ``intervals/movie_files``: which frames belong to which file, where there are several."""
     times = timeline.times_s
     if times is None or not timeline.frames_per_file:
         return

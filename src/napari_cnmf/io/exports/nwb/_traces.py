@@ -1,4 +1,4 @@
-"""Traces with their units."""
+"""Adds traces with their units to an NWB file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _KINDS = {
 def add_traces(
     module: Any, table: Any, chosen: Selected, clock: dict[str, Any], on_progress: OnProgress
 ) -> None:
-    """``Fluorescence`` and ``DfOverF``, frames first as NWB wants them."""
+    """Add ``Fluorescence`` and ``DfOverF``, frames first as NWB wants them."""
     fluorescence, dff = Fluorescence(name="Fluorescence"), DfOverF(name="DfOverF")
     # in the file before their series are: a series must share an ancestor with its table
     module.add(fluorescence)
@@ -92,7 +92,7 @@ class _TraceBlocks(GenericDataChunkIterator):  # type: ignore[misc]  # pynwb has
 
 
 def _lazy_traces(chosen: Selected, kind: str, report: OnProgress) -> Any:
-    """Compressed traces that are computed when the file is written; none of none."""
+    """Compressed traces that are computed when the file is written; an empty array of none."""
     if not chosen.n_components or not chosen.n_frames:
         return np.zeros((chosen.n_frames, chosen.n_components), np.float32)
     blocks = _TraceBlocks(chosen, kind, report)
@@ -100,5 +100,5 @@ def _lazy_traces(chosen: Selected, kind: str, report: OnProgress) -> Any:
 
 
 def compressed(array: NDArray[Any]) -> Any:
-    """The array, compressed in chunks; an empty one cannot be."""
+    """Compress the array in chunks; an empty one is left as it is."""
     return H5DataIO(array, compression="gzip", shuffle=True) if array.size else array

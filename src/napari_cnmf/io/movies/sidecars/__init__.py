@@ -1,3 +1,3 @@
-"""Files beside a movie that describe it: of Bruker, ThorImage, Micro-Manager, miniscopes."""
+"""Reads files beside a movie that describe it: Bruker, ThorImage, Micro-Manager, miniscopes."""
 
 from __future__ import annotations

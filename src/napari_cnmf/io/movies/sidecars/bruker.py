@@ -1,4 +1,4 @@
-"""Bruker's PrairieView: an XML file that names the file of every frame, plane and channel."""
+"""Reads Bruker's PrairieView: XML that names the file of every frame, plane and channel."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PrairieScan:
 
 
 def find_prairie_xml(folder: Path) -> Path | None:
-    """The XML file of a PrairieView recording in a folder."""
+    """Find the XML file of a PrairieView recording in a folder."""
     named = folder / f"{folder.name}.xml"
     others = sorted(folder.glob("*.xml"))
     for path in ([named] if named in others else []) + [p for p in others if p != named]:
@@ -146,7 +146,7 @@ def _seconds(element: ElementTree.Element, name: str) -> float:
 def _read_state(
     element: ElementTree.Element, state: dict[str, str], sizes: dict[str, float]
 ) -> None:
-    """Values of the state; the first one that is told stays."""
+    """Read values of the state; the first one that is given stays."""
     for value in element.iter("PVStateValue"):
         key = str(value.get("key"))
         if value.get("value") is not None:
@@ -184,7 +184,7 @@ def _frames_of(
 
 
 def _ascending(times: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Relative times, or absolute ones where the relative ones begin again with each cycle."""
+    """Relative times, or absolute ones where the relative ones begin anew with each cycle."""
     table = np.array(times, np.float64).reshape(-1, 2)
     for column in (0, 1):
         if np.all(np.isfinite(table[:, column])) and np.all(np.diff(table[:, column]) > 0):

@@ -15,7 +15,7 @@ _SAME_RATE = 0.02
 
 @dataclass(frozen=True)
 class SidecarFacts:
-    """What a file beside the movie says.
+    """Statements of a file beside the movie.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class SidecarFacts:
 
 
 def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
-    """A recording with what the file beside it says; where the two contradict, it is told."""
+    """The recording with the statements of the file beside it; contradictions become remarks."""
     if facts is None:
         return recording
     remarks = list(facts.remarks)

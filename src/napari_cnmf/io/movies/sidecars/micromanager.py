@@ -1,4 +1,4 @@
-"""Micro-Manager: ``metadata.txt`` beside single images, and the notes inside its stacks."""
+"""Reads Micro-Manager's ``metadata.txt`` beside single images, and the notes in its stacks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_micromanager_text(folder: Path) -> SidecarFacts | None:
 def facts_of_summary(
     summary: Mapping[str, Any], times: Mapping[int, float], source: str
 ) -> SidecarFacts | None:
-    """Rate, pixel size and channels of Micro-Manager's summary.
+    """Frame rate, pixel size and channels of Micro-Manager's summary.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def facts_of_summary(
 
 
 def elapsed_ms(notes: Any) -> float | None:
-    """Milliseconds since the start of the acquisition, of one image."""
+    """Milliseconds from the start of the acquisition to one image."""
     return _elapsed(notes) if isinstance(notes, Mapping) else None
 
 

@@ -1,4 +1,4 @@
-"""UCLA miniscopes: which videos belong to the scope, its frame rate, and the times of frames.
+"""Reads UCLA miniscopes: the videos of the scope, its frame rate, and the times of frames.
 
 Version 4 writes ``0.avi, 1.avi, ...`` with ``metaData.json`` and ``timeStamps.csv``; version 3
 writes ``msCam1.avi, ...`` with ``timestamp.dat`` (all cameras in one table). Videos of both name
@@ -33,7 +33,7 @@ def videos_of_scope(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def read_miniscope(files: Sequence[Path], n_frames: int) -> SidecarFacts | None:
-    """Rate and times from the files beside the videos.
+    """Read rate and times from the files beside the videos.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _is_part(files: Sequence[Path], n_times: int, n_frames: int) -> bool:
 
 
 def _rate_of_settings(folder: Path) -> float | None:
-    """``frameRate`` of version 4: ``"20FPS"`` or a number."""
+    """Frame rate of version 4's ``frameRate``: ``"20FPS"`` or a number."""
     path = folder / "metaData.json"
     try:
         notes = json.loads(path.read_text("utf-8", "replace"))
@@ -92,7 +92,7 @@ def _rate_of_settings(folder: Path) -> float | None:
 
 
 def _times(folder: Path, n_frames: int) -> tuple[NDArray[np.float64] | None, str]:
-    """Seconds of the frames, from the table of version 4 or 3."""
+    """Times of the frames in seconds, from the table of version 4 or 3."""
     path = folder / "timeStamps.csv"
     if path.is_file():
         rows = _rows(path, ",")

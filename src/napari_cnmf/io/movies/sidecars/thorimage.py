@@ -1,4 +1,4 @@
-"""ThorImage: ``Experiment.xml`` beside TIFF files of one image each, or beside one raw file."""
+"""Reads ThorImage's ``Experiment.xml`` beside TIFF files of one image each, or a raw file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "Experiment.xml"
 
 @dataclass(frozen=True)
 class ThorExperiment:
-    """What ``Experiment.xml`` says.
+    """Settings in ``Experiment.xml``.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""TIFF recordings: one file or a set, of every program that writes them.
+"""Opens TIFF recordings: one file or a set, of every program that writes them.
 
 `read_tiffs` asks in this order who wrote the files, because the first that knows knows best:
 

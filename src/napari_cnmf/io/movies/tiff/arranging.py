@@ -1,4 +1,4 @@
-"""From images in the order of their files to frames, planes and channels."""
+"""Arranges images in the order of their files as frames, planes and channels."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ class Images(Protocol):
     """All images of a recording: `Pages` or `Singles`."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        ...
 
     @property
-    def axes(self) -> str: ...
+    def axes(self) -> str:
+        """Letters of the axes of one image."""
+        ...
 
     def __len__(self) -> int: ...
 
-    def store(self, within: str, sample: int) -> FrameStore: ...
+    def store(self, within: str, sample: int) -> FrameStore:
+        """Store of all images as frames ``(n_images, Y, X)``."""
+        ...
 
 
 @dataclass(frozen=True)
 class Arranged:
-    """Which image is where.
+    """Number of the image of each frame, plane and channel.
 
     Attributes
     ----------
@@ -75,7 +81,7 @@ class Picked:
 def pick(
     arranged: Arranged, header: Header, request: Request, name: str, pieces: Sequence[Piece]
 ) -> Picked:
-    """Choose channel and axes, and give the frames.
+    """Choose channel and axes, and make the recording.
 
     Parameters
     ----------
@@ -160,7 +166,7 @@ def pick_table(  # noqa: PLR0917
 
 
 def _without_open_end(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-    """Without an incomplete time point at the end: a recording that was stopped."""
+    """Remove an incomplete time point at the end, of a recording that was stopped."""
     if len(table) < 2 or table.shape[1] * table.shape[2] == 1:
         return table, []
     last = table[-1]
@@ -176,7 +182,7 @@ def _without_open_end(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], list
 def _by_request(
     arranged: Arranged, header: Header, request: Request, name: str
 ) -> tuple[Arranged, Header, bool]:
-    """The arrangement that the user names, where it is another one than the files'."""
+    """Arrangement that the user names, where it is another one than the files'."""
     if not request.has_cycle:
         return arranged, header, False
     sizes = dict(zip(arranged.lead, arranged.numbers.shape, strict=True))
@@ -202,7 +208,7 @@ def _by_request(
 
 
 def _of_frames(layout: Layout, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``(T,)`` or ``(T, Z)``, the number of the image of each plane of the chosen channel."""
+    """Number of the image of each plane of the chosen channel, ``(T,)`` or ``(T, Z)``."""
     lead = Layout(layout.axes[: numbers.ndim] + "YX", (*numbers.shape, 1, 1), layout.channel)
     block = numbers.reshape(*numbers.shape, 1, 1)
     chosen = lead.arrange(block[lead.select(0, lead.shape[0])])
@@ -228,7 +234,7 @@ def _without_missing(
 
 
 def _runs(numbers: NDArray[np.int64]) -> str:
-    """``"3, 50-52"``, at most five runs."""
+    """Text of ranges such as ``3, 50-52``, at most five of them."""
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
     runs = [
         f"{run[0]}" if run.size == 1 else f"{run[0]}-{run[-1]}"

@@ -1,4 +1,4 @@
-"""The chain of images in a TIFF file, followed without reading pixels.
+"""Follows the chain of images in a TIFF file without reading pixels.
 
 A TIFF file is a chain of image headers, each with the place of the next one. ``tifffile`` keeps an
 object for each; here only numbers are kept, so that a recording of 100,000 images is described in
@@ -35,7 +35,7 @@ Entry = tuple[int, int, int, int]
 
 @dataclass
 class Chain:
-    """Images of one TIFF file, in the order of the file.
+    """The images of one TIFF file, in the order of the file.
 
     Attributes
     ----------
@@ -64,27 +64,30 @@ class Chain:
 
 @dataclass
 class _Layout:
-    """How numbers are stored: byte order, and the widths of classic TIFF or BigTIFF."""
+    """Storage of numbers: byte order, and the widths of classic TIFF or BigTIFF."""
 
     order: str
     big: bool
 
     @property
     def count(self) -> tuple[str, int]:
+        """Format and length in bytes of the number of entries in a header."""
         return (self.order + "Q", 8) if self.big else (self.order + "H", 2)
 
     @property
     def place(self) -> tuple[str, int]:
+        """Format and length in bytes of a place in the file."""
         return (self.order + "Q", 8) if self.big else (self.order + "I", 4)
 
     @property
     def entry(self) -> tuple[str, int]:
+        """Format and length in bytes of one entry of a header."""
         return (self.order + "HHQQ", 20) if self.big else (self.order + "HHII", 12)
 
 
 @dataclass
 class _Ifd:
-    """One image header."""
+    """The header of one image."""
 
     at: int
     entries: list[Entry]
@@ -110,7 +113,7 @@ def read_chain(path: Path) -> Chain:
 
 
 def read_descriptions(path: Path, chain: Chain, numbers: list[int]) -> list[str]:
-    """Text of the descriptions of some images."""
+    """Read the descriptions of some images as text."""
     found = []
     with path.open("rb") as stream:
         for number in numbers:
@@ -134,7 +137,7 @@ def _read_start(stream: BufferedReader, path: Path) -> tuple[_Layout, int]:
 
 
 def _read_ifd(stream: BufferedReader, layout: _Layout, at: int, size: int) -> _Ifd | None:
-    """The header at a place, or ``None`` where the file has none there."""
+    """Read the header at a place, or ``None`` where the file has none there."""
     form, width = layout.count
     if not 0 < at <= size - width:
         return None
@@ -153,7 +156,7 @@ def _read_ifd(stream: BufferedReader, layout: _Layout, at: int, size: int) -> _I
 
 
 def _values(stream: BufferedReader, layout: _Layout, entry: Entry) -> tuple[int, ...]:
-    """Numbers of a tag, wherever they are stored."""
+    """Read the numbers of a tag, wherever they are stored."""
     _, kind, count, value = entry
     code = _TYPE_CODES.get(kind)
     if code is None or count > 2**24:
@@ -180,7 +183,7 @@ def _description(ifd: _Ifd, layout: _Layout) -> tuple[int, int]:
 
 
 def _kind(stream: BufferedReader, layout: _Layout, ifd: _Ifd) -> tuple[Any, ...]:
-    """What images of one movie have in common."""
+    """Properties that images of one movie have in common."""
     mine = (entry for entry in ifd.entries if entry[0] in _ALIKE)
     return tuple((entry[0], _values(stream, layout, entry)) for entry in mine)
 
@@ -196,7 +199,7 @@ def _segments(
 
 
 def _even_chain(stream: BufferedReader, layout: _Layout, first: _Ifd, size: int) -> Chain | None:
-    """The chain of a file whose headers lie evenly spaced, judged by a sample of them.
+    """Chain of a file whose headers lie evenly spaced, judged by a sample of them.
 
     Every value of a header is then a straight line over the number of the image: constant, or
     growing by the same step as the place of the header or of the pixels.
@@ -313,7 +316,7 @@ def _walk(stream: BufferedReader, layout: _Layout, first: _Ifd, size: int, path:
 
 
 def _sizes(kinds: list[tuple[Any, ...]]) -> str:
-    """The sizes of images, the most frequent first, for a message."""
+    """Sizes of images, the most frequent first, for a message."""
     found = Counter(
         (dict(kind).get(257, (0,))[:1], dict(kind).get(256, (0,))[:1]) for kind in kinds
     )

@@ -1,4 +1,4 @@
-"""What the programs that write TIFF note in it: ImageJ, ``tifffile``, and what all others share.
+"""Reads what programs note in TIFF files: ImageJ, ``tifffile``, and what all others share.
 
 ScanImage and OME say much more and stand in files of their own.
 """
@@ -21,7 +21,7 @@ from napari_cnmf.model.description import Certainty, Fact
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a TIFF says.
+    """Statements in the header of a TIFF file.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def read_header(tiff: tifffile.TiffFile) -> Header:
 
 
 def _shape_notes(page: tifffile.TiffPage) -> Mapping[str, Any]:
-    """The JSON in which ``tifffile`` notes shape and metadata; empty where there is none."""
+    """JSON in which ``tifffile`` notes shape and metadata; empty where there is none."""
     # Older versions of tifffile give the text itself as "is_shaped".
     text = getattr(page, "shaped_description", page.is_shaped)
     try:
@@ -92,7 +92,7 @@ def _shape_notes(page: tifffile.TiffPage) -> Mapping[str, Any]:
 
 
 def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
-    """What ``tifffile`` users write as ``metadata=``."""
+    """Header of what ``tifffile`` users write as ``metadata=``."""
     page = tiff.pages.first
     shape = tuple(int(n) for n in notes.get("shape", ()))
     lead_shape = shape[: len(shape) - len(page.shape)]
@@ -121,7 +121,7 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
 
 
 def _listed_spacing(notes: Mapping[str, Any]) -> dict[str, float]:
-    """Our writer's ``pixel_size_um`` as ``([dz], dy, dx)``."""
+    """Pixel size ``([dz], dy, dx)`` that our writer notes as ``pixel_size_um``."""
     values = notes.get("pixel_size_um")
     if not isinstance(values, list) or not 2 <= len(values) <= 3:
         return {}
@@ -140,7 +140,7 @@ _IMAGEJ_ORDERS = {
 
 
 def _imagej(tiff: tifffile.TiffFile) -> Header:
-    """ImageJ: stacks, hyperstacks, calibration; ``fps`` is only how fast a stack is played."""
+    """Header of ImageJ: stacks, hyperstacks, calibration; ``fps`` is only the speed of playing."""
     notes = tiff.imagej_metadata or {}
     page = tiff.pages.first
     lead, names = _IMAGEJ_ORDERS.get(str(notes.get("order", "czt")).lower(), _IMAGEJ_ORDERS["czt"])
@@ -190,7 +190,7 @@ def _imagej_rate(
 def _imagej_calibration(
     notes: Mapping[str, Any], dtype: np.dtype[Any]
 ) -> tuple[float, float, list[str]]:
-    """The straight line from stored to recorded values, and sentences about it."""
+    """Straight line from stored to recorded values, and sentences about it."""
     function = notes.get("cf")
     if function is None or int(positive_or_none(function) or 0) == 20:
         return 0.0, 1.0, []

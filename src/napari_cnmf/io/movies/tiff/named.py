@@ -1,4 +1,4 @@
-"""TIFF files of one image each that only their names put in order."""
+"""Reads TIFF files of one image each that only their names put in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_cnmf.model.description import Piece
 def read_singles(
     singles: Singles, request: Request, notes: SidecarFacts | None, *, is_folder: bool
 ) -> Recording:
-    """Files of one image each, in the order of their names."""
+    """Read files of one image each, in the order of their names."""
     order = order_of_names([path.name for path in singles.paths])
     if not is_folder and order.table.shape[1:] == (1, 1):
         # A list without channels or planes is in the order that the user gave.
@@ -47,7 +47,7 @@ def read_singles(
 
 
 def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrder:
-    """The order of names that leave a question open, as the user answers it."""
+    """Order of names that leave a question open, as the user answers it."""
     n = len(order.channels)
     if not order.unsure or request.n_channels == n:
         return order

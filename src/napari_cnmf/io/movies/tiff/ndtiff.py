@@ -43,7 +43,7 @@ class _Image:
 
 
 def read_ndtiff(folder: Path, given: Sequence[Path], request: Request) -> Recording | None:
-    """The set that lies in a folder; ``None`` where no index names the files that were given.
+    """Read the set in a folder; ``None`` where no index names the files that were given.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _labels(images: Sequence[_Image], axis: str) -> list[int | str]:
 
 
 def _one_position(images: list[_Image], request: Request, folder: Path) -> list[_Image]:
-    """The images of one position of the stage, which is a movie of its own."""
+    """Images of one position of the stage, which is a movie of its own."""
     others = {axis for image in images for axis in image.place} - set(_AXES)
     for axis in sorted(others):
         labels = _labels(images, axis)
@@ -158,7 +158,7 @@ def _facts(
 
 
 def _elapsed(images: Sequence[_Image], folder: Path) -> list[float] | None:
-    """Seconds of each image; ``None`` where one of them does not say."""
+    """Seconds of each image; ``None`` where one of them has none."""
     found = []
     streams: dict[str, Any] = {}
     try:

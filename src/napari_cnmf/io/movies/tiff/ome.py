@@ -1,4 +1,4 @@
-"""OME-TIFF: one recording in one or many files, described by XML in one of them.
+"""Reads OME-TIFF: one recording in one or many files, described by XML in one of them.
 
 The XML names for every plane the file and the image in it. Any file of a set leads to the whole
 set: each repeats the XML, or names the file that has it (``BinaryOnly``).
@@ -113,7 +113,7 @@ class OmeSet:
 
 
 def read_ome_set(path: Path, request: Request) -> OmeSet | None:
-    """The set that a TIFF belongs to; ``None`` where the file is no OME-TIFF.
+    """Read the set that a TIFF belongs to; ``None`` where the file is no OME-TIFF.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def _parsed(text: str | bytes | None) -> ElementTree.Element | None:
 
 
 def _metadata_of(path: Path, name: str) -> ElementTree.Element | None:
-    """XML of the file that a ``BinaryOnly`` part names, which lies beside it."""
+    """Read the XML of the file beside it that a ``BinaryOnly`` part names."""
     if not name or Path(name).name != name or not path.is_file():
         return None
     if path.name.lower().endswith((".ome", ".xml")):
@@ -177,7 +177,7 @@ def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Eleme
 def _chosen_image(
     images: list[ElementTree.Element], request: Request, path: Path
 ) -> ElementTree.Element | None:
-    """The series to open: the one named by ``dataset``, or the only one with several images."""
+    """Choose the series to open: that named by ``dataset``, or the only one with several images."""
     found = {}
     for image in images:
         pixels = next(iter(_children(image, "Pixels")), None)
@@ -252,7 +252,7 @@ def _set_of(image: ElementTree.Element, where: Path, samples: int) -> OmeSet | N
 
 
 def _block(element: ElementTree.Element, order: str, sizes: Mapping[str, int]) -> Block:
-    """One ``TiffData``: its planes are counted in the order of the XML."""
+    """Read one ``TiffData``, whose planes are counted in the order of the XML."""
     place, step = 0, 1
     for axis in order:
         place += step * int(element.get(f"First{axis}", "0"))
@@ -276,7 +276,7 @@ def _spacing(pixels: ElementTree.Element) -> dict[str, float]:
 
 
 def _times(pixels: ElementTree.Element) -> dict[int, float]:
-    """Seconds of the first plane of each time point, as far as they are told."""
+    """Times in seconds of the first plane of each time point, as far as they are known."""
     times: dict[int, float] = {}
     for plane in _children(pixels, "Plane"):
         if plane.get("TheZ", "0") != "0" or plane.get("TheC", "0") != "0":

@@ -1,4 +1,4 @@
-"""One TIFF file by itself, of any program."""
+"""Reads one TIFF file by itself, of any program."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KNOWN_SERIES = ("is_lsm", "is_stk", "is_fluoview", "is_mmstack", "is_nih", "is_
 def read_one(
     path: Path, request: Request, *, is_last: bool = True, is_part: bool = False
 ) -> Recording:
-    """One file by itself.
+    """Read one file by itself.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _is_one_run(pages: Pages) -> bool:
 def _arranged(
     header: Header, n_images: int, remarks: list[str], path: Path
 ) -> tuple[Header, NDArray[np.int64], str]:
-    """The axes of the images: of the header, or time alone."""
+    """Find the axes of the images: those of the header, or time alone."""
     named = int(np.prod(header.lead_shape)) if header.lead else 0
     if header.format == "TIFF of tifffile" and n_images > max(1, named):
         # Blocks that were written one after the other, each with a header of its own.
@@ -106,7 +106,7 @@ def _arranged(
 
 
 def _micromanager_notes(path: Path) -> SidecarFacts | None:
-    """What Micro-Manager notes in a stack of its own: the time of the first and last image."""
+    """Time of the first and last image, which Micro-Manager notes in a stack of its own."""
     with open_tiff(path) as tiff:
         if not tiff.is_micromanager:
             return None
@@ -128,7 +128,7 @@ def _micromanager_notes(path: Path) -> SidecarFacts | None:
 
 
 def _read_series(tiff: tifffile.TiffFile, path: Path, request: Request, known: str) -> Recording:
-    """Files of programs whose arrangement ``tifffile`` knows: LSM, MetaMorph, FluoView and more."""
+    """Read files of programs whose arrangement ``tifffile`` knows: LSM, MetaMorph, FluoView, ..."""
     series = [one for one in tiff.series if len(one.shape) > 2] or list(tiff.series)
     if len(series) != 1:
         raise MovieError(
@@ -164,7 +164,7 @@ def _n_images(series: tifffile.TiffPageSeries) -> int:
 
 
 def _series_facts(tiff: tifffile.TiffFile, known: str) -> dict[str, Any]:
-    """Rate and pixel size where these programs tell them."""
+    """Frame rate and pixel size where these programs note them."""
     if known == "is_lsm":
         notes = tiff.lsm_metadata or {}
         interval = positive_or_none(notes.get("TimeIntervall"))

@@ -34,7 +34,7 @@ def _is_told_otherwise(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
-    """A TIFF file, or an error that says what is wrong with it."""
+    """Open a TIFF file, or raise an error that says what is wrong with it."""
     # What it would print of a damaged file comes as an error of ours, in a sentence.
     logging.getLogger("tifffile").addFilter(_is_told_otherwise)
     if file_size(path) == 0:
@@ -86,13 +86,13 @@ class Pages:
 
     @classmethod
     def of_chain(cls, page: tifffile.TiffPage, chain: Chain, path: Path) -> Pages:
-        """Images as the chain of headers lists them; ``page`` is the first."""
+        """Make pages from a chain of headers; ``page`` is the first image."""
         pages = cls.of_segments(page, chain.offsets, chain.byte_counts, path)
         return replace(pages, keyframe=chain.first)
 
     @classmethod
     def in_one_run(cls, page: tifffile.TiffPage, n_images: int, path: Path) -> Pages:
-        """Uncompressed images that follow the first one without a header of their own."""
+        """Make pages of uncompressed images that follow the first one without own headers."""
         n_bytes = int(page.nbytes)
         starts = int(page.dataoffsets[0]) + n_bytes * np.arange(n_images, dtype=np.int64)[:, None]
         return cls.of_segments(page, starts, np.full_like(starts, n_bytes), path)
@@ -105,7 +105,7 @@ class Pages:
         byte_counts: NDArray[np.int64],
         path: Path,
     ) -> Pages:
-        """Images whose strips or tiles lie at these places; ``page`` is one of them."""
+        """Make pages whose strips or tiles lie at these places; ``page`` is one of them."""
         if page.dtype is None:
             raise MovieError(f"{path} must hold images of numbers, got none. {COPY_AGAIN}.")
         dtype = checked_dtype(np.dtype(page.dtype), str(path))
@@ -126,7 +126,7 @@ class Pages:
         )
 
     def count_whole(self) -> int:
-        """Number of images at the beginning whose pixels are all there."""
+        """Count the images at the beginning whose pixels are all there."""
         if not len(self):
             return 0
         sizes = np.array([file_size(path) for path in self.paths], np.int64)
@@ -134,7 +134,7 @@ class Pages:
         return len(self) if whole.all() else int(np.argmin(whole))
 
     def take(self, n_images: int) -> Pages:
-        """The first images."""
+        """Take the first images."""
         return replace(
             self,
             file_index=self.file_index[:n_images],
@@ -143,7 +143,7 @@ class Pages:
         )
 
     def store(self, within: str, sample: int) -> FrameStore:
-        """All images as frames ``(n_images, Y, X)``.
+        """Store of all images as frames ``(n_images, Y, X)``.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Pages:
 
 
 def join_pages(parts: Sequence[Pages]) -> Pages:
-    """The images of several files, one after the other.
+    """Join the images of several files, one after the other.
 
     Raises
     ------
@@ -231,14 +231,14 @@ class DecodedPages(FrameStore):
                 out[frame] = self._plane(self._decode(start + frame, path))
 
     def _plane(self, page: NDArray[Any]) -> NDArray[Any]:
-        """``(Y, X)`` of the chosen sample of an image."""
+        """Read the chosen sample ``(Y, X)`` of an image."""
         where = {"S": self.sample, "-": 0}
         image = page[tuple(where.get(axis, slice(None)) for axis in self.within)]
         left = self.within.replace("S", "").replace("-", "")
         return image if left == "YX" else image.T
 
     def _decode(self, number: int, path: Path) -> NDArray[Any]:
-        """One page as it is stored."""
+        """Decode one page as it is stored."""
         if self._decoder is None:
             self._load_decoder()
         page = self._page
@@ -269,7 +269,7 @@ class DecodedPages(FrameStore):
         result[s, d : d + depth, h : h + height, w : w + width] = pixels[:depth, :height, :width]
 
     def _load_decoder(self) -> None:
-        """The first page knows how all are decoded; it needs no open file for that."""
+        """Load the decoder of the first page, which decodes all pages without an open file."""
         with open_tiff(self.pages.paths[0]) as tiff:
             page = tiff.pages[self.pages.keyframe].aspage()
             self._page, self._decoder = page, page.decode

@@ -1,4 +1,4 @@
-"""Which program wrote the files, and the recording that they hold."""
+"""Finds which program wrote the files, and the recording that they hold."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _read_sets(
     request: Request,
     notes: SidecarFacts | None,
 ) -> Recording:
-    """One OME-TIFF set, or several one after the other."""
+    """Read one OME-TIFF set, or several one after the other."""
     recordings, names = [], []
     rest = list(files)
     current: OmeSet | None = one_set
@@ -116,7 +116,7 @@ def _read_files(
     *,
     is_folder: bool,
 ) -> Recording:
-    """Files of one image each, of one channel each, or one after the other."""
+    """Read files of one image each, of one channel each, or one after the other."""
     if len(files) > 1 and request.axes in (None, "TYX"):
         singles = open_singles(files, request)
         if singles is not None:
@@ -150,7 +150,7 @@ def _count(files: Sequence[Path]) -> int:
 
 
 def _in_turn(files: Sequence[Path], request: Request) -> Recording:
-    """Files one after the other."""
+    """Read files one after the other."""
     recordings = [
         read_one(path, request, is_last=index == len(files) - 1, is_part=len(files) > 1)
         for index, path in enumerate(files)

@@ -1,4 +1,4 @@
-"""Scan fields of ScanImage: several regions that are stacked in one image."""
+"""Separates scan fields of ScanImage: several regions that are stacked in one image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ScanField:
 def fields_of(
     regions: Mapping[str, Any], settings: Mapping[str, Any], n_planes: int, n_rows: int
 ) -> list[ScanField]:
-    """The regions of an image, in the order of their rows; one or none where it is one field.
+    """Find the regions of an image, in the order of their rows; one or none for one field.
 
     Between two regions the scanner flies to the next one: these rows belong to neither, and are
     the same in number between all.

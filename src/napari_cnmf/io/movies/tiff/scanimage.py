@@ -1,4 +1,4 @@
-"""ScanImage 3.8 to 2023: channels, volumes, flyback images, scan fields, files split anywhere."""
+"""Reads ScanImage 3.8 to 2023: channels, volumes, flyback, scan fields, files split anywhere."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _read_part(path: Path, request: Request) -> Part:
 
 
 def _cycle_of(settings: Settings, request: Request, n_images: int) -> tuple[Cycle, list[str]]:
-    """How the images follow each other: by the user, else by the header and their number."""
+    """Order of the images: the user's, else that of the header and their number."""
     own = settings.cycle
     cycle = Cycle(
         own.n_channels if request.n_channels is None else request.n_channels,
@@ -148,7 +148,7 @@ def _one_plane(  # noqa: PLR0917
     request: Request,
     name: str,
 ) -> tuple[NDArray[np.int64], list[str], tuple[float | None, str]]:
-    """Images of one plane of a stack whose planes are recorded one after the other."""
+    """Images of one plane of a stack whose planes were recorded one after the other."""
     why = f"each is recorded for {per_plane} images before the next"
     planes = [f"plane {k}" for k in range(cycle.n_planes)]
     plane = chosen_of("plane", planes, request.plane, name, why)
@@ -165,7 +165,7 @@ def _one_plane(  # noqa: PLR0917
 
 
 def _chosen_field(fields: Sequence[ScanField], request: Request, name: str) -> ScanField | None:
-    """The scan field to open; ``None`` where an image is one field."""
+    """Choose the scan field to open; ``None`` where an image is one field."""
     if len(fields) < 2:
         if request.field not in (None, 0):
             raise MovieError(f"field must be 0, got {request.field}: {name} has one scan field.")

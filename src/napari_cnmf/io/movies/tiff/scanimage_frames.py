@@ -1,4 +1,4 @@
-"""Which frame and volume each image of ScanImage belongs to, and when it was recorded.
+"""Finds the frame and volume of each image of ScanImage, and when it was recorded.
 
 The number that ScanImage gives every frame tells whether a file goes on where the one before
 ended - between two volumes, in a volume, or between the channels of one frame -, begins a new
@@ -62,7 +62,7 @@ class Volumes:
 
 @dataclass(frozen=True)
 class Places:
-    """Where each frame (all channels of one image) belongs.
+    """Place of each frame (all channels of one image): its volume and plane.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Places:
 
 
 def places_of(parts: Sequence[Part], n_channels: int) -> Places:
-    """The place of every frame, by the numbers that ScanImage gives the frames."""
+    """Find the place of every frame, by the numbers that ScanImage gives the frames."""
     frames, acquisitions, images = [], [], []
     remarks: list[str] = []
     acquisition, expected, image = 0, 0, 0

@@ -1,4 +1,4 @@
-"""What ScanImage notes in its files: channels, planes, flyback images, rates."""
+"""Reads ScanImage's notes in its files: channels, planes, flyback images, rates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCE = "ScanImage header"
 
 @dataclass(frozen=True)
 class Settings:
-    """What ScanImage notes in the first image of a file.
+    """Settings that ScanImage notes in the first image of a file.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Settings:
     regions: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, *names: str) -> float | None:
-        """The first of these settings that is a number above 0."""
+        """First of these settings that is a number above 0."""
         return next((v for n in names if (v := positive_or_none(self.values.get(n)))), None)
 
     def is_on(self, *names: str) -> bool:
@@ -62,7 +62,7 @@ class Settings:
 
     @property
     def cycle(self) -> Cycle:
-        """How the images follow each other."""
+        """Order in which the images follow each other."""
         n_planes = self.n_planes
         if n_planes == 1:
             return Cycle(len(self.channels))
@@ -116,7 +116,7 @@ class Settings:
 
 
 def read_settings(tiff: tifffile.TiffFile) -> Settings | None:
-    """The settings of ScanImage, or ``None`` where another program wrote the file."""
+    """Read the settings of ScanImage, or ``None`` where another program wrote the file."""
     page = tiff.pages.first
     noted = (tiff.scanimage_metadata or {}) if tiff.is_scanimage else {}
     software = str(page.software)

@@ -1,4 +1,4 @@
-"""Sets of TIFF files that one file describes: PrairieView's XML, or OME-XML in any of them."""
+"""Reads sets of TIFF files that one file describes: PrairieView's XML, or OME-XML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from napari_cnmf.model.description import Piece
 def read_prairie(
     scan: PrairieScan, files: Sequence[Path], request: Request, *, is_folder: bool
 ) -> Recording:
-    """A PrairieView recording, by its XML."""
+    """Read a PrairieView recording, by its XML."""
     folder = files[0].parent
     there = {path.name for path in folder.iterdir()}
     if not is_folder and len(files) > 1:
@@ -69,7 +69,7 @@ def read_prairie(
 def _channels_there(
     table: NDArray[np.int64], names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Without channels of which no image is there: the user gave the files of the others."""
+    """Leave out channels without any image: the user gave the files of the others."""
     there = [c for c in range(table.shape[2]) if (table[:, :, c] >= 0).any()]
     return table[:, :, there], tuple(names[c] for c in there)
 
@@ -77,7 +77,7 @@ def _channels_there(
 def read_ome(
     one_set: OmeSet, given: Sequence[Path], request: Request, notes: SidecarFacts | None = None
 ) -> Recording:
-    """The frames of one set.
+    """Read the frames of one OME-TIFF set.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _check_whole_table(table: NDArray[np.int64], images: Images, name: str) -> N
 def _all_pages(
     paths: Iterable[Path], request: Request
 ) -> tuple[Pages, dict[Path, tuple[int, int]], list[Piece]]:
-    """The images of several files, where each file's begin, and the files."""
+    """Images of several files, where each file's begin, and the files."""
     parts, starts, pieces = [], {}, []
     at = 0
     for path in paths:

@@ -1,4 +1,4 @@
-"""TIFF files that hold one image each, as many as there may be."""
+"""Reads TIFF files that hold one image each, as many as there may be."""
 
 from __future__ import annotations
 
@@ -67,21 +67,24 @@ class Singles:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
         return self.first.shape
 
     @property
     def axes(self) -> str:
+        """Letters of the axes of one image."""
         return self.first.axes
 
     @property
     def stored(self) -> np.dtype[Any]:
+        """Type of the pixels, as the files store them."""
         return self.first.stored
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def store(self, within: str, sample: int) -> FrameStore:
-        """All images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
+        """Store of all images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
         if self.first.offset is None or not self.is_alike or within not in ("YX", "XY"):
             return SingleFrames(
                 self.paths, self.shape, self.stored.newbyteorder("="), within, sample
@@ -93,7 +96,7 @@ class Singles:
 
 
 def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
-    """Files of one image each.
+    """Open files of one image each.
 
     Up to 300 files are all looked into, of more an even sample: opening 90,000
     files one by one would take a minute, and each is checked again when it is read,
@@ -209,7 +212,7 @@ def _has_no_whole_image(path: Path) -> bool:
 
 
 def _single_image(path: Path) -> SingleImage | None:
-    """The one image of ``path``, or ``None`` when there are more."""
+    """Read the one image of ``path``, or ``None`` when there are more."""
     with open_tiff(path) as tiff:
         page = tiff.pages.first
         notes = tiff.imagej_metadata or {}

@@ -1,4 +1,4 @@
-"""What files have in common that libraries of the extra ``formats`` read: Nikon, Leica, Zeiss, ...
+"""Shared by all files that libraries of the extra ``formats`` read: Nikon, Leica, Zeiss, ...
 
 Each library lists frames and reads one without the rest; a file is open for the time of one read.
 """
@@ -36,7 +36,7 @@ _EXPORTS = {
 
 
 def library(name: str, path: Path, maker: str) -> Any:
-    """A library, or an error that says how to get it and what else helps."""
+    """Import a library, or raise an error that says how to get it and what else helps."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -47,6 +47,7 @@ def library(name: str, path: Path, maker: str) -> Any:
 
 
 def refused(path: Path, maker: str, name: str, error: Exception) -> MovieError:
+    """Error for a file that the maker's library refused, with the next step."""
     return MovieError(
         f"{path} must be a whole file of {maker}, got: {type(error).__name__}: {error}. Copy it "
         f"again, or save it as TIFF with {_EXPORTS[name]}."
@@ -74,6 +75,7 @@ class LibraryFrames:
 
     @contextmanager
     def open(self) -> Iterator[Any]:
+        """Open the array for the time of one read."""
         with self.reader(self.path, self.part) as array:
             yield array
 
@@ -91,7 +93,7 @@ def recording_of(  # noqa: PLR0917
     request: Request,
     label: str,
 ) -> Recording:
-    """The recording of an array with named axes."""
+    """Make the recording of an array with named axes."""
     checked_dtype(dtype, str(frames.path))
     n = shape[axes.index("C")] if "C" in axes else 1
     names = tuple(channels) if len(channels) == n else tuple(f"channel {k}" for k in range(n))
@@ -114,6 +116,7 @@ def recording_of(  # noqa: PLR0917
 def with_facts(
     recording: Recording, rate: float | None, source: str, spacing: dict[str, Any]
 ) -> Recording:
+    """The recording with frame rate in Hz, its source, and pixel size in micrometres."""
     sizes = {axis: size for axis, value in spacing.items() if (size := positive_or_none(value))}
     notes = {} if rate is None else {"frame_rate_from": source}
     return replace(

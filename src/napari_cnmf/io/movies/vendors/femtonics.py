@@ -1,4 +1,4 @@
-"""Femtonics MESc files: HDF5 with measurement units, each with channels ``(T, Y, X)``."""
+"""Opens Femtonics MESc files: HDF5 with measurement units, each with channels ``(T, Y, X)``."""
 
 from __future__ import annotations
 

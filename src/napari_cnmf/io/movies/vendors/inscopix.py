@@ -1,4 +1,4 @@
-"""Inscopix' ISXD, by Inscopix' library ``isx``."""
+"""Opens Inscopix' ISXD, by Inscopix' library ``isx``."""
 
 from __future__ import annotations
 

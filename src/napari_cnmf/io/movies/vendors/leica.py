@@ -1,4 +1,4 @@
-"""Leica's LIF, by the library ``liffile``."""
+"""Opens Leica's LIF, by the library ``liffile``."""
 
 from __future__ import annotations
 

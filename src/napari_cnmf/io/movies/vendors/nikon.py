@@ -1,4 +1,4 @@
-"""Nikon's ND2, by the library ``nd2``."""
+"""Opens Nikon's ND2, by the library ``nd2``."""
 
 from __future__ import annotations
 

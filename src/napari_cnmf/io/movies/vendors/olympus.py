@@ -1,4 +1,4 @@
-"""Olympus' OIF and OIB, by the library ``oiffile``."""
+"""Opens Olympus' OIF and OIB, by the library ``oiffile``."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0
 
 
 def _oif_step(settings: Any, axis: str) -> float | None:
-    """Size of a pixel, or time of a frame: micrometres or seconds."""
+    """Size of a pixel in micrometres, or time of a frame in seconds."""
     for k in range(8):
         one = settings.get(f"Axis {k} Parameters Common", {})
         if one.get("AxisCode") != axis:

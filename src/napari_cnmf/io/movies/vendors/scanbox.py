@@ -1,4 +1,4 @@
-"""Scanbox (Neurolabware): frames of 16 bit in ``.sbx``, described by a ``.mat`` beside them.
+"""Opens Scanbox (Neurolabware): 16-bit frames in ``.sbx``, described by a ``.mat`` beside them.
 
 References
 ----------
@@ -76,7 +76,7 @@ def open_scanbox(path: Path, request: Request) -> Recording:
 
 
 def _info(path: Path) -> Mapping[str, Any]:
-    """The structure ``info`` of the ``.mat`` beside the frames."""
+    """Read the structure ``info`` of the ``.mat`` beside the frames."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

@@ -1,4 +1,4 @@
-"""suite2p's registered movie ``data.bin``: frames of 16 bit, described by ``ops.npy``."""
+"""Opens suite2p's registered movie ``data.bin``: 16-bit frames, described by ``ops.npy``."""
 
 from __future__ import annotations
 

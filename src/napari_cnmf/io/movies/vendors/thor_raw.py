@@ -1,4 +1,4 @@
-"""ThorImage's raw files: frames of 16 bit, described by ``Experiment.xml`` beside them."""
+"""Opens ThorImage's raw files: 16-bit frames, described by ``Experiment.xml`` beside them."""
 
 from __future__ import annotations
 

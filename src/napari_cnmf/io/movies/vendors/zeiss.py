@@ -1,4 +1,4 @@
-"""Zeiss' CZI, by Zeiss' library ``pylibCZIrw``."""
+"""Opens Zeiss' CZI, by Zeiss' library ``pylibCZIrw``."""
 
 from __future__ import annotations
 

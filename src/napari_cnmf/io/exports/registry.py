@@ -56,7 +56,7 @@ class Exporter:
         return function
 
 
-EXPORTERS: dict[FormatName, Exporter] = {
+EXPORTERS: dict[str, Exporter] = {
     "caiman": Exporter(
         "CaImAn HDF5", ".hdf5", "caiman:write_caiman", include_rejected=True,
         about="CaImAn's own file, with decisions and journal: the one that can be curated further.",
@@ -118,7 +118,7 @@ EXPORTERS: dict[FormatName, Exporter] = {
 
 def export(
     source: Curation | Components,
-    to: FormatName,
+    to: FormatName | str,
     out: PathLike,
     *,
     include_rejected: bool | None = None,

@@ -29,7 +29,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf._names import FormatName
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
@@ -61,7 +60,7 @@ _SUFFIXES = {exporter.suffix for exporter in EXPORTERS.values() if exporter.suff
 class _Job:
     """One export: the format's name, where it goes, and whether rejected components go too."""
 
-    name: FormatName
+    name: str
     out: Path
     include_rejected: bool
 

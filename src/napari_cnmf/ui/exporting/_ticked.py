@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf._names import FormatName
 from napari_cnmf.io.exports import EXPORTERS
 from napari_cnmf.ui._theme import make_primary
 
@@ -41,7 +40,7 @@ class TickedFormats(QWidget):
     def __init__(self, names: Iterable[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._is_typed = False
-        self.boxes: dict[FormatName, QCheckBox] = {}
+        self.boxes: dict[str, QCheckBox] = {}
         ticks = QGridLayout()
         ticks.setVerticalSpacing(2)
         chosen = set(names)
@@ -72,7 +71,7 @@ class TickedFormats(QWidget):
         layout.addLayout(where)
         layout.addWidget(self.button)
 
-    def names(self) -> tuple[FormatName, ...]:
+    def names(self) -> tuple[str, ...]:
         """Formats that are ticked."""
         return tuple(name for name, box in self.boxes.items() if box.isChecked())
 

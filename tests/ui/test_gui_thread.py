@@ -93,7 +93,7 @@ def test_nothing_of_a_batch_is_touched_on_the_gui_thread(
     do("start_all", motion)
     qtbot.waitUntil(lambda: state_of(motion) is State.COMPLETED)
     do("view_input", motion)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    qtbot.waitUntil(lambda: "input · motion" in viewer.layers)
     for tab in range(dock.details.count()):
         dock.details.setCurrentIndex(tab)
     do("load", motion)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
-from qtpy.QtWidgets import QLineEdit, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QLineEdit,
+    QMenu,
+    QSizePolicy,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QFlowLayout
 
 from napari_cnmf.settings import read_settings
@@ -97,6 +105,8 @@ class BatchWidget(Dock):
         self._splitter.addWidget(self.table)
         self._splitter.addWidget(self.details)
         self.details.setMinimumWidth(200)
+        # The highest of its pages must not take the canvas's room below which the dock lies.
+        self.details.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         self._splitter.setSizes([640, 340])
         # Logs and tracebacks are wide; what the table does not need for names is theirs.
         self._splitter.setStretchFactor(0, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from datetime import datetime
 from typing import Any
 
 _CHECK = "check"
@@ -52,8 +53,9 @@ def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
             salvaged = [found]
         may_lack_time = found is not None and not has_checks
         for line, is_checked in salvaged:
-            # Every version wrote the time last: without it the end of the line was cut off.
-            if is_checked or may_lack_time or "time" in line:
+            # Every version wrote the time last: without a whole one the end of the line was cut
+            # off, or is that of another line.
+            if is_checked or (may_lack_time if "time" not in line else _is_time(line["time"])):
                 lines.append(line)
             else:
                 n_damaged += 1
@@ -72,6 +74,14 @@ def _decode(text: bytes) -> tuple[dict[str, Any], bool] | None:
     if _CHECK in line:
         return (line, True) if line.pop(_CHECK) == _checksum(line) else None
     return None if any(map(_was_check, line)) else (line, False)
+
+
+def _is_time(value: Any) -> bool:
+    """Whether a time is whole, to its zone."""
+    try:
+        return value.endswith("+00:00") and datetime.fromisoformat(value).tzinfo is not None
+    except (AttributeError, ValueError):
+        return False
 
 
 def _checksum(line: dict[str, Any]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from napari_cnmf.io.caiman import write_caiman as write_result
 from napari_cnmf.io.caiman._state import GROUP, encode_json
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
@@ -20,6 +18,7 @@ from napari_cnmf.io.exports.writing import (
     mark_hdf5,
     new_export,
 )
+from napari_cnmf.io.hdf5_writing import hdf5_for_writing
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -93,7 +92,7 @@ def _add_session(path: Path, cur: Curation, context: Context) -> None:
     components = cur.original
     timeline = Timeline.of(components.n_frames, components.frame_rate_hz, context.recording)
     if timeline.frames_per_file or timeline.recorded_s is not None:
-        with h5py.File(path, "r+") as file:
+        with hdf5_for_writing(path, "r+") as file:
             file[GROUP]["session.json"] = encode_json(timeline.as_plain())
             if timeline.recorded_s is not None:
                 file[GROUP]["time_s"] = timeline.recorded_s

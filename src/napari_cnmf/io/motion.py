@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.hdf5_writing import hdf5_for_writing
+from napari_cnmf.io.full_disk import hdf5_for_writing
 
 MOTION_FORMAT = "napari-cnmf-motion"
 MOTION_VERSION = 1

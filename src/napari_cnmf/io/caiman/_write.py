@@ -28,7 +28,7 @@ from napari_cnmf.io.caiman._state import (
     encode_json,
     write_mapping,
 )
-from napari_cnmf.io.hdf5_writing import hdf5_for_writing
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation

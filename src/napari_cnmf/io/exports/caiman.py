@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman import write_caiman as write_result
 from napari_cnmf.io.caiman._state import GROUP, encode_json
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
@@ -18,7 +19,7 @@ from napari_cnmf.io.exports.writing import (
     mark_hdf5,
     new_export,
 )
-from napari_cnmf.io.hdf5_writing import hdf5_for_writing
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -76,11 +77,16 @@ def write_caiman(
     with new_export(
         out, (".hdf5", ".h5"), CAIMAN_FILE, overwrite=overwrite, sources=sources
     ) as beside:
-        if include_rejected and isinstance(source, Curation):
-            write_result(source, beside)
-        else:
-            components = _accepted(cur, context) if not include_rejected else cur.components
-            write_result(components, beside, movie_path=movie_path)
+        try:
+            if include_rejected and isinstance(source, Curation):
+                write_result(source, beside)
+            else:
+                components = _accepted(cur, context) if not include_rejected else cur.components
+                write_result(components, beside, movie_path=movie_path)
+        except ResultError as error:
+            if isinstance(error.__cause__, OSError):  # said of `out`, not of the name beside it
+                raise error.__cause__ from None
+            raise
         _add_session(beside, cur, context)
         mark_hdf5(beside, "caiman", group=GROUP)
     on_progress(1, 1)

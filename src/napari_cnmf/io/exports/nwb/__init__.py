@@ -17,7 +17,7 @@ from napari_cnmf.io.exports.writing import (
     new_export,
     require,
 )
-from napari_cnmf.io.hdf5_writing import hdf5_for_writing
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 

@@ -1,9 +1,13 @@
-"""Writes HDF5 files such that a full disk is an error, and not the end of the process.
+"""Writes files of arrays such that a full disk is an error that is raised.
 
-HDF5 itself cannot close a file of which something could not be written: it keeps what is left in
-its caches, and frees it twice when the file is closed, which ends the process. So it writes into
-a Python file that never fails. What cannot be written is kept aside, HDF5 closes a file that is
-whole as far as it knows, and the error is raised then.
+Two libraries need help with that:
+
+- numpy, and with it tifffile, writes arrays into an open file by way of C, and never learns that
+  the last kilobytes did not fit. So such a file is made in memory and written by Python.
+- HDF5 cannot close a file of which something could not be written: it keeps what is left in its
+  caches, frees it twice, and that ends the process. So it writes into a Python file that never
+  fails: what cannot be written is kept aside, HDF5 closes a file that is whole as far as it knows,
+  and the error is raised then.
 """
 
 from __future__ import annotations
@@ -13,9 +17,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import h5py
 
 _READ_AGAIN_BYTES = 2**16
 """Largest piece that is kept in memory once the disk is full.
@@ -41,6 +49,8 @@ def hdf5_for_writing(path: str | os.PathLike[str], mode: str = "w") -> Iterator[
     OSError
         The file cannot be opened, or not all of it can be written.
     """
+    import h5py
+
     with _UnfailingFile(Path(path), mode) as stream:
         try:
             with h5py.File(stream, mode) as file:
@@ -49,6 +59,13 @@ def hdf5_for_writing(path: str | os.PathLike[str], mode: str = "w") -> Iterator[
             stream.raise_first_error()  # the cause of whatever HDF5 met with afterwards
             raise
         stream.raise_first_error()
+
+
+def npy_content(array: NDArray[Any]) -> bytes:
+    """Content of a ``.npy`` file, to be written by Python, which says when the disk is full."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
 class _UnfailingFile(io.RawIOBase):
@@ -88,13 +105,11 @@ class _UnfailingFile(io.RawIOBase):
         start, self._position = self._position, self._position + len(view)
         self._size = max(self._size, self._position)
         if self._error is None:
-            try:
+            with self._first_error_kept():
                 self._stream.seek(start)
                 done = 0
                 while done < len(view):
                     done += self._stream.write(view[done:]) or 0
-            except BaseException as error:  # an interruption, too, must not reach HDF5
-                self._error = error
         if self._error is not None and len(view) <= _READ_AGAIN_BYTES:
             self._unwritten.append((start, bytes(view)))
         return len(view)
@@ -104,12 +119,10 @@ class _UnfailingFile(io.RawIOBase):
         start = self._position
         n_bytes = max(min(len(view), self._size - start), 0)
         done = 0
-        try:
+        with self._first_error_kept():
             self._stream.seek(start)
             while done < n_bytes and (n := self._stream.readinto(view[done:n_bytes])):
                 done += n
-        except BaseException as error:
-            self._error = self._error or error
         view[done:n_bytes] = bytes(n_bytes - done)  # what the disk had no room for
         for at, piece in self._unwritten:
             first, last = max(at, start), min(at + len(piece), start + n_bytes)
@@ -121,14 +134,19 @@ class _UnfailingFile(io.RawIOBase):
     def truncate(self, size: int | None = None) -> int:
         self._size = self._position if size is None else size
         if self._error is None:
-            try:
+            with self._first_error_kept():
                 self._stream.truncate(self._size)
-            except BaseException as error:
-                self._error = error
         return self._size
 
     def flush(self) -> None:
         """Do nothing: each piece is handed to the system when it is written."""
+
+    @contextmanager
+    def _first_error_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - HDF5 fares no better with an interruption
+            self._error = self._error or error
 
     def close(self) -> None:
         self._stream.close()  # nothing is buffered, so nothing is lost here

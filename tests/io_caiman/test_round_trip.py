@@ -13,7 +13,6 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman import read_caiman, read_state, write_caiman
 from napari_cnmf.model.components import Components
 

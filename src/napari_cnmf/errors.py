@@ -82,6 +82,12 @@ def brief(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(". ")
 
 
+DISK_IS_FULL = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)
+)
+"""Error numbers of a disk without room: it is full, or a quota or a limit of sizes is reached."""
+
+
 def reason(error: OSError) -> str:
     """Reason why the operating system refused, in its own few words.
 

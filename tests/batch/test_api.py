@@ -231,3 +231,13 @@ def test_the_open_batch(batch: nc.Batch) -> None:
         assert nc.current_batch() is batch
     finally:
         set_current_batch(None)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"x", ["x"], object()])
+def test_a_folder_that_is_no_path_is_said_in_one_sentence(wrong: Any) -> None:
+    from napari_cnmf.io.projects import Project
+
+    for kind, name in ((nc.Batch, "batch"), (Project, "project")):
+        for make in (kind.create, kind.open, lambda path, kind=kind: kind.open(path, create=True)):
+            with pytest.raises(CnmfError, match=f"A {name} is named by the path of its folder"):
+                make(wrong)

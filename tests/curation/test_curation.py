@@ -406,3 +406,18 @@ def test_a_decision_over_ten_thousand_touches_arrays_only_once():
     cur.accept(range(n))
     assert cur.accepted.all()
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "x", [3], {}, np.zeros(2)])
+def test_wrong_types_are_said_in_one_sentence(wrong: object) -> None:
+    cur = Curation(make_components(), estimator=SumEstimator())
+    with pytest.raises(CurationError, match=r"cur\.shape_edits estimated is needed"):
+        cur.commit(wrong)  # type: ignore[arg-type]
+    if isinstance(wrong, int):
+        return  # a number is one
+    with pytest.raises(CurationError, match="level must be a number"):
+        cur.contours(level=wrong)  # type: ignore[arg-type]
+    for name in ("min_overlap", "min_correlation"):
+        with pytest.raises(CurationError, match=f"{name} must be a number"):
+            cur.suggest_merges(**{name: wrong})  # type: ignore[arg-type]
+    assert not cur.history

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman import read_caiman, read_state, write_caiman
 from napari_cnmf.model.components import Components
 
@@ -207,18 +205,3 @@ def test_groups_caiman_does_not_know_stay_out_of_its_params(tmp_path: Path) -> N
         assert "seed" not in file["params"].attrs
     assert read_caiman(path).params["run"] == {"seed": 3}
     assert read_caiman(path).params["seed"] == 4
-
-
-def test_a_disk_without_room_is_said_before_a_byte_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    components = read_caiman(
-        write_caiman(read_caiman(DATA / "result-2d.hdf5"), tmp_path / "a.hdf5")
-    )
-    before = (tmp_path / "a.hdf5").read_bytes()
-    room = shutil.disk_usage(tmp_path)._replace(free=components.C.nbytes)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
-    with pytest.raises(ResultError, match="No space left"):
-        write_caiman(components, tmp_path / "a.hdf5")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hdf5"]
-    assert (tmp_path / "a.hdf5").read_bytes() == before

@@ -34,6 +34,7 @@ from napari_cnmf.engines import AUTO, require_known
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, MovieError, ParameterError
 from napari_cnmf.io import check_movie
+from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
@@ -199,7 +200,7 @@ def check(batch: Batch, request: Request) -> Checked:
         if ain is not None:
             sp.save_npz(folder / AIN_FILE, ain)
         if mask is not None:
-            np.save(folder / MASK_FILE, mask, allow_pickle=False)
+            (folder / MASK_FILE).write_bytes(npy_content(mask))
         if result is not None:
             shutil.copyfile(result, folder / INPUT_RESULT_FILE)
 

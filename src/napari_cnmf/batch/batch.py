@@ -85,7 +85,7 @@ class Batch:
         BatchError
             When something is there, or the place cannot be written.
         """
-        root = Path(path).absolute()
+        root = _folder_of(path).absolute()
         if not is_batch_without_items(root):
             create_batch_folder(root)
         return cls(root)
@@ -104,7 +104,7 @@ class Batch:
         BatchError
             When the folder is no batch; with ``create``, when it holds something else.
         """
-        root = Path(path)
+        root = _folder_of(path)
         if create and not (root / BATCH_FILE).exists():
             try:
                 return cls.create(root)
@@ -573,3 +573,9 @@ def _is_true(item: Item) -> bool:
     The files may have been changed after it was added and before it ran.
     """
     return item.status.movie_fingerprint is None
+
+
+def _folder_of(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise BatchError(f"A batch is named by the path of its folder, got {path!r:.80}.")
+    return Path(path)

@@ -7,7 +7,6 @@ nobody to talk to: the process that started it may die, and whoever opens the ba
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
 import signal
@@ -43,7 +42,7 @@ from napari_cnmf.batch.status import (
 )
 from napari_cnmf.batch.store import find_item_folder, remove_outputs, sweep_item
 from napari_cnmf.engines.base import Algorithm, Engine, Job
-from napari_cnmf.errors import CancelledByUser, CnmfError
+from napari_cnmf.errors import DISK_IS_FULL, CancelledByUser, CnmfError, reason
 
 if TYPE_CHECKING:
     from napari_cnmf.params import CNMFParams
@@ -259,8 +258,11 @@ def explain(error: BaseException) -> str:
             "More memory was needed than there is. Set run.memory_gb lower to compute out of "
             "core, close other programs, or use a smaller field or fewer frames."
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk with the batch is full. Free some space, then retry the item."
+    if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+        return (
+            f"The disk with the batch has no room left ({reason(error)}). Free some space, or have "
+            "the quota raised, then retry the item."
+        )
     detail = str(error) or "no further word"
     return f"{type(error).__name__}: {detail}. The log has the traceback."
 

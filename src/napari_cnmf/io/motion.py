@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.full_disk import hdf5_for_writing
 
 MOTION_FORMAT = "napari-cnmf-motion"
 MOTION_VERSION = 1
@@ -83,7 +84,7 @@ def write_motion(
         "template": None if template is None else np.asarray(template, np.float32),
         "field": None if field is None else np.asarray(field, np.float32),
     }
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as beside, hdf5_for_writing(beside) as file:
         file.attrs["format"] = MOTION_FORMAT
         file.attrs["version"] = MOTION_VERSION
         file.attrs["border_px"] = int(border_px)

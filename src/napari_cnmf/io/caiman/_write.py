@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from napari_cnmf.io.caiman._state import (
     encode_json,
     write_mapping,
 )
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
@@ -102,8 +100,7 @@ def write_caiman(
         for name, given in (("accepted_list", accepted_list), ("rejected_list", rejected_list))
     }
     try:
-        _require_room(path.absolute().parent, components)
-        with replacing(path) as beside, h5py.File(beside, "w") as file:
+        with replacing(path) as beside, hdf5_for_writing(beside) as file:
             A = move_rows(components.A, components.dims, to="F")
             params = _params_for_caiman(components)
             scores, kept = scores_for_caiman(components, params["quality"])
@@ -115,22 +112,11 @@ def write_caiman(
                 write_mapping(file[GROUP].create_group("scores"), kept)
             if carry_from is not None:
                 _carry(Path(carry_from), file, A)
-    except (OSError, RuntimeError) as error:  # HDF5 raises either where the disk is full
+    except (OSError, RuntimeError) as error:  # HDF5 raises either
         raise ResultError(
             f"{path} cannot be written ({why(error)}). Choose a writable folder with room."
         ) from error
     return path
-
-
-def _require_room(folder: Path, components: Components) -> None:
-    """Raise ``OSError`` where the disk has less room than the arrays take.
-
-    HDF5 that runs into a full disk can end the whole process when its file is closed.
-    """
-    arrays = [components.A.data, components.A.indices, *vars(components).values()]
-    n_bytes = sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
-    if shutil.disk_usage(folder).free < n_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _write_root(file: h5py.File, components: Components, movie_path: str | Path | None) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
-
+from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman import write_caiman as write_result
 from napari_cnmf.io.caiman._state import GROUP, encode_json
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
@@ -20,6 +19,7 @@ from napari_cnmf.io.exports.writing import (
     mark_hdf5,
     new_export,
 )
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -77,11 +77,16 @@ def write_caiman(
     with new_export(
         out, (".hdf5", ".h5"), CAIMAN_FILE, overwrite=overwrite, sources=sources
     ) as beside:
-        if include_rejected and isinstance(source, Curation):
-            write_result(source, beside)
-        else:
-            components = _accepted(cur, context) if not include_rejected else cur.components
-            write_result(components, beside, movie_path=movie_path)
+        try:
+            if include_rejected and isinstance(source, Curation):
+                write_result(source, beside)
+            else:
+                components = _accepted(cur, context) if not include_rejected else cur.components
+                write_result(components, beside, movie_path=movie_path)
+        except ResultError as error:
+            if isinstance(error.__cause__, OSError):  # said of `out`, not of the name beside it
+                raise error.__cause__ from None
+            raise
         _add_session(beside, cur, context)
         mark_hdf5(beside, "caiman", group=GROUP)
     on_progress(1, 1)
@@ -93,7 +98,7 @@ def _add_session(path: Path, cur: Curation, context: Context) -> None:
     components = cur.original
     timeline = Timeline.of(components.n_frames, components.frame_rate_hz, context.recording)
     if timeline.frames_per_file or timeline.recorded_s is not None:
-        with h5py.File(path, "r+") as file:
+        with hdf5_for_writing(path, "r+") as file:
             file[GROUP]["session.json"] = encode_json(timeline.as_plain())
             if timeline.recorded_s is not None:
                 file[GROUP]["time_s"] = timeline.recorded_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,10 @@ def write_labels(
     with new_export(
         out, (".tif", ".tiff"), _KIND, overwrite=overwrite, sources=chosen.sources
     ) as beside:
-        tifffile.imwrite(beside, image, **options)
+        # Written into a file, tifffile does not notice that the end did not fit on the disk.
+        content = io.BytesIO()
+        tifffile.imwrite(content, image, **options)
+        beside.write_bytes(content.getvalue())
         on_progress(1, 1)
     return Path(out)
 

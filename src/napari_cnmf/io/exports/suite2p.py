@@ -14,6 +14,7 @@ from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
+from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -74,7 +75,7 @@ def write_suite2p(
         # Plain built-in types and arrays alone are in them; we never read such files back.
         np.save(plane / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
         np.save(plane / "stat.npy", _stat(chosen, tiles, moments), allow_pickle=True)
-        np.save(plane / "iscell.npy", _iscell(chosen), allow_pickle=False)
+        (plane / "iscell.npy").write_bytes(npy_content(_iscell(chosen)))
     return Path(out)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf._overwriting import mark_of
-from napari_cnmf.errors import ExportError
+from napari_cnmf.errors import DISK_IS_FULL, ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import (
@@ -93,6 +93,8 @@ def write_mp4(
                     container.mux(stream.encode(frame))
                 container.mux(stream.encode(None))
         except av.error.FFmpegError as error:
+            if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+                raise
             raise ExportError(f"{out} could not be encoded: {error}.") from error
     return Path(out)
 

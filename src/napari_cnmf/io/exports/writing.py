@@ -140,9 +140,9 @@ def hdf5_kind(name: str, said: str, *, group: str = "/") -> ExportKind:
 
 def mark_hdf5(path: Path, name: str, *, group: str = "/") -> None:
     """Let an HDF5 file say of itself that it is an export, so that it can be replaced later."""
-    import h5py
+    from napari_cnmf.io.full_disk import hdf5_for_writing
 
-    with h5py.File(path, "r+") as file:
+    with hdf5_for_writing(path, "r+") as file:
         file[group].attrs[_HDF5_MARK] = mark_of(name)
 
 

@@ -75,7 +75,7 @@ class Project:
         ProjectError
             There is one already, or the folder cannot be written.
         """
-        folder = Path(path).absolute()
+        folder = _folder_of(path).absolute()
         project = cls(folder)
         columns = ProjectConfig.of(config)
         columns.check_names()
@@ -107,9 +107,10 @@ class Project:
         ProjectError
             There is none, or none can be made.
         """
-        if create and not (Path(path) / PROJECT_FILE).exists():
-            return cls.create(path)
-        project = cls(Path(path).absolute())
+        folder = _folder_of(path).absolute()
+        if create and not (folder / PROJECT_FILE).exists():
+            return cls.create(folder)
+        project = cls(folder)
         _ = project.config
         return project
 
@@ -389,3 +390,9 @@ def _is_name(id_: str) -> bool:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _folder_of(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ProjectError(f"A project is named by the path of its folder, got {path!r:.80}.")
+    return Path(path)

@@ -174,8 +174,13 @@ class Curation(CuratedResult):
         Raises
         ------
         CurationError
-            When what it changes is not there any more.
+            When what it changes is not there any more, or it is no estimated edit.
         """
+        if not isinstance(prepared, PreparedEdit):
+            raise CurationError(
+                f"An edit that cur.shape_edits estimated is needed, got {prepared!r:.80}. "
+                "Call for example cur.merge([3, 5]), which estimates and makes it in one go."
+            )
         ids, made = as_ids(prepared.ids, self.ids), prepared.made
         if prepared.kind is EditKind.REDRAW:
             self._log.commit(EditKind.REDRAW, ids, arrays=made)

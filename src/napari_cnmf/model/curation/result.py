@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 from napari_cnmf.model.curation.edits import Decision, Edit
@@ -248,6 +249,9 @@ class CuratedResult:
             Vertices ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), in pixels whose centres are
             integers.
         """
+        given: Any = level
+        if not isinstance(given, int | float | np.integer | np.floating):
+            raise CurationError(f"level must be a number from 0 to 1, got {given!r:.60}.")
         A, dims = self._shapes.A, self._shapes.dims
         rows = self.rows_of(ids)
         wanted = self.ids[rows].tolist()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 
 MIN_OVERLAP = 0.1
@@ -51,7 +53,16 @@ def suggest_merges(
         The result.
     min_overlap, min_correlation
         Both have to be reached.
+
+    Raises
+    ------
+    CurationError
+        A bound is no number.
     """
+    for name, value in (("min_overlap", min_overlap), ("min_correlation", min_correlation)):
+        given: Any = value
+        if not isinstance(given, int | float | np.integer | np.floating):
+            raise CurationError(f"{name} must be a number from 0 to 1, got {given!r:.60}.")
     cells = _supports(components)
     sizes = np.asarray(cells.sum(axis=0)).ravel()
     shared = sp.triu(_grown(cells, components.dims).T @ cells, k=1).tocoo()

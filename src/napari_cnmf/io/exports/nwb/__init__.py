@@ -17,6 +17,7 @@ from napari_cnmf.io.exports.writing import (
     new_export,
     require,
 )
+from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -136,7 +137,7 @@ def write_nwb_file(
     _movie.add_movie_and_motion(nwbfile, chosen, context, clock=clock, out=linked_from or path)
     _stimuli.add_stimuli(nwbfile, context.stimuli)
     _stimuli.add_files(nwbfile, chosen.timeline)
-    with pynwb.NWBHDF5IO(path, "w") as io:
+    with hdf5_for_writing(path) as file, pynwb.NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwbfile)
 
 

@@ -63,7 +63,7 @@ screenshots: $(VENV)/.test
 	xvfb-run -a -s "-screen 0 1920x1200x24" $(BIN)/python scripts/screenshots.py $(MOVIE)
 
 bench: $(VENV)/.test
-	$(BIN)/napari-cnmf bench
+	$(BIN)/python benchmarks/bench.py
 
 # Cost and growth over frames, pixels and components, an hour; LARGE_FLAGS=--quick takes a minute.
 large: $(VENV)/.test

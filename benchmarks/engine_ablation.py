@@ -36,15 +36,9 @@ from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, stored_figures
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import (
-    Recording,
-    base_regime,
-    knob_regime,
-    other_regime,
-    score,
-    simulate,
-    simulate_other,
-)
+from napari_cnmf.testing import Recording, score, simulate
+from regimes import base_regime, knob_regime, other_regime
+from second_simulator import simulate_other
 
 CORE = "napari_cnmf.core"
 FIRST_SEED = 31

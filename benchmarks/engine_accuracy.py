@@ -18,15 +18,9 @@ from typing import Any
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import (
-    Recording,
-    base_regime,
-    score,
-    simulate,
-    simulate_one_photon,
-    simulate_other,
-)
-from napari_cnmf.testing.regimes import KNOBS, ONE_PHOTON, OTHER
+from napari_cnmf.testing import Recording, score, simulate, simulate_one_photon
+from regimes import KNOBS, ONE_PHOTON, OTHER, base_regime
+from second_simulator import simulate_other
 
 BASE: dict[str, dict[str, Any]] = {
     "128 x 128, 45 cells": {},

@@ -28,7 +28,9 @@ import numpy as np
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import Recording, base_regime, simulate_to
+from napari_cnmf.testing import Recording
+from regimes import base_regime
+from streaming import simulate_to
 
 CORE = "napari_cnmf.core"
 STAGES = {

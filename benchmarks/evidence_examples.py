@@ -33,10 +33,10 @@ from napari_cnmf.testing import (
     VolumeSimulation,
     simulate,
     simulate_one_photon,
-    simulate_other,
     simulate_volume,
 )
 from napari_cnmf.testing.scoring import footprint_cosines, match
+from second_simulator import simulate_other
 from wide_simulator import Draw, draw, simulate_wide
 
 SAME = 0.6

@@ -100,7 +100,8 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def _write_recording(folder: Path, sizes: Sizes) -> Path:
-    from napari_cnmf.testing import base_regime, simulate_to
+    from regimes import base_regime
+    from streaming import simulate_to
 
     side = sizes["side"]
     regime = base_regime(sizes["frames"], side, n_cells=max(4, side**2 // 400))

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.cli._bench import choose_engines
-from napari_cnmf.cli._bench_measure import RunFailed, measure
-from napari_cnmf.cli._bench_rows import Row, rows_of
+from bench import choose_engines
+from bench_measure import RunFailed, measure
+from bench_rows import Row, rows_of
 from napari_cnmf.testing import Recording, Truth, simulate_one_photon
 
 NAMES = (

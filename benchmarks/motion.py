@@ -35,9 +35,10 @@ from napari_cnmf.core.motion.correct import correct_motion
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.engines.caiman.outputs import field_of_patches
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import base_regime, simulate, simulate_one_photon, simulate_volume
+from napari_cnmf.testing import simulate, simulate_one_photon, simulate_volume
 from napari_cnmf.testing.one_photon import OnePhotonSimulation
 from napari_cnmf.testing.volume import VolumeSimulation
+from regimes import base_regime
 
 BASE = {"n_frames": 1000, "size": 256, "n_cells": 180}
 FAULTS = {"n_black_frames": 15, "n_flash_frames": 5, "n_noise_frames": 15, "n_saturated_frames": 2}

@@ -24,7 +24,7 @@ from napari_cnmf.core.matching import match_fields
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import Sessions, simulate_sessions
+from session_simulator import Sessions, simulate_sessions
 
 CASES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("shift 4 px, 1.5 deg, 80 % there", {}),

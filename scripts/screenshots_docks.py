@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -153,7 +155,8 @@ def photograph_volume(studio: Any) -> None:
 
 def photograph_sessions(studio: Any) -> None:
     """Three days of one field, each run by the engine, then matched; the viewer is theirs."""
-    from napari_cnmf.testing import simulate_sessions
+    sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+    from session_simulator import simulate_sessions
 
     days = simulate_sessions(
         n_frames=800, n_sessions=3, seed=3, size=(128, 160), n_cells=40, present_fraction=0.85

@@ -12,7 +12,7 @@ from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, score, simulate_one_photon
-from napari_cnmf.testing.regimes import ONE_PHOTON
+from regimes import ONE_PHOTON
 
 SMALL = {"n_frames": 600, "size": (96, 96), "n_cells": 18, "event_rate_hz": 0.2}
 

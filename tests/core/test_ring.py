@@ -22,7 +22,7 @@ from napari_cnmf.io.caiman import read_caiman, write_caiman
 from napari_cnmf.model.reconstruction import background
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing import Recording, score, simulate_one_photon
-from napari_cnmf.testing.regimes import ONE_PHOTON
+from regimes import ONE_PHOTON
 
 SMALL = {"n_frames": 600, "size": (95, 97), "n_cells": 18, "event_rate_hz": 0.2}
 FIELD = Field((1, 50, 61), (0.0, 4.0, 4.0))

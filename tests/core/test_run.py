@@ -17,7 +17,8 @@ from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.errors import CancelledByUser, MovieError, ParameterError
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.testing import Recording, base_regime, demo_recording, score, simulate
+from napari_cnmf.testing import Recording, demo_recording, score, simulate
+from regimes import base_regime
 
 
 def params_for(recording: Recording, **groups: Any) -> CNMFParams:

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_cnmf.core.motion.stillness import residual_shifts, stillness_warning, tiles_to_look_at
-from napari_cnmf.testing import base_regime, simulate, simulate_one_photon
+from napari_cnmf.testing import simulate, simulate_one_photon
 from napari_cnmf.testing.one_photon import OnePhotonSimulation
+from regimes import base_regime
 
 
 def bins_of(movie: NDArray[Any], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -14,7 +14,8 @@ from napari_cnmf.core.motion.correct import correct_motion
 from napari_cnmf.core.motion.result import MotionResult
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.params.motion import MotionParams
-from napari_cnmf.testing import base_regime, simulate
+from napari_cnmf.testing import simulate
+from regimes import base_regime
 
 DIMS = (48, 64)
 N_FRAMES = 300

@@ -24,7 +24,7 @@ PAGES = sorted(
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # These open a window, or change the settings of the machine: each has tests of its own.
-_NOT_HERE = ("view", "doctor", "demo", "bench")
+_NOT_HERE = ("view", "doctor", "demo")
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
-from napari_cnmf.testing import Sessions, simulate_sessions
+from session_simulator import Sessions, simulate_sessions
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.core.matching import Alignment, Field, align_fields, match_fields, pair_cells
 from napari_cnmf.io.matching import match_sessions
-from napari_cnmf.testing import Sessions
-from napari_cnmf.testing.sessions import _rotation
+from session_simulator import Sessions, _rotation
 
 
 def count(days: Sessions, table: np.ndarray) -> tuple[int, int, int]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_cnmf.testing import base_regime
-from napari_cnmf.testing.regimes import KNOBS
 from napari_cnmf.testing.two_photon import plan_two_photon
+from regimes import KNOBS, base_regime
 
 SMALL = {"size": (48, 64), "n_cells": 8, "n_frames": 60}
 SHAPES = {"all filled"}

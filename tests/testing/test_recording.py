@@ -14,18 +14,17 @@ import tifffile
 from napari_cnmf.errors import MovieError, ResultError
 from napari_cnmf.testing import (
     OnePhotonSimulation,
-    OtherSimulation,
     Recording,
     Simulation,
     Truth,
     VolumeSimulation,
     simulate,
     simulate_one_photon,
-    simulate_other,
-    simulate_to,
     simulate_volume,
 )
 from napari_cnmf.testing.two_photon import plan_two_photon
+from second_simulator import OtherSimulation, simulate_other
+from streaming import simulate_to
 
 SMALL: dict[str, Any] = {"n_frames": 40, "size": (40, 56), "n_cells": 6}
 

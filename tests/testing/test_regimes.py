@@ -10,26 +10,26 @@ from scipy.ndimage import gaussian_filter
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.testing import (
-    KNOBS,
-    ONE_PHOTON,
-    OTHER,
-    OtherSimulation,
     Simulation,
-    base_regime,
     demo_recording,
-    knob_regime,
-    one_photon_regime,
-    other_regime,
     score,
     simulate,
     simulate_one_photon,
-    simulate_other,
-    simulate_sessions,
     simulate_volume,
 )
 from napari_cnmf.testing.one_photon import plan_one_photon
-from napari_cnmf.testing.other import plan_other
 from napari_cnmf.testing.two_photon import plan_two_photon
+from regimes import (
+    KNOBS,
+    ONE_PHOTON,
+    OTHER,
+    base_regime,
+    knob_regime,
+    one_photon_regime,
+    other_regime,
+)
+from second_simulator import OtherSimulation, plan_other, simulate_other
+from session_simulator import simulate_sessions
 
 TINY: dict[str, Any] = {"n_frames": 40, "size": (64, 72)}
 

@@ -11,7 +11,6 @@ from napari_cnmf.testing import (
     Recording,
     Truth,
     score,
-    score_displacements,
     score_shifts,
     simulate,
 )
@@ -137,14 +136,3 @@ def test_shifts_score_without_offset_and_without_lost_frames(truth: Truth) -> No
     assert score_shifts(lost, truth, sound_frames_only=False) > 1
     with pytest.raises(ResultError, match="axes"):
         score_shifts(truth.shifts[:, :1], truth)
-
-
-def test_displacements_score_up_to_a_warp_of_the_template(truth: Truth) -> None:
-    rows, cols = np.arange(8.0, 64, 16), np.arange(8.0, 80, 16)
-    exact = truth.displacements(rows, cols)
-    template = np.random.default_rng(0).normal(0, 1, (1, 4, 5, 2))
-    assert score_displacements(exact + template, rows, cols, truth) == pytest.approx(0, abs=1e-9)
-    rigid = np.broadcast_to(truth.shifts[:, None, None, :], exact.shape)
-    assert score_displacements(rigid, rows, cols, truth) == pytest.approx(0.5, rel=0.3)
-    with pytest.raises(ResultError, match="displacements"):
-        score_displacements(exact[:5], rows, cols, truth)

@@ -13,8 +13,7 @@ from qtpy.QtTest import QTest
 
 import napari_cnmf as nc
 from napari_cnmf.model.curation import Decision
-from napari_cnmf.testing import Simulation, simulate
-from napari_cnmf.testing.regimes import demo_config
+from napari_cnmf.testing import Simulation, demo_config, simulate
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._loading import finish, load_item
 from napari_cnmf.ui._session import session_of

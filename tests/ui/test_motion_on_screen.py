@@ -11,10 +11,11 @@ import tifffile
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.io.motion import MotionRecord
-from napari_cnmf.testing import base_regime, simulate
+from napari_cnmf.testing import simulate
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._dock import BatchWidget
 from napari_cnmf.ui.batch._motion_view import MotionView, summary_of
+from regimes import base_regime
 
 
 def test_correction_lies_beside_the_recording_with_its_curves(

@@ -12,9 +12,9 @@ from qtpy.QtTest import QTest
 
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.matching.unsaved import unsaved_path
-from napari_cnmf.testing import simulate_sessions
 from napari_cnmf.ui._canvas import camera_of
 from napari_cnmf.ui.sessions._dock import SessionsWidget
+from session_simulator import simulate_sessions
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from napari_cnmf._names import FormatName
 from napari_cnmf.batch.inputs import movie_paths
@@ -99,7 +100,7 @@ def export(
         result = source.curation() if isinstance(source, Sample) else source
     return exports.export(
         result,
-        to,
+        cast("FormatName", to),  # checked there
         out,
         include_rejected=include_rejected,
         overwrite=overwrite,

@@ -22,7 +22,7 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS = (
     "demo", "info", "run", "batch", "curate", "export", "import", "project", "match", "params",
-    "suggest", "view", "doctor", "bench", "completion",
+    "suggest", "view", "doctor", "completion",
 )  # fmt: skip
 
 
@@ -58,7 +58,6 @@ EXAMPLES = {
     "suggest": "napari-cnmf suggest movie.tif --fr 30",
     "view": "napari-cnmf view results",
     "doctor": "napari-cnmf doctor",
-    "bench": "napari-cnmf bench",
     "completion": "napari-cnmf completion bash > ~/.napari-cnmf-completion",
 }
 """One command a person could type, for the help of each command."""

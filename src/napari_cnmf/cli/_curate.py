@@ -36,6 +36,28 @@ class _InOrder(argparse.Action):
         namespace.edits = [*(namespace.edits or []), (self.dest, value)]
 
 
+_EDITS = (
+    ("accept", "IDS", "accept by hand"),
+    ("reject", "IDS", "reject by hand"),
+    ("unsure", "IDS", "mark for another look"),
+    ("auto", "IDS", "leave it to the thresholds again"),
+    ("delete", "IDS", "take out of the result"),
+    ("restore", "IDS", "bring back what was deleted"),
+    ("merge", "IDS", "make one component of several"),
+    ("split", "IDS", "make two components of each, by time course"),
+    ("tag", "IDS=TAG", "give a tag, for example 3,4=red"),
+    ("untag", "IDS=TAG", "take a tag away"),
+    ("note", "IDS=TEXT", "write a note; an empty one removes it"),
+    ("set", "quality.KEY=VALUE",
+     "an evaluation threshold, for example quality.min_SNR=3; changes only what is auto"),
+    ("undo", "", "take the last edit back"),
+    ("redo", "", "make it again"),
+    ("go-to", "N",
+     "go to any point of the history, by its number in --log; 0 is the engine's result"),
+)  # fmt: skip
+"""Options that edit: their names, what they take, and what they do."""
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
     parser = commands.add_parser(
@@ -48,39 +70,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ),
     )
     parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
-    for name, about in (
-        ("accept", "accept by hand"),
-        ("reject", "reject by hand"),
-        ("unsure", "mark for another look"),
-        ("auto", "leave it to the thresholds again"),
-        ("delete", "take out of the result"),
-        ("restore", "bring back what was deleted"),
-        ("merge", "make one component of several"),
-        ("split", "make two components of each, by time course"),
-    ):
-        parser.add_argument(f"--{name}", metavar="IDS", action=_InOrder, help=about)
-    parser.add_argument(
-        "--tag", metavar="IDS=TAG", action=_InOrder, help="give a tag, for example 3,4=red"
-    )
-    parser.add_argument("--untag", metavar="IDS=TAG", action=_InOrder, help="take a tag away")
-    parser.add_argument(
-        "--note", metavar="IDS=TEXT", action=_InOrder, help="write a note; an empty one removes it"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="quality.KEY=VALUE",
-        action=_InOrder,
-        help="an evaluation threshold, for example quality.min_SNR=3; changes only what is auto",
-    )
-    parser.add_argument("--undo", action=_InOrder, nargs=0, help="take the last edit back")
-    parser.add_argument("--redo", action=_InOrder, nargs=0, help="make it again")
-    parser.add_argument(
-        "--go-to",
-        metavar="N",
-        dest="go_to",
-        action=_InOrder,
-        help="go to any point of the history, by its number in --log; 0 is the engine's result",
-    )
+    for name, metavar, about in _EDITS:
+        parser.add_argument(
+            f"--{name}",
+            metavar=metavar or None,
+            action=_InOrder,
+            nargs=None if metavar else 0,
+            help=about,
+        )
     parser.add_argument("--log", action="store_true", help="print the history")
     parser.add_argument("--list", action="store_true", help="print every component")
     parser.add_argument(

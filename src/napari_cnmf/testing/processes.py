@@ -163,15 +163,6 @@ def no_processes(stage: Stage) -> Processes:
     )
 
 
-def join_processes(*parts: Processes) -> Processes:
-    """Join several groups of processes."""
-    return Processes(
-        A=sp.hstack([p.A for p in parts]).tocsc(),
-        C=np.concatenate([p.C for p in parts]),
-        rest=np.sum([p.rest for p in parts], axis=0, dtype=np.float32),
-    )
-
-
 def make_processes(
     knobs: ProcessKnobs, stage: Stage, kinetics: ActivityKnobs, clock: Stage | None = None
 ) -> Processes:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 from napari_cnmf.errors import CnmfError
+from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
+from napari_cnmf.testing.recording import Recording
+from napari_cnmf.testing.two_photon import Simulation, simulate
+from napari_cnmf.testing.volume import VolumeSimulation, simulate_volume
 
 if TYPE_CHECKING:
     from napari_cnmf.model.movie import Movie
-    from napari_cnmf.testing.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,28 @@ class Sample:
         return path
 
 
-def _two_photon() -> Recording:
-    from napari_cnmf.testing import demo_recording
+def demo_config(seed: int = 0) -> Simulation:
+    """Knobs of a short two-photon recording for demonstrations: 1000 x 96 x 128, 35 cells."""
+    return Simulation.build(
+        n_frames=1000,
+        size=(96, 128),
+        n_cells=35,
+        min_distance_px=7.0,
+        event_rate_hz=0.15,
+        event_rate_sigma=0.5,
+        resting_texture=0.1,
+        n_dendrites=1,
+        noise=0.8,
+        seed=seed,
+    )
 
-    return demo_recording()
+
+def demo_recording(seed: int = 0) -> Recording:
+    """Simulate the recording of ``demo_config`` in memory."""
+    return simulate(demo_config(seed))
 
 
 def _one_photon() -> Recording:
-    from napari_cnmf.testing import OnePhotonSimulation, simulate_one_photon
-
     config = OnePhotonSimulation.build(
         n_frames=800, size=ONE_PHOTON.size, n_cells=35, min_distance_px=7.0
     )
@@ -67,13 +83,11 @@ def _one_photon() -> Recording:
 
 
 def _volume() -> Recording:
-    from napari_cnmf.testing import VolumeSimulation, simulate_volume
-
     config = VolumeSimulation.build(n_frames=400, size=VOLUME.size, n_cells=22)
     return simulate_volume(config)
 
 
-TWO_PHOTON = Sample("demo", "demo-recording-1.tif", (96, 128), _two_photon)
+TWO_PHOTON = Sample("demo", "demo-recording-1.tif", (96, 128), demo_recording)
 ONE_PHOTON = Sample("one-photon demo", "one-photon-recording-1.tif", (112, 112), _one_photon)
 VOLUME = Sample("volume demo", "volume-recording-1.tif", (6, 56, 64), _volume)
 SAMPLES = {"two-photon": TWO_PHOTON, "one-photon": ONE_PHOTON, "volume": VOLUME}

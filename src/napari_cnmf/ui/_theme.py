@@ -12,6 +12,7 @@ from qtpy.QtGui import QColor, QDropEvent, QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QFormLayout,
+    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QToolButton,
@@ -189,6 +190,16 @@ def pressed_keys(event: QKeyEvent) -> QKeySequence:
     if hasattr(known, "keyCombination"):
         return QKeySequence(known.keyCombination())
     return QKeySequence(int(known.modifiers()) | known.key())
+
+
+def in_row(*widgets: QWidget) -> QWidget:
+    """Put widgets side by side, as one field of a form."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row
 
 
 def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:

@@ -1,7 +1,6 @@
 """The normal distribution's tail: how improbable a height is, and the way back.
 
-Logarithms throughout: a high transient is less probable than the smallest number. Compiled here,
-since loading scipy's special functions takes longer than all that is asked of them.
+Logarithms throughout: a high transient is less probable than the smallest number.
 """
 
 from __future__ import annotations
@@ -10,16 +9,17 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri_exp
 
 from napari_cnmf.core.base.compiling import EXACT, inline_kernel, kernel
 
 _FAR = 30.0
 """From here on the tail's series is as exact as numbers are; a little further erfc is 0."""
-_STEPS = 60
 _ROOT = math.sqrt(2.0 * math.pi)
 
 
-def log_tail(z: float) -> float:
+@inline_kernel(fastmath=EXACT)
+def _log_tail(z: float) -> float:
     """``log Phi(-z)``, the logarithm of the share of a normal distribution above ``z``."""
     if z < _FAR:
         return math.log(0.5 * math.erfc(z * math.sqrt(0.5)))
@@ -28,28 +28,9 @@ def log_tail(z: float) -> float:
     return -0.5 * z * z - math.log(z * _ROOT) + series
 
 
-_compiled_log_tail = inline_kernel(fastmath=EXACT)(log_tail)
-
-
 def height_of_log_tail(value: float) -> float:
-    """Find the z with ``log Phi(-z) = value``, by Newton's method.
-
-    The function falls and is concave: from a point above, every step ends above the root.
-    """
-    if not value < 0.0:
-        return -math.inf if value >= 0.0 else math.nan
-    if value == -math.inf:
-        return math.inf
-    z = math.sqrt(max(-2.0 * (value + math.log(2.0)), 0.0))
-    for _ in range(_STEPS):
-        tail = log_tail(z)
-        # Far out the density over the tail is z + 1 / z, and both too small to be divided.
-        slope = z + 1.0 / z if z >= _FAR else math.exp(-0.5 * z * z - tail) / _ROOT
-        step = (value - tail) / slope
-        z -= step
-        if abs(step) <= 1e-13 * max(abs(z), 1.0):
-            break
-    return z
+    """Find the z with ``log Phi(-z) = value``."""
+    return -float(ndtri_exp(value))
 
 
 @kernel("void(float64[:, ::1], int64, float64[::1])", fastmath=EXACT)
@@ -62,7 +43,7 @@ def least_log_tails(z: NDArray[np.float64], n: int, out: NDArray[np.float64]) ->
     for i in range(len(z)):
         total, least = 0.0, np.inf
         for t in range(z.shape[1]):
-            logs[t] = _compiled_log_tail(z[i, t])
+            logs[t] = _log_tail(z[i, t])
             total += logs[t]
             if t >= n:
                 total -= logs[t - n]

@@ -139,24 +139,6 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     )
 
 
-def tables_in(path: Path) -> list[str]:
-    """Names of the tables of cells in an NWB file, in alphabetical order.
-
-    Raises
-    ------
-    ResultError
-        As `read_nwb`.
-    """
-    require("pynwb", "nwb", "NWB")
-    import pynwb
-
-    try:
-        with pynwb.NWBHDF5IO(path, "r") as io:
-            return sorted(one.name for one in _tables(io.read().objects.values()))
-    except Exception as error:
-        raise ResultError(f"{path.name} cannot be read as NWB: {str(error)[:300]}.") from error
-
-
 def _tables(objects: Iterable[Any]) -> list[Any]:
     return [
         one

@@ -96,11 +96,6 @@ def array_fingerprint(frames: Any) -> str:
     return f"{_ARRAY}{digest.hexdigest()}"
 
 
-def is_array_fingerprint(mark: str) -> bool:
-    """Whether `array_fingerprint` made this fingerprint."""
-    return mark.startswith(_ARRAY)
-
-
 def same_content(one: str | None, other: str | None) -> bool:
     """Whether two fingerprints agree in all that was read, whatever the times of the files.
 

@@ -42,26 +42,11 @@ _logger = logging.getLogger(__name__)
 
 
 class CuratedResult:
-    """The engine's components, frozen, as the edits of a journal show them.
+    """What can be read of a `Curation`: the engine's components as the journal's edits show them.
 
-    Parameters
-    ----------
-    original
-        What the engine found; never changed.
-    journal, arrays
-        Where edits and their arrays are kept; in memory by default.
-    seen
-        Where the ids are kept that were looked at; in memory by default.
-    estimator
-        Re-estimates merged, split and drawn components; without one those edits are refused.
-    who
-        The curator, as written into each edit.
-    path
-        The file that the result was read from, which is never written to.
-    journal_name
-        Whose journal it is, where there are several beside one result.
-    journal_remark
-        One sentence on the journal that the one who found it has to say; often empty.
+    See Also
+    --------
+    napari_cnmf.model.curation.Curation : the parameters, and the edits.
     """
 
     def __init__(

@@ -17,8 +17,8 @@ from napari_cnmf.io import open_movie, read_images
 from napari_cnmf.io.motion import MotionRecord, read_motion
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.testing.contract import _workbench as bench
-from napari_cnmf.testing.motion_scoring import score_shifts
 from napari_cnmf.testing.recording import Recording
+from napari_cnmf.testing.scoring import score_shifts
 
 _PLANE = {"rigid_motion_rms_px": 2.0, "n_cells": 10, "size": (64, 72), "n_frames": 200}
 _VOLUME = {"rigid_motion_rms_px": 1.5, "size": (8, 40, 48), "n_frames": 100, "n_cells": 12}

@@ -11,7 +11,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSpinBox,
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.ui._theme import show_row
+from napari_cnmf.ui._theme import in_row, show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
 
 _MOST_PLANES = 999
@@ -48,7 +47,7 @@ class EditPanel(QWidget):
         self.done_button = _plain("Done", "Take what is painted (Enter)")
         self.done_button.clicked.connect(lambda _=False: self.done_wanted.emit())
         self.below, self.above = _planes("below"), _planes("above")
-        self._planes_row = _row(self.below, self.above)
+        self._planes_row = in_row(self.below, self.above)
         self.deleted_box = QComboBox()
         self.deleted_box.setToolTip("What was deleted, the last one first")
         self.deleted_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -79,12 +78,14 @@ class EditPanel(QWidget):
 
     def _lay_out(self, buttons: Mapping[str, QPushButton]) -> None:
         form = QFormLayout()
-        form.addRow("draw with", _row(self.tool_box, self.done_button))
+        form.addRow("draw with", in_row(self.tool_box, self.done_button))
         form.addRow("planes too", self._planes_row)
         self._form = form
-        form.addRow("", _row(*(buttons[name] for name in ("trim", "find"))))
-        form.addRow("deleted", _row(self.deleted_box, buttons["restore"]))
-        form.addRow("merges", _row(*(buttons[name] for name in ("suggest", "merge_pair", "skip"))))
+        form.addRow("", in_row(*(buttons[name] for name in ("trim", "find"))))
+        form.addRow("deleted", in_row(self.deleted_box, buttons["restore"]))
+        form.addRow(
+            "merges", in_row(*(buttons[name] for name in ("suggest", "merge_pair", "skip")))
+        )
         form.addRow("", self._suggestion)
         form.addRow("all", self.refine_button)
         form.addRow("", self._movie)
@@ -176,12 +177,3 @@ def _planes(where: str) -> QSpinBox:
     box.setPrefix("" if not where else f"{where}: ")
     box.setToolTip(f"So many planes {where} the drawn one are covered too")
     return box
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return row

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
@@ -17,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.contours import CONTOUR_LEVEL
-from napari_cnmf.ui._theme import show_row
+from napari_cnmf.ui._theme import in_row, show_row
 from napari_cnmf.ui.curation._coloring import ColorBy
 from napari_cnmf.ui.layers._arrangement import STACK_KINDS, Arrangement
 from napari_cnmf.ui.layers._convert import IMAGE_KINDS
@@ -79,12 +78,12 @@ class ViewForm(QWidget):
     def _lay_out(self) -> None:
         form = self._form = QFormLayout(self)
         form.setContentsMargins(6, 6, 6, 6)
-        form.addRow("movies", _row(*self.stacks.values()))
+        form.addRow("movies", in_row(*self.stacks.values()))
         form.addRow("shown", self.arrangement_box)
-        self._images_row = _row(*self.images.values())
+        self._images_row = in_row(*self.images.values())
         form.addRow("images", self._images_row)
-        form.addRow("components", _row(self.style_box, self.numbers, self.contours))
-        form.addRow("drawn down to", _row(self.level_slider, self._level_text))
+        form.addRow("components", in_row(self.style_box, self.numbers, self.contours))
+        form.addRow("drawn down to", in_row(self.level_slider, self._level_text))
         form.addRow("colour by", self.color_box)
         form.addRow("", self._legend)
         form.addRow("view", self.follow)
@@ -213,12 +212,3 @@ def _choice(texts: Sequence[str] | type, tooltip: str) -> QComboBox:
     box.setToolTip(tooltip)
     box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return box
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return row

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.ndimage import gaussian_filter
@@ -33,7 +34,6 @@ from napari_cnmf.testing.processes import (
     Processes,
     ProcessKnobs,
     draw_tube,
-    join_processes,
     make_processes,
     wandering_path,
 )
@@ -246,6 +246,15 @@ def _out_of_focus(config: OtherSimulation, stage: Stage) -> Processes:
     return Processes(A=A, C=make_activity(kinetics, n, stage, "out of focus").C, rest=rest)
 
 
+def _join(*parts: Processes) -> Processes:
+    """Several groups of processes as one."""
+    return Processes(
+        A=sp.hstack([p.A for p in parts]).tocsc(),
+        C=np.concatenate([p.C for p in parts]),
+        rest=np.sum([p.rest for p in parts], axis=0, dtype=np.float32),
+    )
+
+
 def plan_other(config: OtherSimulation) -> Plan:
     """Decide everything about a recording but its noise."""
     stage, motion = set_stage(config, config.size)
@@ -266,9 +275,7 @@ def plan_other(config: OtherSimulation) -> Plan:
         resting_cell_units=config.resting_cell_units
         * np.exp(config.resting_cell_sigma * stage.rng("resting cells").standard_normal(n)),
         background=_driven(make_background(config, stage), drives_s, config, stage),
-        processes=join_processes(
-            make_processes(config, stage, kinetics), _out_of_focus(config, stage)
-        ),
+        processes=_join(make_processes(config, stage, kinetics), _out_of_focus(config, stage)),
         motion=motion,
     )
     scene, truth = assemble(config, stage, parts)

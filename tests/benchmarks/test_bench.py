@@ -1,4 +1,4 @@
-"""``napari-cnmf bench``: a real worker on a small recording, its figures, and bad input."""
+"""``benchmarks/bench.py``: a real worker on a small recording, its figures, and bad input."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 
 import pytest
 
-from napari_cnmf.cli import main
-from napari_cnmf.cli._bench_rows import GROUPS, parameters, rows_of
-from napari_cnmf.testing import base_regime, simulate, simulate_one_photon
+from bench import main
+from bench_rows import GROUPS, parameters, rows_of
+from napari_cnmf.testing import simulate, simulate_one_photon
+from regimes import base_regime
 
 
 def test_a_small_recording_is_measured(tmp_path, capfd):
     table = tmp_path / "new folder" / "bench.md"
-    code = main(
-        ["bench", "smoke", "--engines", "builtin", "--repeat", "1", "--json", "--out", str(table)]
-    )
+    code = main(["smoke", "--engines", "builtin", "--repeat", "1", "--json", "--out", str(table)])
     assert code == 0
     row = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert row["engine"] == "builtin"
@@ -27,7 +26,7 @@ def test_a_small_recording_is_measured(tmp_path, capfd):
     assert row["precision"] == 1.0
     assert row["trace_correlation"] > 0.98
     text = table.read_text()
-    assert "napari-cnmf bench smoke" in text
+    assert "benchmarks/bench.py smoke" in text
     assert "| builtin |" in text
 
 
@@ -63,5 +62,5 @@ def test_one_photon_rows_are_told_of_the_ring():
 
 @pytest.mark.parametrize("words", [["nonsense"], ["smoke", "--repeat", "0"]])
 def test_what_is_no_bench_is_said(words, capfd):
-    assert main(["bench", *words]) == 2
+    assert main(words) == 2
     assert "bench takes groups of smoke" in capfd.readouterr().err

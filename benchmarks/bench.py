@@ -1,20 +1,31 @@
-"""``napari-cnmf bench``: the engines against simulated truth: time, memory, accuracy, ratio."""
+"""The engines against simulated truth: time, memory, accuracy, ratio.
+
+    python benchmarks/bench.py [GROUP ...] [--engines builtin,caiman,suite2p] [--out TABLE.md]
+
+Each engine runs in a process of its own, beside CaImAn and suite2p where they are found.
+"""
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import bench_suite2p as suite2p
+import napari_cnmf
+from bench_measure import Measured, RunFailed, as_json, kept, measure
+from bench_rows import GROUPS, Row, rows_of
 from napari_cnmf._overwriting import ExportKind, new_file
-from napari_cnmf.cli import _bench_suite2p as suite2p
-from napari_cnmf.cli._bench_measure import Measured, RunFailed, as_json, kept, measure
-from napari_cnmf.cli._bench_rows import GROUPS, Row, rows_of
+from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK, EXIT_USAGE
+from napari_cnmf.engines import get_engine
+from napari_cnmf.errors import CnmfError, EngineError, ParameterError
 
-_MADE_BY = "<!-- made by: napari-cnmf bench"
+_MADE_BY = "<!-- made by: benchmarks/bench.py"
 _TABLE = ExportKind("table of bench", lambda path: path.read_bytes().startswith(_MADE_BY.encode()))
 _HEADER = (
     "| movie | engine | CPU s | wall s | peak GB | F1 found | trace corr. | F1 accepted | "
@@ -22,11 +33,9 @@ _HEADER = (
 )
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register the command."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure the engines on simulated recordings",
+def build_parser() -> argparse.ArgumentParser:
+    """Options of the script."""
+    parser = argparse.ArgumentParser(
         description="Run each engine in its own process on simulated recordings whose truth is "
         "known: CPU seconds (imports included), peak memory, accuracy. CaImAn takes part where its "
         f"interpreter is found, suite2p where {suite2p.PYTHON_VARIABLE} names one or it is "
@@ -52,14 +61,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="write the figures of each run to this file, and take those that lie there already",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a run instead")
-    parser.set_defaults(run_command=run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; returns its exit code, with the words of the command line."""
+    try:
+        return run(build_parser().parse_args(argv))
+    except CnmfError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return EXIT_USAGE
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate, run, score and print; rewrite ``--out`` after each run."""
-    from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
-    from napari_cnmf.errors import ParameterError
-
     groups = args.groups or ["table"]
     unknown = [g for g in groups if g not in GROUPS]
     if unknown or args.repeat < 1:
@@ -109,9 +124,6 @@ def chosen(rows: list[int] | None, i: int) -> bool:
 
 def choose_engines(asked: str) -> list[str]:
     """Names of the engines that run; for ``auto`` those that are there."""
-    from napari_cnmf.engines import get_engine
-    from napari_cnmf.errors import EngineError, ParameterError
-
     everyone = {
         "builtin": None,
         "caiman": get_engine("caiman").unavailable_reason(),
@@ -131,10 +143,6 @@ def choose_engines(asked: str) -> list[str]:
 
 def _warm_up(folder: Path) -> None:
     """Compile the kernels, so that no row pays for it, and what pip compiles when it installs."""
-    import compileall
-
-    import napari_cnmf
-
     compileall.compile_dir(Path(napari_cnmf.__file__).parent, quiet=2)
     row = rows_of("smoke")[0]
     measure(row, "builtin", row.simulate(folder / "warm-up.npy"), folder)
@@ -185,3 +193,7 @@ def document(groups: list[str], lines: list[str]) -> str:
         "two-photon preset accepts, of suite2p what its classifier calls a cell; all cells of the "
         "truth count, silent ones too.\n\n" + "\n".join(lines) + "\n"
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Runs suite2p on a movie in its own interpreter, where suite2p and h5py must be.
 
-    python _bench_suite2p_worker.py JOB.json
+    python bench_suite2p_worker.py JOB.json
 
 The job names ``movie`` (HDF5, ``data (T, Y, X)``), ``width``, ``out`` (npz), ``frame_rate_hz``,
 ``decay_time_s`` and ``diameter_px``. Registration is off: the movies of the bench are registered.

@@ -1,4 +1,4 @@
-"""Rows of ``napari-cnmf bench``: movies with a truth, and each engine's parameters for them."""
+"""Rows of ``bench.py``: movies with a truth, and each engine's parameters for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from napari_cnmf.params import CNMFParams
-    from napari_cnmf.testing import Recording
+from napari_cnmf.params import CNMFParams
+from napari_cnmf.testing import Recording, simulate_one_photon
+from regimes import (
+    KNOBS,
+    ONE_PHOTON,
+    OTHER,
+    base_regime,
+    knob_regime,
+    one_photon_regime,
+    other_regime,
+)
+from second_simulator import simulate_other
+from streaming import simulate_to
 
 GROUPS = ("smoke", "table", "noise", "scale", "knobs", "other", "one-photon")
 
@@ -73,17 +83,11 @@ def rows_of(group: str) -> list[Row]:
                 _base(group, "3000 x 256 x 256, two threads", n_processes=2, **middle),
             ]
         case "knobs":
-            return [_knob(group, name) for name in _names("KNOBS")]
+            return [_knob(group, name) for name in KNOBS]
         case "other":
-            return [_other(group, name) for name in _names("OTHER")]
+            return [_other(group, name) for name in OTHER]
         case _:
-            return [_one_photon(group, name) for name in _names("ONE_PHOTON")]
-
-
-def _names(table: str) -> list[str]:
-    from napari_cnmf.testing import regimes
-
-    return list(getattr(regimes, table))
+            return [_one_photon(group, name) for name in ONE_PHOTON]
 
 
 def _base(
@@ -96,8 +100,6 @@ def _base(
     **knobs: Any,
 ) -> Row:
     def simulate(path: Path) -> Recording:
-        from napari_cnmf.testing import base_regime, simulate_to
-
         return simulate_to(path, base_regime(**knobs))
 
     return Row(group, name, simulate, memory_gb, n_processes, cold)
@@ -105,9 +107,6 @@ def _base(
 
 def _knob(group: str, name: str) -> Row:
     def simulate(path: Path) -> Recording:
-        from napari_cnmf.testing import simulate_to
-        from napari_cnmf.testing.regimes import knob_regime
-
         return simulate_to(path, knob_regime(name))
 
     return Row(group, name, simulate)
@@ -115,9 +114,6 @@ def _knob(group: str, name: str) -> Row:
 
 def _other(group: str, name: str) -> Row:
     def simulate(path: Path) -> Recording:
-        from napari_cnmf.testing import simulate_other
-        from napari_cnmf.testing.regimes import other_regime
-
         return simulate_other(other_regime(name)).write(path)
 
     return Row(group, name, simulate)
@@ -125,9 +121,6 @@ def _other(group: str, name: str) -> Row:
 
 def _one_photon(group: str, name: str) -> Row:
     def simulate(path: Path) -> Recording:
-        from napari_cnmf.testing import simulate_one_photon
-        from napari_cnmf.testing.regimes import one_photon_regime
-
         return simulate_one_photon(one_photon_regime(name)).write(path)
 
     return Row(group, name, simulate, algorithm="cnmfe")
@@ -149,8 +142,6 @@ def _one_photon_parameters(engine: str, recording: Recording) -> CNMFParams:
     as there are cells, and 95 % of these; 10 loses more, 6 makes up to four times as many seeds.
     It has no rule of shapes: its own default thresholds decide, and what it found counts as well.
     """
-    from napari_cnmf.params import CNMFParams
-
     radius = tuple(max(1, round(g)) for g in recording.gSig)
     params = CNMFParams.preset("one-photon").replace(
         init={"gSig": radius}, data={"decay_time": recording.decay_time_s}
@@ -176,8 +167,6 @@ def _two_photon_parameters(engine: str, recording: Recording) -> CNMFParams:
     half again as many components per patch as there are cells, and a decay as an AR(1), which
     suits these frame rates. The built-in engine takes no K and an AR(2).
     """
-    from napari_cnmf.params import CNMFParams
-
     params = CNMFParams.preset("two-photon somata").replace(
         init={"gSig": tuple(max(1, round(g)) for g in recording.gSig)},
         data={"decay_time": recording.decay_time_s},

@@ -7,10 +7,8 @@ from typing import Any
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.testing.one_photon import OnePhotonSimulation
-from napari_cnmf.testing.other import OtherSimulation
-from napari_cnmf.testing.recording import Recording
-from napari_cnmf.testing.sessions import Sessions, simulate_sessions
-from napari_cnmf.testing.two_photon import Simulation, simulate
+from napari_cnmf.testing.two_photon import Simulation
+from second_simulator import OtherSimulation
 
 _Table = MappingProxyType[str, dict[str, Any]]
 
@@ -185,40 +183,3 @@ def motion_regime(name: str = "rigid", seed: int = 0, **knobs: object) -> Simula
     """Row of ``MOTION`` on a two-photon field: give it to ``simulate`` or ``simulate_to``."""
     field = base_regime(n_frames=1000, size=256, n_cells=180, seed=seed)
     return field.replace(**{**_row(MOTION, name), **knobs})
-
-
-def simulate_motion(name: str = "rigid", seed: int = 0, **knobs: object) -> Recording:
-    """Simulate a row of ``MOTION``; the true path is ``truth.shifts``.
-
-    See Also
-    --------
-    score_shifts, score_displacements : compare a registration with the truth.
-    """
-    return simulate(motion_regime(name, seed, **knobs))
-
-
-def demo_config(seed: int = 0) -> Simulation:
-    """Short two-photon recording for demonstrations: 1000 x 96 x 128 at 15 Hz, 35 cells."""
-    return Simulation.build(
-        n_frames=1000,
-        size=(96, 128),
-        n_cells=35,
-        min_distance_px=7.0,
-        event_rate_hz=0.15,
-        event_rate_sigma=0.5,
-        resting_texture=0.1,
-        n_dendrites=1,
-        noise=0.8,
-        seed=seed,
-    )
-
-
-def demo_recording(seed: int = 0) -> Recording:
-    """Simulate the recording of ``demo_config`` in memory."""
-    return simulate(demo_config(seed))
-
-
-def demo_sessions(seed: int = 0) -> Sessions:
-    """Simulate three short sessions of the demonstration's field, 600 frames each."""
-    knobs = {name: getattr(demo_config(seed), name) for name in Simulation.model_fields}
-    return simulate_sessions(**{**knobs, "n_frames": 600})

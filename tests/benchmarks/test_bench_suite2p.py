@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_cnmf.cli import _bench_suite2p as suite2p
-from napari_cnmf.cli._bench import choose_engines
-from napari_cnmf.cli._bench_measure import Measured, as_json, kept
-from napari_cnmf.cli._bench_rows import rows_of
+import bench_suite2p as suite2p
+from bench import choose_engines
+from bench_measure import Measured, as_json, kept
+from bench_rows import rows_of
 from napari_cnmf.errors import EngineError, ParameterError
-from napari_cnmf.testing import base_regime, simulate
+from napari_cnmf.testing import simulate
+from regimes import base_regime
 
 STAND_IN = """
 from pathlib import Path

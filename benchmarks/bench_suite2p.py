@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PYTHON_VARIABLE = "NAPARI_CNMF_SUITE2P_PYTHON"
 """Environment variable that names the Python of an environment with suite2p 1.x and h5py."""
 
-_WORKER = Path(__file__).with_name("_bench_suite2p_worker.py")
+_WORKER = Path(__file__).with_name("bench_suite2p_worker.py")
 
 
 def suite2p_python() -> str | None:

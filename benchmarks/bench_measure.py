@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.cli import _bench_suite2p as suite2p
-from napari_cnmf.cli._bench_rows import Row, parameters
+import bench_suite2p as suite2p
+from bench_rows import Row, parameters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, plan_one_photon
-from napari_cnmf.testing.other import OtherSimulation, plan_other
 from napari_cnmf.testing.recording import Plan, Recording
 from napari_cnmf.testing.two_photon import Simulation, plan_two_photon
 from napari_cnmf.testing.volume import VolumeSimulation, plan_volume
+from second_simulator import OtherSimulation, plan_other
 
 AnySimulation = Simulation | OtherSimulation | OnePhotonSimulation | VolumeSimulation
 

@@ -1,0 +1,16 @@
+from .adding import DuplicateItemWarning as DuplicateItemWarning
+from .batch import Batch as Batch
+from .current import current_batch as current_batch
+from .current import set_current_batch as set_current_batch
+from .events import Event as Event
+from .events import EventKind as EventKind
+from .item import Item as Item
+from .mesmerize import import_mesmerize as import_mesmerize
+from .queue import Queue as Queue
+from .queue import QueueEvent as QueueEvent
+from .queue import QueueEventKind as QueueEventKind
+from .status import Progress as Progress
+from .status import State as State
+from .status import Status as Status
+from .watch import BatchWatcher as BatchWatcher
+from .watch import Changes as Changes

@@ -190,6 +190,12 @@ def _with_questions(found: Description, questions: Sequence[Question]) -> Descri
 
 def _read(given: Given, request: Request) -> Recording:
     recording = read_files(given, request)
+    if 0 in recording.store.shape:
+        raise MovieError(
+            f"A movie must have at least one frame and pixel, got shape {recording.store.shape} in "
+            f"{given.name} ({recording.format}). Copy it again from where it was recorded, or open "
+            "another recording."
+        )
     recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
     return _with_choices(recording, request, given.name)
 

@@ -193,8 +193,7 @@ def _read(given: Given, request: Request) -> Recording:
     if 0 in recording.store.shape:
         raise MovieError(
             f"A movie must have at least one frame and pixel, got shape {recording.store.shape} in "
-            f"{given.name} ({recording.format}). Copy it again from where it was recorded, or open "
-            "another recording."
+            f"{given.name}. Copy it again from where it was recorded, or open another recording."
         )
     recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
     return _with_choices(recording, request, given.name)

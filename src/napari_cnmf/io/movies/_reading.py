@@ -51,7 +51,7 @@ def _refuse_empty(path: Path) -> None:
     """Refuse a file without a byte, before a library says so in words of its own."""
     if path.is_file() and path.stat().st_size == 0:
         raise MovieError(
-            f"{path} must hold a recording, got an empty file of 0 bytes. Copy it again from where "
+            f"{path} must be a recording, got an empty file of 0 bytes. Copy it again from where "
             "it was recorded."
         )
 

@@ -92,7 +92,9 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that some movies need to be opened."""
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
-    parser.add_argument("--channel", metavar="C", type=as_number, help="which channel, counted from 0")
+    parser.add_argument(
+        "--channel", metavar="C", type=as_number, help="which channel, counted from 0"
+    )
     parser.add_argument(
         "--n-channels",
         metavar="N",
@@ -103,7 +105,10 @@ def add_open_options(parser: argparse.ArgumentParser) -> None:
         "--plane", metavar="P", type=as_number, help="open one plane of a volume, counted from 0"
     )
     parser.add_argument(
-        "--n-planes", metavar="N", type=as_number, help="so many planes follow each other in a volume"
+        "--n-planes",
+        metavar="N",
+        type=as_number,
+        help="so many planes follow each other in a volume",
     )
     parser.add_argument(
         "--n-flyback",

@@ -257,9 +257,7 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
         known[name] = float(values[k]) if is_known else None
     component_class = "" if components.classes is None else str(components.classes[k])
     spoke = what_spoke(cur.original, id_)
-    return ComponentHere(
-        id_, accepted, component_class, share, **known, rules=rules, spoke=spoke
-    )
+    return ComponentHere(id_, accepted, component_class, share, **known, rules=rules, spoke=spoke)
 
 
 def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def test_single_frames_without_those_that_are_empty_cut_or_gone(
 def test_an_empty_file_is_one_sentence(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.touch()
-    with pytest.raises(MovieError, match="got an empty (file|one).*Copy it again") as caught:
+    with pytest.raises(MovieError, match=r"got an empty (file|one).*Copy it again") as caught:
         open_movie(path)
     assert str(path) in str(caught.value)
 
@@ -133,5 +133,7 @@ def test_a_movie_without_frames_or_pixels_is_refused(
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["mov"] = np.zeros(shape, np.uint16)
     for name in ("a.npy", "a.h5"):
-        with pytest.raises(MovieError, match=f"at least one frame and pixel, got shape \\({shape[0]}"):
+        with pytest.raises(
+            MovieError, match=f"at least one frame and pixel, got shape \\({shape[0]}"
+        ):
             open_movie(tmp_path / name)

@@ -267,14 +267,18 @@ def test_an_engine_reads_frames_without_dask(tmp_path: Path) -> None:
     assert run.stdout.split("\n")[:2] == ["(5, 3, 4) uint16 59 False", "59 True"]
 
 
-@pytest.mark.parametrize("name", ["channel", "n_channels", "plane", "n_planes", "n_flyback", "field"])
+@pytest.mark.parametrize(
+    "name", ["channel", "n_channels", "plane", "n_planes", "n_flyback", "field"]
+)
 def test_what_counts_must_be_a_whole_number(frames: np.ndarray, name: str) -> None:
     least = 1 if name in ("n_channels", "n_planes") else 0
     for value in ("abc", "1", 1.5, 1.0, True, np.True_, [1], {}, b"x", float("nan"), object()):
         with pytest.raises(MovieError, match=f"^{name} must be a whole number, got .*Give"):
             open_movie(frames, **{name: value})
     for value in (least - 1, -7):
-        with pytest.raises(MovieError, match=f"^{name} must be at least {least}, got {value}.*Give"):
+        with pytest.raises(
+            MovieError, match=f"^{name} must be at least {least}, got {value}.*Give"
+        ):
             open_movie(frames, **{name: value})
     with pytest.raises(MovieError, match=f"^{name} must be at most 1000000, got 1{'0' * 30}"):
         open_movie(frames, **{name: 10**30})
@@ -283,7 +287,11 @@ def test_what_counts_must_be_a_whole_number(frames: np.ndarray, name: str) -> No
 @pytest.mark.parametrize(
     ("name", "values", "needed"),
     [
-        ("offset", ("abc", True, [1], float("nan"), float("inf")), "offset must be a finite number"),
+        (
+            "offset",
+            ("abc", True, [1], float("nan"), float("inf")),
+            "offset must be a finite number",
+        ),
         (
             "pixel_size_um",
             ("abc", True, -1, 0.0, [1.0], (1, "b"), (1, 1, 1, 1), {}, float("nan"), object()),

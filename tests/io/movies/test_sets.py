@@ -343,6 +343,47 @@ class TestMicroManager:
         assert found.pixel_size_um == (0.65, 0.65)
 
 
+@pytest.mark.parametrize("size", [(6, 9), (9, 6), (12, 18), (6, 8)])
+@pytest.mark.parametrize("program", ["bruker", "thor", "micro-manager"])
+def test_a_sidecar_of_images_of_another_size_is_not_used(
+    tmp_path: Path, program: str, size: tuple[int, int]
+) -> None:
+    movie = RNG.integers(0, 999, (5, 1, 1, 6, 9)).astype(np.uint16)
+    folder = tmp_path / "r"
+    rows, columns = size
+    if program == "bruker":
+        xml = write_bruker(folder, movie) / "r.xml"
+        said = (
+            f'<PVStateShard><PVStateValue key="linesPerFrame" value="{rows}" />'
+            f'<PVStateValue key="pixelsPerLine" value="{columns}" />'
+        )
+        xml.write_text(xml.read_text().replace("<PVStateShard>", said))
+    elif program == "thor":
+        folder.mkdir()
+        for t in range(5):
+            name = f"ChanA_0001_0001_0001_{t + 1:04d}.tif"
+            tifffile.imwrite(folder / name, movie[t, 0, 0], metadata=None)
+        write_thor_xml(folder)
+        xml = folder / "Experiment.xml"
+        said = f'pixelX="{columns}" pixelY="{rows}"'
+        xml.write_text(xml.read_text().replace('pixelX="9" pixelY="6"', said))
+    else:
+        folder.mkdir()
+        summary = {"Interval_ms": 50, "PixelSize_um": 0.65, "Height": rows, "Width": columns}
+        for t in range(5):
+            name = f"img_channel000_position000_time{t:09d}_z000.tif"
+            tifffile.imwrite(folder / name, movie[t, 0, 0], metadata=None)
+        (folder / "metadata.txt").write_text(json.dumps({"Summary": summary}))
+    found = open_movie(folder)
+    np.testing.assert_array_equal(read_all(found), movie[:, 0, 0])
+    is_same = sorted(size) == [6, 9]
+    assert (found.frame_rate_hz is not None) == is_same
+    assert (found.pixel_size_um is not None) == is_same
+    assert (
+        f"images of {rows} x {columns} pixels and these have 6 x 9" in remarks(found)
+    ) != is_same
+
+
 def test_contradiction_between_header_and_sidecar(tmp_path: Path) -> None:
     """Micro-Manager's text tells 20 Hz and the header of the stack 10 Hz."""
     frames = RNG.integers(0, 999, (12, 6, 9)).astype(np.uint16)

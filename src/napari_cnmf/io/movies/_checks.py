@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.params.numbers import parse_number
@@ -33,7 +34,7 @@ TEXTS = {
 def check_whole_number(name: str, value: Any) -> int:
     """Whole number that an option was given; raises ``MovieError`` for anything else."""
     least, advice = WHOLE_NUMBERS[name]
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise MovieError(f"{name} must be a whole number, got {value!r:.60}. {advice}")
     if value < least:
         raise MovieError(f"{name} must be at least {least}, got {value}. {advice}")
@@ -63,7 +64,7 @@ def check_offset(value: Any) -> float:
             f"offset must be a finite number, got {value!r:.60}. Give the number to add to every "
             "stored value, or 0 for the values as they are stored."
         )
-    return float(value) if not isinstance(value, Integral) else int(value)
+    return int(value) if isinstance(value, int | np.integer) else float(value)
 
 
 def check_pixel_size(value: Any) -> tuple[float, ...]:
@@ -95,7 +96,7 @@ def check_frame_rate(value: Any) -> float:
         It is none, or not above 0.
     """
     advice = "Give the frames (or volumes) per second of the recording."
-    rate = parse_number(value, "The frame rate") if isinstance(value, str) else value
+    rate: Any = parse_number(value, "The frame rate") if isinstance(value, str) else value
     if not _is_number(rate):
         raise MovieError(f"Frame rate must be a number of Hz, got {value!r:.60}. {advice}")
     if not math.isfinite(rate) or rate <= 0:
@@ -104,4 +105,4 @@ def check_frame_rate(value: Any) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

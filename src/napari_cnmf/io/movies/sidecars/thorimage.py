@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from napari_cnmf.io.movies._recording import positive_or_none
-from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "ThorImage Experiment.xml"
 NAME = "Experiment.xml"
@@ -68,7 +68,8 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     channels = tuple(
         str(one.get("name")) for one in root.findall("Wavelengths/Wavelength") if one.get("name")
     )
-    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels)
+    size_px = None if lsm is None else field_of(lsm.get("pixelY"), lsm.get("pixelX"))
+    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels, field_px=size_px)
     return ThorExperiment(_int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts)
 
 

@@ -59,7 +59,7 @@ class ComponentHere:
     def __str__(self) -> str:
         scores = {"SNR": self.snr, "r": self.r_value, "probability of a cell": self.p_soma}
         said = ", ".join(f"{name} {v:.2f}" for name, v in scores.items() if v is not None)
-        head = f"component {self.id} ({self.component_class}{', ' * bool(self.component_class and said)}{said})"
+        head = f"component {self.id} ({', '.join(filter(None, (self.component_class, said)))})"
         because = f" ({'; '.join(self.spoke)})" if self.spoke else ""
         if self.accepted:
             return f"{head}: accepted{because}"

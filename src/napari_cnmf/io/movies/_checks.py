@@ -22,7 +22,7 @@ WHOLE_NUMBERS = {
 """The least value of each option that counts, and the next step after a wrong one."""
 
 _MOST = 1_000_000
-"""No microscope counts farther, and a list of the channels is made before the frames are counted."""
+"""No microscope counts farther; channels are listed before the frames are counted."""
 
 TEXTS = {
     "axes": "Give one letter of TZCSYX for each axis of the stored array, for example 'TZYX'.",

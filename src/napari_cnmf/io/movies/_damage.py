@@ -35,7 +35,8 @@ def told_as_damage(where: object) -> Iterator[None]:
     except _DAMAGE as error:
         raise MovieError(
             f"{where} must be a whole movie, but it cannot be understood: "
-            f"{type(error).__name__}: {brief(error)}. It is damaged: copy it again from where it was made."
+            f"{type(error).__name__}: {brief(error)}. It is damaged: copy it again "
+            "from where it was made."
         ) from error
 
 

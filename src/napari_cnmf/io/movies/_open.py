@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._checks import check_frame_rate
+from napari_cnmf.io.movies._checks import check_frame_rate, check_pixel_size
 from napari_cnmf.io.movies._describing import describe
 from napari_cnmf.io.movies._files import Given, files_of
 from napari_cnmf.io.movies._fingerprint import fingerprint
@@ -102,7 +102,8 @@ def open_movie(
     rate = None if frame_rate_hz is None else check_frame_rate(frame_rate_hz)
     request = Request(
         axes, dataset, channel, n_channels, plane, n_planes, n_flyback, field, offset,
-        pixel_size_um, None if allow_missing is False else allow_missing,
+        None if pixel_size_um is None else check_pixel_size(pixel_size_um),
+        None if allow_missing is False else allow_missing,
     )  # fmt: skip
     paths = _paths_of(source)
     if paths is None:

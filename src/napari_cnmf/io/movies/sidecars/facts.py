@@ -35,6 +35,8 @@ class SidecarFacts:
         Sentences that the user should read.
     field_px
         ``(rows, columns)`` of an image, where it says so.
+    n_frames
+        Frames or volumes that were to be recorded, where it says so.
     """
 
     source: str
@@ -45,6 +47,7 @@ class SidecarFacts:
     time_s: NDArray[np.float64] | None = None
     remarks: tuple[str, ...] = ()
     field_px: tuple[int, int] | None = None
+    n_frames: int | None = None
 
 
 def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
@@ -54,6 +57,12 @@ def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
     if (other := _field_of_another(recording, facts)) is not None:
         return replace(recording, remarks=(*recording.remarks, other))
     remarks = list(facts.remarks)
+    n_frames = recording.store.shape[0]
+    if facts.n_frames is not None and facts.n_frames > n_frames:
+        remarks.append(
+            f"The {facts.source} tells of {facts.n_frames} frames and {n_frames} are here: the "
+            "recording was stopped, files are missing, or it belongs to another recording."
+        )
     metadata = dict(recording.metadata)
     rate = recording.frame_rate_hz
     more = dict(recording.facts)

@@ -73,7 +73,11 @@ def facts_of_summary(
     channels = summary.get("ChNames")
     names = tuple(str(name) for name in channels) if isinstance(channels, list) else ()
     size_px = field_of(summary.get("Height"), summary.get("Width"))
-    return SidecarFacts(source, rate, rate_from, spacing, names, field_px=size_px)
+    n_frames = positive_or_none(summary.get("Frames"))
+    return SidecarFacts(
+        source, rate, rate_from, spacing, names, field_px=size_px,
+        n_frames=None if n_frames is None else int(n_frames),
+    )  # fmt: skip
 
 
 def elapsed_ms(notes: Any) -> float | None:

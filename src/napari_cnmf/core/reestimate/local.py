@@ -188,7 +188,7 @@ class _RingPixels:
     """Rows of ``W`` for the nodes of the pixels, sparse."""
     node_at: NDArray[np.intp]
     """For each of the pixels its row of ``weights``."""
-    around: NDArray[np.intp]
+    around: NDArray[np.integer[Any]]
     """Nodes on the rings, ascending."""
     wanted: NDArray[np.int64]
     """Pixels of these nodes."""

@@ -353,7 +353,7 @@ def test_an_item_that_is_named_twice_is_removed_once(batch: Batch, movie_path: P
 
 
 @pytest.mark.parametrize(
-    ("option", "meant"), [("engin", "engine"), ("Comments", "comment"), ("parms", "params")]
+    ("option", "meant"), [("engin", "engine"), ("Comments", "comment"), ("paramz", "params")]
 )
 def test_an_option_that_is_unknown_is_named_with_the_closest(
     batch: Batch, movie_path: Path, option: str, meant: str

@@ -350,3 +350,18 @@ def test_an_item_that_is_named_twice_is_removed_once(batch: Batch, movie_path: P
     item = batch.add("cnmf", movie_path, name="one")
     batch.remove("one", item, item.uuid, 0)
     assert len(batch) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"), [("engin", "engine"), ("Comments", "comment"), ("paramz", "params")]
+)
+def test_an_option_that_is_unknown_is_named_with_the_closest(
+    batch: Batch, movie_path: Path, option: str, meant: str
+) -> None:
+    with pytest.raises(BatchError, match=rf"add_grid has no option '{option}'\. .* mean {meant}"):
+        batch.add_grid("cnmf", movie_path, grid={"init.K": [1]}, **{option: "x"})
+    with pytest.raises(BatchError, match=rf"find_same has no option '{option}'\. .* mean {meant}"):
+        batch.find_same("cnmf", movie_path, **{option: "x"})
+    with pytest.raises(BatchError, match=r"no option 'xyz'\. It takes grid, .*open_with"):
+        batch.add_grid("cnmf", movie_path, grid={"init.K": [1]}, xyz=1)
+    assert folders(batch) == []

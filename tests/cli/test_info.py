@@ -49,3 +49,25 @@ def test_what_cannot_be_read_is_said_in_a_sentence(tmp_path: Path, capsys) -> No
     (tmp_path / "a.oir").write_bytes(bytes(99))
     assert main(["info", str(tmp_path / "a.oir")]) == 2
     assert "Olympus FluoView" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--channel", "abc"], "channel must be a whole number, got 'abc'"),
+        (["--plane", "1.5"], "plane must be a whole number, got 1.5"),
+        (["--n-planes", "0"], "n_planes must be at least 1, got 0"),
+        (["--field", "-1"], "field must be at least 0, got -1"),
+        (["--offset", "x"], "offset must be a finite number, got 'x'"),
+        (["--pixel-size", "1", "b"], "in micrometres above 0, got [1, 'b']"),
+        (["--frame-rate", "abc"], "Frame rate must be a number of Hz, got 'abc'"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    folder: Path, capsys, options: list[str], said: str
+) -> None:
+    assert main(["info", str(folder), *options]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert " Give " in shown.err
+    assert shown.out == ""

@@ -128,6 +128,45 @@ def test_completion_knows_commands_and_files(
             assert (getattr(action, "complete", None) == {"zsh": "_files"}) == takes_a_path
 
 
+BASH_WITH_THE_SCRIPT = """
+source "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_shtab_napari_cnmf napari-cnmf "${@: -1}" "${@: -2:1}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def test_a_shell_completes_with_the_script_of_shtab(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab")
+    (tmp_path / "größe 1.tif").touch()
+    scripts = {}
+    for shell in ("bash", "zsh"):
+        assert main(["completion", shell]) == 0
+        scripts[shell] = tmp_path / f"script.{shell}"
+        scripts[shell].write_text(capsys.readouterr().out, encoding="utf-8")
+        if program := shutil.which(shell):
+            subprocess.run([program, "-n", scripts[shell]], check=True)
+    assert scripts["zsh"].read_text("utf-8").startswith("#compdef napari-cnmf")
+    assert "_files" in scripts["zsh"].read_text("utf-8")
+    program = shutil.which("bash")
+    if program is None or sys.platform == "win32":
+        return
+    for typed, offered in (
+        (["in"], ["info"]),
+        (["info", "--ch"], ["--channel"]),
+        (["batch", "here", "a"], ["add"]),
+        (["run", "--algorithm", "cn"], ["cnmf", "cnmfe"]),
+        (["info", f"{tmp_path}/gr"], [f"{tmp_path}/größe 1.tif"]),
+    ):
+        words = ["bash", scripts["bash"], "napari-cnmf", *typed]
+        done = subprocess.run(
+            [program, "-c", BASH_WITH_THE_SCRIPT, *words], capture_output=True, check=True
+        )
+        assert done.stdout.decode().split("\n")[:-1] == offered
+
+
 def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     assert "COMMAND" in capsys.readouterr().out

@@ -18,8 +18,10 @@ from napari_cnmf.core.matching.calibrate import (
     fit_calibration,
 )
 from napari_cnmf.core.matching.warp import with_warp
+from napari_cnmf.core.reestimate import reestimator
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.matching import match_sessions, read_matches, write_matches
+from napari_cnmf.io.movies import MovieWindow
 from napari_cnmf.model.components import Components
 
 
@@ -162,7 +164,9 @@ def test_items_curations_and_paths_in_one_list(warped: list[Path], tmp_path: Pat
     assert f"{len(matched.df)} cells over 2 sessions" in page
 
 
-def test_cells_that_were_not_found_get_traces_of_the_movie(simulate_days: Any) -> None:
+def test_cells_that_were_not_found_get_traces_of_the_movie(
+    simulate_days: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cells taken out of the second day's result: their traces are back, in the order of df."""
     days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=2.0, present=1.0, noise=0)
     rng = np.random.default_rng(0)
@@ -183,8 +187,20 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(simulate_days: Any) -
     )
     movie = nc.open_movie(frames.astype(np.float32), frame_rate_hz=10.0)
     matched = match_sessions(sessions, names=["first", "second"])
+    asked: list[tuple[int, int]] = []
+    read = MovieWindow.read_window
+
+    def counted(self: MovieWindow, start: int, stop: int, window: Any) -> Any:
+        asked.append((start, stop))
+        return read(self, start, stop, window)
+
+    monkeypatch.setattr(MovieWindow, "read_window", counted)
     without, traces = matched.traces("second"), matched.traces(1, movie=movie)
     assert traces.shape == (len(matched.df), 40)
+    assert asked == [(0, 40)], "the movie is read once for all cells"
+    monkeypatch.setattr(reestimator, "_HELD_BYTES", 1)
+    np.testing.assert_allclose(matched.traces(1, movie=movie), traces, rtol=1e-5)
+    assert len(asked) > 2, "in parts where it does not fit into memory"
     assert np.isfinite(traces).all()
     n_compared = 0
     first_ids = days.identities[0].tolist()

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_cnmf.io import open_movie
+from napari_cnmf.batch import Batch
+from napari_cnmf.io import TiffMovieWriter, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError
 from napari_cnmf.ui.forms._description import RecordingPanel
+from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._open_with import OpenWithRows
+from napari_cnmf.ui.forms._request import request_of
 
 
 @pytest.fixture
@@ -114,3 +117,26 @@ def test_a_pixel_size_that_is_none_is_marked_and_not_passed_on(
         edit.editingFinished.emit()
     assert edit.styleSheet()
     assert panel.told() == {"pixel_size_um": (1.0, 2.0)}
+
+
+def test_an_item_that_is_opened_again_keeps_what_the_user_said(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 999, (12, 20, 30)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "silent.tif", frames, photometric="minisblack")
+    with TiffMovieWriter(
+        tmp_path / "says.tif", frames.shape, np.uint16, frame_rate_hz=8.0, pixel_size_um=(1.5, 1.5)
+    ) as writer:
+        writer.write(0, frames)
+    batch = Batch.create(tmp_path / "batch")
+    for name, said in (
+        ("silent.tif", {"frame_rate_hz": 7.0, "pixel_size_um": (2.0, 3.0)}),
+        ("says.tif", {}),
+        ("says.tif", {"frame_rate_hz": 7.0, "pixel_size_um": (2.0, 3.0)}),
+    ):
+        item = batch.add("mcorr", open_movie(tmp_path / name, **said))
+        request = request_of(item)
+        assert isinstance(request.input, FileInput)
+        assert request.params.data.fr == said.get("frame_rate_hz")
+        told = dict(request.input.open_with)
+        assert told == {k: v for k, v in said.items() if k == "pixel_size_um"}
+        assert request.input.open().pixel_size_um == item.spec.movie.pixel_size_um
+        batch.remove(item)

@@ -10,10 +10,11 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
+from napari_cnmf.params._problems import closest
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -126,6 +128,22 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
         return RunSpec.model_validate(dict(run or {}))
     except ValidationError as error:
         raise ParameterError(f"run: {describe_validation(error)}.") from error
+
+
+def check_option_names(call: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Raise ``BatchError`` with the closest name for an option that a method does not take.
+
+    Parameters
+    ----------
+    call
+        Method of `Batch` with ``**options``, which are those of a `Request`.
+    """
+    known = [each.name for each in fields(Request)]
+    named = [name for name in signature(call).parameters if name not in (*known, "self", "options")]
+    for name in options.keys() - set(known):
+        guess = closest(str(name), [*named, *known])
+        step = f"Did you mean {guess}?" if guess else f"It takes {', '.join([*named, *known])}."
+        raise BatchError(f"{call.__name__} has no option {name!r}. {step}")
 
 
 def check_kinds(name: Any, comment: Any, open_with: Any) -> None:

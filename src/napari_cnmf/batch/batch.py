@@ -395,6 +395,7 @@ class Batch:
         MovieError, ParameterError, BatchError
             When one could never run, or the disk is full; nothing is added then.
         """
+        adding.check_option_names(Batch.add_grid, options)
         options["refit"] = adding.parse_refit(options.get("refit"), params)
         adding.check_kinds(name, options.get("comment"), options.get("open_with", {}))
         variants = expand_grid(adding.parse_params(params), grid)
@@ -435,6 +436,7 @@ class Batch:
         **options: Any,
     ) -> Item | None:
         """The item that `add` with these arguments would be a duplicate of."""
+        adding.check_option_names(Batch.find_same, options)
         options["refit"] = adding.parse_refit(options.get("refit"), params)
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),

@@ -6,7 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from napari_cnmf.cli._options import add_json_option, add_open_options, open_options
+from napari_cnmf.cli._options import (
+    add_json_option,
+    add_open_options,
+    as_number,
+    open_options,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "movie", metavar="PATH", nargs="+", type=Path, help="a file, files in order, or a folder"
     )
     parser.add_argument(
-        "--frame-rate", metavar="HZ", type=float, help="frames or volumes per second"
+        "--frame-rate", metavar="HZ", type=as_number, help="frames or volumes per second"
     )
     add_open_options(parser)
     add_json_option(parser)

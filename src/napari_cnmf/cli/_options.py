@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PRESETS, CNMFParams, from_text, read_params
+from napari_cnmf.params.numbers import parse_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,42 +79,56 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
     add_parameter_options(parser)
 
 
+def as_number(text: str) -> float | str:
+    """Number in a text; another text stays what it is, for `open_movie` to say what it needs."""
+    try:
+        number = parse_number(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text if number is None else number
+
+
 def add_open_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that some movies need to be opened."""
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
-    parser.add_argument("--channel", metavar="C", type=int, help="which channel, counted from 0")
+    parser.add_argument(
+        "--channel", metavar="C", type=as_number, help="which channel, counted from 0"
+    )
     parser.add_argument(
         "--n-channels",
         metavar="N",
-        type=int,
+        type=as_number,
         help="so many channels alternate frame by frame in a file that does not say so",
     )
     parser.add_argument(
-        "--plane", metavar="P", type=int, help="open one plane of a volume, counted from 0"
+        "--plane", metavar="P", type=as_number, help="open one plane of a volume, counted from 0"
     )
     parser.add_argument(
-        "--n-planes", metavar="N", type=int, help="so many planes follow each other in a volume"
+        "--n-planes",
+        metavar="N",
+        type=as_number,
+        help="so many planes follow each other in a volume",
     )
     parser.add_argument(
         "--n-flyback",
         metavar="N",
-        type=int,
+        type=as_number,
         help="so many images after the planes of each volume show none",
     )
     parser.add_argument(
-        "--field", metavar="F", type=int, help="which scan field (mROI), counted from 0"
+        "--field", metavar="F", type=as_number, help="which scan field (mROI), counted from 0"
     )
     parser.add_argument(
         "--offset",
         metavar="V",
-        type=float,
+        type=as_number,
         help="add V to every stored value; 0 leaves out the calibration of the file",
     )
     parser.add_argument(
         "--pixel-size",
         metavar="UM",
-        type=float,
+        type=as_number,
         nargs="+",
         help="pixel size in micrometres: dy dx, or dz dy dx for volumes; one number stands for "
         "dy and dx",
@@ -134,12 +150,9 @@ _OPEN_OPTIONS = (
 def open_options(args: argparse.Namespace) -> dict[str, Any]:
     """Options of `open_movie` beside the paths."""
     told = {name: getattr(args, name) for name in _OPEN_OPTIONS}
-    told["pixel_size_um"] = _pixel_size(args.pixel_size)
+    sizes = args.pixel_size
+    told["pixel_size_um"] = sizes[0] if sizes is not None and len(sizes) == 1 else sizes
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _pixel_size(sizes: list[float] | None) -> tuple[float, ...] | None:
-    return None if sizes is None else tuple(sizes) if len(sizes) > 1 else (sizes[0], sizes[0])
 
 
 def run_options(args: argparse.Namespace) -> dict[str, Any]:

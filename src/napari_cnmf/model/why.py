@@ -35,6 +35,8 @@ class ComponentHere:
 
     Attributes
     ----------
+    component_class
+        ``class`` in the tables and in JSON: soma, process or fragment; empty where it is unknown.
     share
         Its footprint at the place, over its peak.
     rules
@@ -46,7 +48,7 @@ class ComponentHere:
 
     id: int
     accepted: bool
-    kind: str
+    component_class: str
     share: float
     snr: float | None
     r_value: float | None
@@ -57,11 +59,11 @@ class ComponentHere:
     def __str__(self) -> str:
         scores = {"SNR": self.snr, "r": self.r_value, "probability of a cell": self.p_soma}
         said = ", ".join(f"{name} {v:.2f}" for name, v in scores.items() if v is not None)
-        head = f"component {self.id} ({self.kind}{', ' if self.kind and said else ''}{said})"
+        head = f"component {self.id} ({', '.join(filter(None, (self.component_class, said)))})"
         because = f" ({'; '.join(self.spoke)})" if self.spoke else ""
         if self.accepted:
             return f"{head}: accepted{because}"
-        return f"{head}: rejected: {'; '.join(self.rules) or 'its kind is not wanted'}{because}"
+        return f"{head}: rejected: {'; '.join(self.rules) or 'its class is not wanted'}{because}"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Explanation:
             return f"There is a cell: component {accepted[0].id} is accepted."
         if self.components:
             first = self.components[0]
-            why = "; ".join((*first.rules, *first.spoke)) or "its kind is not wanted"
+            why = "; ".join((*first.rules, *first.spoke)) or "its class is not wanted"
             return f"Component {first.id} is here and was rejected: {why}."
         dropped = [c for c in self.candidates if c.verdict != "component"]
         if dropped:
@@ -173,7 +175,10 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as plain values, for JSON."""
-        return asdict(self) | {"summary": self.summary}
+        told = asdict(self) | {"summary": self.summary}
+        for component in told["components"]:
+            component["class"] = component.pop("component_class")  # as in cur.df
+        return told
 
 
 def explain_place(
@@ -250,9 +255,9 @@ def _component(cur: Curation, k: int, share: float) -> ComponentHere:
         values = getattr(components, field)
         is_known = values is not None and values.size > k and np.isfinite(values[k])
         known[name] = float(values[k]) if is_known else None
-    kind = "" if components.classes is None else str(components.classes[k])
+    component_class = "" if components.classes is None else str(components.classes[k])
     spoke = what_spoke(cur.original, id_)
-    return ComponentHere(id_, accepted, kind, share, **known, rules=rules, spoke=spoke)
+    return ComponentHere(id_, accepted, component_class, share, **known, rules=rules, spoke=spoke)
 
 
 def what_spoke(components: Components, k: int, most: int = 3) -> tuple[str, ...]:

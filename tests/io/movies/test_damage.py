@@ -13,6 +13,7 @@ import tifffile
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import TiffMovieWriter, frame_source, open_movie
+from napari_cnmf.io.movies import movie_suffixes
 
 
 def write_own(path: Path, movie: np.ndarray) -> None:
@@ -113,3 +114,26 @@ def test_single_frames_without_those_that_are_empty_cut_or_gone(
     np.testing.assert_allclose(movie.time_s, kept / 10)
     remarks = " ".join(movie.description.remarks)
     assert all(word in remarks for word in ("3, 6, 9", "a_003", "a_006"))
+
+
+@pytest.mark.parametrize("suffix", movie_suffixes())
+def test_an_empty_file_is_one_sentence(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.touch()
+    with pytest.raises(MovieError, match=r"got an empty (file|one).*Copy it again") as caught:
+        open_movie(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 9), (5, 0, 9)])
+def test_a_movie_without_frames_or_pixels_is_refused(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape, np.uint16))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["mov"] = np.zeros(shape, np.uint16)
+    for name in ("a.npy", "a.h5"):
+        with pytest.raises(
+            MovieError, match=f"at least one frame and pixel, got shape \\({shape[0]}"
+        ):
+            open_movie(tmp_path / name)

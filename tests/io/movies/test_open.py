@@ -265,3 +265,52 @@ def test_an_engine_reads_frames_without_dask(tmp_path: Path) -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split("\n")[:2] == ["(5, 3, 4) uint16 59 False", "59 True"]
+
+
+@pytest.mark.parametrize(
+    "name", ["channel", "n_channels", "plane", "n_planes", "n_flyback", "field"]
+)
+def test_what_counts_must_be_a_whole_number(frames: np.ndarray, name: str) -> None:
+    least = 1 if name in ("n_channels", "n_planes") else 0
+    for value in ("abc", "1", 1.5, 1.0, True, np.True_, [1], {}, b"x", float("nan"), object()):
+        with pytest.raises(MovieError, match=f"^{name} must be a whole number, got .*Give"):
+            open_movie(frames, **{name: value})
+    for value in (least - 1, -7):
+        with pytest.raises(
+            MovieError, match=f"^{name} must be at least {least}, got {value}.*Give"
+        ):
+            open_movie(frames, **{name: value})
+    with pytest.raises(MovieError, match=f"^{name} must be at most 1000000, got 1{'0' * 30}"):
+        open_movie(frames, **{name: 10**30})
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "needed"),
+    [
+        (
+            "offset",
+            ("abc", True, [1], float("nan"), float("inf")),
+            "offset must be a finite number",
+        ),
+        (
+            "pixel_size_um",
+            ("abc", True, -1, 0.0, [1.0], (1, "b"), (1, 1, 1, 1), {}, float("nan"), object()),
+            r"pixel_size_um must be \(dy, dx\) or \(dz, dy, dx\) in micrometres above 0",
+        ),
+        ("axes", (1, 1.5, True, ["T"], b"TYX"), "axes must be a text"),
+        ("dataset", (1, 1.5, True, ["mov"], b"mov"), "dataset must be a text"),
+        ("frame_rate_hz", ("abc", "", True, [1], {}, 1j), "Frame rate must be a number of Hz"),
+        ("frame_rate_hz", (0, -1, "0", float("nan")), "Frame rate must be above 0 Hz"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    frames: np.ndarray, name: str, values: tuple[object, ...], needed: str
+) -> None:
+    for value in values:
+        with pytest.raises(MovieError, match=f"^{needed}, got .*Give"):
+            open_movie(frames, **{name: value})
+
+
+def test_a_pixel_size_of_one_number_stands_for_both(frames: np.ndarray) -> None:
+    for value in (2, 2.0, np.float32(2), [2, 2], np.array([2.0, 2.0])):
+        assert open_movie(frames, pixel_size_um=value).pixel_size_um == (2.0, 2.0)

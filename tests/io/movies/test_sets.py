@@ -343,6 +343,108 @@ class TestMicroManager:
         assert found.pixel_size_um == (0.65, 0.65)
 
 
+@pytest.mark.parametrize("size", [(6, 9), (9, 6), (12, 18), (6, 8)])
+@pytest.mark.parametrize("program", ["bruker", "thor", "micro-manager"])
+def test_a_sidecar_of_images_of_another_size_is_not_used(
+    tmp_path: Path, program: str, size: tuple[int, int]
+) -> None:
+    movie = RNG.integers(0, 999, (5, 1, 1, 6, 9)).astype(np.uint16)
+    folder = tmp_path / "r"
+    rows, columns = size
+    if program == "bruker":
+        xml = write_bruker(folder, movie) / "r.xml"
+        said = (
+            f'<PVStateShard><PVStateValue key="linesPerFrame" value="{rows}" />'
+            f'<PVStateValue key="pixelsPerLine" value="{columns}" />'
+        )
+        xml.write_text(xml.read_text().replace("<PVStateShard>", said))
+    elif program == "thor":
+        folder.mkdir()
+        for t in range(5):
+            name = f"ChanA_0001_0001_0001_{t + 1:04d}.tif"
+            tifffile.imwrite(folder / name, movie[t, 0, 0], metadata=None)
+        write_thor_xml(folder)
+        xml = folder / "Experiment.xml"
+        said = f'pixelX="{columns}" pixelY="{rows}"'
+        xml.write_text(xml.read_text().replace('pixelX="9" pixelY="6"', said))
+    else:
+        folder.mkdir()
+        summary = {"Interval_ms": 50, "PixelSize_um": 0.65, "Height": rows, "Width": columns}
+        for t in range(5):
+            name = f"img_channel000_position000_time{t:09d}_z000.tif"
+            tifffile.imwrite(folder / name, movie[t, 0, 0], metadata=None)
+        (folder / "metadata.txt").write_text(json.dumps({"Summary": summary}))
+    found = open_movie(folder)
+    np.testing.assert_array_equal(read_all(found), movie[:, 0, 0])
+    is_same = sorted(size) == [6, 9]
+    assert (found.frame_rate_hz is not None) == is_same
+    assert (found.pixel_size_um is not None) == is_same
+    assert (
+        f"images of {rows} x {columns} pixels and these have 6 x 9" in remarks(found)
+    ) != is_same
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "n_planes", "said"),
+    [
+        (1, 1, ["names the channels ChanA, ChanB and the files are of ChanA", "files are of 1"]),
+        (2, 1, ["volumes of 3 planes and the files are of 1"]),
+        (1, 3, ["names the channels ChanA, ChanB and the files are of ChanA"]),
+        (2, 3, []),
+        (2, 4, []),
+    ],
+)
+def test_thor_files_that_are_not_those_of_their_experiment(
+    tmp_path: Path, n_channels: int, n_planes: int, said: list[str]
+) -> None:
+    for t, z, c in np.ndindex(4, n_planes, n_channels):
+        name = f"Chan{'AB'[c]}_0001_0001_{z + 1:04d}_{t + 1:04d}.tif"
+        tifffile.imwrite(tmp_path / name, np.zeros((6, 9), np.uint16), metadata=None)
+    write_thor_xml(tmp_path, n_planes=3, n_flyback=1, channels="AB")
+    found = remarks(open_movie(tmp_path, channel=0))
+    assert all(words in found for words in said)
+    assert ("Experiment.xml" in found) == bool(said)
+
+
+@pytest.mark.parametrize("n_more", [0, 2])
+@pytest.mark.parametrize("multipage", [False, True])
+def test_bruker_images_that_the_xml_does_not_name(
+    tmp_path: Path, multipage: bool, n_more: int
+) -> None:
+    movie = RNG.integers(0, 999, (8, 1, 1, 6, 9)).astype(np.uint16)
+    folder = write_bruker(tmp_path / "r", movie[: 8 - n_more], multipage=multipage)
+    if multipage:
+        path = folder / "r_Cycle00001_Ch1_000001.ome.tif"
+        tifffile.imwrite(path, movie[:, 0, 0], metadata=None, photometric="minisblack")
+        said = "holds 8 images and r.xml names 6"
+    else:
+        for t in range(8):
+            path = folder / f"r_Cycle00001_Ch1_{t + 1:06d}.ome.tif"
+            tifffile.imwrite(path, movie[t, 0, 0], metadata=None)
+        said = "2 TIFF files of the folder are left out, the first is r_Cycle00001_Ch1_000007"
+    found = open_movie(folder)
+    np.testing.assert_array_equal(read_all(found), movie[: 8 - n_more, 0, 0])
+    assert (said in remarks(found)) == bool(n_more)
+
+
+def test_bruker_without_the_images_of_a_channel(tmp_path: Path) -> None:
+    folder = write_bruker(tmp_path / "r", np.zeros((4, 1, 2, 6, 9), np.uint16))
+    for path in folder.glob("*Ch2*"):
+        path.unlink()
+    said = remarks(open_movie(folder))
+    assert "names the channels Dye1, Dye2 and the folder holds images of Dye1 alone" in said
+
+
+@pytest.mark.parametrize("n_frames", [4, 5, 100])
+def test_micromanager_with_fewer_frames_than_were_asked_for(tmp_path: Path, n_frames: int) -> None:
+    for t in range(5):
+        name = f"img_channel000_position000_time{t:09d}_z000.tif"
+        tifffile.imwrite(tmp_path / name, np.zeros((6, 9), np.uint16), metadata=None)
+    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": {"Frames": n_frames}}))
+    said = remarks(open_movie(tmp_path, frame_rate_hz=10))
+    assert (f"tells of {n_frames} frames and 5 are here" in said) == (n_frames > 5)
+
+
 def test_contradiction_between_header_and_sidecar(tmp_path: Path) -> None:
     """Micro-Manager's text tells 20 Hz and the header of the stack 10 Hz."""
     frames = RNG.integers(0, 999, (12, 6, 9)).astype(np.uint16)

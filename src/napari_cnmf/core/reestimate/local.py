@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,25 @@ class Local:
     C_others: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class HeldPixels:
+    """Time courses of some pixels in memory, read once for several edits.
+
+    Attributes
+    ----------
+    pixels
+        C-order pixels of the field, ascending, ``(P,)``.
+    values
+        ``(P, T)`` float32.
+    """
+
+    pixels: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
 def local_light(
     components: Components,
-    source: WindowSource | None,
+    source: WindowSource | HeldPixels | None,
     pixels: NDArray[np.int64],
     leaving: NDArray[np.intp],
     *,
@@ -96,15 +113,36 @@ def local_light(
     return Local(pixels, light, movie, others, A_others, C_others)
 
 
+def pixels_needed(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """C-order pixels, ascending, that `local_light` reads to tell the light at ``pixels``."""
+    if components.W is not None and components.b0 is not None:
+        return _ring_pixels(components, pixels).needed
+    if _has_low_rank(components) and _has_smooth(components):
+        return np.union1d(pixels, _around(components, pixels))
+    return pixels
+
+
+def _has_low_rank(components: Components) -> bool:
+    b, f = components.b, components.f
+    return b is not None and f is not None and b.shape[1] > 0
+
+
+def _has_smooth(components: Components) -> bool:
+    return components.attributes.get("engine") == _BUILTIN
+
+
 def _movie_and_background(
-    components: Components, source: WindowSource, pixels: NDArray[np.int64], keep_local: bool
+    components: Components,
+    source: WindowSource | HeldPixels,
+    pixels: NDArray[np.int64],
+    keep_local: bool,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Movie and its background at the pixels, both ``(P, T)``."""
     dims = components.dims
     if components.W is not None and components.b0 is not None:
         return _ring_background(components, source, pixels)
-    if components.b is not None and components.f is not None and components.b.shape[1]:
-        if not keep_local and components.attributes.get("engine") == _BUILTIN:
+    if _has_low_rank(components):
+        if not keep_local and _has_smooth(components):
             return _smooth_background(components, source, pixels)
         movie = read_pixels(source, pixels, dims)
         return movie, _low_rank(components, pixels)
@@ -122,12 +160,16 @@ def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.f
     )
 
 
+def _around(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    reach = _REACH_WIDTHS * max(half_width(components))
+    return surroundings(pixels, components.dims, reach)
+
+
 def _smooth_background(
-    components: Components, source: WindowSource, pixels: NDArray[np.int64]
+    components: Components, source: WindowSource | HeldPixels, pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Low-rank background plus what it misses of the local one, from the pixels around."""
-    reach = _REACH_WIDTHS * max(half_width(components))
-    around = surroundings(pixels, components.dims, reach)
+    around = _around(components, pixels)
     both = np.union1d(pixels, around)
     movie = read_pixels(source, both, components.dims)
     here, there = np.searchsorted(both, pixels), np.searchsorted(both, around)
@@ -138,12 +180,25 @@ def _smooth_background(
     return movie[here], _low_rank(components, pixels) + missed
 
 
-def _ring_background(
-    components: Components, source: WindowSource, pixels: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Ring background ``W (Y - A C - b0) + b0`` at ``pixels``, from their rings alone."""
+@dataclass(frozen=True, eq=False)
+class _RingPixels:
+    """The rings around some pixels: their nodes, and the pixels that the nodes are made of."""
+
+    weights: Any
+    """Rows of ``W`` for the nodes of the pixels, sparse."""
+    node_at: NDArray[np.intp]
+    """For each of the pixels its row of ``weights``."""
+    around: NDArray[np.integer[Any]]
+    """Nodes on the rings, ascending."""
+    wanted: NDArray[np.int64]
+    """Pixels of these nodes."""
+    column: NDArray[np.intp]
+    """For each of ``wanted`` its place in ``around``."""
+    needed: NDArray[np.int64]
+
+
+def _ring_pixels(components: Components, pixels: NDArray[np.int64]) -> _RingPixels:
     assert components.W is not None
-    assert components.b0 is not None
     dims, W = components.dims, components.W
     step = ring_step(dims, W.shape[0])
     grid = ring_grid(dims, step)
@@ -153,26 +208,34 @@ def _ring_background(
     weights = W[nodes]
     around = np.unique(weights.indices)
     wanted = np.flatnonzero(np.isin(node_of, around))
-    needed = np.union1d(wanted, pixels)
-    movie = read_pixels(source, needed, dims)
-    b0 = components.b0[needed].astype(np.float32)[:, np.newaxis]
-    rows = components.A_rows[needed].tocsc()
-    touching = np.unique(components.A_rows[needed].indices)
+    column = np.searchsorted(around, node_of[wanted])
+    return _RingPixels(weights, node_at, around, wanted, column, np.union1d(wanted, pixels))
+
+
+def _ring_background(
+    components: Components, source: WindowSource | HeldPixels, pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Ring background ``W (Y - A C - b0) + b0`` at ``pixels``, from their rings alone."""
+    assert components.b0 is not None
+    ring = _ring_pixels(components, pixels)
+    movie = read_pixels(source, ring.needed, components.dims)
+    b0 = components.b0[ring.needed].astype(np.float32)[:, np.newaxis]
+    rows = components.A_rows[ring.needed].tocsc()
+    touching = np.unique(components.A_rows[ring.needed].indices)
     fluctuation = movie - b0
     fluctuation -= rows[:, touching] @ components.C[touching].astype(np.float32)
-    inside = np.searchsorted(needed, wanted)
-    column = np.searchsorted(around, node_of[wanted])
-    counts = np.bincount(column, minlength=around.size)
-    on_nodes = np.zeros((around.size, movie.shape[1]), np.float32)
-    np.add.at(on_nodes, column, fluctuation[inside])
+    inside = np.searchsorted(ring.needed, ring.wanted)
+    counts = np.bincount(ring.column, minlength=ring.around.size)
+    on_nodes = np.zeros((ring.around.size, movie.shape[1]), np.float32)
+    np.add.at(on_nodes, ring.column, fluctuation[inside])
     on_nodes /= counts[:, np.newaxis]
-    predicted = (weights[:, around] @ on_nodes)[node_at]
-    mine = np.searchsorted(needed, pixels)
+    predicted = (ring.weights[:, ring.around] @ on_nodes)[ring.node_at]
+    mine = np.searchsorted(ring.needed, pixels)
     return movie[mine], np.asarray(predicted, np.float32) + b0[mine]
 
 
 def read_pixels(
-    source: WindowSource, pixels: NDArray[np.int64], dims: tuple[int, ...]
+    source: WindowSource | HeldPixels, pixels: NDArray[np.int64], dims: tuple[int, ...]
 ) -> NDArray[np.float32]:
     """Read time courses of some pixels, ``(P, T)`` float32, by their bounding box.
 
@@ -181,6 +244,8 @@ def read_pixels(
     ResultError
         When the movie does not have the result's field.
     """
+    if isinstance(source, HeldPixels):
+        return source.values[np.searchsorted(source.pixels, pixels)]
     if tuple(source.shape[1:]) != tuple(dims):
         raise ResultError(
             f"The movie must have the result's field {dims}, got {tuple(source.shape[1:])}. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +14,13 @@ from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import ArraySource, WindowSource
 from napari_cnmf.core.reestimate.factorise import demix, fit_one, fit_two, without_floor
 from napari_cnmf.core.reestimate.finding import box_around, footprints_in
-from napari_cnmf.core.reestimate.local import Local, local_light, read_pixels
+from napari_cnmf.core.reestimate.local import (
+    HeldPixels,
+    Local,
+    local_light,
+    pixels_needed,
+    read_pixels,
+)
 from napari_cnmf.core.traces.deconvolve import RISE_S, deconvolve
 from napari_cnmf.core.verdict.evaluate import elongation
 from napari_cnmf.core.verdict.rvalues import spatial_correlation
@@ -26,6 +32,8 @@ from napari_cnmf.params import CNMFParams
 
 _DEFAULT_RATE_HZ = 30.0
 """Of CaImAn, for a result that says none."""
+_HELD_BYTES = 512 << 20
+"""Of the movie, held in memory while traces of many cells are made."""
 _LEAST_SHARE = 0.05
 """Of a footprint's energy: separate parts with less are dropped."""
 
@@ -165,16 +173,40 @@ class Reestimator:
         """
         nobody = np.zeros(0, np.intp)
         out = np.full((footprints.shape[1], components.n_frames), np.nan, np.float32)
-        for k in range(footprints.shape[1]):
-            column = sp.csc_matrix(footprints[:, k])
-            column.sort_indices()
-            pixels, a = column.indices.astype(np.int64), column.data.astype(np.float32)
-            if not a.any():
-                continue
-            local = local_light(components, self.source, pixels, nobody)
-            single = (a / np.linalg.norm(a))[:, np.newaxis]
-            out[k] = demix(single, local.light, local.A_others)[0]
+        columns = sp.csc_matrix(footprints)
+        columns.eliminate_zeros()
+        columns.sort_indices()
+        parts = np.split(columns.indices.astype(np.int64), columns.indptr[1:-1])
+        weights = np.split(columns.data.astype(np.float32), columns.indptr[1:-1])
+        for held, group in self._held(components, parts):
+            for k in group:
+                local = local_light(components, held, parts[k], nobody)
+                single = (weights[k] / np.linalg.norm(weights[k]))[:, np.newaxis]
+                out[k] = demix(single, local.light, local.A_others)[0]
         return out
+
+    def _held(
+        self, components: Components, parts: Sequence[NDArray[np.int64]]
+    ) -> Iterator[tuple[HeldPixels | None, list[int]]]:
+        """Read the movie for many cells at once, as many as fit into memory."""
+        most = max(1, _HELD_BYTES // (4 * components.n_frames))
+        wanted, group = np.zeros(0, np.int64), list[int]()
+        for k, pixels in enumerate(parts):
+            if pixels.size == 0:
+                continue
+            both = np.union1d(wanted, pixels_needed(components, pixels))
+            if group and both.size > most:
+                yield self._read(components, wanted), group
+                both, group = pixels_needed(components, pixels), []
+            wanted = both
+            group.append(k)
+        if group:
+            yield self._read(components, wanted), group
+
+    def _read(self, components: Components, pixels: NDArray[np.int64]) -> HeldPixels | None:
+        if self.source is None:
+            return None
+        return HeldPixels(pixels, read_pixels(self.source, pixels, components.dims))
 
     def redraw(
         self, components: Components, row: int, pixels: NDArray[np.int64]

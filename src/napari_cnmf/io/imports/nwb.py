@@ -90,7 +90,7 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     if C is None:
         raise ResultError(
             f"{path.name} must hold fluorescence of its segmentation, it has a table of masks "
-            "alone. Export it again with traces."
+            "alone, or with dF/F, which says nothing of the baseline. Export it again with traces."
         )
     images = images_of(nwbfile, rows_first=by_suite2p)
     A, dims = footprints_of(table, field_shape(nwbfile), images, objects, rows_first=by_suite2p)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from napari_cnmf.errors import MovieError
+from napari_cnmf.errors import MovieError, brief
 
 # What tifffile, h5py, PyAV and numpy raise when single bytes of a file are wrong; found by trying.
 _DAMAGE = (
@@ -35,7 +35,8 @@ def told_as_damage(where: object) -> Iterator[None]:
     except _DAMAGE as error:
         raise MovieError(
             f"{where} must be a whole movie, but it cannot be understood: "
-            f"{type(error).__name__}: {error}. It is damaged: copy it again from where it was made."
+            f"{type(error).__name__}: {brief(error)}. It is damaged: copy it again "
+            "from where it was made."
         ) from error
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._checks import check_frame_rate, check_pixel_size
 from napari_cnmf.io.movies._describing import describe
 from napari_cnmf.io.movies._files import Given, files_of
 from napari_cnmf.io.movies._fingerprint import fingerprint
@@ -22,7 +20,6 @@ from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import shift_values, take_plane
 from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
-from napari_cnmf.params.numbers import parse_number
 
 PathLike = str | os.PathLike[str]
 _MOST_QUESTIONS = 4
@@ -41,7 +38,7 @@ def open_movie(
     n_flyback: int | None = None,
     field: int | None = None,
     offset: float | None = None,
-    pixel_size_um: Sequence[float] | None = None,
+    pixel_size_um: float | Sequence[float] | None = None,
     allow_missing: bool | None = None,
 ) -> Movie:
     """Open a recording; frames are read when they are asked for.
@@ -80,7 +77,7 @@ def open_movie(
         Number that is added to every stored value, for example to undo a calibration; 0 opens
         the values as they are stored.
     pixel_size_um
-        ``([dz], dy, dx)`` in micrometres.
+        ``([dz], dy, dx)`` in micrometres; one number stands for dy and dx.
     allow_missing
         Open what is there of a recording with missing, empty or cut files.
 
@@ -102,11 +99,11 @@ def open_movie(
     >>> open_movie(np.zeros((3, 4, 5), "uint16"), frame_rate_hz=30).shape
     (3, 4, 5)
     """
-    rate = _checked_rate(frame_rate_hz)
+    rate = None if frame_rate_hz is None else check_frame_rate(frame_rate_hz)
     request = Request(
         axes, dataset, channel, n_channels, plane, n_planes, n_flyback, field, offset,
-        pixel_size_um if pixel_size_um is None else tuple(_listed(pixel_size_um)),
-        allow_missing or None,
+        None if pixel_size_um is None else check_pixel_size(pixel_size_um),
+        None if allow_missing is False else allow_missing,
     )  # fmt: skip
     paths = _paths_of(source)
     if paths is None:
@@ -194,6 +191,11 @@ def _with_questions(found: Description, questions: Sequence[Question]) -> Descri
 
 def _read(given: Given, request: Request) -> Recording:
     recording = read_files(given, request)
+    if 0 in recording.store.shape:
+        raise MovieError(
+            f"A movie must have at least one frame and pixel, got shape {recording.store.shape} in "
+            f"{given.name}. Copy it again from where it was recorded, or open another recording."
+        )
     recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
     return _with_choices(recording, request, given.name)
 
@@ -274,23 +276,3 @@ def _paths_of(source: object) -> list[Path] | None:
     if not all(isinstance(path, str | os.PathLike) for path in source):
         return None
     return [Path(path) for path in source]
-
-
-def _listed(value: Any) -> list[float]:
-    return [value, value] if isinstance(value, int | float) else list(value)
-
-
-def _checked_rate(frame_rate_hz: Any) -> float | None:
-    if frame_rate_hz is None:
-        return None
-    if isinstance(frame_rate_hz, str):
-        frame_rate_hz = parse_number(frame_rate_hz, "The frame rate") or 0.0
-    is_number = isinstance(frame_rate_hz, (int, float, np.number))
-    if not is_number or isinstance(frame_rate_hz, bool):
-        raise MovieError(f"Frame rate must be a number of Hz, got {frame_rate_hz!r:.60}.")
-    if not math.isfinite(frame_rate_hz) or frame_rate_hz <= 0:
-        raise MovieError(
-            f"Frame rate must be above 0 Hz, got {frame_rate_hz}. "
-            "Give the frames (or volumes) per second of the recording."
-        )
-    return float(frame_rate_hz)

@@ -47,6 +47,15 @@ def _refuse_pointers(files: Sequence[Path]) -> None:
             )
 
 
+def _refuse_empty(path: Path) -> None:
+    """Refuse a file without a byte, before a library says so in words of its own."""
+    if path.is_file() and path.stat().st_size == 0:
+        raise MovieError(
+            f"{path} must be a recording, got an empty file of 0 bytes. Copy it again from where "
+            "it was recorded."
+        )
+
+
 def _read_others(files: Sequence[Path], request: Request) -> Recording:
     """Read files that are no TIFF, one after the other."""
     without = replace(
@@ -56,6 +65,7 @@ def _read_others(files: Sequence[Path], request: Request) -> Recording:
     recordings = []
     for index, path in enumerate(files):
         opener = opener_for(path)
+        _refuse_empty(path)
         with told_as_damage(path):
             recording = _opened(opener, path, without, request)
         if request.has_cycle:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._checks import (
+    TEXTS,
+    WHOLE_NUMBERS,
+    check_offset,
+    check_pixel_size,
+    check_switch,
+    check_text,
+    check_whole_number,
+)
 
 
 @dataclass(frozen=True)
@@ -53,20 +62,16 @@ class Request:
     allow_missing: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("n_channels", 1), ("n_planes", 1), ("n_flyback", 0)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                what = {
-                    "n_channels": "the number of channels whose frames alternate",
-                    "n_planes": "the number of planes of a volume",
-                    "n_flyback": "the number of images after each volume that show no plane",
-                }[name]
-                raise MovieError(f"{name} must be at least {least}, got {value}. Give {what}.")
-        if self.offset is not None and not math.isfinite(self.offset):
-            raise MovieError(f"offset must be a finite number, got {self.offset}.")
-        if self.pixel_size_um is not None:
-            sizes = _checked_sizes(self.pixel_size_um)
-            object.__setattr__(self, "pixel_size_um", sizes)
+        checks: dict[str, Callable[[Any], Any]] = {
+            **{name: partial(check_whole_number, name) for name in WHOLE_NUMBERS},
+            **{name: partial(check_text, name) for name in TEXTS},
+            "offset": check_offset,
+            "pixel_size_um": check_pixel_size,
+            "allow_missing": partial(check_switch, "allow_missing"),
+        }
+        for name, check in checks.items():
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, check(value))
 
     def told(self) -> dict[str, Any]:
         """Options that open the same frames again, by the names of `open_movie`."""
@@ -82,15 +87,6 @@ class Request:
 
 OPTIONS = tuple(option.name for option in fields(Request))
 """Names of the options of `open_movie` that describe the files."""
-
-
-def _checked_sizes(sizes: float | Sequence[float]) -> tuple[float, ...]:
-    values = (sizes, sizes) if isinstance(sizes, int | float) else tuple(sizes)
-    if len(values) not in (2, 3) or not all(math.isfinite(v) and v > 0 for v in values):
-        raise MovieError(
-            f"pixel_size_um must be (dy, dx) or (dz, dy, dx) in micrometres above 0, got {sizes}."
-        )
-    return tuple(float(value) for value in values)
 
 
 class ChoiceNeededError(MovieError):

@@ -93,7 +93,9 @@ def _why_rejected(component: ComponentHere, quality: QualityParams) -> list[str]
             why.append(f"it looks like no cell at all (cnn_lowest is {quality.cnn_lowest:g})")
         elif rule.startswith("elongation"):
             why.append(f"it is too elongated for a cell body (max_ecc is {quality.max_ecc:g})")
-    return why or [f"{component.kind or 'its'} shape is not one that is accepted unasked"]
+    return why or [
+        f"{component.component_class or 'its'} shape is not one that is accepted unasked"
+    ]
 
 
 def describe_candidate(candidate: CandidateHere, found: Explanation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import scipy.sparse as sp
 from napari_cnmf.batch import DuplicateItemWarning
 from napari_cnmf.batch.adding import parse_algorithm
 from napari_cnmf.batch.inputs import movie_paths
-from napari_cnmf.batch.spec import RunSpec
+from napari_cnmf.batch.spec import MovieInput, RunSpec
 from napari_cnmf.batch.status import State
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies import remarks_on
@@ -171,6 +172,7 @@ def request_of(item: Item) -> Request:
     spec = item.spec
     parent = item.parent
     chosen: ChosenInput
+    params = item.params
     if spec.movie is None:
         assert parent is not None, "an item has a movie or a parent"
         chosen = ItemInput(parent.uuid, parent.name)
@@ -180,11 +182,15 @@ def request_of(item: Item) -> Request:
         except MovieError:
             # The form says that they are missing, and lets the user choose others.
             paths = tuple(item.batch.path / path for path in spec.movie.paths)
-        chosen = FileInput(paths, tuple(spec.movie.open_with.items()))
+        said = _said_by_user(paths, spec.movie)
+        if params.data.fr is None and "frame_rate_hz" in said:
+            params = params.replace(data={"fr": said["frame_rate_hz"]})
+        said.pop("frame_rate_hz", None)
+        chosen = FileInput(paths, tuple((spec.movie.open_with | said).items()))
     return Request(
         algorithm=spec.algorithm.value,
         input=chosen,
-        params=item.params,
+        params=params,
         name=spec.name,
         refit=spec.refit,
         engine=spec.engine,
@@ -192,6 +198,32 @@ def request_of(item: Item) -> Request:
         mask=None if spec.mask is None else np.load(item.folder / spec.mask, allow_pickle=False),
         result=None if spec.result is None else item.folder / spec.result,
         run=spec.run,
+    )
+
+
+def _said_by_user(paths: tuple[Path, ...], opened: MovieInput) -> dict[str, Any]:
+    """Frame rate and pixel size that an item's movie was opened with and its files do not say."""
+    try:
+        found = FileInput(paths, tuple(opened.open_with.items())).open()
+    except MovieError:
+        return {}  # the form says why the files do not open
+    rate, size = opened.frame_rate_hz, opened.pixel_size_um
+    said: dict[str, Any] = {}
+    if rate is not None and not _is_near((found.frame_rate_hz,), (rate,)):
+        said["frame_rate_hz"] = rate
+    if size is not None and not _is_near(found.pixel_size_um, size):
+        said["pixel_size_um"] = size
+    return said
+
+
+def _is_near(found: tuple[float | None, ...] | None, noted: tuple[float, ...]) -> bool:
+    return (
+        found is not None
+        and len(found) == len(noted)
+        and all(
+            one is not None and math.isclose(one, other, rel_tol=1e-6)
+            for one, other in zip(found, noted, strict=True)
+        )
     )
 
 

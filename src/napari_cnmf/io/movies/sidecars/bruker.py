@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import positive_or_none
-from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "Bruker XML"
 
@@ -206,5 +206,6 @@ def _facts(
     elif (period := positive_or_none(state.get("framePeriod"))) is not None:
         rate, source = 1 / (period * n_planes), "framePeriod"
     return SidecarFacts(
-        SOURCE, rate, source, dict(spacing), (), times if times.size > 1 else None, tuple(remarks)
-    )
+        SOURCE, rate, source, dict(spacing), (), times if times.size > 1 else None, tuple(remarks),
+        field_of(state.get("linesPerFrame"), state.get("pixelsPerLine")),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import Recording
+from napari_cnmf.io.movies._recording import Recording, positive_or_none
 
 _SAME_RATE = 0.02
 
@@ -33,6 +33,10 @@ class SidecarFacts:
         ``(T,)`` time of each frame or volume.
     remarks
         Sentences that the user should read.
+    field_px
+        ``(rows, columns)`` of an image, where it says so.
+    n_frames
+        Frames or volumes that were to be recorded, where it says so.
     """
 
     source: str
@@ -42,13 +46,23 @@ class SidecarFacts:
     channels: tuple[str, ...] = ()
     time_s: NDArray[np.float64] | None = None
     remarks: tuple[str, ...] = ()
+    field_px: tuple[int, int] | None = None
+    n_frames: int | None = None
 
 
 def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
     """The recording with the statements of the file beside it; contradictions become remarks."""
     if facts is None:
         return recording
+    if (other := _field_of_another(recording, facts)) is not None:
+        return replace(recording, remarks=(*recording.remarks, other))
     remarks = list(facts.remarks)
+    n_frames = recording.store.shape[0]
+    if facts.n_frames is not None and facts.n_frames > n_frames:
+        remarks.append(
+            f"The {facts.source} tells of {facts.n_frames} frames and {n_frames} are here: the "
+            "recording was stopped, files are missing, or it belongs to another recording."
+        )
     metadata = dict(recording.metadata)
     rate = recording.frame_rate_hz
     more = dict(recording.facts)
@@ -82,3 +96,25 @@ def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
         )
         return replace(recording, remarks=(*recording.remarks, remark))
     return recording.with_times(facts.time_s, facts.source)
+
+
+def _field_of_another(recording: Recording, facts: SidecarFacts) -> str | None:
+    """Remark on a file that tells of images of another size, so that nothing of it is used.
+
+    Some programs turn the images, which swaps rows and columns.
+    """
+    rows, columns = recording.store.shape[-2:]
+    if facts.field_px is None or facts.field_px in ((rows, columns), (columns, rows)):
+        return None
+    return (
+        f"The {facts.source} tells of images of {facts.field_px[0]} x {facts.field_px[1]} pixels "
+        f"and these have {rows} x {columns}: it belongs to another recording, or they were cropped "
+        "or binned. Its frame rate, pixel size and times are not used: say frame_rate_hz= and "
+        "pixel_size_um=."
+    )
+
+
+def field_of(rows: object, columns: object) -> tuple[int, int] | None:
+    """Size ``(rows, columns)`` of an image as a file tells it; ``None`` where it does not."""
+    sizes = positive_or_none(rows), positive_or_none(columns)
+    return None if sizes[0] is None or sizes[1] is None else (int(sizes[0]), int(sizes[1]))

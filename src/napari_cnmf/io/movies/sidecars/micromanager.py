@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf.io.movies._recording import positive_or_none
-from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 _MAX_BYTES = 512 * 2**20
 
@@ -72,7 +72,12 @@ def facts_of_summary(
         spacing["Z"] = step
     channels = summary.get("ChNames")
     names = tuple(str(name) for name in channels) if isinstance(channels, list) else ()
-    return SidecarFacts(source, rate, rate_from, spacing, names)
+    size_px = field_of(summary.get("Height"), summary.get("Width"))
+    n_frames = positive_or_none(summary.get("Frames"))
+    return SidecarFacts(
+        source, rate, rate_from, spacing, names, field_px=size_px,
+        n_frames=None if n_frames is None else int(n_frames),
+    )  # fmt: skip
 
 
 def elapsed_ms(notes: Any) -> float | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from napari_cnmf.io.movies._recording import positive_or_none
-from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "ThorImage Experiment.xml"
 NAME = "Experiment.xml"
+_FRAME = re.compile(r"(Chan\w+?)_\d+_\d+_(\d+)_\d+\.tiff?", re.IGNORECASE)
+"""Name of a single image: channel, plane, and the time at the end."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,30 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     channels = tuple(
         str(one.get("name")) for one in root.findall("Wavelengths/Wavelength") if one.get("name")
     )
-    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels)
+    size_px = None if lsm is None else field_of(lsm.get("pixelY"), lsm.get("pixelX"))
+    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels, field_px=size_px)
     return ThorExperiment(_int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts)
+
+
+def contradictions(experiment: ThorExperiment, names: Sequence[str]) -> list[str]:
+    """Remarks on files whose names count other channels or planes than the experiment does."""
+    found = [match for name in names if (match := _FRAME.fullmatch(name))]
+    if not found:
+        return []
+    remarks = []
+    named, there = experiment.facts.channels, sorted({match[1] for match in found})
+    if named and len(named) != len(there):
+        remarks.append(
+            f"The {SOURCE} names the channels {', '.join(named)} and the files are of "
+            f"{', '.join(there)}: images are missing, or it belongs to another recording."
+        )
+    n_planes, n_there = experiment.n_planes, len({match[2] for match in found})
+    if n_planes > 1 and n_there not in (n_planes, n_planes + experiment.n_flyback):
+        remarks.append(
+            f"The {SOURCE} tells of volumes of {n_planes} planes and the files are of {n_there}. "
+            "The frame rate is that of volumes: say frame_rate_hz= or n_planes= if that is wrong."
+        )
+    return remarks
 
 
 def is_preview(name: str) -> bool:

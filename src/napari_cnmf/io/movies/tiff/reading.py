@@ -13,7 +13,7 @@ from napari_cnmf.io.movies._session import join, join_volumes
 from napari_cnmf.io.movies.sidecars.bruker import PrairieScan, find_prairie_xml, read_prairie_xml
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
 from napari_cnmf.io.movies.sidecars.micromanager import read_micromanager_text
-from napari_cnmf.io.movies.sidecars.thorimage import read_thor_experiment
+from napari_cnmf.io.movies.sidecars.thorimage import contradictions, read_thor_experiment
 from napari_cnmf.io.movies.tiff.chain import read_chain
 from napari_cnmf.io.movies.tiff.named import read_singles
 from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
@@ -68,6 +68,8 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
     if settings is not None and request.axes is None and not (is_one_image and len(files) > 8):
         return read_scanimage(files, settings, request)
     thor = read_thor_experiment(folder)
+    if thor is not None:
+        unused += contradictions(thor, [path.name for path in files])
     notes = thor.facts if thor is not None else read_micromanager_text(folder)
     one_set = read_ome_set(files[0], request)
     if one_set is not None and len(one_set.files) > 1:

@@ -45,6 +45,7 @@ def read_prairie(
     header = Header("Bruker PrairieView TIFF", channels=scan.channels)
     singles = open_singles(paths, request) if scan.is_single_images else None
     images: Images
+    count = np.zeros(0, np.int64)
     if singles is not None:
         images, table = singles, number
         pieces = [Piece(path, 1) for path in paths]
@@ -54,7 +55,17 @@ def read_prairie(
         count = np.array([*(starts[path][1] for path in paths), 0], np.int64)
         page = scan.pages[..., 1]
         table = np.where((number < 0) | (page >= count[number]), -1, first[number] + page)
+    if is_folder:
+        remarks = [*remarks, *_beside_the_xml(scan, files)]
+    if singles is None:
+        remarks = [*remarks, *_pages_beside_the_xml(scan, paths, count)]
     table, channels = _channels_there(table, scan.channels)
+    if is_folder and len(channels) < len(scan.channels):
+        remarks = [
+            *remarks,
+            f"The Bruker XML names the channels {', '.join(scan.channels)} and the folder holds "
+            f"images of {', '.join(channels)} alone.",
+        ]
     header = replace(header, channels=channels)
     picked = pick_table(images, table, header, request, str(folder), pieces)
     facts = scan.facts
@@ -64,6 +75,33 @@ def read_prairie(
         facts = replace(facts, time_s=facts.time_s[picked.kept])
     found = picked.recording
     return with_sidecar(replace(found, remarks=(*found.remarks, *remarks)), facts)
+
+
+def _beside_the_xml(scan: PrairieScan, files: Sequence[Path]) -> list[str]:
+    named = set(scan.files)
+    others = [path.name for path in files if path.name not in named]
+    if not others:
+        return []
+    return [
+        f"{len(others)} TIFF files of the folder are left out, the first is {others[0]}: "
+        f"{scan.path.name} does not name them."
+    ]
+
+
+def _pages_beside_the_xml(
+    scan: PrairieScan, paths: Sequence[Path], count: NDArray[np.int64]
+) -> list[str]:
+    """Remarks on files that hold more images than the XML names."""
+    remarks = []
+    for path, n_pages in zip(paths, count.tolist(), strict=False):
+        mine = scan.pages[..., 0] == scan.files.index(path.name)
+        n_named = int(scan.pages[..., 1][mine].max(initial=-1)) + 1
+        if n_pages > n_named:
+            remarks.append(
+                f"{path.name} holds {n_pages} images and {scan.path.name} names {n_named}: the "
+                "others are left out."
+            )
+    return remarks
 
 
 def _channels_there(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.errors import MovieError
+from napari_cnmf.errors import MovieError, brief
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._recording import (
     Recording,
@@ -49,7 +49,7 @@ def library(name: str, path: Path, maker: str) -> Any:
 def refused(path: Path, maker: str, name: str, error: Exception) -> MovieError:
     """Error for a file that the maker's library refused, with the next step."""
     return MovieError(
-        f"{path} must be a whole file of {maker}, got: {type(error).__name__}: {error}. Copy it "
+        f"{path} must be a whole file of {maker}, got: {brief(error)}. Copy it "
         f"again, or save it as TIFF with {_EXPORTS[name]}."
     )
 

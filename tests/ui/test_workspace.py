@@ -167,6 +167,24 @@ def test_a_result_that_was_waited_for_opens_by_itself(
     assert space.run_bar.button.text() == "Open"
 
 
+def test_steps_of_a_run_stay_done_when_its_result_is_open(
+    space: WorkspaceWidget, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {
+        "a": row("a", State.COMPLETED, algorithm=MOTION),
+        "b": row("b", State.COMPLETED),
+    }
+    monkeypatch.setattr(space, "_rows", lambda: rows)
+    space._on_run_started(("a", "b"))
+    space.run_bar.forget()
+    space._update()
+    assert space.strip.state(Step.MOTION) is StepState.DONE
+    assert space.strip.state(Step.CELLS) is StepState.DONE
+    monkeypatch.setattr(type(space.form), "chosen", "another movie")
+    space._update()
+    assert space.strip.state(Step.MOTION) is not StepState.DONE
+
+
 def test_a_user_who_does_something_else_gets_a_button(
     space: WorkspaceWidget, opened: list[str]
 ) -> None:

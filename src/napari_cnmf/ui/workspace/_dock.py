@@ -83,6 +83,7 @@ class WorkspaceWidget(Dock):
         self._step = Step.MOVIE
         self._is_exporting_seen = False
         self._below: list[QWidget] = []
+        self._last_run: tuple[Any, tuple[str, ...]] = (None, ())
         self.strip = StepStrip()
         self.run_bar = RunBar()
         self.stack = QStackedWidget()
@@ -248,6 +249,7 @@ class WorkspaceWidget(Dock):
         if self._session.bridge is not None:
             self._session.bridge.awaited.update(uuids)
         self.run_bar.follow(uuids)
+        self._last_run = (self.form.chosen, uuids)
         self._on_rows()
 
     def _cancel(self, uuids: tuple[str, ...]) -> None:
@@ -354,7 +356,9 @@ class WorkspaceWidget(Dock):
     def _of_run(self, *, is_motion: bool) -> tuple[StepState, str] | None:
         """Where the motion correction or the rest of the followed run stands."""
         rows = self._rows()
-        for uuid in self.run_bar.uuids:
+        movie, last = self._last_run
+        # The bar lets go of a run whose result is open; its steps stay done for this movie.
+        for uuid in self.run_bar.uuids or (last if movie == self.form.chosen else ()):
             row = rows.get(uuid)
             if row is not None and (row.algorithm == ALGORITHM_TITLES["mcorr"]) is is_motion:
                 return _OF_RUN[row.state], row.error

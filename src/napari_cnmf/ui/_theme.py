@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QToolButton,
     QWidget,
 )
+from superqt import QFlowLayout
 
 if TYPE_CHECKING:
     import napari
@@ -196,6 +197,16 @@ def in_row(*widgets: QWidget) -> QWidget:
     """Put widgets side by side, as one field of a form."""
     row = QWidget()
     layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return row
+
+
+def in_lines(*widgets: QWidget) -> QWidget:
+    """Put widgets side by side, in as many lines as a narrow dock needs."""
+    row = QWidget()
+    layout = QFlowLayout(row)
     layout.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
         layout.addWidget(widget)

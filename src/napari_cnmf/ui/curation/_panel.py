@@ -18,9 +18,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QFlowLayout
 
-from napari_cnmf.ui._theme import make_primary, readable_on, set_problem
+from napari_cnmf.ui._theme import in_lines, make_primary, readable_on, set_problem
 from napari_cnmf.ui.curation._actions import Action
 from napari_cnmf.ui.curation._compare import ComparePage
 from napari_cnmf.ui.curation._history import HistoryList
@@ -137,14 +136,14 @@ class CurationPanel(QWidget):
         return box
 
     def _lay_out(self) -> None:
-        switches = _flow(*self.switches.values())
+        switches = in_lines(*self.switches.values())
         buttons = QGridLayout()
         buttons.setSpacing(3)
         for row, names in enumerate(_BUTTONS):
             for column, name in enumerate(names):
                 buttons.addWidget(self.buttons[name], row, column)
         # It wraps where the dock is narrow, instead of asking for more room.
-        last = _flow(*self.tags, self.advance, self.save)
+        last = in_lines(*self.tags, self.advance, self.save)
         page = QWidget()
         inner = QVBoxLayout(page)
         inner.setContentsMargins(4, 4, 4, 4)
@@ -285,15 +284,6 @@ class CurationPanel(QWidget):
                 box.setStyleSheet(f"color: {self._colors[_SWITCHES[name][0]]};")
         if self._last_counts is not None:
             self.show_counts(*self._last_counts)
-
-
-def _flow(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QFlowLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return row
 
 
 def _button(action: Action, run: Callable[[Action], None]) -> QPushButton:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.contours import CONTOUR_LEVEL
-from napari_cnmf.ui._theme import in_row, show_row
+from napari_cnmf.ui._theme import in_lines, in_row, show_row
 from napari_cnmf.ui.curation._coloring import ColorBy
 from napari_cnmf.ui.layers._arrangement import STACK_KINDS, Arrangement
 from napari_cnmf.ui.layers._convert import IMAGE_KINDS
@@ -78,11 +78,11 @@ class ViewForm(QWidget):
     def _lay_out(self) -> None:
         form = self._form = QFormLayout(self)
         form.setContentsMargins(6, 6, 6, 6)
-        form.addRow("movies", in_row(*self.stacks.values()))
+        form.addRow("movies", in_lines(*self.stacks.values()))
         form.addRow("shown", self.arrangement_box)
-        self._images_row = in_row(*self.images.values())
+        self._images_row = in_lines(*self.images.values())
         form.addRow("images", self._images_row)
-        form.addRow("components", in_row(self.style_box, self.numbers, self.contours))
+        form.addRow("components", in_lines(self.style_box, self.numbers, self.contours))
         form.addRow("drawn down to", in_row(self.level_slider, self._level_text))
         form.addRow("colour by", self.color_box)
         form.addRow("", self._legend)

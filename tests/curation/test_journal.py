@@ -329,13 +329,13 @@ def test_what_a_newer_version_wrote_is_kept(tmp_path: Path, line: dict, problem:
     open_in(tmp_path).accept(0)
     path = tmp_path / "c.jsonl"
     with path.open("a") as file:
-        file.write(json.dumps(line | {"time": "2031-01-01"}) + "\n")
+        file.write(json.dumps(line | {"time": "2031-01-01T08:00:00.000+00:00"}) + "\n")
     cur = open_in(tmp_path)
     assert problem in cur.journal_problem
     assert bool(problem) == bool(cur.journal_problem)
     cur.accept(1)
     again = open_in(tmp_path)
-    assert line | {"time": "2031-01-01"} in again.journal_lines()
+    assert line | {"time": "2031-01-01T08:00:00.000+00:00"} in again.journal_lines()
     assert again.decisions[:2].tolist() == [Decision.ACCEPTED] * 2
     assert again.quality == cur.quality
     assert not list(tmp_path.glob("*.damaged-*"))
@@ -373,7 +373,7 @@ def test_lines_that_make_no_sense_are_left_out(tmp_path: Path, line: dict) -> No
     open_in(tmp_path).accept(0)
     path = tmp_path / "c.jsonl"
     with path.open("a") as file:
-        file.write(json.dumps(line | {"time": "2031-01-01"}) + "\n")
+        file.write(json.dumps(line | {"time": "2031-01-01T08:00:00.000+00:00"}) + "\n")
     cur = open_in(tmp_path)
     assert "1 place cannot be read" in cur.journal_problem
     cur.accept(1)

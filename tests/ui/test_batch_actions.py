@@ -266,6 +266,7 @@ def test_a_damaged_item_says_so_and_moved_movies_are_found(
     session.set_batch(Batch.open(batch.path))
     qtbot.waitUntil(dock.missing.isVisible)
     assert "movie.tif" in dock.missing.label.text()
+    qtbot.waitUntil(lambda: any(not row.algorithm for row in dock.model.rows))
     broken = next(row for row in dock.model.rows if not row.algorithm)
     assert broken.state is State.FAILED
     assert "item.json" in broken.error

@@ -1,4 +1,4 @@
-"""What an item of mesmerize-core has found, in the files that an item of ours has."""
+"""Turns the result of a mesmerize-core item into the files that an item of ours has."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _checked(movie_in_nwb: MovieIn | str) -> MovieIn:
 
 
 def context_of(item: Item) -> Context:
-    """What the batch knows around an item's result; what is not there any more is left out."""
+    """Collect what the batch knows around an item's result, without what is not there any more."""
     context = Context()
     with suppress(BatchError):
         context = replace(context, history=item.history_trace)

@@ -98,7 +98,7 @@ def assemble(
 
 
 def as_used(params: CNMFParams, frames_per_bin: int) -> CNMFParams:
-    """The same with the values that were left to the engine: a result holds what made it."""
+    """Copy parameters with the values that were left to the engine: a result holds what made it."""
     init, temporal = params.init, params.temporal
     return params.replace(
         init={"ssub": init.ssub or 1, "tsub": init.tsub or frames_per_bin},

@@ -118,7 +118,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished job left behind, and which engine ran it.
+    """Files and notes that a finished job left behind, and the engine that ran it.
 
     Attributes
     ----------

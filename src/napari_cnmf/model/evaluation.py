@@ -176,7 +176,7 @@ def _least_score(components: Components, quality: QualityParams) -> float:
 
 
 def worth_asking(components: Components) -> NDArray[np.float64]:
-    """How much a decision on each component would teach, 0 to 1, ``(n_components,)``.
+    """Rate how much a decision on each component would teach, 0 to 1, ``(n_components,)``.
 
     1 where it is as likely a cell as not; 0 where the verdict is sure, or there is no probability.
     """

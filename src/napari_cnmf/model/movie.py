@@ -150,7 +150,7 @@ class Movie:
         return f"its files tell none ({fact.source})"
 
     def with_frame_rate(self, frame_rate_hz: float) -> Movie:
-        """The same movie with another frame rate.
+        """Copy the movie with another frame rate.
 
         Raises
         ------

@@ -98,7 +98,7 @@ class CandidateHere:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known about one place of a result.
+    """Answer about one place of a result: the component there, or why there is none.
 
     Attributes
     ----------

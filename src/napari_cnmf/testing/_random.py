@@ -29,7 +29,7 @@ def smooth_image(
 
 
 def rescaled(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same image stretched to 0 .. 1."""
+    """Stretch an image to 0 .. 1."""
     low, high = float(image.min()), float(image.max())
     return (image - np.float32(low)) / np.float32(max(high - low, 1e-12))
 

@@ -76,7 +76,7 @@ class Covariance:
 
 
 def finer(field: Field) -> Field:
-    """The same field with the finer grid on which kriging predicts the background."""
+    """Copy the field with the finer grid on which kriging predicts the background."""
     return replace(field, grid_cell=KRIGING_CELL)
 
 

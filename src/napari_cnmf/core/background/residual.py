@@ -85,7 +85,7 @@ class TileResidual:
 
     @cached_property
     def loss(self) -> sp.csr_matrix:
-        """What each pixel loses when a background is taken out ``(n_pixels, n_nodes)``."""
+        """Share that each pixel loses when a background is taken out ``(n_pixels, n_nodes)``."""
         return loss_of_pixels(self.gain, self.field.grid)
 
     def renew_background(self) -> None:

@@ -156,7 +156,7 @@ class Grid:
         return cls((counts[0], counts[1], counts[2]), tuple(edges), lower, flat)
 
     def within(self, region: tuple[slice, slice, slice]) -> Grid:
-        """The same blocks cut to a region of the field, in the region's coordinates."""
+        """Cut the blocks to a region of the field, in the region's coordinates."""
         edges = []
         for edge, s in zip(self.edges, region, strict=True):
             edges.append(np.unique(np.clip(edge, s.start, s.stop)) - s.start)

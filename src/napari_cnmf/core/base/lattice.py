@@ -76,7 +76,7 @@ class Lattice:
         return sp.csc_matrix(_at_lag(self.taps[axis], np.arange(n_pixels) - sites[:, None]))
 
     def seen(self, factors: Factors) -> Factors:
-        """The same components as the sites see them, in boxes of sites."""
+        """Components as the sites see them, in boxes of sites."""
         weights, first = factors.foot, np.empty_like(factors.corner)
         for axis in range(3):
             first[:, axis], share = self._seen_along(

@@ -265,7 +265,7 @@ class EnergyMap:
 
 
 def both_ways(down: NDArray[np.float32], n_bins: int) -> NDArray[np.float32]:
-    """What ``E-`` counts against a site: ten times what exceeds that of noise."""
+    """Count ``E-`` against a site: ten times the part that exceeds that of noise."""
     return np.asarray(10 * np.maximum(down - np.float32(1 + 0.003 * n_bins), 0), np.float32)
 
 

@@ -26,7 +26,7 @@ class Workers:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What all frames have in common, and how much each frequency says about a shift.
+    """Image that all frames share, and how much each of its frequencies says about a shift.
 
     Attributes
     ----------

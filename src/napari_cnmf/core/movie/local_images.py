@@ -106,7 +106,7 @@ class Filter:
         return cls(dims, (half[0], half[1]), (fast[0], fast[1]), spectrum)
 
     def on(self, n_threads: int) -> Filter:
-        """The same filter, running on so many threads."""
+        """Copy the filter, to run on so many threads."""
         return Filter(self.dims, self.margin, self.size, self.spectrum, n_threads)
 
     def apply(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:

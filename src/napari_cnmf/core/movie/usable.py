@@ -1,4 +1,4 @@
-"""Which pixels of the field are analysed."""
+"""Tells which pixels of the field are analysed."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _noise_of_pixels(components: Components) -> NDArray[np.floating]:
 
 
 def _with_stored(figures: NDArray[np.float32], components: Components) -> NDArray[np.float32]:
-    """What the movie alone tells as it was when the result was made, where it says so."""
+    """Use the figures that only the movie tells as the result keeps them, where it does."""
     stored = stored_figures(components.attributes)
     if stored is None or stored.shape != figures.shape:
         return figures

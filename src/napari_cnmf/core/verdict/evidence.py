@@ -398,7 +398,7 @@ def _trace_figures(c: Components, decay_frames: float) -> dict[str, FloatArray]:
 
 
 def _common_course(c: Components) -> FloatArray:
-    """What traces have in common: the median of up to 200 of them, each in units of its spread."""
+    """Course that traces share: the median of up to 200 of them, each in units of its spread."""
     rows = np.linspace(0, c.n_components - 1, min(200, c.n_components)).astype(int)
     raw = np.asarray(c.C[rows], np.float64)
     if c.YrA is not None:

@@ -62,7 +62,7 @@ _LEARNED_FILE = ExportKind("learnt verdict", _is_learned)
 
 @dataclass(frozen=True)
 class Learned:
-    """What a user's decisions taught, as plain numbers.
+    """Correction of the verdict that a user's decisions taught, as plain numbers.
 
     Attributes
     ----------

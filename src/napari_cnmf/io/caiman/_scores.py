@@ -69,7 +69,7 @@ def scores_for_caiman(
 
 
 def _passes_in_caiman(components: Components, quality: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """What CaImAn's ``filter_components`` accepts; comparisons with NaN are false there too."""
+    """Find what ``filter_components`` accepts; comparisons with NaN are false there too."""
     snr, r, cnn = components.snr, components.r_values, components.cnn_preds
     assert snr is not None
     assert r is not None

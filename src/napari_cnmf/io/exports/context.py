@@ -68,7 +68,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What an export can know around a curation: movie, session, images, history.
+    """Facts around a curation that an export may write: movie, session, images, history.
 
     Attributes
     ----------

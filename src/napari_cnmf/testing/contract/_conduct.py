@@ -84,7 +84,7 @@ def check_cancel_motion(engine: Engine, folder: Path) -> None:
 
 
 def check_repeats_itself(engine: Engine, folder: Path) -> None:
-    """The same job gives the same numbers, on one process and on two."""
+    """Check that a job gives the same numbers again, on one process and on two."""
     recording = bench.two_photon(folder, n_frames=150)
     results = []
     for n_processes in (1, 2):

@@ -13,7 +13,7 @@ _UNKNOWN = "Correct motion where the field moves by more than a quarter of a pix
 
 
 class MotionChoice(QWidget):
-    """What was measured, a tick for the chain, and a button for the correction alone."""
+    """Rows that say how much the movie moves, and offer to correct it first or alone."""
 
     toggled = Signal(bool)
     alone_wanted = Signal()

@@ -354,7 +354,7 @@ class WorkspaceWidget(Dock):
         return StepState.DONE, form.facts.text
 
     def _of_run(self, *, is_motion: bool) -> tuple[StepState, str] | None:
-        """Where the motion correction or the rest of the followed run stands."""
+        """State of the motion correction, or of the rest, in the followed run."""
         rows = self._rows()
         movie, last = self._last_run
         # The bar lets go of a run whose result is open; its steps stay done for this movie.

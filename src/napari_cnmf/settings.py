@@ -78,6 +78,12 @@ class Settings(BaseModel):
     export_folder: str | None = Field(
         None, title="Folder of exports", description="Where the last export was written."
     )
+    exports_beside: str | None = Field(
+        None,
+        title="Exports beside",
+        description="Folder, chosen by hand, that holds a folder of exports for each result; empty "
+        "takes the one of the movie.",
+    )
     export_formats: tuple[str, ...] = Field(
         ("csv",), title="Formats of exports", description="Those that are ticked, by name."
     )

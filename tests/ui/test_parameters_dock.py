@@ -15,6 +15,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QLineEdit
 
 from napari_cnmf.batch import Batch
+from napari_cnmf.params import PRESETS
 from napari_cnmf.testing import simulate
 from napari_cnmf.ui._docks import dock_of
 from napari_cnmf.ui._session import session_of
@@ -54,6 +55,10 @@ def enter_frame_rate(dock: ParametersWidget, text: str) -> None:
     QTest.keyClicks(line, text)
 
 
+def facts_of(dock: ParametersWidget) -> str:
+    return dock.facts.text if dock.facts is not None else ""
+
+
 def type_into(line: QLineEdit, text: str) -> None:
     line.setFocus()
     line.selectAll()
@@ -86,7 +91,7 @@ def test_an_unknown_frame_rate_is_asked_for(
     dock.header.input.set_value(FileInput((movie_file,)))
     qtbot.waitUntil(lambda: "frame rate" in dock.status.text())
     assert not dock.add_button.isEnabled()
-    assert "data.fr" in dock.form.row("data.fr").editor.native.toolTip()
+    assert "frame rate is needed" in dock.form.row("data.fr").editor.native.toolTip()
     enter_frame_rate(dock, "12.5")
     qtbot.waitUntil(dock.add_button.isEnabled)
 
@@ -133,6 +138,24 @@ def test_wrong_keyword_arguments_disable_the_buttons(
     assert dock.value().quality.min_SNR == 4
 
 
+def test_a_picture_chooses_preset_and_method(
+    dock: ParametersWidget, movie_file: Path, qtbot: Any
+) -> None:
+    pictures = dock.header.pictures
+    assert pictures.buttons["two-photon somata"].isChecked()
+    assert set(pictures.buttons) == set(PRESETS)
+    dock.header.set_motion_first(True)
+    QTest.mouseClick(pictures.buttons["one-photon"], Qt.MouseButton.LeftButton)
+    assert (dock.header.preset, dock.header.algorithm) == ("one-photon", "cnmfe")
+    assert dock.header.motion_first
+    assert dock.form.value().init.center_psf
+    QTest.mouseClick(pictures.buttons["dendrites/axons"], Qt.MouseButton.LeftButton)
+    assert (dock.header.preset, dock.header.algorithm) == ("dendrites/axons", "cnmf")
+    assert [n for n, b in pictures.buttons.items() if b.isChecked()] == ["dendrites/axons"]
+    dock.header.preset_combo.value = ""  # CaImAn's defaults have no picture
+    assert not any(b.isChecked() for b in pictures.buttons.values())
+
+
 def test_what_is_no_movie_is_said(dock: ParametersWidget, tmp_path: Path, qtbot: Any) -> None:
     wrong = tmp_path / "broken.tif"
     wrong.write_bytes(b"II*\0 and nothing more")
@@ -175,7 +198,7 @@ def test_items_whose_movie_can_be_taken(
     assert "when the item runs" in dock.header._facts.text()
     # once it has run, the form knows its movie without being asked again
     session_of(viewer).bridge.start([parent.uuid])
-    qtbot.waitUntil(lambda: "40 frames" in dock.header._facts.text())
+    qtbot.waitUntil(lambda: "40 frames" in facts_of(dock))
 
 
 def test_the_chosen_movie_stays_chosen_when_it_becomes_a_layer(
@@ -262,7 +285,7 @@ def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
     QTest.keyClick(row.number_box, Qt.Key.Key_Return)
     assert row.channel_box.value() == 0  # one of them is always chosen
     QTest.keyClick(row.channel_box, Qt.Key.Key_Up)
-    qtbot.waitUntil(lambda: "80 frames" in dock.header._facts.text())
+    qtbot.waitUntil(lambda: "80 frames" in facts_of(dock))
     qtbot.waitUntil(lambda: "interleaved" not in dock.status.text())
     QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(viewer.layers) == 1)
@@ -285,7 +308,7 @@ def test_a_channel_of_a_file_that_has_several_is_chosen_in_the_form(
     qtbot.waitUntil(lambda: "One channel must be chosen" in dock.header._facts.text())
     QTest.keyClick(dock.header.input.open_with.channel_box, Qt.Key.Key_Up)
     qtbot.waitUntil(dock.add_button.isEnabled)
-    assert "40 frames" in dock.header._facts.text()
+    assert "40 frames" in facts_of(dock)
     assert dict(dock.request().input.open_with) == {"channel": 0}
 
 
@@ -303,7 +326,7 @@ def test_axes_that_a_file_does_not_name_are_typed_into_the_form(
     qtbot.waitUntil(lambda: "axes must hold T, Y and X" in facts.text())
     assert not dock.add_button.isEnabled()
     type_into(row.axes_edit, "ztyx")
-    qtbot.waitUntil(lambda: "40 frames" in facts.text())
+    qtbot.waitUntil(lambda: "40 frames" in facts_of(dock))
     QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(viewer.layers) == 1)
     assert viewer.layers[0].data.shape == (40, 3, 24, 32)
@@ -328,7 +351,7 @@ def test_the_array_of_a_file_that_holds_several_is_typed_into_the_form(
     row = dock.header.input.open_with
     assert row.dataset_edit.isVisibleTo(row)
     type_into(row.dataset_edit, "denoised")
-    qtbot.waitUntil(lambda: "50 frames" in dock.header._facts.text())
+    qtbot.waitUntil(lambda: "50 frames" in facts_of(dock))
     assert dict(dock.header.input.value().open_with) == {"dataset": "denoised"}
 
 
@@ -342,7 +365,7 @@ def test_a_movie_that_cannot_be_opened_is_said_to_be_so(
     assert "cut short" in dock.header._facts.text()
     assert not dock.run_button.isEnabled()
     dock.header.input.set_value(FileInput((movie_file,)))
-    qtbot.waitUntil(lambda: "data.fr is needed" in dock.status.text())
+    qtbot.waitUntil(lambda: "frame rate is needed" in dock.status.text())
 
 
 def test_a_note_takes_the_height_of_its_lines(qtbot: Any) -> None:

@@ -23,6 +23,7 @@ from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
+from napari_cnmf.ui.exporting._ticked import TickedFormats
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.workspace._dock import WorkspaceWidget
 from napari_cnmf.ui.workspace._progress import RunProgress
@@ -119,6 +120,19 @@ def test_single_docks_open_where_the_workspace_has_them(
     assert shown["Workspace"] is space
     assert shown["Curation"] is space.curation
     assert session_of(viewer).form is space.form
+
+
+def test_a_dock_that_is_open_is_not_opened_twice(
+    viewer: Any, space: WorkspaceWidget, qtbot: Any
+) -> None:
+    def batches() -> list[Any]:
+        docks = viewer.window.dock_widgets.values()
+        return [w for w in docks if type(w).__name__ == "BatchWidget"]
+
+    qtbot.waitUntil(lambda: len(batches()) == 1)  # it opens soon after the workspace
+    (first,) = batches()
+    viewer.window.add_plugin_dock_widget("napari-cnmf", "Batch manager")
+    qtbot.waitUntil(lambda: batches() == [first])
 
 
 def test_docks_that_are_open_move_into_the_workspace(viewer: Any, qtbot: Any) -> None:
@@ -251,6 +265,34 @@ def test_formats_that_are_ticked_go_into_one_folder(
     assert names == ["mouse 1-csv", "mouse 1-npz.npz"]
     qtbot.waitUntil(lambda: space.strip.state(Step.EXPORT) is StepState.DONE)
     qtbot.waitUntil(lambda: read_settings().export_formats == ("csv", "npz"))
+
+
+def test_a_folder_of_exports_that_was_chosen_by_hand_comes_back(
+    viewer: Any, space: WorkspaceWidget, components: Components, tmp_path: Path, qtbot: Any
+) -> None:
+    results, mine = tmp_path / "results", tmp_path / "mine"
+    results.mkdir()
+    mine.mkdir()
+    first = write_caiman(components, results / "mouse 1.hdf5")
+    second = write_caiman(components, results / "mouse 2.hdf5")
+    session_of(viewer).show(finish(load_file(first)))
+    ticked = space.export.ticked
+    space.go_to(Step.EXPORT)
+    ticked.path.selectAll()
+    QTest.keyClicks(ticked.path, str(mine / "one"))
+    click(ticked.button)
+    qtbot.waitUntil(lambda: space.export.stands == "done")
+    qtbot.waitUntil(lambda: read_settings().exports_beside == str(mine))
+    later = TickedFormats(read_settings().export_formats, read_settings().exports_beside)
+    later.propose(results / "mouse 2 export")
+    assert later.folder() == mine / "mouse 2 export"
+    session_of(viewer).show(finish(load_file(second)))
+    assert ticked.folder() == mine / "mouse 2 export"
+    # Back to the proposed place: it is no choice of the user's any more.
+    later.propose(results / "mouse 2 export")
+    later.path.selectAll()
+    QTest.keyClicks(later.path, str(results / "other"))
+    assert later.beside is None
 
 
 def test_what_is_worth_asking_stands_first_and_what_is_decided_last(

@@ -77,6 +77,11 @@ class Dock(QWidget):
             home.show_panel(home.panel_of(type(self)) or self)
             _remove(dock, window)
             return
+        if (twin := _twin_of(self, window)) is not None:
+            # napari knows a dock by its name, which differs between its menu and its functions.
+            bring_to_front(twin)
+            _remove(dock, window)
+            return
         area = window.dockWidgetArea(dock)
         for other in window.findChildren(QDockWidget):
             if other is dock or other.findChild(Dock) is None:
@@ -92,6 +97,16 @@ def _home_of(window: QMainWindow, make: type[Dock]) -> Dock | None:
     """Workspace of a window, where it holds a dock of this class."""
     homes = window.findChildren(Dock)
     return next((home for home in homes if home.panel_of(make) is not None), None)
+
+
+def _twin_of(dock: Dock, window: QMainWindow) -> Dock | None:
+    """Another dock of the same class in a window, shown again if it was hidden."""
+    for other in window.findChildren(type(dock)):
+        holder = dock_of(other)
+        if other is not dock and type(other) is type(dock) and holder is not None:
+            holder.show()
+            return other
+    return None
 
 
 def _remove(dock: QDockWidget, window: QWidget) -> None:

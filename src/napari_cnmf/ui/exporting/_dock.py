@@ -88,7 +88,8 @@ class ExportWidget(Dock):
         self.path.setPlaceholderText("where to write it")
         self.browse = QPushButton("Browse…")
         self.session_form = SessionForm()
-        self.ticked = TickedFormats(read_settings().export_formats)
+        settings = read_settings()
+        self.ticked = TickedFormats(settings.export_formats, settings.exports_beside)
         self.stands = ""
         """``running``, ``done`` or ``failed`` for the result on screen; empty before."""
         self.write = QPushButton("Export")
@@ -193,7 +194,7 @@ class ExportWidget(Dock):
             said = "Tick a format." if folder else "Choose a folder."
             self.status.setText(said if result else _NO_RESULT)
             return
-        remember(export_formats=names)
+        remember(export_formats=names, exports_beside=self.ticked.beside)
         jobs = [
             _Job(
                 name,

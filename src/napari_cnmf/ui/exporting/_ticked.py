@@ -33,13 +33,18 @@ class TickedFormats(QWidget):
     ----------
     names
         Formats that are ticked at first.
+    beside
+        Folder that the user chose by hand another time, for the folder of each result.
     """
 
     wanted = Signal()
 
-    def __init__(self, names: Iterable[str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, names: Iterable[str], beside: str | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._is_typed = False
+        self._beside = None if beside is None else Path(beside)
+        self._proposed: Path | None = None
         self.boxes: dict[str, QCheckBox] = {}
         ticks = QGridLayout()
         ticks.setVerticalSpacing(2)
@@ -80,15 +85,26 @@ class TickedFormats(QWidget):
         text = self.path.text().strip()
         return Path(text).expanduser() if text else None
 
+    @property
+    def beside(self) -> str | None:
+        """Folder that was chosen by hand for the folder of each result; ``None`` where none was."""
+        return None if self._beside is None else str(self._beside)
+
     def propose(self, folder: Path) -> None:
         """Propose the folder of another result; beside one chosen by hand, if one was."""
-        now = self.folder()
-        beside = now.parent if self._is_typed and now is not None else folder.parent
+        beside = self._beside
+        if beside is None or not beside.is_dir():
+            beside = folder.parent
+        self._proposed = folder.parent
         self.path.setText(str(beside / folder.name))
         self.path.setCursorPosition(0)
 
     def _on_typed(self) -> None:
-        self._is_typed = True
+        """Keep the choice for the next results; the movie's own folder is no other choice."""
+        folder = self.folder()
+        self._beside = None if folder is None else folder.parent
+        if self._beside == self._proposed:
+            self._beside = None
 
     def _ask_where(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export into", self.path.text())

@@ -73,7 +73,7 @@ ONE_PHOTON_ALONE = (
     "init.center_psf",
     "init.init_iter",
 )
-_NO_RATE = "data.fr is needed: the movie does not say its frame rate. Enter it in Hz."
+_NO_RATE = "The frame rate is needed: the movie does not say it. Type it in, in Hz."
 _OF_THE_RECORDING = ("data.fr", "data.dxy")
 """Parameters that a preset leaves alone: they belong to the recording."""
 
@@ -345,14 +345,15 @@ class ParametersWidget(Dock):
         self.form.measure_button.setVisible(is_cells)
         self.header.movie_part.setVisible(step in (None, FormStep.MOVIE))
         self.header.method_part.setVisible(is_cells)
+        self.header.pictures.setVisible(is_cells and finds_cells)
         self.method_box.setVisible(is_cells and self.is_stepped)
         preset = self.header.preset or "no preset"
         self.method_box.set_title(f"{ALGORITHM_TITLES[algorithm]}, {preset}")
         self.motion_choice.setVisible(step is FormStep.MOTION)
         self.given_box.setVisible(is_cells and finds_cells)
         self._kwargs.setVisible(is_cells)
-        for button in (self.variants_button, self.add_button, self.run_button):
-            button.setVisible(is_cells)
+        for widget in (self.what, self.variants_button, self.add_button, self.run_button):
+            widget.setVisible(is_cells)
 
     def _on_batch(self, bridge: BatchBridge | None) -> None:
         if bridge is not None:
@@ -391,7 +392,8 @@ class ParametersWidget(Dock):
         def show(facts: MovieFacts) -> None:
             if chosen == self._inspected:
                 self._facts = facts
-                self.header.show_facts(facts.text)
+                # The description of a recording says the same and more.
+                self.header.show_facts("" if facts.description else facts.text)
                 self.header.input.recording.show_description(facts.description)
                 self._check_soon.start()
 

@@ -17,6 +17,7 @@ from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._engine import EngineChoice
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, InputChooser, inputs_of_rows
+from napari_cnmf.ui.forms._preset_pictures import PresetPictures
 
 if TYPE_CHECKING:
     import napari
@@ -60,6 +61,8 @@ class HeaderForm(QWidget):
         self.preset_combo = ComboBox(choices=[(_DEFAULTS, ""), *((n, n) for n in PRESETS)])
         if PRESETS:
             self.preset_combo.value = next(iter(PRESETS))
+        self.pictures = PresetPictures()
+        self.pictures.show_chosen(self.preset)
         self.refit_box = CheckBox(text="Refit", value=True)
         self.refit_box.native.setToolTip(
             "Run CNMF a second time on the whole field, from the components of the first"
@@ -92,6 +95,7 @@ class HeaderForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
         layout.addWidget(self.movie_part)
+        layout.addWidget(self.pictures)
         layout.addWidget(self.method_part)
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)
@@ -109,6 +113,7 @@ class HeaderForm(QWidget):
         self.input.changed.connect(self._on_input)
         self.algorithm_combo.changed.connect(lambda _: self._on_algorithm())
         self.preset_combo.changed.connect(lambda _: self._on_preset())
+        self.pictures.chosen.connect(self.choose_preset)
         self.advanced_switch.toggled.connect(self.advanced_toggled)
         self.engine_combo.changed.connect(lambda _: self.look_for_engines())
         for widget in (self.name_edit, self.engine_combo, self.refit_box):
@@ -161,6 +166,15 @@ class HeaderForm(QWidget):
         is_kept = bool(self.keep_box.value) and not self.keep_box.native.isHidden()
         return self._run.model_copy(update={"keep_memmap": is_kept})
 
+    def choose_preset(self, name: str) -> None:
+        """Choose a preset, and the method that its kind of recording needs."""
+        finds_cells = self.algorithm in ("cnmf", "cnmfe")
+        if finds_cells:
+            algorithm = "cnmfe" if name == "one-photon" else "cnmf"
+            prefix = _MOTION_FIRST if self.motion_first else ""
+            self.algorithm_combo.value = prefix + algorithm
+        self.preset_combo.value = name
+
     def look_for_engines(self) -> None:
         """Show below the engine which one the choice leads to."""
         self.engine_choice.look(self.algorithm)
@@ -205,6 +219,7 @@ class HeaderForm(QWidget):
         self.keep_box.native.setVisible(name == "caiman")
 
     def _on_preset(self) -> None:
+        self.pictures.show_chosen(self.preset)
         preset = PRESETS.get(self.preset)
         reasons = (
             [] if preset is None else [f"{v.name} = {v.value}: {v.why}" for v in preset.values]

@@ -121,4 +121,4 @@ class OverruleBox(FoldingBox):
 
     def __init__(self) -> None:
         self.rows = OverruleRows()
-        super().__init__("The files say it wrong", [self.rows], is_expanded=False)
+        super().__init__("Correct what the files say", [self.rows], is_expanded=False)

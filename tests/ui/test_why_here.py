@@ -49,6 +49,17 @@ def test_the_key_explains_the_place_under_the_cursor(
     page.details.itemDoubleClicked.emit(page.details.item(0))
     assert session.selection == (1,)
 
+    # The page explains what is selected while it is seen.
+    row, column = divmod(int(components.A[:, 2].toarray().argmax()), components.dims[1])
+    session.select([2])
+    assert page.place.text() == f"{row}, {column}"
+    # The key asks about the cursor, whatever is selected.
+    dock.panel.tabs.setCurrentIndex(0)
+    viewer.cursor.position = (0, 1, 2)
+    dock.panel.table.setFocus()
+    QTest.keyClick(dock.panel.table, Qt.Key.Key_H)
+    assert page.place.text() == "1, 2"
+
     page.place.setText("5000, 0")
     QTest.keyClick(page.place, Qt.Key.Key_Return)
     assert "outside of the recording" in page.answer.text()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -30,7 +31,10 @@ from napari_cnmf.ui.curation._why_words import (
 if TYPE_CHECKING:
     from napari_cnmf.ui.curation._dock import CurationWidget
 
-_HOW = "Point at a place of the canvas and press {key}, or write its pixel: y, x."
+_HOW = (
+    "Select a component, or point at any place of the canvas and press {key}. "
+    "A pixel can be typed as well: y, x."
+)
 _OUTSIDE = "The cursor is outside of the recording. Point at a place in it and press the key again."
 _COMPONENT = Qt.ItemDataRole.UserRole
 
@@ -42,6 +46,8 @@ class WhyPage(QWidget):
     """Pixel ``([z], y, x)`` that was written."""
     component_wanted = Signal(int)
     """Id of a component of the answer."""
+    shown = Signal()
+    """The page came to the front."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,6 +72,11 @@ class WhyPage(QWidget):
         layout.addLayout(row)
         layout.addWidget(self.answer)
         layout.addWidget(self.details, 1)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Say that the page came to the front."""
+        super().showEvent(event)
+        self.shown.emit()
 
     def _ask(self) -> None:
         try:
@@ -122,11 +133,25 @@ class WhyHere(QObject):
         self.page = WhyPage()
         self.page.asked.connect(self.ask)
         self.page.component_wanted.connect(self._select)
-        connect_while_alive(dock, (dock.session.result_changed, self._on_result))
+        self.page.shown.connect(self._explain_selected)
+        connect_while_alive(
+            dock,
+            (dock.session.result_changed, self._on_result),
+            (dock.session.selection_changed, lambda _: self._explain_selected()),
+        )
         self.page.show_hint(key)
 
     def _on_result(self, _result: Any) -> None:
         self.page.show_hint(self._key)
+
+    def _explain_selected(self) -> None:
+        """Explain the component that is selected alone, while the page is seen."""
+        cur, selection = self._dock.curation, self._dock.session.selection
+        if cur is None or len(selection) != 1 or not self.page.isVisible():
+            return
+        footprint = cur.components.A[:, [selection[0]]].toarray()
+        place = np.unravel_index(int(footprint.argmax()), cur.components.dims)
+        self.ask(tuple(map(int, place)))
 
     def why(self) -> None:
         """Explain the place under the cursor."""
@@ -135,11 +160,12 @@ class WhyHere(QObject):
             return
         layers, cursor = result.layers, self._dock.session.viewer.cursor
         place = layers.pixel_at(cursor.position)
+        # The page explains what is selected when it comes to the front: the place comes after.
+        self._dock.panel.tabs.setCurrentWidget(self.page)
         if not _is_inside(place, result.components.dims):
             self.page.show_problem(_OUTSIDE)
         else:
             self.ask(place)
-        self._dock.panel.tabs.setCurrentWidget(self.page)
 
     def ask(self, place: tuple[int, ...]) -> None:
         """Explain a pixel ``([z], y, x)``."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 from superqt import QElidingLabel
@@ -115,7 +114,6 @@ class BatchRow(QWidget):
             if batch is None:
                 ask_for_new_batch(self, self._session, then=action)
                 return
-            show_info(f"The batch is {path}")
             self._session.set_batch(batch)
             action()
 

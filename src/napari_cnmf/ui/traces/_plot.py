@@ -21,6 +21,10 @@ _ALPHAS = {
     Trace.RAW: 110, Trace.DENOISED: 255, Trace.SPIKES: 210, Trace.RESIDUAL: 150, Trace.DFF: 255,
 }  # fmt: skip
 _FLUORESCENCE = "fluorescence (a.u.)"
+_WIDEST_NUMBER = "-000000"
+"""Longer ones are written with an exponent."""
+_TICK_PX = 14
+"""Length of a tick, and the gaps beside it."""
 _SMOOTH_BELOW = 1500
 """Frames; longer curves have several points a pixel, and smoothing them triples the painting."""
 
@@ -46,7 +50,7 @@ class TracePlot(QWidget):
         self._item.setAutoVisible(y=True)
         self._item.setMouseEnabled(x=True, y=False)
         self._item.showGrid(x=True, y=False, alpha=0.12)
-        self._item.getAxis("left").setWidth(58)
+        self._item.getAxis("left").setWidth(_left_axis_width(self))
         self._cursor = pg.InfiniteLine(0, movable=True, angle=90)
         self._cursor.setZValue(100)
         self._cursor.sigDragged.connect(lambda line: self.time_chosen.emit(float(line.value())))
@@ -203,3 +207,12 @@ class TracePlot(QWidget):
         box = self._item.getViewBox()
         if box.sceneBoundingRect().contains(event.scenePos()):
             self.time_chosen.emit(float(box.mapSceneToView(event.scenePos()).x()))
+
+
+def _left_axis_width(widget: QWidget) -> int:
+    """Width in pixels of an axis with its numbers and a label beside them.
+
+    It is the same for all data, so that time stands still below the eye from cell to cell.
+    """
+    metrics = widget.fontMetrics()
+    return metrics.horizontalAdvance(_WIDEST_NUMBER) + metrics.height() + _TICK_PX

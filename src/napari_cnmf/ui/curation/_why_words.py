@@ -112,7 +112,7 @@ def _why_dropped(candidate: CandidateHere, found: Explanation) -> str:
         return f"{why} ({candidate.area_px} px, at least {found.least_area_px} px are needed)"
     if "energy" in candidate.verdict and found.least_energy:
         share = max(candidate.energy, 0.0) / found.least_energy
-        return f"{why} ({share:.0%} of what a cell needs)"
+        return f"{why} ({_times(share)} what a cell needs)"
     return why
 
 
@@ -126,5 +126,10 @@ def describe_images(found: Explanation) -> list[str]:
         said.append(f"The peak is {found.images['pnr']:.1f} times the noise here.")
     if "energy" in found.images and found.least_energy:
         share = max(found.images["energy"], 0.0) / found.least_energy
-        said.append(f"The activity here is {share:.0%} of what a cell needs.")
+        said.append(f"The activity here is {_times(share)} what a cell needs.")
     return said
+
+
+def _times(share: float) -> str:
+    """Write a ratio in words: a part as per cent, several times as a number."""
+    return f"{share:.0%} of" if share < 2 else f"{share:,.0f} times"

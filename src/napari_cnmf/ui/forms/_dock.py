@@ -553,10 +553,12 @@ class ParametersWidget(Dock):
         def added(item: AddedItem) -> None:
             self._set_adding(False)
             if item.duplicate_of:
-                show_warning(f"{item.name} asks for the same as {item.duplicate_of}.")
+                show_warning(
+                    f"The batch already has an item that asks for the same: {item.duplicate_of}."
+                )
             bridge.look()
             if run:
-                bridge.start([*item.before, item.uuid])
+                bridge.start([*item.to_start, item.uuid])
                 self._session.run_started.emit((*item.before, item.uuid))
             else:
                 show_info(f"{item.name} was added to the batch. Start it from there.")

@@ -69,7 +69,9 @@ class AddedItem:
     duplicate_of: str = ""
     """Name of another that asks for the same."""
     before: tuple[str, ...] = ()
-    """Uuids of the items that it waits for and that have not run."""
+    """Uuids of the items that it builds on: the motion correction, where that comes first."""
+    to_start: tuple[str, ...] = ()
+    """Those of them that have not run."""
 
 
 @dataclass(frozen=True)
@@ -238,9 +240,11 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
     yield f"adding {request.name}"
     movie = open_input(batch, request.input)
     before: tuple[str, ...] = ()
+    to_start: tuple[str, ...] = ()
     if request.motion_first:
         movie = motion_item(batch, request, movie)
-        before = () if movie.state.ended else (movie.uuid,)
+        before = (movie.uuid,)
+        to_start = () if movie.state.ended else before
     with warnings.catch_warnings():
         # The item knows what it is a duplicate of; the form says so itself.
         warnings.simplefilter("ignore", DuplicateItemWarning)
@@ -257,7 +261,8 @@ def add_request(batch: Batch, request: Request) -> Generator[str, None, AddedIte
             reuse=False,
         )
     duplicate = item.duplicate_of
-    return AddedItem(item.uuid, item.name, "" if duplicate is None else duplicate.name, before)
+    twin = "" if duplicate is None else duplicate.name
+    return AddedItem(item.uuid, item.name, twin, before, to_start)
 
 
 def motion_item(batch: Batch, request: Request, movie: Item | Movie) -> Item:

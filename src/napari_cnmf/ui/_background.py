@@ -17,6 +17,8 @@ from napari_cnmf.errors import CnmfError
 
 _logger = logging.getLogger(__name__)
 _running: set[Any] = set()
+_watching: dict[Any, Callable[[], None]] = {}
+"""Workers that go on until they are told to stop, and how each is told."""
 _THREADS = 8
 """Most of them wait for a disk or a process: one a core would let them wait for each other."""
 _LAST_STEP_MS = 5000
@@ -138,13 +140,21 @@ def report(error: Exception) -> None:
     )
 
 
+def stop_at_exit(worker: Any, stop: Callable[[], None]) -> None:
+    """Have a worker that watches something told to stop before the program ends."""
+    _watching[worker] = stop
+    worker.finished.connect(lambda: _watching.pop(worker, None))
+
+
 @atexit.register
 def _stop_all() -> None:
     """Let running work come to an end while Qt is still there to be told of it."""
     for worker in tuple(_running):
         worker.quit()
+    for stop in tuple(_watching.values()):
+        stop()
     pool = QThreadPool.globalInstance()
-    if _running and pool is not None:
+    if (_running or _watching) and pool is not None:
         pool.waitForDone(_LAST_STEP_MS)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
 from napari_cnmf.batch.status import State
 from napari_cnmf.batch.watch import BatchWatcher
 from napari_cnmf.errors import BatchError
-from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._background import call_in_background, stop_at_exit
 from napari_cnmf.ui._notifier import QueueReport
 from napari_cnmf.ui.batch._rows import ItemRow, format_duration, read_row
 
@@ -79,6 +80,7 @@ class BatchBridge(QObject):
             _watch, batch.path, self._stop, self._wake, _start_thread=False
         )
         self._worker.yielded.connect(self._on_changes)
+        stop_at_exit(self._worker, partial(_end, self._stop, self._wake))
         self._worker.start()
 
     @property
@@ -205,6 +207,11 @@ class _QueueRelay(QObject):
     """Relay of events from the queue's thread; Qt delivers them to the bridge's."""
 
     event = Signal(object)
+
+
+def _end(stop: threading.Event, wake: threading.Event) -> None:
+    stop.set()
+    wake.set()
 
 
 def _watch(

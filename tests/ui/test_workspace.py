@@ -18,7 +18,7 @@ from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._canvas import canvas_widget
-from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._docks import Dock, dock_of
 from napari_cnmf.ui._layout import show_docks
 from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import session_of
@@ -133,6 +133,25 @@ def test_a_dock_that_is_open_is_not_opened_twice(
     (first,) = batches()
     viewer.window.add_plugin_dock_widget("napari-cnmf", "Batch manager")
     qtbot.waitUntil(lambda: batches() == [first])
+
+
+@pytest.mark.parametrize(
+    "title", ["Batch manager", "Traces", "Plots", "Project", "Same cells over sessions"]
+)
+def test_a_wide_dock_opens_below_the_canvas_and_fits_a_laptop(
+    viewer: Any, title: str, qtbot: Any
+) -> None:
+    window = viewer.window._qt_window
+    before = window.size()
+    window.resize(1366, 768)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-cnmf", title)
+    try:
+        below = Qt.DockWidgetArea.BottomDockWidgetArea
+        qtbot.waitUntil(lambda: window.dockWidgetArea(dock_of(dock)) == below)
+        qtbot.waitUntil(lambda: canvas_widget(viewer).height() >= 0.3 * 768)
+        assert (window.width(), window.height()) == (1366, 768)
+    finally:
+        window.resize(before)
 
 
 def test_docks_that_are_open_move_into_the_workspace(viewer: Any, qtbot: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
 
 _DISPLAY_NAME = "CNMF"
+_MOST_BELOW = 0.4
+"""Share of the window's height that a dock below the canvas opens with at most."""
+_AREAS = {
+    "right": Qt.DockWidgetArea.RightDockWidgetArea,
+    "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
+}
 
 
 class Dock(QWidget):
@@ -28,6 +35,9 @@ class Dock(QWidget):
 
     shows_components_of: Session | None = None
     """The session whose components this dock shows: the keys of the curation act here."""
+
+    edge: Literal["right", "bottom"] = "right"
+    """Edge of the window where the dock opens: what is wide and low stands below the canvas."""
 
     _has_place = False
 
@@ -72,6 +82,13 @@ class Dock(QWidget):
         if dock is None or not isinstance(window, QMainWindow) or self._has_place:
             return
         self._has_place = True
+        area = _AREAS[self.edge]
+        if self.edge == "bottom":
+            give_columns_the_height(window)
+        if window.dockWidgetArea(dock) != area:
+            # napari's menu puts every dock at the right.
+            window.addDockWidget(area, dock)
+            call_soon(self, partial(_leave_the_canvas_its_height, window, dock)).start()
         if (home := _home_of(window, type(self))) is not None:
             # The workspace has one already, at its place in it.
             home.show_panel(home.panel_of(type(self)) or self)
@@ -82,7 +99,6 @@ class Dock(QWidget):
             bring_to_front(twin)
             _remove(dock, window)
             return
-        area = window.dockWidgetArea(dock)
         for other in window.findChildren(QDockWidget):
             if other is dock or other.findChild(Dock) is None:
                 continue
@@ -91,6 +107,22 @@ class Dock(QWidget):
                 window.tabifyDockWidget(other, dock)
                 bring_to_front(self)
                 return
+
+
+def give_columns_the_height(window: QMainWindow) -> None:
+    """Let docks at the left and right reach the window's bottom, beside those below the canvas.
+
+    In a small window napari's column of layers and ours need all of its height.
+    """
+    window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+
+
+def _leave_the_canvas_its_height(window: QMainWindow, dock: QDockWidget) -> None:
+    """Make a dock below the canvas lower, where it came with more than its share."""
+    most = round(_MOST_BELOW * window.height())
+    if dock.height() > most:
+        window.resizeDocks([dock], [most], Qt.Orientation.Vertical)
 
 
 def _home_of(window: QMainWindow, make: type[Dock]) -> Dock | None:
@@ -123,8 +155,8 @@ def _is_closed(dock: QDockWidget) -> bool:
     return dock.isHidden() and dock.testAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide)
 
 
-def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str) -> Any:
-    """Show a dock, the one that is there or a new one.
+def open_dock(viewer: napari.Viewer, make: type[Dock], title: str) -> Any:
+    """Show a dock, the one that is there or a new one at its edge.
 
     Returns
     -------
@@ -143,7 +175,7 @@ def open_dock(viewer: napari.Viewer, make: type[Dock], title: str, *, area: str)
             return widget
     widget = make(viewer)
     # The name that docks of a plugin get from the menu: it finds ours instead of making another.
-    viewer.window.add_dock_widget(widget, name=f"{title} ({_DISPLAY_NAME})", area=area)
+    viewer.window.add_dock_widget(widget, name=f"{title} ({_DISPLAY_NAME})", area=make.edge)
     widget.take_place()
     return widget
 

@@ -129,7 +129,7 @@ def _show_project(folder: Path) -> list[LayerData]:
 
     project = Project.open(folder)
     viewer = _viewer_for(folder)
-    open_dock(viewer, ProjectWidget, "Project", area="right").open(project.path)
+    open_dock(viewer, ProjectWidget, "Project").open(project.path)
     return _NO_LAYERS
 
 

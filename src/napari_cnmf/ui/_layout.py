@@ -15,13 +15,13 @@ from napari_cnmf.ui.workspace._dock import WorkspaceWidget
 if TYPE_CHECKING:
     import napari
 
-_DOCKS: dict[str, tuple[Any, str]] = {
-    "Workspace": (WorkspaceWidget, "right"),
-    "CNMF parameters": (ParametersWidget, "right"),
-    "Curation": (CurationWidget, "right"),
-    "Batch manager": (BatchWidget, "bottom"),
-    "Traces": (TracesWidget, "bottom"),
-    "Plots": (PlotsWidget, "bottom"),
+_DOCKS: dict[str, Any] = {
+    "Workspace": WorkspaceWidget,
+    "CNMF parameters": ParametersWidget,
+    "Curation": CurationWidget,
+    "Batch manager": BatchWidget,
+    "Traces": TracesWidget,
+    "Plots": PlotsWidget,
 }
 
 
@@ -33,10 +33,9 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
     dict
         The workspace, the docks in it and below the canvas, by their names in the menu.
     """
-    workspace = open_dock(viewer, WorkspaceWidget, "Workspace", area="right")
+    workspace = open_dock(viewer, WorkspaceWidget, "Workspace")
     below = {
-        title: open_dock(viewer, _DOCKS[title][0], title, area="bottom")
-        for title in ("Batch manager", "Traces")
+        title: open_dock(viewer, _DOCKS[title], title) for title in ("Batch manager", "Traces")
     }
     return {
         "Workspace": workspace,
@@ -48,7 +47,6 @@ def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
 
 def show_dock(viewer: napari.Viewer, title: str) -> Any:
     """Show one dock by its name in the menu, and return its widget."""
-    make, area = _DOCKS[title]
-    widget = open_dock(viewer, make, title, area=area)
+    widget = open_dock(viewer, _DOCKS[title], title)
     bring_to_front(widget)
     return widget

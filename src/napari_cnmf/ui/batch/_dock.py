@@ -55,6 +55,8 @@ _NARROW_PX, _LOW_PX = 720, 320
 class BatchWidget(Dock):
     """Table of items with their state; starts, cancels, and opens what is done."""
 
+    edge = "bottom"
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = session_of(napari_viewer)

@@ -43,7 +43,7 @@ class ResultButtons(QWidget):
 
     def open_export(self) -> ExportWidget:
         """Show the export dock."""
-        widget: ExportWidget = open_dock(self._session.viewer, ExportWidget, "Export", area="right")
+        widget: ExportWidget = open_dock(self._session.viewer, ExportWidget, "Export")
         bring_to_front(widget)
         return widget
 
@@ -51,9 +51,7 @@ class ResultButtons(QWidget):
         """Show the project dock and its form for the result on screen."""
         from napari_cnmf.ui.projects._dock import ProjectWidget
 
-        widget: ProjectWidget = open_dock(
-            self._session.viewer, ProjectWidget, "Project", area="bottom"
-        )
+        widget: ProjectWidget = open_dock(self._session.viewer, ProjectWidget, "Project")
         bring_to_front(widget)
         widget.start_adding()
         return widget

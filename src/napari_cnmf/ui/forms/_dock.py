@@ -524,7 +524,7 @@ class ParametersWidget(Dock):
         """Open the dock that measures what the form asks for."""
         from napari_cnmf.ui.lab._dock import LabWidget
 
-        lab = open_dock(self._session.viewer, LabWidget, "Parameter lab", area="right")
+        lab = open_dock(self._session.viewer, LabWidget, "Parameter lab")
         bring_to_front(lab)
 
     def _show_status(self, problems: list[str], warnings: list[str]) -> None:

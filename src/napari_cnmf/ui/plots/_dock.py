@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock
@@ -31,6 +32,8 @@ _HEAT_HINT = "Each trace to its own peak, in the order of the table. Click selec
 class PlotsWidget(Dock):
     """Dock with a scatter of any two metrics with a lasso, and a heat map of all traces."""
 
+    edge = "bottom"
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = self.shows_components_of = session_of(napari_viewer)
@@ -39,7 +42,7 @@ class PlotsWidget(Dock):
         self.scatter = ScatterPlot()
         self.heat_map = HeatMap()
         self.x_axis, self.y_axis = QComboBox(), QComboBox()
-        self._hint = QLabel(_NO_RESULT)
+        self._hint = QElidingLabel(_NO_RESULT)
         self._hint.setStyleSheet("color: gray;")
         self._colors = {verdict.value: color for verdict, color in VERDICT_COLORS.items()}
         self._pictured: Any = None

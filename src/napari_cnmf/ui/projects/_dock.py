@@ -50,6 +50,8 @@ _LOOK_EVERY_MS = 2000
 class ProjectWidget(Dock):
     """Dock with a table of samples or ROIs; adds, updates, removes, opens."""
 
+    edge = "bottom"
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = session_of(napari_viewer)

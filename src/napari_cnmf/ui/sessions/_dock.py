@@ -59,6 +59,8 @@ _Shown = tuple[MatchedSessions, list[NDArray[np.int32]], Any]
 class SessionsWidget(Dock):
     """Dock of results of one field in order, their matches as a table, and edits of them."""
 
+    edge = "bottom"
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = session_of(napari_viewer)

@@ -58,6 +58,8 @@ _NO_SELECTION = "Click a cell in the image to see its traces. Shift-click adds a
 class TracesWidget(Dock):
     """Dock of raw, denoised, spikes, residual and dF/F of the selection, with a time cursor."""
 
+    edge = "bottom"
+
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = self.shows_components_of = session_of(napari_viewer)

@@ -28,7 +28,7 @@ from napari_cnmf.errors import CnmfError
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge
-from napari_cnmf.ui._docks import Dock, dock_of, open_dock
+from napari_cnmf.ui._docks import Dock, dock_of, give_columns_the_height, open_dock
 from napari_cnmf.ui._loading import load_item, load_movie
 from napari_cnmf.ui._opening import show_opened
 from napari_cnmf.ui._remembering import remember
@@ -398,14 +398,11 @@ class WorkspaceWidget(Dock):
         dock = dock_of(self)
         if self._has_place or dock is None or not isinstance(window, QMainWindow):
             return
-        # The table of components needs the height more than the traces need the width.
-        window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        # Beside the columns of napari and of ours: in a small window both need all of its height.
-        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+        give_columns_the_height(window)
         viewer = self._session.viewer
         self._has_place = True
         self._below = [
-            open_dock(viewer, make, title, area="bottom")
+            open_dock(viewer, make, title)
             for make, title in ((BatchWidget, "Batch manager"), (TracesWidget, "Traces"))
         ]
         call_soon(self, self.give_sizes).start()

@@ -48,7 +48,7 @@ READ: dict[str, Callable[[Path], list[int]]] = {
 
 
 def _id_of(roi: Any) -> int:
-    assert roi.name.endswith("rejected") == (roi.stroke_color == b"\xff\xe7\x4c\x3c")
+    assert roi.name.endswith("rejected") == (roi.stroke_color == b"\xff\xd1\x4f\x06")
     return int("".join(c for c in roi.name.split("-")[0] if c.isdigit()))
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS
 from napari_cnmf.ui.layers import (
     KIND,
     Drawing,
@@ -20,7 +21,7 @@ from napari_cnmf.ui.layers import (
     verdict_rgba,
     verdicts,
 )
-from napari_cnmf.ui.layers._colors import VERDICT_COLORS, label_colormap
+from napari_cnmf.ui.layers._colors import label_colormap
 
 HISTORY = [{"step": "cnmf", "engine": "builtin", "version": "1", "params": {}, "input": "x.tif"}]
 

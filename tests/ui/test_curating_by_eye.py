@@ -14,6 +14,7 @@ from skimage.color import rgb2lab
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Decision
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS
 from napari_cnmf.model.why import CandidateHere, ComponentHere, Explanation
 from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._canvas import camera_of, canvas_widget
@@ -22,7 +23,7 @@ from napari_cnmf.ui._loading import finish, load_components
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._why_words import describe_candidate, describe_place
-from napari_cnmf.ui.layers._colors import SELECTION_COLORS, VERDICT_COLORS
+from napari_cnmf.ui.layers._colors import SELECTION_COLORS
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 DEFICIENCIES = {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf._atomic import replacing
-from napari_cnmf.model.contours import contours
+from napari_cnmf.model.pictures import draw_contours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _N_TRACES = 8
 _LEVEL = 0.2
 """Share of a footprint's peak that its outline runs at: the whole cell, not its core."""
-_ACCEPTED, _REJECTED = "#2ecc71", "#e74c3c"
 
 
 def draw_result(item: Item, path: Path) -> None:
@@ -40,7 +39,13 @@ def draw_result(item: Item, path: Path) -> None:
     )
     show_image(panels["mean"], _find(images, "mean"), "Mean image")
     show_image(panels["contours"], _find(images, "corr"), "Local correlation and cells")
-    draw_contours(panels["contours"], components)
+    draw_contours(
+        panels["contours"],
+        components,
+        np.arange(components.n_components),
+        _accepted(components),
+        level=_LEVEL,
+    )
     draw_traces(panels["traces"], components)
     figure.suptitle(
         f"{item.name}: {components.n_components} found, {_accepted(components).sum()} accepted"
@@ -55,15 +60,6 @@ def show_image(axes: Axes, image: NDArray[Any], title: str) -> None:
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     axes.set_title(title)
     axes.set_axis_off()
-
-
-def draw_contours(axes: Axes, components: Components) -> None:
-    """Draw the outline of every footprint in every plane; accepted green, rejected red."""
-    accepted = _accepted(components)
-    for index in range(components.n_components):
-        color = _ACCEPTED if accepted[index] else _REJECTED
-        for line in contours(components.A, index, components.dims, level=_LEVEL):
-            axes.plot(line[:, -1], line[:, -2], color=color, linewidth=1.0)
 
 
 def draw_traces(axes: Axes, components: Components) -> None:

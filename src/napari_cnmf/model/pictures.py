@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.model.contours import contours
+from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 from napari_cnmf.model.dff import is_detrended_only
 from napari_cnmf.model.ids import Ids
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Trace = Literal["raw", "denoised", "dff", "spikes"]
 _KINDS = ("raw", "denoised", "dff", "spikes")
-_ACCEPTED, _REJECTED = "#2ca02c", "#d62728"
 _IMAGES = ("mean", "max", "correlation")
 """Summary images that contours are drawn on, the first that the result holds."""
 _MOST_TRACES = 30
@@ -33,7 +33,7 @@ _MOST_CONTOURS_IN_HTML = 2000
 def plot_contours(
     cur: CuratedResult, ids: Ids | None = None, *, ax: Axes | None = None, image: str | None = None
 ) -> Axes:
-    """Draw contours on a summary image, accepted components green and rejected ones red.
+    """Draw contours on a summary image, accepted components blue and rejected ones orange.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def plot_contours(
     shown = _image_of(components, image)
     low, high = np.nanpercentile(shown, (1, 99.7)) if np.isfinite(shown).any() else (0, 1)
     ax.imshow(shown, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
-    _draw_contours(ax, components, rows, cur.accepted)
+    draw_contours(ax, components, rows, cur.accepted)
     ax.set_xlabel("x (px)")
     ax.set_ylabel("y (px)")
     return ax
@@ -214,7 +214,7 @@ def _contours_png(components: Components, accepted: NDArray[np.bool_]) -> str:
     shown = _image_of(components, None)
     low, high = np.nanpercentile(shown, (1, 99.7)) if np.isfinite(shown).any() else (0, 1)
     ax.imshow(shown, cmap="gray", vmin=low, vmax=max(high, low + 1e-9))
-    _draw_contours(ax, components, np.arange(accepted.size)[:_MOST_CONTOURS_IN_HTML], accepted)
+    draw_contours(ax, components, np.arange(accepted.size)[:_MOST_CONTOURS_IN_HTML], accepted)
     ax.set_axis_off()
     stream = BytesIO()
     figure.savefig(stream, format="png", dpi=90)
@@ -222,18 +222,39 @@ def _contours_png(components: Components, accepted: NDArray[np.bool_]) -> str:
     return f'<img alt="contours of the components" src="data:image/png;base64,{code}">'
 
 
-def _draw_contours(
-    ax: Axes, components: Components, rows: NDArray[np.intp], accepted: NDArray[np.bool_]
+def draw_contours(
+    ax: Axes,
+    components: Components,
+    rows: NDArray[np.intp],
+    accepted: NDArray[np.bool_],
+    *,
+    level: float = CONTOUR_LEVEL,
 ) -> None:
+    """Draw contours in the colours of the verdicts, accepted components above rejected ones.
+
+    Parameters
+    ----------
+    ax
+        Axes in pixels of the field.
+    components
+        The components.
+    rows
+        Positions of those that are drawn.
+    accepted
+        ``(n_components,)``.
+    level
+        Share of a footprint's peak that its contour runs at.
+    """
     from matplotlib.collections import LineCollection
 
-    for verdict, colour in ((False, _REJECTED), (True, _ACCEPTED)):
+    for is_accepted, verdict in ((False, Verdict.REJECTED), (True, Verdict.ACCEPTED)):
         lines = [
             line[:, [-1, -2]]
-            for row in rows[accepted[rows] == verdict].tolist()
-            for line in contours(components.A, row, components.dims)
+            for row in rows[accepted[rows] == is_accepted].tolist()
+            for line in contours(components.A, row, components.dims, level=level)
         ]
-        ax.add_collection(LineCollection(lines, colors=colour, linewidths=0.9))
+        color = VERDICT_COLORS[verdict]
+        ax.add_collection(LineCollection(lines, colors=color, linewidths=0.9))
     height, width = components.dims[-2:]
     ax.set_xlim(-0.5, width - 0.5)
     ax.set_ylim(height - 0.5, -0.5)

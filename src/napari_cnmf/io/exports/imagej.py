@@ -16,6 +16,7 @@ from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import contours
 from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 
 if TYPE_CHECKING:
     from roifile import ImagejRoi
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _PIXEL_CENTRE = 0.5
 """ImageJ counts from a pixel's corner, contours from its centre."""
 
-_GREEN, _RED = b"\xff\x2e\xcc\x71", b"\xff\xe7\x4c\x3c"
+_OPAQUE = b"\xff"
+"""ImageJ's colours are alpha, red, green, blue."""
 _KIND = "ImageJ ROI"
 _ROIS_BETWEEN_REPORTS = 64
 
@@ -41,7 +43,7 @@ def write_imagej(
 
     A ROI is named by its component's id, ``0007``; further pieces of one, and the planes of a
     volume (``position`` is the plane, from 1), have ``0007-1`` and so on. Accepted ones are
-    green; rejected ones are red, with ``-rejected`` at the end of their name. Holes are filled.
+    blue; rejected ones are orange, with ``-rejected`` at the end of their name. Holes are filled.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ def _rois(chosen: Selected, on_progress: OnProgress) -> list[ImagejRoi]:
             )
             if piece.shape[1] == 3:
                 roi.position = int(piece[0, 0]) + 1
-            roi.stroke_color = _GREEN if chosen.accepted[row] else _RED
+            verdict = Verdict.ACCEPTED if chosen.accepted[row] else Verdict.REJECTED
+            roi.stroke_color = _OPAQUE + bytes.fromhex(VERDICT_COLORS[verdict][1:])
             rois.append(roi)
     return rois
 

@@ -304,7 +304,7 @@ class CuratedResult:
     def plot_contours(
         self, ids: Ids | None = None, *, ax: Axes | None = None, image: str | None = None
     ) -> Axes:
-        """Contours on a summary image, accepted ones green; see :func:`plot_contours`."""
+        """Contours on a summary image, accepted ones blue; see :func:`plot_contours`."""
         from napari_cnmf.model.pictures import plot_contours
 
         return plot_contours(self, ids, ax=ax, image=image)

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 from napari_cnmf.ui._theme import in_lines, make_primary, readable_on, set_problem
 from napari_cnmf.ui.curation._actions import Action
 from napari_cnmf.ui.curation._compare import ComparePage
@@ -30,7 +31,6 @@ from napari_cnmf.ui.curation._table_view import CurationTable
 from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
 from napari_cnmf.ui.forms._sections import FoldingBox
-from napari_cnmf.ui.layers._colors import VERDICT_COLORS, Verdict
 
 _BUTTONS = (
     ("accept", "reject", "unsure", "auto"),

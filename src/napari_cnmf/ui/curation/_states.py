@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.model.curation import Curation, Decision
-from napari_cnmf.ui.layers._colors import Verdict
+from napari_cnmf.model.verdict_colors import Verdict
 
 _WIDTH = f"<U{max(len(v) for v in Verdict)}"
 

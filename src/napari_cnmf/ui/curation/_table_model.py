@@ -12,9 +12,9 @@ from qtpy.QtGui import QColor
 
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS
 from napari_cnmf.ui.curation._columns import TITLES, TOOLTIPS, Column, Figures, filter_rows
 from napari_cnmf.ui.curation._tags import Tag, color_of
-from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 
 _Index = QModelIndex
 _DECIMALS = {Column.SNR: 1, Column.R: 2, Column.P_CELL: 2}

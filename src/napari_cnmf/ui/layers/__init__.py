@@ -1,6 +1,7 @@
 """Converts results to napari layers: pure conversions, and one adapter to the viewer."""
 
-from napari_cnmf.ui.layers._colors import Verdict, selection_color, verdict_rgba, verdicts
+from napari_cnmf.model.verdict_colors import Verdict
+from napari_cnmf.ui.layers._colors import selection_color, verdict_rgba, verdicts
 from napari_cnmf.ui.layers._convert import (
     KIND,
     LayerData,

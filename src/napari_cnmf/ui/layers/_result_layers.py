@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.verdict_colors import Verdict
 from napari_cnmf.ui.layers._arrangement import (
     BLEND_COLORMAPS,
     STACK_KINDS,
     Arrangement,
 )
 from napari_cnmf.ui.layers._colors import (
-    Verdict,
     label_colormap,
     selection_color,
     verdict_rgba,

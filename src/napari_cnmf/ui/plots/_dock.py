@@ -10,11 +10,11 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
+from napari_cnmf.model.verdict_colors import VERDICT_COLORS
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
-from napari_cnmf.ui.layers._colors import VERDICT_COLORS
 from napari_cnmf.ui.plots._heatmap import HeatMap
 from napari_cnmf.ui.plots._metrics import thresholds_of
 from napari_cnmf.ui.plots._pooling import picture_of_traces

@@ -125,6 +125,27 @@ def test_a_sample_is_simulated_once(
     assert path.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize("key", ["demo-result", "one-photon-result", "volume-result"])
+def test_a_sample_with_its_cells_opens_in_the_workspace(
+    viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, key: str
+) -> None:
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(_sample_data, "sample_path", lambda sample: folder / sample.file)
+    viewer.open_sample("napari-cnmf", key)
+    session = session_of(viewer)
+    qtbot.waitUntil(lambda: session.result is not None, timeout=240_000)
+    result = session.result
+    assert result.curation.accepted.sum() >= 10
+    assert not any("being" in layer.name for layer in viewer.layers)
+    assert session.batch is not None
+    # The next time it is there at once: the batch has one item, which has run.
+    (item,) = session.batch
+    written = item.result_path.stat().st_mtime_ns
+    viewer.open_sample("napari-cnmf", key)
+    qtbot.waitUntil(lambda: session.result is not None and session.result is not result)
+    assert [i.result_path.stat().st_mtime_ns for i in session.batch] == [written]
+
+
 @pytest.mark.parametrize(("found", "fits"), [("0.6.5", False), ("0.6.6", True), ("0.10.0a1", True)])
 def test_a_napari_that_is_too_old_is_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, found: str, fits: bool

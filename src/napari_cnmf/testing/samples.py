@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
 from napari_cnmf.errors import CnmfError
+from napari_cnmf.params.presets import PresetName
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
 from napari_cnmf.testing.recording import Recording
 from napari_cnmf.testing.two_photon import Simulation, simulate
@@ -35,12 +36,16 @@ class Sample:
         Field ``([Z], Y, X)``.
     simulate
         Makes the recording; takes seconds.
+    algorithm, preset
+        What finds its cells.
     """
 
     name: str
     file: str
     size: tuple[int, ...]
     simulate: Callable[[], Recording]
+    algorithm: Literal["cnmf", "cnmfe"] = "cnmf"
+    preset: PresetName = "two-photon somata"
 
     def write(self, path: Path) -> Path:
         """Write the recording; nothing half-written is left under its name."""
@@ -88,8 +93,15 @@ def _volume() -> Recording:
 
 
 TWO_PHOTON = Sample("demo", "demo-recording-1.tif", (96, 128), demo_recording)
-ONE_PHOTON = Sample("one-photon demo", "one-photon-recording-1.tif", (112, 112), _one_photon)
-VOLUME = Sample("volume demo", "volume-recording-1.tif", (6, 56, 64), _volume)
+ONE_PHOTON = Sample(
+    "one-photon demo",
+    "one-photon-recording-1.tif",
+    (112, 112),
+    _one_photon,
+    algorithm="cnmfe",
+    preset="one-photon",
+)
+VOLUME = Sample("volume demo", "volume-recording-1.tif", (6, 56, 64), _volume, preset="volumetric")
 SAMPLES = {"two-photon": TWO_PHOTON, "one-photon": ONE_PHOTON, "volume": VOLUME}
 
 

@@ -7,7 +7,7 @@ never locked in: every step can be chosen at any time.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import Notification, notification_manager
@@ -241,16 +241,21 @@ class WorkspaceWidget(Dock):
             # Also what was started from the batch, or by another program, is shown.
             running = [r.uuid for r in rows.values() if r.state is State.RUNNING]
             if running and running[0] not in self.run_bar.uuids:
+                self._announce_end_of(running[:1])
                 self.run_bar.follow(running[:1])
         self.run_bar.show_rows(rows)
         self._update_soon.start()
 
     def _on_run_started(self, uuids: tuple[str, ...]) -> None:
-        if self._session.bridge is not None:
-            self._session.bridge.awaited.update(uuids)
+        self._announce_end_of(uuids)
         self.run_bar.follow(uuids)
         self._last_run = (self.form.chosen, uuids)
         self._on_rows()
+
+    def _announce_end_of(self, uuids: Iterable[str]) -> None:
+        """Announce the end of these items here, with a button that opens them, and not twice."""
+        if self._session.bridge is not None:
+            self._session.bridge.awaited.update(uuids)
 
     def _cancel(self, uuids: tuple[str, ...]) -> None:
         rows = self._rows()

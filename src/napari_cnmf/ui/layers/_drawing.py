@@ -20,6 +20,9 @@ from napari_cnmf.ui.layers._footprints import (
     outline,
 )
 
+_RIM_PX = 2
+"""Width of an outline in label pixels: the screen leaves out every other one of a large field."""
+
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
@@ -58,8 +61,8 @@ class Drawing:
 
     @cached_property
     def outlined(self) -> NDArray[np.uint16]:
-        """Label image of the rims of ``filled``, two label pixels wide where they are small."""
-        return outline(self.filled, thickness=2 if self.oversampling > 1 else 1)
+        """Label image of the rims of ``filled``."""
+        return outline(self.filled, thickness=_RIM_PX)
 
     @property
     def scale(self) -> tuple[float, ...]:

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from napari_cnmf.core.background.grid import cell_sums, pixel_weights, weighted_sums
 from napari_cnmf.core.background.residual import TileResidual
 from napari_cnmf.core.base.geometry import Field
-from napari_cnmf.core.base.nonnegative import nonnegative_least_squares
 
 FAR = 3.2
 """Grid cells at least so many gSig apart share no neuron."""
@@ -128,6 +127,8 @@ def learn_covariance(
     Covariance or None
         None where the movie is too short or small to tell, or its background does not move.
     """
+    from scipy.optimize import nnls  # loads much that a run without kriging needs not
+
     at = cell_positions(field)
     good = np.flatnonzero(weight > 0.3 * np.median(weight))
     good = good[:: max(1, len(good) // _MAX_CELLS)]
@@ -141,7 +142,7 @@ def learn_covariance(
     design = np.concatenate([design, np.ones((len(seen), 1))], axis=1)
     # Near pairs tell how the background varies below a neuron; there are few of them.
     trust = np.sqrt(np.minimum(count[seen], 2000.0)) / (1 + at_distance)
-    found = nonnegative_least_squares(design * trust[:, None], mean_of * trust)
+    found, _ = nnls(design * trust[:, None], mean_of * trust)
     if not found.sum() > 0:
         return None
     return Covariance(found[:-1], float(found[-1]))

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui import _bridge
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._notifier import notify_desktop
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._details import DetailsPanel

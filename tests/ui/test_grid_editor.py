@@ -15,7 +15,7 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields
 from napari_cnmf.ui._background import is_busy
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._request import Request

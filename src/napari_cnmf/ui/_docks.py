@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from qtpy.QtCore import QEvent, Qt
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
 
 _DISPLAY_NAME = "CNMF"
+_DOCKS = {
+    "Workspace": ("WorkspaceWidget", "right"),
+    "CNMF parameters": ("ParametersWidget", "right"),
+    "Curation": ("CurationWidget", "right"),
+    "Batch manager": ("BatchWidget", "bottom"),
+    "Traces": ("TracesWidget", "bottom"),
+    "Plots": ("PlotsWidget", "bottom"),
+}
+"""Docks that others open: class in `napari_cnmf.ui.widgets`, where the manifest names it, too, and
+edge of the window. By name, because a dock may open one that may open it."""
 
 
 class Dock(QWidget):
@@ -153,3 +164,35 @@ def bring_to_front(widget: QWidget) -> None:
         dock.raise_()
         # Qt lays a dock that has just become a tab out later, and shows the tab before it.
         call_soon(widget, dock.raise_).start()
+
+
+def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
+    """Open the workspace, with batch and traces below the canvas; what is there stays.
+
+    Returns
+    -------
+    dict
+        The workspace, the docks in it and below the canvas, by their names in the menu.
+    """
+    workspace = _opened(viewer, "Workspace")
+    below = {title: _opened(viewer, title) for title in ("Batch manager", "Traces")}
+    return {
+        "Workspace": workspace,
+        "CNMF parameters": workspace.form,
+        "Curation": workspace.curation,
+        **below,
+    }
+
+
+def show_dock(viewer: napari.Viewer, title: str) -> Any:
+    """Show one dock by its name in the menu, and return its widget."""
+    widget = _opened(viewer, title)
+    bring_to_front(widget)
+    return widget
+
+
+def _opened(viewer: napari.Viewer, title: str) -> Any:
+    name, area = _DOCKS[title]
+    return open_dock(
+        viewer, getattr(import_module("napari_cnmf.ui.widgets"), name), title, area=area
+    )

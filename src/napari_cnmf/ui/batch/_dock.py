@@ -22,7 +22,7 @@ from superqt import QFlowLayout
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
-from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._docks import Dock, show_dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_later, connect_while_alive, drop_position, hint_label
 from napari_cnmf.ui.batch._actions import Scene
@@ -269,12 +269,9 @@ class BatchWidget(Dock):
         call_in_background(lambda: batch_among(paths), done=take)
 
     def _add_movie(self, paths: tuple[Path, ...]) -> None:
-        from napari_cnmf.ui._layout import show_dock
-
         show_dock(self._session.viewer, "CNMF parameters").show_movie(FileInput(paths))
 
     def _add_movies(self, paths: tuple[Path, ...]) -> None:
-        from napari_cnmf.ui._layout import show_dock
         from napari_cnmf.ui.grid import edit_grid
 
         form = show_dock(self._session.viewer, "CNMF parameters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 import threading
@@ -56,6 +57,24 @@ def _no_child_process() -> Iterator[None]:
     for process in alive:
         process.kill()
     assert not alive, f"child processes survived: {alive}"
+
+
+def _keep_for_good() -> None:
+    """Let the garbage collector pass over all that is there now.
+
+    napari collects garbage with each layer that goes, and we after each test. The million objects
+    of modules stay anyway; to look at them each time took half the CPU time of these tests.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _modules_are_no_garbage() -> Iterator[None]:
+    importlib.import_module("napari_cnmf.ui.widgets")  # every dock, and what it imports
+    _keep_for_good()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._request import Request
 from napari_cnmf.ui.grid import GridDialog, edit_grid
+from napari_cnmf.ui.grid._axis import read_values
 from napari_cnmf.ui.grid._plan import GridRequest, add_grid, plan_grid
-from napari_cnmf.ui.grid._values import read_values
 
 FIELDS = {field.name: field for field in iter_fields()}
 

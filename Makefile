@@ -3,14 +3,15 @@
 VENV ?= .venv
 BIN  := $(VENV)/bin
 # Two processes, a file in one of them: the tests start many workers, and one viewer a process.
+# tests/conftest.py says which files come first.
 # A process that crashes ends the run: pytest-xdist may wait for ever for one that it starts anew.
-PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check docs screenshots bench large evidence soak fuzz interop compat wheels clean help
+.PHONY: environment demo test coverage check docs screenshots bench large evidence soak fuzz interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: check docs screenshots bench large evidence soak fuzz interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: coverage check docs screenshots bench large evidence soak fuzz interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -20,11 +21,17 @@ $(VENV)/.test: pyproject.toml scripts/setup.sh
 $(VENV)/.docs: pyproject.toml scripts/setup.sh
 	sh scripts/setup.sh $(VENV) docs
 
+environment: $(VENV)/.test $(VENV)/.docs
+
 demo: $(VENV)/.all
 	$(BIN)/napari-cnmf demo --out demo-out $(DEMO_FLAGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+# Lines and branches that the tests run, child processes included; the page is htmlcov/index.html.
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=term --cov-report=html
 
 # suite2p and nwbinspector want packages that we do not: they have an environment of their own.
 INTEROP_VENV ?= .venv-interop
@@ -83,4 +90,4 @@ check: $(VENV)/.test
 	$(BIN)/npe2 validate --imports napari-cnmf
 
 clean:
-	rm -rf $(VENV) .compat build dist site demo-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .compat build dist site demo-out htmlcov .coverage* .pytest_cache .mypy_cache .ruff_cache

@@ -177,7 +177,7 @@ def _constant(n_bins: int) -> float:
 WITHOUT: dict[str, tuple[tuple[tuple[str, Any], ...], dict[str, Any]]] = {
     "neuropil that the field shares": ((("background.residual.shared_courses", _no_courses),), {}),
     "background again after components": ((("finding.detect.Tile.renew_background", _once),), {}),
-    "smoothing of the background's grid": ((("background.grid.smooth_cells", lambda v: v),), {}),
+    "smoothing of the background's grid": ((("background.grid.smooth_nodes", lambda v: v),), {}),
     "matched filter in time": ((("finding.energy.gather_decay", lambda traces: None),), {}),
     "E-: what goes down as far as up": (
         (("finding.energy.both_ways", _nothing), ("finding.peel.both_ways", _nothing)),

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ _SCRIPT = "https://github.com/napari-cnmf/napari-cnmf/blob/main/examples"
 
 def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
     """Make a tutorial of each script in ``examples``: it is run, and shown with what it prints."""
-    for script in sorted((_ROOT / "examples").glob("*.py")):
+    scripts = sorted((_ROOT / "examples").glob("*.py"))
+    with ThreadPoolExecutor(2) as pool:  # each has a kernel of its own
+        notebooks = list(pool.map(_executed, scripts))
+    for script, notebook in zip(scripts, notebooks, strict=True):
         name = script.stem.replace("_", "-")
-        notebook = _executed(script)
         page, pictures = _tutorial(name, script.name, notebook)
         made: dict[str, str | bytes] = {f"{name}.md": page, **pictures}
         made[f"{name}.ipynb"] = nbformat.writes(_for_download(notebook, str(config.site_url)))

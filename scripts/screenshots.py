@@ -94,7 +94,7 @@ class Studio:
         import napari
 
         from napari_cnmf.batch import Batch
-        from napari_cnmf.ui._layout import show_dock, show_docks
+        from napari_cnmf.ui._docks import show_dock, show_docks
         from napari_cnmf.ui._session import session_of
 
         self.folder, self.out = folder, out

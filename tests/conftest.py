@@ -25,8 +25,18 @@ def pytest_report_header() -> str:
     return f"CaImAn: {os.environ.get(CAIMAN_VARIABLE) or 'not configured, its tests are not run'}"
 
 
+LONG = (
+    "batch/test_kills", "ui/test_lab", "ui/test_workspace", "docs/test_code_blocks",
+    "ui/test_main_job", "batch/test_cluster", "batch/test_cancel", "fuzz/", "docs/test_pages",
+)  # fmt: skip
+"""Files that take longest. They start first: one that starts last keeps a single process busy."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the real CaImAn run where its interpreter is named, else they are said not to."""
+    items.sort(
+        key=lambda item: next((i for i, f in enumerate(LONG) if f in item.nodeid), len(LONG))
+    )
     if os.environ.get(CAIMAN_VARIABLE):
         return
     for item in items:

@@ -1,11 +1,11 @@
-"""The command line as a user types it: a process of its own."""
+"""The command line as a user types it."""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_cnmf.cli import main
 from napari_cnmf.engines import look_again
 
 PLUGIN = Path(__file__).parents[1] / "batch" / "plugin"
@@ -30,21 +31,24 @@ def toy_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Run ``napari-cnmf`` with these arguments in a folder with an umlaut and a space."""
+def cli(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run ``napari-cnmf`` with these arguments in a folder with an umlaut and a space.
+
+    In this process, where it need not be imported again; the items it runs have children as ever,
+    and all that any of them writes is caught.
+    """
     folder = tmp_path / "wörk place"
     folder.mkdir()
 
-    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "napari_cnmf.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-            timeout=240,
-            env=os.environ | {"PYTHONUTF8": "1"} | environment,
-        )
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            # A fresh process has no handlers yet: the command line sets up its own.
+            patch.setattr(logging.root, "handlers", [])
+            code = main(words)
+        return subprocess.CompletedProcess(words, code, *capfd.readouterr())
 
     return run
 

@@ -180,7 +180,7 @@ def test_slurm_arrays_are_no_longer_than_it_takes(
 
 
 def test_export_takes_the_decisions_along(
-    folder: Path, movie_path: Path, tmp_path: Path, cli, capsys: pytest.CaptureFixture[str]
+    folder: Path, movie_path: Path, tmp_path: Path, cli
 ) -> None:
     assert cli("run", movie_path, "--batch", folder, "--engine", "toy").returncode == 0
     item = Batch.open(folder)[0]
@@ -190,8 +190,8 @@ def test_export_takes_the_decisions_along(
         (item.result_path, "npz", tmp_path / "r.npz"),
         (item.folder, "caiman", tmp_path / "r.hdf5"),
     ):
-        assert main(["export", str(source), "--to", to, str(out)]) == 0
-        assert capsys.readouterr().out.strip() == str(out)
+        done = cli("export", source, "--to", to, out)
+        assert (done.returncode, done.stdout.strip()) == (0, str(out))
     assert list((tmp_path / "csv").glob("*.csv"))
     with np.load(tmp_path / "r.npz", allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["dims"], (24, 32))
@@ -199,8 +199,9 @@ def test_export_takes_the_decisions_along(
     assert written.accepted is not None
     assert written.accepted.tolist() == [True, True]
     assert tuple(EXPORTERS) == FORMATS
-    assert main(["export", str(tmp_path), "--to", "npz", "x.npz"]) == 2
-    assert "result file or the folder of an item" in capsys.readouterr().err
+    refused = cli("export", tmp_path, "--to", "npz", "x.npz")
+    assert refused.returncode == 2
+    assert "result file or the folder of an item" in refused.stderr
 
 
 def test_parameters_are_printed_compared_and_read_again(

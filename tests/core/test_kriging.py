@@ -9,22 +9,22 @@ from napari_cnmf.core.background.kriging import (
     FLOOR,
     LENGTHS,
     Covariance,
-    cell_positions,
     kriging_matrix,
     learn_covariance,
+    node_positions,
     predict_from_sums,
 )
 from napari_cnmf.core.base.geometry import Field
 from napari_cnmf.core.movie.binning import Binned
 from napari_cnmf.core.movie.usable import saturated_pixels
 
-FIELD = Field((1, 80, 96), (0.0, 4.0, 4.0), grid_cell=1.0)
+FIELD = Field((1, 80, 96), (0.0, 4.0, 4.0), node_side=1.0)
 LENGTH = 4.7
 COMMON = 0.5
 
 
 def distances(field: Field) -> np.ndarray:
-    at = cell_positions(field)
+    at = node_positions(field)
     return np.sqrt(((at[:, None] - at[None]) ** 2).sum(-1))
 
 
@@ -51,17 +51,17 @@ def test_covariance_is_found_from_far_pairs_alone(means):
 
 def test_nothing_is_learned_where_there_is_too_little(means):
     assert learn_covariance(means[:, :10], np.ones(len(means)), FIELD) is None
-    small = Field((1, 16, 16), (0.0, 4.0, 4.0), grid_cell=1.0)
+    small = Field((1, 16, 16), (0.0, 4.0, 4.0), node_side=1.0)
     assert learn_covariance(means[:16], np.ones(16), small) is None
     assert learn_covariance(np.zeros_like(means), np.ones(len(means)), FIELD) is None
 
 
 def test_prediction_is_the_best_linear_one():
-    field = Field((1, 20, 20), (0.0, 4.0, 4.0), grid_cell=1.0)
+    field = Field((1, 20, 20), (0.0, 4.0, 4.0), node_side=1.0)
     weights = np.zeros(len(LENGTHS))
     weights[1] = 2.0
     covariance = Covariance(weights, 0.3)
-    noise = np.random.default_rng(1).uniform(0.1, 1.0, field.grid.n_cells)
+    noise = np.random.default_rng(1).uniform(0.1, 1.0, field.grid.n_nodes)
     K = covariance(distances(field))
     slow = K @ np.linalg.inv(K + np.diag(noise + FLOOR * covariance.variance))
     np.testing.assert_allclose(kriging_matrix(covariance, noise, field).toarray(), slow, atol=1e-10)

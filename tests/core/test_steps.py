@@ -20,7 +20,7 @@ from napari_cnmf.core.background.grid import (
     background_of,
     loss_of_pixels,
     pixel_weights,
-    smooth_cells,
+    smooth_nodes,
     subtract_background,
     weighted_sums,
 )
@@ -150,7 +150,7 @@ def slow_background(
         cell = tuple(slice(e[i], e[i + 1]) for e, i in zip(grid.edges, g, strict=True))
         num[g] = np.einsum("zyx,zyx,zyxt->t", weight[cell], gain[cell], R[cell])
         den[g] = (weight[cell] * gain[cell] ** 2).sum()
-    return smooth_cells(num) / smooth_cells(den)[..., None]
+    return smooth_nodes(num) / smooth_nodes(den)[..., None]
 
 
 FIELDS = pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_background_agrees_with_the_slow_one_and_with_its_matrices(field: Field)
     np.testing.assert_allclose(bg, slow_background(R, gain, inside, field), rtol=1e-3, atol=1e-5)
     P = field.grid.interpolation
     np.testing.assert_allclose(np.asarray(P.sum(1)), 1, rtol=1e-6)
-    expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_cells, -1)).reshape(R.shape)
+    expected = R - gain[..., None] * (P @ bg.reshape(field.grid.n_nodes, -1)).reshape(R.shape)
     sums = subtract_background(R, loss_of_pixels(gain, field.grid), bg, q, field.grid, WORKERS)
     np.testing.assert_allclose(R, expected, atol=1e-5)
     np.testing.assert_allclose(sums, weighted_sums(R, q, field.grid, WORKERS), atol=1e-4)
@@ -207,11 +207,11 @@ def test_sums_of_a_residual_are_known_while_components_change_in_it(field: Field
 def test_matrices_of_the_grid() -> None:
     field = Field((1, 23, 31), (0, 3, 4))
     values = np.random.default_rng(0).random((*field.grid.shape, 3))
-    flat = values.reshape(field.grid.n_cells, 3)
+    flat = values.reshape(field.grid.n_nodes, 3)
     np.testing.assert_allclose(
-        field.grid.smoothing @ flat, smooth_cells(values).reshape(flat.shape)
+        field.grid.smoothing @ flat, smooth_nodes(values).reshape(flat.shape)
     )
-    assert field.grid.cells.sum() == 23 * 31
+    assert field.grid.nodes.sum() == 23 * 31
 
 
 @pytest.mark.parametrize(
@@ -320,13 +320,13 @@ def test_demixing_recovers_overlapping_traces_and_background() -> None:
     A = sp.csc_matrix(np.stack([s.ravel() for s in shapes], axis=1).astype(np.float32))
     C = rng.gamma(1, 1, (3, 40))
     P = field.grid.interpolation
-    smooth = np.ones((field.grid.n_cells, 1)) * rng.standard_normal(40)
+    smooth = np.ones((field.grid.n_nodes, 1)) * rng.standard_normal(40)
     mean = np.full(720, 100, np.float32)
     sn = np.ones(720, np.float32)
     frames = (mean[:, None] + A @ C + P @ smooth).T.astype(np.float32)
     inside = np.any([s > 0 for s in shapes], axis=0)[None]
     demixer = Demixer.build(field, A, mean, sn, inside, np.ones(field.shape, np.float32), WORKERS)
-    of_sums, of_traces = demixer.readout(np.eye(field.grid.n_cells))
+    of_sums, of_traces = demixer.readout(np.eye(field.grid.n_nodes))
     onto, sums = demixer.project(np.ascontiguousarray(frames))
     c = demixer.solver(onto - demixer.D @ sums)
     np.testing.assert_allclose(c, C, atol=2e-3)
@@ -346,9 +346,9 @@ def test_the_system_of_the_traces_is_that_of_the_equation_whatever_the_threads()
     A.data[A.indptr[7] : A.indptr[8]] = 0
     A.eliminate_zeros()
     gain, q = rng.uniform(0.5, 1.5, (2, n_pixels)).astype(np.float32)
-    H = sp.random(grid.n_cells, grid.n_cells, 0.1, format="csr", rng=rng)
+    H = sp.random(grid.n_nodes, grid.n_nodes, 0.1, format="csr", rng=rng)
     D = A.T.toarray() * gain @ grid.interpolation.toarray() @ H.toarray()
-    N = grid.cells.toarray() * q @ A.toarray()
+    N = grid.nodes.toarray() * q @ A.toarray()
     with Workers(1) as one, Workers(3) as three:
         found = traces_equations(A, gain, q, grid, H, three)
         again = traces_equations(A, gain, q, grid, H, one)

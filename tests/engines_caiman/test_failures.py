@@ -18,8 +18,8 @@ import pytest
 from napari_cnmf.engines.base import Job, RunOptions
 from napari_cnmf.engines.caiman import memmap
 from napari_cnmf.engines.caiman.child import run_worker
+from napari_cnmf.engines.caiman.engine import run_job
 from napari_cnmf.engines.caiman.interpreter import WORKER, CaimanFound, worker_environment
-from napari_cnmf.engines.caiman.run import run_job
 from napari_cnmf.errors import CancelledByUser, EngineError, MovieError, ResultError
 
 PARAMS = """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from napari_cnmf.errors import BatchError, ResultError
-from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
+from napari_cnmf.io.pickled import read_object_array, read_plain_array
 from napari_cnmf.io.table_pickle import read_table_pickle
 
 

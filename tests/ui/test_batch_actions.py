@@ -19,11 +19,11 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui import _bridge
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._notifier import notify_desktop
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._details import DetailsPanel
-from napari_cnmf.ui.batch._drop import dropped_paths
+from napari_cnmf.ui.batch._dock import dropped_paths
 from napari_cnmf.ui.batch._read_details import Details
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.forms._input import FileInput

@@ -14,7 +14,7 @@ from qtpy.QtTest import QTest
 import napari_cnmf as nc
 from napari_cnmf.model.curation import Decision
 from napari_cnmf.testing import Simulation, demo_config, simulate
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._loading import finish, load_item
 from napari_cnmf.ui._session import session_of
 

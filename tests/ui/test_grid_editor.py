@@ -15,13 +15,13 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields
 from napari_cnmf.ui._background import is_busy
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.forms._request import Request
 from napari_cnmf.ui.grid import GridDialog, edit_grid
+from napari_cnmf.ui.grid._axis import read_values
 from napari_cnmf.ui.grid._plan import GridRequest, add_grid, plan_grid
-from napari_cnmf.ui.grid._values import read_values
 
 FIELDS = {field.name: field for field in iter_fields()}
 

@@ -17,7 +17,7 @@ import tifffile
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_cnmf.batch import Batch, State
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import read_row
 from napari_cnmf.ui.grid import GridDialog

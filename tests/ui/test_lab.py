@@ -12,7 +12,7 @@ import pytest
 
 from napari_cnmf.model.contours import contours
 from napari_cnmf.testing import Recording, simulate_one_photon, simulate_volume
-from napari_cnmf.ui._docks import dock_of, open_dock
+from napari_cnmf.ui._docks import dock_of, open_dock, show_dock
 from napari_cnmf.ui._loading import finish, movie_steps
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._dock import ParametersWidget
@@ -34,14 +34,12 @@ def movie_path(recording: Recording, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def lab(viewer: Any, movie_path: Path, qtbot: Any) -> Iterator[LabWidget]:
-    """The lab over a movie that it has measured, and the form that it opened itself."""
+    """The lab over a movie that it has measured, beside the form of a one-photon method."""
+    # Form before movie: with the method known, the movie is measured once.
+    show_dock(viewer, "CNMF parameters").header.algorithm_combo.value = "cnmfe"
     session_of(viewer).show_movie(finish(movie_steps(movie_path)))
     dock = open_dock(viewer, LabWidget, "Parameter lab", area="right")
-    qtbot.waitUntil(lambda: session_of(viewer).form is not None)
     qtbot.waitUntil(lambda: dock.recording is not None)
-    first = dock.recording
-    dock.link.form.header.algorithm_combo.value = "cnmfe"
-    qtbot.waitUntil(lambda: dock.recording is not first)  # measured as one-photon
     yield dock
     dock.task.cancel()
     for panel in dock.panels:
@@ -99,14 +97,13 @@ def test_a_circle_over_a_cell_sets_gsig_and_gsiz(lab: LabWidget, qtbot: Any) -> 
     assert panel._on_drag not in lab.stage.viewer.mouse_drag_callbacks
 
 
-def test_the_measured_size_is_offered(lab: LabWidget, recording: Recording) -> None:
+def test_what_was_measured_is_offered_and_rows_of_lab_and_form_are_one(
+    lab: LabWidget, recording: Recording
+) -> None:
+    form = form_of(lab)
     assert "clear cells" in lab.cell_size.facts.text()
     lab.cell_size.take_button.click()
-    assert abs(form_of(lab).value().init.gSig[0] - recording.gSig[0]) <= 1
-
-
-def test_rows_of_lab_and_form_are_one(lab: LabWidget) -> None:
-    form = form_of(lab)
+    assert abs(form.value().init.gSig[0] - recording.gSig[0]) <= 1
     mine = lab.time.link._rows["data.decay_time"][0]
     theirs = form.form.row("data.decay_time")
     mine.editor.value = "0.9"
@@ -117,6 +114,19 @@ def test_rows_of_lab_and_form_are_one(lab: LabWidget) -> None:
     assert lab.link.params() is None
     theirs.editor.value = "0.5"
     assert not mine.editor.native.property("problem")
+    lab.tabs.setCurrentIndex(3)
+    panel = lab.time
+    assert "20 Hz" in panel.rate_facts.text()
+    lab.link.set("data.fr", 10.0)
+    assert "not 10 Hz" in panel.rate_facts.text()
+    lab.link.set("data.fr", None)
+    estimate = panel.estimate()
+    assert estimate == pytest.approx(recording.decay_time_s, rel=0.6)
+    lab.link.set("data.decay_time", 5.0)
+    assert "times as fast" in panel.warning.text()
+    panel.take_button.click()
+    assert form.value().data.decay_time == round(estimate, 2)
+    assert panel.warning.text() == ""
 
 
 def test_seeds_are_counted_while_a_slider_moves(lab: LabWidget, qtbot: Any) -> None:
@@ -166,24 +176,6 @@ def test_patches_are_drawn_and_counted(lab: LabWidget) -> None:
     lab.link.set("motion.strides", (8, 24, 24))
     assert "Sizes must all be (y, x)" in panel.problem.text()
     assert panel.grid() is None
-
-
-def test_times_of_metadata_and_data_stand_beside_what_is_set(
-    lab: LabWidget, recording: Recording
-) -> None:
-    lab.tabs.setCurrentIndex(3)
-    panel = lab.time
-    assert "20 Hz" in panel.rate_facts.text()
-    lab.link.set("data.fr", 10.0)
-    assert "not 10 Hz" in panel.rate_facts.text()
-    lab.link.set("data.fr", None)
-    estimate = panel.estimate()
-    assert estimate == pytest.approx(recording.decay_time_s, rel=0.6)
-    lab.link.set("data.decay_time", 5.0)
-    assert "times as fast" in panel.warning.text()
-    panel.take_button.click()
-    assert form_of(lab).value().data.decay_time == round(estimate, 2)
-    assert panel.warning.text() == ""
 
 
 def test_a_click_previews_the_patch_and_parameters_run_it_again(lab: LabWidget, qtbot: Any) -> None:

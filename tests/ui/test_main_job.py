@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_cnmf.batch import State
 from napari_cnmf.testing import demo_recording, score
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import show_docks
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.workspace._steps import Step

@@ -14,7 +14,7 @@ from napari_cnmf.params import iter_fields
 from napari_cnmf.ui._numbers import DecimalBox, WholeBox
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
 from napari_cnmf.ui.forms._params_form import ParamsForm
-from napari_cnmf.ui.grid._values import read_values
+from napari_cnmf.ui.grid._axis import read_values
 
 LOCALES = ["C", "en_US", "de_DE", "fr_FR", "de_CH", "ar_EG", "hi_IN", "fa_IR"]
 

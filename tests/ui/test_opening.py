@@ -16,8 +16,7 @@ from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.ui import _requirements, _sample_data
-from napari_cnmf.ui._docks import dock_of
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import dock_of, show_docks
 from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
 from napari_cnmf.ui._opening import is_result, open_path
 from napari_cnmf.ui._session import session_of

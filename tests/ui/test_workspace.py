@@ -18,8 +18,7 @@ from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._canvas import canvas_widget
-from napari_cnmf.ui._docks import Dock, dock_of
-from napari_cnmf.ui._layout import show_docks
+from napari_cnmf.ui._docks import Dock, dock_of, show_docks
 from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow

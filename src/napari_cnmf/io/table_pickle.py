@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf.errors import BatchError, brief
-from napari_cnmf.io.imports.pickled import (
+from napari_cnmf.io.pickled import (
     NUMPY_READERS,
     PickledRecord,
     PlainValues,

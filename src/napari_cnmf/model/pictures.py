@@ -160,20 +160,8 @@ def plot_raster(
     return ax
 
 
-def curation_html(cur: CuratedResult) -> str:
+def curation_html(cur: CuratedResult, counts: dict[str, int]) -> str:
     """Counts and contours of a curation, as a notebook shows them."""
-    from napari_cnmf.model.curation.edits import Decision
-
-    decisions, n_accepted = cur.decisions, int(cur.accepted.sum())
-    counts = {
-        "components": cur.ids.size,
-        "accepted": n_accepted,
-        "rejected": cur.ids.size - n_accepted,
-        "decided by hand": int(np.isin(decisions, (Decision.ACCEPTED, Decision.REJECTED)).sum()),
-        "unsure": int((decisions == Decision.UNSURE).sum()),
-        "accepted by the engine": int(cur.engine_accepted.sum()),
-        "edits": len(cur.applied),
-    }
     head = "<b>Curation</b>" + (f" of {escape(cur.path.name)}" if cur.path is not None else "")
     problem = f"<p>{escape(cur.journal_problem)}</p>" if cur.journal_problem else ""
     return head + _table(counts) + problem + _contours_png(cur.components, cur.accepted)

@@ -34,7 +34,7 @@ def view(source: Any, *, viewer: napari.Viewer | None = None) -> napari.Viewer:
     """
     import napari
 
-    from napari_cnmf.ui._layout import show_docks
+    from napari_cnmf.ui._docks import show_docks
     from napari_cnmf.ui._loading import finish
     from napari_cnmf.ui._opening import open_source, show_opened
     from napari_cnmf.ui._session import session_of
@@ -52,7 +52,7 @@ def view_path(path: Path | None) -> None:
     import napari
 
     from napari_cnmf.ui._background import run_in_background
-    from napari_cnmf.ui._layout import show_docks
+    from napari_cnmf.ui._docks import show_docks
     from napari_cnmf.ui._opening import open_path, show_opened
     from napari_cnmf.ui._session import session_of
 

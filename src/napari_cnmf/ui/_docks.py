@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qtpy.QtCore import QEvent, Qt
@@ -23,6 +24,16 @@ _AREAS = {
     "right": Qt.DockWidgetArea.RightDockWidgetArea,
     "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
 }
+_DOCKS = {
+    "Workspace": "WorkspaceWidget",
+    "CNMF parameters": "ParametersWidget",
+    "Curation": "CurationWidget",
+    "Batch manager": "BatchWidget",
+    "Traces": "TracesWidget",
+    "Plots": "PlotsWidget",
+}
+"""Docks that others open: class in `napari_cnmf.ui.widgets`, where the manifest names it, too. By
+name, because a dock may open one that may open it."""
 
 
 class Dock(QWidget):
@@ -200,3 +211,33 @@ def bring_to_front(widget: QWidget) -> None:
         dock.raise_()
         # Qt lays a dock that has just become a tab out later, and shows the tab before it.
         call_soon(widget, dock.raise_).start()
+
+
+def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
+    """Open the workspace, with batch and traces below the canvas; what is there stays.
+
+    Returns
+    -------
+    dict
+        The workspace, the docks in it and below the canvas, by their names in the menu.
+    """
+    workspace = _opened(viewer, "Workspace")
+    below = {title: _opened(viewer, title) for title in ("Batch manager", "Traces")}
+    return {
+        "Workspace": workspace,
+        "CNMF parameters": workspace.form,
+        "Curation": workspace.curation,
+        **below,
+    }
+
+
+def show_dock(viewer: napari.Viewer, title: str) -> Any:
+    """Show one dock by its name in the menu, and return its widget."""
+    widget = _opened(viewer, title)
+    bring_to_front(widget)
+    return widget
+
+
+def _opened(viewer: napari.Viewer, title: str) -> Any:
+    make = getattr(import_module("napari_cnmf.ui.widgets"), _DOCKS[title])
+    return open_dock(viewer, make, title)

@@ -24,7 +24,6 @@ from napari_cnmf.ui._loading import (
     result_layers,
 )
 from napari_cnmf.ui._opening import is_result
-from napari_cnmf.ui._reader import is_label_image
 from napari_cnmf.ui.layers._convert import LayerData, axis_labels
 
 _NO_LAYERS: list[Any] = [(None,)]
@@ -33,13 +32,15 @@ _MARKS = (BATCH_FILE, ITEM_FILE, PROJECT_FILE, SAMPLE_FILE)
 """Files that stand for the folder they lie in."""
 
 
-def read_dropped(path: Path) -> list[LayerData] | None:
+def read_dropped(path: Path, *, is_label_image: bool) -> list[LayerData] | None:
     """Open what was dropped on the viewer.
 
     Parameters
     ----------
     path
         A file or folder that napari's reader took for ours.
+    is_label_image
+        Whether it is an exported labels image.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def read_dropped(path: Path) -> list[LayerData] | None:
             show_warning(f"Opened as a file, without its movie. {error}")
     if path.suffix.lower() == ".csv":
         return _table_layers(path)
-    if path.suffix.lower() in (".tif", ".tiff") and is_label_image(path):
+    if is_label_image:
         return [_label_layer(path)]
     result = path.parent if _is_part_of_suite2p(path) else path
     return _result_layers(load_file(result)) if is_result(result) else None
@@ -113,7 +114,7 @@ def _result_layers(steps: LoadSteps) -> list[LayerData]:
 
 def _show_batch(folder: Path) -> list[LayerData]:
     batch = Batch.open(folder)
-    from napari_cnmf.ui._layout import show_dock
+    from napari_cnmf.ui._docks import show_dock
     from napari_cnmf.ui._session import session_of
 
     viewer = _viewer_for(folder)

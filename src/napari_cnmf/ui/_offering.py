@@ -21,7 +21,7 @@ def offer_workspace() -> None:
 
     def open_it(_toast: Any = None) -> None:
         from napari_cnmf.ui._canvas import is_open
-        from napari_cnmf.ui._layout import show_docks
+        from napari_cnmf.ui._docks import show_docks
 
         if is_open(viewer):
             show_docks(viewer)

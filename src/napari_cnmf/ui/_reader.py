@@ -94,17 +94,15 @@ def _is_export_or_part(path: Path) -> bool:
         return path.is_file()
     if path.suffix.lower() == ".npy":
         return path.is_file() and (path.parent / "stat.npy").is_file()
-    if path.suffix.lower() in _TIFF and path.is_file() and "label" in path.stem.lower():
-        return is_label_image(path)
-    return _TABLES.fullmatch(path.name) is not None
+    return _is_label_image(path) or _TABLES.fullmatch(path.name) is not None
 
 
-def is_label_image(path: Path) -> bool:
+def _is_label_image(path: Path) -> bool:
     """Whether a TIFF holds an exported labels image: its name says so, and it holds integers."""
+    if path.suffix.lower() not in _TIFF or "label" not in path.stem.lower() or not path.is_file():
+        return False
     import tifffile
 
-    if "label" not in path.stem.lower():
-        return False
     try:
         with tifffile.TiffFile(path) as tiff:
             series = tiff.series[0]
@@ -181,7 +179,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     from napari_cnmf.ui._offering import offer_workspace
 
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
-    layers = read_dropped(paths[0]) if len(paths) == 1 else None
+    layers = None
+    if len(paths) == 1:
+        layers = read_dropped(paths[0], is_label_image=_is_label_image(paths[0]))
     if layers is None:
         layers = _movie_layers(paths)
         offer_workspace()

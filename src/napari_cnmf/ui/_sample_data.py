@@ -54,7 +54,7 @@ def _result(sample: Sample) -> list[LayerData]:
 
     from napari_cnmf.ui._background import run_in_background
     from napari_cnmf.ui._canvas import is_open
-    from napari_cnmf.ui._layout import show_docks
+    from napari_cnmf.ui._docks import show_docks
     from napari_cnmf.ui._opening import show_opened
     from napari_cnmf.ui._session import session_of
 

@@ -1,8 +1,8 @@
-"""A smooth local background: neuropil on a grid of cells a little larger than a neuron.
+"""A smooth local background: neuropil on a grid, its nodes a little wider apart than a neuron.
 
-Each cell's time course is the weighted mean of its pixels, numerator and
-denominator smoothed over neighbouring cells before they are divided (normalised
-convolution), so that a cell covered by neurons borrows from those around it:
+Each node's time course is the weighted mean of its pixels, numerator and
+denominator smoothed over neighbouring nodes before they are divided (normalised
+convolution), so that a node covered by neurons borrows from those around it:
 
     bg[g, t] = (S n)[g, t] / (S d)[g],   n[g, t] = sum_{p in g} w_p sn_p^-1 R[p, t],
                                          d[g]    = sum_{p in g} w_p sn_p^-2
@@ -29,15 +29,15 @@ from napari_cnmf.core.base.threads import Workers
 INSIDE_WEIGHT = 0.05
 """Weight of pixels inside a footprint: they say little about the background."""
 _PIECES = 32
-"""Ranges of cells: enough for many cores, and each worth handing over."""
+"""Ranges of nodes: enough for many cores, and each worth handing over."""
 _COMPONENTS = 64
-"""Whose sums over the cells a thread makes together."""
+"""Whose sums over the nodes a thread makes together."""
 _BINS = 128
 """Of the grid's time courses that a thread smooths together."""
 
 
-def smooth_cells(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """``S``: (1, 2, 1) / 4 along each axis of cells, ``(gz, gy, gx, ...)``."""
+def smooth_nodes(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """``S``: (1, 2, 1) / 4 along each axis of nodes, ``(gz, gy, gx, ...)``."""
     out = values
     for axis in range(3):
         if out.shape[axis] == 1:
@@ -68,7 +68,7 @@ def background_of(
     grid: Grid,
     workers: Workers,
 ) -> NDArray[np.float32]:
-    """Time courses of the grid's cells.
+    """Time courses of the grid's nodes.
 
     Parameters
     ----------
@@ -84,11 +84,11 @@ def background_of(
     bg
         ``(gz, gy, gx, n_bins)`` float32, in units of ``1 / inverse_sn``.
     """
-    weight = cell_weights(q * inverse_sn, grid)[..., None]
+    weight = node_weights(q * inverse_sn, grid)[..., None]
     bg = np.empty_like(sums)
 
     def smooth(start: int, stop: int) -> None:
-        bg[..., start:stop] = smooth_cells(sums[..., start:stop]) / weight
+        bg[..., start:stop] = smooth_nodes(sums[..., start:stop]) / weight
 
     workers.ranges(smooth, sums.shape[-1], _BINS)
     return bg
@@ -97,9 +97,9 @@ def background_of(
 def weighted_sums(
     R: NDArray[np.float32], q: NDArray[np.float32], grid: Grid, workers: Workers
 ) -> NDArray[np.float32]:
-    """``n``: sums of ``q R`` over the pixels of each cell of the grid ``(gz, gy, gx, n_bins)``."""
+    """``n``: sums of ``q R`` over the pixels of each node of the grid ``(gz, gy, gx, n_bins)``."""
     sums = np.zeros((*grid.shape, R.shape[-1]), np.float32)
-    matrix = weighted(grid.cells, columns=q.ravel())
+    matrix = weighted(grid.nodes, columns=q.ravel())
     add_matrix_product(matrix, flat_rows(R), flat_rows(sums), workers)
     return sums
 
@@ -107,8 +107,8 @@ def weighted_sums(
 def component_sums(
     A: sp.csc_matrix, q: NDArray[np.float32], grid: Grid, workers: Workers
 ) -> sp.csr_matrix:
-    """``N``: sums of ``q A`` over each grid cell's pixels ``(n_cells, n_components)``."""
-    AT, of_pixel = A.T.tocsr(), grid.cells.T.tocsr()
+    """``N``: sums of ``q A`` over each grid node's pixels ``(n_nodes, n_components)``."""
+    AT, of_pixel = A.T.tocsr(), grid.nodes.T.tocsr()
     starts = range(0, max(1, AT.shape[0]), _COMPONENTS)
     parts = workers.map(
         lambda i: weighted(AT[i : i + _COMPONENTS], columns=q.ravel()) @ of_pixel, starts
@@ -117,21 +117,21 @@ def component_sums(
     return N
 
 
-def cell_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
-    """Sum of ``(Z, Y, X)`` over the pixels of each cell ``(gz, gy, gx)``."""
-    total = grid.cells @ values.ravel().astype(np.float64)
+def node_sums(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float64]:
+    """Sum of ``(Z, Y, X)`` over the pixels of each node ``(gz, gy, gx)``."""
+    total = grid.nodes @ values.ravel().astype(np.float64)
     return np.asarray(total.reshape(grid.shape), np.float64)
 
 
-def cell_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
-    """``S d`` of each cell, kept above zero where no pixel counts."""
-    smooth = smooth_cells(cell_sums(q, grid))
+def node_weights(q: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """``S d`` of each node, kept above zero where no pixel counts."""
+    smooth = smooth_nodes(node_sums(q, grid))
     floor = 1e-6 * max(float(smooth.max(initial=0.0)), 1e-12)
     return np.asarray(np.maximum(smooth, floor), np.float32)
 
 
 def loss_of_pixels(inverse_sn: NDArray[np.float32], grid: Grid) -> sp.csr_matrix:
-    """``-P / sn (n_pixels, n_cells)``: what pixels lose when a background is taken out."""
+    """``-P / sn (n_pixels, n_nodes)``: what pixels lose when a background is taken out."""
     return weighted(grid.interpolation, rows=-inverse_sn.ravel())
 
 
@@ -152,7 +152,7 @@ def _subtract_and_sum(
     start: int,
     stop: int,
 ) -> None:
-    """Take the background out of the pixels of some grid cells, and sum what is left in each."""
+    """Take the background out of the pixels of some grid nodes, and sum what is left in each."""
     for g in range(start, stop):
         total = sums[g]
         total[:] = 0.0
@@ -182,13 +182,13 @@ def subtract_background(
 
     ``loss`` is from :func:`loss_of_pixels`. Each pixel is read from memory once for both.
     """
-    sums, cells = np.empty_like(bg), grid.cells
+    sums, nodes = np.empty_like(bg), grid.nodes
     flat, rows, out = flat_rows(bg), flat_rows(R), flat_rows(sums)
-    by_pixel = (cells.indptr, cells.indices, np.ascontiguousarray(q).ravel())
+    by_pixel = (nodes.indptr, nodes.indices, np.ascontiguousarray(q).ravel())
     pattern = (loss.indptr, loss.indices, loss.data)
     workers.ranges(
         lambda a, b: _subtract_and_sum(*by_pixel, *pattern, flat, rows, out, a, b),
-        grid.n_cells, max(1, grid.n_cells // _PIECES),
+        grid.n_nodes, max(1, grid.n_nodes // _PIECES),
     )  # fmt: skip
     return sums
 
@@ -205,7 +205,7 @@ class KnownSums:
     q
         The weights ``(n_pixels,)``.
     constant
-        ``n(R) + N C`` ``(n_cells, n_bins)``.
+        ``n(R) + N C`` ``(n_nodes, n_bins)``.
     """
 
     q: NDArray[np.float32]
@@ -241,8 +241,8 @@ class KnownSums:
         grid, flat = field.grid, q.ravel()
         pixels = np.flatnonzero(flat != self.q)
         change = sp.csr_matrix(
-            (flat[pixels] - self.q[pixels], (grid.cell_of[pixels], pixels)),
-            shape=(grid.n_cells, flat.size),
+            (flat[pixels] - self.q[pixels], (grid.node_of[pixels], pixels)),
+            shape=(grid.n_nodes, flat.size),
         )
         add_matrix_product(change, flat_rows(R), self.constant, workers)
         return self.constant.reshape(*grid.shape, -1)

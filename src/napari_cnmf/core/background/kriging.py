@@ -3,12 +3,12 @@
 The grid of :mod:`napari_cnmf.core.background.grid` averages a node with its neighbours. A
 one-photon background that moves needs more: below a neuron it is known from its surroundings
 only, and how far these reach is a property of the movie. With the covariance ``K`` of the
-background at grid cells, learned from pairs too far apart to see the same neuron, and the noise
+background at grid nodes, learned from pairs too far apart to see the same neuron, and the noise
 ``V`` of their means, the best linear prediction from measured means ``m`` is
 
     bg = K (K + V)^-1 m,
 
-taken over the neighbourhood of each cell alone, which keeps it sparse.
+taken over the neighbourhood of each node alone, which keeps it sparse.
 
 References
 ----------
@@ -24,28 +24,27 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core.background.grid import cell_sums, pixel_weights, weighted_sums
+from napari_cnmf.core.background.grid import node_sums, pixel_weights, weighted_sums
 from napari_cnmf.core.background.residual import TileResidual
 from napari_cnmf.core.base.geometry import Field
-from napari_cnmf.core.base.nonnegative import nonnegative_least_squares
 
 FAR = 3.2
-"""Grid cells at least so many gSig apart share no neuron."""
-KRIGING_CELL = 1.0
-"""Side of a cell of the grid in gSig: finer than for the search, whose smoothing is no more than
+"""Grid nodes at least so many gSig apart share no neuron."""
+KRIGING_NODE_SIDE = 1.0
+"""Distance of the grid's nodes in gSig: finer than for the search, whose smoothing is no more than
 that of the grid."""
 REACH, REACH_3D = (0, 4, 4), (1, 3, 3)
-"""Neighbours to each side that predict a cell of the grid."""
+"""Neighbours to each side that predict a node of the grid."""
 FLOOR = 0.005
 """Share of the background's variance that is never believed to be predictable."""
 LENGTHS = (2.2, 3.2, 4.7, 6.8, 10.0, 15.0, 22.0)
 """Of the covariance's parts, in gSig; pairs that far apart say nothing about shorter ones."""
 _FARTHEST, _STEP = 16.0, 0.8
 """Distance from which on it does not matter, and of classes of distances, in gSig."""
-_MAX_CELLS = 1500
+_MAX_NODES = 1500
 _MIN_BINS = 20
-_BINS, _CELLS = 256, 128
-"""Bins of the background that are predicted at a time, and cells compared with all others."""
+_BINS, _NODES = 256, 128
+"""Bins of the background that are predicted at a time, and nodes compared with all others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +56,7 @@ class Covariance:
     weights
         Of ``LENGTHS``, squared units of the background.
     common
-        What all cells of the grid share.
+        What all nodes of the grid share.
     """
 
     weights: NDArray[np.float64]
@@ -77,17 +76,17 @@ class Covariance:
 
 def finer(field: Field) -> Field:
     """Copy the field with the finer grid on which kriging predicts the background."""
-    return replace(field, grid_cell=KRIGING_CELL)
+    return replace(field, node_side=KRIGING_NODE_SIDE)
 
 
 def background_means(tile: TileResidual) -> NDArray[np.float32]:
-    """Mean of each cell of the finer grid, neurons taken out ``(gz, gy, gx, n_bins)``.
+    """Mean of each node of the finer grid, neurons taken out ``(gz, gy, gx, n_bins)``.
 
     What is left in the tile's residual, and the background that was taken out of it.
     """
     field, fine = tile.field, finer(tile.field)
     q = pixel_weights(tile.inside, tile.gain)
-    weight = cell_sums(q * tile.gain, fine.grid)[..., None]
+    weight = node_sums(q * tile.gain, fine.grid)[..., None]
     left = weighted_sums(tile.R, q, fine.grid, tile.workers) / np.where(weight > 0, weight, np.inf)
     out = tile.background
     for axis, (edge, low, share) in enumerate(
@@ -102,8 +101,8 @@ def background_means(tile: TileResidual) -> NDArray[np.float32]:
     return np.asarray(out + left, np.float32)
 
 
-def cell_positions(field: Field) -> NDArray[np.float64]:
-    """Centres of the grid's cells ``(n_cells, 3)`` in gSig."""
+def node_positions(field: Field) -> NDArray[np.float64]:
+    """Centres of the grid's nodes ``(n_nodes, 3)`` in gSig."""
     axes = []
     for edge, g in zip(field.grid.edges, field.g_sig, strict=True):
         centre = (edge[1:] + edge[:-1] - 1) / 2
@@ -119,18 +118,20 @@ def learn_covariance(
     Parameters
     ----------
     means
-        Mean of each grid cell, neurons taken out ``(n_cells, n_bins)``.
+        Mean of each grid node, neurons taken out ``(n_nodes, n_bins)``.
     weight
-        How much of each cell is not covered by neurons ``(n_cells,)``.
+        How much of each node is not covered by neurons ``(n_nodes,)``.
 
     Returns
     -------
     Covariance or None
         None where the movie is too short or small to tell, or its background does not move.
     """
-    at = cell_positions(field)
+    from scipy.optimize import nnls  # loads much that a run without kriging needs not
+
+    at = node_positions(field)
     good = np.flatnonzero(weight > 0.3 * np.median(weight))
-    good = good[:: max(1, len(good) // _MAX_CELLS)]
+    good = good[:: max(1, len(good) // _MAX_NODES)]
     if len(good) < 30 or means.shape[1] < _MIN_BINS:
         return None
     x = means[good] - means[good].mean(1, keepdims=True)
@@ -141,7 +142,7 @@ def learn_covariance(
     design = np.concatenate([design, np.ones((len(seen), 1))], axis=1)
     # Near pairs tell how the background varies below a neuron; there are few of them.
     trust = np.sqrt(np.minimum(count[seen], 2000.0)) / (1 + at_distance)
-    found = nonnegative_least_squares(design * trust[:, None], mean_of * trust)
+    found, _ = nnls(design * trust[:, None], mean_of * trust)
     if not found.sum() > 0:
         return None
     return Covariance(found[:-1], float(found[-1]))
@@ -150,20 +151,20 @@ def learn_covariance(
 def _pairs_by_distance(
     x: NDArray[np.float32], at: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs of cells, sums of their covariances and of their distances, by distance.
+    """Pairs of nodes, sums of their covariances and of their distances, by distance.
 
     Parameters
     ----------
     x
-        Courses without mean ``(n_cells, n_bins)``.
+        Courses without mean ``(n_nodes, n_bins)``.
     at
-        Where the cells are ``(n_cells, 3)``, in gSig.
+        Where the nodes are ``(n_nodes, 3)``, in gSig.
     """
     n = int(_FARTHEST / _STEP) + 1
     out = np.zeros((3, n))
-    # Some cells at a time beside all others: all pairs at once would be most of a run's memory.
-    for start in range(0, len(x), _CELLS):
-        some = slice(start, start + _CELLS)
+    # Some nodes at a time beside all others: all pairs at once would be most of a run's memory.
+    for start in range(0, len(x), _NODES):
+        some = slice(start, start + _NODES)
         together = (x[some] @ x.T).astype(np.float64) / x.shape[1]
         apart = np.sqrt(sum((a[some, None] - a) ** 2 for a in at.T))
         use = np.triu(apart >= FAR, start)
@@ -179,12 +180,12 @@ def _pairs_by_distance(
 def predict_from_sums(
     covariance: Covariance, weight: NDArray[np.float64], field: Field
 ) -> sp.csr_matrix:
-    """From weighted sums over grid cells to the background ``(n_cells, n_cells)``.
+    """From weighted sums over grid nodes to the background ``(n_nodes, n_nodes)``.
 
     Parameters
     ----------
     weight
-        Sum of a cell's weights ``(n_cells,)``: one over the variance of its mean.
+        Sum of a node's weights ``(n_nodes,)``: one over the variance of its mean.
     """
     inverse = 1.0 / np.where(weight > 0, weight, np.inf)
     noise = np.where(weight > 0, inverse, np.inf)
@@ -194,17 +195,17 @@ def predict_from_sums(
 def kriging_matrix(
     covariance: Covariance, noise: NDArray[np.float64], field: Field
 ) -> sp.csr_matrix:
-    """``K (K + V)^-1`` row by row from neighbours, ``(n_cells, n_cells)``.
+    """``K (K + V)^-1`` row by row from neighbours, ``(n_nodes, n_nodes)``.
 
     Parameters
     ----------
     noise
-        Variance of each cell's mean around the background ``(n_cells,)``; infinite leaves out.
+        Variance of each node's mean around the background ``(n_nodes,)``; infinite leaves out.
     """
     shape = field.grid.shape
     reach = REACH if field.is_plane else REACH_3D
     along = _along_axes(covariance, field)
-    index = np.arange(field.grid.n_cells).reshape(shape)
+    index = np.arange(field.grid.n_nodes).reshape(shape)
     floor = FLOOR * covariance.variance
     rows, columns, values = [], [], []
     for g, place in enumerate(np.ndindex(*shape)):
@@ -222,7 +223,7 @@ def kriging_matrix(
         rows.append(np.full(len(ids), g))
         columns.append(ids)
         values.append(solved)
-    n = field.grid.n_cells
+    n = field.grid.n_nodes
     if not rows:
         return sp.csr_matrix((n, n))
     return sp.csr_matrix(
@@ -235,7 +236,7 @@ def _along_axes(covariance: Covariance, field: Field) -> list[NDArray[np.float64
 
     A Gaussian of the distance is the product of those of its components.
     """
-    at = cell_positions(field).reshape(*field.grid.shape, 3)
+    at = node_positions(field).reshape(*field.grid.shape, 3)
     axes = (at[:, 0, 0, 0], at[0, :, 0, 1], at[0, 0, :, 2])
     lengths = np.asarray(LENGTHS)[:, None, None]
     z, y, x = (np.exp(-0.5 * ((a[:, None] - a) / lengths) ** 2) for a in axes)
@@ -243,7 +244,7 @@ def _along_axes(covariance: Covariance, field: Field) -> list[NDArray[np.float64
 
 
 def _of_box(along: list[NDArray[np.float64]], box: tuple[slice, ...]) -> NDArray[np.float64]:
-    """Covariance between all cells of a box of the grid ``(n, n)``, without what all share."""
+    """Covariance between all nodes of a box of the grid ``(n, n)``, without what all share."""
     z, y, x = (factor[:, s, s] for factor, s in zip(along, box, strict=True))
     planes = z[:, :, None, :, None] * y[:, None, :, None, :]
     n_lengths, n_rows, n_columns = len(x), z.shape[1] * y.shape[1], x.shape[1]
@@ -255,18 +256,18 @@ def _of_box(along: list[NDArray[np.float64]], box: tuple[slice, ...]) -> NDArray
 
 @dataclass(frozen=True, eq=False)
 class PredictedBackground:
-    """The background as pass 2 predicts it from sums over the cells of the grid.
+    """The background as pass 2 predicts it from sums over the nodes of the grid.
 
     Attributes
     ----------
     field
         With the grid that ``background`` is on.
     background
-        Time courses of the grid's cells ``(n_cells, n_bins)``; ``None`` where the result has no
+        Time courses of the grid's nodes ``(n_nodes, n_bins)``; ``None`` where the result has no
         low rank form of it.
     from_sums
-        From weighted sums over the grid's cells to the background ``(n_cells, n_cells)``;
-        ``None``: it is smoothed over neighbouring cells.
+        From weighted sums over the grid's nodes to the background ``(n_nodes, n_nodes)``;
+        ``None``: it is smoothed over neighbouring nodes.
     inside, gain
         Pixels that say little about it, and its weight in each ``(Z, Y, X)``.
     """
@@ -285,12 +286,12 @@ def predict_background(
     inside: NDArray[np.bool_],
     gain: NDArray[np.float32],
 ) -> PredictedBackground:
-    """Kriging where a movie's cell ``means`` on the finer grid allow it, else what is smoothed.
+    """Kriging where a movie's ``means`` of nodes on the finer grid allow it, else what is smoothed.
 
     Parameters
     ----------
     smoothed
-        Background on the grid of ``field`` ``(n_cells, n_bins)``.
+        Background on the grid of ``field`` ``(n_nodes, n_bins)``.
     means
         Of the finer grid ``(n_fine, n_bins)``, one-photon recordings alone.
     inside, gain
@@ -300,7 +301,7 @@ def predict_background(
     if means is None:
         return as_found
     fine = finer(field)
-    weight = cell_sums(pixel_weights(inside, gain) * gain, fine.grid).ravel()
+    weight = node_sums(pixel_weights(inside, gain) * gain, fine.grid).ravel()
     covariance = learn_covariance(means, weight, fine)
     if covariance is None:
         return as_found

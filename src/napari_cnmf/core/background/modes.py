@@ -1,7 +1,7 @@
 """The background of the result: low rank, for CaImAn's ``b f`` and everything built on it.
 
 Its first component is the mean image, so that ``A C + b f`` is the movie less its noise at
-full resolution; the others are the strongest patterns of the grid's cells.
+full resolution; the others are the strongest patterns of the grid's nodes.
 """
 
 # ruff: noqa: PLR0917 (steps take their inputs by position)
@@ -29,12 +29,12 @@ _ROWS = 512
 
 @dataclass(frozen=True, eq=False)
 class BackgroundModes:
-    """Patterns over the grid's cells, and over pixels.
+    """Patterns over the grid's nodes, and over pixels.
 
     Attributes
     ----------
     readout
-        Weights of the cells' time courses that give the modes' ``(nb, n_cells)``.
+        Weights of the nodes' time courses that give the modes' ``(nb, n_nodes)``.
     patterns
         ``(n_pixels, nb - 1)`` float32: modes besides the mean image.
     """
@@ -56,7 +56,7 @@ def background_rank(nb: int, *, one_photon: bool) -> int:
 def empty_modes(field: Field) -> BackgroundModes:
     """Background of rank 0, for a result whose background has no low-rank form."""
     return BackgroundModes(
-        np.zeros((0, field.grid.n_cells)), np.zeros((field.n_pixels, 0), np.float32)
+        np.zeros((0, field.grid.n_nodes)), np.zeros((field.n_pixels, 0), np.float32)
     )
 
 
@@ -73,7 +73,7 @@ def find_modes(
     Parameters
     ----------
     background
-        ``(n_cells, n_bins)``, deviations from the mean image in units of ``unit``.
+        ``(n_nodes, n_bins)``, deviations from the mean image in units of ``unit``.
     mean
         Mean image ``(n_pixels,)``.
     unit
@@ -81,11 +81,11 @@ def find_modes(
     nb
         Rank wanted, at least 1.
     """
-    cells = field.grid.cells
-    size = np.maximum(np.asarray(cells.sum(1)).ravel(), 1)
+    nodes = field.grid.nodes
+    size = np.maximum(np.asarray(nodes.sum(1)).ravel(), 1)
     used = unit > 0
     relative = np.where(used, mean / np.where(used, unit, 1), 0)
-    image = (cells @ relative.astype(np.float64)) / size
+    image = (nodes @ relative.astype(np.float64)) / size
     first = image / max(float(image @ image), 1e-30)
     n = min(nb - 1, *background.shape)
     if n <= 0:

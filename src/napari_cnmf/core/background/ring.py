@@ -24,7 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core.background.grid import cell_sums, weighted_sums
+from napari_cnmf.core.background.grid import node_sums, weighted_sums
 from napari_cnmf.core.background.kriging import PredictedBackground
 from napari_cnmf.core.background.residual import TileResidual
 from napari_cnmf.core.base.geometry import Field, Grid
@@ -91,7 +91,7 @@ class RingModel:
         """
         shape = self.field.shape
         gain = np.where(np.isfinite(sn), 1 / sn, 0).astype(np.float32).reshape(shape)
-        weight = cell_sums(gain**2, self.field.grid).ravel()
+        weight = node_sums(gain**2, self.field.grid).ravel()
         mean = sp.diags(np.where(weight > 0, 1 / np.where(weight > 0, weight, 1), 0))
         everywhere = np.zeros(shape, np.bool_)
         return PredictedBackground(
@@ -141,7 +141,7 @@ def learn_ring(
             )
         )
     ] = True
-    number = np.arange(whole.n_cells).reshape(whole.shape)
+    number = np.arange(whole.n_nodes).reshape(whole.shape)
     part = tuple(slice(f, f + n) for f, n in zip(first, local.shape, strict=True))
     return ring_weights(
         means,
@@ -150,7 +150,7 @@ def learn_ring(
         size > 0,
         mine.ravel(),
         number[part].ravel(),
-        whole.n_cells,
+        whole.n_nodes,
     )
 
 
@@ -166,11 +166,11 @@ def _node_courses(
     """Means of ``Y - A C - b0`` ``(n_nodes, n_bins)`` up to a factor; pixels of each node."""
     sums = flat_rows(weighted_sums(tile.R, scale, grid, tile.workers))
     weight = sp.diags((tile.gain * scale).ravel())
-    own = (grid.cells @ weight @ tile.field.grid.interpolation).tocsr()
+    own = (grid.nodes @ weight @ tile.field.grid.interpolation).tocsr()
     add_matrix_product(
         own, flat_rows(np.ascontiguousarray(tile.background, np.float32)), sums, tile.workers
     )
-    size = cell_sums((scale > 0).astype(np.float32), grid).ravel()
+    size = node_sums((scale > 0).astype(np.float32), grid).ravel()
     return sums / np.maximum(size, 1)[:, None], size
 
 

@@ -8,7 +8,7 @@ strongest modes of the grid, as long as they are spread over it. The residual is
 
 with V (n, n_bins) orthonormal, g the background's weight in each pixel and S the filter that the
 search looks through: finer structure is not seen by it, and would be the noise's. A neuron fills a
-few cells of the grid and makes no such mode; it loses that part of its trace that is the field's.
+few nodes of the grid and makes no such mode; it loses that part of its trace that is the field's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from napari_cnmf.core.base.threads import Workers
 MOST = 20
 """Modes looked at."""
 SPREAD = 0.22
-"""Share of the grid's cells that a mode must fill, as its participation ratio counts them.
+"""Share of the grid's nodes that a mode must fill, as its participation ratio counts them.
 
 Modes of neuropil fill .23 to .9 of them, the first that neurons make .03 to .19."""
 FEWEST = 20
@@ -41,7 +41,7 @@ def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray
     Parameters
     ----------
     background
-        Of the grid's cells ``(gz, gy, gx, n_bins)``.
+        Of the grid's nodes ``(gz, gy, gx, n_bins)``.
 
     Returns
     -------
@@ -49,12 +49,12 @@ def shared_courses(background: NDArray[np.float32], workers: Workers) -> NDArray
         Orthonormal ``(n, n_bins)``: from the strongest mode on, as long as they are spread.
     """
     rows = background.reshape(-1, background.shape[-1])
-    n_cells = len(rows)
-    if n_cells < FEWEST:
+    n_nodes = len(rows)
+    if n_nodes < FEWEST:
         return np.zeros((0, rows.shape[1]), np.float32)
     u = leading_patterns(rows, min(MOST, *rows.shape), workers)
     filled = (u**2).sum(0) ** 2 / np.maximum((u**4).sum(0), 1e-30)
-    narrow = np.flatnonzero(filled < max(FEWEST, SPREAD * n_cells))
+    narrow = np.flatnonzero(filled < max(FEWEST, SPREAD * n_nodes))
     courses = u[:, : narrow[0] if len(narrow) else None].T @ rows
     # A background of fewer modes has no more courses; what rounding leaves of them is none.
     norm = np.linalg.norm(courses, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Geometry: a field of pixels, boxes in it, cells over it.
+"""Geometry: a field of pixels, boxes in it, nodes of a grid over it.
 
 Inside the engine every field has three axes ``(Z, Y, X)``; a plane has ``Z = 1``
 and a reach of 0 along it, so that one code serves planes and volumes.
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError
 
-GRID_CELL = 1.6
-"""Side of a background cell in gSig."""
+NODE_SIDE = 1.6
+"""Distance between the nodes of the background's grid, in gSig."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Field:
         ``(Z, Y, X)`` in pixels.
     g_sig
         Half-width of a cell along each axis in pixels; 0 along Z of a plane.
-    grid_cell
-        Side of the background's cells in gSig.
+    node_side
+        Distance between the nodes of the background's grid, in gSig.
     block_px
-        Of a plane: cells of exactly so many pixels instead, between which nothing is interpolated.
+        Of a plane: nodes of exactly so many pixels instead, between which nothing is interpolated.
     """
 
     shape: tuple[int, int, int]
     g_sig: tuple[float, float, float]
-    grid_cell: float = GRID_CELL
+    node_side: float = NODE_SIDE
     block_px: int | None = None
 
     @classmethod
@@ -95,24 +95,24 @@ class Field:
 
     @cached_property
     def grid(self) -> Grid:
-        """The background's cells over this field."""
+        """The background's nodes over this field."""
         return Grid.over(self) if self.block_px is None else Grid.of_blocks(self)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of about ``GRID_CELL`` gSig, and how pixels lie between their centres.
+    """Nodes of about ``NODE_SIDE`` gSig, and how pixels lie between their centres.
 
     Attributes
     ----------
     shape
-        Number of cells along ``(Z, Y, X)``.
+        Number of nodes along ``(Z, Y, X)``.
     edges
-        For each axis, first pixel of each cell and one past the last, ``(n + 1,)`` int64.
+        For each axis, first pixel of each node and one past the last, ``(n + 1,)`` int64.
     lower
-        For each axis and pixel, the cell whose centre lies at or before it, ``(extent,)`` int64.
+        For each axis and pixel, the node whose centre lies at or before it, ``(extent,)`` int64.
     share
-        For each axis and pixel, the weight of the next cell, ``(extent,)`` float32.
+        For each axis and pixel, the weight of the next node, ``(extent,)`` float32.
     """
 
     shape: tuple[int, int, int]
@@ -122,10 +122,10 @@ class Grid:
 
     @classmethod
     def over(cls, field: Field) -> Grid:
-        """Return the grid of background cells over a field."""
+        """Return the grid of background nodes over a field."""
         counts, edges, lower, share = [], [], [], []
         for extent, g in zip(field.shape, field.g_sig, strict=True):
-            n = max(1, round(extent / (field.grid_cell * g))) if g > 0 else 1
+            n = max(1, round(extent / (field.node_side * g))) if g > 0 else 1
             edge = np.round(np.linspace(0, extent, n + 1)).astype(np.int64)
             centre = (edge[1:] + edge[:-1] - 1) / 2
             pixel = np.arange(extent)
@@ -148,7 +148,7 @@ class Grid:
 
     @classmethod
     def _without_slopes(cls, edges: list[NDArray[np.int64]]) -> Grid:
-        """Grid without interpolation: every pixel takes the value of its own cell."""
+        """Grid without interpolation: every pixel takes the value of its own node."""
         sizes = [np.diff(edge) for edge in edges]
         counts = [len(size) for size in sizes]
         lower = tuple(np.repeat(np.arange(len(size)), size) for size in sizes)
@@ -163,13 +163,13 @@ class Grid:
         return self._without_slopes(edges)
 
     @property
-    def n_cells(self) -> int:
-        """Number of cells of the grid."""
+    def n_nodes(self) -> int:
+        """Number of nodes of the grid."""
         return math.prod(self.shape)
 
     @cached_property
-    def cell_of(self) -> NDArray[np.int32]:
-        """Index of the grid cell that each pixel belongs to ``(n_pixels,)``."""
+    def node_of(self) -> NDArray[np.int32]:
+        """Index of the grid node that each pixel belongs to ``(n_pixels,)``."""
         index = np.zeros((1, 1, 1), np.int32)
         for axis, edge in enumerate(self.edges):
             number = np.repeat(np.arange(self.shape[axis], dtype=np.int32), np.diff(edge))
@@ -179,17 +179,17 @@ class Grid:
         return np.asarray(index.ravel(), np.int32)
 
     @cached_property
-    def cells(self) -> sp.csr_matrix:
-        """Matrix ``(n_cells, n_pixels)`` float32 with 1 where a pixel lies in a grid cell."""
-        cell = self.cell_of
-        order = np.argsort(cell, kind="stable").astype(np.int32)
-        ends = np.searchsorted(cell[order], np.arange(self.n_cells + 1)).astype(np.int32)
-        ones = np.ones(cell.size, np.float32)
-        return sp.csr_matrix((ones, order, ends), shape=(self.n_cells, cell.size))
+    def nodes(self) -> sp.csr_matrix:
+        """Matrix ``(n_nodes, n_pixels)`` float32 with 1 where a pixel lies in a grid node."""
+        node = self.node_of
+        order = np.argsort(node, kind="stable").astype(np.int32)
+        ends = np.searchsorted(node[order], np.arange(self.n_nodes + 1)).astype(np.int32)
+        ones = np.ones(node.size, np.float32)
+        return sp.csr_matrix((ones, order, ends), shape=(self.n_nodes, node.size))
 
     @cached_property
     def interpolation(self) -> sp.csr_matrix:
-        """``P (n_pixels, n_cells)`` float32: bilinear (trilinear) from cells to pixels."""
+        """``P (n_pixels, n_nodes)`` float32: bilinear (trilinear) from nodes to pixels."""
         out = sp.csr_matrix(np.ones((1, 1), np.float32))
         for n, low, share in zip(self.shape, self.lower, self.share, strict=True):
             extent = len(low)
@@ -203,7 +203,7 @@ class Grid:
 
     @cached_property
     def smoothing(self) -> sp.csr_matrix:
-        """``S (n_cells, n_cells)``: (1, 2, 1) / 4 along each axis of cells, edges repeated."""
+        """``S (n_nodes, n_nodes)``: (1, 2, 1) / 4 along each axis of nodes, edges repeated."""
         out = sp.csr_matrix(np.ones((1, 1)))
         for n in self.shape:
             if n == 1:
@@ -221,8 +221,8 @@ def colour_groups(
 ) -> list[list[NDArray[np.int64]]]:
     """Groups of boxes that can be worked on at the same time.
 
-    The field is cut into cells as wide as a box; boxes whose centres lie in one
-    cell are done one after another by one thread, cells of one colour of the
+    The field is cut into squares as wide as a box; boxes whose centres lie in one
+    square are done one after another by one thread, squares of one colour of the
     checkerboard never touch each other's pixels.
 
     Parameters
@@ -235,14 +235,14 @@ def colour_groups(
     Returns
     -------
     list
-        For each colour, the cells; for each cell, the ids of its boxes in order.
+        For each colour, the squares; for each square, the ids of its boxes in order.
     """
     if len(centres) == 0:
         return []
     width = 2 * np.asarray(reach) + 2
-    cell = np.asarray(centres, dtype=np.int64) // width
-    colour = (cell % 2) @ np.array([4, 2, 1])
-    key = np.ravel_multi_index(tuple(cell.T), tuple(cell.max(0) + 1))
+    square = np.asarray(centres, dtype=np.int64) // width
+    colour = (square % 2) @ np.array([4, 2, 1])
+    key = np.ravel_multi_index(tuple(square.T), tuple(square.max(0) + 1))
     order = np.lexsort((np.arange(len(key)), key, colour))
     groups: list[list[NDArray[np.int64]]] = []
     for c in np.unique(colour):

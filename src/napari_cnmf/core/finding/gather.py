@@ -34,7 +34,7 @@ class Found:
     factors
         Boxes in coordinates of the field.
     background
-        Time courses of the field's grid cells ``(n_cells, n_bins)``; times ``gain sn`` in units of
+        Time courses of the field's grid nodes ``(n_nodes, n_bins)``; times ``gain sn`` in units of
         the movie.
     candidates
         Every site tried.
@@ -86,7 +86,7 @@ class OnePhoton:
 
     def no_background(self, n_bins: int) -> NDArray[np.float32]:
         """Background of zeros on the grid, for a recording that needs none."""
-        return np.zeros((self.grid.n_cells, n_bins), np.float32)
+        return np.zeros((self.grid.n_nodes, n_bins), np.float32)
 
 
 class Gathering:
@@ -104,7 +104,7 @@ class Gathering:
         self._field, self._one_photon = field, one_photon
         self._scale = 1 / float(np.sqrt(binned.frames_per_bin))
         self._correlation, self._pnr, self._energy = np.zeros((3, *field.shape), np.float32)
-        self._background = np.zeros((field.grid.n_cells, binned.n_bins), np.float32)
+        self._background = np.zeros((field.grid.n_nodes, binned.n_bins), np.float32)
         self._fine = None if one_photon is None else one_photon.no_background(binned.n_bins)
         self._factors: list[Factors] = []
         self._candidates: list[Candidates] = []
@@ -198,7 +198,7 @@ def _place_background(
     grid: Grid,
     scale: float,
 ) -> None:
-    """Copy the tile's background to the cells of the field's grid whose centres it owns."""
+    """Copy the tile's background to the nodes of the field's grid whose centres it owns."""
     index = []
     for axis in range(3):
         edge = grid.edges[axis]

@@ -20,7 +20,7 @@ _BASE_GB = 0.25
 _IMAGES = 60
 """Bytes for each pixel of the field: images, moments, masks."""
 _WORK, _CORNER = 72, 12
-"""Bytes for each pixel of a tile besides its bins, and for each cell around it."""
+"""Bytes for each pixel of a tile besides its bins, and for each node around it."""
 _BLOCKS = 2
 """Blocks of frames in memory: one that is worked on, one that is read."""
 _BLOCK_BYTES = 32 << 20
@@ -81,7 +81,7 @@ class Need:
         # The whole field is no copy of its bins.
         beside = 0 if is_whole else all_bins
         stages = (self._reading(in_memory), beside + self.searching(tile), self._tracing())
-        background = self.field.grid.n_cells + self._fine_cells(self.field)
+        background = self.field.grid.n_nodes + self._fine_nodes(self.field)
         held = _IMAGES * self.field.n_pixels + 4 * self.n_bins * background
         return _BASE_GB + 1e-9 * (held + max(stages))
 
@@ -116,8 +116,8 @@ class Need:
     def _working_on(self, tile: Field) -> int:
         """Bytes of the time courses of bins while components are found in a tile."""
         sites = math.prod(Lattice.over(tile).shape)
-        cells = 4 * tile.grid.n_cells + 4 * self._fine_cells(tile)
-        return 4 * self.n_bins * (tile.n_pixels + sites + cells)
+        nodes = 4 * tile.grid.n_nodes + 4 * self._fine_nodes(tile)
+        return 4 * self.n_bins * (tile.n_pixels + sites + nodes)
 
     @property
     def _converted(self) -> int:
@@ -125,12 +125,12 @@ class Need:
         taken = kernel_type(self.dtype)
         return taken.itemsize if taken != self.dtype else 0
 
-    def _fine_cells(self, field: Field) -> int:
-        """Number of cells of the finer grid, where it is used."""
-        return finer(field).grid.n_cells if self.one_photon else 0
+    def _fine_nodes(self, field: Field) -> int:
+        """Number of nodes of the finer grid, where it is used."""
+        return finer(field).grid.n_nodes if self.one_photon else 0
 
     def _tracing(self) -> int:
         # All that could be had: tiles, and with them results, must not depend on those that are.
         n_frames, n_pieces = pieces(self.field.n_pixels * self.dtype.itemsize, os.cpu_count() or 1)
         frames = n_pieces * n_frames * self.field.n_pixels * (self.dtype.itemsize + self._converted)
-        return frames + 4 * self.n_bins * self._fine_cells(self.field)
+        return frames + 4 * self.n_bins * self._fine_nodes(self.field)

@@ -2,7 +2,7 @@
 
 With whitened frames y, footprints A and the normalised convolution of
 :mod:`napari_cnmf.core.background.grid` written as ``bg = H (n(y) - N c)``, n(y) the weighted sums
-over grid cells and N those of the footprints, least squares for the traces is
+over grid nodes and N those of the footprints, least squares for the traces is
 
     A'(y - A c - P bg) = 0   =>   (A'A - D N) c = A'y - D n(y),    D = A'P H,
 
@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.core.background.grid import cell_weights, component_sums, pixel_weights
+from napari_cnmf.core.background.grid import component_sums, node_weights, pixel_weights
 from napari_cnmf.core.base.compiling import kernel_for_frames
 from napari_cnmf.core.base.geometry import Field, Grid
 from napari_cnmf.core.base.rows import weighted
@@ -57,7 +57,7 @@ def _project_frames(
     start: int,
     stop: int,
 ) -> None:
-    """Project frames start to stop: products with sparse columns, weighted sums over grid cells."""
+    """Project frames start to stop: products with sparse columns, weighted sums over grid nodes."""
     n_columns = len(indptr) - 1
     n_gz, n_gy, n_gx = len(edge_z) - 1, len(edge_y) - 1, len(edge_x) - 1
     n_y, n_x = edge_y[n_gy], edge_x[n_gx]
@@ -149,7 +149,7 @@ class Demixer:
         gain
             Weight of the background in each pixel ``(Z, Y, X)``.
         from_sums
-            H as kriging has it ``(n_cells, n_cells)``; by default the background is smoothed.
+            H as kriging has it ``(n_nodes, n_nodes)``; by default the background is smoothed.
         """
         grid = field.grid
         A = A.sorted_indices()
@@ -157,7 +157,7 @@ class Demixer:
         q = pixel_weights(inside, gain)
         flat_q = q.ravel()
         if from_sums is None:
-            weight = cell_weights(q * gain, grid)
+            weight = node_weights(q * gain, grid)
             H = sp.diags(1.0 / weight.ravel().astype(np.float64)) @ grid.smoothing
         else:
             H = from_sums
@@ -166,7 +166,7 @@ class Demixer:
         weights.indptr = np.ascontiguousarray(weights.indptr, np.int32)
         weights.indices = np.ascontiguousarray(weights.indices, np.int32)
         raw_q = (flat_q * one_over).astype(np.float32)
-        sums = grid.cells @ (raw_q * mean)
+        sums = grid.nodes @ (raw_q * mean)
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),
@@ -174,10 +174,10 @@ class Demixer:
         )  # fmt: skip
 
     def project(self, frames: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Project some frames: ``A'y (n_components, n)`` and ``n(y) (n_cells, n)``."""
+        """Project some frames: ``A'y (n_components, n)`` and ``n(y) (n_nodes, n)``."""
         n = len(frames)
         onto = np.empty((n, self.weights.shape[1]), np.float32)
-        sums = np.empty((n, self.field.grid.n_cells), np.float32)
+        sums = np.empty((n, self.field.grid.n_nodes), np.float32)
         w = self.weights
         _project_frames(
             frames, w.indptr, w.indices, w.data, self.q, *self.field.grid.edges, onto, sums, 0, n
@@ -200,7 +200,7 @@ class Demixer:
         Returns
         -------
         of_sums, of_traces
-            ``(n_modes, n_cells)`` and ``(n_modes, n_components)``.
+            ``(n_modes, n_nodes)`` and ``(n_modes, n_components)``.
         """
         of_sums = np.asarray((self.H.T @ modes.T).T)
         return of_sums, np.asarray((self.N.T @ of_sums.T).T)
@@ -304,7 +304,7 @@ def extract_traces(
     Parameters
     ----------
     modes
-        Orthonormal spatial patterns over the grid's cells ``(n_modes, n_cells)``; of the
+        Orthonormal spatial patterns over the grid's nodes ``(n_modes, n_nodes)``; of the
         background only its weights on these are kept.
     lost
         Frames without content ``(n_frames,)``: their values are interpolated.

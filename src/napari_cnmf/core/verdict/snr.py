@@ -14,9 +14,10 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
-from napari_cnmf.core.base.normal import height_of_log_tail, least_log_tails
 from napari_cnmf.core.base.threads import Workers
 
 _VALUES = 200_000
@@ -106,6 +107,15 @@ def noise_of_lower_side(
     return mode, np.sqrt((below**2).sum(1) / count)
 
 
+def least_log_tails(z: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Least sum of ``log Phi(-z)`` over ``n`` successive values of each row of ``z``.
+
+    As in CaImAn, the first n - 1 windows begin before the row does. NaN for a row with NaN.
+    """
+    logs = np.pad(log_ndtr(-z), ((0, 0), (n - 1, 0)))
+    return np.asarray(sliding_window_view(logs, n, axis=1).sum(-1).min(1))
+
+
 def trace_snr(
     traces: NDArray[np.floating],
     frame_rate_hz: float,
@@ -137,9 +147,7 @@ def trace_snr(
         mode, sigma = noise_of_lower_side(y)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = (y - mode[:, None]) / (_SIGMAS * sigma[:, None])
-        least = np.empty(len(z))
-        least_log_tails(z, n_samples, least)
-        out[start:stop] = [height_of_log_tail(value / n_samples) for value in least]
+        out[start:stop] = -ndtri_exp(least_log_tails(z, n_samples) / n_samples)
 
     workers.ranges(work, len(traces), max(1, min(32, _VALUES // max(1, traces.shape[1]))))
     return np.nan_to_num(out, nan=0.0)

@@ -31,7 +31,6 @@ from napari_cnmf.io.caiman._state import (
 from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
 from napari_cnmf.params.caiman_keys import OUR_OWN
 
 PARAMETER_GROUPS = (
@@ -42,7 +41,7 @@ PARAMETER_GROUPS = (
 
 
 def write_caiman(
-    components: Components | Curation,
+    components: Components,
     path: str | Path,
     *,
     movie_path: str | Path | None = None,
@@ -56,8 +55,7 @@ def write_caiman(
     Parameters
     ----------
     components
-        Zero components, no background and no scores are fine. A curation is written with all that
-        is needed to go on with it, see `napari_cnmf.io.curation.save_curated`.
+        Zero components, no background and no scores are fine.
     path
         Ends in ``.hdf5`` or ``.h5``: CaImAn opens nothing else.
     movie_path
@@ -85,11 +83,8 @@ def write_caiman(
     See Also
     --------
     read_caiman
+    napari_cnmf.io.curation.save_curated : Write a curation with all that goes on with it.
     """
-    if isinstance(components, Curation):
-        from napari_cnmf.io.curation import save_curated
-
-        return save_curated(components, path)
     path = Path(path)
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise ResultError(

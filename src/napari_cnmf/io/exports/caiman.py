@@ -8,6 +8,7 @@ from typing import Any
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman import write_caiman as write_result
 from napari_cnmf.io.caiman._state import GROUP, encode_json
+from napari_cnmf.io.curation import save_curated
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import as_curation, select, sources_of
 from napari_cnmf.io.exports.timeline import Timeline
@@ -79,7 +80,7 @@ def write_caiman(
     ) as beside:
         try:
             if include_rejected and isinstance(source, Curation):
-                write_result(source, beside)
+                save_curated(source, beside)
             else:
                 components = _accepted(cur, context) if not include_rejected else cur.components
                 write_result(components, beside, movie_path=movie_path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import ResultError, brief
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.kinds import plane_folder
-from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
+from napari_cnmf.io.pickled import read_object_array, read_plain_array
 from napari_cnmf.model.components import Components
 
 _USUAL_NEUCOEFF = 0.7

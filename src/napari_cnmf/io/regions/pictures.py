@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError, ResultError, brief
-from napari_cnmf.io.imports.pickled import read_object_array, read_plain_array
+from napari_cnmf.io.pickled import read_object_array, read_plain_array
 
 PICTURES = frozenset({".tif", ".tiff", ".png"})
 _COLOURS = (3, 4)

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf.errors import ParameterError, ResultError, brief
-from napari_cnmf.io.imports.pickled import read_object_array
 from napari_cnmf.io.imports.suite2p import footprints_of_stat, read_verdict
+from napari_cnmf.io.pickled import read_object_array
 
 
 def read_stat(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:

@@ -333,7 +333,18 @@ class CuratedResult:
     def _repr_html_(self) -> str:
         from napari_cnmf.model.pictures import curation_html
 
-        return curation_html(self)
+        decisions = self.decisions
+        is_decided = np.isin(decisions, (Decision.ACCEPTED, Decision.REJECTED))
+        counts = {
+            "components": self.ids.size,
+            "accepted": int(self.accepted.sum()),
+            "rejected": self.ids.size - int(self.accepted.sum()),
+            "decided by hand": int(is_decided.sum()),
+            "unsure": int((decisions == Decision.UNSURE).sum()),
+            "accepted by the engine": int(self.engine_accepted.sum()),
+            "edits": len(self.applied),
+        }
+        return curation_html(self, counts)
 
     # -- history
 

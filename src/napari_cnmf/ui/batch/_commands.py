@@ -17,6 +17,7 @@ from napari_cnmf.batch import Batch, Item
 from napari_cnmf.batch.scripts import write_scripts
 from napari_cnmf.batch.status import RETRIABLE, State
 from napari_cnmf.ui._background import call_in_background, run_in_background
+from napari_cnmf.ui._docks import show_dock
 from napari_cnmf.ui._loading import LoadedResult, finish, load_input, load_item, load_movie
 from napari_cnmf.ui.batch._actions import LIVE, can_compare
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
@@ -181,7 +182,6 @@ class BatchCommands(QObject):
 
     def duplicate(self) -> None:
         """Open the form with the movie and parameters of the selected item."""
-        from napari_cnmf.ui._layout import show_dock
         from napari_cnmf.ui.forms._request import Request, request_of
 
         uuids = self._uuids()

@@ -2,46 +2,129 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtCore import QMimeData, QPoint, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 from qtpy.QtWidgets import (
+    QHBoxLayout,
     QLineEdit,
     QMenu,
     QSizePolicy,
     QSplitter,
     QStackedWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QFlowLayout
 
+from napari_cnmf.batch.status import State
+from napari_cnmf.batch.store import BATCH_FILE
+from napari_cnmf.io.movies import natural_key
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
-from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._docks import Dock, show_dock
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_later, connect_while_alive, drop_position, hint_label
 from napari_cnmf.ui.batch._actions import Scene
 from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch, open_batch
 from napari_cnmf.ui.batch._commands import BatchCommands
-from napari_cnmf.ui.batch._counts import StateCounts
 from napari_cnmf.ui.batch._details import DetailsPanel
-from napari_cnmf.ui.batch._drop import batch_among, dropped_paths
 from napari_cnmf.ui.batch._menus import BatchMenus
 from napari_cnmf.ui.batch._missing import MissingMovies
 from napari_cnmf.ui.batch._read_details import Details, read_details, read_pictures
 from napari_cnmf.ui.batch._recent import recent_batches, remember_batch
 from napari_cnmf.ui.batch._rows import ItemRow
+from napari_cnmf.ui.batch._states import state_icon
 from napari_cnmf.ui.batch._table_model import BatchTableModel, Column
 from napari_cnmf.ui.batch._table_view import BatchTable
 from napari_cnmf.ui.forms._input import FileInput
 
 if TYPE_CHECKING:
     import napari
+
+
+def dropped_paths(data: QMimeData | None) -> tuple[Path, ...]:
+    """Files and folders of a drag, in natural order; empty when it holds something else."""
+    if data is None or not data.hasUrls():
+        return ()
+    names = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+    return tuple(sorted((Path(name) for name in names if name), key=lambda p: natural_key(p.name)))
+
+
+def batch_among(paths: Sequence[Path]) -> Path | None:
+    """Batch that was dropped, by its folder or by its ``batch.json``; reads the disk."""
+    for path in paths:
+        folder = path.parent if path.name == BATCH_FILE else path
+        if (folder / BATCH_FILE).is_file():
+            return folder
+    return None
+
+
+_ORDER = (
+    State.RUNNING,
+    State.QUEUED,
+    State.WAITING,
+    State.COMPLETED,
+    State.FAILED,
+    State.INTERRUPTED,
+    State.CANCELLED,
+)
+_STYLE = (
+    "QToolButton { border: none; background: transparent; padding: 2px 3px; }"
+    "QToolButton:hover { background: rgba(128, 128, 128, 50); border-radius: 3px; }"
+    "QToolButton:checked { background: rgba(128, 128, 128, 90); border-radius: 3px; }"
+)
+
+
+class StateCounts(QWidget):
+    """A small button for each state that an item is in."""
+
+    filtered = Signal(object)
+    """The states to show, a frozenset; empty for all."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        self.buttons = {state: self._make(state) for state in _ORDER}
+        for button in self.buttons.values():
+            layout.addWidget(button)
+
+    def _make(self, state: State) -> QToolButton:
+        button = QToolButton()
+        button.setIcon(state_icon(state))
+        button.setIconSize(QSize(16, 16))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setCheckable(True)
+        button.setStyleSheet(_STYLE)
+        button.toggled.connect(lambda _: self.filtered.emit(self.states))
+        button.hide()
+        return button
+
+    @property
+    def states(self) -> frozenset[State]:
+        """States that were clicked; empty for all."""
+        return frozenset(state for state, b in self.buttons.items() if b.isChecked())
+
+    def show_rows(self, rows: Iterable[ItemRow]) -> None:
+        """Count items; a state without any is not shown, and no longer asked for."""
+        counts = Counter(row.state for row in rows)
+        for state, button in self.buttons.items():
+            n = counts[state]
+            button.setVisible(n > 0)
+            button.setText(f"{n:,}")
+            button.setToolTip(f"{n:,} {state.value}: click to show these alone")
+            if not n:
+                button.setChecked(False)
+
 
 _NO_BATCH = (
     "A batch is a folder that keeps items and their results.\n\n"
@@ -271,12 +354,9 @@ class BatchWidget(Dock):
         call_in_background(lambda: batch_among(paths), done=take)
 
     def _add_movie(self, paths: tuple[Path, ...]) -> None:
-        from napari_cnmf.ui._layout import show_dock
-
         show_dock(self._session.viewer, "CNMF parameters").show_movie(FileInput(paths))
 
     def _add_movies(self, paths: tuple[Path, ...]) -> None:
-        from napari_cnmf.ui._layout import show_dock
         from napari_cnmf.ui.grid import edit_grid
 
         form = show_dock(self._session.viewer, "CNMF parameters")

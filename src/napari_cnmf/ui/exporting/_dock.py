@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, Signal
@@ -32,14 +32,13 @@ from qtpy.QtWidgets import (
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
-from napari_cnmf.io.exports import EXPORTERS, Exporter
+from napari_cnmf.io.exports import EXPORTERS, Exporter, MovieIn, Session
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import make_primary
-from napari_cnmf.ui.exporting._session_form import SessionForm
 from napari_cnmf.ui.exporting._ticked import TickedFormats
 from napari_cnmf.ui.forms._sections import FoldingBox
 
@@ -47,6 +46,56 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     import napari
+
+_TEXTS = {
+    "subject_id": ("Animal", "Its id"),
+    "species": ("Species", "In Latin, such as Mus musculus"),
+    "sex": ("Sex", "M, F, U or O"),
+    "age": ("Age", "ISO 8601 duration, such as P90D"),
+    "genotype": ("Genotype", "Of the animal"),
+    "experimenter": ("Experimenter", "Last name, first name; several with ; between them"),
+    "indicator": ("Indicator", "Such as GCaMP6f"),
+    "location": ("Location", "Brain area"),
+    "device": ("Microscope", "Its name"),
+}
+_MOVIES = {
+    "leave the movie out": MovieIn.NOT,
+    "link to the movie's file": MovieIn.LINKED,
+    "copy the movie into the file": MovieIn.COPIED,
+}
+
+
+class SessionForm(QWidget):
+    """Form of a ``Session`` and of what becomes of the movie; empty fields stay unset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.movie = QComboBox()
+        self.movie.addItems(list(_MOVIES))
+        self.fields = {name: QLineEdit() for name in _TEXTS}
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addRow("Movie", self.movie)
+        for name, (label, said) in _TEXTS.items():
+            self.fields[name].setPlaceholderText(said)
+            layout.addRow(label, self.fields[name])
+
+    def movie_in_nwb(self) -> MovieIn:
+        """Choice of what becomes of the movie."""
+        return _MOVIES[self.movie.currentText()]
+
+    def value(self) -> Session:
+        """Session as it was filled in."""
+        said: dict[str, Any] = {
+            name: field.text().strip()
+            for name, field in self.fields.items()
+            if field.text().strip()
+        }
+        if "experimenter" in said:
+            names = (name.strip() for name in said["experimenter"].split(";"))
+            said["experimenter"] = tuple(name for name in names if name)
+        return Session(**said)
+
 
 _NO_RESULT = "Open a result to export it: double-click a completed item of the batch."
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields
+from napari_cnmf.ui._docks import show_dock
 from napari_cnmf.ui.forms._rows import ParameterRow
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ class FormLink(QObject):
     def form(self) -> ParametersWidget:
         """Form of the viewer, opened beside the lab if it is not there."""
         if self._form is None:
-            from napari_cnmf.ui._layout import show_dock
-
             show_dock(self._session.viewer, "CNMF parameters")
             self._take_form()
         assert self._form is not None, "the form registers itself"

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_cnmf.errors import CnmfError, MovieError
-from napari_cnmf.io.imports.pickled import read_object_array
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import RawFrames, file_size
+from napari_cnmf.io.pickled import read_object_array
 from napari_cnmf.model.description import Piece
 
 _PIXEL = np.dtype("<i2")

@@ -22,7 +22,8 @@ from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
 
 PathLike = str | os.PathLike[str]
-_MOST_QUESTIONS = 4
+_MOST_QUESTIONS = 6
+"""Options that a recording may leave open: n_channels, channel, n_flyback, field, plane, dataset."""
 
 
 def open_movie(

@@ -35,23 +35,45 @@ _EXPORTS = {
 }
 
 
-def library(name: str, path: Path, maker: str) -> Any:
-    """Import a library, or raise an error that says how to get it and what else helps."""
+@contextmanager
+def opened_with(name: str, path: Path, maker: str) -> Iterator[Any]:
+    """Give a maker's library for the reading of one header.
+
+    Parameters
+    ----------
+    name
+        The library's module, a key of `_EXPORTS`.
+    path
+        The file that it reads meanwhile.
+    maker
+        Who made the format, for messages.
+
+    Raises
+    ------
+    MovieError
+        The library is missing, or refuses the file. Errors of ours and of the file system pass as
+        they are: they say already what is wrong.
+    """
+    other_way = f"save it as TIFF with {_EXPORTS[name]}"
     try:
-        return import_module(name)
+        module = import_module(name)
     except ImportError as error:
         raise MovieError(
             f"{path} is in {maker}'s format, which needs the package {name.partition('.')[0]!r}: "
-            f"pip install 'napari-cnmf[formats]'. Or save it as TIFF with {_EXPORTS[name]}."
+            f"pip install 'napari-cnmf[formats]'. Or {other_way}."
         ) from error
-
-
-def refused(path: Path, maker: str, name: str, error: Exception) -> MovieError:
-    """Error for a file that the maker's library refused, with the next step."""
-    return MovieError(
-        f"{path} must be a whole file of {maker}, got: {brief(error)}. Copy it "
-        f"again, or save it as TIFF with {_EXPORTS[name]}."
-    )
+    try:
+        yield module
+    except MovieError:
+        raise
+    except Exception as error:
+        # Libraries raise an OSError of their own words for a damaged file: it has no number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise MovieError(
+            f"{path} must be a whole file of {maker}, got: {brief(error)}. Copy it "
+            f"again, or {other_way}."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
-    library,
+    opened_with,
     recording_of,
-    refused,
     with_facts,
 )
 
@@ -48,8 +47,7 @@ def open_isxd(path: Path, request: Request) -> Recording:
     MovieError
         The library is missing, or the file is damaged.
     """
-    isx = library("isx", path, "Inscopix")
-    try:
+    with opened_with("isx", path, "Inscopix") as isx:
         movie = isx.Movie.read(str(path))
         timing = movie.timing
         n_frames = int(timing.num_samples)
@@ -57,8 +55,6 @@ def open_isxd(path: Path, request: Request) -> Recording:
         dtype = np.dtype(movie.data_type)
         period = positive_or_none(timing.period.secs_float)
         lost = len(timing.dropped) + sum(b - a + 1 for a, b in getattr(timing, "cropped", []))
-    except Exception as error:
-        raise refused(path, "Inscopix", "isx", error) from error
     frames = LibraryFrames(path, _IsxReader)
     found = recording_of(frames, (n_frames, *shape), "TYX", dtype, (), request, "Inscopix ISXD")
     remarks: tuple[str, ...] = ()

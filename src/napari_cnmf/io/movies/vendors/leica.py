@@ -14,9 +14,8 @@ from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
-    library,
+    opened_with,
     recording_of,
-    refused,
     with_facts,
 )
 
@@ -48,22 +47,16 @@ def open_lif(path: Path, request: Request) -> Recording:
     MovieError
         The library is missing, the file is damaged, or a series or channel must be chosen.
     """
-    liffile = library("liffile", path, "Leica")
-    try:
-        with liffile.LifFile(path) as file:
-            movies = {
-                str(image.path): dict(image.sizes)
-                for image in file.images
-                if image.sizes.get("T", 1) > 1 or image.sizes.get("Z", 1) > 1
-            }
-            name = _chosen_series(path, movies, request)
-            image = _lif_image(file, name)
-            dtype = np.dtype(image.dtype)
-            steps = {axis: _step(values) for axis, values in image.coords.items()}
-    except (MovieError, OSError):
-        raise
-    except Exception as error:
-        raise refused(path, "Leica", "liffile", error) from error
+    with opened_with("liffile", path, "Leica") as liffile, liffile.LifFile(path) as file:
+        movies = {
+            str(image.path): dict(image.sizes)
+            for image in file.images
+            if image.sizes.get("T", 1) > 1 or image.sizes.get("Z", 1) > 1
+        }
+        name = _chosen_series(path, movies, request)
+        image = _lif_image(file, name)
+        dtype = np.dtype(image.dtype)
+        steps = {axis: _step(values) for axis, values in image.coords.items()}
     sizes = movies[name]
     frames = LibraryFrames(path, _LifReader, name)
     found = recording_of(

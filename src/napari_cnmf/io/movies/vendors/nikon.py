@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
-    library,
+    opened_with,
     recording_of,
-    refused,
     with_facts,
 )
 
@@ -55,19 +53,13 @@ def open_nd2(path: Path, request: Request) -> Recording:
     MovieError
         The library is missing, the file is damaged, or a channel or position must be chosen.
     """
-    nd2 = library("nd2", path, "Nikon")
-    try:
-        with nd2.ND2File(path) as file:
-            sizes = dict(file.sizes)
-            dtype = np.dtype(file.dtype)
-            voxel = file.voxel_size()
-            channels = [str(c.channel.name) for c in (file.metadata.channels or [])]
-            rate = _nd2_rate(file)
-            times = _nd2_times(file, sizes)
-    except MovieError:
-        raise
-    except Exception as error:
-        raise refused(path, "Nikon", "nd2", error) from error
+    with opened_with("nd2", path, "Nikon") as nd2, nd2.ND2File(path) as file:
+        sizes = dict(file.sizes)
+        dtype = np.dtype(file.dtype)
+        voxel = file.voxel_size()
+        channels = [str(c.channel.name) for c in (file.metadata.channels or [])]
+        rate = _nd2_rate(file)
+        times = _nd2_times(file, sizes)
     lead = tuple(size for axis, size in sizes.items() if axis not in "CYXS")
     axes = "".join(sizes)
     if sizes.get("P", 1) > 1:

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
-    library,
+    opened_with,
     recording_of,
-    refused,
     with_facts,
 )
 
@@ -52,19 +50,13 @@ def open_oif(path: Path, request: Request) -> Recording:
     MovieError
         The library is missing, the file is damaged, or a channel must be chosen.
     """
-    oiffile = library("oiffile", path, "Olympus")
-    try:
-        with oiffile.OifFile(str(path)) as file:
-            series = file.series[0]
-            names = tuple(str(name) for name in series)
-            first = np.asarray(file.asarray(names[0]))
-            settings = file.mainfile
-            lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)
-            steps = {axis: _oif_step(settings, axis) for axis in "XYZT"}
-    except (MovieError, OSError):
-        raise
-    except Exception as error:
-        raise refused(path, "Olympus", "oiffile", error) from error
+    with opened_with("oiffile", path, "Olympus") as oiffile, oiffile.OifFile(str(path)) as file:
+        series = file.series[0]
+        names = tuple(str(name) for name in series)
+        first = np.asarray(file.asarray(names[0]))
+        settings = file.mainfile
+        lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)
+        steps = {axis: _oif_step(settings, axis) for axis in "XYZT"}
     lead_axes = lead_axes[: len(lead)]
     frames = LibraryFrames(path, _OifReader, (lead, names))
     found = recording_of(

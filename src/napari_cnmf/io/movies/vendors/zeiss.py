@@ -15,9 +15,8 @@ from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request, chosen_of
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
-    library,
+    opened_with,
     recording_of,
-    refused,
     with_facts,
 )
 
@@ -63,17 +62,11 @@ def open_czi(path: Path, request: Request) -> Recording:
         The library is missing, the file is damaged or in colour, or a scene or channel must be
         chosen.
     """
-    czi = library(_LIBRARY, path, "Zeiss")
-    try:
-        with czi.open_czi(str(path)) as file:
-            box = dict(file.total_bounding_box)
-            scenes = dict(file.scenes_bounding_rectangle)
-            kinds = {str(kind) for kind in dict(file.pixel_types).values()}
-            root = ElementTree.fromstring(file.raw_metadata)
-    except (MovieError, OSError):
-        raise
-    except Exception as error:
-        raise refused(path, "Zeiss", _LIBRARY, error) from error
+    with opened_with(_LIBRARY, path, "Zeiss") as czi, czi.open_czi(str(path)) as file:
+        box = dict(file.total_bounding_box)
+        scenes = dict(file.scenes_bounding_rectangle)
+        kinds = {str(kind) for kind in dict(file.pixel_types).values()}
+        root = ElementTree.fromstring(file.raw_metadata)
     kind = next(iter(kinds), "none")
     if len(kinds) != 1 or kind not in _DTYPES:
         raise MovieError(

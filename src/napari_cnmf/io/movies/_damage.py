@@ -8,6 +8,13 @@ from contextlib import contextmanager
 
 from napari_cnmf.errors import MovieError, brief
 
+COPY_AGAIN = "Copy it again from where it was recorded"
+OFFER = (
+    "or open what is there with allow_missing=True (--allow-missing; *Open what is there* in the "
+    "form)"
+)
+"""Ways out that end the messages about files that are damaged or missing."""
+
 # What tifffile, h5py, PyAV and numpy raise when single bytes of a file are wrong; found by trying.
 _DAMAGE = (
     ArithmeticError,

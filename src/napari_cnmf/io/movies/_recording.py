@@ -120,8 +120,8 @@ class Recording:
         contradiction: tuple[str, ...] = ()
         if told is not None and rate != told and "playing" not in said:
             contradiction = (
-                f"The {said} tells {told:.4g} Hz and the {source} {rate:.4g} Hz: the times are used. "
-                "Say frame_rate_hz= if that is wrong.",
+                f"The {said} tells {told:.4g} Hz and the {source} {rate:.4g} Hz: the times are "
+                "used. Say frame_rate_hz= if that is wrong.",
             )
         even = bool(np.all(np.abs(steps / step - 1) < _SAME_STEP))
         return replace(

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._stores import FrameStore, pick_frames, shift_values
 from napari_cnmf.io.movies.tiff.headers import Header
-from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, Pages
+from napari_cnmf.io.movies.tiff.pages import Pages
 from napari_cnmf.model.description import Piece
 
 

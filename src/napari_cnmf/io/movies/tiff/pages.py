@@ -15,17 +15,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._damage import COPY_AGAIN, told_as_lost
 from napari_cnmf.io.movies._formats import hint_for
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.chain import Chain
-
-COPY_AGAIN = "Copy it again from where it was recorded"
-OFFER = (
-    "or open what is there with allow_missing=True (--allow-missing; *Open what is there* in the "
-    "form)"
-)
 
 
 def _is_told_otherwise(record: logging.LogRecord) -> bool:

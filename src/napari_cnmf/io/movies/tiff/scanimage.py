@@ -91,7 +91,8 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
         rate[0],
         spacing_of(settings.regions, settings.values, scan_field),
         ({"frame_rate_from": rate[1]} if rate[0] else {})
-        | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {}),
+        | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {})
+        | ({"field": request.field} if scan_field is not None else {}),
         f"ScanImage {settings.version} TIFF",
         facts,
         (*remarks, *cycle_remarks, *place.remarks, *plane_remarks),
@@ -145,9 +146,7 @@ def _cycle_of(
     return cycle, remarks
 
 
-def _flyback_of(
-    settings: Settings, parts: Sequence[Part], name: str
-) -> tuple[Cycle, list[str]]:
+def _flyback_of(settings: Settings, parts: Sequence[Part], name: str) -> tuple[Cycle, list[str]]:
     """Order of the images with the flyback images that are stored, and sentences about them.
 
     Raises

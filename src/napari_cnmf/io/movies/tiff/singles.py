@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER, told_as_lost
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.headers import Header, read_header
-from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, open_tiff
+from napari_cnmf.io.movies.tiff.pages import open_tiff
 
 _N_CHECKED = 300
 _FEW = 8
@@ -215,8 +215,8 @@ def _single_image(path: Path) -> SingleImage | None:
     """Read the one image of ``path``, or ``None`` when there are more."""
     with open_tiff(path) as tiff:
         page = tiff.pages.first
-        notes = tiff.imagej_metadata or {}
-        if len(tiff.pages) > 1 or int(notes.get("images", 1)) > 1:
+        header = read_header(tiff)
+        if len(tiff.pages) > 1 or (header.n_images or 1) > 1:
             return None
         dtype = checked_dtype(np.dtype(page.dtype), str(path))
         offset = page.dataoffsets[0] if page.is_final and page.is_contiguous else None
@@ -225,7 +225,6 @@ def _single_image(path: Path) -> SingleImage | None:
                 f"{path} must hold {offset + page.nbytes} bytes for its frame, got "
                 f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}, {OFFER}."
             )
-        header = read_header(tiff)
         return SingleImage(
             tuple(page.shape),
             str(page.axes),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import positive_or_none
 from napari_cnmf.io.movies._units import micrometres, seconds
+from napari_cnmf.io.movies.tiff.pages import has_one_image
 from napari_cnmf.model.description import Certainty, Fact
 
 
@@ -150,7 +151,7 @@ def _imagej(tiff: tifffile.TiffFile) -> Header:
     # Images without headers of their own follow the pixels of the first one. Where its header lies
     # there, what it says is left over from the stack that the image was taken from.
     follows_pixels = page.is_final and page.offset > page.dataoffsets[0]
-    if images > 1 and follows_pixels and len(tiff.pages) == 1:
+    if images > 1 and follows_pixels and has_one_image(tiff):
         remarks.append(
             f"The ImageJ header names {images} images and one is there: it is that of the stack "
             "from which the image was saved."

@@ -43,6 +43,15 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         ) from error
 
 
+def has_one_image(tiff: tifffile.TiffFile) -> bool:
+    """Whether a file has one image header, without following a chain of many."""
+    try:
+        tiff.pages[1]
+    except IndexError:
+        return True
+    return False
+
+
 @dataclass
 class Pages:
     """Images of one or several TIFF files, all of one shape and type.

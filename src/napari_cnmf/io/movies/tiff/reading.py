@@ -19,7 +19,7 @@ from napari_cnmf.io.movies.tiff.named import read_singles
 from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
-from napari_cnmf.io.movies.tiff.pages import open_tiff
+from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
 from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
@@ -64,7 +64,7 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
             return found
     with open_tiff(files[0]) as tiff:
         settings = read_settings(tiff)
-        is_one_image = len(tiff.pages) == 1
+        is_one_image = has_one_image(tiff)
     if settings is not None and request.axes is None and not (is_one_image and len(files) > 8):
         return read_scanimage(files, settings, request)
     thor = read_thor_experiment(folder)

@@ -17,7 +17,7 @@ from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.headers import Header, read_header
-from napari_cnmf.io.movies.tiff.pages import open_tiff
+from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 
 _N_CHECKED = 300
 _FEW = 8
@@ -216,7 +216,7 @@ def _single_image(path: Path) -> SingleImage | None:
     with open_tiff(path) as tiff:
         page = tiff.pages.first
         header = read_header(tiff)
-        if len(tiff.pages) > 1 or (header.n_images or 1) > 1:
+        if not has_one_image(tiff) or (header.n_images or 1) > 1:
             return None
         dtype = checked_dtype(np.dtype(page.dtype), str(path))
         offset = page.dataoffsets[0] if page.is_final and page.is_contiguous else None
@@ -265,11 +265,10 @@ class SingleFrames(FrameStore):
         for frame in range(len(out)):
             path = self.paths[start + frame]
             with told_as_lost(path), open_tiff(path) as tiff:
-                n_pages = len(tiff.pages)
                 image = tiff.pages.first.asarray()
             if image.shape != self.image_shape or image.dtype != self.dtype:
                 raise MovieError(
                     f"All files of a movie must hold one frame {self.image_shape} {self.dtype}, "
-                    f"got {n_pages} of {image.shape} {image.dtype} in {path}. Take that file out."
+                    f"got one of {image.shape} {image.dtype} in {path}. Take that file out."
                 )
             out[frame] = image[index].T if is_turned else image[index]

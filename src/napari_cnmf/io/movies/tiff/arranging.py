@@ -111,6 +111,7 @@ def pick(
         source = "you" if is_overruled else header.format
         channel = chosen_channel(tuple(names), request.channel, name, source)
         facts["channels"] = fact_of_channels(list(names), channel, source)
+        header = replace(header, remarks=(*header.remarks, *_told_lengths(numbers, axis, names)))
         numbers, lead = np.take(numbers, [channel], axis).squeeze(axis), lead.replace("C", "")
     pages = arranged.pages
     layout = layout_of(
@@ -148,6 +149,15 @@ def pick(
     if np.any(np.diff(kept) > 1):
         recording = replace(recording, frame_numbers=kept)
     return Picked(recording, kept, is_overruled)
+
+
+def _told_lengths(numbers: NDArray[np.int64], axis: int, names: Sequence[str]) -> list[str]:
+    """Sentence on channels of which images are missing that others have."""
+    counts = (np.moveaxis(numbers, axis, 0).reshape(len(names), -1) >= 0).sum(axis=1).tolist()
+    if len(set(counts)) == 1:
+        return []
+    told = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    return [f"The channels differ in length: {told} images."]
 
 
 def pick_table(  # noqa: PLR0917

@@ -139,9 +139,10 @@ def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], 
     empty = sizes == 0
     if empty.any() and (not request.allow_missing or empty.all()):
         more = f" and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
+        offer = "" if empty.all() else f", {OFFER}"
         raise MovieError(
             f"Every file of a recording must be a whole TIFF file, got an empty one: "
-            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}, {OFFER}."
+            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}{offer}."
         )
     if not request.allow_missing or len(paths) < 2:
         return list(paths), []

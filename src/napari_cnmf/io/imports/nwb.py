@@ -186,7 +186,7 @@ def is_of_suite2p(nwbfile: Any, table: Any) -> bool:
 
 
 def is_of_neuroconv(nwbfile: Any) -> bool:
-    """Whether NeuroConv wrote the file: its pixel masks have rows before columns, its images not."""
+    """Whether NeuroConv wrote the file: its pixel masks have rows before columns."""
     said = (nwbfile.source_script, getattr(nwbfile, "was_generated_by", None))
     return "neuroconv" in f"{said}".lower()
 

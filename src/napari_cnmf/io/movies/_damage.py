@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from napari_cnmf.errors import MovieError, brief
 
@@ -29,6 +30,13 @@ _DAMAGE = (
     ValueError,
     struct.error,
 )
+
+
+def told_rest(path: Path, n_images: int, n_bytes: int) -> list[str]:
+    """Sentence on bytes that follow the last whole image of a file."""
+    if not n_bytes:
+        return []
+    return [f"{path.name} is cut short: its {n_images} whole images are opened."]
 
 
 @contextmanager

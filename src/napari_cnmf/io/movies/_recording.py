@@ -106,7 +106,15 @@ class Recording:
         source
             Where the times stand.
         """
-        if time_s is None or len(time_s) != self.store.shape[0] or len(time_s) < 2:
+        if time_s is None:
+            return self
+        if len(time_s) != (n_frames := self.store.shape[0]):
+            remark = (
+                f"The {source} tells the times of {len(time_s)} frames and the movie has "
+                f"{n_frames}: the times are not used."
+            )
+            return replace(self, remarks=(*self.remarks, remark))
+        if len(time_s) < 2:
             return self
         steps = np.diff(time_s)
         if not np.all(np.isfinite(steps)) or np.any(steps <= 0):

@@ -174,9 +174,10 @@ def open_video(path: Path, request: Request) -> Recording:
         rate = positive_or_none(stream.average_rate)
         codec = stream.codec_context.name
         seconds = np.asarray(times * float(stream.time_base or 1), np.float64)
-        n_named = int(stream.frames or 0)
-        if not n_named and container.duration and len(container.streams) == 1 and rate:
-            n_named = round(container.duration * 1e-6 * rate)
+        n_named, n_streams = int(stream.frames or 0), len(container.streams)
+        if not n_named and container.duration and rate and len(times) and n_streams == 1:
+            left = container.duration * 1e-6 - (seconds[-1] - seconds[0])
+            n_named = len(times) + round(left * rate) - 1
     if len(times) < 2:
         raise MovieError(f"A movie must have frames over time, got {len(times)} in {path}.")
     if is_counted and not _keys_are_shown_in_order(path, keys):
@@ -186,14 +187,13 @@ def open_video(path: Path, request: Request) -> Recording:
     channel = _checked_channel(looks, request.channel, path)
     image = brightness(first, channel)
     has_palette = first.format.name == "pal8"
+    array = VideoArray(path, times, keys, channel, has_palette, is_counted)
+    if n_cut:
+        array = _without_open_end(array)
+        times, keys, seconds = array.times, array.keys, seconds[: len(array.times)]
     layout = Layout("TYX", (len(times), *image.shape))
     gop = int(np.diff(np.append(keys, len(times))).max())
-    store = ArrayFrames(
-        VideoArray(path, times, keys, channel, has_palette, is_counted),
-        layout,
-        image.dtype,
-        frames_that_fit(gop, image.nbytes),
-    )
+    store = ArrayFrames(array, layout, image.dtype, frames_that_fit(gop, image.nbytes))
     notes = {"codec": codec, "channel": channel}
     if rate is not None:
         notes["frame_rate_from"] = "video header, speed of playing"
@@ -209,6 +209,15 @@ def open_video(path: Path, request: Request) -> Recording:
     told = _told_dropped(times, path) or recording.remarks
     told = (*told, *_told_cut(path, len(times), n_named, n_cut))
     return replace(recording, remarks=(*_told_colour(looks, path), *told))
+
+
+def _without_open_end(array: VideoArray) -> VideoArray:
+    """The frames of a cut video without those at its end that refer to frames behind the cut."""
+    n_frames, last = len(array.times), int(array.keys[-1])
+    there = array._from_key(last, last, n_frames)
+    n_whole = next((number for number in range(last, n_frames) if number not in there), n_frames)
+    kept = array.keys[array.keys < n_whole]
+    return replace(array, times=array.times[:n_whole], keys=kept)
 
 
 def _told_cut(path: Path, n_there: int, n_named: int, n_cut: int) -> list[str]:

@@ -37,8 +37,9 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     ----------
     path
         Labels (``.npy``, ``.tif``, ``.png``), Cellpose's ``_seg.npy``, ImageJ ROIs (``.roi``, or
-        several in a ``.zip``, or the overlay of a ``.tif``), suite2p's ``stat.npy`` or its folder, a result (``.hdf5``, or
-        ``.nwb`` with a segmentation; what its curation accepts), footprints as ``.npz`` of SciPy.
+        several in a ``.zip``, or the overlay of a ``.tif``), suite2p's ``stat.npy`` or its folder,
+        a result (``.hdf5``, or ``.nwb`` with a segmentation; what its curation accepts), footprints
+        as ``.npz`` of SciPy.
     dims
         Field ``(Y, X)`` or ``(Z, Y, X)``.
 

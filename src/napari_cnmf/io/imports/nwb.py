@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,17 +20,23 @@ from napari_cnmf.io.imports.nwb_provenance import field_shape, images_of, steps_
 from napari_cnmf.model.components import Components
 
 _ACCEPTED = ("accepted", "Accepted", "is_cell", "iscell")
+_REJECTED = ("rejected", "Rejected")
 _SCORES = {
     "snr": ("snr", "SNR"), "r_values": ("r_value", "r_values"), "cnn_preds": ("p_soma", "cnn"),
 }  # fmt: skip
 _KINDS = {
-    "spikes": ("spike", "deconv"),
+    "spikes": ("spike", "spks", "deconv", "event"),
     "denoised": ("denoised",),
     "detrended": ("detrend",),
-    "neuropil": ("neuropil", "background"),
-    "raw": ("raw", "roiresponseseries", "fluorescence"),
+    "neuropil": ("neuropil", "fneu", "background"),
+    "dff": ("dff", "dfoverf", "deltaf"),
+    "baseline": ("baseline", "f0"),
 }
-"""Kinds of series and what their names hold, in the order that is tried."""
+"""Kinds of series and what letters and digits of their names hold, in the order that is tried."""
+_USUAL_RAW = ("roiresponseseries", "fluorescence", "f")
+"""Names of raw traces that programs write, the surest first."""
+_EVEN = 0.1
+"""Steps between time stamps that differ by less, relative to the median, count as even."""
 
 
 def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
@@ -93,9 +100,13 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
             "alone, or with dF/F, which says nothing of the baseline. Export it again with traces."
         )
     images = images_of(nwbfile, rows_first=by_suite2p)
-    A, dims = footprints_of(table, field_shape(nwbfile), images, objects, rows_first=by_suite2p)
+    A, dims = footprints_of(
+        table, field_shape(nwbfile), images, objects,
+        rows_first=by_suite2p or is_of_neuroconv(nwbfile),
+    )  # fmt: skip
     every = [one for several in series.values() for one in several]
     rate = next((_rate(one) for one in every if _rate(one) is not None), None)
+    _warn_of_gaps(every, path)
     behind = images.pop("background", None)
     b, f = _background(objects, dims, C.shape[1])
     if b is None:
@@ -174,6 +185,12 @@ def is_of_suite2p(nwbfile: Any, table: Any) -> bool:
     return "suite2p output" in said or "suite2p_proc" in said
 
 
+def is_of_neuroconv(nwbfile: Any) -> bool:
+    """Whether NeuroConv wrote the file: its pixel masks have rows before columns."""
+    said = (nwbfile.source_script, getattr(nwbfile, "was_generated_by", None))
+    return "neuroconv" in f"{said}".lower()
+
+
 def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
     """Find series of the table's rows by kind: one of all its rows, or several that share them."""
     found: dict[str, list[Any]] = {}
@@ -186,17 +203,38 @@ def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
     named_raw = [one for one in found.get("raw", ()) if "raw" in one.name.lower()]
     if named_raw:
         found["raw"] = named_raw
-    found.pop("neuropil", None)
+    for left_out in ("neuropil", "dff", "baseline"):
+        found.pop(left_out, None)
+    for several in found.values():
+        several.sort(key=_surest_first)
     chosen = {kind: _sharing(several, len(table)) for kind, several in found.items()}
+    raw, candidates = chosen.get("raw", []), found.get("raw", [])
+    others = [one.name for one in candidates if one not in raw]
+    if raw and others and _plain_name(raw[0]) not in _USUAL_RAW:
+        warnings.warn(
+            f"{table.name} has several traces that may be the raw ones: {raw[0].name} was read, "
+            f"{', '.join(others)} {'were' if len(others) > 1 else 'was'} not. Rename the right one "
+            "to raw if that is wrong.",
+            stacklevel=2,
+        )
     return {kind: several for kind, several in chosen.items() if several}
 
 
+def _plain_name(series: Any) -> str:
+    return re.sub(r"[^a-z0-9]", "", str(series.name).lower())
+
+
+def _surest_first(series: Any) -> tuple[int, str]:
+    name = _plain_name(series)
+    return _USUAL_RAW.index(name) if name in _USUAL_RAW else len(_USUAL_RAW), name
+
+
 def _kind_of(series: Any) -> str:
-    own = series.name.lower()
-    name = f"{getattr(series.parent, 'name', '')} {own}".lower()
+    own = _plain_name(series)
     for kind, words in _KINDS.items():
-        if kind != "raw" and any(word in own for word in words):
+        if any(word in own for word in words):
             return kind
+    name = f"{getattr(series.parent, 'name', '')} {own}".lower()
     for kind in ("spikes", "neuropil"):
         if any(word in name for word in _KINDS[kind]):
             return kind
@@ -242,8 +280,26 @@ def _rate(series: Any) -> float | None:
     times = series.timestamps
     if times is None or len(times) < 2:
         return None
-    seconds = float(times[-1] - times[0])
-    return (len(times) - 1) / seconds if seconds > 0 else None
+    steps = np.diff(np.asarray(times[:], np.float64))
+    step = float(np.median(steps))
+    return 1 / step if step > 0 else None
+
+
+def _warn_of_gaps(series: Iterable[Any], path: Path) -> None:
+    """Warn of traces whose time stamps are uneven: a result keeps the rate alone."""
+    for one in series:
+        if one.timestamps is None or len(one.timestamps) < 3:
+            continue
+        steps = np.diff(np.asarray(one.timestamps[:], np.float64))
+        step = float(np.median(steps))
+        if not np.all(np.abs(steps - step) < _EVEN * step):
+            warnings.warn(
+                f"The time stamps of {one.name} in {path.name} are uneven: steps of "
+                f"{steps.min():.3g} to {steps.max():.3g} s. The frame rate is taken from the usual "
+                f"step of {step:.3g} s.",
+                stacklevel=2,
+            )
+            return
 
 
 def _accepted(columns: Mapping[str, Any], n: int) -> NDArray[np.bool_]:
@@ -251,6 +307,9 @@ def _accepted(columns: Mapping[str, Any], n: int) -> NDArray[np.bool_]:
         if name in columns:
             values = np.asarray(columns[name][:], np.float64)
             return np.asarray(values.reshape(n, -1)[:, 0] > 0.5) if n else np.zeros(0, bool)
+    for name in _REJECTED:
+        if name in columns:
+            return np.asarray(np.asarray(columns[name][:], np.float64).reshape(n) < 0.5)
     return np.ones(n, bool)
 
 

@@ -43,9 +43,11 @@ def footprints_of(
     if name is None:
         raise ResultError("The segmentation must have pixel, voxel or image masks, it has none.")
     masks = [_entries(table[name][row], rows_first) for row in range(len(table))]
-    places = [at for at, _ in masks]
     n_axes = 2 if name == "pixel_mask" else 3
-    dims = shape or _dims(n_axes, places, images, objects, rows_first)
+    dims = shape or _dims(n_axes, [at for at, _ in masks], images, objects, rows_first)
+    turned = [(_turned(at), weight) for at, weight in masks]
+    if not _all_inside(masks, dims) and _all_inside(turned, dims):
+        masks = turned  # another program that mixed up rows and columns
     if not 0 < math.prod(dims) <= _MOST_PIXELS:
         raise ResultError(f"The masks reach over a field of {dims} pixels. The file is damaged.")
     rows, columns_of, values = [], [], []
@@ -78,9 +80,20 @@ def _entries(mask: Any, rows_first: bool) -> tuple[NDArray[np.int64], NDArray[np
         return np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
     values = np.asarray(entries, np.float64)
     places = values[:, -2::-1].astype(np.int64)
-    if rows_first:  # the plane stays the first
-        places[:, -2:] = places[:, :-3:-1].copy()
-    return places, values[:, -1].astype(np.float32)
+    return _turned(places) if rows_first else places, values[:, -1].astype(np.float32)
+
+
+def _turned(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places with rows and columns the other way round; the plane stays the first."""
+    turned = places.copy()
+    turned[:, -2:] = places[:, :-3:-1]
+    return turned
+
+
+def _all_inside(
+    masks: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]], dims: tuple[int, ...]
+) -> bool:
+    return all(bool(np.all((at >= 0) & (at < dims))) for at, _ in masks if len(at))
 
 
 def _dims(

@@ -14,6 +14,8 @@ from napari_cnmf.io.movies._request import ChannelUnknownError
 _KNOWN = "TZCSYX"
 # ImageJ shows at most 7; scripts that name no axes write a movie as that many channels.
 _MAX_CHANNELS = 7
+_LONGEST = 4
+"""Ratio of the sides of a field that microscopes exceed only in single lines."""
 _EXAMPLE = "Say which axis is which with axes=, for example axes='TYX' or axes='TZCYX'."
 
 
@@ -124,6 +126,29 @@ def layout_of(
         for axis, size in zip(letters, shape, strict=True)
     )
     return Layout(letters, shape, _checked_channel(letters, shape, channel, name))
+
+
+def doubt_about_axes(shape: tuple[int, ...], axes: str | None) -> list[str]:
+    """Sentence on an array without names of axes whose last axis may be time rather than its first.
+
+    Parameters
+    ----------
+    shape
+        Of the stored array.
+    axes
+        What the user or the file says of its axes; ``None`` for nothing.
+    """
+    if axes is not None or len(shape) != 3:
+        return []
+    height, width, last = shape
+    # Fields are about as high as wide; a last axis that is much shorter than both is none of them.
+    is_field = max(height, width) <= _LONGEST * min(height, width)
+    if not is_field or last * _LONGEST > min(height, width):
+        return []
+    return [
+        f"The array of shape {shape} does not name its axes: the first is taken as time. If the "
+        "last is time, say axes='YXT'."
+    ]
 
 
 def _checked_user_axes(axes: str, shape: tuple[int, ...], name: str) -> str:

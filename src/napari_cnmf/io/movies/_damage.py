@@ -5,8 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from napari_cnmf.errors import MovieError, brief
+
+COPY_AGAIN = "Copy it again from where it was recorded"
+OFFER = (
+    "or open what is there with allow_missing=True (--allow-missing; *Open what is there* in the "
+    "form)"
+)
+"""Ways out that end the messages about files that are damaged or missing."""
 
 # What tifffile, h5py, PyAV and numpy raise when single bytes of a file are wrong; found by trying.
 _DAMAGE = (
@@ -22,6 +30,13 @@ _DAMAGE = (
     ValueError,
     struct.error,
 )
+
+
+def told_rest(path: Path, n_images: int, n_bytes: int) -> list[str]:
+    """Sentence on bytes that follow the last whole image of a file."""
+    if not n_bytes:
+        return []
+    return [f"{path.name} is cut short: its {n_images} whole images are opened."]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import h5py
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
-from napari_cnmf.io.movies._axes import layout_of
+from napari_cnmf.io.movies._axes import doubt_about_axes, layout_of
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
 from napari_cnmf.io.movies._nwb import nwb_movie
 from napari_cnmf.io.movies._recording import Recording
@@ -40,10 +40,11 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
         attributes = [dict(dataset.attrs), dict(dataset.parent.attrs), dict(file.attrs)]
         axes = axes_among(attributes, dataset.ndim)
         is_reversed = axes is None and _MATLAB in dataset.attrs
+        axes = _MATLAB_AXES[dataset.ndim] if is_reversed else axes
         layout = layout_of(
             dataset.shape,
             axes=request.axes,
-            file_axes=_MATLAB_AXES[dataset.ndim] if is_reversed else axes,
+            file_axes=axes,
             channel=request.channel,
             name=f"{dataset.name} in {path}",
         )
@@ -54,6 +55,7 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
             spacing_among(attributes),
             notes | {"dataset": dataset.name},
             format=f"{'MATLAB' if is_reversed else 'HDF5'} ({dataset.name})",
+            remarks=tuple(doubt_about_axes(dataset.shape, request.axes or axes)),
             pieces=(Piece(path, layout.shape[0]),),
         )
 
@@ -78,7 +80,8 @@ def _movie_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datase
     if not candidates:
         _refuse_links(file, path)
         raise MovieError(
-            f"{path} must hold one array of 3 or 4 axes, got none. Name the movie with dataset=."
+            f"{path} must hold one array of 3 or 4 axes (or of 5 that are named), got none. "
+            "Name the movie with dataset=."
         )
     if len(candidates) > 1:
         raise ChoiceNeededError(
@@ -94,7 +97,9 @@ def _arrays_with_frames(file: h5py.File) -> list[h5py.Dataset]:
     found: list[h5py.Dataset] = []
 
     def visit(_: str, node: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(node, h5py.Dataset) and node.ndim in (3, 4) and node.dtype.kind in "uif":
+        if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif":
+            return
+        if node.ndim in (3, 4) or (node.ndim == 5 and axes_among([node.attrs], 5) is not None):
             found.append(node)
 
     file.visititems(visit)

@@ -220,6 +220,34 @@ def _is_product(one: _Varying, others: Sequence[_Varying]) -> bool:
     return len(one.codes) >= 0.75 * n_keys * len(one.values)
 
 
+def missing_files(names: Sequence[str]) -> list[str]:
+    """Sentence about numbers that the names of files leave out, where they count the files."""
+    varying = _varying_parts(names)
+    if varying is None or len(varying) != 1 or not varying[0].is_number:
+        return []
+    runs, n_missing = _gaps(np.sort([int(value) for value in varying[0].values]))
+    # Numbers with more gaps than files are days, or measurements that were chosen one by one.
+    if not n_missing or n_missing >= len(names):
+        return []
+    return [
+        f"By the numbers in the file names {runs} {'is' if n_missing == 1 else 'are'} missing: the "
+        "files are joined without a pause."
+    ]
+
+
+def _gaps(numbers: NDArray[np.int64]) -> tuple[str, int]:
+    """Text of the numbers that are missing among ascending ones, and how many they are."""
+    steps = np.diff(numbers)
+    step = reduce(gcd, steps.tolist(), 0) or 1
+    gaps = np.flatnonzero(steps > step)
+    runs = [
+        f"{a}" if a == b else f"{a}-{b}"
+        for a, b in ((int(numbers[g]) + step, int(numbers[g + 1]) - step) for g in gaps[:4])
+    ]
+    n_missing = int(np.sum(steps[gaps] // step - 1))
+    return ", ".join(runs) + (", ..." if gaps.size > 4 else ""), n_missing
+
+
 def _frame_numbers(
     rest: Sequence[_Varying], times: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64] | None, list[str]]:
@@ -227,21 +255,13 @@ def _frame_numbers(
     if len(rest) != 1 or not rest[0].is_number:
         return None, []
     numbers = np.array([int(rest[0].values[code]) for code in times[:, 0]], np.int64)
-    steps = np.diff(numbers)
-    step = reduce(gcd, steps.tolist(), 0) or 1
+    step = reduce(gcd, np.diff(numbers).tolist(), 0) or 1
     frames = (numbers - numbers[0]) // step
-    gaps = np.flatnonzero(np.diff(frames) > 1)
-    if not gaps.size:
+    runs, n_missing = _gaps(numbers)
+    if not n_missing:
         return frames, []
-    runs = [
-        f"{a}" if a == b else f"{a}-{b}"
-        for a, b in ((int(numbers[g]) + step, int(numbers[g + 1]) - step) for g in gaps[:4])
-    ]
-    more = ", ..." if gaps.size > 4 else ""
-    n_missing = int(frames[-1]) + 1 - len(frames)
     return frames, [
-        f"Frames {', '.join(runs)}{more} of the numbering in the file names are missing "
-        f"({n_missing} in all)."
+        f"Frames {runs} of the numbering in the file names are missing ({n_missing} in all)."
     ]
 
 

@@ -23,6 +23,8 @@ from napari_cnmf.model.description import Piece
 
 _SERIES = ("TwoPhotonSeries", "OnePhotonSeries")
 
+_SAME_RATE = 0.02
+"""Rates that differ by less, relative, agree: programs round them."""
 _LARGEST_PIXEL_UM = 1000.0
 
 
@@ -46,6 +48,7 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
     series = _series(file, path, request.dataset)
     rate, notes = _frame_rate(series)
     spacing = _spacing(series.get("imaging_plane"))
+    contradiction = _told_other_rate(series, rate, str(notes.get("frame_rate_from")))
     notes = notes | {"dataset": series.name}
     data = member(series, "data", path)
     if _text(series.get("external_file"), 0) is not None and (data is None or not data.size):
@@ -63,6 +66,7 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
     if not isinstance(data, h5py.Dataset):
         raise MovieError(f"{series.name} in {path} must hold data, got none. Export it again.")
     axes, remarks = _axes(series, data)
+    remarks += contradiction
     layout = layout_of(
         data.shape,
         axes=request.axes,
@@ -172,9 +176,24 @@ def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
         step = positive_or_none(float(np.median(np.diff(times))))
         if step is not None:
             return 1 / step, {"frame_rate_from": "NWB timestamps"}
-    plane = series.get("imaging_plane")
-    rate = positive_or_none(plane["imaging_rate"][()]) if _has(plane, "imaging_rate") else None
+    rate = _imaging_rate(series)
     return rate, {} if rate is None else {"frame_rate_from": "NWB imaging_rate"}
+
+
+def _imaging_rate(series: h5py.Group) -> float | None:
+    plane = series.get("imaging_plane")
+    return positive_or_none(plane["imaging_rate"][()]) if _has(plane, "imaging_rate") else None
+
+
+def _told_other_rate(series: h5py.Group, rate: float | None, source: str) -> list[str]:
+    """Sentence on an imaging plane that tells another rate than its frames do."""
+    other = _imaging_rate(series)
+    if rate is None or other is None or abs(rate / other - 1) < _SAME_RATE:
+        return []
+    return [
+        f"By its {source} the series has {rate:.4g} Hz, by its imaging plane {other:.4g} Hz: the "
+        "former is used. Say frame_rate_hz= if that is wrong."
+    ]
 
 
 def _spacing(plane: h5py.Group | None) -> dict[str, float]:

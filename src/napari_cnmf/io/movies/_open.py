@@ -22,7 +22,8 @@ from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
 
 PathLike = str | os.PathLike[str]
-_MOST_QUESTIONS = 4
+_MOST_QUESTIONS = 6
+"""Options that a recording may leave open, from ``n_channels`` to ``dataset``."""
 
 
 def open_movie(
@@ -196,8 +197,23 @@ def _read(given: Given, request: Request) -> Recording:
             f"A movie must have at least one frame and pixel, got shape {recording.store.shape} in "
             f"{given.name}. Copy it again from where it was recorded, or open another recording."
         )
+    _check_is_used(recording, request, given.name)
     recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
     return _with_choices(recording, request, given.name)
+
+
+def _check_is_used(recording: Recording, request: Request, name: str) -> None:
+    """Refuse the name of an array or a scan field for files that hold one alone."""
+    options = {
+        "dataset": (request.dataset, "one array, which has no name"),
+        "field": (request.field or None, "one scan field"),
+    }
+    for option, (value, what) in options.items():
+        if value is not None and option not in recording.metadata:
+            raise MovieError(
+                f"{option} must be left out for {name}, got {value!r}: "
+                f"{recording.format or 'the file'} holds {what}."
+            )
 
 
 def _with_choices(recording: Recording, request: Request, name: str) -> Recording:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
-from napari_cnmf.io.movies._damage import told_as_damage
+from napari_cnmf.io.movies._damage import OFFER, told_as_damage
 from napari_cnmf.io.movies._files import Given
 from napari_cnmf.io.movies._formats import TIFF, Opener, format_of, opener_for
 from napari_cnmf.io.movies._recording import Recording
@@ -56,27 +56,60 @@ def _refuse_empty(path: Path) -> None:
         )
 
 
-def _read_others(files: Sequence[Path], request: Request) -> Recording:
-    """Read files that are no TIFF, one after the other."""
+def _read_each(
+    files: Sequence[Path], request: Request
+) -> tuple[list[Recording], list[Path], list[str]]:
+    """Read files by themselves: their recordings, which they are, and sentences on the others.
+
+    Raises
+    ------
+    MovieError
+        A file cannot be read; where others can, the message offers these.
+    """
     without = replace(
         request, n_channels=None, n_planes=None, n_flyback=None,
         channel=None if request.has_cycle else request.channel,
     )  # fmt: skip
-    recordings = []
+    recordings: list[Recording] = []
+    read: list[Path] = []
+    errors: list[tuple[Path, MovieError]] = []
     for index, path in enumerate(files):
-        opener = opener_for(path)
-        _refuse_empty(path)
-        with told_as_damage(path):
-            recording = _opened(opener, path, without, request)
-        if request.has_cycle:
-            cycle = Cycle.of_request(request)
-            is_last = index == len(files) - 1
-            recording = cycle.of(recording, request.channel, str(path), is_last=is_last)
-        recordings.append(recording)
+        try:
+            opener = opener_for(path)
+            _refuse_empty(path)
+            with told_as_damage(path):
+                recording = _opened(opener, path, without, request)
+            if request.has_cycle:
+                cycle = Cycle.of_request(request)
+                is_last = index == len(files) - 1
+                recording = cycle.of(recording, request.channel, str(path), is_last=is_last)
+        except ChoiceNeededError:
+            raise
+        except MovieError as error:
+            errors.append((path, error))
+        else:
+            recordings.append(recording)
+            read.append(path)
+    if errors and not recordings:
+        raise errors[0][1]
+    if errors and not request.allow_missing:
+        first = errors[0][1]
+        raise MovieError(
+            f"{first} The other files can be read: {OFFER.removeprefix('or ')}."
+        ) from first
+    return recordings, read, [f"Left out, because: {error}" for _, error in errors]
+
+
+def _read_others(files: Sequence[Path], request: Request) -> Recording:
+    """Read files that are no TIFF, one after the other."""
+    recordings, files, remarks = _read_each(files, request)
     recording = join(recordings, files)
+    recording = replace(recording, remarks=(*recording.remarks, *remarks))
     if format_of(files[0]) == "_video.open_video":
         if not request.has_cycle:
-            recording = with_sidecar(recording, read_miniscope(files, recording.store.shape[0]))
+            n_frames, *field_px = recording.store.shape
+            beside = read_miniscope(files, n_frames, (field_px[-2], field_px[-1]))
+            recording = with_sidecar(recording, beside)
         if "playing" in str(recording.metadata.get("frame_rate_from")):
             remark = (
                 f"{recording.frame_rate_hz:g} Hz is the speed at which the video is played: check "

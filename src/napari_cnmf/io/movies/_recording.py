@@ -106,7 +106,15 @@ class Recording:
         source
             Where the times stand.
         """
-        if time_s is None or len(time_s) != self.store.shape[0] or len(time_s) < 2:
+        if time_s is None:
+            return self
+        if len(time_s) != (n_frames := self.store.shape[0]):
+            remark = (
+                f"The {source} tells the times of {len(time_s)} frames and the movie has "
+                f"{n_frames}: the times are not used."
+            )
+            return replace(self, remarks=(*self.remarks, remark))
+        if len(time_s) < 2:
             return self
         steps = np.diff(time_s)
         if not np.all(np.isfinite(steps)) or np.any(steps <= 0):
@@ -115,14 +123,21 @@ class Recording:
         step = float(np.median(steps))
         notes = {**self.metadata, "frame_rate_from": source}
         told = self.frame_rate_hz
-        rate = 1 / step if told is None or abs(told * step - 1) > 0.02 else told
+        rate = 1 / step if told is None or abs(told * step - 1) > _SAME_RATE else told
+        said = str(self.metadata.get("frame_rate_from", self.format))
+        contradiction: tuple[str, ...] = ()
+        if told is not None and rate != told and "playing" not in said:
+            contradiction = (
+                f"The {said} tells {told:.4g} Hz and the {source} {rate:.4g} Hz: the times are "
+                "used. Say frame_rate_hz= if that is wrong.",
+            )
         even = bool(np.all(np.abs(steps / step - 1) < _SAME_STEP))
         return replace(
             self,
             frame_rate_hz=rate,
             metadata=notes if told != rate else self.metadata,
             time_s=None if even else np.asarray(time_s, np.float64),
-            remarks=(*self.remarks, *_told_gaps(steps, step, source)),
+            remarks=(*self.remarks, *contradiction, *_told_gaps(steps, step, source)),
         )
 
 

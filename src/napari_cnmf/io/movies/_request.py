@@ -165,6 +165,23 @@ def chosen_channel(names: Sequence[str], channel: int | None, where: object, sou
     return channel or 0
 
 
+def refuse_axes(request: Request, path: object, where: str) -> None:
+    """Refuse ``axes`` for a format whose frames lie in one order only.
+
+    Parameters
+    ----------
+    path
+        The file.
+    where
+        What tells how the frames lie, for messages.
+    """
+    if request.axes is not None:
+        raise MovieError(
+            f"axes must be left out for {path}, got {request.axes!r}: {where} tells how its frames "
+            "lie."
+        )
+
+
 def chosen_of(
     option: str, names: Sequence[str], value: int | None, where: object, why: str
 ) -> int | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._names import missing_files
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._stores import ConcatFrames, pick_frames
 
@@ -50,7 +51,10 @@ def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
         store=ConcatFrames([recording.store for recording in recordings]),
         frame_rate_hz=rate,
         metadata=metadata,
-        remarks=tuple(dict.fromkeys(s for r in recordings for s in r.remarks)),
+        remarks=(
+            *dict.fromkeys(s for r in recordings for s in r.remarks),
+            *missing_files([path.name for path in files]),
+        ),
         time_s=_joined_times(recordings, rate),
         frame_numbers=None,
         pieces=tuple(piece for r in recordings for piece in r.pieces),

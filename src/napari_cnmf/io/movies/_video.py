@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout
+from napari_cnmf.io.movies._damage import COPY_AGAIN
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
 from napari_cnmf.io.movies._request import ChannelUnknownError, Request
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _COLOUR = 24
 """Red and blue that differ by more than this are a colour, not the noise of a codec."""
+_KEYS_LOOKED_AT = 4
+"""Key frames whose order of storing and showing is compared: the first can not differ."""
 _MISSING = 'Video needs the package "av", which is not installed: pip install napari-cnmf[video]'
 
 
@@ -65,9 +68,23 @@ class VideoArray:
         return self._decode(frames.start, frames.stop)
 
     def _decode(self, start: int, stop: int) -> NDArray[Any]:
-        images: dict[int, NDArray[Any]] = {}
         before = int(np.searchsorted(self.keys, start, side="right")) - 1
         key = int(self.keys[max(0, before)])
+        images = self._from_key(key, start, stop)
+        if key > 0 and len(images) < stop - start:
+            # The place in the file did not lead there: AVI has none for frames shown out of order.
+            images = self._from_key(0, start, stop)
+        missing = [number for number in range(start, stop) if number not in images]
+        if missing:
+            raise MovieError(
+                f"Frame {missing[0]} of {self.path} must decode, but it does not. "
+                "The video is damaged: copy it again."
+            )
+        return np.stack([images[number] for number in range(start, stop)])
+
+    def _from_key(self, key: int, start: int, stop: int) -> dict[int, NDArray[Any]]:
+        """Frames ``start`` to ``stop`` by their number, decoded from a key frame on."""
+        images: dict[int, NDArray[Any]] = {}
         with open_video_container(self.path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
@@ -90,13 +107,7 @@ class VideoArray:
                     images[number] = brightness(frame, self.channel)
                 if number >= stop - 1:
                     break
-        missing = [number for number in range(start, stop) if number not in images]
-        if missing:
-            raise MovieError(
-                f"Frame {missing[0]} of {self.path} must decode, but it does not. "
-                "The video is damaged: copy it again."
-            )
-        return np.stack([images[number] for number in range(start, stop)])
+        return images
 
 
 @contextmanager
@@ -163,22 +174,26 @@ def open_video(path: Path, request: Request) -> Recording:
         rate = positive_or_none(stream.average_rate)
         codec = stream.codec_context.name
         seconds = np.asarray(times * float(stream.time_base or 1), np.float64)
-        n_named = int(stream.frames or 0)
+        n_named, n_streams = int(stream.frames or 0), len(container.streams)
+        if not n_named and container.duration and rate and len(times) and n_streams == 1:
+            left = container.duration * 1e-6 - (seconds[-1] - seconds[0])
+            n_named = len(times) + round(left * rate) - 1
     if len(times) < 2:
         raise MovieError(f"A movie must have frames over time, got {len(times)} in {path}.")
+    if is_counted and not _keys_are_shown_in_order(path, keys):
+        keys = np.zeros(1, np.int64)
     looks = _looks(path, times, keys)
     first = looks[0]
     channel = _checked_channel(looks, request.channel, path)
     image = brightness(first, channel)
     has_palette = first.format.name == "pal8"
+    array = VideoArray(path, times, keys, channel, has_palette, is_counted)
+    if n_cut:
+        array = _without_open_end(array)
+        times, keys, seconds = array.times, array.keys, seconds[: len(array.times)]
     layout = Layout("TYX", (len(times), *image.shape))
     gop = int(np.diff(np.append(keys, len(times))).max())
-    store = ArrayFrames(
-        VideoArray(path, times, keys, channel, has_palette, is_counted),
-        layout,
-        image.dtype,
-        frames_that_fit(gop, image.nbytes),
-    )
+    store = ArrayFrames(array, layout, image.dtype, frames_that_fit(gop, image.nbytes))
     notes = {"codec": codec, "channel": channel}
     if rate is not None:
         notes["frame_rate_from"] = "video header, speed of playing"
@@ -194,6 +209,15 @@ def open_video(path: Path, request: Request) -> Recording:
     told = _told_dropped(times, path) or recording.remarks
     told = (*told, *_told_cut(path, len(times), n_named, n_cut))
     return replace(recording, remarks=(*_told_colour(looks, path), *told))
+
+
+def _without_open_end(array: VideoArray) -> VideoArray:
+    """The frames of a cut video without those at its end that refer to frames behind the cut."""
+    n_frames, last = len(array.times), int(array.keys[-1])
+    there = array._from_key(last, last, n_frames)
+    n_whole = next((number for number in range(last, n_frames) if number not in there), n_frames)
+    kept = array.keys[array.keys < n_whole]
+    return replace(array, times=array.times[:n_whole], keys=kept)
 
 
 def _told_cut(path: Path, n_there: int, n_named: int, n_cut: int) -> list[str]:
@@ -235,16 +259,36 @@ def _index(container: Any, stream: Any) -> tuple[NDArray[np.int64], NDArray[np.i
     return sorted_times, keys if keys.size else np.zeros(1, np.int64), is_counted, n_cut
 
 
+def _keys_are_shown_in_order(path: Path, keys: NDArray[np.int64]) -> bool:
+    """Whether the first key frames are shown at the places at which they are stored.
+
+    In an open group of pictures frames that are stored after a key frame are shown before it. Where
+    nothing but their order tells frames apart, only decoding from the beginning is right then.
+    """
+    wanted = keys[:_KEYS_LOOKED_AT].tolist()
+    shown: list[int] = []
+    with open_video_container(path) as container:
+        for number, frame in enumerate(container.decode(container.streams.video[0])):
+            if frame.key_frame:
+                shown.append(number)
+            if len(shown) == len(wanted) or number > wanted[-1]:
+                break
+    return shown == wanted
+
+
 def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:
     """Decode the first frame and one from the middle: the first may be black."""
     middle = int(keys[len(keys) // 2])
     with open_video_container(path) as container:
         stream = container.streams.video[0]
-        found = [next(container.decode(stream))]
+        found = [next(container.decode(stream), None)]
         if middle > 0:
             container.seek(int(times[middle]), stream=stream, backward=True)
-            found.append(next(container.decode(stream)))
-    return found
+            found.append(next(container.decode(stream), None))
+    decoded = [frame for frame in found if frame is not None]
+    if not decoded:
+        raise MovieError(f"{path} must hold frames that decode, got none. {COPY_AGAIN}.")
+    return decoded
 
 
 def _is_brightness(frame: av.VideoFrame) -> bool:

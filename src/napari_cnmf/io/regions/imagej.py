@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _PIXEL_CENTRE = 0.5
 """ImageJ counts from a pixel's corner, outlines here from its centre."""
+_MOVE = 0
+_SEGMENT_VALUES = {_MOVE: 2, 1: 2, 2: 4, 3: 6, 4: 0}
+"""Numbers after each kind of segment: move, line, quadratic and cubic curve, close."""
+_CURVE_POINTS = 32
+"""Lines for a curve: of one around a cell of 100 pixels they are off by a tenth of a pixel."""
 _PIECE = re.compile(r"^(\d{4,})-\d+$")
 """Further pieces of a component, and its planes, as our own export names them."""
 
@@ -52,7 +57,7 @@ def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
     try:
         read = roiread(path)
         rois = read if isinstance(read, list) else [read]
-        parts = [list(roi.coordinates(multi=True)) for roi in rois]
+        parts = [_parts_of(roi) for roi in rois]
     # The reader of ROIs raises nearly anything for what is none.
     except Exception as error:
         raise ResultError(
@@ -71,6 +76,50 @@ def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
         what = f"{name or number} in {path.name}"
         cells.setdefault(key, []).append(_pixels_of(roi, corners, dims, what))
     return [np.unique(np.concatenate(pixels)) for pixels in cells.values()]
+
+
+def has_rois(path: Path) -> bool:
+    """Whether a TIFF carries ROIs: ImageJ's overlay, or its selection."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            notes = tiff.imagej_metadata or {}
+    # what is wrong with the file is said by whoever reads it
+    except (tifffile.TiffFileError, ValueError, OSError):
+        return False
+    return bool(notes.get("Overlays") or notes.get("ROI"))
+
+
+def _parts_of(roi: ImagejRoi) -> list[NDArray[np.float64]]:
+    """Corners ``(n, 2)`` as (x, y) of each part of a ROI; curves become short lines."""
+    values = roi.multi_coordinates
+    if values is None:
+        return [np.asarray(one, np.float64) for one in roi.coordinates(multi=True)]
+    path = [float(value) for value in values]
+    parts: list[list[NDArray[np.float64]]] = []
+    at = 0
+    while at < len(path):
+        kind = int(path[at])
+        n = _SEGMENT_VALUES[kind]
+        points = np.array(path[at + 1 : at + 1 + n], np.float64).reshape(-1, 2)
+        at += 1 + n
+        if kind == _MOVE:
+            parts.append([points])
+        elif n == 2:
+            parts[-1].append(points)
+        elif n:
+            parts[-1].append(_bend(np.vstack([parts[-1][-1][-1:], points])))
+    return [np.vstack(part) for part in parts]
+
+
+def _bend(controls: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points ``(n, 2)`` along a Bezier curve, without its first."""
+    t = np.linspace(0, 1, _CURVE_POINTS + 1)[1:, None, None]
+    points = np.broadcast_to(controls, (_CURVE_POINTS, *controls.shape))
+    while points.shape[1] > 1:
+        points = (1 - t) * points[:, :-1] + t * points[:, 1:]
+    return np.asarray(points[:, 0])
 
 
 def _pixels_of(

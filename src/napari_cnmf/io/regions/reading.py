@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import ParameterError, ResultError, brief
 from napari_cnmf.io.caiman import checked_csc
-from napari_cnmf.io.regions.imagej import read_rois
+from napari_cnmf.io.regions.imagej import has_rois, read_rois
 from napari_cnmf.io.regions.pictures import PICTURES, read_picture
 from napari_cnmf.io.regions.suite2p import read_stat
 from napari_cnmf.model.components import Components
@@ -25,6 +25,7 @@ from napari_cnmf.model.regions import (
 
 _RESULTS = frozenset({".hdf5", ".h5", ".nwb"})
 _ROIS = frozenset({".zip", ".roi"})
+_TIFF = frozenset({".tif", ".tiff"})
 FOOTPRINT_SUFFIXES = (*sorted(PICTURES), ".npy", ".npz", *sorted(_ROIS), *sorted(_RESULTS))
 """Files that cells can be read from."""
 
@@ -36,8 +37,9 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     ----------
     path
         Labels (``.npy``, ``.tif``, ``.png``), Cellpose's ``_seg.npy``, ImageJ ROIs (``.roi``, or
-        several in a ``.zip``), suite2p's ``stat.npy`` or its folder, a result (``.hdf5``, or
-        ``.nwb`` with a segmentation; what its curation accepts), footprints as ``.npz`` of SciPy.
+        several in a ``.zip``, or the overlay of a ``.tif``), suite2p's ``stat.npy`` or its folder,
+        a result (``.hdf5``, or ``.nwb`` with a segmentation; what its curation accepts), footprints
+        as ``.npz`` of SciPy.
     dims
         Field ``(Y, X)`` or ``(Z, Y, X)``.
 
@@ -62,10 +64,10 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     suffix = path.suffix.lower()
     if path.is_dir() or path.name == "stat.npy":
         return check_footprints(read_stat(path, dims), dims)
+    if suffix in _ROIS or (suffix in _TIFF and has_rois(path)):
+        return _footprints_of_cells(read_rois(path, dims), dims)
     if suffix in PICTURES or suffix == ".npy":
         return labels_to_footprints(read_picture(path), dims)
-    if suffix in _ROIS:
-        return _footprints_of_cells(read_rois(path, dims), dims)
     if suffix in _RESULTS:
         return _of_result(path, dims)
     if suffix == ".npz":
@@ -89,14 +91,14 @@ def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
     path = Path(path)
     _require(path)
     suffix = path.suffix.lower()
-    if suffix in PICTURES or suffix == ".npy":
-        return image_to_mask(read_picture(path), dims)
-    if suffix in _ROIS:
+    if suffix in _ROIS or (suffix in _TIFF and has_rois(path)):
         # a region counts for every plane of a volume, on whichever it was drawn
         plane = np.zeros(dims[-2:], dtype=bool)
         for pixels in read_rois(path, dims[-2:]):
             plane.flat[pixels] = True
         return np.ascontiguousarray(np.broadcast_to(plane, dims))
+    if suffix in PICTURES or suffix == ".npy":
+        return image_to_mask(read_picture(path), dims)
     raise ParameterError(
         f"A mask can be read from {', '.join(sorted(PICTURES | _ROIS | {'.npy'}))}, got "
         f"{path.name}. Save it as a picture that is 0 outside."

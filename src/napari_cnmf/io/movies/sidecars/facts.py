@@ -87,14 +87,6 @@ def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
         facts=more,
         remarks=(*recording.remarks, *remarks),
     )
-    if facts.time_s is None:
-        return recording
-    if len(facts.time_s) != recording.store.shape[0]:
-        remark = (
-            f"The {facts.source} tells the times of {len(facts.time_s)} frames and the movie has "
-            f"{recording.store.shape[0]}: the times are not used."
-        )
-        return replace(recording, remarks=(*recording.remarks, remark))
     return recording.with_times(facts.time_s, facts.source)
 
 

@@ -13,12 +13,15 @@ import numpy as np
 from napari_cnmf.io.movies._recording import positive_or_none
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
+NAME = "metadata.txt"
 _MAX_BYTES = 512 * 2**20
+_FEW = 2
+"""Times of the first and the last image are read of a stack, which says nothing of the others."""
 
 
 def read_micromanager_text(folder: Path) -> SidecarFacts | None:
     """Read ``metadata.txt`` of a folder; ``None`` where Micro-Manager did not write one."""
-    path = folder / "metadata.txt"
+    path = folder / NAME
     if not path.is_file() or path.stat().st_size > _MAX_BYTES:
         return None
     text = path.read_text("utf-8", "replace")
@@ -66,6 +69,9 @@ def facts_of_summary(
         rate_from = "times of the frames"
     if rate is None and (interval := positive_or_none(summary.get("Interval_ms"))) is not None:
         rate, rate_from = 1000 / interval, "Interval_ms"
+    # Times of some images only tell a rate; those of all are the times of the frames.
+    is_whole = len(numbers) > _FEW and numbers == list(range(len(numbers)))
+    time_s = np.array([times[k] for k in numbers]) - times[0] if is_whole else None
     size = positive_or_none(summary.get("PixelSize_um"))
     spacing = {} if size is None else {"Y": size, "X": size}
     if (step := positive_or_none(summary.get("z-step_um"))) is not None:
@@ -75,7 +81,7 @@ def facts_of_summary(
     size_px = field_of(summary.get("Height"), summary.get("Width"))
     n_frames = positive_or_none(summary.get("Frames"))
     return SidecarFacts(
-        source, rate, rate_from, spacing, names, field_px=size_px,
+        source, rate, rate_from, spacing, names, time_s, field_px=size_px,
         n_frames=None if n_frames is None else int(n_frames),
     )  # fmt: skip
 

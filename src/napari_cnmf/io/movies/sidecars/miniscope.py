@@ -7,7 +7,6 @@ the speed of playing in their header, which is not the rate of the recording.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Sequence
@@ -17,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import positive_or_none
-from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
+from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 _BEHAVIOUR = re.compile(r"behav", re.IGNORECASE)
+_SETTINGS = "metaData.json"
+_SAME_RATE = 0.1
+"""Rates that differ by less, relative, agree: cameras are asked for rates and keep them roughly."""
 _SCOPE = re.compile(r"mscam", re.IGNORECASE)
 
 
@@ -32,7 +34,9 @@ def videos_of_scope(names: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(names), []
 
 
-def read_miniscope(files: Sequence[Path], n_frames: int) -> SidecarFacts | None:
+def read_miniscope(
+    files: Sequence[Path], n_frames: int, field_px: tuple[int, int]
+) -> SidecarFacts | None:
     """Read rate and times from the files beside the videos.
 
     Parameters
@@ -41,25 +45,32 @@ def read_miniscope(files: Sequence[Path], n_frames: int) -> SidecarFacts | None:
         The videos, in order.
     n_frames
         Frames that they hold together.
+    field_px
+        Rows and columns of a frame.
     """
-    folder = files[0].parent
-    rate = _rate_of_settings(folder)
-    table, name = _times(folder, n_frames)
-    if table is None:
-        if rate is None:
-            return None
-        return SidecarFacts("miniscope metaData.json", rate, "frameRate")
     remarks: list[str] = []
-    step = float(np.median(np.diff(table))) if table.size > 1 else 0.0
-    measured = positive_or_none(1 / step) if step > 0 else None
-    if rate is not None and measured is not None and abs(measured / rate - 1) > 0.1:
+    rate, told_px = _settings(files[0].parent, remarks)
+    table, name = _times(files, n_frames, remarks)
+    is_whole = table is not None and table.size == n_frames
+    if told_px is not None and is_whole and told_px not in (field_px, field_px[::-1]):
+        # As many times as frames: they belong together, and the videos were cropped or binned.
         remarks.append(
-            f"metaData.json tells {rate:g} Hz and the times in {name} {measured:.4g} Hz: the times "
+            f"{_SETTINGS} tells of images of {told_px[0]} x {told_px[1]} pixels and the videos "
+            f"have {field_px[0]} x {field_px[1]}: they were cropped or binned."
+        )
+        told_px = None
+    if table is None:
+        if rate is None and told_px is None and not remarks:
+            return None
+        source = f"miniscope {_SETTINGS}"
+        return SidecarFacts(source, rate, "frameRate", remarks=tuple(remarks), field_px=told_px)
+    measured = 1 / float(np.median(np.diff(table)))
+    if rate is not None and abs(measured / rate - 1) > _SAME_RATE:
+        remarks.append(
+            f"{_SETTINGS} tells {rate:g} Hz and the times in {name} {measured:.4g} Hz: the times "
             "are used."
         )
-    times: NDArray[np.float64] | None = table
-    if table.size != n_frames:
-        times = None
+    if not is_whole:
         if _is_part(files, table.size, n_frames):
             remarks.append(
                 f"{name} tells of {table.size} frames and the videos given hold {n_frames}: the "
@@ -70,53 +81,83 @@ def read_miniscope(files: Sequence[Path], n_frames: int) -> SidecarFacts | None:
                 f"{name} tells of {table.size} frames and the videos hold {n_frames}: frames were "
                 "dropped, or it belongs to another recording. Only its frame rate is used."
             )
-    return SidecarFacts(f"miniscope {name}", measured or rate, "", {}, (), times, tuple(remarks))
+    return SidecarFacts(
+        f"miniscope {name}", measured, "", {}, (), table if is_whole else None, tuple(remarks),
+        told_px,
+    )  # fmt: skip
 
 
 def _is_part(files: Sequence[Path], n_times: int, n_frames: int) -> bool:
-    videos = [p for p in files[0].parent.iterdir() if p.suffix.lower() == files[0].suffix.lower()]
-    return n_times > n_frames and len(videos) > len(files)
+    return n_times > n_frames and len(_videos_beside(files)) > len(files)
 
 
-def _rate_of_settings(folder: Path) -> float | None:
-    """Frame rate of version 4's ``frameRate``: ``"20FPS"`` or a number."""
-    path = folder / "metaData.json"
+def _videos_beside(files: Sequence[Path]) -> list[str]:
+    """Names of the scope's videos in the folder of those that were given."""
+    suffix = files[0].suffix.lower()
+    names = [p.name for p in files[0].parent.iterdir() if p.suffix.lower() == suffix]
+    return videos_of_scope(names)[0]
+
+
+def _settings(folder: Path, remarks: list[str]) -> tuple[float | None, tuple[int, int] | None]:
+    """Frame rate (``"20FPS"`` or a number) and rows and columns in version 4's settings."""
+    path = folder / _SETTINGS
     try:
         notes = json.loads(path.read_text("utf-8", "replace"))
+    except FileNotFoundError:
+        return None, None
     except (OSError, ValueError, RecursionError):
-        return None
+        notes = None
     if not isinstance(notes, dict):
-        return None
-    found = re.search(r"[0-9.]+", str(notes.get("frameRate", "")))
-    return positive_or_none(found.group()) if found else None
+        remarks.append(f"{_SETTINGS} cannot be understood: it is not used.")
+        return None, None
+    area = notes.get("ROI")
+    size = field_of(area.get("height"), area.get("width")) if isinstance(area, dict) else None
+    told = notes.get("frameRate")
+    found = re.match(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps|hz)?\s*$", str(told), re.IGNORECASE)
+    rate = positive_or_none(found[1].replace(",", ".")) if found else None
+    if rate is None and told is not None:
+        remarks.append(
+            f"{_SETTINGS} tells the frame rate {told!r:.40}, which is no number of Hz: not used."
+        )
+    return rate, size
 
 
-def _times(folder: Path, n_frames: int) -> tuple[NDArray[np.float64] | None, str]:
+def _times(
+    files: Sequence[Path], n_frames: int, remarks: list[str]
+) -> tuple[NDArray[np.float64] | None, str]:
     """Times of the frames in seconds, from the table of version 4 or 3."""
+    folder = files[0].parent
     path = folder / "timeStamps.csv"
     if path.is_file():
-        rows = _rows(path, ",")
-        found = [row[1] for row in rows if len(row) > 1]
-        return _seconds(found), path.name
-    path = folder / "timestamp.dat"
-    if path.is_file():
+        table = _seconds([row[1] for row in _rows(path, ",;") if len(row) > 1])
+    elif (path := folder / "timestamp.dat").is_file():
         cameras: dict[float, list[float]] = {}
-        for row in _rows(path, "\t"):
+        for row in _rows(path, "\t,"):
             if len(row) > 2:
                 cameras.setdefault(row[0], []).append(row[2])
-        if cameras:
-            # The camera of the scope is the one with as many frames as its videos.
-            best = min(cameras.values(), key=lambda times: abs(len(times) - n_frames))
-            return _seconds(best), path.name
-    return None, ""
+        # The camera of the scope is the one with as many frames as its videos; where some of
+        # these are given, all hold about so many more.
+        expected = n_frames * max(1, len(_videos_beside(files))) / len(files)
+        found = min(cameras.values(), key=lambda times: abs(len(times) - expected), default=())
+        table = _seconds(found)
+    else:
+        return None, ""
+    if table is None:
+        remarks.append(f"{path.name} holds no times of frames that can be read: it is not used.")
+    elif not np.all(np.diff(table) > 0):  # false for times that are no numbers, too
+        remarks.append(f"The times in {path.name} do not increase from frame to frame: not used.")
+        table = None
+    return table, path.name
 
 
-def _rows(path: Path, delimiter: str) -> list[list[float]]:
+def _rows(path: Path, delimiters: str) -> list[list[float]]:
+    """Rows of numbers of a table, whichever of these characters separates its columns."""
     found = []
-    with path.open(newline="", encoding="utf-8", errors="replace") as stream:
-        for row in csv.reader(stream, delimiter=delimiter):
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            delimiter = next((one for one in delimiters if one in line), delimiters[0])
             try:
-                found.append([float(cell) for cell in row if cell.strip()])
+                found.append([float(cell) for cell in line.split(delimiter) if cell.strip()])
             except ValueError:
                 continue  # the line with the names of the columns
     return found

@@ -13,7 +13,7 @@ from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "ThorImage Experiment.xml"
 NAME = "Experiment.xml"
-_FRAME = re.compile(r"(Chan\w+?)_\d+_\d+_(\d+)_\d+\.tiff?", re.IGNORECASE)
+_FRAME = re.compile(r"(Chan\w+?)_\d+_\d+_(\d+)_(\d+)\.tiff?", re.IGNORECASE)
 """Name of a single image: channel, plane, and the time at the end."""
 
 
@@ -95,6 +95,34 @@ def contradictions(experiment: ThorExperiment, names: Sequence[str]) -> list[str
             "The frame rate is that of volumes: say frame_rate_hz= or n_planes= if that is wrong."
         )
     return remarks
+
+
+def images_of_planes(
+    experiment: ThorExperiment, files: Sequence[Path]
+) -> tuple[list[Path], list[str], list[str]]:
+    """Files of one image each without those of the flyback, and names that say plane and time.
+
+    Returns
+    -------
+    files, names
+        Those that show planes, and a name of each with ``z`` and ``t`` before the numbers; the own
+        names where there are no planes, or the files are not ThorImage's single images.
+    remarks
+        Sentences on files that are left out.
+    """
+    own = [path.name for path in files]
+    found = [_FRAME.fullmatch(name) for name in own]
+    planes = sorted({int(match[2]) for match in found if match})
+    if None in found or len(planes) < 2:
+        return list(files), own, []
+    shown = set(planes)
+    if 1 < experiment.n_planes == len(planes) - experiment.n_flyback:
+        shown = set(planes[: experiment.n_planes])
+    kept = [(p, m) for p, m in zip(files, found, strict=True) if m and int(m[2]) in shown]
+    left_out = len(files) - len(kept)
+    remarks = [f"{left_out} flyback images are left out."] if left_out else []
+    names = [f"{match[1]}_z{match[2]}_t{match[3]}.tif" for _, match in kept]
+    return [path for path, _ in kept], names, remarks
 
 
 def is_preview(name: str) -> bool:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._stores import FrameStore, pick_frames, shift_values
 from napari_cnmf.io.movies.tiff.headers import Header
-from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, Pages
+from napari_cnmf.io.movies.tiff.pages import Pages
 from napari_cnmf.model.description import Piece
 
 
@@ -110,6 +111,7 @@ def pick(
         source = "you" if is_overruled else header.format
         channel = chosen_channel(tuple(names), request.channel, name, source)
         facts["channels"] = fact_of_channels(list(names), channel, source)
+        header = replace(header, remarks=(*header.remarks, *_told_lengths(numbers, axis, names)))
         numbers, lead = np.take(numbers, [channel], axis).squeeze(axis), lead.replace("C", "")
     pages = arranged.pages
     layout = layout_of(
@@ -147,6 +149,15 @@ def pick(
     if np.any(np.diff(kept) > 1):
         recording = replace(recording, frame_numbers=kept)
     return Picked(recording, kept, is_overruled)
+
+
+def _told_lengths(numbers: NDArray[np.int64], axis: int, names: Sequence[str]) -> list[str]:
+    """Sentence on channels of which images are missing that others have."""
+    counts = (np.moveaxis(numbers, axis, 0).reshape(len(names), -1) >= 0).sum(axis=1).tolist()
+    if len(set(counts)) == 1:
+        return []
+    told = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+    return [f"The channels differ in length: {told} images."]
 
 
 def pick_table(  # noqa: PLR0917

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import positive_or_none
 from napari_cnmf.io.movies._units import micrometres, seconds
+from napari_cnmf.io.movies.tiff.pages import has_one_image
 from napari_cnmf.model.description import Certainty, Fact
 
 
@@ -146,19 +147,28 @@ def _imagej(tiff: tifffile.TiffFile) -> Header:
     lead, names = _IMAGEJ_ORDERS.get(str(notes.get("order", "czt")).lower(), _IMAGEJ_ORDERS["czt"])
     sizes = {name: int(positive_or_none(notes.get(name)) or 1) for name in names}
     images = int(positive_or_none(notes.get("images")) or 1)
+    rate, source, remarks, facts = _imagej_rate(notes)
+    # Images without headers of their own follow the pixels of the first one. Where its header lies
+    # there, what it says is left over from the stack that the image was taken from.
+    follows_pixels = page.is_final and page.offset > page.dataoffsets[0]
+    if images > 1 and follows_pixels and has_one_image(tiff):
+        remarks.append(
+            f"The ImageJ header names {images} images and one is there: it is that of the stack "
+            "from which the image was saved."
+        )
+        images, sizes = 1, dict.fromkeys(names, 1)
     if sizes["channels"] > 1 and "S" in page.axes:
         sizes["channels"] = 1  # the channels are the samples of each pixel
     named = int(np.prod(list(sizes.values())))
     if named != images and named == 1:
         sizes["frames"] = named = images
     kept = [(axis, sizes[name]) for axis, name in zip(lead, names, strict=True) if sizes[name] > 1]
-    rate, source, remarks, facts = _imagej_rate(notes)
     offset, scale, told = _imagej_calibration(notes, np.dtype(page.dtype))
     return Header(
         "ImageJ TIFF",
         "".join(axis for axis, _ in kept),
         tuple(size for _, size in kept),
-        is_one_run=page.is_final and page.is_contiguous,
+        is_one_run=page.is_final and page.is_contiguous and not follows_pixels,
         n_images=named,
         frame_rate_hz=rate,
         rate_from=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,21 @@ from napari_cnmf.model.description import Piece
 
 
 def read_singles(
-    singles: Singles, request: Request, notes: SidecarFacts | None, *, is_folder: bool
+    singles: Singles,
+    names: Sequence[str],
+    request: Request,
+    notes: SidecarFacts | None,
+    *,
+    is_folder: bool,
 ) -> Recording:
-    """Read files of one image each, in the order of their names."""
-    order = order_of_names([path.name for path in singles.paths])
+    """Read files of one image each, in the order of their names.
+
+    Parameters
+    ----------
+    names
+        Names of the files, or what a sidecar knows them to mean.
+    """
+    order = order_of_names(names)
     if not is_folder and order.table.shape[1:] == (1, 1):
         # A list without channels or planes is in the order that the user gave.
         n = len(singles)

@@ -13,6 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import OFFER
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import Request, chosen_of
 from napari_cnmf.io.movies._stores import file_size
@@ -20,7 +21,7 @@ from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
 from napari_cnmf.io.movies.sidecars.micromanager import facts_of_summary
 from napari_cnmf.io.movies.tiff.arranging import pick_table
 from napari_cnmf.io.movies.tiff.headers import Header
-from napari_cnmf.io.movies.tiff.pages import OFFER, Pages, open_tiff
+from napari_cnmf.io.movies.tiff.pages import Pages, open_tiff
 from napari_cnmf.model.description import Piece
 
 INDEX = "NDTiff.index"
@@ -76,6 +77,8 @@ def read_ndtiff(folder: Path, given: Sequence[Path], request: Request) -> Record
     counts = np.bincount(pages.file_index, minlength=len(paths))
     pieces = [Piece(path, int(n)) for path, n in zip(paths, counts, strict=True)]
     picked = pick_table(pages, table, header, request, str(folder), pieces)
+    if any(set(image.place) - set(_AXES) for image in images):
+        picked.recording.metadata["field"] = request.field or 0
     if picked.is_overruled:  # the times are those of the index's own time points
         return picked.recording
     facts = _facts(paths[0], images, picked.kept, table)

@@ -7,7 +7,7 @@ set: each repeats the XML, or names the file that has it (``BinaryOnly``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,11 +17,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import OFFER
 from napari_cnmf.io.movies._recording import positive_or_none
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.headers import Header
-from napari_cnmf.io.movies.tiff.pages import OFFER, open_tiff
+from napari_cnmf.io.movies.tiff.pages import open_tiff
 
 _MAX_XML_BYTES = 512 * 2**20
 
@@ -62,6 +63,8 @@ class OmeSet:
         Rate, pixel size and names of channels.
     times
         Seconds of time points, by their number.
+    series
+        Name of the series, where the set has several.
     """
 
     where: Path
@@ -70,6 +73,7 @@ class OmeSet:
     blocks: tuple[Block, ...]
     header: Header
     times: Mapping[int, float] = field(default_factory=dict)
+    series: str = ""
 
     @property
     def files(self) -> list[Path]:
@@ -143,7 +147,10 @@ def read_ome_set(path: Path, request: Request) -> OmeSet | None:
     image = _chosen_image(images, request, path)
     if image is None:
         return None
-    return _set_of(image, where, samples)
+    found = _set_of(image, where, samples)
+    if found is None or len(images) < 2:
+        return found
+    return replace(found, series=str(image.get("Name") or image.get("ID")))
 
 
 def _parsed(text: str | bytes | None) -> ElementTree.Element | None:

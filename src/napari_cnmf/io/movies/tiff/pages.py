@@ -15,17 +15,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._damage import COPY_AGAIN, told_as_lost
 from napari_cnmf.io.movies._formats import hint_for
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.chain import Chain
-
-COPY_AGAIN = "Copy it again from where it was recorded"
-OFFER = (
-    "or open what is there with allow_missing=True (--allow-missing; *Open what is there* in the "
-    "form)"
-)
 
 
 def _is_told_otherwise(record: logging.LogRecord) -> bool:
@@ -47,6 +41,15 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
             f"{path} must be a whole TIFF file, got: {error}. {COPY_AGAIN}, or check that it is "
             f"a TIFF at all. {hint_for(path)}".rstrip()
         ) from error
+
+
+def has_one_image(tiff: tifffile.TiffFile) -> bool:
+    """Whether a file has one image header, without following a chain of many."""
+    try:
+        tiff.pages[1]
+    except IndexError:
+        return True
+    return False
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +12,20 @@ from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._session import join, join_volumes
 from napari_cnmf.io.movies.sidecars.bruker import PrairieScan, find_prairie_xml, read_prairie_xml
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
+from napari_cnmf.io.movies.sidecars.micromanager import NAME as MICROMANAGER_TEXT
 from napari_cnmf.io.movies.sidecars.micromanager import read_micromanager_text
-from napari_cnmf.io.movies.sidecars.thorimage import contradictions, read_thor_experiment
+from napari_cnmf.io.movies.sidecars.thorimage import NAME as THOR_XML
+from napari_cnmf.io.movies.sidecars.thorimage import (
+    contradictions,
+    images_of_planes,
+    read_thor_experiment,
+)
 from napari_cnmf.io.movies.tiff.chain import read_chain
 from napari_cnmf.io.movies.tiff.named import read_singles
 from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
-from napari_cnmf.io.movies.tiff.pages import open_tiff
+from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
 from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
@@ -43,7 +49,7 @@ def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> R
         files, told = without_pictures(files)
         remarks = [*remarks, *told]
     recording = _read(files, request, is_folder=is_folder)
-    return replace(recording, remarks=(*recording.remarks, *remarks)) if remarks else recording
+    return replace(recording, remarks=tuple(dict.fromkeys((*recording.remarks, *remarks))))
 
 
 def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
@@ -64,18 +70,22 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
             return found
     with open_tiff(files[0]) as tiff:
         settings = read_settings(tiff)
-        is_one_image = len(tiff.pages) == 1
+        is_one_image = has_one_image(tiff)
     if settings is not None and request.axes is None and not (is_one_image and len(files) > 8):
         return read_scanimage(files, settings, request)
+    unused += _not_understood(folder)
     thor = read_thor_experiment(folder)
+    names = [path.name for path in files]
     if thor is not None:
-        unused += contradictions(thor, [path.name for path in files])
+        unused += contradictions(thor, names)
+        files, names, told = images_of_planes(thor, files)
+        unused += told
     notes = thor.facts if thor is not None else read_micromanager_text(folder)
     one_set = read_ome_set(files[0], request)
     if one_set is not None and len(one_set.files) > 1:
         recording = _read_sets(files, one_set, request, notes)
     else:
-        recording = _read_files(files, request, notes, is_folder=is_folder)
+        recording = _read_files(files, names, request, notes, is_folder=is_folder)
     recording = replace(recording, remarks=(*recording.remarks, *unused))
     return with_sidecar(recording, notes)
 
@@ -111,8 +121,23 @@ def _read_sets(
     return join(recordings, names)
 
 
+def _not_understood(folder: Path) -> list[str]:
+    """Sentences on descriptions beside the files that are damaged or of another program."""
+    readers: dict[str, Callable[[Path], object]] = {
+        THOR_XML: read_thor_experiment,
+        MICROMANAGER_TEXT: read_micromanager_text,
+        f"{folder.name}.xml": lambda _: find_prairie_xml(folder),
+    }
+    return [
+        f"{name} beside the files cannot be understood: it is not used."
+        for name, read in readers.items()
+        if (folder / name).is_file() and read(folder) is None
+    ]
+
+
 def _read_files(
     files: Sequence[Path],
+    file_names: Sequence[str],
     request: Request,
     notes: SidecarFacts | None,
     *,
@@ -122,7 +147,7 @@ def _read_files(
     if len(files) > 1 and request.axes in (None, "TYX"):
         singles = open_singles(files, request)
         if singles is not None:
-            return read_singles(singles, request, notes, is_folder=is_folder)
+            return read_singles(singles, file_names, request, notes, is_folder=is_folder)
     axes = request.axes.upper() if request.axes is not None else ""
     if len(files) > 1 and "Z" in axes and "T" not in axes:
         of_planes = replace(request, axes=axes.replace("Z", "T"))

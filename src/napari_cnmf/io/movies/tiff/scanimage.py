@@ -19,7 +19,14 @@ from napari_cnmf.io.movies.tiff.arranging import check_whole
 from napari_cnmf.io.movies.tiff.chain import read_chain
 from napari_cnmf.io.movies.tiff.pages import Pages, join_pages, open_tiff
 from napari_cnmf.io.movies.tiff.scanfields import ScanField, fields_of, spacing_of
-from napari_cnmf.io.movies.tiff.scanimage_frames import Part, places_of, times_of
+from napari_cnmf.io.movies.tiff.scanimage_frames import (
+    Part,
+    channels_by_number,
+    counting_of,
+    places_of,
+    stored_flyback,
+    times_of,
+)
 from napari_cnmf.io.movies.tiff.scanimage_settings import SOURCE, Settings
 from napari_cnmf.model.description import Fact, Piece
 
@@ -36,11 +43,12 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
     parts = [_read_part(path, request) for path in files]
     pages = join_pages([part.pages for part in parts])
     remarks = [remark for part in parts for remark in part.remarks]
-    cycle, cycle_remarks = _cycle_of(settings, request, len(pages))
+    _check_channels(parts[0], settings, request, name)
+    cycle, cycle_remarks = _cycle_of(settings, request, parts, name)
     names = settings.channels
     if request.n_channels is not None and request.n_channels != len(names):
         names = tuple(f"channel {k}" for k in range(request.n_channels))
-    place = places_of(parts, cycle.n_channels)
+    place = places_of(parts, cycle.n_channels, counting_of(parts[0], settings, cycle))
     facts = _facts(settings, cycle, pages.stored)
     fields = fields_of(settings.regions, settings.values, cycle.n_planes, pages.shape[-2])
     # Two questions may be open; the one that concerns the frames' number comes first.
@@ -83,7 +91,8 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
         rate[0],
         spacing_of(settings.regions, settings.values, scan_field),
         ({"frame_rate_from": rate[1]} if rate[0] else {})
-        | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {}),
+        | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {})
+        | ({"field": request.field} if scan_field is not None else {}),
         f"ScanImage {settings.version} TIFF",
         facts,
         (*remarks, *cycle_remarks, *place.remarks, *plane_remarks),
@@ -102,24 +111,72 @@ def _read_part(path: Path, request: Request) -> Part:
     return Part(path, pages, chain, remarks)
 
 
-def _cycle_of(settings: Settings, request: Request, n_images: int) -> tuple[Cycle, list[str]]:
+def _check_channels(part: Part, settings: Settings, request: Request, name: str) -> None:
+    """Ask where the header names other channels than the numbers of the frames show.
+
+    Files that another program cut or joined keep the header of the recording.
+    """
+    n_named, n_numbered = len(settings.channels), channels_by_number(part)
+    if request.n_channels is not None or n_numbered in (None, n_named):
+        return
+    choices = [(n_numbered, "by the numbers of the frames"), (n_named, f"by the {SOURCE}")]
+    raise ChoiceNeededError(
+        f"The number of channels must be said for {name}: the {SOURCE} names {n_named} and the "
+        f"numbers of the frames show {n_numbered}, so another program may have changed the file. "
+        f"Say n_channels={n_numbered} or n_channels={n_named}, with channel= for more than one.",
+        "n_channels",
+        choices,
+    )
+
+
+def _cycle_of(
+    settings: Settings, request: Request, parts: Sequence[Part], name: str
+) -> tuple[Cycle, list[str]]:
     """Order of the images: the user's, else that of the header and their number."""
     own = settings.cycle
+    if request.n_flyback is None and request.n_planes is None and own.n_flyback:
+        own, remarks = _flyback_of(settings, parts, name)
+    else:
+        remarks = []
     cycle = Cycle(
         own.n_channels if request.n_channels is None else request.n_channels,
         own.n_planes if request.n_planes is None else request.n_planes,
         own.n_flyback if request.n_flyback is None else request.n_flyback,
     )
-    if request.has_cycle or not own.n_flyback:
-        return cycle, []
+    return cycle, remarks
+
+
+def _flyback_of(settings: Settings, parts: Sequence[Part], name: str) -> tuple[Cycle, list[str]]:
+    """Order of the images with the flyback images that are stored, and sentences about them.
+
+    Raises
+    ------
+    ChoiceNeededError
+        Frames are averaged, and nothing shows what became of those of the flyback.
+    """
+    own = settings.cycle
+    n_images = sum(len(part.pages) for part in parts)
     volumes = settings.number("hStackManager.numVolumes", "hFastZ.numVolumes")
     without = replace(own, n_flyback=0)
     if volumes and n_images == volumes * without.n_images * settings.per_plane:
-        remark = (
+        return without, [
             f"The header tells of {own.n_flyback} flyback images after each volume, but the number "
             "of images shows that they are not stored. Say n_flyback= if that is wrong."
-        )
-        return without, [remark]
+        ]
+    if settings.averaged > 1:
+        stored = stored_flyback(parts[0], settings)
+        if stored is None:
+            n = -(-own.n_flyback // settings.averaged)
+            raise ChoiceNeededError(
+                f"It must be said how many flyback images follow each volume in {name}: "
+                f"{settings.averaged} frames are averaged into one image, and nothing shows what "
+                f"became of the {own.n_flyback} flyback frames. Say n_flyback=0 or n_flyback={n}.",
+                "n_flyback",
+                [(0, "none is stored"), (n, f"{n} after each volume")],
+            )
+        own = replace(own, n_flyback=stored)
+    if not own.n_flyback:
+        return own, []
     return own, [
         f"{own.n_flyback} flyback image{'s' * (own.n_flyback > 1)} after each volume of "
         f"{own.n_planes} planes {'are' if own.n_flyback > 1 else 'is'} left out. Say n_flyback=0 "

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies.tiff.chain import Chain, read_descriptions
 from napari_cnmf.io.movies.tiff.pages import Pages
+from napari_cnmf.io.movies.tiff.scanimage_settings import Settings
 
 _NUMBER = re.compile(r"frameNumbers?\s*=\s*(\d+)|Frame Number\s*=\s*(\d+)")
 _STAMP = re.compile(
     r"frameTimestamps?_sec\s*=\s*([-+0-9.eE]+)|Frame Timestamp\(s\)\s*=\s*([-+0-9.eE]+)"
 )
+_LOOKED_AT = 64
+"""Images whose numbers show how frames are counted: some frames of all channels, some volumes."""
 _EPOCH = re.compile(r"epoch\s*=\s*\[([^\]]*)\]")
 
 
@@ -98,7 +101,93 @@ class Places:
         return Volumes(self.first_images[frames], frames[:, 0], number, acquisition, n_broken)
 
 
-def places_of(parts: Sequence[Part], n_channels: int) -> Places:
+@dataclass(frozen=True)
+class Counting:
+    """Way from the number that ScanImage gives a frame to its place among the saved frames.
+
+    Where frames are averaged, their numbers go on counting those that were recorded.
+
+    Attributes
+    ----------
+    averaged
+        Recorded frames for each saved one; 1 where the numbers count the saved ones.
+    per_volume, imaged
+        Recorded frames of a volume, and how many of them show planes; 0 for one plane.
+    n_flyback
+        Saved flyback images of a volume.
+    """
+
+    averaged: int = 1
+    per_volume: int = 0
+    imaged: int = 0
+    n_flyback: int = 0
+
+    def place(self, number: int) -> int:
+        """Place of a frame, from 0, among the saved frames of its acquisition."""
+        if self.averaged == 1:
+            return number - 1
+        if not self.per_volume:
+            return (number - 1) // self.averaged
+        volume, frame = divmod(number - 1, self.per_volume)
+        n_saved = self.imaged // self.averaged
+        image = frame // self.averaged
+        return volume * (n_saved + self.n_flyback) + min(image, n_saved + self.n_flyback - 1)
+
+
+def counting_of(part: Part, settings: Settings, cycle: Cycle) -> Counting:
+    """Find out how the numbers in the headers count averaged frames.
+
+    Parameters
+    ----------
+    part
+        The first file.
+    cycle
+        Order of the saved images.
+    """
+    numbers = _numbers(part, _LOOKED_AT * cycle.n_channels)[:: cycle.n_channels]
+    averaged = settings.averaged
+    if averaged == 1 or averaged not in np.diff(numbers):
+        return Counting()
+    if cycle.n_planes == 1:
+        return Counting(averaged)
+    per_volume = settings.frames_per_volume or settings.imaged_frames + settings.cycle.n_flyback
+    return Counting(averaged, per_volume, settings.imaged_frames, cycle.n_flyback)
+
+
+def stored_flyback(part: Part, settings: Settings) -> int | None:
+    """Number of flyback images that are saved after a volume of averaged frames.
+
+    Returns
+    -------
+    int or None
+        ``None`` where the numbers of the frames do not tell.
+    """
+    n_channels, per_volume = len(settings.channels), settings.frames_per_volume
+    numbers = np.array(_numbers(part, _LOOKED_AT * n_channels)[::n_channels])
+    if per_volume is None or settings.averaged not in np.diff(numbers):
+        return None
+    volume, frame = np.divmod(numbers - 1, per_volume)
+    whole = volume[(volume > volume[0]) & (volume < volume[-1])]
+    if not whole.size:
+        return None
+    return int(np.count_nonzero((volume == whole[0]) & (frame >= settings.imaged_frames)))
+
+
+def channels_by_number(part: Part) -> int | None:
+    """Number of images that share the number of their frame: the channels that are saved.
+
+    Returns
+    -------
+    int or None
+        ``None`` where there are too few images, or their numbers do not count frames.
+    """
+    numbers = np.array(_numbers(part, _LOOKED_AT))
+    ends = np.flatnonzero(np.diff(numbers) > 0)
+    lengths = np.unique(np.diff(ends))
+    return int(lengths[0]) if ends.size > 2 and lengths.size == 1 else None
+
+
+def places_of(parts: Sequence[Part], n_channels: int, counting: Counting) -> Places:
     """Find the place of every frame, by the numbers that ScanImage gives the frames."""
     frames, acquisitions, images = [], [], []
     remarks: list[str] = []
@@ -106,7 +195,7 @@ def places_of(parts: Sequence[Part], n_channels: int) -> Places:
     n_begun = 0  # images of the frame that the file before ended in the middle of
     for k, part in enumerate(parts):
         number = _first_number(part)
-        start = expected if number is None else number - 1
+        start = expected if number is None else counting.place(number)
         if k and n_begun and start != expected:
             remarks.append(_told_begun(parts[k - 1], n_begun, n_channels))
             start_image, n_begun = image, 0
@@ -144,8 +233,14 @@ def _told_begun(part: Part, n_begun: int, n_channels: int) -> str:
 
 
 def _first_number(part: Part) -> int | None:
-    found = _NUMBER.search(read_descriptions(part.path, part.chain, [0])[0])
-    return int(found.group(1) or found.group(2)) if found and len(part.pages) else None
+    return next(iter(_numbers(part, 1)), None)
+
+
+def _numbers(part: Part, n_images: int) -> list[int]:
+    """Numbers that ScanImage gave the first images of a file; empty where one has none."""
+    texts = read_descriptions(part.path, part.chain, list(range(min(n_images, len(part.pages)))))
+    found = [_NUMBER.search(text) for text in texts]
+    return [] if None in found else [int(one.group(1) or one.group(2)) for one in found if one]
 
 
 def times_of(

@@ -62,20 +62,33 @@ class Settings:
 
     @property
     def cycle(self) -> Cycle:
-        """Order in which the images follow each other."""
+        """Order in which the images follow each other; flyback counts frames before averaging."""
         n_planes = self.n_planes
         if n_planes == 1:
             return Cycle(len(self.channels))
-        with_flyback = self.number(
-            "hStackManager.numFramesPerVolumeWithFlyback", "hFastZ.numFramesPerVolume"
-        )
-        if with_flyback is not None and with_flyback >= n_planes * self.per_plane:
-            flyback = int(with_flyback) - n_planes * self.per_plane
-        else:
-            names = ("hFastZ.discardFlybackFrames", "fastZDiscardFlybackFrames")
-            n = self.number("hFastZ.numDiscardFlybackFrames", "fastZNumDiscardFrames")
-            flyback = int(n or 0) if self.is_on(*names) else 0
-        return Cycle(len(self.channels), n_planes, flyback)
+        if self.frames_per_volume is not None:
+            return Cycle(len(self.channels), n_planes, self.frames_per_volume - self.imaged_frames)
+        names = ("hFastZ.discardFlybackFrames", "fastZDiscardFlybackFrames")
+        n = self.number("hFastZ.numDiscardFlybackFrames", "fastZNumDiscardFrames")
+        return Cycle(len(self.channels), n_planes, int(n or 0) if self.is_on(*names) else 0)
+
+    @property
+    def frames_per_slice(self) -> int:
+        """Number of frames that are recorded of a plane before the next plane."""
+        names = ("hStackManager.framesPerSlice", "acqNumFrames", "acq.numberOfFrames")
+        return int(self.number(*names) or 1)
+
+    @property
+    def imaged_frames(self) -> int:
+        """Number of frames of a volume that show planes, before averaging."""
+        return self.n_planes * self.frames_per_slice
+
+    @property
+    def frames_per_volume(self) -> int | None:
+        """Number of frames of a volume with flyback, before averaging; ``None`` if not noted."""
+        names = ("hStackManager.numFramesPerVolumeWithFlyback", "hFastZ.numFramesPerVolume")
+        count = self.number(*names)
+        return int(count) if count is not None and count >= self.imaged_frames else None
 
     @property
     def n_planes(self) -> int:
@@ -89,25 +102,20 @@ class Settings:
     @property
     def per_plane(self) -> int:
         """Number of images of a plane that follow each other before the next plane."""
-        count = self.number("hStackManager.framesPerSlice", "acqNumFrames", "acq.numberOfFrames")
-        if count is None or self.n_planes == 1:
-            return 1
-        return max(1, int(count / (self.averaged or 1)))
+        return 1 if self.n_planes == 1 else max(1, self.frames_per_slice // self.averaged)
 
     @property
-    def averaged(self) -> float:
+    def averaged(self) -> int:
         """Number of frames that are averaged into one image."""
-        return self.number("hScan2D.logAverageFactor", "acqNumAveragedFrames") or 1.0
+        names = ("hScan2D.logAverageFactor", "acqNumAveragedFrames", "acq.numAvgFramesSave")
+        return max(1, int(self.number(*names) or 1))
 
     def rate(self, cycle: Cycle) -> tuple[float | None, str]:
         """Rate of frames or volumes in Hz, and the setting that tells it."""
         frames = self.number("hRoiManager.scanFrameRate", "scanFrameRate", "acq.frameRate")
         if cycle.n_planes == 1:
-            averaged = self.averaged
-            if "acq.frameRate" in self.values:
-                averaged = self.number("acq.numAvgFramesSave") or 1
             name = "acq.frameRate" if "acq.frameRate" in self.values else "scanFrameRate"
-            return (None if frames is None else frames / averaged), f"{SOURCE}, {name}"
+            return (None if frames is None else frames / self.averaged), f"{SOURCE}, {name}"
         volumes = self.number("hRoiManager.scanVolumeRate")
         if volumes is not None and cycle == self.cycle:
             return volumes, f"{SOURCE}, scanVolumeRate"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._damage import OFFER
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies.sidecars.bruker import PrairieScan
@@ -18,7 +19,7 @@ from napari_cnmf.io.movies.tiff.arranging import Images, check_whole, pick_table
 from napari_cnmf.io.movies.tiff.chain import read_chain
 from napari_cnmf.io.movies.tiff.headers import Header
 from napari_cnmf.io.movies.tiff.ome import OmeSet
-from napari_cnmf.io.movies.tiff.pages import OFFER, Pages, join_pages, open_tiff
+from napari_cnmf.io.movies.tiff.pages import Pages, join_pages, open_tiff
 from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty
 from napari_cnmf.model.description import Piece
 
@@ -158,6 +159,8 @@ def read_ome(
         _check_whole_table(table, images, name)
     header = replace(header, remarks=tuple(remarks))
     picked = pick_table(images, table, header, request, name, pieces)
+    if one_set.series:
+        picked.recording.metadata["dataset"] = one_set.series
     if picked.is_overruled or not all(int(k) in one_set.times for k in picked.kept):
         return picked.recording
     times = np.array([one_set.times[int(k)] for k in picked.kept])

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._damage import told_as_lost
+from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER, told_as_lost
 from napari_cnmf.io.movies._recording import checked_dtype
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.tiff.headers import Header, read_header
-from napari_cnmf.io.movies.tiff.pages import COPY_AGAIN, OFFER, open_tiff
+from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 
 _N_CHECKED = 300
 _FEW = 8
@@ -139,9 +139,10 @@ def without_empty(paths: Sequence[Path], request: Request) -> tuple[list[Path], 
     empty = sizes == 0
     if empty.any() and (not request.allow_missing or empty.all()):
         more = f" and {int(empty.sum()) - 1} more" if empty.sum() > 1 else ""
+        offer = "" if empty.all() else f", {OFFER}"
         raise MovieError(
             f"Every file of a recording must be a whole TIFF file, got an empty one: "
-            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}, {OFFER}."
+            f"{paths[int(np.argmax(empty))]}{more}. {COPY_AGAIN}{offer}."
         )
     if not request.allow_missing or len(paths) < 2:
         return list(paths), []
@@ -215,8 +216,8 @@ def _single_image(path: Path) -> SingleImage | None:
     """Read the one image of ``path``, or ``None`` when there are more."""
     with open_tiff(path) as tiff:
         page = tiff.pages.first
-        notes = tiff.imagej_metadata or {}
-        if len(tiff.pages) > 1 or int(notes.get("images", 1)) > 1:
+        header = read_header(tiff)
+        if not has_one_image(tiff) or (header.n_images or 1) > 1:
             return None
         dtype = checked_dtype(np.dtype(page.dtype), str(path))
         offset = page.dataoffsets[0] if page.is_final and page.is_contiguous else None
@@ -225,7 +226,6 @@ def _single_image(path: Path) -> SingleImage | None:
                 f"{path} must hold {offset + page.nbytes} bytes for its frame, got "
                 f"{tiff.filehandle.size}: it is cut short. {COPY_AGAIN}, {OFFER}."
             )
-        header = read_header(tiff)
         return SingleImage(
             tuple(page.shape),
             str(page.axes),
@@ -266,11 +266,10 @@ class SingleFrames(FrameStore):
         for frame in range(len(out)):
             path = self.paths[start + frame]
             with told_as_lost(path), open_tiff(path) as tiff:
-                n_pages = len(tiff.pages)
                 image = tiff.pages.first.asarray()
             if image.shape != self.image_shape or image.dtype != self.dtype:
                 raise MovieError(
                     f"All files of a movie must hold one frame {self.image_shape} {self.dtype}, "
-                    f"got {n_pages} of {image.shape} {image.dtype} in {path}. Take that file out."
+                    f"got one of {image.shape} {image.dtype} in {path}. Take that file out."
                 )
             out[frame] = image[index].T if is_turned else image[index]

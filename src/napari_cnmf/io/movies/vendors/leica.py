@@ -62,6 +62,7 @@ def open_lif(path: Path, request: Request) -> Recording:
     found = recording_of(
         frames, tuple(sizes.values()), "".join(sizes), dtype, (), request, f"Leica LIF ({name})"
     )
+    found.metadata["dataset"] = name
     rate = None if (step := steps.get("T")) is None else positive_or_none(1 / step)
     spacing = {axis: 1e6 * (steps.get(axis) or 0) for axis in "ZYX"}
     return with_facts(found, rate, "LIF header, T", spacing)

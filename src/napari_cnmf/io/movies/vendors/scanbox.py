@@ -17,9 +17,10 @@ import numpy as np
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._damage import told_rest
 from napari_cnmf.io.movies._npy import MappedArray, plain_store
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
-from napari_cnmf.io.movies._request import Request, chosen_channel
+from napari_cnmf.io.movies._request import Request, chosen_channel, refuse_axes
 from napari_cnmf.io.movies._stores import file_size, pick_frames, shift_values
 from napari_cnmf.model.description import Piece
 
@@ -38,6 +39,7 @@ def open_scanbox(path: Path, request: Request) -> Recording:
         The ``.mat`` is missing or does not fit, or a channel must be chosen.
     """
     info = _info(path)
+    refuse_axes(request, path, f"{path.with_suffix('.mat').name}")
     n_channels = {1: 2, 2: 1, 3: 1}.get(int(info.get("channels", 2)), 1)
     names = {1: ("green", "red"), 2: ("green",), 3: ("red",)}.get(int(info.get("channels", 2)))
     rows, columns = (int(n) for n in np.ravel(info.get("sz", (512, 796)))[:2])
@@ -62,6 +64,7 @@ def open_scanbox(path: Path, request: Request) -> Recording:
     if n_planes > 1:
         numbers, remarks = Cycle(1, n_planes).arrange(n_frames, str(path), is_last=True)
         store = pick_frames(store, numbers[:, :, 0])
+    remarks += told_rest(path, n_frames, rest)
     rate = _rate(info, rows)
     return Recording(
         store,

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_cnmf.errors import CnmfError, MovieError
+from napari_cnmf.io.movies._damage import told_rest
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
-from napari_cnmf.io.movies._request import Request
+from napari_cnmf.io.movies._request import Request, refuse_axes
 from napari_cnmf.io.movies._stores import RawFrames, file_size
 from napari_cnmf.io.pickled import read_object_array
 from napari_cnmf.model.description import Piece
@@ -25,6 +26,7 @@ def open_suite2p_binary(path: Path, request: Request) -> Recording:
         ``ops.npy`` is missing beside it, or does not fit.
     """
     ops_path = path.with_name("ops.npy")
+    refuse_axes(request, path, ops_path.name)
     if not ops_path.is_file():
         raise MovieError(
             f"{path} is a binary file, whose frames only a description beside it tells: suite2p's "
@@ -54,5 +56,6 @@ def open_suite2p_binary(path: Path, request: Request) -> Recording:
         {},
         {"frame_rate_from": "suite2p ops.npy, fs"} if rate else {},
         "suite2p binary (registered)",
+        remarks=tuple(told_rest(path, n_frames, rest)),
         pieces=(Piece(path, n_frames),),
     )

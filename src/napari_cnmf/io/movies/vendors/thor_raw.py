@@ -8,8 +8,9 @@ import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._damage import told_rest
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
-from napari_cnmf.io.movies._request import Request, chosen_channel
+from napari_cnmf.io.movies._request import Request, chosen_channel, refuse_axes
 from napari_cnmf.io.movies._stores import RawFrames, file_size, pick_frames
 from napari_cnmf.io.movies.sidecars.facts import with_sidecar
 from napari_cnmf.io.movies.sidecars.thorimage import SOURCE, read_thor_experiment
@@ -26,6 +27,7 @@ def open_thor_raw(path: Path, request: Request) -> Recording:
     MovieError
         ``Experiment.xml`` is missing, the file does not fit to it, or a channel must be chosen.
     """
+    refuse_axes(request, path, SOURCE)
     experiment = read_thor_experiment(path.parent)
     if experiment is None or not experiment.n_rows or not experiment.n_columns:
         raise MovieError(
@@ -52,6 +54,7 @@ def open_thor_raw(path: Path, request: Request) -> Recording:
     )
     channel = chosen_channel(names, request.channel, path, SOURCE)
     numbers, remarks = cycle.arrange(n_images, str(path), is_last=True)
+    remarks += told_rest(path, n_images, rest)
     mine = numbers[:, :, channel]
     offsets = image_bytes * np.arange(n_images, dtype=np.int64)[:, None]
     images = RawFrames([path], offsets, (rows, columns), _PIXEL)

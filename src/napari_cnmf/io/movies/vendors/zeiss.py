@@ -89,6 +89,8 @@ def open_czi(path: Path, request: Request) -> Recording:
         frames, (*lead, area[3], area[2]), "TZCYX", np.dtype(_DTYPES[kind]),
         _channels(root), request, "Zeiss CZI",
     )  # fmt: skip
+    if place is not None:
+        found.metadata["field"] = place
     return with_facts(found, _rate(root), "CZI metadata, T", _spacing(root))
 
 

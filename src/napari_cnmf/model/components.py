@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.ids import Ids, as_ids
 from napari_cnmf.model.rows import choose_rows
+from napari_cnmf.model.summary_images import SummaryImages
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -139,7 +140,7 @@ class Components:
                 object.__setattr__(self, f.name, _read_only(value))
             elif isinstance(value, (sp.csc_matrix, sp.csr_matrix)):
                 object.__setattr__(self, f.name, _read_only_matrix(value))
-        images = {name: _read_only(image) for name, image in self.images.items()}
+        images = SummaryImages({name: _read_only(image) for name, image in self.images.items()})
         object.__setattr__(self, "images", images)
 
     def _check_array(self, name: str, expected: tuple[int, ...]) -> None:

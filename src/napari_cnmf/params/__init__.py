@@ -28,7 +28,6 @@ from napari_cnmf.params.preprocess import PreprocessParams
 from napari_cnmf.params.presets import (
     PRESETS,
     Preset,
-    PresetName,
     PresetValue,
     are_chosen_seed_thresholds,
 )
@@ -50,7 +49,6 @@ __all__ = [
     "PatchParams",
     "PreprocessParams",
     "Preset",
-    "PresetName",
     "PresetValue",
     "QualityParams",
     "SpatialParams",

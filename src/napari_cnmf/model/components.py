@@ -196,6 +196,20 @@ class Components:
         return residual(self, movie)
 
     @property
+    def r_value(self) -> FloatArray | None:
+        """Spatial correlation ``(n_components,)``: CaImAn's ``r_values``, named as in tables."""
+        return self.r_values
+
+    @property
+    def p_soma(self) -> FloatArray | None:
+        """Probability of being a cell ``(n_components,)``: ``cnn_preds``, named as in tables.
+
+        ``None`` when nothing estimated it.
+        """
+        is_known = self.cnn_preds is not None and self.cnn_preds.size == self.n_components
+        return self.cnn_preds if is_known else None
+
+    @property
     def n_components(self) -> int:
         """Number of components."""
         return int(self.C.shape[0])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import affine_transform
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from napari_cnmf.testing._assembly import Ingredients, assemble
 from napari_cnmf.testing._stage import Stage
@@ -21,6 +22,10 @@ from napari_cnmf.testing.recording import Plan, Recording, whole_px
 from napari_cnmf.testing.two_photon import Simulation, typical_decay_s
 
 _SURROUND_PX = 24
+_WARP_SCALE_PX = 32.0
+"""Sd of the blur that makes a warp smooth: tissue moves alike over a few cells' widths."""
+_INVERSIONS = 20
+"""Rounds in which a smooth displacement is inverted; each makes the error several times smaller."""
 
 
 class SessionSimulation(Simulation):
@@ -36,6 +41,8 @@ class SessionSimulation(Simulation):
     """Displacement of the field between days: sd of each axis; the first is the reference."""
     session_rotation_deg: float = Field(1.5, ge=0)
     """Rotation of the field between days about its centre: sd."""
+    session_warp_px: float = Field(0.0, ge=0)
+    """Largest smooth displacement within the field between days."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +58,8 @@ class Sessions:
         with the same number are the same cell.
     shifts, rotations_deg
         How the field lay on each day, ``(n_sessions, 2)`` in px and ``(n_sessions,)``: a place
-        ``p`` of the reference is found at ``R (p - middle) + middle + shift``.
+        ``p`` of the reference is found at ``R (p - middle) + middle + shift``, beside which the
+        warp moves it.
     """
 
     recordings: tuple[Recording, ...]
@@ -68,27 +76,52 @@ def _rotation(angle_deg: float) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class _Pose:
-    """Pose of the field on one day; moves images and cells of the wide field into the stage."""
+    """Pose of the field on one day; moves images and cells of the wide field into the stage.
+
+    ``warp`` is a displacement ``(2, Y, X)`` in pixels of the reference, at each pixel of the day.
+    """
 
     rotation: NDArray[np.float64]
     shift: NDArray[np.float64]
+    warp: NDArray[np.float64]
     wide: Stage
     stage: Stage
 
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Middle of the field, about which it turns."""
+        return (np.asarray(self.stage.dims) - 1) / 2
+
+    def _displacement(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Warp at places ``(n, 2)`` of the day; beyond the field as at its border."""
+        return np.stack(
+            [map_coordinates(part, places.T, order=1, mode="nearest") for part in self.warp],
+            axis=-1,
+        )
+
+    def _in_reference(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where places ``(n, 2)`` of the day lie in the reference."""
+        turned = (places - self.middle - self.shift) @ self.rotation + self.middle
+        return turned + self._displacement(places)
+
+    def _on_the_day(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where places of the reference lie on the day; the inverse of `_in_reference`."""
+        found = (places - self.middle) @ self.rotation.T + self.middle + self.shift
+        for _ in range(_INVERSIONS):
+            left = places - self._displacement(found) - self.middle
+            found = left @ self.rotation.T + self.middle + self.shift
+        return found
+
+    @cached_property
+    def _seen_at(self) -> NDArray[np.float64]:
+        """Place in the wide field of each pixel of the padded stage, ``(2, n_pixels)``."""
+        pixels = np.indices(self.stage.padded).reshape(2, -1).T - np.asarray(self.stage.pad)
+        return (self._in_reference(pixels.astype(np.float64)) + self.wide.pad).T
+
     def image(self, flat: NDArray[np.float32]) -> NDArray[np.float32]:
         """An image of the wide field as it is seen on the padded stage, flat."""
-        middle = (np.asarray(self.stage.dims) - 1) / 2
-        inverse = self.rotation.T
-        start = middle - inverse @ (middle + self.shift) + self.wide.pad
-        start = start - inverse @ np.asarray(self.stage.pad, dtype=np.float64)
-        seen = affine_transform(
-            flat.reshape(self.wide.padded),
-            inverse,
-            offset=start,
-            output_shape=self.stage.padded,
-            order=3,
-            mode="nearest",
-        )
+        wide = flat.reshape(self.wide.padded)
+        seen = map_coordinates(wide, self._seen_at, order=3, mode="nearest")
         return np.asarray(seen.ravel(), dtype=np.float32)
 
     def columns(self, A: sp.csc_matrix) -> sp.csc_matrix:
@@ -102,15 +135,24 @@ class _Pose:
 
     def cells(self, cells: Cells, kept: NDArray[np.intp]) -> Cells:
         """Take some cells of the wide field to the padded stage."""
-        middle = (np.asarray(self.stage.dims) - 1) / 2
         place = cells.centers[kept] - np.asarray(self.wide.pad)
-        centers = (place - middle) @ self.rotation.T + middle + self.shift + self.stage.pad
+        centers = self._on_the_day(place) + self.stage.pad
         A = self.columns(cells.A[:, kept])
         return Cells(A, centers, cells.radius_px[kept], cells.kind[kept])
 
     def processes(self, drawn: Processes) -> Processes:
         """Processes of the wide field on the padded stage."""
         return Processes(self.columns(drawn.A), drawn.C, self.image(drawn.rest))
+
+
+def _smooth_warp(
+    rng: np.random.Generator, dims: tuple[int, ...], largest_px: float
+) -> NDArray[np.float64]:
+    """Draw a smooth displacement ``(2, Y, X)`` whose largest value is given."""
+    drawn = gaussian_filter(
+        rng.standard_normal((2, *dims)), (0, _WARP_SCALE_PX, _WARP_SCALE_PX), mode="reflect"
+    )
+    return np.asarray(drawn * (largest_px / np.linalg.norm(drawn, axis=0).max()))
 
 
 def _plan_day(config: SessionSimulation, day: int, pose: _Pose, kept: NDArray[np.intp]) -> Plan:
@@ -153,7 +195,9 @@ def simulate_sessions(config: SessionSimulation | None = None, **knobs: object) 
     recordings, identities = [], []
     for day in range(config.n_sessions):
         kept = np.flatnonzero(rng.uniform(size=config.n_cells) < config.present_fraction)
-        pose = _Pose(_rotation(rotations[day]), shifts[day], wide, wide)
+        bent = config.session_warp_px if day else 0.0
+        warp = _smooth_warp(wide.rng(f"warp of session {day}"), config.size, bent)
+        pose = _Pose(_rotation(rotations[day]), shifts[day], warp, wide, wide)
         recordings.append(_plan_day(config, day, pose, kept).record())
         identities.append(kept)
     return Sessions(tuple(recordings), tuple(identities), shifts, rotations)

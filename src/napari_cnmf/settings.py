@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_cnmf._atomic import write_text
+from napari_cnmf._names import did_you_mean
 from napari_cnmf.errors import SettingsError
 
 CONFIG_VARIABLE = "NAPARI_CNMF_CONFIG"
@@ -251,8 +251,7 @@ def _checked(model: type[S], values: dict[str, Any], where: str) -> S:
 
 def _sentence(name: str, message: str, value: Any) -> str:
     if name not in Settings.model_fields and "." not in name:
-        guess = difflib.get_close_matches(name, Settings.model_fields, n=1)
-        next_step = f"Did you mean {guess[0]}?" if guess else "Remove it."
-        return f"There is no setting {name!r}. {next_step}"
+        next_step = did_you_mean(name, Settings.model_fields) or " Remove it."
+        return f"There is no setting {name!r}.{next_step}"
     requirement = message.replace("Input should be", "be")
     return f"{name} must {requirement}, got {value!r:.80}. Correct or remove it."

@@ -32,10 +32,10 @@ def test_testing_is_there_without_an_import() -> None:
 def test_names_for_type_checkers_are_the_names_there_are() -> None:
     from typing import get_args
 
-    from napari_cnmf._names import AlgorithmName, EngineName, FormatName
+    from napari_cnmf._names import AlgorithmName, EngineName, FormatName, PresetName
     from napari_cnmf.engines.base import Algorithm
     from napari_cnmf.io.exports import EXPORTERS
-    from napari_cnmf.params import PRESETS, PresetName
+    from napari_cnmf.params import PRESETS
 
     assert get_args(AlgorithmName) == tuple(Algorithm)
     assert get_args(FormatName) == tuple(EXPORTERS)

@@ -249,7 +249,8 @@ def test_old_names_of_scripts():
 def test_the_names_that_a_preset_can_have_are_known_to_editors():
     from typing import get_args
 
-    from napari_cnmf.params import PRESETS, PresetName
+    from napari_cnmf._names import PresetName
+    from napari_cnmf.params import PRESETS
 
     assert get_args(PresetName) == tuple(PRESETS)
 

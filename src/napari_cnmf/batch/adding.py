@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from napari_cnmf._names import closest, not_one_of
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch._index import identity
 from napari_cnmf.batch.claims import adding_to
@@ -39,7 +40,6 @@ from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
-from napari_cnmf.params._problems import closest
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -90,8 +90,7 @@ def parse_algorithm(name: str) -> Algorithm:
     try:
         return Algorithm(name)
     except ValueError as error:
-        known = ", ".join(Algorithm)
-        raise BatchError(f"The algorithm must be one of {known}, got {name!r}.") from error
+        raise BatchError(not_one_of("The algorithm", Algorithm, name)) from error
 
 
 def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:

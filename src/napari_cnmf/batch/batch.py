@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import threading
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
-from napari_cnmf._names import AlgorithmName, EngineName
+from napari_cnmf._names import AlgorithmName, EngineName, closest
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
 from napari_cnmf.batch.claims import has_sound_lock
@@ -208,9 +207,8 @@ class Batch:
             is_start = all(item.uuid.startswith(text.lower()) for item in named)
             what = "have a uuid that starts with" if is_start else "have the name"
             raise BatchError(f"{len(named)} items {what} {text!r}: take one by uuid: {which}.")
-        names = list(dict.fromkeys(item.name for item in items))
-        close = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
-        advice = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+        guess = closest(text, [item.name for item in items])
+        advice = "" if guess is None else f"Did you mean {guess!r}? "
         raise BatchError(
             f"The batch {self.path} has no item {text!r}. {advice}batch.df lists what it has."
         )
@@ -556,8 +554,8 @@ class Batch:
         """
         from napari_cnmf.batch.running import run_batch
 
-        if isinstance(items, Item | int | str):
-            items = [items]
+        if items is not None and (isinstance(items, Item | str) or not isinstance(items, Iterable)):
+            items = [items]  # what names no item is refused by `find`
         return run_batch(
             self,
             None if items is None else [self.find(item) for item in items],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from napari_cnmf._names import FormatName
+from napari_cnmf._names import FormatName, not_one_of
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -26,7 +26,7 @@ from napari_cnmf.model.movie import Movie
 
 def export(
     source: Item | Sample | Curation | Components | str | os.PathLike[str],
-    to: FormatName | str,
+    to: FormatName,
     out: str | Path,
     *,
     include_rejected: bool | None = None,
@@ -144,9 +144,7 @@ def _checked(movie_in_nwb: MovieIn | str) -> MovieIn:
     try:
         return MovieIn(movie_in_nwb)
     except ValueError as error:
-        raise ExportError(
-            f"movie_in_nwb must be one of {', '.join(MovieIn)}, got {movie_in_nwb!r}."
-        ) from error
+        raise ExportError(not_one_of("movie_in_nwb", MovieIn, movie_in_nwb)) from error
 
 
 def context_of(item: Item) -> Context:

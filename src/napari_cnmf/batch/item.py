@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import tail
@@ -44,6 +43,7 @@ from napari_cnmf.engines.base import (
 from napari_cnmf.errors import BatchError, CnmfError, ResultError
 from napari_cnmf.io import open_movie, read_images
 from napari_cnmf.model.movie import Movie
+from napari_cnmf.model.summary_images import SummaryImages
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
@@ -495,9 +495,9 @@ class Item:
 
         return item_html(self)
 
-    def images(self) -> dict[str, NDArray[np.float32]]:
+    def images(self) -> SummaryImages:
         """Summary images by name, each ``([Z], Y, X)``."""
-        return read_images(self._output(IMAGES_FILE))
+        return SummaryImages(read_images(self._output(IMAGES_FILE)))
 
     def _output(self, name: str) -> Path:
         status = self.status

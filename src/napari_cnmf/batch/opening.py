@@ -9,13 +9,14 @@ from napari_cnmf.batch.batch import Batch
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.projects.sample import Sample
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
 
 
 def open_result(
-    source: str | Path | Item | Curation | Components,
+    source: str | Path | Item | Sample | Curation | Components,
     *,
     curator: str | None = None,
     open_movie: Callable[[], Movie] | None = None,
@@ -26,8 +27,8 @@ def open_result(
     ----------
     source
         A CaImAn HDF5 file, the folder of an item, a suite2p folder, an NWB file with a
-        segmentation; or an item. A curation is returned as it is; bare components are curated in
-        memory.
+        segmentation; or an item, or a project's sample. A curation is returned as it is; bare
+        components are curated in memory.
     curator
         The name of a second curator, who decides in a journal of their own.
     open_movie
@@ -57,9 +58,11 @@ def open_result(
         return Curation(source, who=curator)
     if isinstance(source, Item):
         return source.result(curator=curator)
+    if isinstance(source, Sample):
+        source = source.path
     if not isinstance(source, (str, Path)):
         raise ResultError(
-            "A result must be a path, an item, a curation or components, got "
+            "A result must be a path, an item, a sample, a curation or components, got "
             f"{type(source).__name__}."
         )
     path = Path(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -168,8 +169,12 @@ class _Bars:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
-        from tqdm.auto import tqdm  # as notebooks show it, or as a terminal does
+        from tqdm import TqdmWarning
 
+        with warnings.catch_warnings():
+            # a notebook without ipywidgets gets bars of text, which need no word
+            warnings.simplefilter("ignore", TqdmWarning)
+            from tqdm.auto import tqdm  # as notebooks show it, or as a terminal does
         self._tqdm: Any = tqdm
         self._bars: dict[str, Any] = {}
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
+from napari_cnmf._names import did_you_mean, not_one_of
 from napari_cnmf.errors import CnmfError
 
 EXIT_OK = 0
@@ -75,9 +79,26 @@ class _HelpWithExample(argparse.HelpFormatter):
 _EXAMPLE = "example: "
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser that names the closest command, option or choice where one is misspelt."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = "It" if action.option_strings else str(action.metavar or action.dest)
+            raise argparse.ArgumentError(action, not_one_of(what, action.choices, value))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse as usual; what a command does not know is said with that command's usage."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            guess = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}.{guess}")
+        return namespace, unknown
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="napari-cnmf",
         description="Find cells in calcium imaging movies: CNMF, batches and curation.",
     )
@@ -121,7 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_OK
     try:
-        code: int = args.run_command(args)
+        with _plain_warnings():
+            code: int = args.run_command(args)
     except CnmfError as error:
         if getattr(args, "verbose", False):
             logging.getLogger("napari_cnmf").exception("the error:")
@@ -135,6 +157,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return EXIT_OK
     return code
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print warnings as sentences: the line of code that warns says nothing in a shell."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_args, **_named: f"Warning: {_safe(str(message))}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _safe(text: str) -> str:

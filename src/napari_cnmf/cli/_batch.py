@@ -233,7 +233,7 @@ def _print_added(items: list[Item], *, as_json: bool) -> None:
     if not items:
         print("Nothing was added: the batch has all of it.", file=sys.stderr)
     if as_json:
-        print(json.dumps([{"uuid": item.uuid, "name": item.name} for item in items]))
+        print_items(items, as_json=True)
         return
     for item in items:
         print(f"{item.name}: {item.state}", file=sys.stderr)

@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._names import not_one_of
 from napari_cnmf.cli._export import read_curation
 from napari_cnmf.errors import CurationError, ParameterError
 
@@ -252,8 +253,7 @@ def _threshold(text: str) -> dict[str, Any]:
     key, _, value = text.partition("=")
     name = key.strip().removeprefix("quality.")
     if name not in QualityParams.model_fields:
-        known = ", ".join(QualityParams.model_fields)
-        raise ParameterError(f"A threshold must be one of {known}, got {key!r}.")
+        raise ParameterError(not_one_of("A threshold", QualityParams.model_fields, name))
     params = CNMFParams().with_settings([f"quality.{name}={value}"])
     return {name: getattr(params.quality, name)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import PRESETS, CNMFParams, from_text, read_params
+from napari_cnmf.params import PRESETS, CNMFParams, table_in
 from napari_cnmf.params.numbers import parse_number
 
 if TYPE_CHECKING:
@@ -183,17 +183,29 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_parameters(args: argparse.Namespace) -> CNMFParams:
-    """Read parameters: preset, then file, then single settings, each on top of the one before."""
+    """Read parameters: preset, then file, then single settings, each on top of the one before.
+
+    A table of mesmerize-core says ``refit`` beside its parameters: it counts as ``--refit`` does.
+    """
+    from napari_cnmf.batch.adding import parse_refit
+
     params = CNMFParams.preset(args.preset) if args.preset else CNMFParams()
     if args.params is not None:
-        params = params.replace(**_changes(args.params))
+        is_stdin = str(args.params) == "-"
+        given = table_in(sys.stdin.read() if is_stdin else args.params)
+        if "refit" in given and hasattr(args, "refit"):
+            args.refit = parse_refit(given.pop("refit"), None) or args.refit
+        try:
+            params = params.replace(**_changes(CNMFParams.from_any(given)))
+        except ParameterError as error:
+            where = "" if is_stdin else f"{args.params}: "
+            raise ParameterError(f"{where}{error}") from error
     return params.with_settings(args.set)
 
 
-def _changes(path: Path) -> dict[str, Any]:
-    """Changes that the file makes to the defaults, which do not overwrite a preset below it."""
+def _changes(given: CNMFParams) -> dict[str, Any]:
+    """Changes to the defaults, which do not overwrite a preset below them."""
     changes: dict[str, Any] = {}
-    given = from_text(sys.stdin.read()) if str(path) == "-" else read_params(path)
     for name, (value, _default) in given.diff(CNMFParams()).items():
         group, _, key = name.rpartition(".")
         if group:

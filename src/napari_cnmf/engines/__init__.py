@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
+from napari_cnmf._names import not_one_of
 from napari_cnmf.engines.base import Algorithm, Engine
 from napari_cnmf.errors import EngineError
 
@@ -89,8 +90,7 @@ def get_engine(name: str) -> Engine:
 def require_known(name: str) -> None:
     """Raise ``EngineError`` unless ``name`` is ``auto`` or that of a known engine."""
     if name not in (AUTO, *_OURS) and name not in _others():
-        known = ", ".join((AUTO, *engine_names()))
-        raise EngineError(f"The engine must be one of {known}, got {name!r}.")
+        raise EngineError(not_one_of("The engine", (AUTO, *engine_names()), name))
 
 
 def engines() -> dict[str, Engine]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.ids import Ids, as_ids
 from napari_cnmf.model.rows import choose_rows
+from napari_cnmf.model.summary_images import SummaryImages
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -139,7 +140,7 @@ class Components:
                 object.__setattr__(self, f.name, _read_only(value))
             elif isinstance(value, (sp.csc_matrix, sp.csr_matrix)):
                 object.__setattr__(self, f.name, _read_only_matrix(value))
-        images = {name: _read_only(image) for name, image in self.images.items()}
+        images = SummaryImages({name: _read_only(image) for name, image in self.images.items()})
         object.__setattr__(self, "images", images)
 
     def _check_array(self, name: str, expected: tuple[int, ...]) -> None:
@@ -193,6 +194,20 @@ class Components:
         from napari_cnmf.model.reconstruction import residual
 
         return residual(self, movie)
+
+    @property
+    def r_value(self) -> FloatArray | None:
+        """Spatial correlation ``(n_components,)``: CaImAn's ``r_values``, named as in tables."""
+        return self.r_values
+
+    @property
+    def p_soma(self) -> FloatArray | None:
+        """Probability of being a cell ``(n_components,)``: ``cnn_preds``, named as in tables.
+
+        ``None`` when nothing estimated it.
+        """
+        is_known = self.cnn_preds is not None and self.cnn_preds.size == self.n_components
+        return self.cnn_preds if is_known else None
 
     @property
     def n_components(self) -> int:

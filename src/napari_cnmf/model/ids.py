@@ -13,11 +13,17 @@ from napari_cnmf.errors import CurationError
 if TYPE_CHECKING:
     import pandas as pd
 
-# As text: pandas is imported by those who use a table.
-Ids: TypeAlias = (
-    "int | Sequence[int] | Set[int] | NDArray[np.bool_] | NDArray[np.integer]"
-    " | pd.Series[Any] | pd.Index[Any]"
-)
+    Ids: TypeAlias = (
+        int
+        | Sequence[int]
+        | Set[int]
+        | NDArray[np.bool_]
+        | NDArray[np.integer]
+        | pd.Series[Any]
+        | pd.Index[Any]
+    )
+else:  # pandas is imported by those who use a table
+    Ids = int | Sequence[int] | Set[int] | NDArray[np.bool_] | NDArray[np.integer]
 """Stable ids of components, or a boolean mask with one entry for each component.
 
 Ranges, sets, and the columns and the index of a pandas table work, too.

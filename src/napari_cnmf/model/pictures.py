@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._names import did_you_mean, not_one_of
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 from napari_cnmf.model.dff import is_detrended_only
@@ -253,7 +254,8 @@ def _image_of(components: Components, name: str | None) -> NDArray[np.floating[A
     if name is not None and name not in components.images:
         known = ", ".join(components.images) or "none"
         raise ParameterError(
-            f"image must be a summary image of this result ({known}), got {name!r}."
+            f"image must be a summary image of this result ({known}), got {name!r:.80}."
+            f"{did_you_mean(name, components.images)}"
         )
     names = [name] if name is not None else [n for n in _IMAGES if n in components.images]
     if names:
@@ -276,7 +278,7 @@ def _traces_of(cur: CuratedResult, rows: NDArray[np.intp], kind: str) -> NDArray
         return components.S[rows]
     if kind == "spikes":
         raise ParameterError("This result holds no spikes. Draw kind='denoised' instead.")
-    raise ParameterError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}.")
+    raise ParameterError(not_one_of("kind", _KINDS, kind))
 
 
 def _title_of(cur: CuratedResult, kind: str) -> str:

@@ -159,6 +159,10 @@ def _background(components: Components, movie: Movie | Any) -> Frames | None:
 def _movie(components: Components, movie: Movie | Any) -> MovieFrames:
     data = movie.data if isinstance(movie, Movie) else movie
     expected = (components.n_frames, *components.dims)
+    if not hasattr(data, "shape"):
+        raise ResultError(
+            f"The movie must be an array or what nc.open_movie returned, got {movie!r:.80}."
+        )
     if tuple(data.shape) != expected:
         raise ResultError(
             f"The movie must have the result's shape {expected}, got {tuple(data.shape)}. "

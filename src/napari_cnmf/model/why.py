@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation import Curatable, Curation, Decision, as_curation
 from napari_cnmf.model.curation.table import SCORE_NAMES
 from napari_cnmf.model.evaluation import failed_rules
 
@@ -96,7 +96,7 @@ class CandidateHere:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Answer about one place of a result: the component there, or why there is none.
 
@@ -161,6 +161,9 @@ class Explanation:
             return candidate.verdict
         return f"{candidate.verdict}: {needs}"
 
+    def __repr__(self) -> str:
+        return f"<Explanation {self.at}: {self.summary}>"
+
     def __str__(self) -> str:
         lines = [f"{self.at}: {self.summary}"]
         lines += [f"  {c}" for c in (*self.components, *self.candidates)]
@@ -182,12 +185,14 @@ class Explanation:
 
 
 def explain_place(
-    result: Curation | Components, at: Sequence[int], *, reach_px: float | None = None
+    result: Curatable, at: Sequence[int], *, reach_px: float | None = None
 ) -> Explanation:
     """Why there is a cell at a place, or none.
 
     Parameters
     ----------
+    result
+        An item, a project's sample, a curation or components.
     at
         Pixel ``([z], y, x)``.
     reach_px
@@ -198,7 +203,7 @@ def explain_place(
     ResultError
         A place outside the field.
     """
-    cur = result if isinstance(result, Curation) else Curation(result)
+    cur = as_curation(result)
     dims = cur.components.dims
     place = _pixel(at, dims)
     if len(place) != len(dims) or not all(0 <= i < n for i, n in zip(place, dims, strict=True)):

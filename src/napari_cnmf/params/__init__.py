@@ -10,10 +10,10 @@ from napari_cnmf.params.data import DataParams
 from napari_cnmf.params.fields import ParameterField, iter_fields, unused_parameters
 from napari_cnmf.params.files import (
     from_json,
-    from_text,
     from_toml,
     read_foreign,
     read_params,
+    table_in,
     to_json,
     to_toml,
     write_params,
@@ -28,7 +28,6 @@ from napari_cnmf.params.preprocess import PreprocessParams
 from napari_cnmf.params.presets import (
     PRESETS,
     Preset,
-    PresetName,
     PresetValue,
     are_chosen_seed_thresholds,
 )
@@ -50,7 +49,6 @@ __all__ = [
     "PatchParams",
     "PreprocessParams",
     "Preset",
-    "PresetName",
     "PresetValue",
     "QualityParams",
     "SpatialParams",
@@ -58,7 +56,6 @@ __all__ = [
     "are_chosen_seed_thresholds",
     "check_for_movie",
     "from_json",
-    "from_text",
     "from_toml",
     "iter_fields",
     "parse_kwargs",
@@ -67,6 +64,7 @@ __all__ = [
     "read_foreign",
     "read_params",
     "resolve_frame_rate",
+    "table_in",
     "to_json",
     "to_toml",
     "unused_parameters",

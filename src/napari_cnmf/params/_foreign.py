@@ -71,6 +71,9 @@ NO_PARAMETERS = frozenset(
 )
 """Entries of Mesmerize's items that are about the item, not the analysis."""
 
+OPTIONS_OF_ITEMS = {"Ain": "ain", "Ain_path": "ain"}
+"""What others name among the parameters, and an item takes beside them."""
+
 
 _FACTS = frozenset({"data.caiman_version", "data.last_commit", "data.dims"})
 """What CaImAn notes in its dumps: nobody expects it to count."""
@@ -222,10 +225,8 @@ class _Sorter:
             self.groups[name] = value
         elif name in NO_PARAMETERS:
             self.dropped.append(name)
-        elif name in WRAPPERS and value is None:
-            return
-        elif name in TABLES or name in WRAPPERS:
-            self.problems[name] = not_a_table(name, value)
+        elif name in TABLES or name in WRAPPERS or name in OPTIONS_OF_ITEMS:
+            self._take_misplaced(name, value)
         elif name.startswith("extra."):
             group, _, key = key.partition(".")
             self._table("extra").setdefault(group, {})[key] = passed_on(group, key, value)
@@ -238,10 +239,20 @@ class _Sorter:
             modern = OLD_NAMES.get(name, name)
             homes = homes_of(modern)
             if not homes:
-                known = [*all_keys(), *OLD_NAMES, *all_names(), *CAIMAN_GROUPS]
+                known = [*all_keys(), *OLD_NAMES, *all_names(), *CAIMAN_GROUPS, *WRAPPERS]
                 self.problems[name] = unknown_name(name, known)
             for home in homes:
                 self._take(home, modern, value)
+
+    def _take_misplaced(self, name: str, value: Any) -> None:
+        """Refuse a value where a table must be, and an option of the item; none is nothing."""
+        if name in OPTIONS_OF_ITEMS and value is not None:
+            self.problems[name] = (
+                f"{name} is an option of the item, not a parameter: give "
+                f"{OPTIONS_OF_ITEMS[name]}=... beside the parameters."
+            )
+        elif name in TABLES or (name in WRAPPERS and value is not None):
+            self.problems[name] = not_a_table(name, value)
 
     def _take(self, group: str, key: str, value: Any) -> None:
         if key in SET_BY_ENGINE.get(group, {}):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from napari_cnmf._names import closest
 from napari_cnmf.errors import ParameterError
 
 
@@ -30,17 +30,16 @@ class InvalidParametersError(ParameterError):
         return type(self), (self.problems,)
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """Known name that ``name`` was probably meant to be."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.55)
-    return by_lower[matches[0]] if matches else None
-
-
 def unknown_name(name: str, known: Iterable[str], what: str = "parameter") -> str:
     """Sentence about a name that nobody knows."""
+    known = list(known)
     guess = closest(name, known)
-    next_step = f"Did you mean {guess}?" if guess else "`napari-cnmf params` lists every name."
+    if guess is not None:
+        next_step = f"Did you mean {guess}?"
+    elif what == "parameter":
+        next_step = "`napari-cnmf params` lists every name."
+    else:
+        next_step = f"There are {', '.join(known)}."
     return f"There is no {what} {name!r}. {next_step}"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from napari_cnmf._names import PresetName
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
@@ -25,7 +26,7 @@ from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
 from napari_cnmf.params.preprocess import PreprocessParams
-from napari_cnmf.params.presets import PresetName, find_preset
+from napari_cnmf.params.presets import find_preset
 from napari_cnmf.params.quality import QualityParams
 from napari_cnmf.params.spatial import SpatialParams
 from napari_cnmf.params.temporal import TemporalParams
@@ -198,7 +199,7 @@ class CNMFParams(ParameterModel):
         return self._with(tuple(parse_assignment(text) for text in settings))
 
     @classmethod
-    def preset(cls, name: PresetName | str) -> Self:
+    def preset(cls, name: PresetName) -> Self:
         """The values that suit a kind of recording; see ``PRESETS`` for each value and why."""
         return cls.model_validate(find_preset(name).as_dict())
 

@@ -52,9 +52,19 @@ def from_json(text: str) -> CNMFParams:
     return CNMFParams.from_any(_load_json(text, "The text"))
 
 
-def from_text(text: str) -> CNMFParams:
-    """Read parameters from JSON where the text starts with ``{``, else from TOML."""
-    return from_json(text) if text.lstrip().startswith("{") else from_toml(text)
+def table_in(source: str | Path) -> dict[str, Any]:
+    """Names and values in a file, or in a text of TOML or JSON, as they stand there.
+
+    Raises
+    ------
+    ParameterError
+        It is neither, or the file cannot be read.
+    """
+    if isinstance(source, Path):
+        return _load_table(source)
+    is_json = source.lstrip().startswith("{")
+    loaded = _load_json(source, "The text") if is_json else _load_toml(source, "The text")
+    return _table(loaded)
 
 
 def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFParams:
@@ -87,7 +97,10 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
 
 
 def _load_table(path: Path) -> dict[str, Any]:
-    loaded = _load(path)
+    return _table(_load(path))
+
+
+def _table(loaded: Any) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise ParameterError(not_a_table("The parameters", loaded))
     return loaded

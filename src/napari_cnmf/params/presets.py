@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from napari_cnmf._names import not_one_of
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._problems import shown, unknown_name
+from napari_cnmf.params._problems import shown
 from napari_cnmf.params.init import InitParams
-
-PresetName = Literal["two-photon somata", "one-photon", "dendrites/axons", "volumetric"]
-"""The names of the presets, for editors that complete them."""
 
 
 @dataclass(frozen=True)
@@ -174,9 +172,7 @@ def find_preset(name: str) -> Preset:
     try:
         return PRESETS[name]
     except (KeyError, TypeError):  # TypeError: a list is no key
-        raise ParameterError(
-            f"{unknown_name(str(name), PRESETS, 'preset')} Presets: {', '.join(PRESETS)}."
-        ) from None
+        raise ParameterError(not_one_of("A preset", PRESETS, name)) from None
 
 
 def are_chosen_seed_thresholds(min_corr: float, min_pnr: float) -> bool:

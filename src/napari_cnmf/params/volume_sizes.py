@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from napari_cnmf._names import PresetName
 from napari_cnmf.params.cnmf import CNMFParams
 from napari_cnmf.params.groups import SIZES_PER_AXIS
 
-_PRESET = "volumetric"
+_PRESET: PresetName = "volumetric"
 
 
 def in_a_volume(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_cnmf.errors import ParameterError
+from napari_cnmf.params._problems import unknown_name
 
 
 class Knobs(BaseModel):
@@ -38,7 +39,9 @@ class Knobs(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"]) or cls.__name__
+            if first["type"] == "extra_forbidden":
+                raise ParameterError(unknown_name(name, cls.model_fields, "knob")) from error
             raise ParameterError(
-                f"{name}: {first['msg']}, got {first['input']!r}. "
+                f"{name}: {first['msg']}, got {first['input']!r:.80}. "
                 f"The knobs of {cls.__name__} are listed in its documentation."
             ) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
+from napari_cnmf._names import SampleName, not_one_of
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.params.presets import PresetName
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
@@ -110,7 +111,7 @@ def sample_path(sample: Sample = TWO_PHOTON) -> Path:
     return user_cache_path("napari-cnmf", appauthor=False) / sample.file
 
 
-def sample(name: str = "two-photon") -> Movie:
+def sample(name: SampleName = "two-photon") -> Movie:
     """Sample recording of the given kind, as a lazy movie.
 
     The first call simulates the recording, which takes some seconds, and keeps it in your cache.
@@ -133,6 +134,6 @@ def sample(name: str = "two-photon") -> Movie:
     from napari_cnmf.io import open_movie
 
     if name not in SAMPLES:
-        raise CnmfError(f"A sample must be one of {', '.join(SAMPLES)}, got {name!r}.")
+        raise CnmfError(not_one_of("A sample", SAMPLES, name))
     path = sample_path(SAMPLES[name])
     return open_movie(path if path.exists() else SAMPLES[name].write(path))

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from napari_cnmf.errors import ResultError
-from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curatable, as_curation
 from napari_cnmf.testing.truth import Truth
 
-Result = Components | tuple[Any, Any]
-"""Components, or ``(A, C)``: ``(n_pixels, K)`` sparse or dense in C order, and ``(K, T)``."""
+Result = Curatable | tuple[Any, Any]
+"""What has a result, or ``(A, C)``: ``(n_pixels, K)``, sparse or not, C order; and ``(K, T)``."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Score:
     """Scores of a result against the truth.
 
@@ -51,6 +51,9 @@ class Score:
     n_components: int
     n_cells: int
 
+    def __repr__(self) -> str:
+        return f"<Score: {self}>"
+
     def __str__(self) -> str:
         return (
             f"F1 {self.f1:.3f} (precision {self.precision:.3f}, recall {self.recall:.3f}), "
@@ -77,7 +80,7 @@ def score(
     Parameters
     ----------
     components
-        A result, or ``(A, C)``.
+        A result (components, a curation or an item), or ``(A, C)``.
     threshold
         Smallest cosine of a match.
     subset
@@ -139,8 +142,11 @@ def match(cosine: NDArray[np.float64], threshold: float) -> NDArray[np.intp]:
 
 def _factors(components: Result, truth: Truth) -> tuple[sp.csc_matrix, NDArray[Any]]:
     """``A`` and ``C`` of either kind of result, checked against the truth."""
-    if isinstance(components, Components):
-        A, C = components.A, components.C
+    if isinstance(components, tuple | list) and len(components) != 2:
+        raise ResultError(f"Factors must be a pair (A, C), got {len(components)} things.")
+    if not isinstance(components, tuple | list):
+        result = as_curation(components).components
+        A, C = result.A, result.C
     else:
         A, C = sp.csc_matrix(components[0]), np.asarray(components[1])
     if A.shape[0] != truth.A.shape[0]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit, wanted_probability
 from napari_cnmf.core.verdict.evidence import FIGURES, stored_figures
 from napari_cnmf.errors import ResultError
-from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation import Curatable, Curation, Decision, as_curation
 from napari_cnmf.model.evaluation import passes_thresholds
 
 if TYPE_CHECKING:
@@ -174,14 +174,14 @@ def read_learned(path: str | Path) -> Learned:
     return Learned.from_dict(values, str(path))
 
 
-def learn(curations: Curation | Iterable[Curation]) -> Learned:
+def learn(curations: Curatable | Iterable[Curatable]) -> Learned:
     """Learn from the decisions by hand of one or several curated results.
 
     Parameters
     ----------
     curations
-        Of results that the built-in verdict scored: their evidence is what is learnt from. What a
-        curator drew or merged has none and is left out.
+        Curations, items or samples, of results that the built-in verdict scored: their evidence is
+        what is learnt from. What a curator drew or merged has none and is left out.
 
     Returns
     -------
@@ -198,7 +198,8 @@ def learn(curations: Curation | Iterable[Curation]) -> Learned:
     >>> learned = nc.learn([first, second]); print(learned)      # doctest: +SKIP
     >>> learned.save("ours.json")                                 # doctest: +SKIP
     """
-    some = [curations] if isinstance(curations, Curation) else list(curations)
+    several = isinstance(curations, Iterable) and not isinstance(curations, str)
+    some = [as_curation(one) for one in (cast("Any", curations) if several else [curations])]
     decided = [_decided(cur) for cur in some]
     y = np.concatenate([np.zeros(0, bool), *(d[0] for d in decided)])
     n_yes = int(y.sum())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from napari_cnmf._names import FormatName
+from napari_cnmf._names import FormatName, not_one_of
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
@@ -118,7 +118,7 @@ EXPORTERS: dict[str, Exporter] = {
 
 def export(
     source: Curation | Components,
-    to: FormatName | str,
+    to: FormatName,
     out: PathLike,
     *,
     include_rejected: bool | None = None,
@@ -165,7 +165,7 @@ def export(
     if not isinstance(out, str | os.PathLike):
         raise ExportError(f"The path to write must be text or a path, got {out!r:.80}.")
     if to not in EXPORTERS:
-        raise ExportError(f"The format must be one of {', '.join(EXPORTERS)}, got {to!r}.")
+        raise ExportError(not_one_of("The format", EXPORTERS, to))
     exporter = EXPORTERS[to]
     rejected = exporter.include_rejected if include_rejected is None else include_rejected
     return exporter.write(

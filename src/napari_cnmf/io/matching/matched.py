@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.matching import Alignment, match_fields
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.projects.sample import NWB_FILE, SAMPLE_FILE
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable, Curation, ItemLike, SampleLike, as_curation
 from napari_cnmf.model.matching import Match, SessionMatches
 from napari_cnmf.model.movie import Movie
 
@@ -28,22 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@runtime_checkable
-class HasResult(Protocol):
-    """An item of a batch, as far as matching needs to know it."""
-
-    @property
-    def name(self) -> str:
-        """Name of the item."""
-        ...
-
-    @property
-    def result_path(self) -> Path:
-        """Path of the item's result."""
-        ...
-
-
-Source = str | Path | Curation | Components | HasResult
+Source = str | Path | Curatable
+"""What can be matched: a path, an item, a sample, a curation or components."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -250,8 +237,8 @@ def match_sessions(
     Parameters
     ----------
     sources
-        Two or more results, the reference first: items, curations, components, or paths (of CaImAn
-        HDF5, NWB, suite2p, or the folder of an item).
+        Two or more results, the reference first: items, samples, curations, components, or paths
+        (of CaImAn HDF5, NWB, suite2p, or the folder of an item).
     names
         Of the sessions; by default of the items of a batch, or of the files.
     include_rejected
@@ -368,8 +355,6 @@ def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
     """Read the components that take part, their ids, and where they come from."""
-    if isinstance(source, HasResult):
-        source = source.result_path
     path = _result_path(Path(source)) if isinstance(source, str | Path) else None
     cur = _opened(source if path is None else path)
     rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
@@ -383,13 +368,13 @@ def _result_path(path: Path) -> Path:
 
 
 def _opened(source: Source) -> Curation:
-    if isinstance(source, Curation):
-        return source
     if isinstance(source, Components):
         return Curation(source, who="")
+    if isinstance(source, Curation | ItemLike | SampleLike):
+        return as_curation(source)
     if not isinstance(source, str | Path):
         raise ResultError(
-            "Results to match must be items, curations, components or paths, got "
+            "Results to match must be items, samples, curations, components or paths, got "
             f"{type(source).__name__}."
         )
     from napari_cnmf.io.curation import open_curation
@@ -411,7 +396,9 @@ def _match(row: Any, probabilities: Any, ids: Sequence[NDArray[np.intp]]) -> Mat
 
 
 def name_of(path: Path) -> str:
-    """Name that a user gives a result: that of its item where it lies in a batch, else its own."""
+    """Name that a user gives a result: that of its item or sample, else that of its file."""
+    if path.name == NWB_FILE and (path.parent / SAMPLE_FILE).is_file():
+        return path.absolute().parent.name
     try:
         item = json.loads((path.absolute().parent / "item.json").read_text(encoding="utf-8"))
         return str(item["name"]) or path.stem

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_cnmf._names import did_you_mean, not_one_of
 from napari_cnmf.errors import ParameterError, ProjectError
 from napari_cnmf.params._group import NamedValue
 from napari_cnmf.params.numbers import read_number
@@ -55,9 +56,7 @@ class Column(NamedValue):
                 raise ProjectError(f"{self.name} must be given. Fill it in.")
             return None
         if self.choices and text not in self.choices:
-            raise ProjectError(
-                f"{self.name} must be one of {', '.join(self.choices)}, got {text!r}."
-            )
+            raise ProjectError(not_one_of(self.name, self.choices, text))
         try:
             if self.kind is ColumnKind.NUMBER:
                 return _number(text, self.name)
@@ -170,8 +169,8 @@ class ProjectConfig(BaseModel):
         unknown = sorted(set(values) - set(names))
         if unknown:
             raise ProjectError(
-                f"The project has no column {unknown[0]!r}, only {', '.join(names)}. "
-                "Add it to the project's columns first."
+                f"The project has no column {unknown[0]!r}, only {', '.join(names)}."
+                f"{did_you_mean(unknown[0], names)} Another column is added to the project first."
             )
         ids = {ANIMAL, TRIAL}
         return {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._names import did_you_mean
 from napari_cnmf.errors import ParameterError, ProjectError
 from napari_cnmf.params.numbers import parse_number, read_number
 
@@ -52,7 +53,10 @@ def matching_rows(table: pd.DataFrame, text: str) -> NDArray[np.bool_]:
             continue
         name, compare, value = condition.groups()
         if name.casefold() not in names:
-            raise ProjectError(f"There is no column {name!r}, only {', '.join(names.values())}.")
+            raise ProjectError(
+                f"There is no column {name!r}, only {', '.join(names.values())}."
+                f"{did_you_mean(name, names.values())}"
+            )
         kept &= _compare(table[names[name.casefold()]], compare, value)
     return kept
 

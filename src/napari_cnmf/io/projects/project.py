@@ -15,9 +15,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from napari_cnmf._atomic import write_json
+from napari_cnmf._names import did_you_mean
 from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import new_folder
@@ -114,6 +116,9 @@ class Project:
         _ = project.config
         return project
 
+    def __repr__(self) -> str:
+        return f"<Project {str(self.path)!r}, {len(self)} samples>"
+
     def _repr_html_(self) -> str:
         """The table of samples, as notebooks show it."""
         table = self.df
@@ -164,11 +169,32 @@ class Project:
         found = (read_sample(folder) for folder in folders)
         return [sample for sample in found if sample is not None]
 
-    def __getitem__(self, id_: str) -> Sample:
+    def __getitem__(self, id_: str | int) -> Sample:
+        """A sample by its id, or by its position in the table."""
+        if isinstance(id_, int | np.integer) and not isinstance(id_, bool):
+            samples = self.samples
+            if not -len(samples) <= id_ < len(samples):
+                raise ProjectError(f"The project has {len(samples)} samples, got position {id_}.")
+            return samples[id_]
+        if not isinstance(id_, str):
+            raise ProjectError(
+                f"A sample is named by its SampleID or its position, got {id_!r:.80}."
+            )
         sample = read_sample(self.path / _SAMPLES / id_) if _is_name(id_) else None
         if sample is None:
-            raise ProjectError(f"The project has no sample {id_!r}. See its list of samples.")
+            guess = did_you_mean(id_, self.ids)
+            raise ProjectError(f"The project has no sample {id_!r}.{guess} project.df lists them.")
         return sample
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Ids that ``project["...`` can be completed to."""
+        return self.ids
 
     def __contains__(self, id_: object) -> bool:
         return isinstance(id_, str) and self._taken(id_) is not None

@@ -110,7 +110,7 @@ def curated_of(source: Curation | Components, context: Context = NOTHING_KNOWN) 
     return Curated(figures, rois)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """One recording in a project, with its result.
 
@@ -124,6 +124,10 @@ class Sample:
 
     folder: Path
     written: dict[str, Any]
+
+    def __repr__(self) -> str:
+        accepted, found = self.row.get("n_accepted"), self.row.get("n_components")
+        return f"<Sample {self.id!r}: {accepted} of {found} accepted>"
 
     @property
     def id(self) -> str:

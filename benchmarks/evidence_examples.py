@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core.base.parts import RunHere
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
@@ -106,7 +107,7 @@ def events_of(
         taken = EventImages(
             A, c.C, windows, frame_rate_hz, params.data.decay_time * frame_rate_hz, workers
         )
-        sum_frames(source, taken.wanted, workers)
+        sum_frames(source, taken.wanted, RunHere(1))
     return taken.images(c.sn)
 
 

@@ -30,6 +30,7 @@ from napari_cnmf.core.base.factors import Factors
 from napari_cnmf.core.base.footprints import filled_cores
 from napari_cnmf.core.base.geometry import Field, colour_groups
 from napari_cnmf.core.base.lattice import Lattice, filter_residual
+from napari_cnmf.core.base.parts import RunHere
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.finding.bound import strongest_per_patch
 from napari_cnmf.core.movie.binning import bin_movie, choose_bin
@@ -51,7 +52,7 @@ from napari_cnmf.core.verdict.shape import hull_areas, measure_shapes
 from napari_cnmf.core.verdict.snr import cubic_zoom_matrix, half_sample_mode
 from napari_cnmf.params import PatchParams
 
-WORKERS = Workers(2)
+WORKERS, RUNNER = Workers(2), RunHere(2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.uint8, np.int8, np.float32, np.float64])
@@ -60,7 +61,7 @@ def test_binning_agrees_with_numpy_for_any_type(dtype: type) -> None:
     dark = 20 if np.dtype(dtype).kind == "i" else 0
     movie = (rng.poisson(50, (103, 5, 9)) - dark).astype(dtype)
     store = MemoryStore((1, 5, 9), 20)
-    binned = bin_movie(ArraySource(movie), 5, store, WORKERS, block_bytes=45 * movie.itemsize * 15)
+    binned = bin_movie(ArraySource(movie), 5, store, RUNNER, block_bytes=45 * movie.itemsize * 15)
     X = store.tile((slice(0, 1), slice(0, 5), slice(0, 9)))
     y = movie.astype(float)
     expected = y[:100].reshape(20, 5, 5, 9).mean(1).transpose(1, 2, 0)
@@ -74,7 +75,7 @@ def test_noise_is_measured_under_a_slow_signal() -> None:
     rng = np.random.default_rng(1)
     slow = 40 * np.sin(np.arange(4000) / 60)[:, None, None]
     movie = (500 + slow + 7 * rng.standard_normal((4000, 4, 4))).astype(np.float32)
-    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 4, 4), 1000), WORKERS)
+    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 4, 4), 1000), RUNNER)
     np.testing.assert_allclose(binned.sn, 7, rtol=0.1)
 
 
@@ -85,7 +86,7 @@ def test_lost_frames_and_dead_pixels_take_no_part() -> None:
     movie[[10, 11, 77]] = 0
     movie[150] = np.nan
     movie[:, 0, :] = np.nan
-    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 6, 6), 50), WORKERS)
+    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 6, 6), 50), RUNNER)
     assert set(np.flatnonzero(binned.lost)) == {10, 11, 77, 150}
     dead = ~np.isfinite(binned.sn.reshape(6, 6))
     assert dead[0].all()
@@ -99,7 +100,7 @@ def test_lost_frames_and_dead_pixels_take_no_part() -> None:
 def test_constant_pixels_carry_nothing() -> None:
     movie = np.random.default_rng(2).normal(100, 5, (200, 6, 6)).astype(np.float32)
     movie[:, 3, 3] = 42
-    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 6, 6), 50), WORKERS)
+    binned = bin_movie(ArraySource(movie), 4, MemoryStore((1, 6, 6), 50), RUNNER)
     assert np.flatnonzero(~np.isfinite(binned.sn)).tolist() == [21]
 
 
@@ -116,9 +117,9 @@ def test_scratch_gives_the_same_tiles_as_memory(tmp_path: Path) -> None:
     movie = rng.poisson(30, (96, 12, 10)).astype(np.uint16)
     region = (slice(0, 1), slice(2, 9), slice(3, 10))
     memory = MemoryStore((1, 12, 10), 24)
-    bin_movie(ArraySource(movie), 4, memory, WORKERS, block_bytes=5000)
+    bin_movie(ArraySource(movie), 4, memory, RUNNER, block_bytes=5000)
     with ScratchStore((1, 12, 10), 24, default_scratch) as scratch:
-        bin_movie(ArraySource(movie), 4, scratch, WORKERS, block_bytes=5000)
+        bin_movie(ArraySource(movie), 4, scratch, RUNNER, block_bytes=5000)
         np.testing.assert_array_equal(scratch.tile(region), memory.tile(region))
 
 

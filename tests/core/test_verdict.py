@@ -13,6 +13,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core.base.parts import RunHere
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
@@ -274,7 +275,7 @@ def measured() -> NDArray[np.float32]:
     with Workers(1, lambda: None) as workers:
         windows = Windows.around(components.A, DIMS, (5.0, 5.0))
         events = EventImages(components.A, components.C, windows, RATE, DECAY * RATE, workers)
-        sum_frames(ArraySource(movie), events.wanted, workers)
+        sum_frames(ArraySource(movie), events.wanted, RunHere(1))
     return measure_evidence(
         components, windows, *events.images(components.sn), (5.0, 5.0), DECAY * RATE
     )[0]

@@ -527,6 +527,7 @@ class Batch:
         start: Item | int | str | None = None,
         n_workers: int = 1,
         client: Any = None,
+        spread: bool = False,
         progress: bool = True,
         on_event: Callable[[QueueEvent], None] | None = None,
     ) -> list[Item]:
@@ -542,7 +543,10 @@ class Batch:
         n_workers
             How many at once; the cores are divided among them.
         client
-            A ``dask.distributed.Client``: run there.
+            A ``dask.distributed.Client``: run there, one item on each worker.
+        spread
+            Spread each recording over all workers of ``client`` instead: for one that is too large
+            for one computer. Built-in engine; the result is the same bit for bit.
         progress
             Show bars on stderr.
         on_event
@@ -562,6 +566,7 @@ class Batch:
             start=None if start is None else self.find(start),
             n_workers=n_workers,
             client=client,
+            spread=spread,
             progress=progress,
             on_event=on_event,
         )

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import psutil
+
+from napari_cnmf.core.base.threads import n_usable_cores
 
 _MEMORY_SHARE = 0.7
 """Of the free memory; the rest is for the viewer and the file cache."""
 _LEAST_GB = 1.5
 """Granted to a worker at least: what the engine's tiles take, whose size is the same everywhere."""
-
-
-def n_usable_cores() -> int:
-    """Number of cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        return os.cpu_count() or 1
 
 
 def share_of_machine(n_workers: int) -> tuple[int, float]:

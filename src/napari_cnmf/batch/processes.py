@@ -115,6 +115,7 @@ def start_worker(
     *,
     n_threads: int | None = None,
     memory_gb: float | None = None,
+    scheduler: str | None = None,
     extra_environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the worker of an item in a process group of its own; it outlives this process.
@@ -129,6 +130,8 @@ def start_worker(
         command += ["--threads", str(n_threads)]
     if memory_gb is not None:
         command += ["--memory-gb", f"{memory_gb:.3f}"]
+    if scheduler is not None:
+        command += ["--scheduler", scheduler]
     try:
         with (folder / LOG_FILE).open("ab") as log:
             return subprocess.Popen(
@@ -206,13 +209,27 @@ class LocalHandle(AdoptedHandle):
 
 
 class LocalLauncher:
-    """Starts workers as child processes of this one."""
+    """Starts workers as child processes of this one.
+
+    Parameters
+    ----------
+    scheduler
+        Address of a dask scheduler over whose workers each item's recording is spread.
+    """
+
+    def __init__(self, scheduler: str | None = None) -> None:
+        self._scheduler = scheduler
 
     def launch(self, item: Item, *, n_threads: int | None, memory_gb: float | None) -> Handle:
         """Start the worker of ``item`` as a child process."""
+        if self._scheduler is not None:
+            memory_gb = None  # the workers of the cluster have memory of their own
         return LocalHandle(
-            start_worker(item.folder, item.uuid, n_threads=n_threads, memory_gb=memory_gb)
-        )
+            start_worker(
+                item.folder, item.uuid, n_threads=n_threads, memory_gb=memory_gb,
+                scheduler=self._scheduler,
+            )
+        )  # fmt: skip
 
 
 def adopt(process: ProcessInfo | None, folder: Path) -> AdoptedHandle | None:

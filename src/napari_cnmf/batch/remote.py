@@ -15,9 +15,9 @@ from napari_cnmf.batch import settling, stopping
 from napari_cnmf.batch.claims import EXIT_NOT_OURS
 from napari_cnmf.batch.events import EVENTS_FILE
 from napari_cnmf.batch.item import Item
-from napari_cnmf.batch.machine import n_usable_cores
 from napari_cnmf.batch.processes import Handle, LocalHandle, StallWatch, adopt, start_worker
 from napari_cnmf.batch.status import State
+from napari_cnmf.core.base.threads import n_usable_cores
 from napari_cnmf.errors import BatchError
 
 if TYPE_CHECKING:

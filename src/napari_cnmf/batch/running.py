@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from napari_cnmf.batch import settling
 from napari_cnmf.batch._files import printable
 from napari_cnmf.batch.item import Item
-from napari_cnmf.batch.processes import Launcher, adopt
+from napari_cnmf.batch.processes import Launcher, LocalLauncher, adopt
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
 from napari_cnmf.batch.selection import Selection
 from napari_cnmf.batch.status import State
+from napari_cnmf.errors import BatchError
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -30,6 +31,7 @@ def run_batch(
     start: Item | None,
     n_workers: int,
     client: Any,
+    spread: bool,
     progress: bool,
     on_event: Callable[[QueueEvent], None] | None,
 ) -> list[Item]:
@@ -48,7 +50,7 @@ def run_batch(
         if on_event is not None:
             on_event(event)
 
-    launcher, n_at_once = _where(client, n_workers)
+    launcher, n_at_once = _where(client, n_workers, spread=spread)
     queue = Queue(batch, n_workers=n_at_once, on_event=hear, launcher=launcher)
     queue.start(items, start=start)
     try:
@@ -65,13 +67,31 @@ def run_batch(
     return list(ran.values())
 
 
-def _where(client: Any, n_workers: int) -> tuple[Launcher | None, int]:
+def _where(client: Any, n_workers: int, *, spread: bool) -> tuple[Launcher | None, int]:
     """Choose who starts workers, and how many at once."""
+    if spread:
+        return LocalLauncher(_address_of(client)), n_workers
     if client is None:
         return None, n_workers
     from napari_cnmf.batch.cluster import IN_FLIGHT, DaskLauncher
 
     return DaskLauncher(client), IN_FLIGHT
+
+
+def _address_of(client: Any) -> str:
+    """Address at which the process of an item finds the scheduler of ``client``."""
+    if client is None:
+        raise BatchError(
+            "spread=True needs a dask client to spread a recording over, got none. Give client=, "
+            "or leave spread out."
+        )
+    address = str(client.scheduler.address)
+    if address.startswith("inproc:"):
+        raise BatchError(
+            f"A recording is spread over processes, got a scheduler inside this one ({address}). "
+            "Make the cluster with processes=True."
+        )
+    return address
 
 
 def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:

@@ -21,6 +21,7 @@ from napari_cnmf.engines.base import (
     IMAGES_FILE,
     MOTION_FILE,
     OUTPUT_FILES,
+    PARTS,
     RESULT_FILE,
     SCRATCH,
 )
@@ -224,7 +225,8 @@ def sweep_item(folder: Path) -> None:
         if not path.name.startswith(f".{ITEM_FILE}."):
             path.unlink(missing_ok=True)
     # Gigabytes; Windows lets go of a memory map a moment after its process has ended.
-    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+    for name in (SCRATCH, PARTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def put_result_aside(folder: Path, *, movie_too: bool = False) -> Path | None:

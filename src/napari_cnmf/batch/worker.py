@@ -13,10 +13,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch.claims import (
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="ITEM_DIR")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--memory-gb", type=float, default=None)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="spread the recording over dask")
     parser.add_argument(
         "--retry", action="store_true", help="run it too when it failed or was interrupted"
     )
@@ -76,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ.update(marks)
             sweep_item(folder)
             _log_to(folder / LOG_FILE)
-            return _Run(folder, status).execute(args.threads, args.memory_gb)
+            run = _Run(folder, status, args.scheduler)
+            return run.execute(args.threads, args.memory_gb)
     except ClaimedError as error:
         logger.info("not run: %s", error)
         return EXIT_NOT_OURS
@@ -116,8 +119,8 @@ def _parent_is_done(folder: Path) -> bool:
 class _Run:
     """The life of one item, from running to one of the ended states."""
 
-    def __init__(self, folder: Path, status: Status) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, status: Status, scheduler: str | None) -> None:
+        self.folder, self._scheduler = folder, scheduler
         self._terminated = False
         if status.state is State.RUNNING:
             status = status.to(State.INTERRUPTED)
@@ -152,7 +155,8 @@ class _Run:
 
     def _compute(self, n_threads: int | None, memory_gb: float | None) -> Status:
         engine, job = self._prepare(n_threads, memory_gb)
-        outcome = engine.run(job, self._reporter)
+        with self._connected(engine) as client:
+            outcome = engine.run(replace(job, client=client), self._reporter)
         append_event(self.folder, Event(EventKind.RESULT, ", ".join(outcome.outputs)))
         return self._reporter.status.to(
             State.COMPLETED,
@@ -162,6 +166,20 @@ class _Run:
             figures=outcome.figures,
             used_parameters=outcome.used_parameters,
         )
+
+    def _connected(self, engine: Engine) -> AbstractContextManager[Any]:
+        """Client of the scheduler that the recording is spread with, where there is one."""
+        if self._scheduler is None:
+            return nullcontext(None)
+        if engine.name != "builtin":
+            self._reporter.warning(
+                f"{engine.title} works on this computer alone: only the built-in engine spreads a "
+                "recording over a cluster."
+            )
+            return nullcontext(None)
+        from napari_cnmf.batch.cluster import connect
+
+        return connect(self._scheduler)
 
     def _prepare(self, n_threads: int | None, memory_gb: float | None) -> tuple[Engine, Job]:
         # Imports of an engine may fail; that belongs to the item, not to a silent exit.

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
+    add_cluster_options,
     add_item_options,
     add_json_option,
+    cluster_client,
     given_options,
     open_options,
     open_or_create,
@@ -80,9 +82,9 @@ def _add_start(actions: _Actions) -> None:
     start.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all")
     start.add_argument("--from", dest="start", metavar="ITEM", help="this one and all after it")
     start.add_argument("--n-workers", type=int, default=1, metavar="N", help="items at once")
-    start.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler, tcp://host:port")
+    add_cluster_options(start, "run items on")
     start.add_argument(
-        "--cluster", type=Path, metavar="FILE", help="TOML of a SLURM, PBS or LSF cluster"
+        "--spread", action="store_true", help="spread each recording over all workers"
     )
     start.add_argument("--at", metavar="HH:MM", help="wait until then; today, or else tomorrow")
     add_json_option(start)
@@ -251,24 +253,18 @@ def run_start(args: argparse.Namespace) -> int:
         when = next_time(args.at, datetime.now())
         print(f"Waiting until {when:%Y-%m-%d %H:%M:%S}", file=sys.stderr)
         wait_for(when)
-    with _client(args) as client:
-        ran = batch.run(items, start=start, n_workers=args.n_workers, client=client)
+    if args.spread and args.scheduler is None and args.cluster is None:
+        raise BatchError("--spread needs --scheduler or --cluster: the workers to spread over.")
+    with cluster_client(args) as client:
+        ran = batch.run(
+            items, start=start, n_workers=args.n_workers, client=client, spread=args.spread
+        )
     if args.json:
         print(_to_json(batch.df[batch.df["uuid"].isin([item.uuid for item in ran])]))
     else:
         print_items(ran, as_json=False)
     completed = all(item.state.value == "completed" for item in ran)
     return 0 if completed else 1
-
-
-def _client(args: argparse.Namespace) -> Any:
-    from contextlib import nullcontext
-
-    if args.scheduler is None and args.cluster is None:
-        return nullcontext(None)
-    from napari_cnmf.batch.cluster import connect
-
-    return connect(args.scheduler, args.cluster)
 
 
 def run_cancel(args: argparse.Namespace) -> int:

@@ -122,7 +122,7 @@ def examine() -> dict[str, Any]:
     """Examine the installation: everything `run` prints, as plain values."""
     import psutil
 
-    from napari_cnmf.batch.machine import n_usable_cores
+    from napari_cnmf.core.base.threads import n_usable_cores
     from napari_cnmf.engines import AUTO, engines, resolve
     from napari_cnmf.engines.base import Algorithm
     from napari_cnmf.engines.caiman import CaimanEngine

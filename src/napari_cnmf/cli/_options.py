@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,3 +231,25 @@ def print_items(items: Iterable[Item], *, as_json: bool) -> None:
         return
     for item in items:
         print(f"{item.name}: {item.state}")
+
+
+def add_cluster_options(parser: argparse.ArgumentParser, purpose: str) -> None:
+    """Options that name a dask scheduler or a cluster; ``purpose`` says what is done there."""
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help=f"{purpose} a dask scheduler, tcp://host:port"
+    )
+    parser.add_argument(
+        "--cluster",
+        type=Path,
+        metavar="FILE",
+        help=f"{purpose} a SLURM, PBS or LSF cluster, described in TOML",
+    )
+
+
+def cluster_client(args: argparse.Namespace) -> AbstractContextManager[Any]:
+    """Client of the scheduler or cluster that was named, or ``None``."""
+    if args.scheduler is None and args.cluster is None:
+        return nullcontext(None)
+    from napari_cnmf.batch.cluster import connect
+
+    return connect(args.scheduler, args.cluster)

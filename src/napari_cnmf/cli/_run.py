@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
+    add_cluster_options,
     add_item_options,
     add_json_option,
+    cluster_client,
     given_options,
     open_options,
     open_or_create,
@@ -41,6 +43,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--motion", action="store_true", help="correct motion first")
     parser.add_argument("--view", action="store_true", help="open napari with the result")
     add_item_options(parser)
+    add_cluster_options(parser, "spread the recording over the workers of")
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 
@@ -63,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", DuplicateItemWarning)  # --again asks for one
         item = add_chain(batch, movie, params, args)
     if not item.state.ended:
-        batch.run([item])
+        with cluster_client(args) as client:
+            batch.run([item], client=client, spread=client is not None)
     status = item.status
     if status.state is not State.COMPLETED:
         reason = status.error.message if status.error is not None else "no more is known."

@@ -29,6 +29,7 @@ from napari_cnmf.core.assemble import assemble
 from napari_cnmf.core.background.gain import background_gain
 from napari_cnmf.core.background.kriging import finer
 from napari_cnmf.core.background.ring import RingShape
+from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import (
     ProgressCallback,
     Report,
@@ -48,7 +49,13 @@ from napari_cnmf.core.motion.stillness import stillness_warning
 from napari_cnmf.core.movie.binning import Binned, bin_movie
 from napari_cnmf.core.movie.images import frame_images
 from napari_cnmf.core.movie.source import FrameSource, ScratchFactory
-from napari_cnmf.core.movie.store import BinStore, MemoryStore, ScratchStore, default_scratch
+from napari_cnmf.core.movie.store import (
+    BinStore,
+    MemoryStore,
+    ScratchStore,
+    default_scratch,
+    shared_store,
+)
 from napari_cnmf.core.movie.usable import saturated_pixels, usable_pixels
 from napari_cnmf.core.plan.plan import Plan, make_plan
 from napari_cnmf.core.result import CNMFResult
@@ -69,6 +76,7 @@ class RunOptions(TypedDict, total=False):
     one_photon: bool
     memory_gb: float | None
     n_threads: int | None
+    runner: PartRunner | None
     scratch: ScratchFactory | None
 
 
@@ -84,6 +92,7 @@ def run_cnmf(
     one_photon: bool = False,
     memory_gb: float | None = None,
     n_threads: int | None = None,
+    runner: PartRunner | None = None,
     scratch: ScratchFactory | None = None,
     on_progress: ProgressCallback = no_progress,
     on_warning: WarningCallback = logger.warning,
@@ -117,6 +126,9 @@ def run_cnmf(
         changes the result.
     n_threads
         By default one per core; never changes the result.
+    runner
+        Who works on the parts of the passes; by default this process. ``memory_gb`` is then what
+        each of its workers has.
     scratch
         Where bins go that do not fit into memory.
     on_progress, on_warning, on_log, should_stop
@@ -135,13 +147,16 @@ def run_cnmf(
         When ``should_stop`` says so.
     """
     report = Report(on_progress, on_warning, on_log, should_stop)
-    plan = make_plan(source, params, frame_rate_hz, memory_gb, one_photon=one_photon)
+    runner = runner or RunHere(n_threads)
+    budget_gb = memory_gb if memory_gb is not None else runner.memory_gb
+    plan = make_plan(source, params, frame_rate_hz, budget_gb, one_photon=one_photon)
     steps = steps or steps_for(params, refit, one_photon)
     _say_plan(plan, report)
     with Workers(n_threads, report.check) as workers:
         binned, found, sn, gain = _detect(
-            source, params, plan, steps, border_px, mask, ain, one_photon, scratch, workers, report
-        )
+            source, params, plan, steps, border_px, mask, ain, one_photon, scratch, runner,
+            workers, report,
+        )  # fmt: skip
         images = frame_images(binned, plan.dims)
         images["correlation"] = found.correlation.reshape(plan.dims)
         images["pnr"] = found.pnr.reshape(plan.dims)
@@ -149,11 +164,13 @@ def run_cnmf(
             images["energy"] = found.energy.reshape(plan.dims)
         if ain is None:
             found = _bounded(found, params, plan, workers)
-        traced = trace(source, params, plan, binned, found, sn, gain, workers, report)
+        traced = trace(source, params, plan, binned, found, sn, gain, runner, workers, report)
         components, figures = assemble(
             plan, params, binned, sn, found, traced, images, workers, one_photon=one_photon
         )
-        components, wref = score_components(source, components, params, plan, workers, report)
+        components, wref = score_components(
+            source, components, params, plan, runner, workers, report
+        )
     _warn_about_size(wref, params, report)
     figures |= {
         "frames_per_bin": float(plan.frames_per_bin),
@@ -211,6 +228,7 @@ def _detect(
     ain: sp.csc_matrix | None,
     one_photon: bool,
     scratch: ScratchFactory | None,
+    runner: PartRunner,
     workers: Workers,
     report: Report,
 ) -> tuple[Binned, Found, NDArray[np.float32], NDArray[np.float32]]:
@@ -218,15 +236,20 @@ def _detect(
     given = None if ain is None else _checked_ain(ain, plan)
     with ExitStack() as stack:
         store: BinStore
-        if plan.in_memory:
+        if runner.shared_folder is not None:
+            store = stack.enter_context(
+                shared_store(plan.field.shape, plan.n_bins, runner.shared_folder)
+            )
+        elif plan.in_memory:
             store = MemoryStore(plan.field.shape, plan.n_bins)
         else:
             factory = scratch or default_scratch
             store = stack.enter_context(ScratchStore(plan.field.shape, plan.n_bins, factory))
         binned = bin_movie(
-            source, plan.frames_per_bin, store, workers,
+            source, plan.frames_per_bin, store, runner,
             block_bytes=plan.block_bytes,
-            on_block=lambda done: report.progress("reading", done, plan.n_frames),
+            check=report.check,
+            on_share=lambda share: report.progress("reading", share * plan.n_frames, plan.n_frames),
         )  # fmt: skip
         border = border_px + params.patch.border_pix
         usable = usable_pixels(binned, plan.dims, border, mask, source.dtype)
@@ -236,7 +259,7 @@ def _detect(
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
         seeds = _seeds(source, params, report) if one_photon and ain is None else None
         extra = _one_photon_extra(plan, params, seeds, report) if one_photon else None
-        found = search(store, binned, sn, gain, plan, steps, given, extra, workers, report)
+        found = search(store, binned, sn, gain, plan, steps, given, extra, runner, workers, report)
     if seeds is not None:
         found = replace(found, correlation=seeds.correlation, pnr=seeds.pnr)
     _say_findings(binned, found, plan, given, report)

@@ -23,6 +23,11 @@ SCRATCH = "caiman"
 """Folder in an item's for what CaImAn works with; never an output, gone when the item has ended."""
 
 
+PARTS = "parts"
+"""Folder in an item's for what the workers of a cluster leave for each other while a recording is
+spread over them; never an output, gone when the item has ended."""
+
+
 class Algorithm(StrEnum):
     """Algorithm of an item; `napari_cnmf._names.AlgorithmName` is the same for type checkers."""
 
@@ -84,6 +89,8 @@ class Job:
     open_with: Mapping[str, Any] = field(default_factory=dict)
     opened: Movie | None = field(default=None, compare=False, repr=False)
     """The movie, where whoever made the job has opened it already."""
+    client: Any = field(default=None, compare=False, repr=False)
+    """A dask client whose workers the recording is spread over; `None` for this computer alone."""
 
     def open_movie(self) -> Movie:
         """Open the movie to work on; raises ``MovieError`` when it cannot be opened."""

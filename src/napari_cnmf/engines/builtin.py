@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
+    from napari_cnmf.core.base.parts import PartRunner
     from napari_cnmf.core.result import CNMFResult
 
 
@@ -71,19 +72,34 @@ class BuiltinEngine:
         if is_first_use(part):
             reporter.log("Compiling the engine. Only the first run after an update does this.")
             reporter.progress("compiling (first run only)", 0, 1)
-        outcome = self._run(job, reporter)
+        with _runner(job, reporter) as runner:
+            outcome = self._run(job, reporter, runner)
         note_use(part)
         return outcome
 
-    def _run(self, job: Job, reporter: Reporter) -> Outcome:
+    def _run(self, job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
         if job.algorithm is Algorithm.MCORR:
-            return _correct(job, reporter)
+            return _correct(job, reporter, runner)
         if job.algorithm is Algorithm.EVALUATE:
-            return _evaluate(job, reporter)
-        return _find_cells(job, reporter)
+            return _evaluate(job, reporter, runner)
+        return _find_cells(job, reporter, runner)
 
 
-def _find_cells(job: Job, reporter: Reporter) -> Outcome:
+def _runner(job: Job, reporter: Reporter) -> AbstractContextManager[PartRunner]:
+    """Choose who works on the parts of the movie: this process, or the workers of a cluster."""
+    from napari_cnmf.core.base.parts import RunHere
+
+    if job.client is None:
+        return nullcontext(RunHere(job.run.n_processes))
+    from napari_cnmf.engines.spread import RunOnCluster
+
+    return RunOnCluster(
+        job.client, job.folder, job.movie_paths,
+        n_threads=job.run.n_processes, on_log=reporter.log,
+    )  # fmt: skip
+
+
+def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.run import run_cnmf
     from napari_cnmf.io import frame_source, scratch_factory, write_images
     from napari_cnmf.io.movies._window import MovieWindow
@@ -105,6 +121,7 @@ def _find_cells(job: Job, reporter: Reporter) -> Outcome:
         one_photon=job.algorithm is Algorithm.CNMFE,
         memory_gb=job.run.memory_gb,
         n_threads=job.run.n_processes,
+        runner=runner,
         scratch=scratch_factory(job.folder),
         on_progress=reporter.progress,
         on_warning=reporter.warning,
@@ -116,7 +133,7 @@ def _find_cells(job: Job, reporter: Reporter) -> Outcome:
     return _write_result(job, components, dict(result.figures), (RESULT_FILE, IMAGES_FILE))
 
 
-def _evaluate(job: Job, reporter: Reporter) -> Outcome:
+def _evaluate(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.verdict.evaluate import evaluate_result
     from napari_cnmf.io import frame_source, read_images, write_images
     from napari_cnmf.io.caiman import read_caiman
@@ -134,6 +151,7 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
         job.params,
         frame_rate_hz=_rate(job),
         n_threads=job.run.n_processes,
+        runner=runner,
         on_progress=reporter.progress,
         on_warning=reporter.warning,
         on_log=reporter.log,
@@ -147,7 +165,7 @@ def _evaluate(job: Job, reporter: Reporter) -> Outcome:
     return _write_result(job, components, {}, outputs)
 
 
-def _correct(job: Job, reporter: Reporter) -> Outcome:
+def _correct(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.motion.correct import correct_motion
     from napari_cnmf.io import frame_source
     from napari_cnmf.io.motion import write_motion
@@ -160,11 +178,14 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
             write=sink.write,
             frame_rate_hz=job.frame_rate_hz,
             n_threads=job.run.n_processes,
+            runner=runner,
             on_progress=reporter.progress,
             on_warning=reporter.warning,
             on_log=reporter.log,
             should_stop=reporter.should_stop,
         )
+        if runner.shared_folder is not None:
+            sink.all_written()
         figures = {**result.figures, "border_px": float(result.border_px)}
         write_motion(
             job.folder / MOTION_FILE,
@@ -179,11 +200,11 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
             figures=figures,
         )
     outputs = [CORRECTED_FILE, MOTION_FILE]
-    outputs += _write_images_of(job, reporter)
+    outputs += _write_images_of(job, reporter, runner)
     return Outcome(outputs=tuple(outputs), figures=_finite(figures))
 
 
-def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
+def _write_images_of(job: Job, reporter: Reporter, runner: PartRunner) -> list[str]:
     """Write summary images of the corrected movie."""
     from napari_cnmf.core.movie.store import release_freed
     from napari_cnmf.core.movie.summary import summary_images
@@ -195,6 +216,7 @@ def _write_images_of(job: Job, reporter: Reporter) -> list[str]:
         frame_source(corrected),
         frames_per_bin=_frames_per_bin(corrected),
         n_threads=job.run.n_processes,
+        runner=runner,
         on_progress=reporter.progress,
         should_stop=reporter.should_stop,
     )
@@ -240,6 +262,15 @@ class _Sink:
                 )
             )
         self._writer.write(start, frames)
+
+    def all_written(self) -> None:
+        """Take it from the engine that workers elsewhere have written every frame."""
+        self._writer.all_written()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets the place of the frames in the file, and writes to it."""
+        place = self._writer.frames_in_file()
+        return type(place), (place.path, place.offset, place.shape, place.dtype)
 
     def __exit__(self, *exc: Any) -> None:
         self._stack.__exit__(*exc)

@@ -19,6 +19,14 @@ U = TypeVar("U")
 _CHECK_EVERY_S = 0.1
 
 
+def n_usable_cores() -> int:
+    """Number of cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
 class Workers:
     """Runs independent pieces of one step on ``n_threads`` threads.
 

@@ -89,6 +89,61 @@ class OnePhoton:
         return np.zeros((self.grid.n_nodes, n_bins), np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class TileFound:
+    """Everything that is kept of a tile, in its own pixels but for components and candidates.
+
+    Attributes
+    ----------
+    factors, candidates
+        Those that the tile owns, in coordinates of the field.
+    background
+        On the cells of the tile's grid ``(gz, gy, gx, n_bins)``.
+    correlation, pnr, energy
+        Images of the pixels that the tile owns.
+    moves
+        Motion left in some bins ``(n, 2)`` where the tile was looked at for it.
+    fine
+        Background on the finer grid; one-photon alone.
+    ring
+        Weights of the ring at nodes that the tile owns, where it is asked for.
+    """
+
+    field: Field
+    factors: Factors
+    candidates: Candidates
+    background: NDArray[np.float32]
+    correlation: NDArray[np.float32]
+    pnr: NDArray[np.float32]
+    energy: NDArray[np.float32]
+    moves: NDArray[np.float64] | None
+    fine: NDArray[np.float32] | None
+    ring: sp.csr_matrix | None
+
+
+def found_in_tile(
+    tile: Tile,
+    detection: Detection,
+    sn: NDArray[np.float32],
+    plan: TilePlan,
+    images: tuple[NDArray[np.float32], NDArray[np.float32]],
+    moves: NDArray[np.float64] | None,
+    one_photon: OnePhoton | None,
+) -> TileFound:
+    """Take from a tile what is kept of it; ``sn`` is the noise in it, ``images`` are all of it."""
+    core = _within(plan.core, plan.region)
+    fine, ring = None, None
+    if one_photon is not None:
+        fine = background_means(tile)
+        if one_photon.ring is not None:
+            ring = learn_ring(tile, sn, one_photon.ring, plan.region, plan.core)
+    correlation, pnr, energy = (image[core].copy() for image in (*images, detection.energy))
+    return TileFound(
+        tile.field, _owned(detection.factors, plan), _shifted(detection.candidates, plan),
+        detection.background, correlation, pnr, energy, moves, fine, ring,
+    )  # fmt: skip
+
+
 class Gathering:
     """The images, backgrounds and components of a field, while its tiles are looked at.
 
@@ -111,32 +166,21 @@ class Gathering:
         self._rings: list[sp.csr_matrix] = []
         self._moves: list[NDArray[np.float64]] = []
 
-    def add_images(
-        self, correlation: NDArray[np.float32], pnr: NDArray[np.float32], plan: TilePlan
-    ) -> None:
-        """Add the summary images of a tile; call it before the tile is whitened."""
-        core = _within(plan.core, plan.region)
-        self._correlation[plan.core], self._pnr[plan.core] = correlation[core], pnr[core]
-
-    def add_moves(self, shifts: NDArray[np.float64]) -> None:
-        """Add the motion that is left in a tile's bins."""
-        self._moves.append(shifts)
-
-    def add(
-        self, tile: Tile, detection: Detection, sn: NDArray[np.float32], plan: TilePlan
-    ) -> None:
-        """Components, candidates and backgrounds of a tile; ``sn`` is the noise in it."""
-        self._energy[plan.core] = detection.energy[_within(plan.core, plan.region)]
+    def add(self, found: TileFound, plan: TilePlan) -> None:
+        """Add what was found in a tile; the order of the tiles is that of the components."""
+        self._correlation[plan.core], self._pnr[plan.core] = found.correlation, found.pnr
+        self._energy[plan.core] = found.energy
+        if found.moves is not None:
+            self._moves.append(found.moves)
         place = partial(_place_background, tile=plan, scale=self._scale)
-        place(self._background, detection.background, local=tile.field.grid, grid=self._field.grid)
-        if self._one_photon is not None and self._fine is not None:
-            local, grid = finer(tile.field).grid, self._one_photon.grid
-            place(self._fine, background_means(tile), local=local, grid=grid)
-            ring = self._one_photon.ring
-            if ring is not None:
-                self._rings.append(learn_ring(tile, sn, ring, plan.region, plan.core))
-        self._factors.append(_owned(detection.factors, plan))
-        self._candidates.append(_shifted(detection.candidates, plan))
+        place(self._background, found.background, local=found.field.grid, grid=self._field.grid)
+        if self._one_photon is not None and self._fine is not None and found.fine is not None:
+            local, grid = finer(found.field).grid, self._one_photon.grid
+            place(self._fine, found.fine, local=local, grid=grid)
+        if found.ring is not None:
+            self._rings.append(found.ring)
+        self._factors.append(found.factors)
+        self._candidates.append(found.candidates)
 
     def found(self, *, is_given: bool, detrended: bool, workers: Workers) -> Found:
         """Everything found: the strongest first where it was searched, and no cell twice."""

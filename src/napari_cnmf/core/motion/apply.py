@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
-from napari_cnmf.core.motion.estimate import block_frames, read_block
+from napari_cnmf.core.base.parts import PartRunner, Place
+from napari_cnmf.core.base.reports import ProgressCallback
+from napari_cnmf.core.motion.estimate import blocks_of_part, movie_parts, read_block
 from napari_cnmf.core.motion.field_kernels import warp_frames
 from napari_cnmf.core.motion.nonrigid import Nodes
 from napari_cnmf.core.motion.scratch import Scratch, sub_blocks
 from napari_cnmf.core.motion.settings import Settings
-from napari_cnmf.core.motion.stream import blocks, map_in_order
-from napari_cnmf.core.motion.template import Workers
 from napari_cnmf.core.motion.warp_kernels import shift_frames
 from napari_cnmf.core.movie.source import FrameSource
 
@@ -36,11 +35,14 @@ class Means:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
-    start: int
-    frames: NDArray[Any]
-    before: F64
-    after: F64
+class _Moving:
+    """Everything that moving any frames back and writing them needs."""
+
+    source: FrameSource
+    settings: Settings
+    move: MoveFrames
+    used: NDArray[np.bool_]
+    write: WriteFrames
 
 
 def write_moved(
@@ -50,19 +52,36 @@ def write_moved(
     lost: NDArray[np.bool_],
     *,
     write: WriteFrames,
-    workers: Workers,
-    scratch: Scratch,
+    runner: PartRunner,
     progress: ProgressCallback,
-    should_stop: StopCallback | None,
+    check: Callable[[], None],
 ) -> Means:
     """Move every frame back and write it."""
     T, dims = settings.n_frames, settings.dims
     used = ~lost if not lost.all() else np.ones(T, np.bool_)
+    if runner.shared_folder is not None:
+        write(0, np.empty((0, *dims[3 - settings.ndim :]), settings.out_dtype))
+    of = _Moving(source, settings, move, used, write)
+    before, after = np.zeros(dims), np.zeros(dims)
+    # Parts are summed alone and then joined, also here: so the last digits are the same everywhere.
+    for part in runner.map(
+        _move_part, of, movie_parts(source, settings),
+        check=check, on_share=lambda share: progress("writing", share * T, T),
+    ):  # fmt: skip
+        before += part.before
+        after += part.after
+    n = int(np.count_nonzero(used))
+    return Means(before / n, after / n)
 
-    def work(span: tuple[int, int]) -> _Block:
-        start, stop = span
-        frames = read_block(source, span, scratch).reshape(stop - start, *dims)
-        block = _Block(start, np.empty(frames.shape, settings.out_dtype), *np.zeros((2, *dims)))
+
+def _move_part(of: _Moving, span: tuple[int, int], place: Place) -> Means:
+    """Move and write the frames of one part; returns sums over those that show the field."""
+    settings, dims, scratch = of.settings, of.settings.dims, Scratch()
+
+    def work(block: tuple[int, int]) -> tuple[NDArray[Any], F64]:
+        start, stop = block
+        frames = read_block(of.source, block, scratch).reshape(stop - start, *dims)
+        out, sums = np.empty(frames.shape, settings.out_dtype), np.zeros((2, *dims))
         for part in sub_blocks(stop - start, int(np.prod(dims))):
             shape = (part.stop - part.start, *dims)
             raw = scratch.take("raw", shape, np.float32)
@@ -70,47 +89,47 @@ def write_moved(
             np.copyto(raw, frames[part], casting="same_kind")
             here = slice(start + part.start, start + part.stop)
             fill = border_fill(raw, settings.border)
-            move(raw, here, fill, moved)
-            add_used(raw, used[here], block.before)
-            add_used(moved, used[here], block.after)
-            store(moved, block.frames[part])
-        return block
+            of.move(raw, here, fill, moved)
+            add_used(raw, of.used[here], sums[0])
+            add_used(moved, of.used[here], sums[1])
+            store(moved, out[part])
+        return out, sums
 
-    before, after = np.zeros(dims), np.zeros(dims)
-    spans = blocks(T, block_frames(dims))
+    total = np.zeros((2, *dims))
     shape = dims[3 - settings.ndim :]
-    ahead = workers.n_threads + 1
-    for block in map_in_order(workers.pool, work, spans, ahead, should_stop):
-        before += block.before
-        after += block.after
-        write(block.start, block.frames.reshape(-1, *shape))
-        progress("writing", block.start + block.frames.shape[0], T)
-    n = int(np.count_nonzero(used))
-    return Means(before / n, after / n)
+    for (start, _), (frames, sums) in blocks_of_part(work, span, settings, place):
+        total += sums
+        of.write(start, frames.reshape(-1, *shape))
+    return Means(total[0], total[1])
 
 
-def rigid_mover(settings: Settings, shifts: F64) -> MoveFrames:
+class RigidMover:
     """Mover of frames by minus ``shifts (T, 3)`` in pixels."""
-    low, high = value_range(settings.out_dtype)
-    invent = settings.border == "copy"
 
-    def move(frames: F32, which: slice, fill: F32, out: F32) -> None:
-        shift_frames(frames, shifts[which], fill, low, high, invent, out)
+    def __init__(self, settings: Settings, shifts: F64) -> None:
+        self._range = value_range(settings.out_dtype)
+        self._invent, self._shifts = settings.border == "copy", shifts
 
-    return move
+    def __call__(self, frames: F32, which: slice, fill: F32, out: F32) -> None:
+        """Move frames ``which`` of the movie back into ``out``."""
+        shift_frames(frames, self._shifts[which], fill, *self._range, self._invent, out)
 
 
-def field_mover(settings: Settings, nodes: Nodes, field: F32) -> MoveFrames:
+class FieldMover:
     """Mover of pixels by minus ``field (T, gy, gx, 2)`` px, bilinear between nodes."""
-    low, high = value_range(settings.out_dtype)
-    invent = settings.border == "copy"
-    y = nodes.weights(nodes.y, np.arange(settings.dims[1], dtype=np.float64))
-    x = nodes.weights(nodes.x, np.arange(settings.dims[2], dtype=np.float64))
 
-    def move(frames: F32, which: slice, fill: F32, out: F32) -> None:
-        warp_frames(frames[:, 0], *y, *x, field[which], fill, low, high, invent, out[:, 0])
+    def __init__(self, settings: Settings, nodes: Nodes, field: F32) -> None:
+        self._range = value_range(settings.out_dtype)
+        self._invent, self._field = settings.border == "copy", field
+        self._y = nodes.weights(nodes.y, np.arange(settings.dims[1], dtype=np.float64))
+        self._x = nodes.weights(nodes.x, np.arange(settings.dims[2], dtype=np.float64))
 
-    return move
+    def __call__(self, frames: F32, which: slice, fill: F32, out: F32) -> None:
+        """Move frames ``which`` of the movie back into ``out``."""
+        warp_frames(
+            frames[:, 0], *self._y, *self._x, self._field[which], fill, *self._range,
+            self._invent, out[:, 0],
+        )  # fmt: skip
 
 
 def value_range(dtype: np.dtype[Any]) -> tuple[float, float]:

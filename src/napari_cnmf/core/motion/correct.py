@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -12,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback, WarningCallback
 from napari_cnmf.core.motion.result import MotionResult
 from napari_cnmf.core.movie.source import FrameSource
 
 if TYPE_CHECKING:
+    from napari_cnmf.core.motion.apply import MoveFrames
     from napari_cnmf.core.motion.estimate import Estimator, RigidEstimate
     from napari_cnmf.core.motion.field_estimate import FieldEstimate
     from napari_cnmf.core.motion.settings import Settings
@@ -31,6 +32,7 @@ def correct_motion(
     write: Callable[[int, NDArray[Any]], None],
     frame_rate_hz: float | None = None,
     n_threads: int | None = None,
+    runner: PartRunner | None = None,
     on_progress: ProgressCallback | None = None,
     on_warning: WarningCallback | None = None,
     on_log: WarningCallback | None = None,
@@ -47,11 +49,14 @@ def correct_motion(
         Of ``params.motion``: ``max_shifts, niter_rig, gSig_filt, border_nan, pw_rigid, ...``.
     write
         ``write(start, frames)``, called in order with all frames of the movie. Integer movies
-        stay integer, but for a NaN border.
+        stay integer, but for a NaN border. Where a ``runner`` has a shared folder, it is called
+        with no frames, which tells their type, then pickled, and called where a part is worked on.
     frame_rate_hz
         For the log alone.
     n_threads
         The result does not depend on it.
+    runner
+        Who works on the parts of the movie; by default this process. The template is made here.
     on_progress, on_warning, on_log, should_stop
         The caller's ears.
 
@@ -65,8 +70,8 @@ def correct_motion(
         ``should_stop`` said so.
     """
     # compiled kernels are loaded by those who correct a movie, not by those who import this
-    from napari_cnmf.core.motion.apply import field_mover, rigid_mover, write_moved
-    from napari_cnmf.core.motion.estimate import KEEP_BYTES, Estimator
+    from napari_cnmf.core.motion.apply import FieldMover, RigidMover, write_moved
+    from napari_cnmf.core.motion.estimate import KEEP_BYTES, Estimator, default_threads
     from napari_cnmf.core.motion.scanner import AlignedLines, find_line_offset
     from napari_cnmf.core.motion.scratch import Scratch
     from napari_cnmf.core.motion.settings import resolve_settings
@@ -82,7 +87,8 @@ def correct_motion(
     progress = on_progress or _ignore_progress
     warn = on_warning or _ignore_text
     log = on_log or _ignore_text
-    threads = n_threads or max(1, min(os.cpu_count() or 1, 16))
+    threads = default_threads(n_threads)
+    runner = runner or RunHere(threads)
     line_offset = find_line_offset(source)
     if line_offset:
         log(f"Every second line stood {line_offset:.2f} px beside the others and was moved back.")
@@ -92,18 +98,19 @@ def correct_motion(
         estimator = Estimator(
             source, settings, band, workers, scratch, KEEP_BYTES, progress, should_stop,
             check=lambda: check_stop(should_stop),
+            runner=runner,
         )  # fmt: skip
         estimate = estimator.run()
         path = _smooth_paths(estimate, settings)
         _tell(estimate, settings, path.orders, warn, log)
         field = _find_field(estimator, estimate, path, warn, log) if settings.pw_rigid else None
         if field is None:
-            move = rigid_mover(settings, path.shifts)
+            move: MoveFrames = RigidMover(settings, path.shifts)
         else:
-            move = field_mover(settings, field.nodes, field.field)
+            move = FieldMover(settings, field.nodes, field.field)
         means = write_moved(
-            source, settings, move, estimate.lost, write=write, workers=workers, scratch=scratch,
-            progress=progress, should_stop=should_stop,
+            source, settings, move, estimate.lost, write=write, runner=runner,
+            progress=progress, check=estimator.check,
         )  # fmt: skip
     result = summarize(estimate, settings, path, means, field)
     result.figures["line_offset_px"] = line_offset

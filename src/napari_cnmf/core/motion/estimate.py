@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.core.base.parts import PartRunner, Place, part_edges
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
 from napari_cnmf.core.motion.continuity import follow_continuously, needs_neighbours
 from napari_cnmf.core.motion.rigid import build_template, is_lost, refine_template, shift_variance
@@ -22,6 +25,7 @@ from napari_cnmf.core.movie.source import FrameSource
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Block = TypeVar("Block")
 
 KEEP_BYTES = 160e6
 """Spectra kept at once; with more frames a spread subset makes the template."""
@@ -98,6 +102,7 @@ class Estimator:
     progress: ProgressCallback
     should_stop: StopCallback | None
     check: Callable[[], None]
+    runner: PartRunner
 
     def run(self) -> RigidEstimate:
         """Build the template, then measure a shift for every frame."""
@@ -177,30 +182,12 @@ class Estimator:
     def _measure_all(self, template: Template) -> Measurement:
         """Measure every frame of the movie against the finished template."""
         T = self.settings.n_frames
-        parts: list[Measurement] = []
-        sizes = blocks(T, block_frames(self.settings.dims))
-
-        def work(span: tuple[int, int]) -> tuple[int, Measurement]:
-            n = span[1] - span[0]
-            spectra = self.scratch.take("spectra", (n, 2, *self.band.shape), np.float32)
-            self._transform(span, spectra)
-            rows = np.arange(n, dtype=np.int64)
-            found = measure(self.band, template, spectra, rows, self.settings.reach)
-            first = self._limit(found.shifts)
-            self._transform(span, spectra, first)
-            found = measure(self.band, template, spectra, rows, self.settings.reach, initial=first)
-            return span[1], found
-
-        ahead = self.workers.n_threads + 1
-        for stop, part in map_in_order(self.workers.pool, work, sizes, ahead, self.should_stop):
-            parts.append(part)
-            self.progress("shifts", stop, T)
-        return Measurement(
-            *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("shifts", "gain", "noise", "gain_at_zero", "power", "on_edge")
-            )
-        )
+        of = Measuring(self.source, self.settings, self.band, template)
+        parts = self.runner.map(
+            _measure_part, of, movie_parts(self.source, self.settings),
+            check=self.check, on_share=lambda share: self.progress("shifts", share * T, T),
+        )  # fmt: skip
+        return join_measurements(list(parts))
 
     def _look_beyond(
         self, template: Template, spectra: F32, found: Measurement
@@ -227,6 +214,72 @@ class Estimator:
             return 0.0, 0
         largest = float(np.abs(far.shifts[beyond]).max())
         return largest, int(np.count_nonzero(outside) * beyond.any(axis=1).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """Everything that measuring the shifts of any frames needs."""
+
+    source: FrameSource
+    settings: Settings
+    band: Band
+    template: Template
+
+
+def _measure_part(of: Measuring, span: tuple[int, int], place: Place) -> Measurement:
+    """Measure the frames of one part."""
+    settings, band, scratch = of.settings, of.band, Scratch()
+    limit = np.asarray(settings.max_shifts)
+
+    def work(block: tuple[int, int]) -> Measurement:
+        n = block[1] - block[0]
+        spectra = scratch.take("spectra", (n, 2, *band.shape), np.float32)
+        frames = read_block(of.source, block, scratch).reshape(-1, *settings.dims)
+        band.transform(frames, spectra, scratch)
+        rows = np.arange(n, dtype=np.int64)
+        found = measure(band, of.template, spectra, rows, settings.reach)
+        first = np.clip(found.shifts, -limit, limit)
+        band.transform(frames, spectra, scratch, first)
+        return measure(band, of.template, spectra, rows, settings.reach, initial=first)
+
+    return join_measurements([part for _, part in blocks_of_part(work, span, settings, place)])
+
+
+def movie_parts(source: FrameSource, settings: Settings) -> list[tuple[int, int]]:
+    """First and past-the-last frames of the parts of a movie."""
+    frame_bytes = int(np.prod(settings.dims)) * np.dtype(source.dtype).itemsize
+    return list(
+        itertools.pairwise(part_edges(settings.n_frames, frame_bytes, block_frames(settings.dims)))
+    )
+
+
+def blocks_of_part(
+    work: Callable[[tuple[int, int]], Block],
+    span: tuple[int, int],
+    settings: Settings,
+    place: Place,
+) -> Iterator[tuple[tuple[int, int], Block]]:
+    """Yield the blocks of frames of a part and ``work`` of each, in order, on all threads."""
+    start, stop = span
+    spans = [(start + a, start + b) for a, b in blocks(stop - start, block_frames(settings.dims))]
+    n_threads = default_threads(place.n_threads)
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="motion") as pool:
+        done = map_in_order(pool, work, spans, n_threads + 1, None)
+        for block, result in zip(spans, done, strict=True):
+            place.check()
+            yield block, result
+            place.tell((block[1] - start) / (stop - start))
+
+
+def join_measurements(parts: Sequence[Measurement]) -> Measurement:
+    """One measurement of all frames, from those of consecutive parts."""
+    names = [field.name for field in fields(Measurement)]
+    return Measurement(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def default_threads(n_threads: int | None) -> int:
+    """Threads that a movie is corrected on: more than 16 wait for each other's memory."""
+    return n_threads or max(1, min(os.cpu_count() or 1, 16))
 
 
 def _correlations(template: Template, found: Measurement, lost: NDArray[np.bool_]) -> F64:

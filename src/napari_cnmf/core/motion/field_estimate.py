@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from napari_cnmf.core.base.parts import Place, RunHere
+from napari_cnmf.core.base.reports import no_progress
 from napari_cnmf.core.motion.estimate import (
+    KEEP_BYTES,
     Estimator,
     block_frames,
     consecutive_runs,
+    default_threads,
     read_block,
 )
 from napari_cnmf.core.motion.field_prior import Evidence, Prior, pick_prior
 from napari_cnmf.core.motion.field_time import Course
 from napari_cnmf.core.motion.nonrigid import FieldModel, Nodes, field_band, plan_nodes
+from napari_cnmf.core.motion.scratch import Scratch
+from napari_cnmf.core.motion.settings import Settings
 from napari_cnmf.core.motion.spectrum import Band
 from napari_cnmf.core.motion.stream import blocks, map_in_order
-from napari_cnmf.core.motion.template import Template
+from napari_cnmf.core.motion.template import Template, Workers
+from napari_cnmf.core.movie.source import FrameSource
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -147,21 +156,32 @@ class _Fit:
 
     def apply(self, prior: Prior, n_kept: int) -> F64:
         """Find displacements ``(T, n_coefficients)`` of every frame, part by part."""
-        T = self.estimator.settings.n_frames
-        found = np.empty((T, self.model.H.shape[0]))
-        for start, stop in blocks(T, max(1, n_kept - 2 * OVERLAP_FRAMES)):
-            # neighbours beyond the part, so that its ends are smoothed as its middle is
-            rows = np.arange(max(0, start - OVERLAP_FRAMES), min(T, stop + OVERLAP_FRAMES))
-            frames, bounds = self._frames(rows), self._bounds(rows)
-            course = Course((slice(0, rows.size),), self.lost[rows])
-            c = np.zeros((rows.size, found.shape[1]))
-            for _ in range(APPLY_ROUNDS):
-                self.estimator.check()
-                b, _ = self.model.scores(frames, bounds, c, self.estimator.workers, learn=False)
-                c = prior.estimate(b, course)
-            found[start:stop] = c[start - rows[0] : stop - rows[0]]
-            self.estimator.progress("field", stop, T)
-        return found
+        estimator = self.estimator
+        T = estimator.settings.n_frames
+        # Without the thread pool, which stays in its process.
+        of = _Applying(
+            estimator.source, estimator.settings, self.band, self.model, self.shifts, self.lost,
+            prior,
+        )  # fmt: skip
+        parts = estimator.runner.map(
+            _apply_part, of, blocks(T, max(1, n_kept - 2 * OVERLAP_FRAMES)),
+            check=estimator.check, on_share=lambda share: estimator.progress("field", share * T, T),
+        )  # fmt: skip
+        return np.concatenate(list(parts))
+
+    def displacements(self, prior: Prior, span: tuple[int, int]) -> F64:
+        """Find displacements ``(n, n_coefficients)`` of the frames of ``span``."""
+        T, (start, stop) = self.estimator.settings.n_frames, span
+        # neighbours beyond the part, so that its ends are smoothed as its middle is
+        rows = np.arange(max(0, start - OVERLAP_FRAMES), min(T, stop + OVERLAP_FRAMES))
+        frames, bounds = self._frames(rows), self._bounds(rows)
+        course = Course((slice(0, rows.size),), self.lost[rows])
+        c = np.zeros((rows.size, self.model.H.shape[0]))
+        for _ in range(APPLY_ROUNDS):
+            self.estimator.check()
+            b, _ = self.model.scores(frames, bounds, c, self.estimator.workers, learn=False)
+            c = prior.estimate(b, course)
+        return c[start - rows[0] : stop - rows[0]]
 
     def _bounds(self, rows: I64) -> I64:
         """Rows and columns of each frame to compare; none of frames that were lost."""
@@ -192,6 +212,34 @@ class _Fit:
         for _ in map_in_order(estimator.workers.pool, align, spans, ahead, estimator.should_stop):
             pass
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Applying:
+    """Everything that the displacements of any frames follow from."""
+
+    source: FrameSource
+    settings: Settings
+    band: Band
+    model: FieldModel
+    shifts: F64
+    lost: NDArray[np.bool_]
+    prior: Prior
+
+
+def _apply_part(of: _Applying, span: tuple[int, int], place: Place) -> F64:
+    """Displacements of the frames of one part."""
+    n_threads = default_threads(place.n_threads)
+    with (
+        ThreadPoolExecutor(n_threads, thread_name_prefix="motion") as pool,
+        threadpool_limits(1, user_api="blas"),
+    ):
+        estimator = Estimator(
+            of.source, of.settings, of.band, Workers(pool, n_threads), Scratch(), KEEP_BYTES,
+            no_progress, None, place.check, RunHere(n_threads),
+        )  # fmt: skip
+        fit = _Fit(estimator, of.band, of.model, of.shifts, of.lost)
+        return fit.displacements(of.prior, span)
 
 
 def invert_field(deviation: F64, nodes: Nodes) -> F64:

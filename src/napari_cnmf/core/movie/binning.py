@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.base.compiling import kernel_for_frames
+from napari_cnmf.core.base.parts import PartRunner, Place, part_edges
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.reading import frame_blocks, read_blocks
 from napari_cnmf.core.movie.source import FrameSource
@@ -92,9 +94,9 @@ def _bin_block(
     moments: NDArray[np.float64],
     peak: NDArray[np.float32],
 ) -> None:
-    """Add pixels ``start`` to ``stop`` of ``frames (n, n_pixels)`` to the sums of their bin.
+    """Sum pixels ``start`` to ``stop`` of ``frames (n, n_pixels)`` over their bins.
 
-    ``bins (n // per_bin, n_pixels)`` takes the means of whole bins; ``moments``
+    ``bins (n // per_bin, n_pixels)`` takes the means of whole bins; ``moments (3, stop - start)``
     the sums over good frames of y, y^2 and the squared second difference.
     """
     n_frames = frames.shape[0]
@@ -145,10 +147,11 @@ def _bin_block(
         for i in range(n):
             y0 = np.float64(frames[0, first + i])
             excess = all_sum[i] - n_good * y0
-            moments[0, first + i] += all_sum[i]
+            at = first - start + i
+            moments[0, at] = all_sum[i]
             # sum y^2 = sum (y - y0)^2 + 2 y0 sum (y - y0) + n y0^2
-            moments[1, first + i] += square[i] + 2 * y0 * excess + n_good * y0 * y0
-            moments[2, first + i] += rough[i]
+            moments[1, at] = square[i] + 2 * y0 * excess + n_good * y0 * y0
+            moments[2, at] = rough[i]
 
 
 def choose_bin(
@@ -177,14 +180,41 @@ def _find_lost(frames: NDArray[Any], workers: Workers) -> NDArray[np.bool_]:
     return np.concatenate(workers.map(lambda i: find_lost(frames[i : i + _AT_ONCE]), parts))
 
 
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """Everything that the parts of pass 1 need to know."""
+
+    source: FrameSource
+    per_bin: int
+    store: BinStore
+    block_bytes: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame as it is stored."""
+        return self.store.n_pixels * self.source.dtype.itemsize
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Sums over the frames of one part, and its frames that are lost."""
+
+    moments: NDArray[np.float64]
+    peak: NDArray[np.float32]
+    n_rough: int
+    lost: NDArray[np.bool_]
+    brightness: NDArray[np.float64]
+
+
 def bin_movie(
     source: FrameSource,
     per_bin: int,
     store: BinStore,
-    workers: Workers,
+    runner: PartRunner,
     *,
     block_bytes: int = 32 << 20,
-    on_block: Callable[[int], None] = lambda done: None,
+    check: Callable[[], None] = lambda: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Binned:
     """Read the movie once and bin it.
 
@@ -196,47 +226,73 @@ def bin_movie(
         Frames per bin; the last ``T mod per_bin`` frames are in no bin.
     store
         Where the bin means go; those of lost frames are NaN.
-    on_block
-        Told the number of frames done; may raise to stop.
+    check, on_share
+        May raise to stop; told the share of the frames that is done.
 
     Returns
     -------
     Binned
     """
-    n_frames = source.shape[0]
-    n_pixels, n_bins = store.n_pixels, store.n_bins
+    of = _Pass(source, per_bin, store, block_bytes)
+    unit = frame_blocks(source.shape[0], of.frame_bytes, per_bin, block_bytes)[1]
+    spans = list(pairwise(part_edges(source.shape[0], of.frame_bytes, unit)))
+    moments, peak, n_rough = np.zeros((3, 0)), np.zeros(0, np.float32), 0
+    lost, brightness = [], []
+    # Parts are summed alone and then joined, also here: so the last digits are the same everywhere.
+    for sums in runner.map(_bin_part, of, spans, check=check, on_share=on_share):
+        if lost:
+            moments += sums.moments
+            np.fmax(peak, sums.peak, out=peak)
+        else:
+            moments, peak = sums.moments, sums.peak
+        n_rough += sums.n_rough
+        lost.append(sums.lost)
+        brightness.append(sums.brightness)
+    return _finish(
+        moments, peak, np.concatenate(brightness), np.concatenate(lost), n_rough, per_bin
+    )
+
+
+def _bin_part(of: _Pass, span: tuple[int, int], place: Place) -> _Sums:
+    """Bin the frames of one part."""
+    n_pixels, n_bins, per_bin = of.store.n_pixels, of.store.n_bins, of.per_bin
+    begin, end = span
     moments = np.zeros((3, n_pixels))
     peak = np.full(n_pixels, -np.inf, np.float32)
-    lost = np.zeros(n_frames, np.bool_)
-    brightness, every = np.zeros(n_bins), max(1, n_pixels // _SAMPLE_BRIGHTNESS)
+    lost = np.zeros(end - begin, np.bool_)
+    brightness = np.zeros(max(0, min(end // per_bin, n_bins) - begin // per_bin))
+    every = max(1, n_pixels // _SAMPLE_BRIGHTNESS)
     n_rough = 0
-    frame_bytes = n_pixels * source.dtype.itemsize
-    edges = frame_blocks(n_frames, frame_bytes, per_bin, block_bytes)
-    for start, frames in read_blocks(source, edges, workers):
-        stop = start + len(frames)
-        lost[start:stop] = _find_lost(frames, workers)
-        good = (~lost[start:stop]).astype(np.uint8)
-        n_rough += int((good[2:] & good[1:-1] & good[:-2]).sum())
-        first, last = start // per_bin, min(stop // per_bin, n_bins)
-        bins = store.block(first, last)
+    edges = frame_blocks(end - begin, of.frame_bytes, per_bin, of.block_bytes)
+    with Workers(place.n_threads, place.check) as workers:
+        for start, frames in read_blocks(of.source, [begin + e for e in edges], workers):
+            stop = start + len(frames)
+            lost[start - begin : stop - begin] = _find_lost(frames, workers)
+            good = (~lost[start - begin : stop - begin]).astype(np.uint8)
+            n_rough += int((good[2:] & good[1:-1] & good[:-2]).sum())
+            first, last = start // per_bin, min(stop // per_bin, n_bins)
+            bins = of.store.block(first, last)
 
-        def work(
-            a: int,
-            frames: NDArray[Any] = frames,
-            good: NDArray[np.uint8] = good,
-            bins: NDArray[np.float32] = bins,
-        ) -> tuple[NDArray[np.float32], int]:
-            b = min(a + _PIXELS, n_pixels)
-            _bin_block(frames, good, a, b, per_bin, bins, moments, peak)
-            sample = bins[:, -(-a // every) * every : b : every]
-            alive = sample[:, np.isfinite(sample).any(0)]
-            return alive.sum(1), alive.shape[1]
+            def work(
+                a: int,
+                frames: NDArray[Any] = frames,
+                good: NDArray[np.uint8] = good,
+                bins: NDArray[np.float32] = bins,
+            ) -> tuple[NDArray[np.float32], int]:
+                b = min(a + _PIXELS, n_pixels)
+                of_block = np.empty((3, b - a))
+                _bin_block(frames, good, a, b, per_bin, bins, of_block, peak)
+                moments[:, a:b] += of_block
+                sample = bins[:, -(-a // every) * every : b : every]
+                alive = sample[:, np.isfinite(sample).any(0)]
+                return alive.sum(1), alive.shape[1]
 
-        total, n_alive = zip(*workers.map(work, range(0, n_pixels, _PIXELS)), strict=True)
-        brightness[first:last] = np.sum(total, axis=0, dtype=float) / max(1, sum(n_alive))
-        store.filled(first, last, workers)
-        on_block(stop)
-    return _finish(moments, peak, brightness, lost, n_rough, per_bin)
+            total, n_alive = zip(*workers.map(work, range(0, n_pixels, _PIXELS)), strict=True)
+            mean = np.sum(total, axis=0, dtype=float) / max(1, sum(n_alive))
+            brightness[first - begin // per_bin : last - begin // per_bin] = mean
+            of.store.filled(first, last, workers)
+            place.tell((stop - begin) / (end - begin))
+    return _Sums(moments, peak, n_rough, lost, brightness)
 
 
 def _finish(

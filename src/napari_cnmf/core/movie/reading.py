@@ -94,21 +94,24 @@ def each_stretch(
     *,
     block_bytes: int,
     on_block: Callable[[int], None],
+    span: tuple[int, int] | None = None,
 ) -> None:
     """Call ``work(pieces)`` for all stretches of the movie, in any order, on all threads.
 
     A stretch comes in ``pieces``, its first frame's number and some frames ``(n, n_pixels)`` that
     may be changed and are over when the next are asked for. Where frames lie apart each thread
     reads its own: what it has just read is in its cache, and no thread reads ahead for the others.
+
+    ``span`` takes some of the frames alone. Where it begins at a multiple of `stretch_unit`, its
+    stretches are those of the whole movie.
     """
     frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
-    n_frames = source.shape[0]
+    begin, n_frames = span or (0, source.shape[0])
     n, n_at_once = pieces(frame_bytes, workers.n_threads)
-    length = n * -(-_STRETCH // n)
+    length = _stretch(n)
     if not getattr(source, "frames_apart", False):
-        for start, frames in read_blocks(
-            source, frame_blocks(n_frames, frame_bytes, 1, block_bytes), workers
-        ):
+        edges = frame_blocks(n_frames - begin, frame_bytes, 1, block_bytes)
+        for start, frames in read_blocks(source, [begin + edge for edge in edges], workers):
             parts = [frames[a : a + length] for a in range(0, len(frames), length)]
             firsts = range(start, start + len(frames), length)
             workers.map(
@@ -135,10 +138,23 @@ def each_stretch(
             buffers.put(buffer)
 
     group = length * max(2 * workers.n_threads, block_bytes // (length * frame_bytes))
-    for first in range(0, n_frames, group):
+    for first in range(begin, n_frames, group):
         stop = min(first + group, n_frames)
         workers.map(read_and_work, range(first, stop, length))
         on_block(stop)
+
+
+def _stretch(n: int) -> int:
+    """Frames of a stretch that comes in pieces of ``n``."""
+    return n * -(-_STRETCH // n)
+
+
+def stretch_unit(source: FrameSource, block_bytes: int) -> int:
+    """Frames after which a stretch begins, however many threads there are."""
+    frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+    if getattr(source, "frames_apart", False):
+        return _stretch(pieces(frame_bytes, 1)[0])
+    return frame_blocks(source.shape[0], frame_bytes, 1, block_bytes)[1]
 
 
 def _in_pieces(start: int, frames: NDArray[Any], n: int) -> Iterator[Piece]:

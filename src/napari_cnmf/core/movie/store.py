@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -167,6 +170,78 @@ class ScratchStore:
             first += part.shape[-1]
             release_pages(part)
         return out
+
+
+class SharedStore:
+    """Bins in files of a folder that several processes see, one file for each block.
+
+    Each process writes the blocks of its own parts; whoever has the store reads all of them. A
+    block that is written again, because its first writer died, replaces the file as a whole.
+
+    Parameters
+    ----------
+    shape
+        Of the field, (Z, Y, X).
+    n_bins
+        Number of bins.
+    folder
+        Seen under this path by all of them.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], n_bins: int, folder: Path) -> None:
+        self.shape, self.n_bins, self.folder = shape, n_bins, folder
+        self.n_pixels = int(np.prod(shape))
+        # Parts that one process works on at a time fill blocks of their own.
+        self._own = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.shape, self.n_bins, self.folder)
+
+    def block(self, first: int, last: int) -> NDArray[np.float32]:
+        """Room ``(last - first, n_pixels)`` to fill with bins ``first`` to ``last``."""
+        buffer: NDArray[np.float32] = np.empty((last - first, self.n_pixels), np.float32)
+        self._own.buffer = buffer
+        return buffer
+
+    def filled(self, first: int, last: int, workers: Workers) -> None:
+        """Write the block given last to its file."""
+        bins, self._own.buffer = self._own.buffer, None
+        if last <= first:
+            return
+        turned = np.empty((self.n_pixels, last - first), np.float32)
+        _turn(bins, turned, workers)
+        descriptor, name = tempfile.mkstemp(dir=self.folder)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(turned.reshape(-1).view(np.uint8).data)
+        os.replace(name, self._path(first))
+
+    def tile(self, region: Region) -> NDArray[np.float32]:
+        """Read the bins of a region ``(Z, Y, X, n_bins)`` from all files."""
+        out = np.empty((*(s.stop - s.start for s in region), self.n_bins), np.float32)
+        first = 0
+        while first < self.n_bins:
+            path = self._path(first)
+            n = path.stat().st_size // (4 * self.n_pixels)
+            part: NDArray[np.float32] = np.memmap(path, np.float32, "r", shape=(*self.shape, n))
+            out[..., first : first + n] = part[region]
+            release_pages(part)
+            first += n
+        return out
+
+    def _path(self, first: int) -> Path:
+        # By name, not by a list of the folder: other computers may see that late.
+        return self.folder / f"{first}.bins"
+
+
+@contextmanager
+def shared_store(shape: tuple[int, int, int], n_bins: int, folder: Path) -> Iterator[SharedStore]:
+    """Make a store in a folder of its own inside ``folder``, which is removed at the end."""
+    own = Path(tempfile.mkdtemp(prefix="bins-", dir=folder))
+    try:
+        yield SharedStore(shape, n_bins, own)
+    finally:
+        # A worker that was stopped may be writing there for a moment more.
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def release_freed() -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ from numpy.typing import NDArray
 from napari_cnmf.core.background.grid import component_sums, node_weights, pixel_weights
 from napari_cnmf.core.base.compiling import kernel_for_frames
 from napari_cnmf.core.base.geometry import Field, Grid
+from napari_cnmf.core.base.parts import PartRunner, Place, part_edges
 from napari_cnmf.core.base.rows import weighted
 from napari_cnmf.core.base.threads import Workers
-from napari_cnmf.core.movie.reading import Piece, each_stretch
+from napari_cnmf.core.movie.reading import Piece, each_stretch, stretch_unit
 from napari_cnmf.core.movie.source import FrameSource
 
 _COMPONENTS = 64
@@ -238,12 +240,23 @@ def _solver(
     One matrix product is ten times faster than sparse triangular solves, column by column.
     """
     if system.shape[0] <= DENSE:
-        inverse = invert(system.toarray(), workers)
-        return lambda x: np.asarray(inverse @ x)
-    from scipy.sparse.linalg import splu
+        return invert(system.toarray(), workers).__matmul__
+    return _SparseSolver(system)
 
-    factors = splu(system)
-    return lambda x: np.asarray(factors.solve(np.ascontiguousarray(x)))
+
+class _SparseSolver:
+    """Solver by the factors of a sparse matrix; another process makes them anew."""
+
+    def __init__(self, system: sp.csc_matrix) -> None:
+        from scipy.sparse.linalg import splu
+
+        self._system, self._factors = system, splu(system)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._system,)
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self._factors.solve(np.ascontiguousarray(x)))
 
 
 def invert(system: NDArray[np.float64], workers: Workers) -> NDArray[np.float64]:
@@ -289,15 +302,33 @@ class Traces:
     modes: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class _Demixing:
+    """Everything that demixing any frames of the movie needs.
+
+    Attributes
+    ----------
+    of_sums, of_traces
+        See `Demixer.readout`.
+    """
+
+    source: FrameSource
+    demixer: Demixer
+    of_sums: NDArray[np.float64]
+    of_traces: NDArray[np.float64]
+    block_bytes: int
+
+
 def extract_traces(
     source: FrameSource,
     demixer: Demixer,
     modes: NDArray[np.float64],
     lost: NDArray[np.bool_],
-    workers: Workers,
+    runner: PartRunner,
     *,
     block_bytes: int = 64 << 20,
-    on_block: Callable[[int], None] = lambda done: None,
+    check: Callable[[], None] = lambda: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Traces:
     """Read the movie once more and demix every frame.
 
@@ -308,32 +339,56 @@ def extract_traces(
         background only its weights on these are kept.
     lost
         Frames without content ``(n_frames,)``: their values are interpolated.
+    check, on_share
+        May raise to stop; told the share of the frames that is done.
     """
     n_frames = source.shape[0]
     raw = np.zeros((demixer.weights.shape[1], n_frames), np.float32)
     along = np.zeros((len(modes), n_frames), np.float32)
-    dead = demixer.q == 0
-    of_sums, of_traces = demixer.readout(modes)
-
-    # A lost frame of NaN would poison nothing but itself; it is replaced below.
-    def work(pieces: Iterator[Piece]) -> None:
-        starts, right, seen = [], [], []
-        for start, frames in pieces:
-            if frames.dtype == np.float32 and dead.any():
-                frames[:, dead] = 0
-            onto, sums = demixer.project(frames)
-            starts.append(start)
-            right.append(onto - demixer.D @ sums)
-            seen.append(of_sums @ sums)
-        # Together: the inverse, larger than a cache, is read once for all of them.
-        c = demixer.solver(np.concatenate(right, axis=1))
-        at = slice(starts[0], starts[0] + c.shape[1])
-        raw[:, at], along[:, at] = c, np.concatenate(seen, axis=1) - of_traces @ c
-
-    each_stretch(source, workers, work, block_bytes=block_bytes, on_block=on_block)
+    of = _Demixing(source, demixer, *demixer.readout(modes), block_bytes)
+    frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+    edges = part_edges(n_frames, frame_bytes, stretch_unit(source, block_bytes))
+    spans = list(pairwise(edges))
+    parts = runner.map(_demix_part, of, spans, check=check, on_share=on_share)
+    for (start, stop), part in zip(spans, parts, strict=True):
+        raw[:, start:stop], along[:, start:stop] = part
     if lost.any() and not lost.all():
         good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)
         for rows in (raw, along):
             for row in rows:
                 row[bad] = np.interp(bad, good, row[good])
     return Traces(raw, along)
+
+
+def _demix_part(
+    of: _Demixing, span: tuple[int, int], place: Place
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Traces of the frames of one part, and the weights of the background's modes."""
+    demixer, begin, n = of.demixer, span[0], span[1] - span[0]
+    raw = np.zeros((demixer.weights.shape[1], n), np.float32)
+    along = np.zeros((len(of.of_sums), n), np.float32)
+    dead = demixer.q == 0
+
+    # A lost frame of NaN would poison nothing but itself; it is replaced in the end.
+    def work(pieces: Iterator[Piece]) -> None:
+        starts, right, seen = [], [], []
+        for start, frames in pieces:
+            if frames.dtype == np.float32 and dead.any():
+                frames[:, dead] = 0
+            onto, sums = demixer.project(frames)
+            starts.append(start - begin)
+            right.append(onto - demixer.D @ sums)
+            seen.append(of.of_sums @ sums)
+        # Together: the inverse, larger than a cache, is read once for all of them.
+        c = demixer.solver(np.concatenate(right, axis=1))
+        at = slice(starts[0], starts[0] + c.shape[1])
+        raw[:, at], along[:, at] = c, np.concatenate(seen, axis=1) - of.of_traces @ c
+
+    with Workers(place.n_threads, place.check) as workers:
+        each_stretch(
+            of.source, workers, work,
+            block_bytes=of.block_bytes,
+            on_block=lambda done: place.tell((done - begin) / n),
+            span=span,
+        )  # fmt: skip
+    return raw, along

@@ -18,6 +18,7 @@ from napari_cnmf.core.background.modes import (
     find_modes,
 )
 from napari_cnmf.core.background.residual import INSIDE
+from napari_cnmf.core.base.parts import PartRunner
 from napari_cnmf.core.base.reports import Report
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.finding.gather import Found
@@ -57,6 +58,7 @@ def trace(
     found: Found,
     sn: NDArray[np.float32],
     gain: NDArray[np.float32],
+    runner: PartRunner,
     workers: Workers,
     report: Report,
 ) -> Traced:
@@ -66,6 +68,8 @@ def trace(
     ----------
     sn, gain
         Noise, and weight of the background, of each pixel ``(n_pixels,)``.
+    runner
+        Who reads the movie and demixes its frames, part by part.
     """
     A = found.factors.matrix(plan.field.shape)
     inside = found.factors.inside(plan.field.shape, INSIDE, workers)
@@ -84,9 +88,12 @@ def trace(
         rank = background_rank(params.init.nb, one_photon=found.fine_background is not None)
         modes = find_modes(ahead.background, binned.mean, unit, ahead.field, rank, workers)
     traces = extract_traces(
-        source, demixer, modes.readout, binned.lost, workers,
+        source, demixer, modes.readout, binned.lost, runner,
         block_bytes=plan.block_bytes,
-        on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
+        check=report.check,
+        on_share=lambda share: report.progress(
+            "extracting traces", share * plan.n_frames, plan.n_frames
+        ),
     )  # fmt: skip
     n = A.shape[1]
     report.progress("deconvolving", 0, n)

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import (
     ProgressCallback,
     Report,
@@ -48,6 +49,7 @@ def score_components(
     components: Components,
     params: CNMFParams,
     plan: Plan,
+    runner: PartRunner,
     workers: Workers,
     report: Report,
 ) -> tuple[Components, float]:
@@ -58,7 +60,7 @@ def score_components(
     evaluate_result : the scores of a result that another run or engine made.
     """
     quality = params.quality.for_scores(are_probabilities=True)
-    scored = _with_scores(source, components, params, plan.frame_rate_hz, workers, report)
+    scored = _with_scores(source, components, params, plan.frame_rate_hz, runner, workers, report)
     # A result holds what made it, also what was left to the engine.
     thresholds = {"quality": quality.model_dump(mode="json")}
     scored = scored.replace(params=components.params | thresholds)
@@ -74,6 +76,7 @@ def evaluate_result(
     *,
     frame_rate_hz: float,
     n_threads: int | None = None,
+    runner: PartRunner | None = None,
     on_progress: ProgressCallback = no_progress,
     on_warning: WarningCallback = logger.warning,
     on_log: Callable[[str], None] = logger.info,
@@ -87,6 +90,10 @@ def evaluate_result(
         Its movie; ``None`` keeps the spatial correlations that the result has.
     components
         Of any engine.
+    n_threads
+        By default one per core.
+    runner
+        Who reads the parts of the movie; by default this process.
 
     Returns
     -------
@@ -107,8 +114,9 @@ def evaluate_result(
                 "Choose the movie that the result was made from."
             )
     report = Report(on_progress, on_warning, on_log, should_stop)
+    runner = runner or RunHere(n_threads)
     with Workers(n_threads, report.check) as workers:
-        scored = _with_scores(source, components, params, frame_rate_hz, workers, report)
+        scored = _with_scores(source, components, params, frame_rate_hz, runner, workers, report)
     # Whoever moves a threshold later starts from those that made this verdict.
     quality = params.quality.for_scores(are_probabilities=True)
     thresholds = {"quality": quality.model_dump(mode="json")}
@@ -121,6 +129,7 @@ def _with_scores(
     components: Components,
     params: CNMFParams,
     frame_rate_hz: float,
+    runner: PartRunner,
     workers: Workers,
     report: Report,
 ) -> Components:
@@ -137,7 +146,9 @@ def _with_scores(
         r = spatial_correlation(
             source, A, components.C, frame_rate_hz, workers,
             also=events.wanted,
-            on_block=lambda done: report.progress(_STAGE, done, n_frames),
+            runner=runner,
+            check=report.check,
+            on_share=lambda share: report.progress(_STAGE, share * n_frames, n_frames),
         )  # fmt: skip
         images, error = events.images(_noise_of_pixels(components))
     scored = components.replace(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.base.compiling import kernel_for_frames
+from napari_cnmf.core.base.parts import PartRunner, Place, RunHere, part_edges
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.reading import frame_blocks, read_blocks
 from napari_cnmf.core.movie.source import FrameSource
@@ -173,12 +175,15 @@ class FrameSums:
 
 
 class _ByBlock:
-    """All frames that some sums want, ordered by block, component and frame."""
+    """All frames of a part that some sums want, ordered by block, component and frame."""
 
     def __init__(self, wanted: FrameSums, edges: list[int]) -> None:
         self.wanted = wanted
+        self.sums = np.zeros(len(wanted.indices))
         owner = np.repeat(np.arange(len(wanted.frames)), wanted.n_frames)
         frames = np.concatenate([*wanted.frames, np.zeros(0, np.int64)]).astype(np.int64)
+        inside = (edges[0] <= frames) & (frames < edges[-1])
+        owner, frames = owner[inside], frames[inside]
         # Numbers as short as can be are sorted ten times faster.
         lies_in = np.searchsorted(edges, frames, side="right") - 1
         lies_in = lies_in.astype(np.min_scalar_type(len(edges)))
@@ -194,7 +199,7 @@ class _ByBlock:
         which = self._frames[inside] - start
 
         def work(a: int, b: int) -> None:
-            _add_frames(frames, wanted.indptr, wanted.indices, first, which, wanted.sums, a, b)
+            _add_frames(frames, wanted.indptr, wanted.indices, first, which, self.sums, a, b)
 
         workers.ranges(work, n, 64)
 
@@ -202,18 +207,41 @@ class _ByBlock:
 def sum_frames(
     source: FrameSource,
     wanted: Sequence[FrameSums],
-    workers: Workers,
+    runner: PartRunner,
     *,
-    on_block: Callable[[int], None] = lambda done: None,
+    check: Callable[[], None] = lambda: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Fill in the sums that are wanted, all in one pass over the movie."""
-    n_pixels = math.prod(source.shape[1:])
-    edges = frame_blocks(source.shape[0], n_pixels * source.dtype.itemsize, 1, _BLOCK_BYTES)
+    """Fill in the sums that are wanted, all in one pass over the movie.
+
+    ``check`` may raise to stop; ``on_share`` is told the share of the frames that is done.
+    """
+    n_frames = source.shape[0]
+    frame_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
+    unit = frame_blocks(n_frames, frame_bytes, 1, _BLOCK_BYTES)[1]
+    spans = list(pairwise(part_edges(n_frames, frame_bytes, unit)))
+    of = (source, tuple(wanted))
+    # Parts are summed alone and then joined, also here: so the last digits are the same everywhere.
+    for part in runner.map(_sum_part, of, spans, check=check, on_share=on_share):
+        for one, sums in zip(wanted, part, strict=True):
+            one.sums[:] += sums
+
+
+def _sum_part(
+    of: tuple[FrameSource, Sequence[FrameSums]], span: tuple[int, int], place: Place
+) -> list[NDArray[np.float64]]:
+    """Sums over the frames of one part."""
+    source, wanted = of
+    begin, end = span
+    frame_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
+    edges = [begin + e for e in frame_blocks(end - begin, frame_bytes, 1, _BLOCK_BYTES)]
     lists = [_ByBlock(one, edges) for one in wanted]
-    for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
-        for one in lists:
-            one.add(block, start, frames, workers)
-        on_block(start + len(frames))
+    with Workers(place.n_threads, place.check) as workers:
+        for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
+            for one in lists:
+                one.add(block, start, frames, workers)
+            place.tell((start + len(frames) - begin) / (end - begin))
+    return [one.sums for one in lists]
 
 
 def wanted_for_correlation(
@@ -234,7 +262,9 @@ def spatial_correlation(
     workers: Workers,
     *,
     also: Sequence[FrameSums] = (),
-    on_block: Callable[[int], None] = lambda done: None,
+    runner: PartRunner | None = None,
+    check: Callable[[], None] = lambda: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float64]:
     """``r`` of each component ``(n_components,)``; 0 where it never peaks.
 
@@ -248,10 +278,15 @@ def spatial_correlation(
         Denoised traces ``(n_components, n_frames)``.
     also
         Other sums to fill in while the movie is read.
+    runner
+        Who reads the parts of the movie; by default this process.
+    check, on_share
+        See `sum_frames`.
     """
     A = A.tocsc().sorted_indices()
     own = wanted_for_correlation(A, C, frame_rate_hz, workers)
-    sum_frames(source, [own, *also], workers, on_block=on_block)
+    runner = runner or RunHere(workers.n_threads)
+    sum_frames(source, [own, *also], runner, check=check, on_share=on_share)
     return _correlate(A, own.sums, own.n_frames)
 
 

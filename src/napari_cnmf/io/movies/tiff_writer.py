@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,31 @@ from napari_cnmf.io.movies._recording import checked_dtype
 OWN_SOFTWARE = "napari-cnmf"
 # What OME-XML has a name for; other types are written as plain TIFF with a note in JSON.
 _OME_TYPES = frozenset({"i1", "i2", "i4", "u1", "u2", "u4", "f4", "f8"})
+
+
+@dataclass(frozen=True)
+class FramesInFile:
+    """Place of a movie's frames in a file that is being written, for other processes to write to.
+
+    Attributes
+    ----------
+    path
+        The file as it is named until it is complete.
+    offset
+        Byte where the first frame begins.
+    """
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def write(self, start: int, frames: NDArray[Any]) -> None:
+        """Write ``frames`` ``(n, [Z], Y, X)`` at frame ``start``."""
+        frames = np.ascontiguousarray(frames, self.dtype)
+        frame_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        with FileIO(self.path, "rb+") as stream:
+            _write_at(stream, self.offset + start * frame_bytes, frames)
 
 
 class TiffMovieWriter:
@@ -88,12 +114,13 @@ class TiffMovieWriter:
         self._lock = Lock()
         self._stack = ExitStack()
         self._stream: FileIO | None = None
+        self._beside: Path | None = None
         self._offset = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             beside = stack.enter_context(replacing(self.path))
-            self._offset = self._lay_out(beside)
+            self._offset, self._beside = self._lay_out(beside), beside
             self._stream = stack.enter_context(FileIO(beside, "rb+"))
             stack.callback(self._forget_stream)
             self._stack = stack.pop_all()
@@ -126,15 +153,22 @@ class TiffMovieWriter:
             raise MovieError(
                 f"Frames to write must fit into {self.shape}, got {frames.shape} at {start}."
             )
-        content = frames.reshape(-1).view(np.uint8).data
         with self._lock:
             if self._stream is None:
                 raise MovieError(f"{self.path} must be open for writing: use it in a with block.")
             frame_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-            self._stream.seek(self._offset + start * frame_bytes)
-            while content:
-                content = content[self._stream.write(content[: 2**30]) :]
+            _write_at(self._stream, self._offset + start * frame_bytes, frames)
             self._written[start : start + len(frames)] = True
+
+    def frames_in_file(self) -> FramesInFile:
+        """Where other processes may write frames; see `all_written`."""
+        if self._beside is None:
+            raise MovieError(f"{self.path} must be open for writing: use it in a with block.")
+        return FramesInFile(self._beside, self._offset, self.shape, self.dtype)
+
+    def all_written(self) -> None:
+        """Take it from the caller that other processes have written every frame."""
+        self._written[:] = True
 
     def _forget_stream(self) -> None:
         self._stream = None
@@ -173,3 +207,11 @@ class TiffMovieWriter:
         for axis, size in zip(axes[1:], pixel_size_um or (), strict=False):
             header |= {f"PhysicalSize{axis}": float(size), f"PhysicalSize{axis}Unit": "µm"}
         return header
+
+
+def _write_at(stream: FileIO, offset: int, frames: NDArray[Any]) -> None:
+    """Write contiguous frames from byte ``offset`` on."""
+    content = frames.reshape(-1).view(np.uint8).data
+    stream.seek(offset)
+    while content:
+        content = content[stream.write(content[: 2**30]) :]

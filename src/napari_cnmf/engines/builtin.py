@@ -159,6 +159,7 @@ def _correct(job: Job, reporter: Reporter) -> Outcome:
             job.params,
             write=sink.write,
             frame_rate_hz=job.frame_rate_hz,
+            memory_gb=job.run.memory_gb,
             n_threads=job.run.n_processes,
             on_progress=reporter.progress,
             on_warning=reporter.warning,

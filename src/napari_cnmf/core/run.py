@@ -60,7 +60,7 @@ from napari_cnmf.core.movie.usable import saturated_pixels, usable_pixels
 from napari_cnmf.core.plan.plan import Plan, make_plan
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.traces.tracing import trace
-from napari_cnmf.core.verdict.evaluate import score_components
+from napari_cnmf.core.verdict.evaluate import hold_verdict_back, score_components
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, are_chosen_seed_thresholds
 
@@ -168,6 +168,9 @@ def run_cnmf(
         components, figures = assemble(
             plan, params, binned, sn, found, traced, images, workers, one_photon=one_photon
         )
+        moving = stillness_warning(found.shifts, plan.frames_per_bin)
+        if moving is not None:
+            components = hold_verdict_back(components, moving, report)
         components, wref = score_components(
             source, components, params, plan, runner, workers, report
         )
@@ -272,9 +275,6 @@ def _say_findings(
     """Tell the user what was noticed of the movie, and of footprints that were given."""
     if found.detrended:
         report.note("The movie's brightness drifts: a slow trend was taken out of every pixel.")
-    moving = stillness_warning(found.shifts, plan.frames_per_bin)
-    if moving is not None:
-        report.warn(moving)
     if binned.lost.any():
         report.warn(
             f"{int(binned.lost.sum())} of {plan.n_frames} frames are empty; they were left out "

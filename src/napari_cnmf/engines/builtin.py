@@ -177,6 +177,7 @@ def _correct(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
             job.params,
             write=sink.write,
             frame_rate_hz=job.frame_rate_hz,
+            memory_gb=job.run.memory_gb,
             n_threads=job.run.n_processes,
             runner=runner,
             on_progress=reporter.progress,

@@ -17,6 +17,17 @@ ACCEPTED_CLASSES: tuple[str, ...] | None = None
 """Kinds that can be accepted unasked; ``None``: the scores decide alone, and the probability of a
 cell is one of them."""
 
+HELD_BACK = "verdict_held_back"
+"""Attribute of components whose verdict is held back: the reason, in a sentence."""
+
+
+def why_held_back(components: Components) -> str:
+    """Why none of the components is accepted unasked, in a sentence; empty where they are judged.
+
+    A movie that still moves makes edges of cells look like cells, to every score alike.
+    """
+    return str(components.attributes.get(HELD_BACK) or "")
+
 
 def passes_thresholds(
     components: Components,
@@ -27,7 +38,8 @@ def passes_thresholds(
 
     ``(r >= rval_thr or SNR > min_SNR or cnn >= min_cnn_thr) and r > rval_lowest and
     SNR > SNR_lowest and cnn > cnn_lowest``. A score that the result does not hold takes no part in
-    the rule, nor does the classifier where ``use_cnn`` switches it off.
+    the rule, nor does the classifier where ``use_cnn`` switches it off. Of components whose verdict
+    is held back (`why_held_back`) none passes; decisions by hand count as ever.
 
     Parameters
     ----------
@@ -73,6 +85,8 @@ def passes_thresholds(
         passed &= ~(components.ecc > quality.max_ecc)
     if accepted_classes is not None and components.classes is not None:
         passed &= np.isin(components.classes, accepted_classes)
+    if why_held_back(components):
+        passed[:] = False
     return passed
 
 
@@ -166,6 +180,8 @@ def failed_rules(components: Components, k: int, quality: QualityParams) -> tupl
         failed.insert(0, " and ".join(said for _, said in not_good))
     if quality.use_ecc and components.ecc is not None and components.ecc[k] > quality.max_ecc:
         failed.append(f"elongation {components.ecc[k]:.1f} > max_ecc {quality.max_ecc:g}")
+    if held_back := why_held_back(components):
+        failed.append(held_back)
     return tuple(failed)
 
 

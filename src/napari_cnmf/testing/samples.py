@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
-from napari_cnmf._names import SampleName, not_one_of
+from napari_cnmf._names import PresetName, SampleName, not_one_of
 from napari_cnmf.errors import CnmfError
-from napari_cnmf.params.presets import PresetName
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
 from napari_cnmf.testing.recording import Recording
 from napari_cnmf.testing.two_photon import Simulation, simulate

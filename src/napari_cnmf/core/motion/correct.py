@@ -17,12 +17,17 @@ from napari_cnmf.core.motion.result import MotionResult
 from napari_cnmf.core.movie.source import FrameSource
 
 if TYPE_CHECKING:
+    from napari_cnmf.core.motion.agreement import Agreement
     from napari_cnmf.core.motion.apply import MoveFrames
     from napari_cnmf.core.motion.estimate import Estimator, RigidEstimate
     from napari_cnmf.core.motion.field_estimate import FieldEstimate
+    from napari_cnmf.core.motion.scanner import LineOffset
     from napari_cnmf.core.motion.settings import Settings
     from napari_cnmf.core.motion.summary import RigidPath
     from napari_cnmf.params import CNMFParams
+
+WORTH_TELLING_PX = 0.25
+"""Motion of this standard deviation blurs cells; less is not worth a warning."""
 
 
 def correct_motion(
@@ -31,6 +36,7 @@ def correct_motion(
     *,
     write: Callable[[int, NDArray[Any]], None],
     frame_rate_hz: float | None = None,
+    memory_gb: float | None = None,
     n_threads: int | None = None,
     runner: PartRunner | None = None,
     on_progress: ProgressCallback | None = None,
@@ -53,6 +59,8 @@ def correct_motion(
         with no frames, which tells their type, then pickled, and called where a part is worked on.
     frame_rate_hz
         For the log alone.
+    memory_gb
+        Budget, if there is one. It never changes the result; too small a one is refused.
     n_threads
         The result does not depend on it.
     runner
@@ -63,15 +71,17 @@ def correct_motion(
     Raises
     ------
     ParameterError
-        A motion parameter does not fit the movie.
+        A motion parameter does not fit the movie, or the budget does not hold what is needed.
     MovieError
         The movie has too few frames or too small a field.
     CancelledByUser
         ``should_stop`` said so.
     """
     # compiled kernels are loaded by those who correct a movie, not by those who import this
+    from napari_cnmf.core.motion.agreement import compare_halves, hold
     from napari_cnmf.core.motion.apply import FieldMover, RigidMover, write_moved
     from napari_cnmf.core.motion.estimate import KEEP_BYTES, Estimator, default_threads
+    from napari_cnmf.core.motion.memory import check_budget, needed_gb
     from napari_cnmf.core.motion.scanner import AlignedLines, find_line_offset
     from napari_cnmf.core.motion.scratch import Scratch
     from napari_cnmf.core.motion.settings import resolve_settings
@@ -88,11 +98,14 @@ def correct_motion(
     warn = on_warning or _ignore_text
     log = on_log or _ignore_text
     threads = default_threads(n_threads)
+    check_budget(
+        needed_gb(settings, band, KEEP_BYTES, np.dtype(source.dtype).itemsize, threads), memory_gb
+    )
     runner = runner or RunHere(threads)
     line_offset = find_line_offset(source)
-    if line_offset:
-        log(f"Every second line stood {line_offset:.2f} px beside the others and was moved back.")
-        source = AlignedLines(source, line_offset)
+    if line_offset.is_there:
+        _tell_of_lines(line_offset, warn, log)
+        source = AlignedLines(source, line_offset.px)
     with ThreadPoolExecutor(threads, thread_name_prefix="motion") as pool:
         workers, scratch = Workers(pool, threads), Scratch()
         estimator = Estimator(
@@ -100,11 +113,15 @@ def correct_motion(
             check=lambda: check_stop(should_stop),
             runner=runner,
         )  # fmt: skip
-        estimate = estimator.run()
-        path = _smooth_paths(estimate, settings)
+        measured = estimator.run()
+        agreement = compare_halves(estimator, measured)
+        estimate = hold(measured, agreement)
+        path = _smooth_paths(measured, settings, agreement)
         _tell(estimate, settings, path.orders, warn, log)
+        _tell_of_held(measured, settings, agreement, warn, log)
         field = _find_field(estimator, estimate, path, warn, log) if settings.pw_rigid else None
         if field is None:
+            _tell_of_halves(agreement, settings, warn)
             move: MoveFrames = RigidMover(settings, path.shifts)
         else:
             move = FieldMover(settings, field.nodes, field.field)
@@ -113,7 +130,8 @@ def correct_motion(
             progress=progress, check=estimator.check,
         )  # fmt: skip
     result = summarize(estimate, settings, path, means, field)
-    result.figures["line_offset_px"] = line_offset
+    result.figures["line_offset_px"] = line_offset.typical_px
+    result.figures["halves_apart_px"] = float(agreement.apart_px.max())
     return result
 
 
@@ -125,9 +143,9 @@ def _ignore_text(message: str) -> None:
     return
 
 
-def _smooth_paths(estimate: RigidEstimate, settings: Settings) -> RigidPath:
-    """Smooth the path of each axis where the evidence is for it."""
-    from napari_cnmf.core.motion.path import smooth_path
+def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreement) -> RigidPath:
+    """Smooth the path of each axis where the evidence is for it; axes that stand still stay."""
+    from napari_cnmf.core.motion.path import ERROR_BAR_VARIANCE, smooth_path
     from napari_cnmf.core.motion.summary import RigidPath
 
     shifts = np.zeros_like(estimate.shifts)
@@ -138,16 +156,22 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings) -> RigidPath:
     for axis, n in enumerate(settings.dims):
         if n == 1 or settings.max_shifts[axis] == 0:
             continue
-        path = smooth_path(
-            np.ascontiguousarray(estimate.shifts[:, axis]),
-            np.ascontiguousarray(estimate.variance[:, axis]),
-            estimate.lost,
-        )
-        limit = settings.max_shifts[axis]
-        shifts[:, axis] = np.clip(path.shifts, -limit, limit)
-        variance[:, axis] = path.variance
-        orders.append(path.order)
-    return RigidPath(shifts, variance, tuple(orders))
+        scatter = estimate.variance[:, axis] * np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis])
+        if agreement.moves[axis]:
+            path = smooth_path(
+                np.ascontiguousarray(estimate.shifts[:, axis]),
+                np.ascontiguousarray(scatter),
+                estimate.lost,
+            )
+            limit = settings.max_shifts[axis]
+            shifts[:, axis] = np.clip(path.shifts, -limit, limit)
+            variance[:, axis] = path.variance
+            orders.append(path.order)
+        else:
+            # the error of one place that all frames tell
+            variance[:, axis] = 1 / np.sum(1 / scatter[~estimate.lost])
+    # A shift holds for the whole field; what is true of a part of it differs by that much.
+    return RigidPath(shifts, variance + agreement.apart_px**2, tuple(orders))
 
 
 def _find_field(
@@ -221,3 +245,60 @@ def _tell(
         )
     smoothed = all(order != 1 for order in orders)
     log("The path is smooth in time." if smoothed else "Each frame keeps its own shift.")
+
+
+def _tell_of_lines(offset: LineOffset, warn: WarningCallback, log: WarningCallback) -> None:
+    """Tell by how much every second line was moved."""
+    if not offset.changes:
+        log(f"Every second line stood {offset.typical_px:.2f} px beside the others, moved back.")
+        return
+    warn(
+        f"Every second line stands beside the others by an offset that changes in the movie, from "
+        f"{offset.px.min():.1f} to {offset.px.max():.1f} px. It was followed in parts; frames near "
+        "a sudden change may be off. Check the scanner's phase before the next recording."
+    )
+
+
+def _tell_of_held(
+    measured: RigidEstimate,
+    settings: Settings,
+    agreement: Agreement,
+    warn: WarningCallback,
+    log: WarningCallback,
+) -> None:
+    """Tell of shifts that were measured, and not applied as the halves of the field deny them."""
+    still = [
+        axis for axis, n in enumerate(settings.dims)
+        if n > 1 and settings.max_shifts[axis] > 0 and not agreement.moves[axis]
+    ]  # fmt: skip
+    if not still or measured.lost.all():
+        return
+    names = " and ".join("zyx"[axis] for axis in still)
+    shifts = measured.shifts[~measured.lost][:, still]
+    shifts = shifts - np.median(shifts, axis=0)
+    if shifts.std(axis=0).max() < WORTH_TELLING_PX:
+        log(f"The field stands still along {names}: no frame was moved along it.")
+        return
+    warn(
+        f"Single frames seem to move by up to {np.abs(shifts).max():.1f} px along {names}, but two "
+        "halves of the field, each looked at alone, do not both show it: that is noise or cells "
+        "that fire. No frame was moved along it."
+    )
+
+
+def _tell_of_halves(agreement: Agreement, settings: Settings, warn: WarningCallback) -> None:
+    """Warn where one shift does not hold for the whole field."""
+    apart = float(agreement.apart_px.max())
+    if apart < WORTH_TELLING_PX:
+        return
+    sides = "upper and lower" if agreement.apart_along == 1 else "left and right"
+    advice = (
+        "Set motion.pw_rigid to true."
+        if settings.ndim == 2 and not settings.pw_rigid
+        else "What is left moves the cells against each other."
+    )
+    warn(
+        f"The {sides} half of the field stand {2 * apart:.1f} px apart (standard deviation over "
+        "time): the field bends, or it moves while its lines are scanned. One shift a frame does "
+        f"not mend that. {advice}"
+    )

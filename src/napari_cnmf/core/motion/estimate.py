@@ -69,6 +69,11 @@ def block_frames(dims: tuple[int, int, int]) -> int:
     return int(max(1, min(64, BLOCK_BYTES // (4 * dims[0] * dims[1] * dims[2]))))
 
 
+def n_kept_frames(n_frames: int, band: Band, keep_bytes: float) -> int:
+    """Frames whose spectra are kept at once."""
+    return min(n_frames, max(MIN_KEPT_FRAMES, int(keep_bytes // band.bytes_per_frame)))
+
+
 def spread_bursts(n_frames: int, n_kept: int) -> NDArray[np.int64]:
     """Short runs of consecutive frames, spread evenly over the movie."""
     starts = np.linspace(0, n_frames - BURST, n_kept // BURST).astype(np.int64)
@@ -107,8 +112,8 @@ class Estimator:
     def run(self) -> RigidEstimate:
         """Build the template, then measure a shift for every frame."""
         T = self.settings.n_frames
-        n_keep = max(MIN_KEPT_FRAMES, int(self.keep_bytes // self.band.bytes_per_frame))
-        rows = np.arange(T) if n_keep >= T else spread_bursts(T, n_keep)
+        n_keep = n_kept_frames(T, self.band, self.keep_bytes)
+        rows = np.arange(T) if n_keep == T else spread_bursts(T, n_keep)
         spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
         self._keep(rows, spectra, "spectra")
         template, found = build_template(

@@ -17,8 +17,8 @@ from napari_cnmf.core.motion.state_space import smooth_series
 F64 = NDArray[np.float64]
 
 ERROR_BAR_VARIANCE = 1.3
-"""Measured shifts scatter more than Fisher's bound says: neurons that fire are no noise."""
-
+"""Measured shifts scatter more than Fisher's bound says: neurons that fire are no noise. Least
+that is believed, where the halves of the field do not show more."""
 
 STILL = 0.02
 """A walk whose steps have a smaller share of the error bars' variance stands still in between."""
@@ -78,7 +78,7 @@ def smooth_path(measured: F64, variance: F64, lost: NDArray[np.bool_]) -> Path:
     Parameters
     ----------
     measured, variance
-        ``(T,)`` shifts in px and their variance in px^2.
+        ``(T,)`` shifts in px, and the variance of their errors in px^2.
     lost
         ``(T,)`` frames without a measurement; their shift comes from their neighbours.
 
@@ -86,7 +86,7 @@ def smooth_path(measured: F64, variance: F64, lost: NDArray[np.bool_]) -> Path:
     ----------
     Durbin & Koopman, Time Series Analysis by State Space Methods, 2012: local linear trend.
     """
-    r = np.where(lost, np.inf, variance * ERROR_BAR_VARIANCE)
+    r = np.where(lost, np.inf, variance)
     z = np.where(lost, 0.0, measured)
     used = int(np.count_nonzero(~lost))
     if used == 0:

@@ -36,7 +36,7 @@ from napari_cnmf.core.verdict.rvalues import spatial_correlation
 from napari_cnmf.core.verdict.snr import trace_snr
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.evaluation import passes_thresholds
+from napari_cnmf.model.evaluation import HELD_BACK, passes_thresholds
 from napari_cnmf.params import CNMFParams
 
 _STAGE = "scoring"
@@ -67,6 +67,19 @@ def score_components(
     return scored.replace(accepted=passes_thresholds(scored, quality)), float(
         scored.attributes["typical_width"]
     )
+
+
+def hold_verdict_back(components: Components, moving: str, report: Report) -> Components:
+    """Components of which none is accepted unasked, as their movie still moves.
+
+    Parameters
+    ----------
+    moving
+        How far, in a sentence.
+    """
+    report.warn(f"{moving} The verdict is held back: no component is accepted unasked.")
+    reason = "the verdict is held back, as the movie still moves: correct motion, then run again"
+    return components.replace(attributes=components.attributes | {HELD_BACK: reason})
 
 
 def evaluate_result(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.finding.merge import CONTAINED, active_part, correlation_of_pairs
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.evaluation import HELD_BACK, why_held_back
 from napari_cnmf.params import CNMFParams
 
 CORE = 0.2
@@ -240,6 +241,9 @@ def _attributes(parts: list[Components], cells: list[_Cell]) -> dict[str, Any]:
         for name in ("decay_time_s", "rise_time_s")
     }
     found["planes"] = [[part.plane for part in cell.group] for cell in cells]
+    held_back = [reason for part in parts if (reason := why_held_back(part))]
+    if held_back:
+        found[HELD_BACK] = held_back[0]
     found["one_photon"] = any(bool(p.attributes.get("one_photon")) for p in parts)
     found["candidates"] = _all_candidates([part.attributes["candidates"] for part in parts])
     return found

@@ -9,8 +9,8 @@ from qtpy.QtCore import QPointF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap, QRadialGradient
 from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from napari_cnmf._names import PresetName
 from napari_cnmf.params import PRESETS
-from napari_cnmf.params.presets import PresetName
 
 _SIZE = QSize(64, 42)
 _SCALE = 2

@@ -1,0 +1,52 @@
+"""The memory that a motion correction takes: what the user's budget is compared with."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from napari_cnmf.core.motion.estimate import BLOCK_BYTES, block_frames, n_kept_frames
+from napari_cnmf.core.motion.settings import Settings
+from napari_cnmf.core.motion.spectrum import Band
+from napari_cnmf.errors import ParameterError
+
+_BASE_GB = 0.3
+"""Interpreter, libraries and kernels."""
+_IMAGES = 48
+"""Bytes for each pixel of the field: templates and means in double precision, moments."""
+_COPIES = 4
+"""Blocks of float32 frames that a thread holds: read, prepared, transformed, written."""
+_FIELD_COPIES = 2
+"""Of the aligned frames that bending is learnt from: themselves and their residuals."""
+
+
+def needed_gb(
+    settings: Settings, band: Band, keep_bytes: float, itemsize: int, n_threads: int
+) -> float:
+    """Most memory that is held at once, in decimal GB; it hardly grows with the movie's length."""
+    n_pixels = math.prod(settings.dims)
+    spectra = n_kept_frames(settings.n_frames, band, keep_bytes) * band.bytes_per_frame
+    if settings.pw_rigid and settings.ndim == 2:
+        samples = n_pixels // (4 if band.halved else 1)
+        learnt = min(settings.n_frames, max(120, int(keep_bytes // (4 * samples))))
+        spectra = max(spectra, _FIELD_COPIES * 4 * samples * learnt)
+    block = max(BLOCK_BYTES, block_frames(settings.dims) * 4 * n_pixels)
+    working = (n_threads + 1) * block * (_COPIES + itemsize / 4)
+    return _BASE_GB + 1e-9 * (spectra + working + _IMAGES * n_pixels)
+
+
+def check_budget(needed: float, memory_gb: float | None) -> None:
+    """Refuse a budget that does not do.
+
+    Raises
+    ------
+    ParameterError
+        With the least that would do.
+    """
+    if memory_gb is None or needed <= memory_gb:
+        return
+    raise ParameterError(
+        f"memory_gb must be at least {np.ceil(100 * needed) / 100:.2f} for this movie, got "
+        f"{memory_gb:.3g}. Raise it, close other programs, or run fewer items at a time."
+    )

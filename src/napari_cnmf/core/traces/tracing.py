@@ -25,7 +25,7 @@ from napari_cnmf.core.movie.binning import Binned
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.core.plan.plan import Plan
 from napari_cnmf.core.traces.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
-from napari_cnmf.core.traces.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
+from napari_cnmf.core.traces.kinetics import DISAGREES, Kinetics, estimate_kinetics
 from napari_cnmf.core.traces.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.traces.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
 from napari_cnmf.params import CNMFParams

@@ -25,12 +25,13 @@ from napari_cnmf.core.traces.deconvolve import (
     DRIFT,
     PENALTY,
     ar_coefficients,
+    estimate_level,
     estimate_trace_noise,
     penalised,
-    quiet_level,
     response_norm,
     slow_baseline,
 )
+from napari_cnmf.core.traces.oasis import polish
 
 RISE_SHARE = 0.1
 """Rise time over decay time before the data have spoken: indicators have .03 (jGCaMP8f: 2 of 70 ms)
@@ -49,20 +50,32 @@ RISE_PRIOR_SD = 1.0
 CELL_SD = 0.3
 """Spread between the cells of a recording, as a logarithm: Chen et al. 2013, Nature 499, 295, found
 decay times of GCaMP6 that differ by a quarter to a third between neurons."""
-TOGETHER, FRAMES_TOGETHER = 24, 6000
-"""Clearest components, and frames of each, that tell the recording's time constants: more change
-them by less than cells differ, and cost time."""
+TOGETHER = 12
+"""Clearest components that tell the recording's time constants: more change them by less than cells
+differ, and cost time."""
+MOST_BINS = 2000
+"""And the longest stretch of each that is looked at: a hundred decays or more."""
 MOST_OF_ONE = 50.0
-"""Most that one component says against a value, in units of log likelihood: real events are no
-exact exponentials, and one bright cell must not outvote the others."""
+"""Most that one component says about the recording's, in units of log likelihood: one bright cell
+must not outvote the others."""
+INEXACT, _LARGE = 0.1, 0.98
+"""Error of the model as a share of the calcium in large events: real ones decay not quite as
+exponentials, and neighbours, motion and neuropil leave a little in them."""
 TELLS = 4.0
 """Gain of log likelihood over no activity at all, for each of TELLS trials that could be chance,
 from which on a component has a say."""
 DISAGREES = 2.0
 """Factor between the measured decay and the user's from which on a run warns."""
-_COARSE, _FINE = 1.5, 1.15
-"""Steps of the grids, as factors."""
-_MOST_STEPS = 5
+_COARSE, _STEPS, _NEAR = 1.5, (0.3, 0.1), 2.0
+"""Steps of the search: factor of the first grid, logarithms of the later ones, and how far from what
+its bins were made for a decay may lie."""
+BINS_TOGETHER, BINS_ONE = 24.0, 12.0
+"""Bins that a decay is looked at in: a rise of a tenth of it is told from two bins, and greedy AR(2)
+deconvolution comes near enough to the least cost; for single components half will do."""
+_LEVEL_FOUND, _LEAST_SLOPE = 2e-3, 0.01
+_STEPS_FIRST, _STEPS_MORE = 12, 3
+_LOOKS, _MOST_STEPS, _SWEEPS = 2, 8, 5
+_SLOWER = (0.8, 1.0, 1.2, 1.44, 2.0, 3.0, 5.0)
 _FEWEST_FRAMES = 20
 _AT_ONCE = 8
 
@@ -91,45 +104,107 @@ class Kinetics:
 
 @dataclass(eq=False)
 class _Observed:
-    """Traces in units of their noise, without their baseline, and what a response costs on them."""
+    """Traces in units of their noise, in bins, and what a response costs on them.
 
-    raw: NDArray[np.float32]
-    noise: NDArray[np.float32]
-    baseline: NDArray[np.float32]
-    frame_rate_hz: float
+    Attributes
+    ----------
+    y
+        ``(n, n_bins)`` float64, of noise 1.
+    level
+        Baseline of each at which its last response cost least ``(n,)``.
+    slope
+        How what is left changed with it there ``(n,)``.
+    bin_rate_hz
+        Bins per second.
+    p
+        Order of the model.
+    """
+
+    y: NDArray[np.float64]
+    level: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    bin_rate_hz: float
     p: int
 
-    def costs(
-        self, k: int, decay_s: float, rise_s: float
-    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        """J of one trace, its calcium and what is left, in units of its noise."""
-        g = ar_coefficients(np.array([decay_s]), np.array([rise_s]), self.frame_rate_hz, self.p)
-        norm = float(response_norm(g)[0])
-        y = (self.raw[k] - self.baseline[k]).astype(np.float64) / float(self.noise[k])
-        c, s = penalised(y, g[0], PENALTY * norm, 0.0)
-        rest = y - c
-        return 0.5 * float(rest @ rest) + PENALTY * norm * float(s.sum()), c, rest
+    @classmethod
+    def binned(
+        cls,
+        traces: NDArray[np.float32],
+        noise: NDArray[np.float32],
+        frames_per_bin: int,
+        frame_rate_hz: float,
+        p: int,
+    ) -> _Observed:
+        """Means of ``frames_per_bin`` frames of traces ``(n, n_frames)`` without slow baseline."""
+        n_bins = traces.shape[1] // frames_per_bin
+        y = traces[:, : n_bins * frames_per_bin].reshape(len(traces), n_bins, frames_per_bin)
+        y = y.mean(2, dtype=np.float64) * (np.sqrt(frames_per_bin) / noise[:, None])
+        y = _busiest(y, MOST_BINS)
+        level = estimate_level(y.astype(np.float32)).astype(np.float64)
+        return cls(y, level, np.full(len(y), -1.0), frame_rate_hz / frames_per_bin, p)
 
-    def cost(self, k: int, decay_s: float, rise_s: float) -> float:
-        return self.costs(k, decay_s, rise_s)[0]
+    def cost(self, k: int, decay_s: float, rise_s: float, steps: int = _STEPS_MORE) -> float:
+        """J of one trace, at the baseline where it is least.
+
+        J is convex in the baseline, with the sum of what is left for a slope: secants to its zero.
+        A baseline from quiet frames would be as wrong as the response that says which are quiet.
+        """
+        g = ar_coefficients(np.array([decay_s]), np.array([rise_s]), self.bin_rate_hz, self.p)
+        price = PENALTY * float(response_norm(g)[0])
+
+        def at(level: float) -> tuple[float, float]:
+            y = self.y[k] - level
+            c, s = penalised(y, g[0], price, 0.0)
+            rest = y - c
+            return 0.5 * float(rest @ rest) + price * float(s.sum()), float(rest.mean())
+
+        level, slope = float(self.level[k]), float(self.slope[k])
+        cost, left = at(level)
+        least, self.level[k] = cost, level
+        for _ in range(steps):
+            if abs(left) < _LEVEL_FOUND:
+                break
+            step = -left / slope
+            cost, now = at(level + step)
+            level += step
+            if cost < least:
+                least, self.level[k] = cost, level
+            # What is left falls with the baseline, at most as fast as that rises.
+            slope = float(np.clip((now - left) / step, -1.0, -_LEAST_SLOPE))
+            left = now
+        self.slope[k] = slope
+        return least
+
+    def polished_cost(self, k: int, decay_s: float, rise_s: float) -> float:
+        """J at the present baseline, without what greedy pooling adds to it.
+
+        It adds more the slower the rise: rises would come out up to a fifth too fast, and busy
+        cells would seem to have none.
+        """
+        g = ar_coefficients(np.array([decay_s]), np.array([rise_s]), self.bin_rate_hz, self.p)[0]
+        price = PENALTY * float(response_norm(g[None])[0])
+        y = self.y[k] - self.level[k]
+        _, s = penalised(y, g, price, 0.0)
+        return float(polish(y, float(g[0]), float(g[1]), price, s, _SWEEPS))
 
     def gain(self, k: int, decay_s: float, rise_s: float) -> float:
         """What a response explains of a trace, over no activity at all."""
-        y = (self.raw[k] - self.baseline[k]).astype(np.float64) / float(self.noise[k])
-        return 0.5 * float(y @ y) - self.cost(k, decay_s, rise_s)
+        return 0.5 * float(self.y[k].var()) * self.y.shape[1] - self.cost(k, decay_s, rise_s, _STEPS_FIRST)
 
-    def settle(self, k: int, decay_s: float, rise_s: float, window: int) -> None:
-        """Take baseline and noise again from what a response leaves of a trace."""
-        noise = float(self.noise[k])
-        _, c, rest = self.costs(k, decay_s, rise_s)
-        c = (c * noise).astype(np.float32)
-        self.baseline[k] += quiet_level(
-            self.raw[k : k + 1], self.baseline[k : k + 1], c[None], self.noise[k : k + 1], window
-        )[0]
-        # Fast events of a busy cell are rough, too: their roughness is not the noise's.
-        left = float(estimate_trace_noise((rest * noise).astype(np.float32)[None])[0])
-        if 0 < left < noise:
-            self.noise[k] = left
+    def settle_noise(self, k: int, decay_s: float, rise_s: float) -> None:
+        """Take the noise of a trace from what a response leaves of it, where that is less.
+
+        Fast events of a busy cell are as rough as noise.
+        """
+        self.cost(k, decay_s, rise_s, _STEPS_FIRST)
+        g = ar_coefficients(np.array([decay_s]), np.array([rise_s]), self.bin_rate_hz, self.p)
+        y = self.y[k] - self.level[k]
+        c, _ = penalised(y, g[0], PENALTY * float(response_norm(g)[0]), 0.0)
+        left = float(estimate_trace_noise((y - c).astype(np.float32)[None])[0])
+        unit = left if 0 < left < 1 else 1.0
+        unit = float(np.hypot(unit, INEXACT * np.quantile(c, _LARGE)))
+        self.y[k] /= unit
+        self.level[k] /= unit
 
 
 def estimate_kinetics(
@@ -155,87 +230,106 @@ def estimate_kinetics(
         Of baselines, see `napari_cnmf.core.traces.deconvolve.deconvolve`.
     """
     n, n_frames = raw.shape
-    start_rise = RISE_SHARE * decay_time_s
-    decay, rise = np.full(n, decay_time_s), np.full(n, start_rise)
+    rate, decay_time_s = frame_rate_hz, float(decay_time_s)
+    decay, rise = np.full(n, decay_time_s), np.full(n, RISE_SHARE * decay_time_s)
     noise = estimate_trace_noise(raw)
     clear = np.flatnonzero(noise > 0)
     if p == 0 or len(clear) == 0 or n_frames < _FEWEST_FRAMES:
         return Kinetics(decay, rise, 0)
-    seen = _busiest_frames(raw[clear], FRAMES_TOGETHER)
-    window = max(200, round(20 * decay_time_s * frame_rate_hz))
-    baseline = slow_baseline(seen, noise[clear], window, drift)
-    baseline = np.array(np.broadcast_to(baseline, seen.shape))
-    observed = _Observed(seen, noise[clear], baseline, frame_rate_hz, p)
+    window = max(200, round(20 * decay_time_s * rate))
+    seen = raw[clear] - slow_baseline(raw[clear], noise[clear], window, drift)
+
+    def observe(ids: NDArray[np.int64], decay_s: float, bins: float) -> _Observed:
+        per_bin = int(np.clip(decay_s * rate / bins, 1, max(1, seen.shape[1] // _FEWEST_FRAMES)))
+        return _Observed.binned(seen[ids], noise[clear[ids]], per_bin, rate, p)
+
+    every = observe(np.arange(len(clear)), decay_time_s, BINS_ONE)
     gain = np.zeros(len(clear))
 
     def prepare(a: int, b: int) -> None:
         for k in range(a, b):
-            observed.settle(k, decay_time_s, start_rise, window)
-            gain[k] = observed.gain(k, decay_time_s, start_rise)
+            gain[k] = every.gain(k, decay_time_s, RISE_SHARE * decay_time_s)
 
     workers.ranges(prepare, len(clear), _AT_ONCE)
     telling = np.flatnonzero(gain > TELLS * np.log(n_frames))
     if len(telling) == 0:
         return Kinetics(decay, rise, 0)
     chosen = telling[np.argsort(-gain[telling], kind="stable")[:TOGETHER]]
-    common = _fit_together(observed, chosen, decay_time_s, n_frames, workers)
+    common = _fit_together(
+        lambda d: observe(chosen, d, BINS_TOGETHER), decay_time_s, n_frames, rate, workers
+    )
     decay[:], rise[:] = common
+    own = observe(telling, common[0], BINS_ONE)
 
     def fit(a: int, b: int) -> None:
-        for k in telling[a:b].tolist():
-            observed.settle(k, *common, window)
-            decay[clear[k]], rise[clear[k]] = _fit_one(observed, k, common)
+        for i in range(a, b):
+            own.settle_noise(i, *common)
+            k = clear[telling[i]]
+            decay[k], rise[k] = _fit_one(own, i, common)
 
     workers.ranges(fit, len(telling), _AT_ONCE)
+    # Greedy costs make single rises too fast; their middle is the recording's, polished, rise.
+    middle = float(np.median(rise[clear[telling]]))
+    rise[clear[telling]] = np.minimum(
+        rise[clear[telling]] * (common[1] / middle), SLOWEST_RISE * decay[clear[telling]]
+    )
     return Kinetics(decay, rise, len(telling))
 
 
-def _busiest_frames(raw: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """Of each trace the stretch of ``length`` frames that varies most; all of a short one."""
-    n_frames = raw.shape[1]
-    if n_frames <= length:
-        return raw
-    starts = np.arange(0, n_frames - length + 1, length)
-    spread = np.stack([raw[:, s : s + length].var(axis=1) for s in starts], axis=1)
+def _busiest(rows: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Of each row the stretch of ``length`` values that varies most; all of a short one."""
+    n = rows.shape[1]
+    if n <= length:
+        return rows
+    starts = np.arange(0, n - length + 1, length // 2)
+    spread = np.stack([rows[:, s : s + length].var(axis=1) for s in starts], axis=1)
     best = starts[spread.argmax(1)]
-    return np.stack([row[s : s + length] for row, s in zip(raw, best.tolist(), strict=True)])
+    return np.stack([row[s : s + length] for row, s in zip(rows, best.tolist(), strict=True)])
 
 
 def _fit_together(
-    observed: _Observed,
-    chosen: NDArray[np.int64],
+    observe: Callable[[float], _Observed],
     decay_time_s: float,
     n_frames: int,
+    frame_rate_hz: float,
     workers: Workers,
 ) -> tuple[float, float]:
     """Decay and rise that explain the chosen components best."""
-    rate = observed.frame_rate_hz
-    bounds = SHORTEST_FRAMES / rate, min(LONGEST_S, LONGEST_SHARE * n_frames / rate)
-    low, high = min(bounds[0], decay_time_s), max(bounds[1], decay_time_s)
+    low = min(SHORTEST_FRAMES / frame_rate_hz, decay_time_s)
+    high = max(min(LONGEST_S, LONGEST_SHARE * n_frames / frame_rate_hz), decay_time_s)
+    d, r = decay_time_s, RISE_SHARE * decay_time_s
+    # Bins follow the decay: what is found with those of one that was far off is looked at again.
+    for _ in range(_LOOKS):
+        observed, told = observe(d), d
+        every = range(len(observed.y))
+        for k in every:
+            observed.settle_noise(k, d, r)
+        # Real events are no exact exponentials, and what that costs grows with their energy.
+        weight = 1 / (1 + np.array([max(observed.gain(k, d, r), 0) for k in every]) / MOST_OF_ONE)
 
-    def best(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-        costs = np.array(
-            workers.map(
-                lambda k: [observed.cost(k, d, r) for d, r in pairs], chosen.tolist()
-            )
+        def cost(x: float, z: float, observed: _Observed = observed, weight=weight) -> float:
+            d, r = float(np.exp(x)), float(np.exp(z))
+            costs = workers.map(lambda k: observed.cost(k, d, r), range(len(observed.y)))
+            prior = (x - np.log(decay_time_s)) / PRIOR_SD, (z - x - np.log(RISE_SHARE)) / RISE_PRIOR_SD
+            return float(weight @ costs) + 0.5 * (prior[0] ** 2 + prior[1] ** 2)
+
+        bounds = np.log([[low, high], [FASTEST_RISE_FRAMES / frame_rate_hz, SLOWEST_RISE * high]])
+        shares = (RISE_SHARE / 3, RISE_SHARE, RISE_SHARE * 3) if observed.p > 1 else (RISE_SHARE,)
+        pairs = [(np.log(x), np.log(share * x)) for x in _grid(low, high, _COARSE) for share in shares]
+        start = min(pairs, key=lambda pair: cost(*pair))
+        found = start
+        for step in _STEPS:
+            found = _descend(cost, found, (step, 2 * step if observed.p > 1 else 0.0), bounds)
+        d, r = (float(np.exp(v)) for v in found)
+        if max(d / told, told / d) < _NEAR:
+            break
+    r = min(r, SLOWEST_RISE * d)
+    if observed.p > 1:
+        rises = np.unique(np.minimum(r * np.array(_SLOWER), SLOWEST_RISE * d))
+        costs = weight @ np.array(
+            workers.map(lambda k: [observed.polished_cost(k, d, x) for x in rises.tolist()], every)
         )
-        over = costs - costs.min(1, keepdims=True)
-        total = (MOST_OF_ONE * over / (MOST_OF_ONE + over)).sum(0)
-        d, r = np.array(pairs).T
-        total += 0.5 * (np.log(d / decay_time_s) / PRIOR_SD) ** 2
-        total += 0.5 * (np.log(r / (RISE_SHARE * d)) / RISE_PRIOR_SD) ** 2
-        return pairs[int(np.argmin(total))]
-
-    def rises(d: float) -> list[tuple[float, float]]:
-        slowest = SLOWEST_RISE * d
-        fastest = min(FASTEST_RISE_FRAMES / rate, slowest / 2)
-        return [(d, float(r)) for r in _grid(fastest, slowest, 2.0)]
-
-    d, r = best([(float(d), RISE_SHARE * float(d)) for d in _grid(low, high, _COARSE)])
-    for step in (_COARSE ** 0.5, _FINE):
-        if observed.p > 1:
-            d, r = best(rises(d) if step > _FINE else [(d, min(r * x, SLOWEST_RISE * d)) for x in _around(1.3)])
-        d, r = best([(float(np.clip(d * x, low, high)), r) for x in _around(step)])
+        r = float(rises[np.argmin(costs)])
     return d, r
 
 
@@ -243,42 +337,59 @@ def _fit_one(observed: _Observed, k: int, common: tuple[float, float]) -> tuple[
     """Decay and rise of one component, held to the recording's where it says little."""
     d0, r0 = common
 
-    def descend(cost: Callable[[float], float]) -> float:
-        """Where the cost is least, by steps from 0 and the parabola through the last three."""
-        step, at = CELL_SD, 0.0
-        values = {0.0: cost(0.0)}
-        for _ in range(_MOST_STEPS):
-            for x in (at - step, at + step):
-                if x not in values:
-                    values[x] = cost(x)
-            best = min((at - step, at, at + step), key=values.__getitem__)
-            if best == at:
-                break
-            at = best
-        if at - step not in values or at + step not in values:
-            return at
-        below, here, above = values[at - step], values[at], values[at + step]
-        curvature = below - 2 * here + above
-        return at + 0.5 * step * (below - above) / curvature if curvature > 0 else at
+    def cost(x: float, z: float) -> float:
+        d, r = d0 * float(np.exp(x)), r0 * float(np.exp(z))
+        return observed.cost(k, d, min(r, SLOWEST_RISE * d)) + 0.5 * (x * x + z * z) / CELL_SD**2
 
-    def with_decay(x: float) -> float:
-        return observed.cost(k, d0 * np.exp(x), r0) + 0.5 * (x / CELL_SD) ** 2
-
-    d = d0 * np.exp(descend(with_decay))
-    if observed.p == 1:
-        return float(d), r0
-
-    def with_rise(x: float) -> float:
-        r = min(r0 * np.exp(x), SLOWEST_RISE * d)
-        return observed.cost(k, d, r) + 0.5 * (x / CELL_SD) ** 2
-
-    return float(d), float(min(r0 * np.exp(descend(with_rise)), SLOWEST_RISE * d))
+    steps = CELL_SD, CELL_SD if observed.p > 1 else 0.0
+    x, z = _descend(cost, (0.0, 0.0), steps, np.array([[-np.inf, np.inf]] * 2))
+    d = d0 * float(np.exp(x))
+    return d, min(r0 * float(np.exp(z)), SLOWEST_RISE * d)
 
 
-def _grid(low: float, high: float, factor: float) -> NDArray[np.float64]:
+def _descend(
+    cost: Callable[[float, float], float],
+    start: tuple[float, float],
+    steps: tuple[float, float],
+    bounds: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Least cost near a start, by steps on a grid, then the parabola along each axis.
+
+    Diagonal steps are one up, one down: a decay that is too short looks like a rise that is too
+    slow.
+    """
+    known: dict[tuple[int, int], float] = {}
+
+    def at(i: int, j: int) -> float:
+        x, z = start[0] + i * steps[0], start[1] + j * steps[1]
+        if not (bounds[0, 0] <= x <= bounds[0, 1] and bounds[1, 0] <= z <= bounds[1, 1]):
+            return np.inf
+        if (i, j) not in known:
+            known[i, j] = cost(x, z)
+        return known[i, j]
+
+    moves = [(1, 0), (-1, 0)]
+    if steps[1]:
+        moves += [(0, 1), (0, -1), (1, -1), (-1, 1)]
+    i = j = 0
+    known[0, 0] = cost(*start)
+    for _ in range(_MOST_STEPS):
+        a, b = min(moves, key=lambda m: at(i + m[0], j + m[1]))
+        if at(i + a, j + b) >= at(i, j):
+            break
+        i, j = i + a, j + b
+
+    def vertex(below: float, above: float) -> float:
+        curvature = below - 2 * known[i, j] + above
+        good = np.isfinite(curvature) and curvature > 0
+        return float(np.clip(0.5 * (below - above) / curvature, -0.5, 0.5)) if good else 0.0
+
+    x = start[0] + (i + vertex(at(i - 1, j), at(i + 1, j))) * steps[0]
+    z = start[1] + (j + (vertex(at(i, j - 1), at(i, j + 1)) if steps[1] else 0.0)) * steps[1]
+    return x, z
+
+
+def _grid(low: float, high: float, factor: float) -> list[float]:
     """Values from ``low`` to ``high``, neighbours about ``factor`` apart."""
-    return np.geomspace(low, high, max(2, 1 + round(np.log(high / low) / np.log(factor))))
-
-
-def _around(factor: float) -> tuple[float, ...]:
-    return tuple(float(factor**i) for i in (-2, -1, 0, 1, 2))
+    n = max(2, 1 + round(np.log(high / low) / np.log(factor)))
+    return [float(x) for x in np.geomspace(low, high, n)]

@@ -132,11 +132,19 @@ def footprint_norms(A: sp.csc_matrix, sn: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
-    if kinetics.n_events < MIN_EVENTS:
-        report.note(f"Too few isolated events to measure it: decay time {plan.decay_time_s} s.")
+    """Tell the user what the time constants are, and warn where they are not the setting's."""
+    told = plan.decay_time_s
+    if not kinetics.n_measured:
+        report.note(f"Too little activity to measure a decay time: it stays {told:g} s.")
         return
     decay, rise = float(np.median(kinetics.decay_s)), float(np.median(kinetics.rise_s))
     report.note(
-        f"{kinetics.n_events} isolated events decay within {decay:.2f} s and rise within "
-        f"{rise:.2f} s (data.decay_time: {plan.decay_time_s} s)."
+        f"Events of {kinetics.n_measured} components decay within {decay:.2g} s and rise within "
+        f"{rise:.2g} s (data.decay_time: {told:g} s)."
     )
+    if max(decay / told, told / decay) >= DISAGREES:
+        report.warn(
+            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and spikes "
+            f"have the measured one; components were looked for with the other. Check data.fr "
+            f"({plan.frame_rate_hz:g} Hz), and set decay_time={decay:.2g}."
+        )

@@ -55,12 +55,16 @@ TOGETHER = 12
 differ, and cost time."""
 MOST_BINS = 2000
 """And the longest stretch of each that is looked at: a hundred decays or more."""
-MOST_OF_ONE = 50.0
-"""Most that one component says about the recording's, in units of log likelihood: one bright cell
-must not outvote the others."""
-INEXACT, _LARGE = 0.1, 0.98
-"""Error of the model as a share of the calcium in large events: real ones decay not quite as
-exponentials, and neighbours, motion and neuropil leave a little in them."""
+MOST_OF_ONE, MOST_OF_ITSELF = 200.0, 600.0
+"""Most that one component says about the recording's and about its own, in units of log likelihood.
+One bright cell must not outvote the others; and a thousandth of what a response explains, which greedy
+pooling may be off by, is no evidence."""
+SLOW_S = 2.0
+"""Decay time for which a baseline must be slow, whatever is told, in seconds: one that follows slow
+events makes them fast."""
+INEXACT = 0.2
+"""Error of the model as a share of the peak of its events: real ones decay not quite as exponentials,
+and neighbours, motion and neuropil leave a little in them."""
 TELLS = 4.0
 """Gain of log likelihood over no activity at all, for each of TELLS trials that could be chance,
 from which on a component has a say."""
@@ -199,10 +203,11 @@ class _Observed:
         self.cost(k, decay_s, rise_s, _STEPS_FIRST)
         g = ar_coefficients(np.array([decay_s]), np.array([rise_s]), self.bin_rate_hz, self.p)
         y = self.y[k] - self.level[k]
-        c, _ = penalised(y, g[0], PENALTY * float(response_norm(g)[0]), 0.0)
+        c, s = penalised(y, g[0], PENALTY * float(response_norm(g)[0]), 0.0)
         left = float(estimate_trace_noise((y - c).astype(np.float32)[None])[0])
         unit = left if 0 < left < 1 else 1.0
-        unit = float(np.hypot(unit, INEXACT * np.quantile(c, _LARGE)))
+        event = float(s @ s) / max(float(s.sum()), 1e-12) * _peak(g[0])
+        unit = float(np.hypot(unit, INEXACT * event))
         self.y[k] /= unit
         self.level[k] /= unit
 
@@ -236,12 +241,13 @@ def estimate_kinetics(
     clear = np.flatnonzero(noise > 0)
     if p == 0 or len(clear) == 0 or n_frames < _FEWEST_FRAMES:
         return Kinetics(decay, rise, 0)
-    window = max(200, round(20 * decay_time_s * rate))
-    seen = raw[clear] - slow_baseline(raw[clear], noise[clear], window, drift)
 
     def observe(ids: NDArray[np.int64], decay_s: float, bins: float) -> _Observed:
-        per_bin = int(np.clip(decay_s * rate / bins, 1, max(1, seen.shape[1] // _FEWEST_FRAMES)))
-        return _Observed.binned(seen[ids], noise[clear[ids]], per_bin, rate, p)
+        ids = clear[ids]
+        per_bin = int(np.clip(decay_s * rate / bins, 1, max(1, n_frames // _FEWEST_FRAMES)))
+        window = max(200, round(20 * max(decay_s, SLOW_S) * rate))
+        still = raw[ids] - slow_baseline(raw[ids], noise[ids], window, drift)
+        return _Observed.binned(still, noise[ids], per_bin, rate, p)
 
     every = observe(np.arange(len(clear)), decay_time_s, BINS_ONE)
     gain = np.zeros(len(clear))
@@ -274,6 +280,16 @@ def estimate_kinetics(
         rise[clear[telling]] * (common[1] / middle), SLOWEST_RISE * decay[clear[telling]]
     )
     return Kinetics(decay, rise, len(telling))
+
+
+def _peak(g: NDArray[np.float64]) -> float:
+    """Largest value of an AR response: 1 without a rise."""
+    one, two = 1.0, 0.0
+    while True:
+        following = g[0] * one + (g[1] * two if len(g) > 1 else 0.0)
+        if following <= one:
+            return float(one)
+        one, two = following, one
 
 
 def _busiest(rows: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -336,12 +352,15 @@ def _fit_together(
 def _fit_one(observed: _Observed, k: int, common: tuple[float, float]) -> tuple[float, float]:
     """Decay and rise of one component, held to the recording's where it says little."""
     d0, r0 = common
+    weight = 1 / (1 + max(observed.gain(k, d0, r0), 0) / MOST_OF_ITSELF)
 
     def cost(x: float, z: float) -> float:
         d, r = d0 * float(np.exp(x)), r0 * float(np.exp(z))
-        return observed.cost(k, d, min(r, SLOWEST_RISE * d)) + 0.5 * (x * x + z * z) / CELL_SD**2
+        says = weight * observed.cost(k, d, min(r, SLOWEST_RISE * d))
+        return says + 0.5 * (x * x + z * z) / CELL_SD**2
 
-    steps = CELL_SD, CELL_SD if observed.p > 1 else 0.0
+    # Smaller than cells differ: costs rise steeper towards long decays, and are parabolas only near by.
+    steps = CELL_SD / 2, CELL_SD if observed.p > 1 else 0.0
     x, z = _descend(cost, (0.0, 0.0), steps, np.array([[-np.inf, np.inf]] * 2))
     d = d0 * float(np.exp(x))
     return d, min(r0 * float(np.exp(z)), SLOWEST_RISE * d)

@@ -114,6 +114,8 @@ class Demixer:
         What the mean image gives, taken off each frame's products.
     D, N, H
         Sparse matrices of the module's equation.
+    energy
+        Squared norm of each whitened footprint ``(n_components,)``.
     """
 
     field: Field
@@ -124,6 +126,7 @@ class Demixer:
     D: sp.csr_matrix
     N: sp.csr_matrix
     H: sp.csr_matrix
+    energy: NDArray[np.float64]
     solver: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     @classmethod
@@ -170,6 +173,7 @@ class Demixer:
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),
+            np.asarray(A.multiply(A).sum(0), np.float64).ravel(),
             _solver(system, workers),
         )  # fmt: skip
 
@@ -275,17 +279,20 @@ def invert(system: NDArray[np.float64], workers: Workers) -> NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """Inputs of the correction: the shipped logit, the figures (missing ones at the centre), 1.
+    """Traces of the components and of the background at the full frame rate.
 
     Attributes
     ----------
     raw
         Demixed traces ``(n_components, n_frames)`` float32, mean near 0.
+    surround
+        What was taken out of each for its background, in the same units, like ``raw``.
     modes
         Weights of the background's modes ``(n_modes, n_frames)`` float32.
     """
 
     raw: NDArray[np.float32]
+    surround: NDArray[np.float32]
     modes: NDArray[np.float32]
 
 
@@ -311,29 +318,35 @@ def extract_traces(
     """
     n_frames = source.shape[0]
     raw = np.zeros((demixer.weights.shape[1], n_frames), np.float32)
+    surround = np.zeros_like(raw)
     along = np.zeros((len(modes), n_frames), np.float32)
     dead = demixer.q == 0
     of_sums, of_traces = demixer.readout(modes)
+    own = (demixer.D @ demixer.N).tocsr()
+    energy = np.where(demixer.energy > 0, demixer.energy, 1.0)
 
     # A lost frame of NaN would poison nothing but itself; it is replaced below.
     def work(pieces: Iterator[Piece]) -> None:
-        starts, right, seen = [], [], []
+        starts, right, taken, seen = [], [], [], []
         for start, frames in pieces:
             if frames.dtype == np.float32 and dead.any():
                 frames[:, dead] = 0
             onto, sums = demixer.project(frames)
             starts.append(start)
-            right.append(onto - demixer.D @ sums)
+            around = demixer.D @ sums
+            right.append(onto - around)
+            taken.append(around)
             seen.append(of_sums @ sums)
         # Together: the inverse, larger than a cache, is read once for all of them.
         c = demixer.solver(np.concatenate(right, axis=1))
         at = slice(starts[0], starts[0] + c.shape[1])
         raw[:, at], along[:, at] = c, np.concatenate(seen, axis=1) - of_traces @ c
+        surround[:, at] = (np.concatenate(taken, axis=1) - own @ c) / energy[:, None]
 
     each_stretch(source, workers, work, block_bytes=block_bytes, on_block=on_block)
     if lost.any() and not lost.all():
         good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)
-        for rows in (raw, along):
+        for rows in (raw, surround, along):
             for row in rows:
                 row[bad] = np.interp(bad, good, row[good])
-    return Traces(raw, along)
+    return Traces(raw, surround, along)

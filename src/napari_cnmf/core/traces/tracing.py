@@ -27,8 +27,13 @@ from napari_cnmf.core.plan.plan import Plan
 from napari_cnmf.core.traces.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
 from napari_cnmf.core.traces.kinetics import DISAGREES, Kinetics, estimate_kinetics
 from napari_cnmf.core.traces.project import Demixer, Traces, extract_traces
+from napari_cnmf.core.traces.surround import surround_gains
 from napari_cnmf.core.traces.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
 from napari_cnmf.params import CNMFParams
+
+
+_AT_ONCE = 32
+"""Traces that a thread works on together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +94,8 @@ def trace(
         on_block=lambda done: report.progress("extracting traces", done, plan.n_frames),
     )  # fmt: skip
     n = A.shape[1]
+    if found.fine_background is None and found.ring is None:
+        take_out_surround(traces, plan.frames_per_bin, workers, report)
     report.progress("deconvolving", 0, n)
     drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
     p, temporal = params.temporal.p, params.temporal
@@ -109,6 +116,27 @@ def trace(
         on_rows=lambda done: report.progress("deconvolving", done, n),
     )  # fmt: skip
     return Traced(A, sn, traces, calcium, modes, kinetics)
+
+
+def take_out_surround(
+    traces: Traces, frames_per_bin: int, workers: Workers, report: Report
+) -> None:
+    """Take what is left of its surround out of each trace, in place.
+
+    One-photon light is the mean image itself getting brighter, whose gain each pixel has already.
+    """
+    gains = surround_gains(traces.raw, traces.surround, frames_per_bin, workers)
+
+    def take_out(start: int, stop: int) -> None:
+        some = slice(start, stop)
+        around = traces.surround[some]
+        traces.raw[some] -= gains[some, None] * (around - around.mean(1, keepdims=True))
+
+    workers.ranges(take_out, len(gains), _AT_ONCE)
+    if len(gains):
+        report.note(
+            f"Components have {1 + float(np.median(gains)):.2f} of the neuropil around them (median)."
+        )
 
 
 def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:

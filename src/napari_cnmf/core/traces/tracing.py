@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -95,7 +95,12 @@ def trace(
     )  # fmt: skip
     n = A.shape[1]
     if found.fine_background is None and found.ring is None:
-        take_out_surround(traces, plan.frames_per_bin, workers, report)
+        gains = surround_gains(traces.raw, traces.surround, plan.frames_per_bin, workers)
+        take_out_surround(traces, gains, workers)
+        modes = replace(modes, patterns=modes.patterns + _inside(modes.patterns, A, sn, gains))
+        if n:
+            middle = 1 + float(np.median(gains))
+            report.note(f"Components hold {middle:.2f} of the neuropil around them (median).")
     report.progress("deconvolving", 0, n)
     drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
     p, temporal = params.temporal.p, params.temporal
@@ -118,14 +123,12 @@ def trace(
     return Traced(A, sn, traces, calcium, modes, kinetics)
 
 
-def take_out_surround(
-    traces: Traces, frames_per_bin: int, workers: Workers, report: Report
-) -> None:
+def take_out_surround(traces: Traces, gains: NDArray[np.float32], workers: Workers) -> None:
     """Take what is left of its surround out of each trace, in place.
 
-    One-photon light is the mean image itself getting brighter, whose gain each pixel has already.
+    One-photon traces need it not: their light is the mean image itself getting brighter, whose
+    gain each pixel has already.
     """
-    gains = surround_gains(traces.raw, traces.surround, frames_per_bin, workers)
 
     def take_out(start: int, stop: int) -> None:
         some = slice(start, stop)
@@ -133,10 +136,19 @@ def take_out_surround(
         traces.raw[some] -= gains[some, None] * (around - around.mean(1, keepdims=True))
 
     workers.ranges(take_out, len(gains), _AT_ONCE)
-    if len(gains):
-        report.note(
-            f"Components have {1 + float(np.median(gains)):.2f} of the neuropil around them (median)."
-        )
+
+
+def _inside(
+    patterns: NDArray[np.float32],
+    A: sp.csc_matrix,
+    sn: NDArray[np.float32],
+    gains: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """What the components' gains add to patterns of the background ``(n_pixels, n)``."""
+    one_over = np.where(np.isfinite(sn) & (sn > 0), 1 / np.where(sn > 0, sn, 1), 0)
+    energy = np.maximum(np.asarray(A.multiply(A).sum(0)).ravel(), 1e-30)
+    seen = (A.T @ (patterns * one_over[:, None])) * (gains / energy)[:, None]
+    return np.asarray(in_movie_units(A, sn) @ seen, np.float32)
 
 
 def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:

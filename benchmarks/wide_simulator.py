@@ -126,6 +126,8 @@ class Wide:
         Matched filter with known footprint and time course, standard deviations ``(n,)``.
     mask
         Pixels to analyse, or ``None``.
+    neuropil
+        Active neuropil that a footprint would show if nothing were displaced ``(n, T)``, photons.
     """
 
     draw: Draw
@@ -136,6 +138,7 @@ class Wide:
     snr: FloatArray
     detectability: FloatArray
     mask: NDArray[np.bool_] | None = field(default=None)
+    neuropil: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     @property
     def cells(self) -> NDArray[np.intp]:
@@ -409,7 +412,10 @@ def simulate_wide(d: Draw) -> Wide:
         :, None
     ].astype(np.float32)
     A = sp.csc_matrix(stack.reshape(len(stack), dims[0] * dims[1]).T.astype(np.float32))
-    movie = _render(rng, d, rest, body, A, C, vessels)
+    movie, patterns, courses = _render(rng, d, rest, body, A, C, vessels)
+    still = np.maximum(rest * (1 - d.displaced * body), 1e-9).ravel()
+    undisplaced = patterns * (neuropil_rest.ravel() / still)
+    neuropil = (A.T @ undisplaced.T / np.maximum(A.multiply(A).sum(0).T, 1e-9)) @ courses
     variance = noise.ravel() ** 2
     power = np.asarray(A.multiply(A).T @ (1 / variance)).ravel()
     detectability = np.sqrt(power * ((C - C.mean(1, keepdims=True)) ** 2).sum(1))
@@ -418,7 +424,10 @@ def simulate_wide(d: Draw) -> Wide:
         movie = movie.astype(np.float32)
         movie[:, : rng.integers(2, 8)] = np.nan
     snr = C.max(1, initial=0) / np.maximum(at_peak, 1e-9)
-    return Wide(d, movie, A, np.array(kinds, dtype=np.str_), C, snr, detectability, mask)
+    return Wide(
+        d, movie, A, np.array(kinds, dtype=np.str_), C, snr, detectability, mask,
+        np.asarray(neuropil, np.float32),
+    )  # fmt: skip
 
 
 def _mask(rng: np.random.Generator, d: Draw) -> NDArray[np.bool_]:
@@ -448,7 +457,8 @@ def _render(
     A: sp.csc_matrix,
     C: NDArray[np.float32],
     vessels: FloatArray,
-) -> NDArray[np.uint16]:
+) -> tuple[NDArray[np.uint16], FloatArray, FloatArray]:
+    """The movie, and patterns ``(n, n_pixels)`` and courses ``(n, T)`` of its neuropil."""
     dims, T, fr = d.size, d.n_frames, d.frame_rate_hz
     n_modes = 8
     patterns = np.array(
@@ -512,4 +522,4 @@ def _render(
             first = int(rng.integers(dims[0]))
             noisy[t - start, first : first + int(rng.integers(1, 14))] += rng.uniform(3, 15) * sd
         out[start:stop] = np.clip(offset + gain * noisy, 0, 65535)
-    return out
+    return out, patterns, courses

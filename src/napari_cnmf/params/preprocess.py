@@ -75,21 +75,21 @@ class PreprocessParams(ParameterGroup):
         ge=1,
         advanced=True,
         description="Lags beyond the order p used to estimate time constants.",
-        builtin_ignores="It fits time constants to isolated events.",
+        builtin_ignores="It fits time constants to whole traces.",
     )
     include_noise: bool = parameter(
         False,
         title="Noise in the time constants",
         advanced=True,
         description="Use the noise at lag 0 when time constants are estimated.",
-        builtin_ignores="It fits time constants to isolated events.",
+        builtin_ignores="It fits time constants to whole traces.",
     )
     compute_g: bool = parameter(
         False,
         title="One time constant for all",
         advanced=True,
         description="Estimate one global time constant from all pixels.",
-        builtin_ignores="It fits time constants to isolated events.",
+        builtin_ignores="It fits time constants to whole traces.",
     )
     check_nan: bool = parameter(
         True,

@@ -76,8 +76,6 @@ _TWO_PHOTON = Preset(
     "Cell bodies in one plane, GCaMP6 or later.",
     (
         PresetValue("data.decay_time", 0.7, "0.4 s is too short for most indicators in use."),
-        PresetValue("preprocess.p", 1, _P),
-        PresetValue("temporal.p", 1, _P),
         PresetValue("init.nb", 2, "One background component seldom holds neuropil and vessels."),
         PresetValue("init.ssub", 1, _SSUB),
         PresetValue("patch.p_ssub", 1, _SSUB),

@@ -47,7 +47,7 @@ class TemporalParams(ParameterGroup):
         advanced=True,
         description="Multiplies the roots of each trace's autoregressive model, so that time "
         "constants that noise makes too long get shorter. Empty: CaImAn's 0.96; 1 in the built-in "
-        "engine, whose time constants come from isolated events and have no such bias.",
+        "engine, whose time constants come from whole traces and have no such bias.",
     )
     s_min: float | None = parameter(
         None,
@@ -61,7 +61,7 @@ class TemporalParams(ParameterGroup):
         title="Optimise time constants",
         description="Refine each cell's time constants while deconvolving: slower, and unstable "
         "with few events.",
-        builtin_ignores="It fits time constants to isolated events.",
+        builtin_ignores="It fits time constants to whole traces.",
     )
     ITER: int = parameter(
         2,
@@ -94,7 +94,7 @@ class TemporalParams(ParameterGroup):
         ge=1,
         advanced=True,
         description="Lags beyond the order p used to estimate a trace's time constants.",
-        builtin_ignores="It fits time constants to isolated events.",
+        builtin_ignores="It fits time constants to whole traces.",
     )
     num_blocks_per_run_temp: int = parameter(
         20,

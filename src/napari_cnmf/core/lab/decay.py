@@ -1,4 +1,4 @@
-"""Measures how fast transients decay, by autocorrelation and isolated events."""
+"""Measures how fast transients decay, by autocorrelation and what explains traces best."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.lab.cells import MIN_CELLS, MeasuredCells
 from napari_cnmf.core.movie.sample import Sample
-from napari_cnmf.core.traces.kinetics import MIN_EVENTS, estimate_kinetics
+from napari_cnmf.core.traces.kinetics import LONGEST_S, estimate_kinetics
 
-SLOWEST_S = 2.5
-"""No indicator decays more slowly."""
 _LONGEST = 0.5
 """Of a run: lags beyond rest on too few pairs."""
 _FIT_TO = 3.0
@@ -32,9 +30,8 @@ class Decay:
     ----------
     frames
         Time constant in frames; ``None`` where too few cells or frames are there to tell.
-    n_events
-        Isolated events that it was read off; 0 where they were too few and the autocorrelation
-        alone says it.
+    n_measured
+        Cells whose events it was read off; 0 where the autocorrelation alone says it.
     correlation
         Mean autocorrelation at lags 1, 2, ... relative to lag 1 ``(n_lags,)``.
     fitted
@@ -47,7 +44,7 @@ class Decay:
     correlation: NDArray[np.float64]
     fitted: NDArray[np.float64]
     n_cells: int
-    n_events: int = 0
+    n_measured: int = 0
     is_too_slow: bool = False
     """It falls more slowly than any indicator: bursts, drift or motion are what it shows."""
 
@@ -68,8 +65,8 @@ def estimate_decay(
     Parameters
     ----------
     frame_rate_hz
-        With it, isolated events have the last word where there are twenty or more: a background
-        that moves lengthens the autocorrelation of one-photon recordings.
+        With it, the response that explains traces best has the last word: bursts, and a background
+        that moves, lengthen the autocorrelation.
 
     Notes
     -----
@@ -79,18 +76,14 @@ def estimate_decay(
     found = _from_correlation(cells, sample)
     if found.frames is None or frame_rate_hz is None:
         return found
-    tau_s, n_events = found.frames / frame_rate_hz, 0
+    start_s = min(found.frames / frame_rate_hz, LONGEST_S)
     with Workers() as workers:
-        for _ in range(2):
-            kinetics = estimate_kinetics(cells.traces, frame_rate_hz, tau_s, 1, workers)
-            if kinetics.n_events < MIN_EVENTS:
-                break
-            tau_s, n_events = float(np.median(kinetics.decay_s)), kinetics.n_events
-    if not n_events and found.frames > SLOWEST_S * frame_rate_hz:
-        return replace(found, frames=None, is_too_slow=True)
-    if not n_events:
-        return found
-    return replace(found, frames=tau_s * frame_rate_hz, n_events=n_events)
+        kinetics = estimate_kinetics(cells.traces, frame_rate_hz, start_s, 1, workers)
+    if kinetics.n_measured < MIN_CELLS:
+        too_slow = found.frames > LONGEST_S * frame_rate_hz
+        return replace(found, frames=None, is_too_slow=True) if too_slow else found
+    frames = float(np.median(kinetics.decay_s)) * frame_rate_hz
+    return replace(found, frames=frames, n_measured=kinetics.n_measured)
 
 
 def _from_correlation(cells: MeasuredCells, sample: Sample) -> Decay:

@@ -21,7 +21,8 @@ from napari_cnmf.core.reestimate.local import (
     pixels_needed,
     read_pixels,
 )
-from napari_cnmf.core.traces.deconvolve import RISE_S, deconvolve
+from napari_cnmf.core.traces.deconvolve import deconvolve
+from napari_cnmf.core.traces.kinetics import estimate_kinetics
 from napari_cnmf.core.verdict.evaluate import elongation
 from napari_cnmf.core.verdict.rvalues import spatial_correlation
 from napari_cnmf.core.verdict.snr import trace_snr
@@ -247,10 +248,13 @@ class Reestimator:
         A = np.stack(footprints, axis=1)
         raw = demix(A, local.light, local.A_others)
         with Workers(1) as workers:
+            kinetics = estimate_kinetics(
+                raw, rate, params.data.decay_time, params.temporal.p, workers
+            )
             calcium = deconvolve(
                 raw,
-                np.full(len(raw), params.data.decay_time),
-                np.full(len(raw), RISE_S),
+                kinetics.decay_s,
+                kinetics.rise_s,
                 rate,
                 p=params.temporal.p,
                 s_min=params.temporal.s_min or 0.0,

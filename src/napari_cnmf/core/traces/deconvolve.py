@@ -36,8 +36,6 @@ activity; where the movie as a whole bleaches, that is the smaller loss."""
 _FEWEST, _MOST, _VALUES = 8, 32, 100_000
 """Traces that a thread works on together, and values of them: with fewer, threads wait for the
 interpreter; with more, copies of them are no small part of the memory."""
-RISE_S = 0.06
-"""Rise time assumed where too few isolated events are there to measure it, in seconds."""
 
 
 @dataclass(frozen=True, eq=False)

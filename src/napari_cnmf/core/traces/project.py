@@ -116,6 +116,8 @@ class Demixer:
         What the mean image gives, taken off each frame's products.
     D, N, H
         Sparse matrices of the module's equation.
+    energy
+        Squared norm of each whitened footprint ``(n_components,)``.
     """
 
     field: Field
@@ -126,6 +128,7 @@ class Demixer:
     D: sp.csr_matrix
     N: sp.csr_matrix
     H: sp.csr_matrix
+    energy: NDArray[np.float64]
     solver: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     @classmethod
@@ -172,6 +175,7 @@ class Demixer:
         return cls(
             field, weights, raw_q, weights.T @ mean.astype(np.float64),
             np.asarray(sums, np.float64), D, N, H.tocsr(),
+            np.asarray(A.multiply(A).sum(0), np.float64).ravel(),
             _solver(system, workers),
         )  # fmt: skip
 
@@ -288,17 +292,20 @@ def invert(system: NDArray[np.float64], workers: Workers) -> NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """Inputs of the correction: the shipped logit, the figures (missing ones at the centre), 1.
+    """Traces of the components and of the background at the full frame rate.
 
     Attributes
     ----------
     raw
         Demixed traces ``(n_components, n_frames)`` float32, mean near 0.
+    surround
+        What was taken out of each for its background, in the same units, like ``raw``.
     modes
         Weights of the background's modes ``(n_modes, n_frames)`` float32.
     """
 
     raw: NDArray[np.float32]
+    surround: NDArray[np.float32]
     modes: NDArray[np.float32]
 
 
@@ -344,6 +351,7 @@ def extract_traces(
     """
     n_frames = source.shape[0]
     raw = np.zeros((demixer.weights.shape[1], n_frames), np.float32)
+    surround = np.zeros_like(raw)
     along = np.zeros((len(modes), n_frames), np.float32)
     of = _Demixing(source, demixer, *demixer.readout(modes), block_bytes)
     frame_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
@@ -351,38 +359,45 @@ def extract_traces(
     spans = list(pairwise(edges))
     parts = runner.map(_demix_part, of, spans, check=check, on_share=on_share)
     for (start, stop), part in zip(spans, parts, strict=True):
-        raw[:, start:stop], along[:, start:stop] = part
+        for rows, of_part in zip((raw, surround, along), part, strict=True):
+            rows[:, start:stop] = of_part
     if lost.any() and not lost.all():
         good, bad = np.flatnonzero(~lost), np.flatnonzero(lost)
-        for rows in (raw, along):
+        for rows in (raw, surround, along):
             for row in rows:
                 row[bad] = np.interp(bad, good, row[good])
-    return Traces(raw, along)
+    return Traces(raw, surround, along)
 
 
 def _demix_part(
     of: _Demixing, span: tuple[int, int], place: Place
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Traces of the frames of one part, and the weights of the background's modes."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Traces of the frames of one part, those of their surroundings, and the modes' weights."""
     demixer, begin, n = of.demixer, span[0], span[1] - span[0]
     raw = np.zeros((demixer.weights.shape[1], n), np.float32)
+    surround = np.zeros_like(raw)
     along = np.zeros((len(of.of_sums), n), np.float32)
     dead = demixer.q == 0
+    own = (demixer.D @ demixer.N).tocsr()
+    energy = np.where(demixer.energy > 0, demixer.energy, 1.0)
 
     # A lost frame of NaN would poison nothing but itself; it is replaced in the end.
     def work(pieces: Iterator[Piece]) -> None:
-        starts, right, seen = [], [], []
+        starts, right, taken, seen = [], [], [], []
         for start, frames in pieces:
             if frames.dtype == np.float32 and dead.any():
                 frames[:, dead] = 0
             onto, sums = demixer.project(frames)
             starts.append(start - begin)
-            right.append(onto - demixer.D @ sums)
+            around = demixer.D @ sums
+            right.append(onto - around)
+            taken.append(around)
             seen.append(of.of_sums @ sums)
         # Together: the inverse, larger than a cache, is read once for all of them.
         c = demixer.solver(np.concatenate(right, axis=1))
         at = slice(starts[0], starts[0] + c.shape[1])
         raw[:, at], along[:, at] = c, np.concatenate(seen, axis=1) - of.of_traces @ c
+        surround[:, at] = (np.concatenate(taken, axis=1) - own @ c) / energy[:, None]
 
     with Workers(place.n_threads, place.check) as workers:
         each_stretch(
@@ -391,4 +406,4 @@ def _demix_part(
             on_block=lambda done: place.tell((done - begin) / n),
             span=span,
         )  # fmt: skip
-    return raw, along
+    return raw, surround, along

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,10 +26,14 @@ from napari_cnmf.core.movie.binning import Binned
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.core.plan.plan import Plan
 from napari_cnmf.core.traces.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
-from napari_cnmf.core.traces.kinetics import MIN_EVENTS, Kinetics, estimate_kinetics
+from napari_cnmf.core.traces.kinetics import DISAGREES, Kinetics, estimate_kinetics
 from napari_cnmf.core.traces.project import Demixer, Traces, extract_traces
 from napari_cnmf.core.traces.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
+from napari_cnmf.core.traces.surround import surround_gains
 from napari_cnmf.params import CNMFParams
+
+_AT_ONCE = 32
+"""Traces that a thread works on together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,13 @@ def trace(
         ),
     )  # fmt: skip
     n = A.shape[1]
+    if found.fine_background is None and found.ring is None:
+        gains = surround_gains(traces.raw, traces.surround, plan.frames_per_bin, workers)
+        take_out_surround(traces, gains, workers)
+        modes = replace(modes, patterns=modes.patterns + _inside(modes.patterns, A, sn, gains))
+        if n:
+            middle = 1 + float(np.median(gains))
+            report.note(f"Components hold {middle:.2f} of the neuropil around them (median).")
     report.progress("deconvolving", 0, n)
     drift = DRIFT_OF_BLEACHED if found.detrended else DRIFT
     p, temporal = params.temporal.p, params.temporal
@@ -116,6 +127,34 @@ def trace(
         on_rows=lambda done: report.progress("deconvolving", done, n),
     )  # fmt: skip
     return Traced(A, sn, traces, calcium, modes, kinetics)
+
+
+def take_out_surround(traces: Traces, gains: NDArray[np.float32], workers: Workers) -> None:
+    """Take what is left of its surround out of each trace, in place.
+
+    One-photon traces need it not: their light is the mean image itself getting brighter, whose
+    gain each pixel has already.
+    """
+
+    def take_out(start: int, stop: int) -> None:
+        some = slice(start, stop)
+        around = traces.surround[some]
+        traces.raw[some] -= gains[some, None] * (around - around.mean(1, keepdims=True))
+
+    workers.ranges(take_out, len(gains), _AT_ONCE)
+
+
+def _inside(
+    patterns: NDArray[np.float32],
+    A: sp.csc_matrix,
+    sn: NDArray[np.float32],
+    gains: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """What the components' gains add to patterns of the background ``(n_pixels, n)``."""
+    one_over = np.where(np.isfinite(sn) & (sn > 0), 1 / np.where(sn > 0, sn, 1), 0)
+    energy = np.maximum(np.asarray(A.multiply(A).sum(0)).ravel(), 1e-30)
+    seen = (A.T @ (patterns * one_over[:, None])) * (gains / energy)[:, None]
+    return np.asarray(in_movie_units(A, sn) @ seen, np.float32)
 
 
 def in_movie_units(A: sp.csc_matrix, sn: NDArray[np.float32]) -> sp.csc_matrix:
@@ -139,11 +178,19 @@ def footprint_norms(A: sp.csc_matrix, sn: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
-    if kinetics.n_events < MIN_EVENTS:
-        report.note(f"Too few isolated events to measure it: decay time {plan.decay_time_s} s.")
+    """Tell the user what the time constants are, and warn where they are not the setting's."""
+    told = plan.decay_time_s
+    if not kinetics.n_measured:
+        report.note(f"Too little activity to measure a decay time: it stays {told:g} s.")
         return
     decay, rise = float(np.median(kinetics.decay_s)), float(np.median(kinetics.rise_s))
     report.note(
-        f"{kinetics.n_events} isolated events decay within {decay:.2f} s and rise within "
-        f"{rise:.2f} s (data.decay_time: {plan.decay_time_s} s)."
+        f"Events of {kinetics.n_measured} components decay within {decay:.2g} s and rise within "
+        f"{rise:.2g} s (data.decay_time: {told:g} s)."
     )
+    if max(decay / told, told / decay) >= DISAGREES:
+        report.warn(
+            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and spikes "
+            f"have the measured one; components were looked for with the other. Check data.fr "
+            f"({plan.frame_rate_hz:g} Hz), and set decay_time={decay:.2g}."
+        )

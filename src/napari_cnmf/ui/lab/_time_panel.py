@@ -145,8 +145,8 @@ def _decay_text(decay: Decay, rate: float | None) -> str:
         )
     seconds = "" if rate is None else f" = {decay.frames / rate:.2g} s at {rate:.4g} Hz"
     source = (
-        f"{decay.n_events} isolated events"
-        if decay.n_events
+        f"the events of {decay.n_measured} bright places"
+        if decay.n_measured
         else f"the autocorrelation of {decay.n_cells} bright places"
     )
     return f"The data decay within {decay.frames:.1f} frames{seconds}, by {source}."

@@ -11,8 +11,14 @@ from scipy.optimize import minimize
 from skimage.registration import phase_cross_correlation
 
 from napari_cnmf.testing import Simulation, simulate_volume
-from napari_cnmf.testing._displacement import Motion, Warp, fourier_shift
-from napari_cnmf.testing._sampling import sample, spline_basis, spline_coefficients
+from napari_cnmf.testing._displacement import (
+    Motion,
+    Warp,
+    fourier_shift,
+    sample,
+    spline_basis,
+    spline_coefficients,
+)
 from napari_cnmf.testing.two_photon import plan_two_photon
 from napari_cnmf.testing.volume import VolumeSimulation, plan_volume
 from regimes import MOTION, motion_regime

@@ -1,7 +1,8 @@
-"""Shows a pandas table in a Qt view: read only, sortable, selected by row."""
+"""Tables in Qt: the base of every table model, and a pandas table that is sorted and selected."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, Signal
@@ -14,36 +15,57 @@ _SORT = Qt.ItemDataRole.UserRole
 _WIDEST = 220
 
 
-class FrameModel(QAbstractTableModel):
+class TableModel(QAbstractTableModel):
+    """Base of Qt models of rows below titles; what stands in a cell is the subclass's."""
+
+    titles: Sequence[str] = ()
+    """Title of each column."""
+    tooltips: Sequence[str] = ()
+    """Tooltip of each title; none where there are none."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of the table."""
+        raise NotImplementedError
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of rows; nothing lies below a cell."""
+        return 0 if parent is not None and parent.isValid() else self.n_rows
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Number of columns; nothing lies below a cell."""
+        return 0 if parent is not None and parent.isValid() else len(self.titles)
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Title or tooltip of a column."""
+        if orientation == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return self.titles[section]
+            if role == Qt.ItemDataRole.ToolTipRole and self.tooltips:
+                return self.tooltips[section]
+        return None
+
+
+class FrameModel(TableModel):
     """Qt model of the cells of a DataFrame."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._columns: list[str] = []
         self._rows: list[tuple[Any, ...]] = []
 
     def set_frame(self, frame: pd.DataFrame) -> None:
         """Replace the whole table."""
         self.beginResetModel()
-        self._columns = [str(name) for name in frame.columns]
+        self.titles = [str(name) for name in frame.columns]
         self._rows = list(frame.itertuples(index=False, name=None))
         self.endResetModel()
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
+    @property
+    def n_rows(self) -> int:
         """Number of rows of the table."""
-        return 0 if parent is not None and parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of columns of the table."""
-        return 0 if parent is not None and parent.isValid() else len(self._columns)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Name of a column."""
-        if role != Qt.ItemDataRole.DisplayRole or orientation != Qt.Orientation.Horizontal:
-            return None
-        return self._columns[section]
+        return len(self._rows)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Text of a cell of the table, or what it is sorted by."""
@@ -91,7 +113,7 @@ class FrameTable(QTableView):
     @property
     def n_rows(self) -> int:
         """Number of rows of the table."""
-        return self._model.rowCount()
+        return self._model.n_rows
 
     def selected_rows(self) -> list[int]:
         """Positions of the selected rows in the DataFrame, in the order on screen."""

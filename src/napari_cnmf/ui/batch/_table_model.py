@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtCore import QModelIndex, QObject, Qt, Signal
 
+from napari_cnmf.ui._frame_table import TableModel
 from napari_cnmf.ui.batch._rows import ItemRow, format_duration
 from napari_cnmf.ui.batch._states import state_icon
 
@@ -42,9 +43,11 @@ _EDITABLE = {Column.NAME: "name", Column.COMMENT: "comment"}
 _NUMERIC = (Column.CELLS, Column.TIME)
 
 
-class BatchTableModel(QAbstractTableModel):
+class BatchTableModel(TableModel):
     """Qt model of the items' frozen snapshots; an update touches the rows that changed alone."""
 
+    titles = tuple(title for title, _ in _HEADERS.values())
+    tooltips = tuple(tooltip for _, tooltip in _HEADERS.values())
     edited = Signal(str, str, str)
     """Uuid of an item, ``name`` or ``comment``, and the text that was typed for it."""
 
@@ -120,28 +123,18 @@ class BatchTableModel(QAbstractTableModel):
         """Row of an item, -1 when it is not there."""
         return self._position.get(uuid, -1)
 
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  (Qt's signature)
+    @property
+    def n_rows(self) -> int:
         """Number of items."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008
-        """Number of columns."""
-        return 0 if parent.isValid() else len(Column)
+        return len(self._rows)
 
     def headerData(
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
-        """Title or tooltip of a column."""
-        if orientation is not Qt.Orientation.Horizontal:
-            return None
-        text, tooltip = _HEADERS[Column(section)]
-        if role == Qt.ItemDataRole.DisplayRole:
-            return text
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return tooltip
-        if role == Qt.ItemDataRole.TextAlignmentRole:
+        """Title, tooltip or alignment of a column."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(Column(section))
-        return None
+        return super().headerData(section, orientation, role)
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """Flags of a cell: name and comment can be edited where the item can be read."""

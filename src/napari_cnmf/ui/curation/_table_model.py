@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from qtpy.QtCore import QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QColor
 
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS
+from napari_cnmf.ui._frame_table import TableModel
 from napari_cnmf.ui.curation._columns import TITLES, TOOLTIPS, Column, Figures, filter_rows
 from napari_cnmf.ui.curation._tags import Tag, color_of
 
@@ -21,12 +22,13 @@ _DECIMALS = {Column.SNR: 1, Column.R: 2, Column.P_CELL: 2}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class CurationTableModel(QAbstractTableModel):
+class CurationTableModel(TableModel):
     """Qt model whose rows are sorted and filtered on arrays: a proxy would ask for every cell.
 
     ``order`` says which component stands in which row.
     """
 
+    titles, tooltips = TITLES, TOOLTIPS
     note_written = Signal(int, str)
     """A note was typed: id and text."""
     reordered = Signal()
@@ -129,24 +131,10 @@ class CurationTableModel(QAbstractTableModel):
 
     # -- Qt's side
 
-    def rowCount(self, parent: _Index | None = None) -> int:
+    @property
+    def n_rows(self) -> int:
         """Number of components that the filter keeps."""
-        return 0 if parent is not None and parent.isValid() else len(self.order)
-
-    def columnCount(self, parent: _Index | None = None) -> int:
-        """Number of columns."""
-        return 0 if parent is not None and parent.isValid() else len(TITLES)
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Title or tooltip of a column."""
-        if orientation == Qt.Orientation.Horizontal:
-            if role == Qt.ItemDataRole.DisplayRole:
-                return TITLES[section]
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return TOOLTIPS[section]
-        return None
+        return len(self.order)
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         """Flags of a cell: only notes can be edited."""

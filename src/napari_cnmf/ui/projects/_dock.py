@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from superqt import QElidingLabel
 
 from napari_cnmf.batch.exporting import context_for
 from napari_cnmf.errors import CnmfError, ProjectError
-from napari_cnmf.io.projects import Project, Sample, matching_rows
+from napari_cnmf.io.projects import Project, ProjectConfig, Sample, matching_rows
 from napari_cnmf.io.projects.sample import NWB_FILE, join_id
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._docks import Dock
@@ -35,13 +36,41 @@ from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._loading import LoadedResult, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import make_primary, set_problem
-from napari_cnmf.ui.projects._content import ProjectContent, read_content
 from napari_cnmf.ui.projects._form import SampleForm
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import napari
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectContent:
+    """A project as it was at one moment.
+
+    Attributes
+    ----------
+    stamp
+        Another value whenever somebody changed something.
+    known
+        Values of each column so far.
+    """
+
+    project: Project
+    config: ProjectConfig
+    samples: pd.DataFrame
+    rois: pd.DataFrame
+    known: dict[str, list[str]]
+    stamp: object
+
+
+def read_content(project: Project) -> ProjectContent:
+    """Read everything that is shown of a project."""
+    stamp, config = project.stamp(), project.config
+    known = {column.name: project.known_values(column.name) for column in config.columns}
+    return ProjectContent(project, config, project.df, project.rois, known, stamp)
+
 
 _NO_PROJECT = "Make a new project, or open one: a project is a folder of samples."
 _LOOK_EVERY_MS = 2000

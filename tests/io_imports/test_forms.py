@@ -126,3 +126,118 @@ def test_nwb_of_suite2p_has_rows_before_columns(tmp_path: Path) -> None:
     y, x = np.unravel_index(components.A[:, [4]].indices, components.dims)
     assert (y.min(), y.max(), x.min(), x.max()) == (12, 13, 10, 14)
     assert components.C.shape == (5, 30)
+
+
+def write_series(
+    path: Path, names: list[str], *, mask: str = "image_mask", script: str = "", **more: Any
+) -> Path:
+    """Four cells on a field of 9 rows and 12 columns, and a series for each name, of its number."""
+    nwb = pynwb.NWBFile(
+        "a session", "id", datetime(2026, 1, 2, tzinfo=UTC),
+        source_script=script or None, source_script_file_name="a.py" if script else None,
+    )  # fmt: skip
+    device = nwb.create_device("scope")
+    ophys = nwb.create_processing_module("ophys", "of another program")
+    seg, fluorescence = ImageSegmentation(), Fluorescence()
+    ophys.add(seg)
+    ophys.add(fluorescence)
+    channel = OpticalChannel(name="c", description="d", emission_lambda=520.0)
+    plane = nwb.create_imaging_plane(
+        name="p", optical_channel=channel, description="d", device=device,
+        excitation_lambda=920.0, indicator="GCaMP6f", location="V1",
+    )  # fmt: skip
+    table = seg.create_plane_segmentation(name="Table", description="d", imaging_plane=plane)
+    for k in range(4):
+        image = np.zeros((12, 9), np.float32)
+        image[3 * k : 3 * k + 3, k : k + 2] = 1
+        if mask == "image_mask":
+            table.add_roi(image_mask=image)
+        else:
+            x, y = np.nonzero(image)
+            places = (y, x) if mask == "rows first" else (x, y)
+            table.add_roi(pixel_mask=[(int(a), int(b), 1.0) for a, b in zip(*places, strict=True)])
+    ophys.add(
+        pynwb.base.Images(
+            name="images", images=[pynwb.image.GrayscaleImage(name="mean", data=np.ones((12, 9)))]
+        )
+    )
+    for name, values in more.get("columns", {}).items():
+        table.add_column(name=name, description="d", data=values)
+    rows = table.create_roi_table_region(region=[0, 1, 2, 3], description="d")
+    clock = {"timestamps": more["timestamps"]} if "timestamps" in more else {"rate": 10.0}
+    for number, name in enumerate(names):
+        data = np.full((30, 4), 100.0 * (number + 1), np.float32)
+        fluorescence.add_roi_response_series(
+            RoiResponseSeries(name=name, data=data, rois=rows, unit="n.a.", **clock)
+        )
+    with pynwb.NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "raw", "denoised", "spikes"),
+    [
+        (["RoiResponseSeries", "Denoised", "Neuropil", "Deconvolved", "Baseline", "DfOverF"],
+         100, 200, 400),
+        (["DfOverF", "Baseline", "RoiResponseSeries"], 300, None, None),
+        (["Baseline", "ZRoi", "dF_F"], 200, None, None),
+        (["Fneu", "F", "spks"], 200, None, 300),
+        (["F0", "dff", "a"], 300, None, None),
+    ],
+)  # fmt: skip
+def test_traces_by_their_names(
+    tmp_path: Path, names: list[str], raw: float, denoised: float | None, spikes: float | None
+) -> None:
+    components = read_import(write_series(tmp_path / "a.nwb", names)).components
+    np.testing.assert_allclose(components.C + components.YrA, raw)
+    np.testing.assert_allclose(components.C, denoised or raw)
+    assert (components.S is None) == (spikes is None)
+    if spikes is not None:
+        np.testing.assert_allclose(components.S, spikes)
+
+
+def test_traces_that_may_both_be_raw_are_told(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="corrected was read, other was not"):
+        read_import(write_series(tmp_path / "a.nwb", ["other", "corrected"]))
+
+
+@pytest.mark.parametrize("names", [["DfOverF"], ["Baseline", "dff"]])
+def test_no_raw_trace(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(ResultError, match="dF/F, which says nothing of the baseline"):
+        read_import(write_series(tmp_path / "a.nwb", names))
+
+
+@pytest.mark.parametrize(
+    ("mask", "script"),
+    [
+        ("image_mask", ""),
+        ("pixel_mask", ""),
+        ("image_mask", "neuroconv_version: 0.10.2"),
+        ("rows first", "neuroconv_version: 0.10.2"),
+        ("rows first", "a script of the lab"),  # the masks leave the field otherwise
+    ],
+)
+def test_masks_lie_where_the_images_have_them(tmp_path: Path, mask: str, script: str) -> None:
+    path = write_series(tmp_path / "a.nwb", ["raw"], mask=mask, script=script)
+    components = read_import(path).components
+    assert components.dims == (9, 12)
+    want = np.zeros((9, 12), bool)
+    want[3:5, 9:12] = True
+    np.testing.assert_array_equal(components.A[:, [3]].toarray().reshape(9, 12) > 0, want)
+
+
+def test_uneven_time_stamps_of_traces_are_told(tmp_path: Path) -> None:
+    times = np.arange(30) / 10 + 20.0 * (np.arange(30) > 14)
+    path = write_series(tmp_path / "a.nwb", ["raw"], timestamps=times)
+    with pytest.warns(UserWarning, match="uneven: steps of 0.1 to 20.1 s"):
+        components = read_import(path).components
+    assert components.frame_rate_hz == pytest.approx(10)
+
+
+@pytest.mark.parametrize("name", ["Accepted", "Rejected"])
+def test_the_verdict_in_a_column(tmp_path: Path, name: str) -> None:
+    path = write_series(tmp_path / "a.nwb", ["raw"], columns={name: [1, 0, 0, 1]})
+    accepted = read_import(path).components.accepted
+    assert accepted is not None
+    assert accepted.tolist() == [(value == 1) == (name == "Accepted") for value in (1, 0, 0, 1)]

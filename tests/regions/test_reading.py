@@ -316,3 +316,34 @@ def test_parts_and_holes_of_a_composite(
     assert read_footprints(path, (40, 60)).sum() == n_pixels
     assert read_mask(path, (40, 60)).sum() == n_pixels
     assert read_mask(path, (3, 40, 60)).sum() == 3 * n_pixels
+
+
+def test_a_curve_of_a_composite(tmp_path: Path) -> None:
+    """A circle of four cubic curves, as drawing programs make them."""
+    from roifile import ROI_TYPE, ImagejRoi
+
+    c, r, k = 20.0, 12.0, 0.5522847498 * 12.0
+    steps = [0, c + r, c, 3, c + r, c + k, c + k, c + r, c, c + r, 3, c - k, c + r, c - r, c + k,
+             c - r, c, 3, c - r, c - k, c - k, c - r, c, c - r, 3, c + k, c - r, c + r, c - k,
+             c + r, c, 4]  # fmt: skip
+    roi = ImagejRoi(
+        roitype=ROI_TYPE.RECT, left=8, top=8, right=32, bottom=32, name="circle", version=227,
+        shape_roi_size=len(steps), multi_coordinates=np.array(steps, np.float32),
+    )  # fmt: skip
+    path = tmp_path / "circle.roi"
+    path.write_bytes(roi.tobytes())
+    y, x = np.mgrid[:40, :60] + 0.5
+    want = (y - c) ** 2 + (x - c) ** 2 < r**2
+    assert np.count_nonzero(read_mask(path, (40, 60)) != want) <= 4
+
+
+def test_the_overlay_of_a_tiff_wins_over_its_pixels(tmp_path: Path) -> None:
+    hole = composite(tmp_path / "a.roi", (30, 10, 42, 22), (34, 14, 38, 18)).read_bytes()
+    square = ImagejRoi.frompoints(np.array([(2, 3), (6, 3), (6, 8), (2, 8)], float)).tobytes()
+    for pixels in (np.ones((5, 40, 60), np.uint8), np.full((40, 60), 3, np.uint16)):
+        tifffile.imwrite(
+            tmp_path / "a.tif", pixels, imagej=True, metadata={"Overlays": [hole, square]}
+        )
+        A = read_footprints(tmp_path / "a.tif", (40, 60))
+        assert sorted(A.sum(axis=0).A1.tolist()) == [20, 128]
+        assert read_mask(tmp_path / "a.tif", (40, 60)).sum() == 148

@@ -105,7 +105,7 @@ def write_nwb(
     plane = file.create_imaging_plane(
         name="plane",
         optical_channel=OpticalChannel(name="green", description="GCaMP", emission_lambda=510.0),
-        imaging_rate=12.0,
+        imaging_rate=timing.get("rate", 12.0),
         description="plane",
         device=file.create_device("microscope"),
         excitation_lambda=920.0,
@@ -136,7 +136,7 @@ class TestNwb:
         movie = open_movie(tmp_path / "a.nwb")
         assert movie.frame_rate_hz == 2
         np.testing.assert_allclose(movie.time_s, times)
-        assert "longest is 6 s after frame 2" in movie.description.remarks[0]
+        assert "longest is 6 s after frame 2" in " ".join(movie.description.remarks)
         assert movie.pixel_size_um == (5.0, 2.0, 1.5)
         np.testing.assert_array_equal(read_all(movie), volumes)
 
@@ -336,3 +336,42 @@ def test_matlab_stores_axes_in_reverse_order(tmp_path: Path, n_planes: int) -> N
     found = open_movie(tmp_path / "a.mat")
     np.testing.assert_array_equal(found.data.compute(), movie)
     assert "MATLAB" in found.description.format
+
+
+def test_five_named_axes_in_hdf5(tmp_path: Path) -> None:
+    """As SIMA writes recordings: time, planes, rows, columns, channels."""
+    stored = np.random.default_rng(0).integers(0, 99, (5, 3, 8, 6, 2)).astype(np.uint8)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("imaging", data=stored)
+        for axis, name in enumerate("tzyxc"):
+            data.dims[axis].label = name
+        data.attrs["element_size_um"] = [5.0, 0.5, 0.25]
+    movie = open_movie(tmp_path / "a.h5", channel=1)
+    np.testing.assert_array_equal(movie.data.compute(), stored[..., 1])
+    assert movie.pixel_size_um == (5.0, 0.5, 0.25)
+
+
+def test_a_last_axis_that_may_be_time_is_told(tmp_path: Path) -> None:
+    stored = np.zeros((64, 80, 9), np.uint16)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["imaging"] = stored
+    movie = open_movie(tmp_path / "a.h5")
+    assert "If the last is time, say axes='YXT'" in " ".join(movie.description.remarks)
+    turned = open_movie(tmp_path / "a.h5", axes="YXT")
+    assert turned.shape == (9, 64, 80)
+    assert turned.description.remarks == ()
+
+
+def test_nwb_that_tells_two_rates_or_times_of_another_length(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file.attrs["nwb_version"] = "2.7.0"
+        series = file.create_group("acquisition/S")
+        series.attrs["neurodata_type"] = "TwoPhotonSeries"
+        series["data"] = np.zeros((12, 5, 7), np.uint16)
+        series["timestamps"] = np.arange(10) / 10
+        series.create_group("imaging_plane")["imaging_rate"] = 30.0
+    movie = open_movie(tmp_path / "a.nwb")
+    told = " ".join(movie.description.remarks)
+    assert movie.frame_rate_hz == pytest.approx(10)
+    assert "By its NWB timestamps the series has 10 Hz, by its imaging plane 30 Hz" in told
+    assert "tells the times of 10 frames and the movie has 12" in told

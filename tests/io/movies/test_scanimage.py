@@ -327,3 +327,107 @@ def test_values_below_zero_and_the_offset_are_told(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_all(movie), pages)
     assert "offset subtracted" in movie.description.facts["values"].text
     np.testing.assert_array_equal(read_all(open_movie(tmp_path / "a.tif", offset=100)), pages + 100)
+
+
+def averaged_settings(**more: str) -> dict[str, str]:
+    return {
+        "hChannels.channelSave": "1",
+        "hScan2D.logAverageFactor": "8",
+        "hRoiManager.scanFrameRate": str(RATE),
+    } | {key.replace("_", "."): value for key, value in more.items()}
+
+
+def write_averaged(
+    path: Path,
+    pages: np.ndarray,
+    settings: Mapping[str, str],
+    numbers: Sequence[int],
+    step_s: float = 1 / RATE,
+) -> Path:
+    """Pages whose headers number the frames that were recorded before averaging."""
+    lines = ["SI.VERSION_MAJOR = 2020", *(f"SI.{key} = {value}" for key, value in settings.items())]
+    with tifffile.TiffWriter(path, bigtiff=True) as writer:
+        for image, number in zip(pages, numbers, strict=True):
+            writer.write(
+                image, contiguous=False, metadata=None, software="\n".join(lines),
+                description=f"frameNumbers = {number}\nframeTimestamps_sec = {number * step_s}\n",
+                photometric="minisblack", extratags=[(315, "s", 0, "{}", True)],
+            )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("counts_recorded", [True, False])
+def test_averaged_frames_go_on_over_files(
+    tmp_path: Path, n_channels: int, counts_recorded: bool
+) -> None:
+    pages = numbered(40, 1, n_channels)
+    settings = averaged_settings() | {"hChannels.channelSave": "[1;2]" if n_channels == 2 else "1"}
+    step = 8 if counts_recorded else 1
+    numbers = np.repeat(step * np.arange(1, 41), n_channels).tolist()
+    step_s = 8 / RATE / step
+    cut = 24 * n_channels
+    files = [
+        write_averaged(tmp_path / "a_00001.tif", pages[:cut], settings, numbers[:cut], step_s),
+        write_averaged(tmp_path / "a_00002.tif", pages[cut:], settings, numbers[cut:], step_s),
+    ]
+    movie = open_movie(files, channel=n_channels - 1)
+    np.testing.assert_array_equal(read_all(movie), pages[n_channels - 1 :: n_channels])
+    assert movie.frame_rate_hz == pytest.approx(RATE / 8)
+    assert movie.description.remarks == ()
+    second = open_movie(files[1], channel=0)
+    assert "begins with frame 25" in " ".join(second.description.remarks)
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+@pytest.mark.parametrize("n_flyback", [0, 1])
+def test_averaged_volumes(tmp_path: Path, stored: int, n_flyback: int) -> None:
+    """Flyback frames are not averaged: they are stored alone, or not at all."""
+    per_volume = 28 + n_flyback
+    stored *= n_flyback
+    settings = averaged_settings() | {
+        "hScan2D.logAverageFactor": "7", "hFastZ.enable": "true", "hStackManager.enable": "true",
+        "hStackManager.numSlices": "4", "hStackManager.framesPerSlice": "7",
+        "hStackManager.numFramesPerVolumeWithFlyback": str(per_volume),
+        "hRoiManager.scanVolumeRate": str(RATE / per_volume),
+    }  # fmt: skip
+    within = [7, 14, 21, 28, *([29] if stored else [])]
+    numbers = [per_volume * volume + frame for volume in range(9) for frame in within]
+    pages = numbered(9, 4, 1, stored)
+    path = write_averaged(tmp_path / "a.tif", pages, settings, numbers)
+    movie = open_movie(path)
+    want = pages.reshape(9, 4 + stored, 6, 9)[:, :4]
+    np.testing.assert_array_equal(read_all(movie), want)
+    assert movie.frame_rate_hz == pytest.approx(RATE / per_volume, rel=1e-3)
+    assert any("flyback" in remark for remark in movie.description.remarks) == bool(stored)
+
+
+def test_flyback_of_averaged_frames_is_asked_about_where_nothing_tells(tmp_path: Path) -> None:
+    settings = averaged_settings() | {
+        "hFastZ.enable": "true", "hStackManager.enable": "true", "hStackManager.numSlices": "4",
+        "hStackManager.framesPerSlice": "8", "hStackManager.numFramesPerVolumeWithFlyback": "40",
+    }  # fmt: skip
+    path = write(tmp_path / "a.tif", numbered(10, 4, 1, 1), settings)
+    with pytest.raises(ChoiceNeededError, match="n_flyback=0 or n_flyback=1") as caught:
+        open_movie(path)
+    assert caught.value.option == "n_flyback"
+    want = numbered(10, 4, 1, 1).reshape(10, 5, 6, 9)[:, :4]
+    np.testing.assert_array_equal(read_all(open_movie(path, n_flyback=1)), want)
+    assert describe_recording(path).questions[0].option == "n_flyback"
+
+
+def test_a_header_of_other_channels_than_the_frames_is_asked_about(tmp_path: Path) -> None:
+    """As of a file whose second channel another program removed."""
+    settings = {"hChannels.channelSave": "[1;2]", "hRoiManager.scanFrameRate": str(RATE)}
+    pages = numbered(30, 1, 1)
+    path = write(tmp_path / "a.tif", pages, settings)
+    with pytest.raises(ChoiceNeededError, match="names 2 and the numbers of the frames show 1"):
+        open_movie(path)
+    np.testing.assert_array_equal(read_all(open_movie(path, n_channels=1)), pages)
+
+
+def test_a_rate_that_contradicts_the_time_stamps_is_told(tmp_path: Path) -> None:
+    settings = {"hChannels.channelSave": "1", "hRoiManager.scanFrameRate": str(3 * RATE)}
+    movie = open_movie(write(tmp_path / "a.tif", numbered(30, 1, 1), settings))
+    assert movie.frame_rate_hz == pytest.approx(RATE)
+    assert "tells 90 Hz and the ScanImage time stamps 30 Hz" in movie.description.remarks[0]

@@ -515,3 +515,54 @@ def test_ndtiff_of_several_files(tmp_path: Path, n_planes: int, channels: tuple[
     if n_planes == 1:
         left = open_movie(tmp_path, channel=channel, allow_missing=True)
         np.testing.assert_array_equal(left.data.compute(), want[: 5 // len(channels)])
+
+
+@pytest.mark.parametrize("n_flyback", [0, 2])
+@pytest.mark.parametrize("channels", ["A", "AB"])
+def test_planes_of_single_images_of_thorimage(
+    tmp_path: Path, n_flyback: int, channels: str
+) -> None:
+    """The third number of a name is the plane, the fourth the time."""
+    shape = (4, 3 + n_flyback, len(channels), 6, 9)
+    movie = RNG.integers(0, 999, shape).astype(np.uint16)
+    write_thor_xml(tmp_path, n_planes=3, n_flyback=n_flyback, channels=channels)
+    for t, z, c in np.ndindex(shape[:3]):
+        name = f"Chan{channels[c]}_0001_0001_{z + 1:04d}_{t + 1:04d}.tif"
+        tifffile.imwrite(tmp_path / name, movie[t, z, c])
+    found = open_movie(tmp_path, channel=len(channels) - 1)
+    np.testing.assert_array_equal(read_all(found), movie[:, :3, -1])
+    assert found.frame_rate_hz == pytest.approx(30.5 / (3 + n_flyback))
+    assert ("flyback images are left out" in remarks(found)) == bool(n_flyback)
+
+
+@pytest.mark.parametrize("name", ["Experiment.xml", "metadata.txt", "own"])
+@pytest.mark.parametrize("content", ["", "<broken", '{"Summary": '])
+def test_a_sidecar_that_cannot_be_understood_is_told(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    name = f"{tmp_path.name}.xml" if name == "own" else name
+    for k in range(6):
+        tifffile.imwrite(tmp_path / f"a{k}.tif", np.full((6, 9), k, np.uint16))
+    (tmp_path / name).write_text(content)
+    found = open_movie(tmp_path)
+    assert found.n_frames == 6
+    assert f"{name} beside the files cannot be understood" in remarks(found)
+
+
+def test_uneven_times_of_micromanager_are_kept(tmp_path: Path) -> None:
+    elapsed = [0, 250, 500, 750, 4000, 4250]
+    notes = {f"FrameKey-{k}-0-0": {"ElapsedTime-ms": ms} for k, ms in enumerate(elapsed)}
+    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": {"Interval_ms": 100}, **notes}))
+    for k in range(6):
+        tifffile.imwrite(tmp_path / f"img_{k:09d}_x_000.tif", np.full((6, 9), k, np.uint16))
+    found = open_movie(tmp_path)
+    assert found.frame_rate_hz == pytest.approx(4)
+    np.testing.assert_allclose(found.time_s, np.array(elapsed) / 1000)
+    assert "longest is 3.25 s after frame 3" in remarks(found)
+
+
+def test_a_name_for_one_of_several_series_is_needed_only_there(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (10, 1, 1, 6, 9)).astype(np.uint16)
+    files = write_ome_set(tmp_path / "set", movie, (5,))
+    with pytest.raises(MovieError, match="dataset must be left out for rec_0, got 'x'"):
+        open_movie(files[0], dataset="x")

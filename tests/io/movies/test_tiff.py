@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 
@@ -357,3 +359,87 @@ class TestBadInput:
         path.unlink()
         with pytest.raises(MovieError, match="No such file"):
             movie.data[0].compute()
+
+
+def test_options_that_a_plain_file_has_no_use_for(tmp_path: Path, frames: np.ndarray) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, frames)
+    np.save(tmp_path / "a.npy", frames)
+    for one in (path, tmp_path / "a.npy"):
+        with pytest.raises(MovieError, match="dataset must be left out for a, got 'mov'"):
+            open_movie(one, dataset="mov")
+        with pytest.raises(MovieError, match="field must be left out for a, got 2"):
+            open_movie(one, field=2)
+        assert open_movie(one, field=0).n_frames == len(frames)
+
+
+def test_a_header_of_the_stack_that_an_image_was_saved_from(
+    tmp_path: Path, frames: np.ndarray
+) -> None:
+    """As ImageJ left it in single images: it names all images of the stack."""
+    height, width = frames.shape[1:]
+    text = b"ImageJ=1.49i\nimages=3500\nslices=3500\nloop=false\n\0"
+    for k, frame in enumerate(frames):
+        pixels = frame.astype("<u2").tobytes()
+        at = 8 + len(pixels) + len(text)
+        at += at % 2
+        entries = [
+            (256, 3, 1, width), (257, 3, 1, height), (258, 3, 1, 16), (259, 3, 1, 1),
+            (262, 3, 1, 1), (270, 2, len(text), 8 + len(pixels)), (273, 4, 1, 8), (277, 3, 1, 1),
+            (278, 3, 1, height), (279, 4, 1, len(pixels)),
+        ]  # fmt: skip
+        ifd = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *e) for e in entries)
+        body = struct.pack("<2sHI", b"II", 42, at) + pixels + text
+        (tmp_path / f"{k}.tif").write_bytes(body.ljust(at, b"\0") + ifd + bytes(4))
+    movie = open_movie(tmp_path)
+    np.testing.assert_array_equal(frame_source(movie).read(0, len(frames)), frames)
+    assert "that of the stack from which the image was saved" in movie.description.remarks[0]
+
+
+def test_a_long_file_is_described_without_following_its_images(tmp_path: Path) -> None:
+    """Headers that lie evenly are looked at in a sample, not one by one."""
+    n, side, text = 5000, 8, b"a text of every image\0\0"
+    size = 8 + 11 * 20 + 8 + len(text) + 2 * side * side
+    path = tmp_path / "a.tif"
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16))
+        for k in range(n):
+            at = 16 + k * size
+            pixels = at + size - 2 * side * side
+            entries = [
+                (256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 16), (259, 3, 1, 1),
+                (262, 3, 1, 1), (270, 2, len(text), pixels - len(text)), (273, 16, 1, pixels),
+                (277, 3, 1, 1), (278, 4, 1, side), (279, 16, 1, 2 * side * side), (339, 3, 1, 1),
+            ]  # fmt: skip
+            stream.write(struct.pack("<Q", 11))
+            stream.write(b"".join(struct.pack("<HHQQ", *entry) for entry in entries))
+            stream.write(struct.pack("<Q", at + size if k < n - 1 else 0) + text)
+            stream.write(np.full(side * side, k, "<u2").tobytes())
+    counters = psutil.Process().io_counters if hasattr(psutil.Process(), "io_counters") else None
+    before = counters().read_count if counters else 0
+    movie = open_movie(path)
+    if counters:
+        assert counters().read_count - before < n
+    assert movie.shape == (n, side, side)
+    assert (frame_source(movie).read(n - 2, n - 1) == n - 2).all()
+
+
+def test_files_of_a_session_that_are_missing_by_their_numbers(
+    tmp_path: Path, frames: np.ndarray
+) -> None:
+    for k in (1, 2, 5):
+        tifffile.imwrite(tmp_path / f"rec_{k}.tif", frames)
+    movie = open_movie(tmp_path)
+    assert movie.n_frames == 3 * len(frames)
+    assert "By the numbers in the file names 3-4 are missing" in " ".join(movie.description.remarks)
+    (tmp_path / "rec_5.tif").rename(tmp_path / "rec_3.tif")
+    assert open_movie(tmp_path).description.remarks == ()
+
+
+def test_channels_of_single_images_that_differ_in_length_are_told(tmp_path: Path) -> None:
+    for channel, n in ((1, 8), (2, 6)):
+        for k in range(n):
+            tifffile.imwrite(tmp_path / f"a_ch{channel}_{k:03d}.tif", np.full((6, 9), k, np.uint16))
+    movie = open_movie(tmp_path, channel=0)
+    assert movie.n_frames == 8
+    assert "channel 1 8, channel 2 6 images" in " ".join(movie.description.remarks)

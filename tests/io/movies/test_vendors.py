@@ -141,3 +141,16 @@ def test_what_helps_is_named(tmp_path: Path, name: str, words: tuple[str, ...]) 
     command = [sys.executable, "-c", code, str(tmp_path / name)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert all(word in said for word in words), said
+
+
+def test_axes_and_a_cut_end_of_raw_files(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (6, 6, 9)).astype("<u2")
+    (tmp_path / "m.sbx").write_bytes((65535 - movie).astype("<u2").tobytes() + bytes(7))
+    savemat(tmp_path / "m.mat", {"info": {"channels": 2, "sz": [6, 9], "recordsPerBuffer": 6}})
+    with pytest.raises(
+        MovieError, match=r"axes must be left out for .*m\.mat tells how its frames"
+    ):
+        open_movie(tmp_path / "m.sbx", axes="TYX")
+    found = open_movie(tmp_path / "m.sbx", allow_missing=True)
+    np.testing.assert_array_equal(read_all(found), movie)
+    assert found.description.remarks == ("m.sbx is cut short: its 6 whole images are opened.",)

@@ -273,7 +273,7 @@ def _keys_are_shown_in_order(path: Path, keys: NDArray[np.int64]) -> bool:
                 shown.append(number)
             if len(shown) == len(wanted) or number > wanted[-1]:
                 break
-    return shown == wanted
+    return bool(shown == wanted)
 
 
 def _looks(path: Path, times: NDArray[np.int64], keys: NDArray[np.int64]) -> list[av.VideoFrame]:

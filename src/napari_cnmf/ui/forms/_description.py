@@ -20,6 +20,7 @@ _TITLES = {
     "plane": "Plane",
     "dataset": "Array",
     "n_channels": "The files are",
+    "n_flyback": "Flyback images",
 }
 _KEPT = ("plane", "n_planes", "n_flyback", "field", "offset", "pixel_size_um", "allow_missing")
 """Options of `open_movie` that have no field of their own among the rows above."""

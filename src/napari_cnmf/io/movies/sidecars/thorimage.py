@@ -121,7 +121,7 @@ def images_of_planes(
     kept = [(p, m) for p, m in zip(files, found, strict=True) if m and int(m[2]) in shown]
     left_out = len(files) - len(kept)
     remarks = [f"{left_out} flyback images are left out."] if left_out else []
-    names = [f"{match[1]}_z{match[2]}_t{match[3]}.tif" for _, match in kept]
+    names = [f"z{match[2]}_t{match[3]}_{match[1]}.tif" for _, match in kept]
     return [path for path, _ in kept], names, remarks
 
 

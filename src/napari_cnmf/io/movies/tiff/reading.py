@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,14 +73,14 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
         is_one_image = has_one_image(tiff)
     if settings is not None and request.axes is None and not (is_one_image and len(files) > 8):
         return read_scanimage(files, settings, request)
-    unused += _not_understood(folder)
     thor = read_thor_experiment(folder)
+    notes = thor.facts if thor is not None else read_micromanager_text(folder)
+    unused += _not_understood(folder, {THOR_XML: thor, MICROMANAGER_TEXT: notes})
     names = [path.name for path in files]
     if thor is not None:
         unused += contradictions(thor, names)
         files, names, told = images_of_planes(thor, files)
         unused += told
-    notes = thor.facts if thor is not None else read_micromanager_text(folder)
     one_set = read_ome_set(files[0], request)
     if one_set is not None and len(one_set.files) > 1:
         recording = _read_sets(files, one_set, request, notes)
@@ -121,17 +121,19 @@ def _read_sets(
     return join(recordings, names)
 
 
-def _not_understood(folder: Path) -> list[str]:
-    """Sentences on descriptions beside the files that are damaged or of another program."""
-    readers: dict[str, Callable[[Path], object]] = {
-        THOR_XML: read_thor_experiment,
-        MICROMANAGER_TEXT: read_micromanager_text,
-        f"{folder.name}.xml": lambda _: find_prairie_xml(folder),
-    }
+def _not_understood(folder: Path, found: Mapping[str, object | None]) -> list[str]:
+    """Sentences on descriptions beside the files that are damaged or of another program.
+
+    Parameters
+    ----------
+    found
+        What was understood of each description, by the name of its file.
+    """
+    found = {**found, f"{folder.name}.xml": find_prairie_xml(folder)}
     return [
         f"{name} beside the files cannot be understood: it is not used."
-        for name, read in readers.items()
-        if (folder / name).is_file() and read(folder) is None
+        for name, understood in found.items()
+        if understood is None and (folder / name).is_file()
     ]
 
 

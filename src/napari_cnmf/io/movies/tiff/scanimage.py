@@ -119,7 +119,10 @@ def _check_channels(part: Part, settings: Settings, request: Request, name: str)
     n_named, n_numbered = len(settings.channels), channels_by_number(part)
     if request.n_channels is not None or n_numbered in (None, n_named):
         return
-    choices = [(n_numbered, "by the numbers of the frames"), (n_named, f"by the {SOURCE}")]
+    choices = [
+        (n_numbered, f"of {n_numbered} (numbers of the frames)"),
+        (n_named, f"of {n_named} ({SOURCE})"),
+    ]
     raise ChoiceNeededError(
         f"The number of channels must be said for {name}: the {SOURCE} names {n_named} and the "
         f"numbers of the frames show {n_numbered}, so another program may have changed the file. "

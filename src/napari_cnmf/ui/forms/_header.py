@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QToggleSwitch
 
+from napari_cnmf._names import PresetName
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.params import PRESETS
 from napari_cnmf.ui._theme import ERROR_COLOR
@@ -145,9 +146,9 @@ class HeaderForm(QWidget):
         return value
 
     @property
-    def preset(self) -> str:
-        """Name of the preset, empty for the defaults."""
-        value: str = self.preset_combo.value
+    def preset(self) -> PresetName | None:
+        """Name of the preset; ``None`` for the defaults."""
+        value: PresetName | None = self.preset_combo.value or None
         return value
 
     @property
@@ -205,7 +206,7 @@ class HeaderForm(QWidget):
         self.keep_box.native.setVisible(name == "caiman")
 
     def _on_preset(self) -> None:
-        preset = PRESETS.get(self.preset)
+        preset = PRESETS.get(self.preset or "")
         reasons = (
             [] if preset is None else [f"{v.name} = {v.value}: {v.why}" for v in preset.values]
         )

@@ -21,7 +21,8 @@ item = batch.add("cnmf", movie, params=params, engine="toy", name="cells")
 
 
 @pytest.fixture
-def kernel(movie_path: Path) -> Iterator[Any]:
+def kernel(movie_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     manager, client = start_new_kernel(cwd=str(movie_path.parent), startup_timeout=WAIT_S)
     try:
         yield client

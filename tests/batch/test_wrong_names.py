@@ -57,7 +57,7 @@ WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
     (lambda i, p: i.batch.run([i, 99]), "has 2 items, got position 99"),
     (lambda i, p: i.batch.run(start=[0]), "name, its uuid or its position, got"),
     (lambda i, p: i.batch.add("cnfm", "x.tif"), "Did you mean cnmf?"),
-    (lambda i, p: i.batch.add("cnmf", i.spec.movie.paths[0], engine="bultin"), "mean builtin?"),
+    (lambda i, p: i.batch.add("cnmf", i.spec.movie.paths[0], engine="built-in"), "mean builtin?"),
     (lambda i, p: nc.CNMFParams.preset("one-foton"), "Did you mean one-photon?"),
     (lambda i, p: nc.CNMFParams.from_any({"gSgi": 3}), "Did you mean gSig?"),
     (lambda i, p: nc.CNMFParams.from_any({"cnmf_kwarg": "K=3"}), "Did you mean cnmf_kwargs?"),

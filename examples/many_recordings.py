@@ -91,12 +91,12 @@ print(rates.agg(["count", "mean"]).round(3))
 import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(5, 3))
-for animal, group in cells.groupby("AnimalID"):
+for mouse, group in cells.groupby("AnimalID"):
     ax.plot(
         sorted(group["event_rate_hz"]),
         range(1, len(group) + 1),
         drawstyle="steps-post",
-        label=animal,
+        label=str(mouse),
     )
 ax.set(xlabel="events per second", ylabel="cells with at most this rate")
 ax.legend()

@@ -193,6 +193,52 @@ def test_parameters_come_from_stdin_too(
         assert json.loads(capsys.readouterr().out)["init"]["gSig"] == [7, 7]
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("bach b list", "batch"),
+        ("batch b lst", "list"),
+        ("batch b list --jsn", "--json"),
+        ("run m.tif --batch b --algorithm cnfm", "cnmf"),
+        ("run m.tif --batch b --prset x", "--preset"),
+        ("export r.hdf5 out --to cvs", "csv"),
+        ("completion bsh", "bash"),
+        ("params --preset one-foton", "one-photon"),
+        ("params --set init.gSgi=3,3", "init.gSig"),
+    ],
+)
+def test_a_wrong_word_names_the_closest(
+    words: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(words.split())
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2
+    assert f"Did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_refit_in_a_table_of_mesmerize_core(cli, movie_path: Path, tmp_path: Path) -> None:
+    """What the table says counts, warnings are sentences, and the answer has the state."""
+    table = tmp_path / "core.json"
+    table.write_text('{"main": {"gSig": [3, 3]}, "refit": true, "item_name": "x"}', "utf-8")
+    words = ("batch", "b", "add", movie_path, "--engine", "toy", "--params", table, "--json")
+    added = cli(*words)
+    assert added.returncode == 0, added.stderr
+    assert (
+        added.stderr.strip() == "Warning: item_name is left out: it describes an item of Mesmerize."
+    )
+    (row,) = json.loads(added.stdout)
+    assert row["state"] == "queued"
+    folder = json.loads(cli("batch", "b", "show", "0", "--json").stdout)["folder"]
+    spec = json.loads((Path(folder) / "item.json").read_text("utf-8"))
+    assert spec["refit"] is True
+    table.write_text('{"main": {"gSgi": [3, 3]}}', "utf-8")
+    wrong = cli(*words)
+    assert wrong.returncode == 2
+    assert f"{table}: There is no parameter 'gSgi'. Did you mean gSig?" in wrong.stderr
+
+
 def test_a_batch_from_first_to_last_in_json(cli, movie_path: Path) -> None:
     options = ("--engine", "toy", "--set", "gSig=3,3")
     for k in range(3):

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from napari_cnmf.core.matching import Alignment, Field, align_fields, match_fields, pair_cells
 from napari_cnmf.io.matching import match_sessions
-from session_simulator import Sessions, _rotation
+from session_simulator import Sessions, _rotation, simulate_sessions
 
 
 def count(days: Sessions, table: np.ndarray) -> tuple[int, int, int]:
@@ -40,6 +40,22 @@ def test_the_same_cells_are_found(days: Sessions) -> None:
     for day, A in enumerate(footprints):
         there = np.sort(found.table[:, day][found.table[:, day] >= 0])
         assert there.tolist() == list(range(A.shape[1])), "each component once"
+
+
+@pytest.mark.parametrize("warp_px", [3.0, 6.0])
+def test_days_of_the_simulator_that_are_warped(warp_px: float) -> None:
+    """Recall and precision against simulated days: another generator than that of `make_days`."""
+    right = wrong = missed = 0
+    for seed in (3, 4):
+        days = simulate_sessions(
+            n_frames=20, n_sessions=2, seed=seed, size=(128, 160), n_cells=60,
+            session_warp_px=warp_px,
+        )  # fmt: skip
+        found = match_fields([r.truth.A for r in days.recordings], days.recordings[0].truth.dims)
+        counts = count(days, found.table)
+        right, wrong, missed = right + counts[0], wrong + counts[1], missed + counts[2]
+    assert right / (right + missed) >= 0.97
+    assert right / (right + wrong) >= 0.98
 
 
 def test_noisy_footprints_and_false_components(days: Sessions) -> None:

@@ -145,16 +145,14 @@ def warped(simulate_days: Any, tmp_path: Path) -> list[Path]:
 
 
 def test_items_curations_and_paths_in_one_list(warped: list[Path], tmp_path: Path) -> None:
-    class Item:  # what matching needs to know of a batch's item
-        name = "day 0"
-        result_path = warped[0]
+    class Item:  # what matching needs to know of an item of a batch
+        def result(self) -> nc.Curation:
+            return nc.open_result(warped[0])
 
-    cur = nc.open_result(warped[1]) if hasattr(nc, "open_result") else None
-    second = cur if cur is not None else str(warped[1])
-    matched = match_sessions([Item(), second])
+    matched = match_sessions([Item(), nc.open_result(warped[1])])
     expected = match_sessions(warped)
     assert matched.df.reset_index(drop=True).equals(expected.df.reset_index(drop=True))
-    with pytest.raises(ResultError, match="must be items, curations, components or paths"):
+    with pytest.raises(ResultError, match="must be items, samples, curations, components or"):
         match_sessions([3, 4])
     path = write_matches(matched, tmp_path / "m.json")
     again = read_matches(path)

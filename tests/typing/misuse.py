@@ -6,8 +6,6 @@ an error that it finds.
 
 from __future__ import annotations
 
-import numpy as np
-
 import napari_cnmf as nc
 
 
@@ -24,7 +22,6 @@ def ids(cur: nc.Curation) -> None:
     cur.reject([1.9])  # type: ignore[list-item]
     cur.merge(1.0)  # type: ignore[arg-type]
     cur.dff(["0"])  # type: ignore[list-item]
-    cur.take(np.array([1.5]))  # type: ignore[arg-type]
     cur.reject(3)
     cur.accept([3, 4])
     cur.tag(cur.ids[cur.accepted], "red")

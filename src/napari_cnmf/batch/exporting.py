@@ -6,7 +6,6 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from napari_cnmf._names import FormatName, not_one_of
 from napari_cnmf.batch.inputs import movie_paths
@@ -100,7 +99,7 @@ def export(
         result = source.curation() if isinstance(source, Sample) else source
     return exports.export(
         result,
-        cast("FormatName", to),  # checked there
+        to,
         out,
         include_rejected=include_rejected,
         overwrite=overwrite,

@@ -60,8 +60,8 @@ def plot_contours(
         When something is no id.
     """
     components, rows = cur.components, cur.rows_of(ids)
-    ax = ax if ax is not None else _new_axes()
     shown = _image_of(components, image)
+    ax = ax if ax is not None else _new_axes()
     low, high = np.nanpercentile(shown, (1, 99.7)) if np.isfinite(shown).any() else (0, 1)
     ax.imshow(shown, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     draw_contours(ax, components, rows, cur.accepted)

@@ -199,7 +199,8 @@ def learn(curations: Curatable | Iterable[Curatable]) -> Learned:
     >>> learned.save("ours.json")                                 # doctest: +SKIP
     """
     several = isinstance(curations, Iterable) and not isinstance(curations, str)
-    some = [as_curation(one) for one in (cast("Any", curations) if several else [curations])]
+    listed = cast("Iterable[Curatable]", curations if several else [curations])
+    some = [as_curation(one) for one in listed]
     decided = [_decided(cur) for cur in some]
     y = np.concatenate([np.zeros(0, bool), *(d[0] for d in decided)])
     n_yes = int(y.sum())

@@ -85,7 +85,7 @@ def open_curation(
     result_path = Path(result_path)
     if in_batch is None:
         in_batch = (result_path.absolute().parent / _ITEM_FILE).is_file()
-    if isinstance(curator, str) and curator and is_file_name(curator):
+    if curator and is_file_name(curator):
         curator = spelling_of(_usual_stem(result_path, in_batch=in_batch), curator)
     components = read_caiman(result_path)
     saved = unpack(components, read_state(result_path))
@@ -140,7 +140,7 @@ def journal_paths(
     CurationError
         When the curator's name cannot be a part of a file's name.
     """
-    if curator and not (isinstance(curator, str) and is_file_name(curator)):
+    if curator and not is_file_name(curator):
         raise CurationError(
             f"A curator's name is a part of the name of a file, and {curator!r:.80} cannot be one. "
             'Choose a name of at most 60 letters, without / \\ : * ? " < > | and line ends.'

@@ -21,10 +21,11 @@ _OTHERS = re.compile(r"-(since|of)-[0-9a-f]{8}$")
 _LONGEST_NAME, _LONGEST_BYTES = 60, 120
 
 
-def is_file_name(name: str) -> bool:
+def is_file_name(name: object) -> bool:
     """Whether a curator's name can be a part of a file's name on every system."""
     return (
-        len(name) <= _LONGEST_NAME
+        isinstance(name, str)
+        and len(name) <= _LONGEST_NAME
         and len(name.encode("utf-8", "surrogatepass")) <= _LONGEST_BYTES
         and name == name.strip()
         and not why_not_portable(f"curation-{name}.jsonl")

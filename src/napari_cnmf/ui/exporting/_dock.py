@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, Signal
@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf._names import FormatName
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
@@ -109,7 +110,7 @@ _SUFFIXES = {exporter.suffix for exporter in EXPORTERS.values() if exporter.suff
 class _Job:
     """One export: the format's name, where it goes, and whether rejected components go too."""
 
-    name: str
+    name: FormatName
     out: Path
     include_rejected: bool
 
@@ -246,7 +247,7 @@ class ExportWidget(Dock):
         remember(export_formats=names, exports_beside=self.ticked.beside)
         jobs = [
             _Job(
-                name,
+                cast("FormatName", name),
                 folder / f"{result.name}-{name}{EXPORTERS[name].suffix}",
                 EXPORTERS[name].include_rejected,
             )

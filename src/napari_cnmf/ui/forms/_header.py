@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QToggleSwitch
 
+from napari_cnmf._names import PresetName
 from napari_cnmf.batch.spec import RunSpec
 from napari_cnmf.engines import engine_names, get_engine, resolve
 from napari_cnmf.engines.base import Algorithm
@@ -121,7 +122,7 @@ class HeaderForm(QWidget):
         if PRESETS:
             self.preset_combo.value = next(iter(PRESETS))
         self.pictures = PresetPictures()
-        self.pictures.show_chosen(self.preset)
+        self.pictures.show_chosen(self.preset or "")
         self.refit_box = CheckBox(text="Refit", value=True)
         self.refit_box.native.setToolTip(
             "Run CNMF a second time on the whole field, from the components of the first"
@@ -209,9 +210,9 @@ class HeaderForm(QWidget):
         return value
 
     @property
-    def preset(self) -> str:
-        """Name of the preset, empty for the defaults."""
-        value: str = self.preset_combo.value
+    def preset(self) -> PresetName | None:
+        """Name of the preset; ``None`` for the defaults."""
+        value: PresetName | None = self.preset_combo.value or None
         return value
 
     @property
@@ -278,8 +279,8 @@ class HeaderForm(QWidget):
         self.keep_box.native.setVisible(name == "caiman")
 
     def _on_preset(self) -> None:
-        self.pictures.show_chosen(self.preset)
-        preset = PRESETS.get(self.preset)
+        self.pictures.show_chosen(self.preset or "")
+        preset = PRESETS.get(self.preset or "")
         reasons = (
             [] if preset is None else [f"{v.name} = {v.value}: {v.why}" for v in preset.values]
         )

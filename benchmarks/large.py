@@ -2,7 +2,8 @@
 
 Each row is a process of its own: CPU and wall seconds, peak memory of the process and its
 children, bytes that they read and wrote, and the exponent with which each grows along frames,
-pixels and components (1 is linear). ``make large`` runs it; ``--quick`` takes sizes of a minute.
+pixels and components (1 is linear); then one recording in compressed formats, beside reading it
+once. ``make large`` runs it; ``--quick`` takes sizes of a minute, ``--formats`` the last table alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SERIES: dict[str, tuple[str, str, list[Sizes]]] = {
     ),
 }  # fmt: skip
 """Name of each series: what is done, the size that grows, and the sizes of its rows."""
+FORMATS = ("plain TIFF", "LZW", "zlib", "gzip HDF5", "zarr")
+FORMAT_SIZES = {"frames": 1500, "side": 512}
 QUICK = {"frames": 8, "side": 4, "cells": 20}
 """Sizes are divided by these where it has to be quick."""
 
@@ -39,13 +42,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
     parser.add_argument("--memory-gb", type=float, help="budget of the engine")
+    parser.add_argument("--formats", action="store_true", help="the table of formats alone")
     parser.add_argument("--child", nargs=3, metavar=("WHAT", "FILE", "MEMORY"), help="internal")
     args = parser.parse_args()
     if args.child:
         what, path, memory = args.child
         WORK[what](Path(path), float(memory) or None)
         return
-    for name, (what, axis, rows) in SERIES.items():
+    for name, (what, axis, rows) in {} if args.formats else SERIES.items():
         print(f"\n{name}\n{'':24}" + "".join(f"{c:>12}" for c in COLUMNS))
         table = [measure(what, _sized(row, args.quick), args.memory_gb) for row in rows]
         grown = [math.log(_sized(row, args.quick)[axis]) for row in rows]
@@ -56,16 +60,26 @@ def main() -> None:
         logs = np.log(np.maximum(np.array(table), 1e-3))
         slopes = [np.polyfit(grown, column, 1)[0] for column in logs.T]
         print(f"{'grows with the power':24}" + "".join(f"{s:12.2f}" for s in slopes))
+    print(f"\none recording, by format\n{'':24}" + "".join(f"{c:>12}" for c in COLUMNS))
+    sizes = _sized(FORMAT_SIZES, args.quick)
+    for form in FORMATS:
+        for what in ("read", "cnmf"):
+            figures = measure(what, sizes, args.memory_gb, form)
+            print(f"{f'{form}, {what}':24}" + "".join(f"{f:12.2f}" for f in figures))
 
 
 def _sized(row: Sizes, quick: bool) -> Sizes:
     return {k: max(32, v // QUICK[k]) if quick else v for k, v in row.items()}
 
 
-def measure(what: str, sizes: Sizes, memory_gb: float | None) -> list[float]:
+def measure(
+    what: str, sizes: Sizes, memory_gb: float | None, form: str = FORMATS[0]
+) -> list[float]:
     """One row in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = PREPARE[what](Path(folder), sizes)
+        if form != FORMATS[0]:
+            path = _in_format(path, form)
         command = [sys.executable, __file__, "--child", what, str(path), str(memory_gb or 0)]
         began = time.perf_counter()
         child = psutil.Popen(command, stdout=subprocess.DEVNULL)
@@ -109,6 +123,48 @@ def _write_recording(folder: Path, sizes: Sizes) -> Path:
     return folder / "movie.tif"
 
 
+def _in_format(path: Path, form: str) -> Path:
+    """The same recording, compressed."""
+    import h5py
+    import tifffile
+    import zarr
+
+    from napari_cnmf.io import open_movie
+
+    frames = np.asarray(open_movie(path).data)
+    if form in ("LZW", "zlib"):
+        out = path.with_name("compressed.tif")
+        tifffile.imwrite(
+            out, frames, compression=form.lower(), predictor=True, photometric="minisblack",
+            metadata={"axes": "TYX"},
+        )  # fmt: skip
+    elif form == "gzip HDF5":
+        out = path.with_name("compressed.h5")
+        with h5py.File(out, "w") as file:
+            mov = file.create_dataset(
+                "mov", data=frames, chunks=(16, *frames.shape[1:]), compression="gzip"
+            )
+            mov.attrs["fr"] = 15.0
+    else:
+        out = path.with_name("compressed.zarr")
+        zarr.create_array(
+            str(out), data=frames, chunks=(16, *frames.shape[1:]), attributes={"fr": 15.0}
+        )
+    path.unlink()
+    return out
+
+
+def _read(path: Path, _memory_gb: float | None) -> None:
+    """Each frame once, as the engine reads them."""
+    from napari_cnmf.io import frame_source, open_movie
+
+    source = frame_source(open_movie(path))
+    buffer = np.empty((64, *source.shape[1:]), source.dtype)
+    for start in range(0, source.shape[0], 64):
+        stop = min(start + 64, source.shape[0])
+        source.read(start, stop, buffer[: stop - start])
+
+
 def _write_result(folder: Path, sizes: Sizes) -> Path:
     import scipy.sparse as sp
 
@@ -130,7 +186,8 @@ def _run(algorithm: str, path: Path, memory_gb: float | None) -> None:
     from napari_cnmf.batch import Batch, State
 
     batch = Batch.create(path.parent / "batch")
-    item = batch.add(algorithm, path, run={"memory_gb": memory_gb} if memory_gb else {})
+    run = {"memory_gb": memory_gb} if memory_gb else {}
+    item = batch.add(algorithm, path, run=run, params={"data": {"fr": 15.0}})
     batch.run([item], progress=False)
     if item.state is not State.COMPLETED:
         raise SystemExit(str(item.error))
@@ -148,11 +205,13 @@ def _curate(path: Path, _memory_gb: float | None) -> None:
 
 
 PREPARE: dict[str, Callable[[Path, Sizes], Path]] = {
-    "cnmf": _write_recording, "mcorr": _write_recording, "curation": _write_result,
+    "cnmf": _write_recording, "mcorr": _write_recording, "read": _write_recording,
+    "curation": _write_result,
 }  # fmt: skip
 WORK: dict[str, Callable[[Path, float | None], None]] = {
     "cnmf": lambda path, memory: _run("cnmf", path, memory),
     "mcorr": lambda path, memory: _run("mcorr", path, memory),
+    "read": _read,
     "curation": _curate,
 }
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.batch.jobs import prepare_job
 from napari_cnmf.batch.preflight import check_space, estimate_needs
+from napari_cnmf.core.plan.plan import foresee, make_plan
 from napari_cnmf.engines.base import Algorithm
-from napari_cnmf.errors import BatchError
+from napari_cnmf.errors import BatchError, ParameterError
+from napari_cnmf.params import CNMFParams
 
 
 def test_needs_grow_with_the_movie(tmp_path: Path) -> None:
@@ -22,6 +28,22 @@ def test_needs_grow_with_the_movie(tmp_path: Path) -> None:
     assert large.memory_gb > small.memory_gb
     assert small.memory_free_gb > 0
     assert large.disk_free_gb == pytest.approx(small.disk_free_gb, rel=0.2)
+
+
+def test_what_cells_need_is_what_the_engines_plan_asks_for(tmp_path: Path) -> None:
+    params = CNMFParams()
+    shape, dtype = (20_000, 1024, 1024), np.dtype(np.uint16)
+    wanted = foresee(shape, dtype, params, 30.0)
+    needs = estimate_needs(shape, 2, Algorithm.CNMF, tmp_path, wanted)
+    assert needs.memory_gb == wanted.least_memory_gb < wanted.memory_gb
+    assert wanted.scratch_gb == pytest.approx(wanted.memory_gb - wanted.least_memory_gb, rel=0.3)
+    movie = cast("Any", SimpleNamespace(shape=shape, dtype=dtype))
+    with pytest.raises(ParameterError, match="memory_gb must be at least") as error:
+        make_plan(movie, params, 30.0, 0.5)
+    said = re.search(r"at least ([.\d]+)", str(error.value))
+    assert said is not None
+    assert float(said[1]) == pytest.approx(wanted.least_memory_gb, abs=0.01)
+    assert not make_plan(movie, params, 30.0, float(said[1])).in_memory
 
 
 def test_a_job_answers_every_question(batch: Batch, movie_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ from napari_cnmf.core.traces.deconvolve import (
 )
 from napari_cnmf.core.traces.kinetics import estimate_kinetics
 from napari_cnmf.core.traces.oasis import oasis
-from napari_cnmf.core.traces.project import Demixer, invert, traces_equations
+from napari_cnmf.core.traces.project import DENSE, Demixer, _solver, invert, traces_equations
 from napari_cnmf.core.verdict.rvalues import find_peaks, own_frames
 from napari_cnmf.core.verdict.shape import hull_areas, measure_shapes
 from napari_cnmf.core.verdict.snr import cubic_zoom_matrix, half_sample_mode
@@ -121,6 +122,16 @@ def test_scratch_gives_the_same_tiles_as_memory(tmp_path: Path) -> None:
     with ScratchStore((1, 12, 10), 24, default_scratch) as scratch:
         bin_movie(ArraySource(movie), 4, scratch, RUNNER, block_bytes=5000)
         np.testing.assert_array_equal(scratch.tile(region), memory.tile(region))
+
+
+@pytest.mark.parametrize("n", [40, DENSE + 1])
+def test_a_solver_gives_the_same_in_another_process(n: int) -> None:
+    rng = np.random.default_rng(0)
+    beside = sp.diags(0.1 * rng.random(n - 1), 1)
+    solver = _solver(sp.csc_matrix(sp.eye(n) + beside + beside.T), WORKERS)
+    x = rng.random((n, 3))
+    again = pickle.loads(pickle.dumps(solver))  # noqa: S301 (our own)
+    np.testing.assert_array_equal(again(x), solver(x))
 
 
 def test_whitened_rows_have_unit_noise_and_no_trend() -> None:

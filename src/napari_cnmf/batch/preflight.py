@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from napari_cnmf.engines.base import Algorithm, Job
 from napari_cnmf.errors import BatchError
+
+if TYPE_CHECKING:
+    from napari_cnmf.core.plan.plan import Wanted
+    from napari_cnmf.model.movie import Movie
 
 _MARGIN_GB = 0.05
 _BASE_MEMORY_GB = 0.4
@@ -28,12 +33,17 @@ class Needs:
 
 
 def estimate_needs(
-    shape: tuple[int, ...], itemsize: int, algorithm: Algorithm, folder: Path
+    shape: tuple[int, ...],
+    itemsize: int,
+    algorithm: Algorithm,
+    folder: Path,
+    wanted: Wanted | None = None,
 ) -> Needs:
     """Needs of a movie of ``shape`` ``(T, [Z], Y, X)`` with ``itemsize`` bytes a pixel.
 
     The memory is the least that the built-in engine works in (out of core); more makes it
     faster. The disk counts what stays: the corrected movie, or the traces of a crowded field.
+    ``wanted`` is what the engine's own plan says.
     """
     n_pixels = int(np.prod(shape[1:]))
     movie_gb = shape[0] * n_pixels * itemsize / 1e9
@@ -46,6 +56,8 @@ def estimate_needs(
     else:
         n_components = n_pixels / 400
         disk_gb = 4 * 3 * n_components * shape[0] / 1e9 + 10 * n_pixels * 4 / 1e9
+    if wanted is not None:
+        memory_gb = wanted.least_memory_gb
     return Needs(
         memory_gb=memory_gb,
         memory_free_gb=psutil.virtual_memory().available / 1e9,
@@ -54,7 +66,7 @@ def estimate_needs(
     )
 
 
-def check_space(job: Job) -> list[str]:
+def check_space(job: Job, *, is_builtin: bool = True) -> list[str]:
     """Sentences about what may be short.
 
     Raises
@@ -63,7 +75,12 @@ def check_space(job: Job) -> list[str]:
         When the result cannot fit on the disk: said now, not after an hour.
     """
     movie = job.open_movie()
-    needs = estimate_needs(movie.shape, movie.dtype.itemsize, job.algorithm, job.folder)
+    wanted = _wanted(job, movie) if is_builtin else None
+    needs = estimate_needs(movie.shape, movie.dtype.itemsize, job.algorithm, job.folder, wanted)
+    if wanted is not None:
+        budget_gb = job.run.memory_gb or needs.memory_free_gb
+        if job.client is not None or budget_gb < wanted.memory_gb:
+            needs = replace(needs, disk_gb=needs.disk_gb + wanted.scratch_gb)
     if job.algorithm is Algorithm.MCORR and needs.disk_free_gb < needs.disk_gb - _MARGIN_GB:
         raise BatchError(
             f"The corrected movie needs {needs.disk_gb:.2f} GB of disk, and {job.folder} has "
@@ -81,3 +98,15 @@ def check_space(job: Job) -> list[str]:
             "GB are free. Close other programs if this fails."
         )
     return warnings
+
+
+def _wanted(job: Job, movie: Movie) -> Wanted | None:
+    """What the built-in engine's own plan says; ``None`` where it makes none."""
+    finds_cells = job.algorithm in (Algorithm.CNMF, Algorithm.CNMFE)
+    if not finds_cells or job.frame_rate_hz is None or job.params.init.plane_by_plane:
+        return None
+    # Loads the engine's kernels, which other engines have no use for.
+    from napari_cnmf.core.plan.plan import foresee
+
+    one_photon = job.algorithm is Algorithm.CNMFE
+    return foresee(movie.shape, movie.dtype, job.params, job.frame_rate_hz, one_photon=one_photon)

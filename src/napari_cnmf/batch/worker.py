@@ -204,7 +204,7 @@ class _Run:
         )
         reporter.log(f"Engine {engine.name} {engine.version()}: {reason}")
         _tell_unused(engine, job, reporter)
-        for warning in check_space(job):
+        for warning in check_space(job, is_builtin=engine.name == "builtin"):
             reporter.warning(warning)
         if item.spec.movie is not None:  # of a parent's movie the parent has told
             movie = job.open_movie()

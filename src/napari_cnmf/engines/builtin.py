@@ -31,6 +31,7 @@ from napari_cnmf.params import CNMFParams
 
 if TYPE_CHECKING:
     from napari_cnmf.core.base.parts import PartRunner
+    from napari_cnmf.core.movie.source import FrameSource
     from napari_cnmf.core.result import CNMFResult
 
 
@@ -99,9 +100,18 @@ def _runner(job: Job, reporter: Reporter) -> AbstractContextManager[PartRunner]:
     )  # fmt: skip
 
 
+def _source(job: Job, movie: Movie, runner: PartRunner) -> AbstractContextManager[FrameSource]:
+    """Frames for several passes: decoded once here, or by each worker of a cluster itself."""
+    from napari_cnmf.io import decoded_once, frame_source
+
+    if runner.shared_folder is not None:
+        return nullcontext(frame_source(movie))
+    return decoded_once(movie, job.folder)
+
+
 def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.run import run_cnmf
-    from napari_cnmf.io import frame_source, scratch_factory, write_images
+    from napari_cnmf.io import scratch_factory, write_images
     from napari_cnmf.io.movies._window import MovieWindow
 
     movie = job.open_movie()
@@ -110,24 +120,25 @@ def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
         from napari_cnmf.core.volumes.planes import run_plane_by_plane
 
         run = partial(run_plane_by_plane, windows=MovieWindow(movie))
-    result = run(
-        frame_source(movie),
-        job.params,
-        frame_rate_hz=_rate(job),
-        border_px=job.border_px,
-        refit=job.refit,
-        ain=None if job.ain_path is None else sp.csc_matrix(sp.load_npz(job.ain_path)),
-        mask=None if job.mask_path is None else np.load(job.mask_path, allow_pickle=False),
-        one_photon=job.algorithm is Algorithm.CNMFE,
-        memory_gb=job.run.memory_gb,
-        n_threads=job.run.n_processes,
-        runner=runner,
-        scratch=scratch_factory(job.folder),
-        on_progress=reporter.progress,
-        on_warning=reporter.warning,
-        on_log=reporter.log,
-        should_stop=reporter.should_stop,
-    )
+    with _source(job, movie, runner) as source:
+        result = run(
+            source,
+            job.params,
+            frame_rate_hz=_rate(job),
+            border_px=job.border_px,
+            refit=job.refit,
+            ain=None if job.ain_path is None else sp.csc_matrix(sp.load_npz(job.ain_path)),
+            mask=None if job.mask_path is None else np.load(job.mask_path, allow_pickle=False),
+            one_photon=job.algorithm is Algorithm.CNMFE,
+            memory_gb=job.run.memory_gb,
+            n_threads=job.run.n_processes,
+            runner=runner,
+            scratch=scratch_factory(job.folder),
+            on_progress=reporter.progress,
+            on_warning=reporter.warning,
+            on_log=reporter.log,
+            should_stop=reporter.should_stop,
+        )
     write_images(job.folder / IMAGES_FILE, result.images)
     components = _with_provenance(result.components, job, movie)
     return _write_result(job, components, dict(result.figures), (RESULT_FILE, IMAGES_FILE))
@@ -167,13 +178,13 @@ def _evaluate(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
 
 def _correct(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.motion.correct import correct_motion
-    from napari_cnmf.io import frame_source
     from napari_cnmf.io.motion import write_motion
 
     movie = job.open_movie()
-    with _Sink(job.folder / CORRECTED_FILE, movie) as sink:
+    path = job.folder / CORRECTED_FILE
+    with _Sink(path, movie) as sink, _source(job, movie, runner) as source:
         result = correct_motion(
-            frame_source(movie),
+            source,
             job.params,
             write=sink.write,
             frame_rate_hz=job.frame_rate_hz,

@@ -134,7 +134,8 @@ class RunOnCluster:
                 self._wait(waiting, check, lambda more, d=done: on_share((d + more) / n))
                 yield self._result(waiting.popleft())
         finally:
-            self._client.cancel([kept, *waiting])
+            if self._client.status not in _GONE:
+                self._client.cancel([kept, *waiting])
         on_share(1.0)
 
     def _wait(

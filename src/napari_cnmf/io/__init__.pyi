@@ -1,6 +1,7 @@
 from .images import read_images as read_images
 from .images import write_images as write_images
 from .movies import check_movie as check_movie
+from .movies import decoded_once as decoded_once
 from .movies import fingerprint as fingerprint
 from .movies import frame_source as frame_source
 from .movies import open_movie as open_movie

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,9 @@ MAX_ROUNDS = 14
 APPLY_ROUNDS = 5
 SETTLED_PX = 0.02
 """The field is fitted until a round moves it by less."""
-OVERLAP_FRAMES = 60
+OVERLAP_FRAMES, OVERLAP_PACES = 60, 4
+"""Frames before and after a part that are fitted with it, at most, and paces of the field's course:
+a frame so far away counts less than a hundredth."""
 LEAST_BENDING_PX = 0.05
 """Less than this blurs nothing, and interpolation by node costs more than it mends."""
 
@@ -163,17 +166,19 @@ class _Fit:
             estimator.source, estimator.settings, self.band, self.model, self.shifts, self.lost,
             prior,
         )  # fmt: skip
+        # Overlaps are fitted twice: a part is as long as one, however few frames are kept.
+        overlap = _overlap(prior)
         parts = estimator.runner.map(
-            _apply_part, of, blocks(T, max(1, n_kept - 2 * OVERLAP_FRAMES)),
+            _apply_part, of, blocks(T, max(1, overlap, n_kept - 2 * overlap)),
             check=estimator.check, on_share=lambda share: estimator.progress("field", share * T, T),
         )  # fmt: skip
         return np.concatenate(list(parts))
 
     def displacements(self, prior: Prior, span: tuple[int, int]) -> F64:
         """Find displacements ``(n, n_coefficients)`` of the frames of ``span``."""
-        T, (start, stop) = self.estimator.settings.n_frames, span
+        T, (start, stop), overlap = self.estimator.settings.n_frames, span, _overlap(prior)
         # neighbours beyond the part, so that its ends are smoothed as its middle is
-        rows = np.arange(max(0, start - OVERLAP_FRAMES), min(T, stop + OVERLAP_FRAMES))
+        rows = np.arange(max(0, start - overlap), min(T, stop + overlap))
         frames, bounds = self._frames(rows), self._bounds(rows)
         course = Course((slice(0, rows.size),), self.lost[rows])
         c = np.zeros((rows.size, self.model.H.shape[0]))
@@ -212,6 +217,11 @@ class _Fit:
         for _ in map_in_order(estimator.workers.pool, align, spans, ahead, estimator.should_stop):
             pass
         return out
+
+
+def _overlap(prior: Prior) -> int:
+    """Frames before and after a part that are fitted with it."""
+    return min(OVERLAP_FRAMES, ceil(OVERLAP_PACES * prior.pace_frames))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,8 @@ _BASE_GB = 0.25
 """Interpreter, libraries and kernels."""
 _IMAGES = 60
 """Bytes for each pixel of the field: images, moments, masks."""
+_SUMS = 28
+"""Bytes for each pixel of the field while it is read: sums of a part beside those before it."""
 _WORK, _CORNER = 72, 12
 """Bytes for each pixel of a tile besides its bins, and for each node around it."""
 _BLOCKS = 2
@@ -100,7 +102,7 @@ class Need:
             in_block = self.block_bytes // (self.field.n_pixels * self.dtype.itemsize)
             waiting = max(in_block // self.frames_per_bin, min(BINS_TOGETHER, self.n_bins))
             n_bins = self.n_bins + waiting
-        bins = 4 * n_bins * self.field.n_pixels
+        bins = (4 * n_bins + _SUMS) * self.field.n_pixels
         return bins + self.block_bytes * self._copies(in_memory=in_memory)
 
     def searching(self, tile: Field) -> int:

@@ -129,20 +129,43 @@ def free_memory_gb() -> float:
     return float(0.7 * psutil.virtual_memory().available / 1e9)
 
 
-def memory_wanted_gb(
+@dataclass(frozen=True)
+class Wanted:
+    """What a run takes, known before it starts.
+
+    Attributes
+    ----------
+    memory_gb, least_memory_gb
+        Memory in which all bins are kept, and the least that does, with bins in a scratch file;
+        decimal GB.
+    scratch_gb
+        Size of that file.
+    """
+
+    memory_gb: float
+    least_memory_gb: float
+    scratch_gb: float
+
+
+def foresee(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     params: CNMFParams,
     frame_rate_hz: float,
     *,
     one_photon: bool = False,
-) -> float:
-    """Memory in which a movie of ``shape (T, [Z], Y, X)`` is analysed without a scratch file."""
+) -> Wanted:
+    """What a movie of ``shape (T, [Z], Y, X)`` takes, whose tiles are the same on every machine."""
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     blocks = choose_blocks(field, params.init.ssub)
     need = Need(field, shape[0] // per_bin, per_bin, dtype, blocks, one_photon)
-    return need.peak_gb(_largest(choose_tiles(need), field), in_memory=True)
+    tile = _largest(choose_tiles(need), field)
+    return Wanted(
+        need.peak_gb(tile, in_memory=True),
+        need.peak_gb(tile, in_memory=False),
+        4e-9 * need.n_bins * field.n_pixels,
+    )
 
 
 def choose_tiles(need: Need) -> tuple[TilePlan, ...]:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from napari_cnmf.io.movies._decoded import decoded_once
 from napari_cnmf.io.movies._fingerprint import array_fingerprint, fingerprint, same_content
 from napari_cnmf.io.movies._formats import may_hold_several, movie_suffixes
 from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
@@ -32,6 +33,7 @@ __all__ = [
     "array_fingerprint",
     "array_for_display",
     "check_movie",
+    "decoded_once",
     "describe_recording",
     "fingerprint",
     "frame_source",

@@ -152,7 +152,7 @@ class RawFrames(FrameStore):
                         opened.close()
                     opened, opened_index = _open_for_reading(self.paths[index]), index
                 part = target[begin * part_bytes : end * part_bytes]
-                _read_exactly(opened, int(offsets[begin]), part, self.paths[index])
+                read_exactly(opened, int(offsets[begin]), part, self.paths[index])
                 begin = end
         finally:
             if opened is not None:
@@ -166,7 +166,7 @@ def _open_for_reading(path: Path) -> FileIO:
         return FileIO(path, "rb")
 
 
-def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -> None:
+def read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -> None:
     """Fill ``target`` from ``offset`` on."""
     stream.seek(offset)
     done = 0
@@ -184,6 +184,14 @@ def _read_exactly(stream: FileIO, offset: int, target: memoryview, path: Path) -
                 f"got {offset + done}. It was cut or changed after it was opened: copy it again."
             )
         done += count
+
+
+def write_at(stream: FileIO, offset: int, frames: NDArray[Any]) -> None:
+    """Write contiguous frames from byte ``offset`` on."""
+    content = frames.reshape(-1).view(np.uint8).data
+    stream.seek(offset)
+    while content:
+        content = content[stream.write(content[:_READ_LIMIT]) :]
 
 
 class ArrayOnDisk(Protocol):

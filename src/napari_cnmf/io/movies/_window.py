@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.io.movies._lazy import frame_source
-from napari_cnmf.io.movies._stores import RawFrames, _open_for_reading, _read_exactly
+from napari_cnmf.io.movies._stores import RawFrames, _open_for_reading, read_exactly
 from napari_cnmf.model.movie import Movie
 
 
@@ -74,7 +74,7 @@ def _read_rows(source: RawFrames, start: int, stop: int, window: tuple[slice, ..
                 within = 0 if n_parts > 1 else plane * plane_bytes
                 offset = int(source.offsets[frame, part]) + within + rows.start * row_bytes
                 target = block[frame - start, k].reshape(-1).view(np.uint8).data
-                _read_exactly(opened, offset, target, source.paths[index])
+                read_exactly(opened, offset, target, source.paths[index])
     finally:
         if opened is not None:
             opened.close()

@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import checked_dtype
+from napari_cnmf.io.movies._stores import write_at
 
 OWN_SOFTWARE = "napari-cnmf"
 # What OME-XML has a name for; other types are written as plain TIFF with a note in JSON.
@@ -47,7 +48,7 @@ class FramesInFile:
         frames = np.ascontiguousarray(frames, self.dtype)
         frame_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
         with FileIO(self.path, "rb+") as stream:
-            _write_at(stream, self.offset + start * frame_bytes, frames)
+            write_at(stream, self.offset + start * frame_bytes, frames)
 
 
 class TiffMovieWriter:
@@ -157,7 +158,7 @@ class TiffMovieWriter:
             if self._stream is None:
                 raise MovieError(f"{self.path} must be open for writing: use it in a with block.")
             frame_bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
-            _write_at(self._stream, self._offset + start * frame_bytes, frames)
+            write_at(self._stream, self._offset + start * frame_bytes, frames)
             self._written[start : start + len(frames)] = True
 
     def frames_in_file(self) -> FramesInFile:
@@ -207,11 +208,3 @@ class TiffMovieWriter:
         for axis, size in zip(axes[1:], pixel_size_um or (), strict=False):
             header |= {f"PhysicalSize{axis}": float(size), f"PhysicalSize{axis}Unit": "µm"}
         return header
-
-
-def _write_at(stream: FileIO, offset: int, frames: NDArray[Any]) -> None:
-    """Write contiguous frames from byte ``offset`` on."""
-    content = frames.reshape(-1).view(np.uint8).data
-    stream.seek(offset)
-    while content:
-        content = content[stream.write(content[: 2**30]) :]

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.core.plan.plan import memory_wanted_gb
+from napari_cnmf.core.plan.plan import foresee
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.engines.caiman.preflight import estimate_memory_gb
 from napari_cnmf.errors import CnmfError
@@ -173,10 +173,10 @@ class PatchesPanel(Panel):
         if self.kind == "cnmf" and len(params.init.gSig) == len(shape) - 1:
             rate = params.data.fr or self._rate()
             try:
-                own = memory_wanted_gb(
+                own = foresee(
                     shape, np.dtype(layer.data.dtype), params, rate,
                     one_photon=algorithm is Algorithm.CNMFE,
-                )  # fmt: skip
+                ).memory_gb  # fmt: skip
             except CnmfError:
                 return lines  # the form says what is wrong
             lines[0] += f", the built-in engine {own:.1f} GB (out of core where less is free)"

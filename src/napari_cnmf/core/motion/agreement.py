@@ -77,7 +77,8 @@ def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
     lost, shifts = estimate.lost, estimate.shifts
     rows, n_spread = _rows(shifts, lost)
     splits = []
-    if rows.size >= FEWEST_PAIRS:
+    # where a whole frame does not tell its place, half of one does even less
+    if rows.size >= FEWEST_PAIRS and not estimate.by_neighbours:
         for axis in (1, 2):
             if estimator.settings.dims[axis] // 2 >= SMALLEST_HALF_PX:
                 found = _compare(estimator, shifts, rows, n_spread, axis)

@@ -48,6 +48,8 @@ class RigidEstimate:
     correlations
         ``(T, 2)``: of each frame with the template in its band, as it is and aligned; NaN where
         the frame is lost.
+    by_neighbours
+        Whether single frames did not tell the place, and neighbours in time were asked.
     """
 
     template: Template
@@ -58,6 +60,7 @@ class RigidEstimate:
     n_beyond: int
     n_searched: int
     correlations: F64
+    by_neighbours: bool = False
 
 
 def block_frames(dims: tuple[int, int, int]) -> int:
@@ -115,7 +118,8 @@ class Estimator:
             self.band, spectra, self.settings.reach, workers=self.workers, check=self.check
         )
         in_order = rows.size == T and self.settings.dims[0] == 1
-        if in_order and needs_neighbours(template, found):
+        by_neighbours = in_order and needs_neighbours(template, found)
+        if by_neighbours:
             template, found = follow_continuously(
                 self.band, spectra, template, self.settings.reach,
                 workers=self.workers, check=self.check,
@@ -141,6 +145,7 @@ class Estimator:
             *beyond,
             rows.size,
             _correlations(template, found, lost),
+            by_neighbours,
         )
 
     def _limit(self, shifts: F64) -> F64:

@@ -85,7 +85,8 @@ def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
                 if found is not None:
                     splits.append(found)
     if not splits:
-        return Agreement(False, np.ones(3, np.bool_), np.full(3, np.nan), np.zeros(3), 0)
+        moves = np.full(3, not estimate.stands_still)
+        return Agreement(False, moves, np.full(3, np.nan), np.zeros(3), 0)
     apart = np.array([s.apart for s in splits])
     worst = int(np.argmax(apart.max(axis=1)))
     return Agreement(

@@ -33,7 +33,7 @@ SETTLED_PX = 0.02
 """The field is fitted until a round moves it by less."""
 OVERLAP_FRAMES = 60
 EACH_FOR_ITSELF_PX = 1.0
-"""Length of a field whose nodes share nothing: cells that fire make it, tissue that bends does not."""
+"""Length of a field whose nodes share nothing: cells that fire make it, and tissue does not."""
 LEAST_BENDING_PX = 0.05
 """Less than this blurs nothing, and interpolation by node costs more than it mends."""
 

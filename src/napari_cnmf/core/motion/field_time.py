@@ -44,7 +44,7 @@ class Course:
     def variance(self, signal: F64, noise: float, pace: float) -> F64:
         """Variance ``(n_modes, T)`` of what `smooth` gives."""
         out = np.empty((len(signal), len(self.lost)))
-        self._each(np.zeros_like(out), signal, noise, pace, np.empty_like(out), out)
+        self._each(np.zeros_like(out), signal, noise, pace, np.empty_like(out), out_variance=out)
         return out
 
     def log_likelihood(self, w: F64, signal: F64, noise: float, pace: float) -> float:
@@ -58,6 +58,7 @@ class Course:
         noise: float,
         pace: float,
         out: F64 | None,
+        *,
         out_variance: F64 | None = None,
     ) -> float:
         """Run the filter of a Matern 3/2 process over each mode and each run of frames."""
@@ -72,7 +73,5 @@ class Course:
             for run in self.runs:
                 into = nothing if out is None else out[m, run]
                 spread = np.empty_like(into) if out_variance is None else out_variance[m, run]
-                total += smooth_series(
-                    w[m, run], r[run], F, Q, P, 0, out is not None, into, spread
-                )
+                total += smooth_series(w[m, run], r[run], F, Q, P, 0, out is not None, into, spread)
         return total

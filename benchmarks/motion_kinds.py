@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +60,6 @@ class Scene:
     shear_px: float = 0.0
     line_offset_px: tuple[float, ...] = ()
     """Of consecutive parts of the movie."""
-    seed_of_kind: int = 0
     motion: dict[str, Any] = field(default_factory=dict)
 
 
@@ -120,7 +118,6 @@ KINDS: dict[str, Scene] = {
     "shear within frames 1 px": Scene(rms_px=0.5, shear_px=1.0),
     "shear within frames 3 px": Scene(rms_px=0.5, shear_px=3.0),
 }
-UNBENT = [name for name, scene in KINDS.items() if not scene.bending_px and not scene.shear_px]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +143,18 @@ def draw(scene: Scene, seed: int) -> Drawn:
     traces = _traces(rng, len(cells), scene.firing)
     shifts = smooth_path(rng, scene.rms_px) + scene.jitter_px * rng.standard_normal((N_FRAMES, 2))
     bending = _bending(rng, scene.bending_px) if scene.bending_px else None
+    if scene.shear_px:
+        # the mean of a frame stays where it is: its first lines lag, its last lead
+        lag = ((np.arange(SIZE) / SIZE - 0.5) * np.sqrt(12))[:, None, None]
+        sway = smooth_path(rng, scene.shear_px)[:, None, None] * lag
+        bending = np.broadcast_to(sway, (N_FRAMES, SIZE, SIZE, 2)).astype(np.float32)
     sensor = _sensor(scene, rng)
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float64)
     steps = np.array(scene.line_offset_px or (0.0,))
     offsets = steps[np.minimum(np.arange(N_FRAMES) * len(steps) // N_FRAMES, len(steps) - 1)]
     course = _flicker(scene, rng)
-    velocity = np.gradient(shifts, axis=0)
-    sway = smooth_path(rng, scene.shear_px) if scene.shear_px else np.zeros_like(shifts)
     other, _ = _content(scene, rng, big)
     movie = np.empty((N_FRAMES, SIZE, SIZE), np.uint16)
-    del velocity
     for t in range(N_FRAMES):
         light = base + np.tensordot(traces[:, t], cells, 1) if len(cells) else base
         if scene.interleaved and t % 2:
@@ -163,8 +162,6 @@ def draw(scene: Scene, seed: int) -> Drawn:
         at = np.stack([y + PAD - shifts[t, 0], x + PAD - shifts[t, 1]])
         if bending is not None:
             at -= np.moveaxis(bending[t], -1, 0)
-        # the mean of a frame stays where it is: its first lines lag, its last lead
-        at -= sway[t][:, None, None] * ((y / SIZE - 0.5) * np.sqrt(12))
         at[1, 1::2] -= offsets[t]
         frame = ndimage.map_coordinates(light, at, order=3, prefilter=False)
         frame = np.maximum(frame, 0) * sensor * course[t]
@@ -211,10 +208,10 @@ def _texture(rng: np.random.Generator, big: int, sigma: float) -> F64:
 
 def _traces(rng: np.random.Generator, n: int, firing: float) -> F64:
     events = (rng.random((n, N_FRAMES)) < 0.01) * rng.exponential(firing, (n, N_FRAMES))
-    return np.asarray(ndimage_decay(events, 0.9))
+    return np.asarray(decaying(events, 0.9))
 
 
-def ndimage_decay(events: F64, keep: float) -> F64:
+def decaying(events: F64, keep: float) -> F64:
     """Transients that keep a share of their height from frame to frame."""
     out = events.copy()
     for t in range(1, out.shape[1]):
@@ -375,8 +372,6 @@ def main() -> None:
                         if sentence:
                             print(f"    {sentence}", file=sys.stderr, flush=True)
 
-
-Kind = Callable[[int], Drawn]
 
 if __name__ == "__main__":
     main()

@@ -50,6 +50,10 @@ class Suggestion:
         What is odd about the movie's frames, in sentences.
     motion
         How far the field moves, in a sentence; empty where it is still, and for volumes.
+    radius_error_px
+        Standard error of ``radius_px``, from how much the cells differ; ``None`` without it.
+    decay_reason
+        Why the decay time cannot be told, in a sentence; empty where it is.
     """
 
     size: CellSize | None
@@ -61,6 +65,8 @@ class Suggestion:
     depth_px: float | None = None
     remarks: tuple[str, ...] = ()
     motion: str = ""
+    radius_error_px: float | None = None
+    decay_reason: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -174,4 +180,6 @@ def suggestion_from(
         decay_time_s=None if frame_rate_hz is None else decay.seconds(frame_rate_hz),
         decay_frames=decay.frames,
         depth_px=depth,
+        radius_error_px=cells.radius_error_px,
+        decay_reason=decay.why_unknown,
     )

@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({
             "settings": found.settings, "radius_px": found.radius_px, "depth_px": found.depth_px,
-            "n_cells": found.n_cells, "decay_frames": found.decay_frames, "remarks": found.remarks,
+            "radius_error_px": found.radius_error_px,
+            "n_cells": found.n_cells, "decay_reason": found.decay_reason,
+            "decay_frames": found.decay_frames, "remarks": found.remarks,
         }))  # fmt: skip
         return EXIT_OK
     for sentence in _sentences(found):
@@ -55,22 +57,32 @@ def run(args: argparse.Namespace) -> int:
 
 def _sentences(found: Any) -> list[str]:
     if found.radius_px is None:
-        lines = [f"{found.n_cells} clear cells: too few to measure their size."]
+        lines = [
+            f"{found.n_cells} clear cells: too few to measure their size."
+            if found.n_cells
+            else "No clear cells: nothing in the sample stands out from noise."
+        ]
     else:
         deep = "" if found.depth_px is None else f" and {2 * found.depth_px:.1f} planes deep"
         lines = [
-            f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide{deep} at half "
-            "height."
+            f"{found.n_cells} clear cells are {2 * found.radius_px:.1f} px wide{_bar(found)}{deep} "
+            "at half height."
         ]
         if found.size is None:
             lines.append("The planes do not show how deep they are: set gSig (z, y, x) by hand.")
     if found.decay_frames is not None:
         lines.append(f"Their transients decay within {found.decay_frames:.1f} frames.")
     else:
-        lines.append("The decay time cannot be told.")
+        lines.append(f"The decay time cannot be told. {found.decay_reason}".rstrip())
     if found.frame_rate_hz is None:
         lines.append("The movie does not say its frame rate: give it with --fr.")
     return lines
+
+
+def _bar(found: Any) -> str:
+    """Error bar of the width."""
+    error = found.radius_error_px
+    return "" if error is None else f" (± {2 * error:.1f})"
 
 
 def _shown(value: Any) -> str:

@@ -48,6 +48,22 @@ class Decay:
     is_too_slow: bool = False
     """It falls more slowly than any indicator: bursts, drift or motion are what it shows."""
 
+    @property
+    def why_unknown(self) -> str:
+        """Why the decay time cannot be told, in a sentence; empty where it is known."""
+        if self.frames is not None:
+            return ""
+        if self.is_too_slow:
+            return (
+                "What was found falls more slowly than any indicator: bursts, drift or motion are "
+                "what it shows."
+            )
+        if self.n_cells < MIN_CELLS:
+            return f"{self.n_cells} clear cells are too few: {MIN_CELLS} are needed."
+        if not self.correlation.size:
+            return "The recording is too short, or read in too short pieces."
+        return "The clear cells' traces do not decay as transients do."
+
     def seconds(self, frame_rate_hz: float) -> float | None:
         """The decay time at a frame rate."""
         return None if self.frames is None else self.frames / frame_rate_hz

@@ -77,14 +77,16 @@ def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
     lost, shifts = estimate.lost, estimate.shifts
     rows, n_spread = _rows(shifts, lost)
     splits = []
-    if rows.size >= FEWEST_PAIRS:
+    # where a whole frame does not tell its place, half of one does even less
+    if rows.size >= FEWEST_PAIRS and not estimate.by_neighbours:
         for axis in (1, 2):
             if estimator.settings.dims[axis] // 2 >= SMALLEST_HALF_PX:
                 found = _compare(estimator, shifts, rows, n_spread, axis)
                 if found is not None:
                     splits.append(found)
     if not splits:
-        return Agreement(False, np.ones(3, np.bool_), np.full(3, np.nan), np.zeros(3), 0)
+        moves = np.full(3, not estimate.stands_still)
+        return Agreement(False, moves, np.full(3, np.nan), np.zeros(3), 0)
     apart = np.array([s.apart for s in splits])
     worst = int(np.argmax(apart.max(axis=1)))
     return Agreement(

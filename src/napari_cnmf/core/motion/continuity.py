@@ -48,6 +48,11 @@ CERTAIN_PX = 1.0
 NEAR_PX = 1.5
 """A sub-pixel shift farther from the path than this is the path's again."""
 
+N_PATTERNS = 20
+"""Patterns that make up a sparse field: more than its cells that fire often."""
+MOST_COMPARED = 400
+"""Frames whose patterns are looked at."""
+
 
 def needs_neighbours(template: Template, found: Measurement) -> bool:
     """Whether frames pass from showing the field to showing nothing by degrees."""
@@ -82,6 +87,27 @@ def follow_continuously(
     return template, measure(
         band, template, spectra, every, (0, 0, 0), workers=workers, initial=found.shifts
     )
+
+
+def stands_still(band: Band, spectra: F32, template: Template, shifts: F64) -> bool:
+    """Whether a few patterns explain the frames better as they are than with ``shifts`` taken out.
+
+    Cells that fire in turn fit one place as well as any other: they can be put on top of each
+    other, and every frame then looks like the template. But each of them always fires at its own
+    place, and patterns in places explain a movie only if the field is where it was.
+    """
+    rows = np.arange(0, len(spectra), max(1, -(-len(spectra) // MOST_COMPARED)))
+    frames = (spectra[rows, 0] + 1j * spectra[rows, 1]) * np.sqrt(template.weight)
+    _, ky, kx = band.k
+    phase = shifts[rows, 1, None, None] * ky[:, None] + shifts[rows, 2, None, None] * kx
+    moved = frames * np.exp(1j * phase)[:, None].astype(np.complex64)
+
+    def explained(of: NDArray[np.complexfloating]) -> float:
+        flat = of.reshape(len(of), -1)
+        values = np.linalg.eigvalsh((flat @ flat.conj().T).real.astype(np.float64))
+        return float(values[-N_PATTERNS:].sum())
+
+    return explained(frames) >= explained(moved)
 
 
 def _log_likelihood(

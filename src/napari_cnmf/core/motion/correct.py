@@ -266,7 +266,7 @@ def _tell_of_held(
     warn: WarningCallback,
     log: WarningCallback,
 ) -> None:
-    """Tell of shifts that were measured, and not applied as the halves of the field deny them."""
+    """Tell of shifts that were measured and not applied, as the whole field denies them."""
     still = [
         axis for axis, n in enumerate(settings.dims)
         if n > 1 and settings.max_shifts[axis] > 0 and not agreement.moves[axis]
@@ -280,9 +280,9 @@ def _tell_of_held(
         log(f"The field stands still along {names}: no frame was moved along it.")
         return
     warn(
-        f"Single frames seem to move by up to {np.abs(shifts).max():.1f} px along {names}, but two "
-        "halves of the field, each looked at alone, do not both show it: that is noise or cells "
-        "that fire. No frame was moved along it."
+        f"Single frames seem to move by up to {np.abs(shifts).max():.1f} px along {names}, but the "
+        "field as a whole does not bear it out: that is noise, or cells that fire in turn. No "
+        "frame was moved along it."
     )
 
 

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from napari_cnmf.core.base.parts import PartRunner, Place, part_edges
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
-from napari_cnmf.core.motion.continuity import follow_continuously, needs_neighbours
+from napari_cnmf.core.motion.continuity import (
+    follow_continuously,
+    needs_neighbours,
+    stands_still,
+)
 from napari_cnmf.core.motion.rigid import build_template, is_lost, refine_template, shift_variance
 from napari_cnmf.core.motion.scratch import Scratch
 from napari_cnmf.core.motion.settings import Settings
@@ -52,6 +56,10 @@ class RigidEstimate:
     correlations
         ``(T, 2)``: of each frame with the template in its band, as it is and aligned; NaN where
         the frame is lost.
+    by_neighbours
+        Whether single frames did not tell the place, and neighbours in time were asked.
+    stands_still
+        Whether these frames are explained better where they are than moved.
     """
 
     template: Template
@@ -62,6 +70,8 @@ class RigidEstimate:
     n_beyond: int
     n_searched: int
     correlations: F64
+    by_neighbours: bool = False
+    stands_still: bool = False
 
 
 def block_frames(dims: tuple[int, int, int]) -> int:
@@ -120,11 +130,14 @@ class Estimator:
             self.band, spectra, self.settings.reach, workers=self.workers, check=self.check
         )
         in_order = rows.size == T and self.settings.dims[0] == 1
-        if in_order and needs_neighbours(template, found):
+        by_neighbours = in_order and needs_neighbours(template, found)
+        is_still = False
+        if by_neighbours:
             template, found = follow_continuously(
                 self.band, spectra, template, self.settings.reach,
                 workers=self.workers, check=self.check,
             )  # fmt: skip
+            is_still = stands_still(self.band, spectra, template, found.shifts)
         beyond = self._look_beyond(template, spectra, found)
         for _ in range(self.settings.n_passes):
             self.check()
@@ -146,6 +159,8 @@ class Estimator:
             *beyond,
             rows.size,
             _correlations(template, found, lost),
+            by_neighbours,
+            is_still,
         )
 
     def _limit(self, shifts: F64) -> F64:

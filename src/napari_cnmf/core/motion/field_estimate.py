@@ -44,6 +44,8 @@ SETTLED_PX = 0.02
 OVERLAP_FRAMES, OVERLAP_PACES = 60, 4
 """Frames before and after a part that are fitted with it, at most, and paces of the field's course:
 a frame so far away counts less than a hundredth."""
+EACH_FOR_ITSELF_PX = 1.0
+"""Length of a field whose nodes share nothing: cells that fire make it, and tissue does not."""
 LEAST_BENDING_PX = 0.05
 """Less than this blurs nothing, and interpolation by node costs more than it mends."""
 
@@ -63,6 +65,8 @@ class FieldEstimate:
         Of the prior that the evidence picked.
     pace_frames
         Of the field's course over time.
+    error_px
+        ``(T,)`` standard error of the displacement along an axis, over the field.
     n_clipped
         Frames in which a node wants to deviate more than ``max_deviation_rigid``.
     """
@@ -73,6 +77,7 @@ class FieldEstimate:
     length_px: float
     pace_frames: float
     n_clipped: int
+    error_px: F64
 
 
 def estimate_field(
@@ -103,6 +108,7 @@ def estimate_field(
         prior.modes.length_px,
         prior.pace_frames,
         int(np.count_nonzero(clipped)),
+        prior.error_px(Course((slice(0, len(c)),), lost)),
     )
 
 
@@ -137,6 +143,7 @@ class _Fit:
         positions = model.nodes.positions
         apart = min(model.nodes.y[1] - model.nodes.y[0], model.nodes.x[1] - model.nodes.x[0])
         lengths = np.geomspace(max(0.8 * apart, 16), 1.2 * max(self.band.dims), 9)
+        lengths = np.concatenate([[EACH_FOR_ITSELF_PX], lengths])
         c = np.zeros((rows.size, model.H.shape[0]))
         prior = None
         for i in range(MAX_ROUNDS):
@@ -155,7 +162,9 @@ class _Fit:
             if settled or residuals is None or i == MAX_ROUNDS - 1:
                 break
             model.update(residuals)
-        return None if prior is None else (prior, c)
+        if prior is None or prior.modes.length_px <= EACH_FOR_ITSELF_PX:
+            return None
+        return prior, c
 
     def apply(self, prior: Prior, n_kept: int) -> F64:
         """Find displacements ``(T, n_coefficients)`` of every frame, part by part."""

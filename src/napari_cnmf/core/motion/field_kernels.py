@@ -69,6 +69,8 @@ def _pull_row(
 ) -> tuple[F32, F32]:
     """Sum a row's information on displacements, over its derivatives ``ty, tx``; and residuals.
 
+    The derivatives become the row's scores of displacements, and ``value`` that of its brightness.
+
     Beyond ``inner``, first and last row and column of the template to use, nothing is compared:
     its rim is seen by few frames, and through their windows. Returns ``sums`` with the row's
     information that is not clipped, and all of it, added.
@@ -90,6 +92,7 @@ def _pull_row(
         push = -min(max(pull, -clip), clip) * sharp
         ty[x] *= push
         tx[x] *= push
+        value[x] *= -push
     return inside, total
 
 
@@ -116,19 +119,20 @@ def field_scores(
     kept: F32,
     residuals: F32,
 ) -> None:
-    """Gradient of the clipped likelihood for the displacements at the nodes.
+    """Gradient of the clipped likelihood for displacements and brightness at the nodes.
 
     ``frames (n, Y, X)`` aligned and whitened, a sample every ``spacing_px``; ``template
     (Yt, Xt, 3)`` the template and its derivatives along y and x, a sample per px;
     ``precision (Y, X)`` 1 / sd; ``field (n, gy, gx, 2)`` px; ``bounds (n, 4)`` first and past the
     last row and column to use; ``margin`` rim of the template not to use, px;
-    ``scores`` as the field; ``kept`` share of the information that is not clipped; ``residuals`` as
+    ``scores (n, gy, gx, 3)`` of displacements along y and x, and of the template's brightness;
+    ``kept`` share of the information that is not clipped; ``residuals`` as
     the frames, in their units, 0 where nothing is compared.
     """
     n, X = frames.shape[0], frames.shape[2]
     gx = field.shape[2]
     line = np.empty((2, gx), np.float32)
-    line_scores = np.empty((2, gx), np.float32)
+    line_scores = np.empty((3, gx), np.float32)
     v, w = np.empty(X, np.float32), np.empty(X, np.float32)
     value, ty, tx = np.empty(X, np.float32), np.empty(X, np.float32), np.empty(X, np.float32)
     zero = np.float32(0.0)
@@ -167,8 +171,10 @@ def field_scores(
                 line_scores[0, nx + 1] += px * ty[x]
                 line_scores[1, nx] += (ONE - px) * tx[x]
                 line_scores[1, nx + 1] += px * tx[x]
+                line_scores[2, nx] += (ONE - px) * value[x]
+                line_scores[2, nx + 1] += px * value[x]
             for g in range(gx):
-                for a in range(2):
+                for a in range(3):
                     scores[i, ny, g, a] += (ONE - py) * line_scores[a, g]
                     scores[i, ny + 1, g, a] += py * line_scores[a, g]
         kept[i] = inside / total if total > 0 else ONE

@@ -86,6 +86,13 @@ class Prior:
         x = course.smooth(w, self.strength_px**2 * modes.gain, self.noise, self.pace_frames)
         return np.asarray((modes.expand @ x).T)
 
+    def error_px(self, course: Course) -> F64:
+        """Standard error ``(T,)`` of the displacement along an axis, over the field."""
+        modes, signal = self.modes, self.strength_px**2 * self.modes.gain
+        left = course.variance(signal, self.noise, self.pace_frames)
+        known = np.square(modes.expand).mean(axis=0) @ (signal[:, None] - left)
+        return np.asarray(np.sqrt(np.maximum(self.strength_px**2 - known, 0.0)))
+
 
 class Evidence:
     """Evidence of scores ``b (T, 2n)`` about the prior; ``H (2n, 2n)``, nodes ``(n, 2)`` px."""

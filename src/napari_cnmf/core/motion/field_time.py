@@ -41,11 +41,26 @@ class Course:
         self._each(w, signal, noise, pace, out)
         return out
 
+    def variance(self, signal: F64, noise: float, pace: float) -> F64:
+        """Variance ``(n_modes, T)`` of what `smooth` gives."""
+        out = np.empty((len(signal), len(self.lost)))
+        self._each(np.zeros_like(out), signal, noise, pace, np.empty_like(out), out_variance=out)
+        return out
+
     def log_likelihood(self, w: F64, signal: F64, noise: float, pace: float) -> float:
         """Log-likelihood of modes ``w (n_modes, T)``, constants left out."""
         return self._each(w, signal, noise, pace, None)
 
-    def _each(self, w: F64, signal: F64, noise: float, pace: float, out: F64 | None) -> float:
+    def _each(
+        self,
+        w: F64,
+        signal: F64,
+        noise: float,
+        pace: float,
+        out: F64 | None,
+        *,
+        out_variance: F64 | None = None,
+    ) -> float:
         """Run the filter of a Matern 3/2 process over each mode and each run of frames."""
         r = np.where(self.lost, np.inf, noise)
         rate = np.sqrt(3) / pace
@@ -57,7 +72,6 @@ class Course:
             Q = P - F @ P @ F.T
             for run in self.runs:
                 into = nothing if out is None else out[m, run]
-                total += smooth_series(
-                    w[m, run], r[run], F, Q, P, 0, out is not None, into, np.empty_like(into)
-                )
+                spread = np.empty_like(into) if out_variance is None else out_variance[m, run]
+                total += smooth_series(w[m, run], r[run], F, Q, P, 0, out is not None, into, spread)
         return total

@@ -15,8 +15,8 @@ _BASE_GB = 0.3
 """Interpreter, libraries and kernels."""
 _IMAGES = 48
 """Bytes for each pixel of the field: templates and means in double precision, moments."""
-_COPIES = 4
-"""Blocks of float32 frames that a thread holds: read, prepared, transformed, written."""
+_RAW_BLOCKS, _FLOAT_BLOCKS = 2, 1
+"""Blocks of frames that a thread holds: read and written as they are, and their spectra."""
 _FIELD_COPIES = 2
 """Of the aligned frames that bending is learnt from: themselves and their residuals."""
 
@@ -32,7 +32,7 @@ def needed_gb(
         learnt = min(settings.n_frames, max(120, int(keep_bytes // (4 * samples))))
         spectra = max(spectra, _FIELD_COPIES * 4 * samples * learnt)
     block = max(BLOCK_BYTES, block_frames(settings.dims) * 4 * n_pixels)
-    working = (n_threads + 1) * block * (_COPIES + itemsize / 4)
+    working = (n_threads + 1) * block * (_FLOAT_BLOCKS + _RAW_BLOCKS * itemsize / 4)
     return _BASE_GB + 1e-9 * (spectra + working + _IMAGES * n_pixels)
 
 

@@ -25,6 +25,8 @@ F64 = NDArray[np.float64]
 
 CLIP = 1.5
 """Whitened residuals beyond this are neurons that fire, not displacements."""
+LEAST_LIGHT = 1e-3
+"""Of the typical information about a node's brightness: nodes that see nothing have none."""
 N_PARTS = 8
 """Of the frames that are scored: fixed, as rounding must not depend on the machine's cores."""
 EDGE_SAMPLES = 3
@@ -155,23 +157,31 @@ class FieldModel:
         fine = scipy.fft.irfft2(full, s=fine_shape)
         fine = fine[:, : self.shape[0] * up, : self.shape[1] * up]
         self.fine = np.ascontiguousarray(np.moveaxis(fine, 0, -1), np.float32)
-        self.H = self._information(fine[1:, ::up, ::up])
+        # brightness adds what a displacement along a slope takes off
+        slopes = np.concatenate([fine[1:, ::up, ::up], -fine[:1, ::up, ::up]])
+        whole = self._information(slopes)
+        n = whole.shape[0]
+        among = whole[:, 2][:, :, 2]
+        among = among + LEAST_LIGHT * np.trace(among) / n * np.eye(n)
+        both = whole[:, :2][:, :, :, 2].reshape(2 * n, n)
+        self.by_light = np.linalg.solve(among, both.T).T
+        self.H = whole[:, :2][:, :, :, :2].reshape(2 * n, 2 * n) - self.by_light @ both.T
 
     def _information(self, slopes: F32) -> F64:
-        """Information about the nodes ``(2n, 2n)``, y and x of a node side by side."""
+        """Information ``(n, 3, n, 3)`` about displacements and brightness at the nodes."""
         basis = sp.kron(
             _basis(self.index_y, self.part_y, self.nodes.y.size),
             _basis(self.index_x, self.part_x, self.nodes.x.size),
             format="csr",
         )
-        weighted = (slopes * self.precision).reshape(2, -1).astype(np.float64)
+        weighted = (slopes * self.precision).reshape(3, -1).astype(np.float64)
         n = basis.shape[1]
-        H = np.empty((n, 2, n, 2))
-        for a in range(2):
-            for b in range(a, 2):
+        H = np.empty((n, 3, n, 3))
+        for a in range(3):
+            for b in range(a, 3):
                 part = basis.T @ sp.diags(weighted[a] * weighted[b]) @ basis
                 H[:, a, :, b] = H[:, b, :, a] = part.toarray()
-        return H.reshape(2 * n, 2 * n)
+        return H
 
     def scores(
         self, frames: F32, bounds: NDArray[np.int64], c: F64, workers: Workers, *, learn: bool
@@ -179,7 +189,8 @@ class FieldModel:
         """Scores ``b (n, 2 gy gx)`` of aligned frames whose displacements are about ``c``.
 
         One step of Gauss and Newton: ``b = H c + score``; with ``learn`` also what the frames say
-        of the template.
+        of the template. The template's brightness is free at each node: cells that fire and light
+        that falls otherwise where the field has moved to must not look like bending.
         """
         field = np.ascontiguousarray(
             c.reshape(len(frames), self.nodes.y.size, self.nodes.x.size, 2), np.float32
@@ -188,7 +199,7 @@ class FieldModel:
 
         def work(part: NDArray[np.int64]) -> Residuals | None:
             own = slice(int(part[0]), int(part[-1]) + 1)
-            scores = np.empty_like(field[own])
+            scores = np.empty((*field[own].shape[:3], 3), np.float32)
             kept = np.empty(part.size, np.float32)
             residuals = np.empty_like(frames[own])
             places = (self.index_y, self.part_y, self.index_x, self.part_x, field[own], bounds[own])
@@ -196,7 +207,10 @@ class FieldModel:
                 frames[own], self.fine, self.spacing_px, self.precision,
                 *places, EDGE_SAMPLES * self.spacing_px, CLIP, scores, kept, residuals,
             )  # fmt: skip
-            b[own] += scores.reshape(part.size, -1) / np.maximum(kept, 0.1)[:, None]
+            # What a part that is brighter or darker explains is no displacement.
+            moved = scores[..., :2].reshape(part.size, -1)
+            moved = moved - scores[..., 2].reshape(part.size, -1) @ self.by_light.T
+            b[own] += moved / np.maximum(kept, 0.1)[:, None]
             if not learn:
                 return None
             sums = np.zeros((2, *self.shape), np.float32)

@@ -44,6 +44,8 @@ def summarize(
     moved = np.abs(shifts[used, -2:]) if field is None else np.abs(field.field[used])
     border = _border(moved.reshape(len(moved), -1).max(axis=1), settings.border)
     error = np.sqrt(path.variance[:, first:].mean(axis=1))
+    if field is not None:
+        error = field.error_px
     finite = error[np.isfinite(error)]
     inner = _inside(settings.dims, border)
     seen = estimate.correlations[~estimate.lost]

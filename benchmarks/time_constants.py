@@ -139,9 +139,7 @@ def agreement(found: NDArray[np.floating], true: NDArray[np.float64]) -> tuple[f
 
 def measure(drawn: Drawn, p: int, workers: Workers) -> tuple[float, ...]:
     """Ratios of decay and rise, 10 and 90 % of that of the decay, correlation and lag of spikes."""
-    kinetics = estimate_kinetics(
-        drawn.raw, drawn.rate_hz, drawn.told * drawn.decay_s, p, workers
-    )
+    kinetics = estimate_kinetics(drawn.raw, drawn.rate_hz, drawn.told * drawn.decay_s, p, workers)
     spikes = deconvolve(
         drawn.raw, kinetics.decay_s, kinetics.rise_s, drawn.rate_hz,
         p=p, s_min=0.0, workers=workers,

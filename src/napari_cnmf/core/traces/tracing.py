@@ -27,10 +27,9 @@ from napari_cnmf.core.plan.plan import Plan
 from napari_cnmf.core.traces.deconvolve import DRIFT, DRIFT_OF_BLEACHED, Deconvolved, deconvolve
 from napari_cnmf.core.traces.kinetics import DISAGREES, Kinetics, estimate_kinetics
 from napari_cnmf.core.traces.project import Demixer, Traces, extract_traces
-from napari_cnmf.core.traces.surround import surround_gains
 from napari_cnmf.core.traces.relax import STANDS_OUT, STANDS_OUT_ONE_PHOTON
+from napari_cnmf.core.traces.surround import surround_gains
 from napari_cnmf.params import CNMFParams
-
 
 _AT_ONCE = 32
 """Traces that a thread works on together."""
@@ -97,6 +96,8 @@ def trace(
     if found.fine_background is None and found.ring is None:
         gains = surround_gains(traces.raw, traces.surround, plan.frames_per_bin, workers)
         take_out_surround(traces, gains, workers)
+        # As large as the traces, and of no more use: deconvolution needs the memory.
+        traces = replace(traces, surround=np.zeros((0, 0), np.float32))
         modes = replace(modes, patterns=modes.patterns + _inside(modes.patterns, A, sn, gains))
         if n:
             middle = 1 + float(np.median(gains))
@@ -184,7 +185,7 @@ def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
     )
     if max(decay / told, told / decay) >= DISAGREES:
         report.warn(
-            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and spikes "
-            f"have the measured one; components were looked for with the other. Check data.fr "
-            f"({plan.frame_rate_hz:g} Hz), and set decay_time={decay:.2g}."
+            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and "
+            "spikes have the measured one; components were looked for with the other. Check "
+            f"data.fr ({plan.frame_rate_hz:g} Hz), and set data.decay_time to {decay:.2g} s."
         )

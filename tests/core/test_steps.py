@@ -344,11 +344,11 @@ def test_a_plateau_is_not_a_slow_decay() -> None:
     raw = 0.1 * rng.standard_normal((12, 3000))
     t = np.arange(1, 200) / rate
     response = (1 - np.exp(-t / 0.05)) * np.exp(-t / 0.5)
-    for row in raw:
+    for k in range(len(raw)):
         spikes = np.zeros(3000)
         for start in rng.integers(0, 2900, 12):
             spikes[start : start + 60] = rng.poisson(0.3, 60)
-        row += np.convolve(spikes, response)[:3000]
+        raw[k] += np.convolve(spikes, response)[:3000]
     found = estimate_kinetics(raw.astype(np.float32), rate, 1.5, 2, WORKERS)
     # The plateaus last six decay times, and three times the decay was told.
     assert 0.4 < np.median(found.decay_s) < 0.85

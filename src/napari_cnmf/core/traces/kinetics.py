@@ -50,34 +50,34 @@ RISE_PRIOR_SD = 1.0
 CELL_SD = 0.3
 """Spread between the cells of a recording, as a logarithm: Chen et al. 2013, Nature 499, 295, found
 decay times of GCaMP6 that differ by a quarter to a third between neurons."""
-TOGETHER = 12
+TOGETHER = 8
 """Clearest components that tell the recording's time constants: more change them by less than cells
 differ, and cost time."""
-MOST_BINS = 2000
+MOST_BINS = 1500
 """And the longest stretch of each that is looked at: a hundred decays or more."""
 MOST_OF_ONE, MOST_OF_ITSELF = 200.0, 600.0
 """Most that one component says about the recording's and about its own, in units of log likelihood.
-One bright cell must not outvote the others; and a thousandth of what a response explains, which greedy
-pooling may be off by, is no evidence."""
+One bright cell must not outvote the others; and a thousandth of what a response explains, which
+greedy pooling may be off by, is no evidence."""
 SLOW_S = 2.0
 """Decay time for which a baseline must be slow, whatever is told, in seconds: one that follows slow
 events makes them fast."""
 INEXACT = 0.2
-"""Error of the model as a share of the peak of its events: real ones decay not quite as exponentials,
-and neighbours, motion and neuropil leave a little in them."""
+"""Error of the model as a share of the peak of its events: real ones decay not quite as
+exponentials, and neighbours, motion and neuropil leave a little in them."""
 TELLS = 4.0
 """Gain of log likelihood over no activity at all, for each of TELLS trials that could be chance,
 from which on a component has a say."""
 DISAGREES = 2.0
 """Factor between the measured decay and the user's from which on a run warns."""
-_COARSE, _STEPS, _NEAR = 1.5, (0.3, 0.1), 2.0
-"""Steps of the search: factor of the first grid, logarithms of the later ones, and how far from what
-its bins were made for a decay may lie."""
-BINS_TOGETHER, BINS_ONE = 24.0, 12.0
-"""Bins that a decay is looked at in: a rise of a tenth of it is told from two bins, and greedy AR(2)
-deconvolution comes near enough to the least cost; for single components half will do."""
+_COARSE, _STEPS, _NEAR = 1.8, (0.3, 0.1), 2.0
+"""Steps of the search: factor of the first grid, logarithms of the later ones, and how far from
+what its bins were made for a decay may lie."""
+BINS_TOGETHER, BINS_ONE = 20.0, 10.0
+"""Bins that a decay is looked at in: a rise of a tenth of it is told from two bins, and greedy
+AR(2) deconvolution comes near enough to the least cost; for single components half will do."""
 _LEVEL_FOUND, _LEAST_SLOPE = 2e-3, 0.01
-_STEPS_FIRST, _STEPS_MORE = 12, 3
+_STEPS_FIRST, _STEPS_MORE = 8, 2
 _LOOKS, _MOST_STEPS, _SWEEPS = 2, 8, 5
 _SLOWER = (0.8, 1.0, 1.2, 1.44, 2.0, 3.0, 5.0)
 _FEWEST_FRAMES = 20
@@ -325,9 +325,14 @@ def _fit_together(
         # Real events are no exact exponentials, and what that costs grows with their energy.
         weight = 1 / (1 + np.array([max(observed.gain(k, d, r), 0) for k in every]) / MOST_OF_ONE)
 
-        def cost(x: float, z: float, observed: _Observed = observed, weight=weight) -> float:
+        def cost(
+            x: float,
+            z: float,
+            observed: _Observed = observed,
+            weight: NDArray[np.float64] = weight,
+        ) -> float:
             d, r = float(np.exp(x)), float(np.exp(z))
-            costs = workers.map(lambda k: observed.cost(k, d, r), range(len(observed.y)))
+            costs = workers.map(lambda row: observed.cost(row, d, r), range(len(observed.y)))
             prior = (
                 (x - np.log(decay_time_s)) / PRIOR_SD,
                 (z - x - np.log(RISE_SHARE)) / RISE_PRIOR_SD,
@@ -366,10 +371,13 @@ def _fit_one(observed: _Observed, k: int, common: tuple[float, float]) -> tuple[
         says = weight * observed.cost(k, d, min(r, SLOWEST_RISE * d))
         return says + 0.5 * (x * x + z * z) / CELL_SD**2
 
-    # Smaller than cells differ: costs rise steeper towards long decays, and are parabolas only near by.
-    steps = CELL_SD / 2, CELL_SD if observed.p > 1 else 0.0
-    x, z = _descend(cost, (0.0, 0.0), steps, np.array([[-np.inf, np.inf]] * 2))
+    # Smaller than cells differ: costs rise steeper towards long decays, parabolas only near by.
+    anywhere = np.array([[-np.inf, np.inf]] * 2)
+    x, _ = _descend(cost, (0.0, 0.0), (CELL_SD / 2, 0.0), anywhere)
     d = d0 * float(np.exp(x))
+    if observed.p == 1:
+        return d, r0
+    z, _ = _descend(lambda z, _: cost(x, z), (0.0, 0.0), (CELL_SD, 0.0), anywhere)
     return d, min(r0 * float(np.exp(z)), SLOWEST_RISE * d)
 
 

@@ -103,6 +103,8 @@ def trace(
     if found.fine_background is None and found.ring is None:
         gains = surround_gains(traces.raw, traces.surround, plan.frames_per_bin, workers)
         take_out_surround(traces, gains, workers)
+        # As large as the traces, and of no more use: deconvolution needs the memory.
+        traces = replace(traces, surround=np.zeros((0, 0), np.float32))
         modes = replace(modes, patterns=modes.patterns + _inside(modes.patterns, A, sn, gains))
         if n:
             middle = 1 + float(np.median(gains))
@@ -190,7 +192,7 @@ def _say_kinetics(kinetics: Kinetics, plan: Plan, report: Report) -> None:
     )
     if max(decay / told, told / decay) >= DISAGREES:
         report.warn(
-            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and spikes "
-            f"have the measured one; components were looked for with the other. Check data.fr "
-            f"({plan.frame_rate_hz:g} Hz), and set decay_time={decay:.2g}."
+            f"Events decay within {decay:.2g} s, and data.decay_time is {told:g} s. Traces and "
+            "spikes have the measured one; components were looked for with the other. Check "
+            f"data.fr ({plan.frame_rate_hz:g} Hz), and set data.decay_time to {decay:.2g} s."
         )

@@ -44,6 +44,8 @@ SAME = 0.6
 """Cosine from which on a component is a cell, one to one."""
 VISIBLE = 0.3
 """Share of a cell's energy that must take part in the analysis for the cell to count."""
+UNCOUNTED = 0.2
+"""Weight of a component that is a cell which need not be found: most of it takes no part."""
 CLASSES = ("soma", "process", "punctum", "fragment", "out of focus", "noise")
 
 
@@ -148,7 +150,7 @@ def label_components(
         label[k], cell_of[k] = "soma", cells[j]
         weight[k] = 0.5 if cosine[k, cells[j]] < 0.7 else 1.0
         if not counts[cells[j]]:
-            weight[k] = 0.2
+            weight[k] = UNCOUNTED
     return label, weight, cell_of
 
 

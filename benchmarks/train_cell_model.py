@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evidence_examples import CLASSES, Example, load
+from evidence_examples import CLASSES, UNCOUNTED, Example, load
 from napari_cnmf.core.verdict.cell_model import CellModel, read_model
 from napari_cnmf.core.verdict.events import Windows
 from napari_cnmf.core.verdict.evidence import FIGURES, FROM_MOVIE, measure_evidence
@@ -292,9 +292,9 @@ def accepted_by(e: Example, p: NDArray[np.float64], quality: QualityParams) -> N
     return passes_thresholds(c, quality)
 
 
-def f1(e: Example, accepted: NDArray[np.bool_], strong: float = 0.0) -> tuple[float, float, float]:
-    """F1, precision, recall; cells below ``strong`` need not be accepted and may be."""
-    right = accepted & (e.label == "soma")
+def f1(e: Example, accepted: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """F1, precision, recall; cells that do not count need not be accepted and may be."""
+    right = accepted & (e.label == "soma") & (e.weight > UNCOUNTED)
     n_wrong = int((accepted & (e.label != "soma") & (e.label != "")).sum())
     n = len(e.cell_snr)
     n_right = int(right.sum())

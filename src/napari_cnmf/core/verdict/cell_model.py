@@ -6,7 +6,7 @@ drawn, and stores them as plain arrays. A figure that is missing goes the way th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -64,33 +64,26 @@ class CellModel:
         return np.concatenate([*parts, np.zeros((0, len(self.start)))])
 
     def _some(self, figures: NDArray[np.floating]) -> NDArray[np.float64]:
-        n, trees = len(figures), np.arange(len(self.leaf))
-        node = np.zeros((n, len(trees)), np.int64)
+        n, n_figures = figures.shape
+        first = np.arange(len(self.leaf)) * self.figure.shape[1]
+        # A missing figure is looked up where it compares as the tree sends it: nothing is larger
+        # than -inf, and NaN is not smaller than anything.
+        table = np.concatenate([figures, np.where(np.isnan(figures), -np.inf, figures)], axis=1)
+        row = (np.arange(n) * table.shape[1])[:, None]
+        column = (self.figure + n_figures * self.missing_left).ravel()
+        table, threshold = table.ravel(), self.threshold.ravel()
+        node = np.zeros((n, len(first)), np.int64)
         for _ in range(int(np.log2(self.leaf.shape[1]))):
-            value = np.take_along_axis(figures, self.figure[trees, node], axis=1)
-            is_missing = np.isnan(value)
-            left = np.where(
-                is_missing, self.missing_left[trees, node], value <= self.threshold[trees, node]
-            )
-            node = 2 * node + 2 - left
-        said = self.leaf[trees, node - self.figure.shape[1]]
+            at = first + node
+            node = 2 * node + 2 - (table[row + column[at]] <= threshold[at])
+        said = self.leaf[np.arange(len(self.leaf)), node - self.figure.shape[1]]
         of_kind = (self.kind[:, None] == np.arange(len(self.start))).astype(np.float64)
         return np.asarray(said @ of_kind + self.start)
 
-    def of_one_kind(self, kind: int) -> CellModel:
-        """The trees that speak of one kind alone."""
-        mine = self.kind == kind
-        return CellModel(
-            self.figure[mine],
-            self.threshold[mine],
-            self.missing_left[mine],
-            self.leaf[mine],
-            np.zeros(int(mine.sum()), np.int64),
-            self.start[kind : kind + 1],
-            self.kinds[kind : kind + 1],
-            self.sharpness,
-            self.typical,
-        )
+    def only(self, trees: NDArray[np.bool_]) -> CellModel:
+        """Some of the trees alone."""
+        parts = {n: getattr(self, n)[trees] for n in ("figure", "threshold", "missing_left")}
+        return replace(self, leaf=self.leaf[trees], kind=self.kind[trees], **parts)
 
     def probabilities(self, figures: NDArray[np.floating]) -> NDArray[np.float64]:
         """Probability of each kind ``(n, n_kinds)``; rows sum to 1.

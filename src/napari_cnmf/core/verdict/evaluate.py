@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -158,6 +159,7 @@ def _with_scores(
         events = EventImages(A, components.C, windows, frame_rate_hz, decay_frames, workers)
         r = spatial_correlation(
             source, A, components.C, frame_rate_hz, workers,
+            peaks=events.peaks,
             also=events.wanted,
             runner=runner,
             check=report.check,
@@ -217,7 +219,7 @@ def with_verdict(
     kinds = np.array(model.kinds, dtype=np.str_)[of_kind.argmax(1)]
     evidence = {
         "figures": list(FIGURES),
-        "values": [[_rounded(v) for v in row] for row in figures],
+        "values": _rows_rounded(figures),
         "spoke": what_spoke(model, figures),
     }
     attributes = {k: v for k, v in components.attributes.items() if k != "reasons"}
@@ -236,9 +238,15 @@ def with_verdict(
     )
 
 
-def _rounded(value: np.float32) -> float | None:
-    """Value rounded to four digits, enough to judge by; ``None`` for NaN, which JSON lacks."""
-    return None if np.isnan(value) else float(f"{value:.4g}")
+def _rows_rounded(figures: NDArray[np.float32]) -> list[list[float | None]]:
+    """Rows of values to four digits, enough to judge by; ``None`` for NaN, which JSON lacks."""
+    values = figures.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = 10.0 ** (np.floor(np.log10(np.abs(values))) - 3)
+        rounded = np.where(values == 0, 0, np.round(values / unit) * unit)
+    # the factor leaves digits of its own behind
+    rows: list[list[float]] = np.round(rounded, 9).tolist()
+    return [[None if math.isnan(v) else v for v in row] for row in rows]
 
 
 def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str, float]]:
@@ -246,19 +254,18 @@ def what_spoke(model: CellModel, figures: NDArray[np.float32]) -> list[dict[str,
 
     Beside a component with the same figures but that group's, which are those of a typical soma.
     """
-    model = model.of_one_kind(0)
-    whole = model.logits(figures)[:, 0]
-    change = {}
-    for name, members in GROUPS.items():
-        if name == "recording":
-            continue
+    model = model.only(model.kind == 0)
+    names = [name for name in GROUPS if name != "recording"]
+    change = np.empty((len(figures), len(names)))
+    for i, name in enumerate(names):
+        columns = [FIGURES.index(member) for member in GROUPS[name]]
         without = figures.copy()
-        columns = [FIGURES.index(m) for m in members]
         without[:, columns] = model.typical[columns]
-        change[name] = model.sharpness * (whole - model.logits(without)[:, 0])
-    return [
-        {name: round(float(v[k]), 2) for name, v in change.items()} for k in range(len(figures))
-    ]
+        # what other trees say stays
+        asking = model.only(np.asarray(np.isin(model.figure, columns).any(1)))
+        change[:, i] = asking.logits(figures)[:, 0] - asking.logits(without)[:, 0]
+    told = np.round(model.sharpness * change, 2).tolist()
+    return [dict(zip(names, row, strict=True)) for row in told]
 
 
 def _measure_columns(

@@ -16,7 +16,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.base.threads import Workers
-from napari_cnmf.core.verdict.rvalues import FrameSums, activity_frames, own_frames
+from napari_cnmf.core.verdict.rvalues import (
+    FrameSums,
+    activity_frames,
+    highest_peaks,
+    own_frames,
+)
 
 REACH_GSIG = 3.0
 """Half-width of the windows that are looked at, in gSig: a cell and what is around it."""
@@ -96,6 +101,11 @@ class EventImages:
         Footprints with sorted indices, and traces.
     decay_frames
         Decay time of the indicator in frames.
+
+    Attributes
+    ----------
+    peaks
+        Frames of the highest peaks of each trace.
     """
 
     def __init__(
@@ -110,9 +120,10 @@ class EventImages:
         n_frames, self._windows = C.shape[1], windows
         length = max(1, math.ceil(_EVENT_DECAYS * decay_frames))
         lead = max(2, math.ceil(_LEAD_S * frame_rate_hz))
-        active = activity_frames(C, 0, length, workers)
+        self.peaks = highest_peaks(C, workers)
+        active = activity_frames(self.peaks, 0, length, n_frames)
         during = own_frames(A, active, n_frames, workers)
-        before = activity_frames(C, -lead - length, -lead, workers)
+        before = activity_frames(self.peaks, -lead - length, -lead, n_frames)
         quiet = [
             np.setdiff1d(b, a, assume_unique=True) for a, b in zip(active, before, strict=True)
         ]

@@ -71,23 +71,25 @@ def find_peaks(
     return trace[rank < most], frame[rank < most]
 
 
-def activity_frames(
-    C: NDArray[np.floating], before: int, after: int, workers: Workers
-) -> list[NDArray[np.int64]]:
-    """Frames from ``before`` to ``after`` (exclusive) around the highest peaks of each trace."""
-    n_frames = C.shape[1]
-    at_once = max(1, min(_TRACES, _VALUES // max(1, n_frames)))
+def highest_peaks(C: NDArray[np.floating], workers: Workers) -> list[NDArray[np.int64]]:
+    """Frames of the ``N_PEAKS`` highest peaks of each trace."""
+    at_once = max(1, min(_TRACES, _VALUES // max(1, C.shape[1])))
 
-    def frames_of(start: int) -> list[NDArray[np.int64]]:
+    def peaks_of(start: int) -> list[NDArray[np.int64]]:
         rows = C[start : start + at_once]
         trace, peak = find_peaks(rows, N_PEAKS)
-        active = np.zeros(rows.shape, np.bool_)
-        around = np.clip(peak[:, None] + np.arange(before, after), 0, n_frames - 1)
-        active[trace[:, None], around] = True
-        return [np.flatnonzero(row) for row in active]
+        return np.split(peak, np.searchsorted(trace, np.arange(1, len(rows))))
 
-    parts = workers.map(frames_of, range(0, len(C), at_once))
-    return [frames for part in parts for frames in part]
+    parts = workers.map(peaks_of, range(0, len(C), at_once))
+    return [peaks for part in parts for peaks in part]
+
+
+def activity_frames(
+    peaks: list[NDArray[np.int64]], before: int, after: int, n_frames: int
+) -> list[NDArray[np.int64]]:
+    """Frames from ``before`` to ``after`` (exclusive) around the peaks of each trace."""
+    around = np.arange(before, after)
+    return [np.unique(np.clip(p[:, None] + around, 0, n_frames - 1)) for p in peaks]
 
 
 def own_frames(
@@ -118,27 +120,37 @@ def own_frames(
 
 
 _SIGNATURE = (
-    "void({0}[:, ::1], int32[::1], int32[::1], int64[::1], int64[::1], float64[::1], int64, int64)"
+    "void({0}[:, ::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], float64[::1], "
+    "int64, int64)"
 )
 
 
 @kernel_for_frames(_SIGNATURE)
 def _add_frames(
     frames: NDArray[Any],
-    indptr: NDArray[np.int32],
-    indices: NDArray[np.int32],
+    runs: NDArray[np.int64],
+    place: NDArray[np.int64],
+    pixel: NDArray[np.int64],
     first: NDArray[np.int64],
     which: NDArray[np.int64],
     sums: NDArray[np.float64],
     start: int,
     stop: int,
 ) -> None:
-    """Add ``frames[which[first[k]:first[k + 1]]]`` at the pixels of component k."""
+    """Add ``frames[which[first[k]:first[k + 1]]]`` at the pixels of component k.
+
+    Its pixels are those of its runs ``runs[k]`` to ``runs[k + 1]``: a run adds to the sums from
+    ``place`` on what the frame has from ``pixel`` on.
+    """
     for k in range(start, stop):
         for n in range(first[k], first[k + 1]):
             frame = frames[which[n]]
-            for i in range(indptr[k], indptr[k + 1]):
-                sums[i] += frame[indices[i]]
+            for run in range(runs[k], runs[k + 1]):
+                # one after the other, so that a processor adds several at once
+                here = sums[place[run] : place[run + 1]]
+                light = frame[pixel[run] : pixel[run] + len(here)]
+                for i in range(len(here)):
+                    here[i] += light[i]
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +159,22 @@ class FrameSums:
 
     Attributes
     ----------
-    indptr, indices
-        Pixels of each component, as in a CSC matrix, int32.
+    runs
+        First run of each component, and the number of all ``(n_components + 1,)``. A run are
+        pixels that follow each other in the movie and in the sums.
+    place
+        Where each run begins in the sums, and the number of these ``(n_runs + 1,)``.
+    pixel
+        Where each run begins in a frame ``(n_runs,)``.
     frames
         Frames of each component, ascending.
     sums
-        What :func:`sum_frames` adds to, one value for each of ``indices``.
+        What :func:`sum_frames` adds to, one value for each pixel of each component.
     """
 
-    indptr: NDArray[np.int32]
-    indices: NDArray[np.int32]
+    runs: NDArray[np.int64]
+    place: NDArray[np.int64]
+    pixel: NDArray[np.int64]
     frames: list[NDArray[np.int64]]
     sums: NDArray[np.float64]
 
@@ -164,9 +182,14 @@ class FrameSums:
     def over(
         cls, indptr: NDArray[Any], indices: NDArray[Any], frames: list[NDArray[np.int64]]
     ) -> FrameSums:
-        """Make sums that begin at zero."""
-        sums = np.zeros(len(indices))
-        return cls(indptr.astype(np.int32), indices.astype(np.int32), frames, sums)
+        """Make sums that begin at zero, of pixels as in a CSC matrix."""
+        is_first = np.ones(len(indices), np.bool_)
+        is_first[1:] = np.diff(indices) != 1
+        is_first[indptr[:-1][np.diff(indptr) > 0]] = True
+        place = np.flatnonzero(is_first)
+        runs = np.searchsorted(place, indptr).astype(np.int64)
+        ends = np.append(place, len(indices)).astype(np.int64)
+        return cls(runs, ends, indices[place].astype(np.int64), frames, np.zeros(len(indices)))
 
     @property
     def n_frames(self) -> NDArray[np.int64]:
@@ -179,7 +202,7 @@ class _ByBlock:
 
     def __init__(self, wanted: FrameSums, edges: list[int]) -> None:
         self.wanted = wanted
-        self.sums = np.zeros(len(wanted.indices))
+        self.sums = np.zeros(len(wanted.sums))
         owner = np.repeat(np.arange(len(wanted.frames)), wanted.n_frames)
         frames = np.concatenate([*wanted.frames, np.zeros(0, np.int64)]).astype(np.int64)
         inside = (edges[0] <= frames) & (frames < edges[-1])
@@ -199,7 +222,9 @@ class _ByBlock:
         which = self._frames[inside] - start
 
         def work(a: int, b: int) -> None:
-            _add_frames(frames, wanted.indptr, wanted.indices, first, which, self.sums, a, b)
+            _add_frames(
+                frames, wanted.runs, wanted.place, wanted.pixel, first, which, self.sums, a, b
+            )
 
         workers.ranges(work, n, 64)
 
@@ -245,12 +270,17 @@ def _sum_part(
 
 
 def wanted_for_correlation(
-    A: sp.csc_matrix, C: NDArray[np.floating], frame_rate_hz: float, workers: Workers
+    A: sp.csc_matrix,
+    peaks: list[NDArray[np.int64]],
+    n_frames: int,
+    frame_rate_hz: float,
+    workers: Workers,
 ) -> FrameSums:
     """The sums that the spatial correlation is made from; ``A`` has sorted indices."""
     before = int(min(-2, math.floor(-5 / 30 * frame_rate_hz)))
     after = int(max(5, math.ceil(25 / 30 * frame_rate_hz)))
-    frames = own_frames(A, activity_frames(C, before, after, workers), C.shape[1], workers)
+    active = activity_frames(peaks, before, after, n_frames)
+    frames = own_frames(A, active, n_frames, workers)
     return FrameSums.over(A.indptr, A.indices, frames)
 
 
@@ -261,6 +291,7 @@ def spatial_correlation(
     frame_rate_hz: float,
     workers: Workers,
     *,
+    peaks: list[NDArray[np.int64]] | None = None,
     also: Sequence[FrameSums] = (),
     runner: PartRunner | None = None,
     check: Callable[[], None] = lambda: None,
@@ -276,6 +307,8 @@ def spatial_correlation(
         Footprints ``(n_pixels, n_components)``, pixels in C order.
     C
         Denoised traces ``(n_components, n_frames)``.
+    peaks
+        Of the traces, by :func:`highest_peaks`, where they are known already.
     also
         Other sums to fill in while the movie is read.
     runner
@@ -284,7 +317,8 @@ def spatial_correlation(
         See `sum_frames`.
     """
     A = A.tocsc().sorted_indices()
-    own = wanted_for_correlation(A, C, frame_rate_hz, workers)
+    known = highest_peaks(C, workers) if peaks is None else peaks
+    own = wanted_for_correlation(A, known, C.shape[1], frame_rate_hz, workers)
     runner = runner or RunHere(workers.n_threads)
     sum_frames(source, [own, *also], runner, check=check, on_share=on_share)
     return _correlate(A, own.sums, own.n_frames)

@@ -141,8 +141,8 @@ class _Observed:
     ) -> _Observed:
         """Means of ``frames_per_bin`` frames of traces ``(n, n_frames)`` without slow baseline."""
         n_bins = traces.shape[1] // frames_per_bin
-        y = traces[:, : n_bins * frames_per_bin].reshape(len(traces), n_bins, frames_per_bin)
-        y = y.mean(2, dtype=np.float64) * (np.sqrt(frames_per_bin) / noise[:, None])
+        frames = traces[:, : n_bins * frames_per_bin].reshape(len(traces), n_bins, frames_per_bin)
+        y = frames.mean(2, dtype=np.float64) * (np.sqrt(frames_per_bin) / noise[:, None])
         y = _busiest(y, MOST_BINS)
         level = estimate_level(y.astype(np.float32)).astype(np.float64)
         return cls(y, level, np.full(len(y), -1.0), frame_rate_hz / frames_per_bin, p)
@@ -177,7 +177,7 @@ class _Observed:
             slope = float(np.clip((now - left) / step, -1.0, -_LEAST_SLOPE))
             left = now
         self.slope[k] = slope
-        return least
+        return float(least)
 
     def polished_cost(self, k: int, decay_s: float, rise_s: float) -> float:
         """J at the present baseline, without what greedy pooling adds to it.
@@ -193,9 +193,8 @@ class _Observed:
 
     def gain(self, k: int, decay_s: float, rise_s: float) -> float:
         """What a response explains of a trace, over no activity at all."""
-        return 0.5 * float(self.y[k].var()) * self.y.shape[1] - self.cost(
-            k, decay_s, rise_s, _STEPS_FIRST
-        )
+        y = self.y[k] - self.y[k].mean()
+        return 0.5 * float(y @ y) - self.cost(k, decay_s, rise_s, _STEPS_FIRST)
 
     def settle_noise(self, k: int, decay_s: float, rise_s: float) -> None:
         """Take the noise of a trace from what a response leaves of it, where that is less.
@@ -337,7 +336,7 @@ def _fit_together(
                 (x - np.log(decay_time_s)) / PRIOR_SD,
                 (z - x - np.log(RISE_SHARE)) / RISE_PRIOR_SD,
             )
-            return float(weight @ costs) + 0.5 * (prior[0] ** 2 + prior[1] ** 2)
+            return float(weight @ costs) + 0.5 * float(prior[0] ** 2 + prior[1] ** 2)
 
         bounds = np.log([[low, high], [FASTEST_RISE_FRAMES / frame_rate_hz, SLOWEST_RISE * high]])
         shares = (RISE_SHARE / 3, RISE_SHARE, RISE_SHARE * 3) if observed.p > 1 else (RISE_SHARE,)

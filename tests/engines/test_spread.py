@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from napari_cnmf.batch import Batch, State
+from napari_cnmf.batch import Batch, DuplicateItemWarning, State
 from napari_cnmf.batch.running import run_batch
 from napari_cnmf.cli import main
 from napari_cnmf.core.base import parts
@@ -240,7 +240,8 @@ def test_items_are_spread_by_batch_and_command_line(
     batch = Batch.create(tmp_path / "batch")
     alone = batch.add("cnmf", movie_path)
     batch.run(alone, progress=False)
-    spread_out = batch.add("cnmf", movie_path, name="spread", reuse=False)
+    with pytest.warns(DuplicateItemWarning):
+        spread_out = batch.add("cnmf", movie_path, name="spread", reuse=False)
     batch.run(spread_out, client=client, spread=True, progress=False)
     assert spread_out.state is State.COMPLETED, spread_out.error
     assert_same(outputs(alone.folder), outputs(spread_out.folder))

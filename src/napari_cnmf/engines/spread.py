@@ -131,7 +131,11 @@ class RunOnCluster:
                     part = pickle.dumps((work, pieces[i]))
                     waiting.append(self._client.submit(_run_part, place, kept, part, pure=False))
                     i += 1
-                self._wait(waiting, check, lambda more, d=done: on_share((d + more) / n))
+
+                def on_more(more: int, done: int = done) -> None:
+                    on_share((done + more) / n)
+
+                self._wait(waiting, check, on_more)
                 yield self._result(waiting.popleft())
         finally:
             if self._client.status not in _GONE:

@@ -115,8 +115,11 @@ class RunHere:
         """Yield ``work(shared, piece, place)`` for all pieces, in their order."""
         n = len(pieces)
         for i, piece in enumerate(pieces):
-            place = Place(self.n_threads, check, lambda share, i=i: on_share((i + share) / n))
-            yield work(shared, piece, place)
+
+            def tell(share: float, i: int = i) -> None:
+                on_share((i + share) / n)
+
+            yield work(shared, piece, Place(self.n_threads, check, tell))
             on_share((i + 1) / n)
 
 

@@ -237,7 +237,8 @@ def bin_movie(
     unit = frame_blocks(source.shape[0], of.frame_bytes, per_bin, block_bytes)[1]
     spans = list(pairwise(part_edges(source.shape[0], of.frame_bytes, unit)))
     moments, peak, n_rough = np.zeros((3, 0)), np.zeros(0, np.float32), 0
-    lost, brightness = [], []
+    lost: list[NDArray[np.bool_]] = []
+    brightness: list[NDArray[np.float64]] = []
     # Parts are summed alone and then joined, also here: so the last digits are the same everywhere.
     for sums in runner.map(_bin_part, of, spans, check=check, on_share=on_share):
         if lost:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import check_callable, check_switch
 from napari_cnmf.batch import settling
 from napari_cnmf.batch._files import printable
 from napari_cnmf.batch.item import Item
@@ -14,6 +15,7 @@ from napari_cnmf.batch.processes import Launcher, adopt
 from napari_cnmf.batch.queue import Queue, QueueEvent, QueueEventKind
 from napari_cnmf.batch.selection import Selection
 from napari_cnmf.batch.status import State
+from napari_cnmf.errors import BatchError
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -33,6 +35,9 @@ def run_batch(
     on_event: Callable[[QueueEvent], None] | None,
 ) -> list[Item]:
     """Run items of a batch; see `Batch.run`."""
+    check_switch("progress", progress, BatchError)
+    if on_event is not None:
+        check_callable("on_event", on_event, BatchError)
     ran: dict[str, Item] = {}
     selection = Selection()
     selection.add(items, start)

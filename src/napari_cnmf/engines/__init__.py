@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
+from napari_cnmf._checks import check_choice
 from napari_cnmf.engines.base import Algorithm, Engine
 from napari_cnmf.errors import EngineError
 
@@ -88,9 +89,8 @@ def get_engine(name: str) -> Engine:
 
 def require_known(name: str) -> None:
     """Raise ``EngineError`` unless ``name`` is ``auto`` or that of a known engine."""
-    if name not in (AUTO, *_OURS) and name not in _others():
-        known = ", ".join((AUTO, *engine_names()))
-        raise EngineError(f"The engine must be one of {known}, got {name!r}.")
+    if not isinstance(name, str) or name not in (AUTO, *_OURS):
+        check_choice("The engine", name, (AUTO, *engine_names()), EngineError)
 
 
 def engines() -> dict[str, Engine]:

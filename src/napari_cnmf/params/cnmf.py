@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from napari_cnmf._checks import check_kind
+from napari_cnmf._checks import shown as shown_in_one_line
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
@@ -184,6 +186,7 @@ class CNMFParams(ParameterModel):
 
     def set(self, name: str, value: Any) -> Self:
         """Parameters with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
+        check_kind("The name of a parameter", name, str, ParameterError, needed="text")
         return self._with({name: value})
 
     def with_settings(self, settings: Iterable[str]) -> Self:
@@ -195,7 +198,14 @@ class CNMFParams(ParameterModel):
             ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
             that has it (``p=1``: preprocess and temporal), as in CaImAn.
         """
-        return self._with(tuple(parse_assignment(text) for text in settings))
+        is_list = isinstance(settings, Iterable) and not isinstance(settings, str)
+        listed = list(settings) if is_list else [settings]
+        if not is_list or not all(isinstance(text, str) for text in listed):
+            raise ParameterError(
+                "Settings must be a list of texts such as ['init.gSig=5,5'], got "
+                f"{shown_in_one_line(settings)}."
+            )
+        return self._with(tuple(parse_assignment(text) for text in listed))
 
     @classmethod
     def preset(cls, name: PresetName | str) -> Self:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
+from napari_cnmf._checks import check_choice
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
 from napari_cnmf.testing.recording import Recording
@@ -120,7 +121,6 @@ def sample(name: str = "two-photon") -> Movie:
     """
     from napari_cnmf.io import open_movie
 
-    if name not in SAMPLES:
-        raise CnmfError(f"A sample must be one of {', '.join(SAMPLES)}, got {name!r}.")
+    check_choice("A sample", name, SAMPLES, CnmfError)
     path = sample_path(SAMPLES[name])
     return open_movie(path if path.exists() else SAMPLES[name].write(path))

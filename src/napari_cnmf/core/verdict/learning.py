@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_kind
 from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit, wanted_probability
 from napari_cnmf.core.verdict.evidence import FIGURES, stored_figures
@@ -198,7 +199,13 @@ def learn(curations: Curation | Iterable[Curation]) -> Learned:
     >>> learned = nc.learn([first, second]); print(learned)      # doctest: +SKIP
     >>> learned.save("ours.json")                                 # doctest: +SKIP
     """
-    some = [curations] if isinstance(curations, Curation) else list(curations)
+    given: Any = [curations] if isinstance(curations, Curation) else curations
+    some: list[Curation] = list(given) if isinstance(given, Iterable) else [given]
+    for cur in some:
+        check_kind(
+            "What is learned from", cur, Curation, ResultError, needed="curations",
+            advice="Open each with nc.open_result(PATH).",
+        )  # fmt: skip
     decided = [_decided(cur) for cur in some]
     y = np.concatenate([np.zeros(0, bool), *(d[0] for d in decided)])
     n_yes = int(y.sum())

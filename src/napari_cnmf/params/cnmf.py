@@ -198,12 +198,13 @@ class CNMFParams(ParameterModel):
             ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
             that has it (``p=1``: preprocess and temporal), as in CaImAn.
         """
-        is_list = isinstance(settings, Iterable) and not isinstance(settings, str)
-        listed = list(settings) if is_list else [settings]
+        given: Any = settings
+        is_list = isinstance(given, Iterable) and not isinstance(given, str)
+        listed: list[Any] = list(given) if is_list else [given]
         if not is_list or not all(isinstance(text, str) for text in listed):
             raise ParameterError(
                 "Settings must be a list of texts such as ['init.gSig=5,5'], got "
-                f"{shown_in_one_line(settings)}."
+                f"{shown_in_one_line(given)}."
             )
         return self._with(tuple(parse_assignment(text) for text in listed))
 

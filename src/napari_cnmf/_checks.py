@@ -135,6 +135,15 @@ def check_dims(name: str, value: Any, error: type[Exception]) -> tuple[int, ...]
     return tuple(int(n) for n in sizes)
 
 
+def check_texts(name: str, value: Any, error: type[Exception], *, advice: str = "") -> list[str]:
+    """Several texts; a text alone, and anything else, raises ``error``."""
+    is_list = isinstance(value, Iterable) and not isinstance(value, str)
+    listed: list[Any] = list(value) if is_list else [value]
+    if not is_list or not all(isinstance(text, str) for text in listed):
+        raise error(f"{name} must be a list of texts, got {shown(value)}. {advice}".rstrip())
+    return listed
+
+
 def check_callable(name: str, value: Any, error: type[Exception]) -> Callable[..., Any]:
     """Something that can be called; anything else raises ``error``."""
     if not callable(value):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
-from napari_cnmf._checks import check_kind, check_path, check_switch, is_whole, shown
+from napari_cnmf._checks import check_kind, check_path, check_switch, check_texts, is_whole, shown
 from napari_cnmf._names import AlgorithmName, EngineName
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
@@ -143,12 +143,7 @@ class Batch:
         if names is None:
             self._index.update(lambda: [entry.name for entry in item_folders(self.path)])
             return
-        listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [0]
-        if not all(isinstance(name, str) for name in listed):
-            raise BatchError(
-                f"Names of the folders of items must be given in a list, got {shown(names)}. "
-                "Leave them out to look which there are."
-            )
+        listed = check_texts("The folders of items", names, BatchError)
         self._index.update(lambda: listed)
 
     @property

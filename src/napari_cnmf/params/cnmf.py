@@ -9,8 +9,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from napari_cnmf._checks import check_kind
-from napari_cnmf._checks import shown as shown_in_one_line
+from napari_cnmf._checks import check_kind, check_texts
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
@@ -198,14 +197,7 @@ class CNMFParams(ParameterModel):
             ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
             that has it (``p=1``: preprocess and temporal), as in CaImAn.
         """
-        given: Any = settings
-        is_list = isinstance(given, Iterable) and not isinstance(given, str)
-        listed: list[Any] = list(given) if is_list else [given]
-        if not is_list or not all(isinstance(text, str) for text in listed):
-            raise ParameterError(
-                "Settings must be a list of texts such as ['init.gSig=5,5'], got "
-                f"{shown_in_one_line(given)}."
-            )
+        listed = check_texts("Settings", settings, ParameterError, advice="Write ['gSig=5,5'].")
         return self._with(tuple(parse_assignment(text) for text in listed))
 
     @classmethod

@@ -81,6 +81,7 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
+    check_path("The place of an export", out, ExportError)
     if isinstance(source, str | os.PathLike):
         source = _at_path(check_path("The source of an export", source, ExportError).absolute())
     check_kind(

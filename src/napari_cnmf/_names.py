@@ -55,5 +55,6 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
 def not_one_of(what: str, known: Iterable[object], got: Any) -> str:
     """Sentence about a name that is none of those there are, with the closest one."""
     names = [str(name) for name in known]
+    listed = ", ".join(names) or "none"
     guess = did_you_mean(got, names) if isinstance(got, str) else ""
-    return f"{what} must be one of {', '.join(names)}, got {got!r:.80}.{guess}"
+    return f"{what} must be one of {listed}, got {got!r:.80}.{guess}"

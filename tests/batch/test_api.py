@@ -117,7 +117,7 @@ def test_a_grid_must_name_lists(batch: nc.Batch, movie_path: Path, grid: Any) ->
 
 @pytest.mark.parametrize(("source", "out"), [(5, "x"), ([1], "x"), (None, "x"), ("a", None)])
 def test_an_export_needs_a_result_and_a_path(source: Any, out: Any) -> None:
-    with pytest.raises(nc.CnmfError, match=r"must be an item|must go to a path"):
+    with pytest.raises(nc.CnmfError, match=r"must be an item|must be a path"):
         nc.export(source, "npz", out)
 
 
@@ -239,5 +239,5 @@ def test_a_folder_that_is_no_path_is_said_in_one_sentence(wrong: Any) -> None:
 
     for kind, name in ((nc.Batch, "batch"), (Project, "project")):
         for make in (kind.create, kind.open, lambda path, kind=kind: kind.open(path, create=True)):
-            with pytest.raises(CnmfError, match=f"A {name} is named by the path of its folder"):
+            with pytest.raises(CnmfError, match=f"The folder of a {name} must be a path"):
                 make(wrong)

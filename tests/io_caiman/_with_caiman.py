@@ -26,6 +26,9 @@ def main(source: str, folder: str) -> None:
 
     movie = np.random.default_rng(0).random((estimates.A.shape[0], n_frames)).astype("f4")
     if estimates.W is not None or estimates.b is not None:
+        if estimates.W is not None:
+            # it takes the empty f of a ring background, in files of its own too, for a low-rank one
+            estimates.f = None
         background = estimates.compute_background(movie)
         np.save(str(Path(folder) / "background.npy"), background)
         np.save(str(Path(folder) / "movie.npy"), movie)

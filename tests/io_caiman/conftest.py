@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -32,6 +34,11 @@ def plane(folder: Path) -> Path:
 
 def volume(folder: Path) -> Path:
     return computed(folder, Algorithm.CNMF, bench.volume(folder))
+
+
+def plane_by_plane(folder: Path) -> Path:
+    """A volume whose planes are analysed one by one."""
+    return computed(folder, Algorithm.CNMF, bench.volume(folder), plane_by_plane=True)
 
 
 def one_photon(folder: Path) -> Path:
@@ -79,6 +86,32 @@ def bare(folder: Path) -> Path:
     return write_caiman(Components(A=A, C=C, dims=(5, 6)), folder / "bare.hdf5")
 
 
+def future(folder: Path) -> Path:
+    """What a newer version and another program added: text, arrays, tables, in each group."""
+    path = shutil.copy(curated(folder), folder / "future.hdf5")
+    with h5py.File(path, "r+") as file:
+        n = file["estimates/C"].shape[0]
+        file["estimates/newer_score"] = np.arange(n, dtype=float)
+        for place in ("napari_cnmf", "napari_cnmf/state"):
+            group = file[place].create_group("newer")
+            group["table"] = np.arange(6.0).reshape(2, 3)
+            group["count"] = 3
+            group.attrs["said"] = "ü"
+            file[place].attrs["newer_text"] = "of a later version"
+        other = file.create_group("another_program")
+        other["values"] = np.arange(4)
+        other.attrs["version"] = "2.0"
+    return Path(path)
+
+
+def residual_alone(folder: Path) -> Path:
+    """Residual traces under the name R alone, as older versions of CaImAn have them."""
+    path = shutil.copy(_judged(folder), folder / "residual_alone.hdf5")
+    with h5py.File(path, "r+") as file:
+        del file["estimates/YrA"]
+    return Path(path)
+
+
 def _judged(folder: Path) -> Path:
     """Scores and classes with which each term of the rule decides for some component.
 
@@ -103,8 +136,11 @@ def _judged(folder: Path) -> Path:
 
 KINDS: dict[str, Callable[[Path], Path]] = {
     kind.__name__: kind
-    for kind in (plane, volume, one_photon, ring, curated, merged, zero, one, bare)
-}
+    for kind in (
+        plane, volume, plane_by_plane, one_photon, ring, curated, merged, zero, one, bare,
+        future, residual_alone,
+    )
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

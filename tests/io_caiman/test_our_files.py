@@ -13,13 +13,17 @@ import h5py
 import numpy as np
 import pytest
 
+import napari_cnmf as nc
 from napari_cnmf.io.caiman import read_caiman, read_state, write_caiman
 from napari_cnmf.io.curation import open_curation
 
 HERE = Path(__file__).parent
 
 
-KINDS = ("plane", "volume", "one_photon", "ring", "curated", "merged", "zero", "one", "bare")
+KINDS = (
+    "plane", "volume", "plane_by_plane", "one_photon", "ring", "curated", "merged", "zero", "one",
+    "bare", "future", "residual_alone",
+)  # fmt: skip
 _SPARSE = ("A", "W", "Ab", "downscale_matrix", "upscale_matrix")
 _LEFT_OUT = (
     "groups", "idx_tot", "ind_A", "Ab_epoch", "coordinates", "loaded_model", "optional_outputs",
@@ -159,25 +163,42 @@ def test_written_again_it_is_the_same(our_files: dict[str, Path], tmp_path: Path
         assert first.attributes == second.attributes
 
 
+@pytest.fixture(scope="module")
+def used(
+    our_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Each file after CaImAn used it and saved it in place, and what CaImAn computed."""
+    folder = tmp_path_factory.mktemp("used")
+    copies = {k: Path(shutil.copy(p, folder / f"{k}.hdf5")) for k, p in our_files.items()}
+    done = subprocess.run(
+        [os.environ["NAPARI_CNMF_CAIMAN_PYTHON"], str(HERE / "_use_with_caiman.py"),
+         *map(str, copies.values())],
+        capture_output=True, text=True, timeout=1700, check=False, cwd=folder,
+        env=os.environ | {"CAIMAN_TEMP": str(folder), "CAIMAN_DATA": str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads(done.stderr.strip().splitlines()[-1])
+    return {kind: (path, facts[str(path)]) for kind, path in copies.items()}
+
+
+def contents(path: Path, group: str) -> dict[str, Any]:
+    """Every array and text below a group, by its name."""
+    found: dict[str, Any] = {}
+
+    def take(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        found.update({f"{name}@{key}": value for key, value in node.attrs.items()})
+        if isinstance(node, h5py.Dataset):
+            found[name] = node[()]
+
+    with h5py.File(path) as file:
+        take("", file[group])
+        file[group].visititems(take)
+    return found
+
+
 @pytest.mark.caiman
 @pytest.mark.timeout(1800)
 class TestWithCaiman:
-    @pytest.fixture(scope="class")
-    def used(
-        self, our_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-    ) -> dict[str, tuple[Path, dict[str, Any]]]:
-        folder = tmp_path_factory.mktemp("used")
-        copies = {k: Path(shutil.copy(p, folder / f"{k}.hdf5")) for k, p in our_files.items()}
-        done = subprocess.run(
-            [os.environ["NAPARI_CNMF_CAIMAN_PYTHON"], str(HERE / "_use_with_caiman.py"),
-             *map(str, copies.values())],
-            capture_output=True, text=True, timeout=1700, check=False, cwd=folder,
-            env=os.environ | {"CAIMAN_TEMP": str(folder)},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
-        facts = json.loads(done.stderr.strip().splitlines()[-1])
-        return {kind: (path, facts[str(path)]) for kind, path in copies.items()}
-
     @pytest.mark.parametrize("kind", KINDS)
     def test_used_and_saved(
         self, kind: str, used: dict[str, tuple[Path, dict[str, Any]]], our_files: dict[str, Path]
@@ -189,6 +210,7 @@ class TestWithCaiman:
         if n:
             assert facts["residuals"] == [n, ours.n_frames]
             assert facts.get("evaluated", n) == n
+            assert facts.get("seen by the network", n) == n
         for saved in (path, path.with_name(f"{kind}-anew.hdf5")):
             again = read_caiman(saved)
             assert (again.A != ours.A).nnz == 0
@@ -205,8 +227,25 @@ class TestWithCaiman:
             }
             assert set(again.images) == set(ours.images)
             assert read_state(saved).keys() == read_state(our_files[kind]).keys()
+            before, after = (contents(p, "napari_cnmf") for p in (our_files[kind], saved))
+            assert before.keys() == after.keys()
+            for name, value in before.items():
+                np.testing.assert_array_equal(after[name], value, err_msg=name)
+            cur, kept = nc.open_result(saved), nc.open_result(our_files[kind])
+            np.testing.assert_array_equal(cur.accepted, kept.accepted)
+            np.testing.assert_array_equal(cur.ids, kept.ids)
         evaluated = read_caiman(path.with_name(f"{kind}-evaluated.hdf5"))
         assert evaluated.n_components == n
+
+    def test_what_others_added_is_kept(
+        self, used: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path
+    ) -> None:
+        path, _ = used["future"]
+        again = write_caiman(read_caiman(path), tmp_path / "again.hdf5", carry_from=path)
+        for saved in (path, again):
+            assert contents(saved, "another_program")["@version"] == "2.0"
+            np.testing.assert_array_equal(contents(saved, "estimates")["newer_score"], range(6))
+            assert contents(saved, "napari_cnmf")["newer@said"] == "ü"
 
     def test_curation_goes_on(self, used: dict[str, tuple[Path, dict[str, Any]]]) -> None:
         cur = open_curation(used["merged"][0])

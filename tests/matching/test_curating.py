@@ -118,8 +118,8 @@ def test_the_command(
         ({"names": ["a", "a"]}, "a name of its own for each of the 2"),
         ({"names": "ab"}, "a name of its own for each of the 2"),
         ({"names": [1, 2]}, "a name of its own for each of the 2"),
-        ({"min_probability": 50}, "between 0 and 1, got 50"),
-        ({"min_probability": float("nan")}, "between 0 and 1, got nan"),
+        ({"min_probability": 50}, "a number from 0 to 1, got 50"),
+        ({"min_probability": float("nan")}, "a number from 0 to 1, got nan"),
         ({"max_distance_px": 0}, "above 0, got 0"),
     ],
 )

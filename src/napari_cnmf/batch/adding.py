@@ -23,7 +23,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from napari_cnmf._names import closest, not_one_of
+from napari_cnmf._checks import check_choice, shown
+from napari_cnmf._names import closest
 from napari_cnmf.batch import inputs
 from napari_cnmf.batch._index import identity
 from napari_cnmf.batch.claims import adding_to
@@ -87,10 +88,7 @@ class Checked:
 
 def parse_algorithm(name: str) -> Algorithm:
     """The algorithm of that name, or an error that lists them."""
-    try:
-        return Algorithm(name)
-    except ValueError as error:
-        raise BatchError(not_one_of("The algorithm", Algorithm, name)) from error
+    return Algorithm(check_choice("The algorithm", name, Algorithm, BatchError))
 
 
 def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
@@ -99,7 +97,7 @@ def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
         return params
     if isinstance(params, Mapping):
         params = {name: value for name, value in params.items() if name != "refit"}
-    return CNMFParams.from_any(params or {})
+    return CNMFParams.from_any({} if params is None else params)
 
 
 def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
@@ -109,7 +107,7 @@ def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | Non
     if refit is None:
         return False
     if not isinstance(refit, bool | np.bool_):
-        raise ParameterError(f"refit must be True or False, got {refit!r:.80}.")
+        raise ParameterError(f"refit must be True or False, got {shown(refit)}.")
     return bool(refit)
 
 
@@ -118,7 +116,7 @@ def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:
     if isinstance(run, RunSpec):
         return run
     if run is not None and not isinstance(run, Mapping):
-        raise ParameterError(f"run must be a table such as {{'n_processes': 4}}, got {run!r:.80}.")
+        raise ParameterError(f"run must be a table such as {{'n_processes': 4}}, got {shown(run)}.")
     if unknown := sorted((run or {}).keys() - RunSpec.model_fields.keys()):
         raise ParameterError(
             f"run takes {', '.join(RunSpec.model_fields)}, got {', '.join(map(str, unknown))}."
@@ -149,10 +147,10 @@ def check_kinds(name: Any, comment: Any, open_with: Any) -> None:
     """Raise ``BatchError`` when name or comment is no text, or ``open_with`` no table."""
     for what, text in (("name", name), ("comment", comment)):
         if text is not None and not isinstance(text, str):
-            raise BatchError(f"The {what} of an item must be text, got {text!r:.80}.")
+            raise BatchError(f"The {what} of an item must be text, got {shown(text)}.")
     if not isinstance(open_with, Mapping):
         raise BatchError(
-            f"open_with must be a table such as {{'channel': 1}}, got {open_with!r:.80}."
+            f"open_with must be a table such as {{'channel': 1}}, got {shown(open_with)}."
         )
 
 
@@ -167,7 +165,7 @@ def check(batch: Batch, request: Request) -> Checked:
     require_known(request.engine)
     check_kinds(request.name, request.comment, request.open_with)
     if not isinstance(request.refit, bool | np.bool_):
-        raise BatchError(f"refit must be True or False, got {request.refit!r:.80}.")
+        raise BatchError(f"refit must be True or False, got {shown(request.refit)}.")
     parent = request.movie if isinstance(request.movie, Item) else None
     movie = _movie_of(batch, request)
     _check_input(request, parent)

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
-import numpy as np
-
+from napari_cnmf._checks import check_kind, check_path, check_switch, check_texts, is_whole, shown
 from napari_cnmf._names import AlgorithmName, EngineName, closest
 from napari_cnmf.batch import adding, inputs
 from napari_cnmf.batch._index import ItemIndex, identity
@@ -69,7 +68,7 @@ class Batch:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = _folder_of(path).absolute()
         check_batch_folder(self.path)
         self._index = ItemIndex(self)
         self._last_added = datetime.min.replace(tzinfo=UTC)
@@ -140,8 +139,9 @@ class Batch:
         """
         if names is None:
             self._index.update(lambda: [entry.name for entry in item_folders(self.path)])
-        else:
-            self._index.update(lambda: names)
+            return
+        listed = check_texts("The folders of items", names, BatchError)
+        self._index.update(lambda: listed)
 
     @property
     def items(self) -> list[Item]:
@@ -172,19 +172,21 @@ class Batch:
         BatchError
             When there is none, or several of that name.
         """
-        if isinstance(key, slice):
-            return self.items[key]
-        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        return self.items[key] if isinstance(key, slice) else self._one(key)
+
+    def _one(self, key: int | str) -> Item:
+        """Item at a position, or of a name or uuid as text."""
+        if is_whole(key):
             items = self.items
             try:
-                return items[key]
+                return items[int(key)]
             except IndexError as error:
                 raise BatchError(
                     f"The batch has {len(items)} items, got position {key}."
                 ) from error
         if not isinstance(key, str):
             raise BatchError(
-                f"An item is named by its name, its uuid or its position, got {key!r:.80}. "
+                f"An item is named by its name, its uuid or its position, got {shown(key)}. "
                 "batch.df lists what there is."
             )
         return self._named(key)
@@ -230,6 +232,7 @@ class Batch:
         BatchError
             When there is none, or several of that name; names that are close are listed.
         """
+        check_switch("typed", typed, BatchError)
         if isinstance(key, Item):
             return key
         if typed and isinstance(key, str) and _POSITION.fullmatch(key):
@@ -239,10 +242,11 @@ class Batch:
                 if any(key in (item.uuid, item.name) for item in self.items):
                     raise  # several have that name
             return self[int(key)]
-        return self[key]
+        return self._one(key)
 
     def children(self, item: Item) -> list[Item]:
         """Items that take what ``item`` makes as their input."""
+        check_kind("item", item, Item, BatchError, needed="an item of a batch")
         return [
             other
             for other in self.items
@@ -331,6 +335,7 @@ class Batch:
         DuplicateItemWarning
             With ``reuse=False``, when the batch has the same already.
         """
+        check_switch("reuse", reuse, BatchError)
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
             movie=movie,
@@ -339,8 +344,8 @@ class Batch:
             comment=comment,
             refit=adding.parse_refit(refit, params),
             engine=engine,
-            open_with=open_with or {},
-            result=None if result is None else Path(result),
+            open_with={} if open_with is None else open_with,
+            result=None if result is None else check_path("result", result, BatchError),
             ain=ain,
             mask=mask,
             leave_out=leave_out,
@@ -394,6 +399,8 @@ class Batch:
             When one could never run, or the disk is full; nothing is added then.
         """
         adding.check_option_names(Batch.add_grid, options)
+        check_switch("skip_duplicates", skip_duplicates, BatchError)
+        check_switch("reuse", reuse, BatchError)
         options["refit"] = adding.parse_refit(options.get("refit"), params)
         adding.check_kinds(name, options.get("comment"), options.get("open_with", {}))
         variants = expand_grid(adding.parse_params(params), grid)
@@ -457,6 +464,10 @@ class Batch:
         look
             Look which items there are first; not needed for each of many in a row.
         """
+        check_kind(
+            "spec", spec, ItemSpec, BatchError, needed="what an item asks for",
+            advice="Take item.spec, or ask by batch.find_same with what batch.add takes.",
+        )  # fmt: skip
         if look:
             self.refresh()
         found = self._index.asking_for(identity(spec))
@@ -506,8 +517,9 @@ class Batch:
 
     def locate(self, folder: str | os.PathLike[str]) -> list[Item]:
         """Look for missing movies below ``folder``; returns the items that were mended."""
+        folder = _folder_of(folder)
         missing = self.missing_movies()
-        index = inputs.index_files(Path(folder).absolute()) if missing else {}
+        index = inputs.index_files(folder.absolute()) if missing else {}
         mended = []
         for item_uuid in missing:
             item = self[item_uuid]
@@ -581,6 +593,4 @@ def _is_true(item: Item) -> bool:
 
 
 def _folder_of(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise BatchError(f"A batch is named by the path of its folder, got {path!r:.80}.")
-    return Path(path)
+    return check_path("The folder of a batch", path, BatchError)

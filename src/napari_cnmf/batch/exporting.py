@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from napari_cnmf._names import FormatName, not_one_of
+from napari_cnmf._checks import check_choice, check_kind, check_path
+from napari_cnmf._names import FormatName
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -79,19 +80,16 @@ def export(
     >>> nc.export(item, "nwb", "movie.nwb")                    # doctest: +SKIP
     >>> nc.export(item.result(), "csv", "tables")              # doctest: +SKIP
     """
-    if not isinstance(source, Item | Sample | Curation | Components | str | os.PathLike):
-        raise ExportError(
-            "What is exported must be an item, a sample, a curation, components or a path, got "
-            f"{source!r:.80}."
-        )
-    if not isinstance(out, str | os.PathLike):
-        raise ExportError(f"An export must go to a path, got {out!r:.80}.")
+    check_path("The place of an export", out, ExportError)
     if isinstance(source, str | os.PathLike):
-        source = _at_path(Path(source).absolute())
-    if not isinstance(source, Item | Sample | Curation | Components):
-        raise ExportError(
-            f"A result is needed: an item, a sample, a curation or a path, got {source!r:.80}."
-        )
+        source = _at_path(check_path("The source of an export", source, ExportError).absolute())
+    check_kind(
+        "The source of an export", source, (Item, Sample, Curation, Components), ExportError,
+        needed="an item, a sample, a curation, components or a path",
+    )  # fmt: skip
+    for name, value, kind in (("movie", movie, Movie), ("session", session, Session)):
+        needed = f"a {kind.__name__} or None"
+        check_kind(name, value, (kind, type(None)), ExportError, needed=needed)
     context = context_for(source, movie=movie, session=session, movie_in_nwb=movie_in_nwb)
     if isinstance(source, Item):
         result: Curation | Components = source.result()
@@ -140,10 +138,7 @@ def context_for(
 
 
 def _checked(movie_in_nwb: MovieIn | str) -> MovieIn:
-    try:
-        return MovieIn(movie_in_nwb)
-    except ValueError as error:
-        raise ExportError(not_one_of("movie_in_nwb", MovieIn, movie_in_nwb)) from error
+    return MovieIn(check_choice("movie_in_nwb", movie_in_nwb, MovieIn, ExportError))
 
 
 def context_of(item: Item) -> Context:

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_array
 from napari_cnmf.batch.item import Item
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.io.regions import read_footprints, read_mask
@@ -48,7 +49,7 @@ def to_footprints(ain: Any, dims: tuple[int, ...]) -> sp.csc_matrix | None:
         return check_footprints(ain, dims)
     if _are_outlines(ain):
         return outlines_to_footprints([np.asarray(one, float) for one in ain], dims)
-    array = np.asarray(ain)
+    array = check_array("ain", ain, ParameterError, advice="Give labels ([Z], Y, X), for example.")
     if array.ndim == 2 and array.shape != tuple(dims) and array.shape[0] == int(np.prod(dims)):
         return check_footprints(array, dims)
     return labels_to_footprints(array, dims)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import check_path, check_switch, shown
 from napari_cnmf.batch import _mesmerize_results as results_of
 from napari_cnmf.batch.adding import params_hash
 from napari_cnmf.batch.inputs import describe_movie
@@ -68,7 +69,12 @@ def import_mesmerize(
     BatchError
         When the file is no such table, or names anything that would have to be executed.
     """
-    path = Path(table).absolute()
+    path = check_path("A batch of mesmerize-core", table, BatchError).absolute()
+    if movies is not None:
+        check_path("The folder with the movies", movies, BatchError)
+    if not hasattr(batch, "items"):  # its class imports this module
+        raise BatchError(f"Items are imported into a batch, got {shown(batch)}. Open it: nc.Batch.")
+    check_switch("results", results, BatchError)
     read = read_table_pickle(path)
     if missing := sorted(_COLUMNS - read.columns.keys()):
         raise BatchError(

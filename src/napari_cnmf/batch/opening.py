@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.batch.batch import Batch
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.spec import ITEM_FILE
@@ -65,7 +66,7 @@ def open_result(
             "A result must be a path, an item, a sample, a curation or components, got "
             f"{type(source).__name__}."
         )
-    path = Path(source)
+    path = check_path("A result", source, ResultError)
     if (path / ITEM_FILE).is_file():
         folder = path.absolute()
         return Item(Batch.open(folder.parents[1]), folder).result(curator=curator)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from napari_cnmf._checks import check_callable, check_number, shown
 from napari_cnmf.batch import settling, stopping
 from napari_cnmf.batch.events import EVENTS_FILE
 from napari_cnmf.batch.item import Item
@@ -29,7 +30,7 @@ from napari_cnmf.batch.processes import (
     StallWatch,
     adopt,
 )
-from napari_cnmf.batch.selection import Selection
+from napari_cnmf.batch.selection import Selection, require_items
 from napari_cnmf.batch.status import State, Status
 from napari_cnmf.batch.store import sweep_batch
 from napari_cnmf.errors import BatchError, CnmfError
@@ -110,10 +111,19 @@ class Queue:
         launcher: Launcher | None = None,
         stall_s: float = STALL_SECONDS,
     ) -> None:
-        if n_workers < 1:
-            raise BatchError(f"n_workers must be >= 1, got {n_workers}.")
+        # this class is made by a batch, which imports it
+        if not hasattr(batch, "items"):
+            raise BatchError(f"A queue runs a batch, got {shown(batch)}. Open it with nc.Batch.")
+        if on_event is not None:
+            check_callable("on_event", on_event, BatchError)
+        if launcher is not None and not callable(getattr(launcher, "launch", None)):
+            raise BatchError(
+                f"launcher must be one of this package's, got {shown(launcher)}. Leave it out to "
+                "start workers on this computer."
+            )
         self.batch = batch
-        self.n_workers = n_workers
+        self.n_workers = int(check_number("n_workers", n_workers, BatchError, least=1, whole=True))
+        check_number("stall_s", stall_s, BatchError, least=0, advice="It is in seconds.")
         self._on_event = on_event
         self._launcher = launcher or LocalLauncher()
         self._stall_s = stall_s
@@ -142,9 +152,12 @@ class Queue:
         start
             This one and those added after it. With neither: everything.
         """
+        listed = None if items is None else require_items(items)
+        if start is not None:
+            require_items([start])
         with self._lock:
             self._begin()
-            self._selection.add(items, start)
+            self._selection.add(listed, start)
             self._stopping = False
             self._given_up.clear()
             self._not_ours.clear()
@@ -159,6 +172,7 @@ class Queue:
 
     def cancel(self, item: Item) -> None:
         """Cancel an item, whoever started it, and see to it that it ends; returns at once."""
+        require_items([item])
         item.cancel()
         if item.state is State.RUNNING:
             with self._lock:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import check_callable, check_switch
 from napari_cnmf.batch import settling
 from napari_cnmf.batch._files import printable
 from napari_cnmf.batch.item import Item
@@ -36,6 +37,9 @@ def run_batch(
     on_event: Callable[[QueueEvent], None] | None,
 ) -> list[Item]:
     """Run items of a batch; see `Batch.run`."""
+    check_switch("progress", progress, BatchError)
+    if on_event is not None:
+        check_callable("on_event", on_event, BatchError)
     ran: dict[str, Item] = {}
     selection = Selection()
     selection.add(items, start)

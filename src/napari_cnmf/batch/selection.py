@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import check_kind
 from napari_cnmf.batch.item import Item
 from napari_cnmf.errors import BatchError
 
@@ -48,6 +49,17 @@ class Selection:
             needed = set().union(*(_with_ancestors(item) for item in items), set())
             items = [item for item in batch.items if item.uuid in needed]
         return items
+
+
+def require_items(items: Any) -> list[Item]:
+    """List of items that were given to a queue; anything else raises ``BatchError``."""
+    listed = list(items) if isinstance(items, Iterable) else [items]
+    for item in listed:
+        check_kind(
+            "What a queue runs", item, Item, BatchError, needed="an item of the batch",
+            advice="Take it from the batch, for example batch[0].",
+        )  # fmt: skip
+    return listed
 
 
 def _with_ancestors(item: Item) -> set[str]:

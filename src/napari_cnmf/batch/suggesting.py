@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf._checks import check_kind, check_switch
 from napari_cnmf.batch.inputs import MovieLike, to_movie
 from napari_cnmf.batch.item import Item
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback
@@ -15,6 +16,7 @@ from napari_cnmf.core.lab.cells import MeasuredCells, measure_cells
 from napari_cnmf.core.lab.decay import Decay, estimate_decay
 from napari_cnmf.core.lab.volume import measure_volume
 from napari_cnmf.core.movie.sample import Sample, take_sample, take_volume_sample
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.io.movies import MovieWindow, remarks_on
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -109,8 +111,13 @@ def suggest(
     MovieError
         It cannot be opened.
     """
+    check_switch("one_photon", one_photon, ParameterError)
+    options = (Mapping, type(None))
+    check_kind("open_with", open_with, options, ParameterError, needed="a dict or None")
     opened = movie.movie() if isinstance(movie, Item) else to_movie(movie, **(open_with or {}))
-    given = params if isinstance(params, CNMFParams) else CNMFParams.from_any(params or {})
+    given = params if isinstance(params, CNMFParams) else CNMFParams.from_any(
+        {} if params is None else params
+    )  # fmt: skip
     rate = given.data.fr or opened.frame_rate_hz
     if len(opened.dims) == 3:
         volume = take_volume_sample(MovieWindow(opened))

@@ -247,7 +247,7 @@ def _tell_unused(engine: Engine, job: Job, reporter: FileReporter) -> None:
     """
     from napari_cnmf.params import PRESETS, CNMFParams
 
-    presets = [CNMFParams.preset(name) for name in PRESETS]
+    presets = [CNMFParams.model_validate(preset.as_dict()) for preset in PRESETS.values()]
     chosen = []
     for field, why in engine.unused_parameters(job.algorithm, job.params).items():
         group, _, key = field.rpartition(".")

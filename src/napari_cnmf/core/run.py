@@ -273,7 +273,7 @@ def _detect(
             usable &= ~_saturated(binned, source.dtype, report).reshape(plan.dims)
         sn = np.where(usable.ravel(), binned.sn, np.inf).astype(np.float32)
         gain = background_gain(sn, binned.mean, multiplicative=one_photon)
-        seeds = _seeds(source, params, report) if one_photon and ain is None else None
+        seeds = _seeds(source, params, workers, report) if one_photon and ain is None else None
         extra = _one_photon_extra(plan, params, seeds, report) if one_photon else None
         found = search(store, binned, sn, gain, plan, steps, given, extra, runner, workers, report)
     if seeds is not None:
@@ -301,13 +301,15 @@ def _say_findings(
         )
 
 
-def _seeds(source: FrameSource, params: CNMFParams, report: Report) -> Seeds | None:
+def _seeds(
+    source: FrameSource, params: CNMFParams, workers: Workers, report: Report
+) -> Seeds | None:
     if not are_chosen_seed_thresholds(params.init.min_corr, params.init.min_pnr):
         return None
     # What seeds are made with takes a twentieth of a short run to load: only where it is used.
     from napari_cnmf.core.finding.seeds import find_open_sites
 
-    return find_open_sites(source, params, report)
+    return find_open_sites(source, params, report, n_threads=workers.n_threads)
 
 
 def _one_photon_extra(

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
-from napari_cnmf._names import not_one_of
+from napari_cnmf._checks import check_choice
 from napari_cnmf.engines.base import Algorithm, Engine
 from napari_cnmf.errors import EngineError
 
@@ -87,10 +87,10 @@ def get_engine(name: str) -> Engine:
     return loaded
 
 
-def require_known(name: str) -> None:
+def require_known(name: object) -> None:
     """Raise ``EngineError`` unless ``name`` is ``auto`` or that of a known engine."""
-    if name not in (AUTO, *_OURS) and name not in _others():
-        raise EngineError(not_one_of("The engine", (AUTO, *engine_names()), name))
+    if not isinstance(name, str) or name not in (AUTO, *_OURS):
+        check_choice("The engine", name, (AUTO, *engine_names()), EngineError)
 
 
 def engines() -> dict[str, Engine]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ResultError, brief
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    path = check_path("A table", path, ResultError)
     try:
         names = pd.read_csv(path, nrows=0).columns
         texts = [name for name in names if name in _TEXTS]

@@ -11,9 +11,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import (
+    check_array,
+    check_dims,
+    check_kind,
+    check_names,
+    check_number,
+    shown,
+)
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.ids import Ids, as_ids
-from napari_cnmf.model.rows import choose_rows
+from napari_cnmf.model.rows import TraceRows, choose_rows
 from napari_cnmf.model.summary_images import SummaryImages
 
 if TYPE_CHECKING:
@@ -26,6 +34,10 @@ COMPONENT_CLASSES = ("soma", "process", "punctum", "fragment", "out of focus", "
 
 TRACES = ("C", "S", "YrA", "F_dff")
 """Fields of ``Components`` with a row a component, one value a frame."""
+_ARRAYS = (
+    *TRACES, "b", "f", "b0", "sn", "g", "bl", "c1", "neurons_sn", "lam", "snr", "r_values",
+    "cnn_preds", "ecc", "classes", "accepted",
+)  # fmt: skip
 _PER_COMPONENT_VALUES = ("bl", "c1", "neurons_sn", "lam", "snr", "r_values", "ecc", "classes")
 
 
@@ -107,10 +119,9 @@ class Components:
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         self._make_read_only()
-        n_pixels = int(np.prod(self.dims))
-        if len(self.dims) not in (2, 3):
-            raise ResultError(f"dims must be (Y, X) or (Z, Y, X), got {self.dims}.")
+        n_pixels = self.n_pixels
         if self.C.ndim != 2:
             raise ResultError(f"C must be (n_components, n_frames), got shape {self.C.shape}.")
         n, n_frames = self.C.shape
@@ -131,6 +142,27 @@ class Components:
         if self.b is not None and self.f is not None:
             self._check("b", self.b.shape, (n_pixels, self.f.shape[0]))
             self._check("f", self.f.shape, (self.b.shape[1], n_frames))
+
+    def _check_kinds(self) -> None:
+        """Raise ``ResultError`` where a field holds something else than its kind of value."""
+        check_dims("dims", self.dims, ResultError)
+        for name in ("A", "W"):
+            matrix = getattr(self, name)
+            if not (sp.issparse(matrix) or (name == "W" and matrix is None)):
+                raise ResultError(f"{name} must be a sparse matrix, got {shown(matrix)}.")
+        for name in _ARRAYS:
+            value = getattr(self, name)
+            if value is None and name != "C":
+                continue
+            needed = "an array" if name == "C" else "an array or None"
+            check_kind(name, value, (np.ndarray, TraceRows), ResultError, needed=needed)
+        if self.frame_rate_hz is not None:
+            advice = "It is in Hz; leave it empty where it is not known."
+            check_number("frame_rate_hz", self.frame_rate_hz, ResultError, least=0, advice=advice)
+        for name in ("params", "images", "attributes"):
+            check_kind(name, getattr(self, name), dict, ResultError, needed="a dict")
+        for name, image in self.images.items():
+            check_kind(f"images[{name!r}]", image, np.ndarray, ResultError, needed="an array")
 
     def _make_read_only(self) -> None:
         """Hold read-only views of the arrays: those of the caller stay as they are."""
@@ -235,13 +267,27 @@ class Components:
         return self.W is not None
 
     def replace(self, **changes: Any) -> Components:
-        """A copy with some fields changed, checked again."""
+        """A copy with some fields changed, checked again.
+
+        Raises
+        ------
+        ResultError
+            When there is no such field, or a value does not fit the others.
+        """
+        check_names(changes, (f.name for f in fields(self)), ResultError)
         return replace(self, **changes)
 
     def with_accepted(self, accepted: NDArray[np.bool_]) -> Components:
-        """A copy with another verdict ``(n_components,)`` that shares everything else."""
+        """A copy with another verdict ``(n_components,)`` that shares everything else.
+
+        Raises
+        ------
+        ResultError
+            When it does not hold a truth value for each component.
+        """
+        verdict = check_array("accepted", accepted, ResultError, kinds="b")
         copied = copy(self)
-        object.__setattr__(copied, "accepted", _read_only(np.asarray(accepted, dtype=bool)))
+        object.__setattr__(copied, "accepted", _read_only(verdict.astype(bool)))
         copied._check_array("accepted", (self.n_components,))
         return copied
 

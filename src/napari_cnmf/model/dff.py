@@ -10,12 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_number
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.ids import Ids, as_ids
 
 _BLOCK = 256
 """Number of components that are computed at a time, which bounds the memory that is used."""
+_BRIGHTEST = float(np.finfo(np.float32).max)
+"""Largest value that a pixel of a movie has, which are numbers of 32 bits."""
 _MAD_OF_NORMAL = 0.6745
 """Median absolute deviation of a normal distribution of standard deviation 1."""
 
@@ -145,20 +148,12 @@ def _frame_noise(F: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_baseline(percentile: float, window: int, offset: float) -> None:
-    for name, value in (("percentile", percentile), ("window", window), ("offset", offset)):
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-            raise ParameterError(f"{name} must be a number, got {value!r:.60}.")
-    if window != window // 1:
-        raise ParameterError(f"window must be a whole number of frames, got {window}.")
-    if not 0 <= percentile <= 100:
-        raise ParameterError(f"percentile must be between 0 and 100, got {percentile}.")
-    if window < 1:
-        raise ParameterError(f"window must be at least 1 frame, got {window}.")
-    if not np.isfinite(offset):
-        raise ParameterError(
-            f"offset must be the value of a pixel without light, got {offset}. Leave it out "
-            "where the movie is 0 in the dark."
-        )
+    check_number("percentile", percentile, ParameterError, least=0, most=100)
+    check_number("window", window, ParameterError, least=1, whole=True, advice="It counts frames.")
+    check_number(
+        "offset", offset, ParameterError, least=-_BRIGHTEST, most=_BRIGHTEST,
+        advice="It is the value of a pixel without light: leave it out where that is 0.",
+    )  # fmt: skip
 
 
 def _describe_missing(ids: Sequence[int], n_asked: int, offset: float) -> str:

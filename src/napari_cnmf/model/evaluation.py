@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import shown
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components, FloatArray
 from napari_cnmf.params import QualityParams
@@ -110,9 +111,9 @@ def check_thresholds(thresholds: Mapping[str, Any]) -> None:
                 f"The threshold {name} must be a number such as 0.5, got the text "
                 f"{value!r:.60}. Leave out the quotes."
             )
-        if isinstance(value, float | np.number) and not np.isfinite(value):
+        if not np.isscalar(value) or (isinstance(value, float) and not np.isfinite(value)):
             raise ParameterError(
-                f"The threshold {name} must be a finite number, got {value}. "
+                f"The threshold {name} must be a finite number, got {shown(value)}. "
                 "To accept or reject everything use accept and reject."
             )
         if name == "min_SNR" and isinstance(value, int | float | np.number) and value < 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import shown
 from napari_cnmf.errors import CurationError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def as_id(id_: Any, present: NDArray[np.integer], *, what: str = "component") ->
         When it is no id, or is not there.
     """
     if not isinstance(id_, (int, np.integer, np.ndarray)) or np.ndim(id_) != 0:
-        raise CurationError(f"The id of one {what} is needed, got {_shown(id_)}.")
+        raise CurationError(f"The id of one {what} is needed, got {shown(id_)}.")
     return as_ids(id_, present, what=what)[0]
 
 
@@ -110,7 +111,7 @@ def _listed(ids: Any, present: NDArray[np.integer], what: str) -> list[int]:
     if np.array_equal(labels, np.arange(present.size)):
         return [int(i) for i in present[values]]
     raise CurationError(
-        f"The index of a boolean column must hold the ids of the {what}s, got {_shown(labels)}. "
+        f"The index of a boolean column must hold the ids of the {what}s, got {shown(labels)}. "
         "Use the table as cur.df gives it, or pass the ids themselves."
     )
 
@@ -160,11 +161,5 @@ def _from_objects(values: list[Any], ndim: int) -> NDArray[Any]:
 def _no_ids(ids: Any, what: str) -> CurationError:
     return CurationError(
         f"Ids of {what}s must be whole numbers such as 3 or [3, 7], or a boolean mask with one "
-        f"entry for each {what}, got {_shown(ids)}. cur.ids lists the ids."
+        f"entry for each {what}, got {shown(ids)}. cur.ids lists the ids."
     )
-
-
-def _shown(value: Any) -> str:
-    kind = f" ({value.dtype})" if isinstance(value, np.ndarray) else ""
-    text = " ".join(repr(value).split())
-    return (text if len(text) <= 60 else text[:57] + "…") + kind

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_array, check_kind, is_number, shown
 from napari_cnmf.errors import FrameRateUnknownError, MovieError
 from napari_cnmf.model.description import Description, Fact
 
@@ -78,11 +79,16 @@ class Movie:
             # Without the instance's attribute, the first look at it goes to __getattr__.
             object.__setattr__(self, "_deferred", self.data)
             object.__delattr__(self, "data")
+        else:
+            _require_frames(self.data)
+        check_kind("The name of a movie", self.name, str, MovieError, needed="text")
         if len(self.shape) not in (3, 4):
             raise MovieError(
                 f"A movie must have axes (T, Y, X) or (T, Z, Y, X), got shape {self.shape}. "
                 "Say which axis is which with axes=, for example axes='ZTYX'."
             )
+        if self.time_s is not None and check_array("time_s", self.time_s, MovieError).ndim != 1:
+            raise MovieError(f"time_s must hold a time for each frame, got {shown(self.time_s)}.")
         if self.time_s is not None and len(self.time_s) != self.shape[0]:
             object.__setattr__(self, "time_s", None)  # of the frames before they were cut
         if self.frame_rate_hz is not None:
@@ -171,8 +177,17 @@ class Movie:
         )
 
 
+def _require_frames(data: Any) -> None:
+    """Raise ``MovieError`` unless it is an array, of numpy, dask, zarr or any other library."""
+    is_array = isinstance(getattr(data, "shape", None), tuple) and hasattr(data, "__getitem__")
+    if not is_array or not isinstance(getattr(data, "dtype", None), np.dtype):
+        raise MovieError(
+            f"The frames of a movie must be an array (T, [Z], Y, X), got {shown(data)}. "
+            "Open a file with nc.open_movie(PATH)."
+        )
+
+
 def _require_frame_rate(rate: Any) -> None:
     """Raise ``MovieError`` unless it is a number above 0."""
-    is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-    if not is_number or not 0 < rate < np.inf:
-        raise MovieError(f"Frame rate must be a number above 0 Hz, got {rate!r:.60}.")
+    if not is_number(rate) or not 0 < rate < np.inf:
+        raise MovieError(f"Frame rate must be a number above 0 Hz, got {shown(rate)}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf._names import did_you_mean, not_one_of
+from napari_cnmf._checks import check_choice, check_kind
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
 from napari_cnmf.model.dff import is_detrended_only
@@ -61,7 +61,7 @@ def plot_contours(
     """
     components, rows = cur.components, cur.rows_of(ids)
     shown = _image_of(components, image)
-    ax = ax if ax is not None else _new_axes()
+    ax = _axes_or_new(ax)
     low, high = np.nanpercentile(shown, (1, 99.7)) if np.isfinite(shown).any() else (0, 1)
     ax.imshow(shown, cmap="gray", vmin=low, vmax=max(high, low + 1e-9), interpolation="nearest")
     draw_contours(ax, components, rows, cur.accepted)
@@ -102,7 +102,7 @@ def plot_traces(
         ids = cur.ids[cur.accepted][:_MOST_TRACES]
     rows = cur.rows_of(ids)
     traces = _traces_of(cur, rows, kind)
-    ax = ax if ax is not None else _new_axes()
+    ax = _axes_or_new(ax)
     times, label = _times_of(cur.components)
     for position, trace in enumerate(traces):
         known = trace[np.isfinite(trace)]
@@ -144,7 +144,7 @@ def plot_raster(
     """
     rows = cur.rows_of(cur.ids[cur.accepted] if ids is None else ids)
     traces = np.asarray(_traces_of(cur, rows, kind), np.float32)
-    ax = ax if ax is not None else _new_axes()
+    ax = _axes_or_new(ax)
     highest = np.nan_to_num(np.abs(traces)).max(axis=1, initial=0)
     scaled = traces / np.maximum(highest, 1e-12)[:, np.newaxis]
     times, label = _times_of(cur.components)
@@ -251,12 +251,9 @@ def draw_contours(
 
 def _image_of(components: Components, name: str | None) -> NDArray[np.floating[Any]]:
     """A summary image in a plane; the sum of the footprints where the result holds none."""
-    if name is not None and name not in components.images:
-        known = ", ".join(components.images) or "none"
-        raise ParameterError(
-            f"image must be a summary image of this result ({known}), got {name!r:.80}."
-            f"{did_you_mean(name, components.images)}"
-        )
+    if name is not None:
+        advice = "These are the summary images of this result."
+        check_choice("image", name, components.images, ParameterError, advice=advice)
     names = [name] if name is not None else [n for n in _IMAGES if n in components.images]
     if names:
         image = np.asarray(components.images[names[0]])
@@ -266,6 +263,7 @@ def _image_of(components: Components, name: str | None) -> NDArray[np.floating[A
 
 
 def _traces_of(cur: CuratedResult, rows: NDArray[np.intp], kind: str) -> NDArray[Any]:
+    check_choice("kind", kind, _KINDS, ParameterError)
     components = cur.components
     if kind == "denoised":
         return components.C[rows]
@@ -274,11 +272,9 @@ def _traces_of(cur: CuratedResult, rows: NDArray[np.intp], kind: str) -> NDArray
         return C if components.YrA is None else C + components.YrA[rows]
     if kind == "dff":
         return cur.dff(cur.ids[rows])
-    if kind == "spikes" and components.S is not None:
-        return components.S[rows]
-    if kind == "spikes":
+    if components.S is None:
         raise ParameterError("This result holds no spikes. Draw kind='denoised' instead.")
-    raise ParameterError(not_one_of("kind", _KINDS, kind))
+    return components.S[rows]
 
 
 def _title_of(cur: CuratedResult, kind: str) -> str:
@@ -293,8 +289,13 @@ def _times_of(components: Components) -> tuple[NDArray[np.float64], str]:
     return (frames / rate, "time (s)") if rate else (frames, "frame")
 
 
-def _new_axes() -> Axes:
+def _axes_or_new(given: Axes | None) -> Axes:
     from matplotlib import pyplot
+    from matplotlib.axes import Axes
 
-    ax: Axes = pyplot.subplots(layout="constrained")[1]
-    return ax
+    if given is None:
+        new: Axes = pyplot.subplots(layout="constrained")[1]
+        return new
+    advice = "Leave it out for a new figure, or take it from plt.subplots()."
+    check_kind("ax", given, Axes, ParameterError, needed="matplotlib axes", advice=advice)
+    return given

@@ -12,6 +12,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
+from napari_cnmf._checks import shown
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model._frames import (
     Frames,
@@ -159,13 +160,12 @@ def _background(components: Components, movie: Movie | Any) -> Frames | None:
 def _movie(components: Components, movie: Movie | Any) -> MovieFrames:
     data = movie.data if isinstance(movie, Movie) else movie
     expected = (components.n_frames, *components.dims)
-    if not hasattr(data, "shape"):
+    # any array will do: of numpy, dask, zarr, or read from a file when asked for
+    shape = getattr(data, "shape", None)
+    if not isinstance(shape, tuple) or not hasattr(data, "__getitem__") or shape != expected:
+        given = shape if isinstance(shape, tuple) and shape else shown(data)
         raise ResultError(
-            f"The movie must be an array or what nc.open_movie returned, got {movie!r:.80}."
-        )
-    if tuple(data.shape) != expected:
-        raise ResultError(
-            f"The movie must have the result's shape {expected}, got {tuple(data.shape)}. "
+            f"The movie must have the result's shape {expected}, got {given}. "
             "Choose the movie this result was computed from."
         )
     return MovieFrames(data)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from napari_cnmf._checks import check_array
 from napari_cnmf.errors import CurationError, ParameterError
 from napari_cnmf.model.outline import pixels_inside
 
@@ -131,7 +132,7 @@ def image_to_mask(image: ArrayLike, dims: tuple[int, ...]) -> NDArray[np.bool_]:
     ParameterError
         It is of another field, or empty.
     """
-    array = np.asarray(image)
+    array = check_array("mask", image, ParameterError, advice="Draw the region.")
     if array.shape == dims[-2:]:
         array = np.broadcast_to(array, dims)
     mask = np.ascontiguousarray(_field_image(array, dims, "mask") > 0)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf._checks import check_array, check_number, shown
 from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curatable, Curation, Decision, as_curation
@@ -208,6 +209,8 @@ def explain_place(
     place = _pixel(at, dims)
     if len(place) != len(dims) or not all(0 <= i < n for i, n in zip(place, dims, strict=True)):
         raise ResultError(f"A place must be a pixel of the field {dims}, got {place}.")
+    if reach_px is not None:
+        check_number("reach_px", reach_px, ResultError, least=0, advice="It is in pixels.")
     reach = reach_px if reach_px is not None else _default_reach(cur.original)
     table = cur.original.attributes.get("candidates") or {}
     return Explanation(
@@ -221,10 +224,10 @@ def explain_place(
 
 
 def _pixel(at: Sequence[int], dims: tuple[int, ...]) -> tuple[int, ...]:
-    values = np.asarray(at)
+    values = check_array("A place", at, ResultError, advice="Give the pixel (y, x).")
     if values.ndim != 1 or values.dtype.kind not in "iu":
         raise ResultError(
-            f"A place must be a pixel of the field {dims}, in whole numbers, got {at!r:.80}. "
+            f"A place must be a pixel of the field {dims}, in whole numbers, got {shown(at)}. "
             "Round a position on the canvas to a pixel first."
         )
     return tuple(values.tolist())

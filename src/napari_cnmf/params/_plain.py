@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from napari_cnmf._checks import shown
 from napari_cnmf.errors import ParameterError
 
 NONE_WORD = "none"
@@ -43,7 +44,7 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, str):
         return None if value.strip().lower() == NONE_WORD else str(value)
     if isinstance(value, bytes):
-        return _to_plain(value.decode("utf-8"))
+        return _to_plain(value.decode("utf-8", "backslashreplace"))
     if isinstance(value, Mapping):
         return {str(key): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -56,7 +57,7 @@ def _to_plain(value: Any) -> Any:
         return str(value)
     raise ParameterError(
         f"A parameter must be a number, a word, a switch or a list of these, "
-        f"got {type(value).__name__}: {value!r:.80}. Write it out as plain values."
+        f"got {type(value).__name__}: {shown(value)}. Write it out as plain values."
     )
 
 

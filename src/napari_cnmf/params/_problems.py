@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from napari_cnmf._checks import shown as shown_in_one_line
 from napari_cnmf._names import closest
 from napari_cnmf.errors import ParameterError
 
@@ -139,16 +140,21 @@ def _allows_none(annotation: Any) -> bool:
     return type(None) in getattr(annotation, "__args__", ())
 
 
+_LONGEST_LIST = 80
+"""Letters of a list that a message shows; an array would fill a screen."""
+
+
 def shown(value: Any) -> str:
     """A value as the user would write it."""
     if value is None:
         return "none"
-    if value == "":
+    if isinstance(value, str) and not value:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.15g}"
     if isinstance(value, list | tuple):
-        return "(" + ", ".join(shown(item) for item in value) + ")"
-    return repr(value) if len(repr(value)) <= 80 else f"{value!r:.80}…"
+        listed = "(" + ", ".join(shown(item) for item in value) + ")"
+        return listed if len(listed) <= _LONGEST_LIST else f"{listed[: _LONGEST_LIST - 1]}…"
+    return shown_in_one_line(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import check_dims, check_number
+from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._proposals import propose_K
 from napari_cnmf.params.caiman_keys import OUR_OWN
 from napari_cnmf.params.groups import GROUPS
@@ -16,6 +18,10 @@ def to_caiman(
     params: CNMFParams, frame_rate_hz: float | None, dims: tuple[int, ...] | None
 ) -> dict[str, dict[str, Any]]:
     """Turn parameters into CaImAn's nested dict; see :meth:`CNMFParams.to_caiman`."""
+    if frame_rate_hz is not None:
+        check_number("frame_rate_hz", frame_rate_hz, ParameterError, least=0)
+    if dims is not None:
+        check_dims("dims", dims, ParameterError)
     nested: dict[str, dict[str, Any]] = {
         group: {key: getattr(getattr(params, group), key) for key in model.model_fields}
         for group, model in GROUPS.items()

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from napari_cnmf._checks import check_kind, check_texts
 from napari_cnmf._names import PresetName
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment
@@ -185,6 +186,7 @@ class CNMFParams(ParameterModel):
 
     def set(self, name: str, value: Any) -> Self:
         """Parameters with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
+        check_kind("The name of a parameter", name, str, ParameterError, needed="text")
         return self._with({name: value})
 
     def with_settings(self, settings: Iterable[str]) -> Self:
@@ -196,7 +198,8 @@ class CNMFParams(ParameterModel):
             ``init.gSig=5,5``, ``gSig=5,5``, ``K=none``. A name without a group sets every group
             that has it (``p=1``: preprocess and temporal), as in CaImAn.
         """
-        return self._with(tuple(parse_assignment(text) for text in settings))
+        listed = check_texts("Settings", settings, ParameterError, advice="Write ['gSig=5,5'].")
+        return self._with(tuple(parse_assignment(text) for text in listed))
 
     @classmethod
     def preset(cls, name: PresetName) -> Self:

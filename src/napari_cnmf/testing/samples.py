@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_cache_path
 
-from napari_cnmf._names import PresetName, SampleName, not_one_of
+from napari_cnmf._checks import check_choice
+from napari_cnmf._names import PresetName, SampleName
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.testing.one_photon import OnePhotonSimulation, simulate_one_photon
 from napari_cnmf.testing.recording import Recording
@@ -132,7 +133,6 @@ def sample(name: SampleName = "two-photon") -> Movie:
     """
     from napari_cnmf.io import open_movie
 
-    if name not in SAMPLES:
-        raise CnmfError(not_one_of("A sample", SAMPLES, name))
+    check_choice("A sample", name, SAMPLES, CnmfError)
     path = sample_path(SAMPLES[name])
     return open_movie(path if path.exists() else SAMPLES[name].write(path))

@@ -40,7 +40,9 @@ class Seeds:
     pnr: NDArray[np.float32]
 
 
-def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> Seeds:
+def find_open_sites(
+    source: FrameSource, params: CNMFParams, report: Report, *, n_threads: int | None = None
+) -> Seeds:
     """Find where the thresholds that the user chose let components start.
 
     The images are those of CNMF-E, of the filtered movie plane by plane, from a sample of it.
@@ -53,7 +55,7 @@ def find_open_sites(source: FrameSource, params: CNMFParams, report: Report) -> 
     for plane in range(source.shape[1]) if len(source.shape) == 4 else [None]:
         sample = take_sample(frames, plane=plane, report=report)
         scaled = (g_sig[0] / sample.binning, g_sig[1] / sample.binning)
-        images = filtered_images(sample, scaled, report)
+        images = filtered_images(sample, scaled, report, n_threads=n_threads)
         correlation.append(_enlarged(images.correlation, dims))
         pnr.append(_enlarged(images.pnr, dims))
     corr, peak = np.stack(correlation), np.stack(pnr)

@@ -41,7 +41,11 @@ class LocalImages:
 
 
 def filtered_images(
-    sample: Sample, g_sig: tuple[float, float], report: Report | None = None
+    sample: Sample,
+    g_sig: tuple[float, float],
+    report: Report | None = None,
+    *,
+    n_threads: int | None = None,
 ) -> LocalImages:
     """Images of frames without their smooth background, for one-photon recordings.
 
@@ -49,6 +53,8 @@ def filtered_images(
     ----------
     g_sig
         Standard deviation of a cell's brightness along (y, x), pixels of the sample.
+    n_threads
+        Number of threads; all cores by default.
 
     Notes
     -----
@@ -57,7 +63,7 @@ def filtered_images(
     """
     report = report or Report()
     psf = Filter.of(sample.dims, g_sig)
-    with Workers() as workers:
+    with Workers(n_threads) as workers:
         psf = psf.on(workers.n_threads)
         raw_mean = _mean(sample)
         mean = psf.apply(raw_mean[None])[0]

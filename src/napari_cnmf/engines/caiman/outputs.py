@@ -20,6 +20,7 @@ from napari_cnmf.engines.base import (
 )
 from napari_cnmf.engines.caiman.child import Answer
 from napari_cnmf.engines.caiman.memmap import read_frames
+from napari_cnmf.engines.caiman.request import processes_of
 from napari_cnmf.errors import CancelledByUser, EngineError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
@@ -52,7 +53,7 @@ def collect_components(job: Job, movie: Movie, answer: Answer, reporter: Reporte
     if beside is not None and beside.is_file():
         images: dict[str, Any] = dict(read_images(beside))
     else:
-        images = _images(movie, reporter)
+        images = _images(movie, job, reporter)
     write_images(job.folder / IMAGES_FILE, images)
     if components.n_components == 0:  # CaImAn evaluates nothing then
         components = components.replace(accepted=np.zeros(0, dtype=bool))
@@ -101,12 +102,15 @@ def _inside(components: Components, mask_path: Path, reporter: Reporter) -> Comp
     return components.take(kept)
 
 
-def _images(movie: Movie, reporter: Reporter) -> dict[str, NDArray[np.float32]]:
+def _images(movie: Movie, job: Job, reporter: Reporter) -> dict[str, NDArray[np.float32]]:
     from napari_cnmf.core.movie.summary import summary_images
     from napari_cnmf.io import frame_source
 
     return summary_images(
-        frame_source(movie), on_progress=reporter.progress, should_stop=reporter.should_stop
+        frame_source(movie),
+        n_threads=processes_of(job),
+        on_progress=reporter.progress,
+        should_stop=reporter.should_stop,
     )
 
 
@@ -139,7 +143,7 @@ def collect_motion(
         nodes=nodes,
         figures=figures,
     )
-    images = _images(open_movie(job.folder / CORRECTED_FILE), reporter)
+    images = _images(open_movie(job.folder / CORRECTED_FILE), job, reporter)
     write_images(job.folder / IMAGES_FILE, images)
     return Outcome(outputs=(CORRECTED_FILE, MOTION_FILE, IMAGES_FILE), figures=figures)
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman._encoding import floats, is_sparse
 from napari_cnmf.io.caiman._file import open_result, plain
@@ -68,7 +69,7 @@ def read_caiman(path: str | Path) -> Components:
     --------
     write_caiman
     """
-    path = Path(path)
+    path = check_path("A result", path, ResultError)
     with open_result(path) as file:
         estimates = file.child(file.root, "estimates")
         if not isinstance(estimates, h5py.Group) or not {"A", "C"} <= set(estimates):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from napari_cnmf._checks import check_kind
 from napari_cnmf.errors import CurationError
 from napari_cnmf.io.curation.arrays import FileArrayStore
 from napari_cnmf.io.curation.belonging import own_journal
@@ -85,6 +86,8 @@ def open_curation(
     result_path = Path(result_path)
     if in_batch is None:
         in_batch = (result_path.absolute().parent / _ITEM_FILE).is_file()
+    if curator is not None:
+        check_kind("curator", curator, str, CurationError, needed="the name of a curator as text")
     if curator and is_file_name(curator):
         curator = spelling_of(_usual_stem(result_path, in_batch=in_batch), curator)
     components = read_caiman(result_path)

@@ -15,7 +15,13 @@ from napari_cnmf._overwriting import mark_of
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.parameters import params_json_of
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -28,6 +34,7 @@ _COMPRESSED_BELOW = 2**26
 """Traces are mostly noise: compressing a large array takes minutes and saves a tenth."""
 
 
+@checked_writer
 def write_npz(
     source: Curation | Components,
     out: PathLike,

@@ -15,6 +15,7 @@ from napari_cnmf.io.exports.timeline import Timeline
 from napari_cnmf.io.exports.writing import (
     OnProgress,
     PathLike,
+    checked_writer,
     hdf5_kind,
     ignore_progress,
     mark_hdf5,
@@ -28,6 +29,7 @@ CAIMAN_FILE = hdf5_kind("caiman", "CaImAn HDF5 export", group=GROUP)
 """Kind of file that `write_caiman` makes; results of engines are of none."""
 
 
+@checked_writer
 def write_caiman(
     source: Curation | Components,
     out: PathLike,

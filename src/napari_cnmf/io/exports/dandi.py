@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, MovieIn, Session
 from napari_cnmf.io.exports.nwb import write_nwb
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, checked_writer, ignore_progress
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -31,6 +31,7 @@ _SPECIES = re.compile(
 _AGE = re.compile(r"P(?!$)(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?W)?(\d+(\.\d+)?D)?(T.+)?(/.*)?")
 
 
+@checked_writer
 def write_dandi(
     source: Curation | Components,
     out: PathLike,

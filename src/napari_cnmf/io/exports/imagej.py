@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from napari_cnmf._overwriting import mark_of
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import contours
 from napari_cnmf.model.curation import Curation
@@ -30,6 +36,7 @@ _KIND = "ImageJ ROI"
 _ROIS_BETWEEN_REPORTS = 64
 
 
+@checked_writer
 def write_imagej(
     source: Curation | Components,
     out: PathLike,

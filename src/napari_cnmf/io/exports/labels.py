@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from napari_cnmf._overwriting import mark_of
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.curation import Curation
@@ -21,6 +27,7 @@ from napari_cnmf.model.curation import Curation
 _KIND = "labels"
 
 
+@checked_writer
 def write_labels(
     source: Curation | Components,
     out: PathLike,

@@ -15,7 +15,13 @@ from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.parameters import params_json_of
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -26,6 +32,7 @@ _TRACES = {"C": "denoised", "S": "spikes", "YrA": "residual"}
 """Names of ``Components`` and the kinds of traces that they hold."""
 
 
+@checked_writer
 def write_mat(
     source: Curation | Components,
     out: PathLike,

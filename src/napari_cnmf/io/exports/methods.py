@@ -15,7 +15,13 @@ from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.parameters import params_of
 from napari_cnmf.io.exports.selection import as_curation, sources_of
 from napari_cnmf.io.exports.timeline import Timeline
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.dff import is_detrended_only
@@ -67,6 +73,7 @@ def methods_text(source: Curation | Components, context: Context = NOTHING_KNOWN
     return f"{body}\n\nReferences\n{references}\n"
 
 
+@checked_writer
 def write_methods(
     source: Curation | Components,
     out: PathLike,

@@ -8,7 +8,13 @@ from pathlib import Path
 from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import as_curation, sources_of
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.params import CNMFParams, read_foreign, to_json, to_toml
@@ -44,6 +50,7 @@ def params_json_of(cur: Curation) -> str:
         return json.dumps(to_plain(cur.components.params), default=str)
 
 
+@checked_writer
 def write_params(
     source: Curation | Components,
     out: PathLike,

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from napari_cnmf._overwriting import mark_of
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, new_export
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    new_export,
+)
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 
@@ -37,6 +43,7 @@ _NAMES = {
 }
 
 
+@checked_writer
 def write_raster(
     source: Curation | Components,
     out: PathLike,
@@ -77,6 +84,7 @@ def write_raster(
     return _save(lambda: raster_figure(chosen, on_progress), out, "raster", chosen, overwrite)
 
 
+@checked_writer
 def write_correlation(
     source: Curation | Components,
     out: PathLike,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from napari_cnmf._names import FormatName, not_one_of
+from napari_cnmf._checks import check_choice
+from napari_cnmf._names import FormatName
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
@@ -157,16 +157,7 @@ def export(
     ExportError
         Unknown format, a package that is missing, or a place that cannot be written.
     """
-    if not isinstance(source, Curation | Components):
-        raise ExportError(
-            f"A result is needed: a curation or components, got {source!r:.80}. "
-            "Open a file with nc.open_result(PATH)."
-        )
-    if not isinstance(out, str | os.PathLike):
-        raise ExportError(f"The path to write must be text or a path, got {out!r:.80}.")
-    if to not in EXPORTERS:
-        raise ExportError(not_one_of("The format", EXPORTERS, to))
-    exporter = EXPORTERS[to]
+    exporter = EXPORTERS[check_choice("The format", to, EXPORTERS, ExportError)]
     rejected = exporter.include_rejected if include_rejected is None else include_rejected
     return exporter.write(
         source,

@@ -13,7 +13,7 @@ from napari_cnmf._overwriting import new_folder
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
+from napari_cnmf.io.exports.writing import OnProgress, PathLike, checked_writer, ignore_progress
 from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
@@ -21,6 +21,7 @@ from napari_cnmf.model.curation import Curation
 _DIAMETER_OF_GSIG = 2.0
 
 
+@checked_writer
 def write_suite2p(
     source: Curation | Components,
     out: PathLike,

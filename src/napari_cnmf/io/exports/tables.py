@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from napari_cnmf._overwriting import new_folder
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
-from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress, require
+from napari_cnmf.io.exports.writing import (
+    OnProgress,
+    PathLike,
+    checked_writer,
+    ignore_progress,
+    require,
+)
 from napari_cnmf.io.spreadsheets import csv_text
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
@@ -23,6 +29,7 @@ _FRAMES_A_GROUP = 5000
 """Frames of a row group of Parquet: readers skip whole groups."""
 
 
+@checked_writer
 def write_csv(
     source: Curation | Components,
     out: PathLike,
@@ -81,6 +88,7 @@ def write_csv(
     return Path(out)
 
 
+@checked_writer
 def write_parquet(
     source: Curation | Components,
     out: PathLike,

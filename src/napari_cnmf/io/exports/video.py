@@ -20,6 +20,7 @@ from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import (
     OnProgress,
     PathLike,
+    checked_writer,
     ignore_progress,
     new_export,
     require,
@@ -40,6 +41,7 @@ _ENCODING = {"crf": "20", "preset": "veryfast"}
 _GREEN, _RED = (46, 204, 113), (231, 76, 60)
 
 
+@checked_writer
 def write_mp4(
     source: Curation | Components,
     out: PathLike,

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
+from napari_cnmf._checks import check_callable, check_kind, check_path, check_switch
 from napari_cnmf._overwriting import (
     ExportKind,
     filled_folder,
@@ -18,7 +20,11 @@ from napari_cnmf._overwriting import (
     new_file,
 )
 from napari_cnmf.errors import ExportError, reason
+from napari_cnmf.io.exports.context import Context
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curation
 
+Options = ParamSpec("Options")
 PathLike = str | os.PathLike[str]
 OnProgress = Callable[[int, int], None]
 """``on_progress(done, total)``; may raise ``CancelledByUser``, which leaves nothing behind."""
@@ -28,6 +34,41 @@ _HDF5_MARK = "napari_cnmf_written_as"
 
 def ignore_progress(done: int, total: int) -> None:
     """Ignore how far an export is, where nobody wants to know."""
+
+
+def checked_writer(write: Callable[Options, Path]) -> Callable[Options, Path]:
+    """Let a writer refuse wrong arguments before it does anything: all take the same."""
+
+    @wraps(write)
+    def checked(*args: Options.args, **kwargs: Options.kwargs) -> Path:
+        given = dict(zip(("source", "out"), args, strict=False)) | kwargs
+        check_export(**given)
+        return write(*args, **kwargs)
+
+    return checked
+
+
+def check_export(source: Any = None, out: Any = None, **options: Any) -> None:
+    """Check what every writer takes.
+
+    Raises
+    ------
+    ExportError
+        When one is of another kind than a writer takes.
+    """
+    check_kind(
+        "The source of an export", source, (Curation, Components), ExportError,
+        needed="a curation or components", advice="Open a file with nc.open_result(PATH).",
+    )  # fmt: skip
+    check_path("The place of an export", out, ExportError)
+    for name in ("include_rejected", "overwrite"):
+        check_switch(name, options.get(name, False), ExportError)
+    if "context" in options:
+        check_kind(
+            "context", options["context"], Context, ExportError,
+            needed="what nc.export puts together of an item", advice="Leave it out.",
+        )  # fmt: skip
+    check_callable("on_progress", options.get("on_progress", ignore_progress), ExportError)
 
 
 @contextmanager

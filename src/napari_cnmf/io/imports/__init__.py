@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.curation import FileSeenIds, MovieEstimator, journal_paths, own_journal
 from napari_cnmf.io.curation.arrays import FileArrayStore
@@ -33,7 +34,7 @@ def read_import(path: str | Path, *, plane: int | str | None = None) -> Imported
     ResultError
         It is neither, or is damaged.
     """
-    path = Path(path)
+    path = check_path("A result of another program", path, ResultError)
     kind = kind_of(path)
     if kind is Kind.SUITE2P:
         from napari_cnmf.io.imports.suite2p import read_suite2p

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_callable, check_number, check_switch, is_whole, shown
 from napari_cnmf.core.matching import Alignment, match_fields
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.projects.sample import NWB_FILE, SAMPLE_FILE
@@ -113,6 +114,7 @@ class MatchedSessions:
 
         The same cell has the same number in every session.
         """
+        session = self._number(session)
         source = self.sources[session]
         numbers = {
             cell.components[session]: number
@@ -166,10 +168,11 @@ class MatchedSessions:
         source, cells = self.sources[number], self.matches.cells
         components = source.components
         expected = (components.n_frames, *components.dims)
-        if movie is not None and movie.shape != expected:
+        given: Any = movie.shape if isinstance(movie, Movie) else shown(movie)
+        if movie is not None and given != expected:
             raise ResultError(
                 f"The movie of {source.name!r} must have the frames and the field of its result "
-                f"{expected}, got {movie.shape}. Give the movie that the result was made from."
+                f"{expected}, got {given}. Give the movie that the result was made from."
             )
         out = np.full((len(cells), components.n_frames), np.nan, np.float32)
         rows = {int(id_): row for row, id_ in enumerate(source.ids)}
@@ -197,12 +200,11 @@ class MatchedSessions:
         names = self.matches.sessions
         if isinstance(session, str) and session in names:
             return names.index(session)
-        is_number = isinstance(session, int | np.integer) and not isinstance(session, bool)
-        if is_number and 0 <= int(session) < len(names):
+        if is_whole(session) and 0 <= int(session) < len(names):
             return int(session)
         raise ResultError(
             f"A session must be a number below {len(names)} or one of {', '.join(names)}, got "
-            f"{session!r:.80}."
+            f"{shown(session)}."
         )
 
     def _mean_footprint(self, cell: Match) -> sp.csc_matrix:
@@ -217,7 +219,7 @@ class MatchedSessions:
 
     def image(self, session: int) -> NDArray[np.float32] | None:
         """Image of a session, mean or else correlation, on the first session's field."""
-        source = self.sources[session]
+        source = self.sources[self._number(session)]
         images = source.components.images
         name = next((name for name in ("mean", "correlation") if name in images), None)
         return None if name is None else source.alignment.image(images[name])
@@ -263,6 +265,9 @@ def match_sessions(
     >>> matched.df                                                    # doctest: +SKIP
     """
     _check_options(sources, names, max_distance_px, min_probability)
+    check_switch("include_rejected", include_rejected, ResultError)
+    if on_progress is not None:
+        check_callable("on_progress", on_progress, ResultError)
     if len(sources) < 2:
         raise ResultError(f"Two or more results can be matched, got {len(sources)}.")
     read = [read_source(source, include_rejected=include_rejected) for source in sources]
@@ -304,24 +309,24 @@ def _check_options(
     sources: Any, names: Any, max_distance_px: float | None, min_probability: float
 ) -> None:
     if isinstance(sources, str | Path) or not isinstance(sources, Sized):
-        raise ResultError(f"Results to match must be given in a list, got {sources!r:.80}.")
+        raise ResultError(f"Results to match must be given in a list, got {shown(sources)}.")
     if names is not None and (
-        isinstance(names, str)
-        or len(set(names)) != len(sources)
-        or len(list(names)) != len(sources)
+        not isinstance(names, Sequence)
+        or isinstance(names, str)
         or not all(isinstance(name, str) for name in names)
+        or len(set(names)) != len(sources)
+        or len(names) != len(sources)
     ):
         raise ResultError(
             f"names must hold a name of its own for each of the {len(sources)} results, got "
-            f"{names!r:.80}."
+            f"{shown(names)}."
         )
-    if not 0 <= min_probability <= 1:
-        raise ResultError(f"min_probability must be between 0 and 1, got {min_probability!r}.")
-    if max_distance_px is not None and not max_distance_px > 0:
-        raise ResultError(
-            f"max_distance_px must be above 0, got {max_distance_px!r}. Leave it out to take "
-            "twice the radius of a cell."
-        )
+    check_number("min_probability", min_probability, ResultError, least=0, most=1)
+    if max_distance_px is None:
+        return
+    advice = "Leave it out to take twice the radius of a cell."
+    if check_number("max_distance_px", max_distance_px, ResultError, advice=advice) <= 0:
+        raise ResultError(f"max_distance_px must be above 0, got {max_distance_px!r}. {advice}")
 
 
 def matches_table(matches: SessionMatches) -> pd.DataFrame:

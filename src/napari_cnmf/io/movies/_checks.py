@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from napari_cnmf._checks import is_number, is_whole
 from napari_cnmf.errors import MovieError
 from napari_cnmf.params.numbers import parse_number
 
@@ -34,7 +33,7 @@ TEXTS = {
 def check_whole_number(name: str, value: Any) -> int:
     """Whole number that an option was given; raises ``MovieError`` for anything else."""
     least, advice = WHOLE_NUMBERS[name]
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    if not is_whole(value):
         raise MovieError(f"{name} must be a whole number, got {value!r:.60}. {advice}")
     if value < least:
         raise MovieError(f"{name} must be at least {least}, got {value}. {advice}")
@@ -59,12 +58,12 @@ def check_switch(name: str, value: Any) -> bool:
 
 def check_offset(value: Any) -> float:
     """Number to add to every stored value; raises ``MovieError`` for what is none."""
-    if not _is_number(value) or not math.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise MovieError(
             f"offset must be a finite number, got {value!r:.60}. Give the number to add to every "
             "stored value, or 0 for the values as they are stored."
         )
-    return int(value) if isinstance(value, int | np.integer) else float(value)
+    return int(value) if is_whole(value) else float(value)
 
 
 def check_pixel_size(value: Any) -> tuple[float, ...]:
@@ -75,10 +74,10 @@ def check_pixel_size(value: Any) -> tuple[float, ...]:
     MovieError
         It is anything else.
     """
-    sizes: Any = (value, value) if _is_number(value) else value
+    sizes: Any = (value, value) if is_number(value) else value
     sizes = () if isinstance(sizes, str) or not isinstance(sizes, Iterable) else tuple(sizes)
     if len(sizes) not in (2, 3) or not all(
-        _is_number(size) and math.isfinite(size) and size > 0 for size in sizes
+        is_number(size) and math.isfinite(size) and size > 0 for size in sizes
     ):
         raise MovieError(
             "pixel_size_um must be (dy, dx) or (dz, dy, dx) in micrometres above 0, got "
@@ -97,12 +96,8 @@ def check_frame_rate(value: Any) -> float:
     """
     advice = "Give the frames (or volumes) per second of the recording."
     rate: Any = parse_number(value, "The frame rate") if isinstance(value, str) else value
-    if not _is_number(rate):
+    if not is_number(rate):
         raise MovieError(f"Frame rate must be a number of Hz, got {value!r:.60}. {advice}")
     if not math.isfinite(rate) or rate <= 0:
         raise MovieError(f"Frame rate must be above 0 Hz, got {rate}. {advice}")
     return float(rate)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -11,7 +11,7 @@ from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def decoded_once(movie: Movie, folder: Path) -> Iterator[FrameSource]:
         yield source
         return
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        yield DecodedOnce(source, cast("FileIO", file), folder)
+        yield DecodedOnce(source, file, folder)
 
 
 def needs_decoding(store: FrameStore) -> bool:

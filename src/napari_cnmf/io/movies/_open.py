@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._checks import check_frame_rate, check_pixel_size
 from napari_cnmf.io.movies._describing import describe
@@ -286,9 +287,9 @@ def _movie_of_array(source: Any, request: Request, rate: float | None) -> Movie:
 def _paths_of(source: object) -> list[Path] | None:
     """The paths that ``source`` names, or ``None`` when it is no path and no list of them."""
     if isinstance(source, str | os.PathLike):
-        return [Path(source)]
+        return [check_path("A movie", source, MovieError)]
     if not isinstance(source, Sequence) or isinstance(source, bytes):
         return None
     if not all(isinstance(path, str | os.PathLike) for path in source):
         return None
-    return [Path(path) for path in source]
+    return [check_path("A movie", path, MovieError) for path in source]

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_cnmf._checks import check_kind, shown
 from napari_cnmf._names import did_you_mean, not_one_of
 from napari_cnmf.errors import ParameterError, ProjectError
 from napari_cnmf.params._group import NamedValue
@@ -41,6 +42,24 @@ class Column(NamedValue):
     choices: tuple[str, ...] = Field(
         (), title="Choices", description="The only values allowed; empty allows any."
     )
+
+    def __init__(self, **values: Any) -> None:
+        """Make a column, and say in words what is wrong with it.
+
+        Raises
+        ------
+        ProjectError
+            The name is empty, the kind is unknown, or a value is of another type.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            field = ".".join(map(str, wrong["loc"])) or "value"
+            raise ProjectError(
+                f"The {field} of a column does not fit: {wrong['msg']}, got "
+                f"{shown(wrong['input'])}."
+            ) from error
 
     def read(self, value: Any) -> str | float | None:
         """Read a value as it is kept: text, number, or ``YYYY-MM-DD``.
@@ -165,6 +184,10 @@ class ProjectConfig(BaseModel):
         ProjectError
             An unknown column, a missing value, or one of another kind.
         """
+        check_kind(
+            "The values of a sample", values, Mapping, ProjectError,
+            needed="a dict with a value for each column",
+        )  # fmt: skip
         names = [column.name for column in self.columns]
         unknown = sorted(set(values) - set(names))
         if unknown:

@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from napari_cnmf._atomic import write_json
+from napari_cnmf._checks import check_kind, check_path, shown
 from napari_cnmf._names import did_you_mean
 from napari_cnmf.errors import ProjectError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
@@ -150,6 +151,7 @@ class Project:
         """Add a column; samples that are there have it empty."""
         with self._locked():
             new = Column(name=column) if isinstance(column, str) else column
+            check_kind("column", new, Column, ProjectError, needed="a name or a Column")
             self._write_config(self.config.with_column(new))
 
     # -- samples
@@ -183,7 +185,9 @@ class Project:
         sample = read_sample(self.path / _SAMPLES / id_) if _is_name(id_) else None
         if sample is None:
             guess = did_you_mean(id_, self.ids)
-            raise ProjectError(f"The project has no sample {id_!r}.{guess} project.df lists them.")
+            raise ProjectError(
+                f"The project has no sample {shown(id_)}.{guess} project.df lists them."
+            )
         return sample
 
     def __len__(self) -> int:
@@ -410,8 +414,8 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _is_name(id_: str) -> bool:
-    return bool(id_) and Path(id_).name == id_ and not id_.startswith(".")
+def _is_name(id_: Any) -> bool:
+    return isinstance(id_, str) and bool(id_) and Path(id_).name == id_ and not id_.startswith(".")
 
 
 def _now() -> str:
@@ -419,6 +423,4 @@ def _now() -> str:
 
 
 def _folder_of(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise ProjectError(f"A project is named by the path of its folder, got {path!r:.80}.")
-    return Path(path)
+    return check_path("The folder of a project", path, ProjectError)

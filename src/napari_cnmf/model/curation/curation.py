@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_callable, is_whole, shown
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation.comparing import Comparison, compare
 from napari_cnmf.model.curation.edits import DECISION_OF_EDIT, EditKind
@@ -143,7 +144,7 @@ class Curation(CuratedResult):
     def note(self, ids: Ids, text: str) -> None:
         """Write a note about a component; an empty one removes it."""
         if not isinstance(text, str):
-            raise CurationError(f"A note must be text, got {text!r:.80}.")
+            raise CurationError(f"A note must be text, got {shown(text)}.")
         self._edit(EditKind.NOTE, ids, text, lambda i: self._state.notes.get(i, "") != text)
 
     def _decide(self, kind: EditKind, ids: Ids) -> None:
@@ -178,7 +179,7 @@ class Curation(CuratedResult):
         """
         if not isinstance(prepared, PreparedEdit):
             raise CurationError(
-                f"An edit that cur.shape_edits estimated is needed, got {prepared!r:.80}. "
+                f"An edit that cur.shape_edits estimated is needed, got {shown(prepared)}. "
                 "Call for example cur.merge([3, 5]), which estimates and makes it in one go."
             )
         ids, made = as_ids(prepared.ids, self.ids), prepared.made
@@ -281,7 +282,7 @@ class Curation(CuratedResult):
         """
         if not isinstance(other, CuratedResult):
             raise CurationError(
-                f"Another curation of this result is needed, got {other!r:.80}. "
+                f"Another curation of this result is needed, got {shown(other)}. "
                 "Open it with nc.open_result(…, curator=NAME)."
             )
         return compare(self, other)
@@ -319,28 +320,39 @@ class Curation(CuratedResult):
         CurationError
             When the history has no such edit.
         """
-        given: Any = number
-        if not isinstance(given, int | np.integer) or isinstance(given, bool):
-            raise CurationError(
-                f"A point of the history is the number of an edit, got {given!r:.80}. "
-                "cur.history lists the edits; 0 is the engine's result."
-            )
-        self._log.move(int(given))
+        self._log.move(self._number_of_edit(number))
 
     def journal_lines(self) -> list[dict[str, Any]]:
         """The journal as it stands, line by line."""
         return self._log.lines()
 
     def arrays_of(self, number: int) -> list[EditedComponent]:
-        """The components that edit ``number`` made or redrew; empty for other edits."""
-        return self._log.arrays_of(number)
+        """The components that edit ``number`` made or redrew; empty for other edits.
+
+        Raises
+        ------
+        CurationError
+            When the history has no such edit.
+        """
+        number = self._number_of_edit(number)
+        return self._log.arrays_of(number) if number else []
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every edit, undo and redo; returns what disconnects it."""
-        return self._log.on_change(listener)
+        return self._log.on_change(check_callable("listener", listener, CurationError))
+
+    def _number_of_edit(self, number: Any) -> int:
+        """Check the number of an edit of the history; 0 is the engine's result."""
+        if not is_whole(number):
+            raise CurationError(
+                f"A point of the history is the number of an edit, got {shown(number)}. "
+                "cur.history lists the edits; 0 is the engine's result."
+            )
+        self._tree.path(int(number))  # says which are missing
+        return int(number)
 
 
 def _said(text: Any, what: str) -> str:
     if not isinstance(text, str) or not text.strip():
-        raise CurationError(f"A {what} must have a name, got {text!r}.")
+        raise CurationError(f"A {what} must have a name, got {shown(text)}.")
     return text.strip()

@@ -59,7 +59,9 @@ class EditTree:
         path = []
         while number != ROOT:
             if number not in self.edits:
-                raise CurationError(f"There is no edit {number} in this history.")
+                raise CurationError(
+                    f"There is no edit {number} in this history. cur.history lists the edits."
+                )
             path.append(number)
             number = self.edits[number].parent
         return path[::-1]

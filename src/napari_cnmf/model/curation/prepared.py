@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_array, shown
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation.edits import EditKind
@@ -65,31 +67,31 @@ class ShapeEdits:
     def split(self, id_: int, parts: Sequence[NDArray[np.int64]] | None = None) -> PreparedEdit:
         """Estimate several components of one: by time course, or by the pixels of ``parts``."""
         row = self._row_of(id_)
-        for part in parts or ():
-            self._require_pixels(part)
+        if parts is not None:
+            parts = self._checked_parts(parts)
         made = self._ready().split(self._components, row, parts)
         return PreparedEdit(EditKind.SPLIT, (int(id_),), tuple(made))
 
     def add(self, pixels: NDArray[np.int64]) -> PreparedEdit:
         """Estimate a new component inside the drawn C-order ``pixels``."""
-        self._require_pixels(pixels)
+        pixels = self._checked_pixels(pixels)
         return PreparedEdit(EditKind.ADD, (), (self._ready().add(self._components, pixels),))
 
     def find(self, pixels: NDArray[np.int64]) -> PreparedEdit:
         """Find new components in the residual of a region, given as C-order ``pixels``."""
-        self._require_pixels(pixels)
+        pixels = self._checked_pixels(pixels)
         made = self._ready().find(self._components, pixels)
         return PreparedEdit(EditKind.ADD, (), tuple(made))
 
     def raw_trace(self, pixels: NDArray[np.int64]) -> NDArray[np.float32] | None:
         """Mean of the movie over some pixels ``(n_frames,)``; ``None`` where it is missing."""
-        self._require_pixels(pixels)
+        pixels = self._checked_pixels(pixels)
         return self._ready().raw_trace(self._components, pixels)
 
     def trim(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
         """Estimate a component without some of its C-order ``pixels``."""
         mine = self._components.A[:, [self._row_of(id_)]].indices
-        kept = np.setdiff1d(mine, pixels).astype(np.int64)
+        kept = np.setdiff1d(mine, _whole(pixels)).astype(np.int64)
         if kept.size in (0, mine.size):
             raise CurationError(
                 f"Trimming must leave a part of component {id_} and take a part away; "
@@ -101,7 +103,7 @@ class ShapeEdits:
     def redraw(self, id_: int, pixels: NDArray[np.int64]) -> PreparedEdit:
         """Estimate the same component with another outline."""
         row = self._row_of(id_)
-        self._require_pixels(pixels)
+        pixels = self._checked_pixels(pixels)
         redrawn = self._ready().redraw(self._components, row, pixels)
         return PreparedEdit(EditKind.REDRAW, (int(id_),), (redrawn,))
 
@@ -116,15 +118,28 @@ class ShapeEdits:
             )
         return self._estimator
 
-    def _require_pixels(self, pixels: NDArray[np.int64]) -> None:
-        n_pixels = self._components.n_pixels
-        if np.asarray(pixels).dtype.kind not in "iu" and np.size(pixels):
+    def _checked_parts(self, parts: Any) -> list[NDArray[np.int64]]:
+        """Pixels of each part of a split."""
+        is_many = isinstance(parts, Sequence | np.ndarray) and not isinstance(parts, str | bytes)
+        if not is_many or len(parts) < 2:
             raise CurationError(
-                "Pixels must be whole numbers, C-order indices into the field, got "
-                f"{np.asarray(pixels).dtype}. Of a boolean image take np.flatnonzero(image)."
+                "The parts of a split must be two lists of pixels or more, got "
+                f"{shown(parts)}. Leave them out to split by time course."
             )
-        if np.size(pixels) == 0 or np.min(pixels) < 0 or np.max(pixels) >= n_pixels:
+        return [self._checked_pixels(part) for part in parts]
+
+    def _checked_pixels(self, pixels: Any) -> NDArray[np.int64]:
+        """Pixels of an outline, at least one of them and all inside of the field."""
+        whole, n_pixels = _whole(pixels), self._components.n_pixels
+        if not whole.size or int(whole.min()) < 0 or int(whole.max()) >= n_pixels:
             raise CurationError(
                 "A drawn component must cover at least one pixel of the field. "
                 "Draw it inside the image, with an outline that does not cross itself."
             )
+        return whole.astype(np.int64)
+
+
+def _whole(pixels: Any) -> NDArray[Any]:
+    """Pixels as whole numbers."""
+    advice = "They are C-order indices into the field; of a boolean image take np.flatnonzero."
+    return check_array("pixels", pixels, CurationError, kinds="iu", advice=advice).ravel()

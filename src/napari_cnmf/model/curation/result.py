@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_array, check_kind, check_number, is_whole
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL, contours
@@ -62,6 +63,10 @@ class CuratedResult:
         journal_name: str = "",
         journal_remark: str = "",
     ) -> None:
+        advice = "Open a file with nc.open_result(PATH)."
+        check_kind(
+            "original", original, Components, CurationError, needed="components", advice=advice
+        )
         self.original = original
         self.path = path
         self.journal_name = journal_name
@@ -170,10 +175,23 @@ class CuratedResult:
         return self.resolve(self.auto_accepted)
 
     def resolve(self, auto: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Apply the decisions by hand on top of ``auto``."""
+        """Apply the decisions by hand on top of ``auto``, ``(n_components,)``.
+
+        Raises
+        ------
+        CurationError
+            When ``auto`` does not hold a truth value for each component.
+        """
         decisions = self.decisions
+        advice = "Take for example cur.preview_thresholds(min_SNR=3)."
+        verdict = check_array("auto", auto, CurationError, kinds="b", advice=advice)
+        if verdict.shape != decisions.shape:
+            raise CurationError(
+                f"auto must have a truth value for each of {decisions.size} components, got shape "
+                f"{verdict.shape}. {advice}"
+            )
         by_hand = decisions == Decision.ACCEPTED
-        return np.asarray((auto | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
+        return np.asarray((verdict | by_hand) & (decisions != Decision.REJECTED), dtype=bool)
 
     def preview_thresholds(self, **thresholds: Any) -> NDArray[np.bool_]:
         """Whether other thresholds would accept each component, ``(n_components,)``.
@@ -234,9 +252,7 @@ class CuratedResult:
             Vertices ``(n, 2)`` as (y, x), or ``(n, 3)`` as (z, y, x), in pixels whose centres are
             integers.
         """
-        given: Any = level
-        if not isinstance(given, int | float | np.integer | np.floating):
-            raise CurationError(f"level must be a number from 0 to 1, got {given!r:.60}.")
+        check_number("level", level, CurationError, least=0, most=1)
         A, dims = self._shapes.A, self._shapes.dims
         rows = self.rows_of(ids)
         wanted = self.ids[rows].tolist()
@@ -369,7 +385,7 @@ def _quality_of(components: Components) -> QualityParams:
 
 def _one_number(id_: Any) -> int:
     """Check one id, which need not be there any more: tables ask while components come and go."""
-    if isinstance(id_, (int, np.integer)) and not isinstance(id_, bool):
+    if is_whole(id_):
         return int(id_)
     return as_id(id_, np.empty(0, dtype=np.intp))  # says what is wrong with it
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_number
 from napari_cnmf.errors import CurationError
 from napari_cnmf.model.components import Components
 
@@ -59,10 +59,8 @@ def suggest_merges(
     CurationError
         A bound is no number.
     """
-    for name, value in (("min_overlap", min_overlap), ("min_correlation", min_correlation)):
-        given: Any = value
-        if not isinstance(given, int | float | np.integer | np.floating):
-            raise CurationError(f"{name} must be a number from 0 to 1, got {given!r:.60}.")
+    check_number("min_overlap", min_overlap, CurationError, least=0, most=1)
+    check_number("min_correlation", min_correlation, CurationError, least=-1, most=1)
     cells = _supports(components)
     sizes = np.asarray(cells.sum(axis=0)).ravel()
     shared = sp.triu(_grown(cells, components.dims).T @ cells, k=1).tocoo()

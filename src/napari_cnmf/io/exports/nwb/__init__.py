@@ -11,6 +11,7 @@ from napari_cnmf.io.exports.selection import select
 from napari_cnmf.io.exports.writing import (
     OnProgress,
     PathLike,
+    checked_writer,
     hdf5_kind,
     ignore_progress,
     mark_hdf5,
@@ -30,6 +31,7 @@ NWB_FILE = hdf5_kind("nwb", "NWB export")
 """Kind of file that `write_nwb` makes."""
 
 
+@checked_writer
 def write_nwb(
     source: Curation | Components,
     out: PathLike,

@@ -7,8 +7,9 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -228,10 +229,13 @@ class DecodedPages(FrameStore):
         return self.__dict__ | {"_decoder": None, "_page": None}
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
-        for frame in range(len(out)):
-            path = self.pages.paths[int(self.pages.file_index[start + frame])]
-            with told_as_lost(path):
-                out[frame] = self._plane(self._decode(start + frame, path))
+        files = self.pages.file_index[start : start + len(out)].tolist()
+        for index, run in groupby(range(len(out)), key=files.__getitem__):
+            path = self.pages.paths[index]
+            # opened once for all its frames: on a network share that costs more than to read one
+            with told_as_lost(path), path.open("rb") as stream:
+                for frame in run:
+                    out[frame] = self._plane(self._decode(start + frame, stream))
 
     def _plane(self, page: NDArray[Any]) -> NDArray[Any]:
         """Read the chosen sample ``(Y, X)`` of an image."""
@@ -240,19 +244,17 @@ class DecodedPages(FrameStore):
         left = self.within.replace("S", "").replace("-", "")
         return image if left == "YX" else image.T
 
-    def _decode(self, number: int, path: Path) -> NDArray[Any]:
+    def _decode(self, number: int, stream: BinaryIO) -> NDArray[Any]:
         """Decode one page as it is stored."""
         if self._decoder is None:
             self._load_decoder()
         page = self._page
         result = np.zeros(page.shaped, self.dtype)
-        with path.open("rb") as stream:
-            for segment, (offset, count) in enumerate(
-                zip(self.pages.offsets[number], self.pages.byte_counts[number], strict=True)
-            ):
-                stream.seek(int(offset))
-                data = stream.read(int(count))
-                self._place(data, segment, result)
+        for segment, (offset, count) in enumerate(
+            zip(self.pages.offsets[number], self.pages.byte_counts[number], strict=True)
+        ):
+            stream.seek(int(offset))
+            self._place(stream.read(int(count)), segment, result)
         return result.reshape(page.shape)
 
     def _place(self, data: bytes, segment: int, result: NDArray[Any]) -> None:

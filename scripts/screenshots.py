@@ -117,9 +117,7 @@ class Studio:
         simulate_one_photon(n_frames=1000).write(self.folder / "miniscope.tif")
         form.header.algorithm_combo.value = "cnmfe"
         self.show_movie("miniscope.tif")
-        lab = self.docks["Parameter lab"] = open_dock(
-            self.viewer, LabWidget, "Parameter lab", area="right"
-        )
+        lab = self.docks["Parameter lab"] = open_dock(self.viewer, LabWidget, "Parameter lab")
         self.wait_for(lambda: lab.recording is not None)
         lab.cell_size.take_suggestion()
         lab.tabs.setCurrentIndex(1)

@@ -28,7 +28,7 @@ def movie_file(tmp_path: Path) -> Path:
 def form(viewer: Any, movie_file: Path, tmp_path: Path, qtbot: Any) -> ParametersWidget:
     session = session_of(viewer)
     session.set_batch(Batch.create(tmp_path / "batch"))
-    dock = open_dock(viewer, ParametersWidget, "CNMF parameters", area="right")
+    dock = open_dock(viewer, ParametersWidget, "CNMF parameters")
     session.show_movie(finish(movie_steps(movie_file)))
     dock.form.row("data.fr").set_value(10.0)
     qtbot.waitUntil(dock.add_button.isEnabled)

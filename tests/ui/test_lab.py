@@ -38,7 +38,7 @@ def lab(viewer: Any, movie_path: Path, qtbot: Any) -> Iterator[LabWidget]:
     # Form before movie: with the method known, the movie is measured once.
     show_dock(viewer, "CNMF parameters").header.algorithm_combo.value = "cnmfe"
     session_of(viewer).show_movie(finish(movie_steps(movie_path)))
-    dock = open_dock(viewer, LabWidget, "Parameter lab", area="right")
+    dock = open_dock(viewer, LabWidget, "Parameter lab")
     qtbot.waitUntil(lambda: dock.recording is not None)
     yield dock
     dock.task.cancel()
@@ -221,7 +221,7 @@ def test_closing_the_dock_takes_the_lab_out_of_the_viewer(
 ) -> None:
     session_of(viewer).show_movie(finish(movie_steps(movie_path)))
     callbacks = list(viewer.mouse_drag_callbacks)
-    lab = open_dock(viewer, LabWidget, "Parameter lab", area="right")
+    lab = open_dock(viewer, LabWidget, "Parameter lab")
     qtbot.waitUntil(lambda: lab.recording is not None and session_of(viewer).form is not None)
     lab.cell_size.measure_button.click()
     assert len(viewer.layers) == 2
@@ -252,7 +252,7 @@ def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, 
     )
     recording.write(tmp_path / "volume.tif")
     session_of(viewer).show_movie(finish(movie_steps(tmp_path / "volume.tif")))
-    dock = open_dock(viewer, LabWidget, "Parameter lab", area="right")
+    dock = open_dock(viewer, LabWidget, "Parameter lab")
     qtbot.waitUntil(lambda: dock.recording is not None)
     assert "planes deep" in dock.cell_size.facts.text()
     measured = dock.recording.volume

@@ -16,7 +16,7 @@ _SIZE = QSize(64, 42)
 _SCALE = 2
 """Pixels of a picture for each of the button's, so that it stays sharp on a dense screen."""
 _STYLE = (
-    "QToolButton { border: 2px solid transparent; border-radius: 4px; padding: 2px; }"
+    "QToolButton { border: 2px solid transparent; border-radius: 4px; padding: 2px 0px; }"
     "QToolButton:hover { border-color: rgba(128, 128, 128, 160); }"
     "QToolButton:checked { border-color: #4c7bd9; font-weight: bold; }"
 )
@@ -50,7 +50,7 @@ class PresetPictures(QWidget):
             button.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
             self._group.addButton(button)
             self.buttons[name] = button
-            layout.addWidget(button, 1)
+            layout.addWidget(button)
 
     def show_chosen(self, name: str) -> None:
         """Press the button of a preset; none where the name is no preset's."""

@@ -50,7 +50,7 @@ class PresetPictures(QWidget):
             button.clicked.connect(lambda _=False, name=name: self.chosen.emit(name))
             self._group.addButton(button)
             self.buttons[name] = button
-            layout.addWidget(button)
+            layout.addWidget(button, 1)
 
     def show_chosen(self, name: str) -> None:
         """Press the button of a preset; none where the name is no preset's."""
@@ -129,7 +129,7 @@ def _paint_volume(painter: QPainter) -> None:
 
 _PICTURES: dict[PresetName, tuple[str, Callable[[QPainter], None]]] = {
     "two-photon somata": ("Somata", _paint_somata),
-    "one-photon": ("One-photon", _paint_one_photon),
+    "one-photon": ("1-photon", _paint_one_photon),
     "dendrites/axons": ("Processes", _paint_processes),
     "volumetric": ("Volume", _paint_volume),
 }

@@ -47,7 +47,7 @@ def test_caiman_is_told_what_it_asks_for():
     # Half again the density of the cells on patches of 44 px: 20 / 64**2 * 44**2 * 1.5 = 14.2.
     assert theirs.patch.rf == 22
     assert theirs.init.K == 15
-    assert theirs.temporal.p == 1
+    assert theirs.temporal.p == 2
 
 
 def test_one_photon_rows_are_told_of_the_ring():

@@ -6,8 +6,11 @@ import importlib
 import logging
 import os
 import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,17 +43,27 @@ def cli(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
     folder = tmp_path / "wörk place"
     folder.mkdir()
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         words = [str(argument) for argument in arguments]
         capfd.readouterr()
         with monkeypatch.context() as patch:
             patch.chdir(folder)
+            for name, value in environment.items():
+                patch.setenv(name, value)
             # A fresh process has no handlers yet: the command line sets up its own.
             patch.setattr(logging.root, "handlers", [])
-            code = main(words)
+            # Warnings go to stderr as in a shell: pytest makes errors of them, and records them.
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                warnings.showwarning = _to_stderr
+                code = main(words)
         return subprocess.CompletedProcess(words, code, *capfd.readouterr())
 
     return run
+
+
+def _to_stderr(message: Any, category: Any, name: str, line: int, *_: Any) -> None:
+    sys.stderr.write(warnings.formatwarning(message, category, name, line))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from napari_cnmf.testing import Simulation, simulate
 RATE = 15.0
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
+@contextmanager
+def two_workers() -> Iterator[Client]:
     """Client of two worker processes; a part may end one worker, and not a second one."""
     config = {"distributed.scheduler.allowed-failures": 1}
     with (
@@ -44,6 +45,13 @@ def client() -> Iterator[Client]:
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """Client of two worker processes for all tests that leave them alive."""
+    with two_workers() as client:
         yield client
 
 
@@ -228,10 +236,9 @@ def test_an_error_of_a_part_is_the_error_of_the_run(client: Client, tmp_path: Pa
         map_on(RunOnCluster(client, tmp_path), fail)
 
 
-def test_a_part_that_ends_every_worker_is_given_up(client: Client, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="more memory than a worker has"):
+def test_a_part_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
+    with two_workers() as client, pytest.raises(EngineError, match="more memory than a worker"):
         map_on(RunOnCluster(client, tmp_path), die)
-    client.wait_for_workers(2)
 
 
 def test_items_are_spread_by_batch_and_command_line(

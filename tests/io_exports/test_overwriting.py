@@ -299,5 +299,5 @@ def test_the_commands_ask_too(cur: Any, tmp_path: Path, capsys: Any) -> None:
 )
 def test_what_is_no_result_or_no_path_is_said(curated, tmp_path: Path, given, out) -> None:
     source = curated("2d") if given == "cur" else given
-    with pytest.raises(ExportError, match=r"What is exported must be|must go to a path"):
+    with pytest.raises(ExportError, match=r"The (source|place) of an export must be"):
         nc.export(source, "npz", tmp_path / out if isinstance(out, str) else out)

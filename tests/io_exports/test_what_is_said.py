@@ -164,7 +164,8 @@ def test_time_stamps_and_gaps_go_along(curated: Any, tmp_path: Path) -> None:
     with pynwb.NWBHDF5IO(path, "r") as io:
         raw = io.read().processing["ophys"]["Fluorescence"]["raw"]
         np.testing.assert_allclose(raw.timestamps[:], times)
-    again = nc.open_import(path)
+    with pytest.warns(UserWarning, match=r"uneven: steps of 0\.1 to 60\.1 s"):
+        again = nc.open_import(path)
     assert again.components.n_frames == 300
     for wrong in ([0, 1], times[::-1].tolist(), [np.nan] * 300):
         assert Timeline.of(300, 10.0, several_files(tmp_path, time_s=wrong).movie).gaps == []

@@ -104,7 +104,7 @@ def test_an_unknown_frame_rate_is_asked_for(
     assert item.name == "first try"
     assert item.params.data.fr == 12.5
     assert item.params.init.gSig == (3, 4)
-    assert item.params.temporal.p == 1  # of the preset
+    assert item.params.quality.min_SNR == 1  # of the preset
     assert item.spec.refit
     assert item.state.value == "queued"
     assert item.input_movie().shape == (40, 32, 44)
@@ -261,9 +261,9 @@ def test_methods_show_their_parameters(dock: ParametersWidget) -> None:
 
 def test_a_preset_fills_the_form(dock: ParametersWidget) -> None:
     dock.header.preset_combo.value = ""
-    assert dock.value().temporal.p == 2
+    assert dock.value().quality.min_SNR == 2.5
     dock.header.preset_combo.value = "two-photon somata"
-    assert dock.value().temporal.p == 1
+    assert dock.value().quality.min_SNR == 1
 
 
 def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(

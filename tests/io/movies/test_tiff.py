@@ -110,7 +110,16 @@ class TestImageJ:
 
     def test_stack_saved_as_slices_is_time(self, tmp_path: Path, frames: np.ndarray) -> None:
         tifffile.imwrite(tmp_path / "a.tif", frames, imagej=True, metadata={"axes": "ZYX"})
-        assert open_movie(tmp_path / "a.tif").shape == frames.shape
+        movie = open_movie(tmp_path / "a.tif")
+        assert movie.shape == frames.shape
+        remarks = [remark for remark in movie.description.remarks if "slices" in remark]
+        assert remarks == [
+            f"ImageJ calls the {len(frames)} images slices. They are read as frames in time; if "
+            "they are planes of one volume, this is no recording in time."
+        ]
+        tifffile.imwrite(tmp_path / "t.tif", frames, imagej=True, metadata={"axes": "TYX"})
+        said = open_movie(tmp_path / "t.tif").description.remarks
+        assert not any("slices" in remark for remark in said)
 
     def test_script_that_named_no_axes(self, tmp_path: Path, frames: np.ndarray) -> None:
         many = np.concatenate([frames, frames])

@@ -163,6 +163,12 @@ def _imagej(tiff: tifffile.TiffFile) -> Header:
     if named != images and named == 1:
         sizes["frames"] = named = images
     kept = [(axis, sizes[name]) for axis, name in zip(lead, names, strict=True) if sizes[name] > 1]
+    if [axis for axis, _ in kept] == ["Z"]:
+        # ImageJ calls the images of any stack slices, unless its user says otherwise.
+        remarks.append(
+            f"ImageJ calls the {images} images slices. They are read as frames in time; if they "
+            "are planes of one volume, this is no recording in time."
+        )
     offset, scale, told = _imagej_calibration(notes, np.dtype(page.dtype))
     return Header(
         "ImageJ TIFF",

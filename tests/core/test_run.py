@@ -234,3 +234,26 @@ def test_a_line_is_a_movie_too() -> None:
     movie = np.random.default_rng(0).poisson(200, (200, 1, 64)).astype(np.uint16)
     params = CNMFParams().replace(init={"gSig": (4, 4)})
     assert run_cnmf(ArraySource(movie), params, frame_rate_hz=15).components.n_components == 0
+
+
+@pytest.mark.parametrize("content", [np.nan, 0.0], ids=["nan", "dark"])
+def test_a_pause_in_the_recording_costs_no_cell(content: float) -> None:
+    recording = simulate(n_frames=600, size=(64, 68), n_cells=10, seed=5)
+    movie = recording.array().astype(np.float32)
+    for start in (97, 303, 450):
+        movie[start : start + 11] = content
+    said: list[str] = []
+    whole, cut = (
+        run_cnmf(
+            ArraySource(frames), params_for(recording),
+            frame_rate_hz=recording.frame_rate_hz, n_threads=2, on_warning=said.append,
+        ).components
+        for frames in (recording.array(), movie)
+    )  # fmt: skip
+    assert any("33 of 600 frames are empty" in sentence for sentence in said)
+    assert np.isfinite(cut.r_values).all()
+    found, before = score(cut, recording.truth), score(whole, recording.truth)
+    assert found.recall >= before.recall
+    assert found.precision >= before.precision - 0.15
+    kept = score(cut, recording.truth, subset=cut.accepted)
+    assert kept.recall >= score(whole, recording.truth, subset=whole.accepted).recall - 0.11

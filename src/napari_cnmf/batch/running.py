@@ -120,7 +120,14 @@ def cancel_and_wait(items: Iterable[Item], *, timeout_s: float = 30.0) -> None:
 def _progress_view(total: int) -> _Bars | _Lines:
     """Bars for a person who watches; lines for a log file, which would keep every bar."""
     is_watched = sys.stderr is not None and sys.stderr.isatty()
-    return _Bars(total) if is_watched or "ipykernel" in sys.modules else _Lines(total)
+    return _Bars(total) if is_watched or _is_in_notebook() else _Lines(total)
+
+
+def _is_in_notebook() -> bool:
+    """Whether the code runs in the kernel of a notebook; to have imported one is not enough."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 class _Lines:

@@ -72,9 +72,9 @@ class Binned:
 
     @property
     def empty_bins(self) -> NDArray[np.bool_]:
-        """Bins all of whose frames were lost ``(n_bins,)``."""
+        """Bins most of whose frames were lost ``(n_bins,)``: what is left of them is noise."""
         n = self.n_bins * self.frames_per_bin
-        return np.asarray(self.lost[:n].reshape(self.n_bins, -1).all(1), np.bool_)
+        return np.asarray(self.lost[:n].reshape(self.n_bins, -1).mean(1) > 0.5, np.bool_)
 
 
 _SIGNATURE = (

@@ -411,6 +411,7 @@ def _some_traces(
     C: FloatArray, rest: FloatArray, common: FloatArray, length: int
 ) -> dict[str, FloatArray]:
     raw = C + rest
+    length = min(length, raw.shape[1])
     noise = 1.4826 * np.median(np.abs(np.diff(raw, axis=1)), axis=1) / math.sqrt(2)
     noise = np.maximum(noise, 1e-12 + 1e-9 * np.abs(raw).max(1))
     boxed = np.cumsum(np.pad(raw, ((0, 0), (1, 0))), axis=1)

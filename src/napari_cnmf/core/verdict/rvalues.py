@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from napari_cnmf.core.base.compiling import kernel_for_frames
 from napari_cnmf.core.base.parts import PartRunner, Place, RunHere, part_edges
 from napari_cnmf.core.base.threads import Workers
+from napari_cnmf.core.movie.binning import find_lost
 from napari_cnmf.core.movie.reading import frame_blocks, read_blocks
 from napari_cnmf.core.movie.source import FrameSource
 
@@ -170,6 +171,8 @@ class FrameSums:
         Frames of each component, ascending.
     sums
         What :func:`sum_frames` adds to, one value for each pixel of each component.
+    left_out
+        Frames of each component that turned out to have no content ``(n_components,)``.
     """
 
     runs: NDArray[np.int64]
@@ -177,6 +180,7 @@ class FrameSums:
     pixel: NDArray[np.int64]
     frames: list[NDArray[np.int64]]
     sums: NDArray[np.float64]
+    left_out: NDArray[np.int64]
 
     @classmethod
     def over(
@@ -189,12 +193,15 @@ class FrameSums:
         place = np.flatnonzero(is_first)
         runs = np.searchsorted(place, indptr).astype(np.int64)
         ends = np.append(place, len(indices)).astype(np.int64)
-        return cls(runs, ends, indices[place].astype(np.int64), frames, np.zeros(len(indices)))
+        return cls(
+            runs, ends, indices[place].astype(np.int64), frames,
+            np.zeros(len(indices)), np.zeros(len(frames), np.int64),
+        )  # fmt: skip
 
     @property
     def n_frames(self) -> NDArray[np.int64]:
-        """Number of frames that each component has ``(n_components,)``."""
-        return np.array([len(frames) for frames in self.frames], np.int64)
+        """Number of frames that were summed for each component ``(n_components,)``."""
+        return np.array([len(frames) for frames in self.frames], np.int64) - self.left_out
 
 
 class _ByBlock:
@@ -203,7 +210,8 @@ class _ByBlock:
     def __init__(self, wanted: FrameSums, edges: list[int]) -> None:
         self.wanted = wanted
         self.sums = np.zeros(len(wanted.sums))
-        owner = np.repeat(np.arange(len(wanted.frames)), wanted.n_frames)
+        self.left_out = np.zeros(len(wanted.frames), np.int64)
+        owner = np.repeat(np.arange(len(wanted.frames)), [len(f) for f in wanted.frames])
         frames = np.concatenate([*wanted.frames, np.zeros(0, np.int64)]).astype(np.int64)
         inside = (edges[0] <= frames) & (frames < edges[-1])
         owner, frames = owner[inside], frames[inside]
@@ -214,12 +222,25 @@ class _ByBlock:
         self._owner, self._frames = owner[order], frames[order]
         self._ends = np.searchsorted(lies_in[order], np.arange(len(edges)))
 
-    def add(self, block: int, start: int, frames: NDArray[Any], workers: Workers) -> None:
-        """Add the frames of a block, which begins with frame ``start`` of the movie."""
+    def add(
+        self,
+        block: int,
+        start: int,
+        frames: NDArray[Any],
+        lost: NDArray[np.bool_],
+        workers: Workers,
+    ) -> None:
+        """Add the frames of a block, which begins with frame ``start`` of the movie.
+
+        A frame that is lost says nothing about a cell: a dark one, or NaN, as pauses leave them.
+        """
         inside, wanted = slice(self._ends[block], self._ends[block + 1]), self.wanted
         n = len(wanted.frames)
-        first = np.searchsorted(self._owner[inside], np.arange(n + 1)).astype(np.int64)
-        which = self._frames[inside] - start
+        owner, which = self._owner[inside], self._frames[inside] - start
+        is_lost = lost[which]
+        self.left_out += np.bincount(owner[is_lost], minlength=n)
+        owner, which = owner[~is_lost], which[~is_lost]
+        first = np.searchsorted(owner, np.arange(n + 1)).astype(np.int64)
 
         def work(a: int, b: int) -> None:
             _add_frames(
@@ -248,14 +269,15 @@ def sum_frames(
     of = (source, tuple(wanted))
     # Parts are summed alone and then joined, also here: so the last digits are the same everywhere.
     for part in runner.map(_sum_part, of, spans, check=check, on_share=on_share):
-        for one, sums in zip(wanted, part, strict=True):
+        for one, (sums, left_out) in zip(wanted, part, strict=True):
             one.sums[:] += sums
+            one.left_out[:] += left_out
 
 
 def _sum_part(
     of: tuple[FrameSource, Sequence[FrameSums]], span: tuple[int, int], place: Place
-) -> list[NDArray[np.float64]]:
-    """Sums over the frames of one part."""
+) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """Sums over the frames of one part, and how many of each component's were left out."""
     source, wanted = of
     begin, end = span
     frame_bytes = math.prod(source.shape[1:]) * source.dtype.itemsize
@@ -263,10 +285,11 @@ def _sum_part(
     lists = [_ByBlock(one, edges) for one in wanted]
     with Workers(place.n_threads, place.check) as workers:
         for block, (start, frames) in enumerate(read_blocks(source, edges, workers)):
+            lost = find_lost(frames)
             for one in lists:
-                one.add(block, start, frames, workers)
+                one.add(block, start, frames, lost, workers)
             place.tell((start + len(frames) - begin) / (end - begin))
-    return [one.sums for one in lists]
+    return [(one.sums, one.left_out) for one in lists]
 
 
 def wanted_for_correlation(

@@ -384,3 +384,18 @@ def test_a_movie_that_moves_is_told_from_one_that_stands_still(px: float) -> Non
 def test_too_few_frames_say_nothing_of_motion() -> None:
     frames = np.random.default_rng(0).normal(size=(2, 40, 40)).astype(np.float32)
     assert describe_motion(Sample(frames, (0,), (0,), 1, None, 2)) == ""
+
+
+@pytest.mark.parametrize("content", [np.nan, 0.0], ids=["nan", "dark"])
+def test_a_pause_in_the_recording_hides_no_cell(content: float) -> None:
+    recording = two_photon(5.0)
+    frames = recording.array().astype(np.float32)
+    for start in (0, 97, 303, 590):
+        frames[start : start + 10] = content
+    whole, cut = (
+        nc.suggest(Movie(da.from_array(movie), frame_rate_hz=recording.frame_rate_hz))
+        for movie in (recording.array(), frames)
+    )
+    assert whole.n_cells >= 5
+    assert whole.n_cells - 2 <= cut.n_cells <= whole.n_cells + 2
+    assert cut.radius_px == pytest.approx(whole.radius_px, rel=0.1)

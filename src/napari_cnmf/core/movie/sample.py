@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.base.reports import Report
+from napari_cnmf.core.movie.binning import find_lost
 from napari_cnmf.core.movie.source import ArraySource, WindowSource
 from napari_cnmf.errors import MovieError
 
@@ -191,11 +192,27 @@ def _read_planes(
                 frames[k, at : at + b - a] = bin_pixels(block[:, k], binning)
             at += b - a
             report.progress("reading a sample", at, frames.shape[1])
+    for of_plane in frames:
+        repeat_over_lost(of_plane)
     starts = tuple(int(n) for n in np.cumsum([0, *lengths[:-1]]))
     return tuple(
         Sample(frames[k], starts, tuple(first), binning, box[0].start + k, source.shape[0])
         for k in range(n_planes)
     )
+
+
+def repeat_over_lost(frames: NDArray[Any]) -> None:
+    """Replace frames ``(n, Y, X)`` without content, in place, by the last one that has some.
+
+    Dark frames and NaN, as pauses leave them, would make every image of the sample one of them.
+    """
+    lost = find_lost(frames.reshape(len(frames), -1))
+    if not lost.any() or lost.all():
+        return
+    last = np.maximum.accumulate(np.where(lost, -1, np.arange(len(frames))))
+    last[last < 0] = np.flatnonzero(~lost)[0]
+    for frame in np.flatnonzero(lost):
+        frames[frame] = frames[last[frame]]
 
 
 def _plane_of(shape: tuple[int, ...], plane: int | None) -> int | None:

@@ -97,12 +97,8 @@ def _window(qapp: QApplication) -> Iterator[Any]:
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1000, 700)
-    # napari collects garbage with each layer that goes, and we after each test: without the
-    # million objects of modules, which stay anyway, that takes a hundredth of the time.
-    gc.collect()
-    gc.freeze()
+    _keep_for_good()
     yield viewer
-    gc.unfreeze()
     viewer.close()
     qapp.processEvents()
 

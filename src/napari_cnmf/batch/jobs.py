@@ -1,4 +1,4 @@
-"""From an item to the job of an engine: every path absolute, every question answered."""
+"""Makes an item the job of an engine: every path absolute, every question answered."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def check_space(job: Job, *, is_builtin: bool = True) -> list[str]:
 
 
 def _wanted(job: Job, movie: Movie) -> Wanted | None:
-    """What the built-in engine's own plan says; ``None`` where it makes none."""
+    """Memory and scratch that the built-in engine plans for; ``None`` where it makes no plan."""
     finds_cells = job.algorithm in (Algorithm.CNMF, Algorithm.CNMFE)
     if not finds_cells or job.frame_rate_hz is None or job.params.init.plane_by_plane:
         return None

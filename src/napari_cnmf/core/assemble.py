@@ -1,4 +1,4 @@
-"""From whitened factors to the result in units of the movie."""
+"""Turns whitened factors into the result in units of the movie."""
 
 # ruff: noqa: PLR0917 (kernels take arrays by position, steps their inputs)
 

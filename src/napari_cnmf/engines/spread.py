@@ -204,7 +204,7 @@ class RunOnCluster:
 
 
 class _Setup:
-    """What each part needs to know about the run, in plain values that every version reads."""
+    """Facts about the run that each part needs, in plain values that every version reads."""
 
     def __init__(
         self, made_with: dict[str, str], must_see: tuple[str, ...], mark: str, slots: dict[str, int]

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Certainty(StrEnum):
-    """How sure a statement about a recording is."""
+    """Certainty of a statement about a recording."""
 
     STATED = "stated"
     """A header, a sidecar file or the user says so."""
@@ -88,7 +88,7 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Description:
-    """What is known about a recording before one of its frames is read.
+    """Everything that is known about a recording before one of its frames is read.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""From outlines drawn in a field to its pixels."""
+"""Turns outlines drawn in a field into its pixels."""
 
 from __future__ import annotations
 

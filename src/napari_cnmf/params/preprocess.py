@@ -24,7 +24,7 @@ OWN_NOISE = "It measures noise by second differences in time."
 
 
 class PreprocessParams(ParameterGroup):
-    """What is estimated from the movie before components are looked for."""
+    """Settings of what is estimated before components are looked for."""
 
     group: ClassVar[str] = "preprocess"
 

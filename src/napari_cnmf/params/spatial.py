@@ -12,7 +12,7 @@ _OWN_SUPPORT = "It lets footprints grow by one pixel a round where the movie sup
 
 
 class SpatialParams(ParameterGroup):
-    """Where a footprint may grow, and where it is cut off."""
+    """Settings of where a footprint may grow, and where it is cut off."""
 
     group: ClassVar[str] = "spatial"
 

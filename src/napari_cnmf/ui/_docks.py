@@ -200,7 +200,7 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
 
 
 def bring_to_front(widget: QWidget) -> None:
-    """In a stack of tabs or in the workspace, show the dock that holds ``widget``."""
+    """Show the dock that holds ``widget``, in a stack of tabs or in the workspace."""
     if isinstance(widget, Dock):
         parent = widget.parentWidget()
         while parent is not None:

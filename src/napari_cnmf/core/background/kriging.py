@@ -180,7 +180,7 @@ def _pairs_by_distance(
 def predict_from_sums(
     covariance: Covariance, weight: NDArray[np.float64], field: Field
 ) -> sp.csr_matrix:
-    """From weighted sums over grid nodes to the background ``(n_nodes, n_nodes)``.
+    """Matrix that makes the background of weighted sums over grid nodes ``(n_nodes, n_nodes)``.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ large beside the sums over pixels that a part gives back."""
 
 @dataclass(frozen=True)
 class Place:
-    """Where one part is worked on.
+    """Place where one part is worked on.
 
     Attributes
     ----------

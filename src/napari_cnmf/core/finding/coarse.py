@@ -31,7 +31,7 @@ def detect_in_blocks(
     blocks: Blocks,
     on_step: Callable[[float], None] = lambda done: None,
 ) -> Detection:
-    """As :func:`napari_cnmf.core.finding.detect.detect`, with the search on blocks of pixels."""
+    """Detect components as :func:`napari_cnmf.core.finding.detect.detect`, on blocks of pixels."""
     coarse = coarsen(tile, blocks)
     found = detect(coarse, steps, lambda done: on_step(0.7 * done))
     footprints = spread(found.factors.matrix(coarse.field.shape), tile.usable, blocks)

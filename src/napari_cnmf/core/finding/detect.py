@@ -1,4 +1,4 @@
-"""From the whitened bins of a tile to its components: the steps in their order."""
+"""Finds the components of a tile in its whitened bins: the steps in their order."""
 
 from __future__ import annotations
 

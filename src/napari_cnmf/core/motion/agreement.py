@@ -43,12 +43,12 @@ SAME_SHARE = 0.25
 LARGE_PX = 0.5
 """Smaller shifts are seen by the sample, or by nobody."""
 LEAST_RATIO, MOST_RATIO = 1.0, 1e4
-"""Of the error's variance over Fisher's bound: the bound is never beaten."""
+"""Range of the error's variance over Fisher's bound: the bound is never beaten."""
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """What the halves of the field say of the shifts, for each axis (z, y, x).
+    """Agreement of the halves of the field about the shifts, for each axis (z, y, x).
 
     Attributes
     ----------
@@ -101,7 +101,17 @@ def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """Of the halves across ``axis``: whether both move, the error's ratio, variance apart."""
+    """Comparison of the two halves that lie on either side of the middle of one axis.
+
+    Attributes
+    ----------
+    axis
+        Axis across which the field is halved.
+    moves, ratio
+        As in `Agreement`.
+    apart
+        ``(3,)`` variance of the displacement of a half against the whole, px squared.
+    """
 
     axis: int
     moves: NDArray[np.bool_]

@@ -262,7 +262,7 @@ def _apply_part(of: _Applying, span: tuple[int, int], place: Place) -> F64:
 
 
 def invert_field(deviation: F64, nodes: Nodes) -> F64:
-    """From where the content of a frame comes to where the template's content goes.
+    """Turn where a frame's content comes from into where the template's content goes.
 
     The fit knows ``u`` at places x of the frame, content of ``x - u(x)``; the corrected frame needs
     ``v`` with ``v(z) = u(z + v(z))``. Two rounds suffice for fields that do not fold.

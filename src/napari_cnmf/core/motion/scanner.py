@@ -87,7 +87,7 @@ class AlignedLines:
 
 
 def find_line_offset(source: FrameSource) -> LineOffset:
-    """By how many px the odd lines of each frame are displaced along x."""
+    """Find how far the odd lines of each frame are displaced along x, in pixels."""
     n_frames, n_rows, n_columns = source.shape[0], source.shape[-2], source.shape[-1]
     nothing = LineOffset(np.zeros(n_frames))
     if n_rows < 16 or n_columns < 16:

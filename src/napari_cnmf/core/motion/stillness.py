@@ -47,7 +47,7 @@ def tiles_to_look_at(n_tiles: int) -> list[int]:
 
 
 def residual_shifts(X: NDArray[np.float32], sn: NDArray[np.float32]) -> NDArray[np.float64]:
-    """In-plane shift of some bins ``(n, 2)`` in px, median 0; one 0 where nothing can be followed.
+    """Shifts of some bins in the plane ``(n, 2)``, px, median 0; one 0 where none can be followed.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def free_memory_gb() -> float:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run takes, known before it starts.
+    """Memory and disk that a run takes, known before it starts.
 
     Attributes
     ----------
@@ -155,7 +155,13 @@ def foresee(
     *,
     one_photon: bool = False,
 ) -> Wanted:
-    """What a movie of ``shape (T, [Z], Y, X)`` takes, whose tiles are the same on every machine."""
+    """Foresee memory and disk of a run; its tiles are the same on every machine.
+
+    Parameters
+    ----------
+    shape, dtype
+        Shape ``(T, [Z], Y, X)`` and type of the movie.
+    """
     field = Field.of_movie(tuple(shape[1:]), params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)
     blocks = choose_blocks(field, params.init.ssub)

@@ -192,7 +192,7 @@ class _Observed:
         return float(polish(y, float(g[0]), float(g[1]), price, s, _SWEEPS))
 
     def gain(self, k: int, decay_s: float, rise_s: float) -> float:
-        """What a response explains of a trace, over no activity at all."""
+        """Log likelihood that a response gains over no activity at all."""
         y = self.y[k] - self.y[k].mean()
         return 0.5 * float(y @ y) - self.cost(k, decay_s, rise_s, _STEPS_FIRST)
 
@@ -294,7 +294,7 @@ def _peak(g: NDArray[np.float64]) -> float:
 
 
 def _busiest(rows: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Of each row the stretch of ``length`` values that varies most; all of a short one."""
+    """Stretch of ``length`` values that varies most in each row; a short row whole."""
     n = rows.shape[1]
     if n <= length:
         return rows

@@ -1,4 +1,4 @@
-"""How much of the neuropil around a component is in it: a gain of its own for each.
+"""Gains of the neuropil: how much of what surrounds a component is also in it.
 
 Demixing takes out of a component what is around it. A soma displaces neuropil, so that less is in
 it; a bright patch has more. What was taken out too much or too little is in its trace as a

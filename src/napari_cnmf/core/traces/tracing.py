@@ -152,7 +152,7 @@ def _inside(
     sn: NDArray[np.float32],
     gains: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """What the components' gains add to patterns of the background ``(n_pixels, n)``."""
+    """Patterns that the components' gains add to those of the background ``(n_pixels, n)``."""
     one_over = np.where(np.isfinite(sn) & (sn > 0), 1 / np.where(sn > 0, sn, 1), 0)
     energy = np.maximum(np.asarray(A.multiply(A).sum(0)).ravel(), 1e-30)
     seen = (A.T @ (patterns * one_over[:, None])) * (gains / energy)[:, None]

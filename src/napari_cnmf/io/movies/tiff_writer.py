@@ -162,7 +162,7 @@ class TiffMovieWriter:
             self._written[start : start + len(frames)] = True
 
     def frames_in_file(self) -> FramesInFile:
-        """Where other processes may write frames; see `all_written`."""
+        """Place where other processes may write frames; see `all_written`."""
         if self._beside is None:
             raise MovieError(f"{self.path} must be open for writing: use it in a with block.")
         return FramesInFile(self._beside, self._offset, self.shape, self.dtype)

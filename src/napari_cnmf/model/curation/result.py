@@ -43,7 +43,7 @@ _logger = logging.getLogger(__name__)
 
 
 class CuratedResult:
-    """What can be read of a `Curation`: the engine's components as the journal's edits show them.
+    """Readable side of a `Curation`: the engine's components as the journal's edits show them.
 
     See Also
     --------

@@ -1,1 +1,1 @@
-"""For the path of an interpreter whose libraries of neural networks are missing or broken."""
+"""Stand-ins for libraries of neural networks that are missing or broken."""

@@ -76,8 +76,8 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
                 warnings.simplefilter("ignore")
                 nwbfile = io.read()
             return _assemble(nwbfile, path, table)
-    except ResultError:
-        raise
+    except (ResultError, Warning):
+        raise  # a warning is ours, made an error by who called
     # pynwb, hdmf and HDF5 raise nearly anything for a file that is none.
     except Exception as error:
         raise ResultError(

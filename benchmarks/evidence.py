@@ -22,11 +22,11 @@ from napari_cnmf.params import CNMFParams, QualityParams
 from train_cell_model import accepted_by, calibration, f1, figures_of
 
 HELD = {
-    "two-photon": ("two-photon", range(6000, 6016)),
-    "tissue": ("two-photon", range(7000, 7016)),
-    "other": ("other", range(8000, 8010)),
-    "one-photon": ("one-photon", range(5000, 5010)),
-    "volume": ("volume", range(5000, 5003)),
+    "two-photon": ("two-photon", range(6100, 6140)),
+    "tissue": ("two-photon", range(7100, 7140)),
+    "other": ("other", range(8100, 8125)),
+    "one-photon": ("one-photon", range(5100, 5125)),
+    "volume": ("volume", range(5100, 5110)),
 }
 """Recordings that nothing was trained or tuned on: what they are told to be, and their seeds. Those
 called *other* are of simulators that no training uses."""

@@ -56,16 +56,16 @@ class Field:
                 f"init.gSig must have one value for each of the {len(dims)} axes of the movie's "
                 f"frames, got {g_sig}. Set init.gSig to {len(dims)} values."
             )
-        for size, extent in zip(sizes, dims, strict=True):
-            too_large = 2 * size + 1 > extent > 1
-            if size <= 0 or too_large:
-                raise ParameterError(
-                    f"init.gSig must be above 0 and a cell of 2 gSig + 1 pixels fit into the field "
-                    f"{dims}, got gSig {g_sig}. Set it to the half-width of a cell in pixels."
-                )
+        fits = all(2 * g + 1 <= n or n == 1 for g, n in zip(sizes[-2:], dims[-2:], strict=True))
+        if min(sizes) <= 0 or not fits:
+            raise ParameterError(
+                f"init.gSig must be above 0 and a cell of 2 gSig + 1 pixels fit into the plane "
+                f"{dims[-2:]}, got gSig {g_sig}. Set it to the half-width of a cell in pixels."
+            )
         if len(dims) == 2:
             return cls((1, dims[0], dims[1]), (0.0, sizes[0], sizes[1]))
-        return cls((dims[0], dims[1], dims[2]), (sizes[0], sizes[1], sizes[2]))
+        # A cell that is taller than the volume looks the same in all planes, however tall it is.
+        return cls((dims[0], dims[1], dims[2]), (min(sizes[0], dims[0]), sizes[1], sizes[2]))
 
     @property
     def n_pixels(self) -> int:

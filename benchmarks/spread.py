@@ -1,30 +1,38 @@
 """One recording on this computer alone, and spread over worker processes: cost and sameness.
 
-CPU seconds and peak memory of each process, what moves between them, and whether the results are
-the same bit for bit. ``python benchmarks/spread.py --frames 3000 --side 512``.
+For motion correction and for finding cells: CPU seconds, bytes read, and peak memory of each
+process; what moves between them; whether results are the same bit for bit, also where a worker is
+killed in the middle. ``python benchmarks/spread.py --frames 3000 --side 512``.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import pickle
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import psutil
 
 from napari_cnmf.core.base import parts
 from napari_cnmf.core.base.parts import RunHere
-from napari_cnmf.core.run import run_cnmf
-from napari_cnmf.io import frame_source, open_movie
+from napari_cnmf.engines import builtin
+from napari_cnmf.engines.base import Algorithm, Job
 from napari_cnmf.params import CNMFParams
 
 RATE = 15.0
+KILL_IN = {"mcorr": "writing", "cnmf": "finding components"}
+"""Stage of each algorithm in which a worker is killed."""
 
 
 class Counting(RunHere):
@@ -37,40 +45,132 @@ class Counting(RunHere):
 
     def map(self, work: Any, shared: Any, pieces: Any, **callbacks: Any) -> Iterator[Any]:
         name = work.__name__.strip("_")
-        self.moved[name] = [len(pickle.dumps(shared)) if name != "search_tile" else 0]
-        self.seconds[name] = []
+        try:
+            n_shared = len(pickle.dumps(shared))
+        except (TypeError, AttributeError):  # a file that is open here: its place is sent
+            n_shared = 0
+        self.moved.setdefault(name, [n_shared])
         began = time.process_time()
         for result in super().map(work, shared, pieces, **callbacks):
-            self.seconds[name].append(time.process_time() - began)
+            self.seconds.setdefault(name, []).append(time.process_time() - began)
             self.moved[name].append(len(pickle.dumps(result)))
             yield result
             began = time.process_time()
 
 
+class Reporter:
+    """Reporter that does something at each step."""
+
+    def __init__(self, at: Callable[[str, float], None] = lambda stage, share: None) -> None:
+        self._at = at
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        self._at(stage, done / total)
+
+    def log(self, message: str) -> None:
+        """Nothing is asked of the log."""
+
+    warning = log
+
+    def should_stop(self) -> bool:
+        return False
+
+
+class Bench:
+    """Runs of one movie, each in a folder of its own."""
+
+    def __init__(self, folder: Path, movie: Path, client: Any, pids: Callable[[], list[int]]):
+        self._folder, self._movie, self._client, self._pids = folder, movie, client, pids
+        self._number = count()
+
+    def run(self, algorithm: str, client: Any = None, reporter: Any = None) -> str:
+        """Hash of everything that a run gives."""
+        folder = self._folder / f"run{next(self._number)}"
+        folder.mkdir()
+        job = Job(folder, Algorithm(algorithm), (self._movie,), CNMFParams(), RATE, client=client)
+        builtin.BuiltinEngine().run(job, reporter or Reporter())
+        digest = hashlib.blake2b(digest_size=16)
+        for path in sorted(folder.iterdir()):
+            digest.update(_content(path))
+            path.unlink()
+        return digest.hexdigest()
+
+    def alone(self, algorithm: str) -> tuple[str, float]:
+        """Run here, on one thread; prints what it costs and what would move."""
+        usual, counting = builtin._runner, Counting()
+        self.run(algorithm)  # compiles, and puts the movie into the cache of the disk
+        builtin._runner = lambda job, reporter: nullcontext(counting)
+        try:
+            began, read = time.process_time(), _read_gb([os.getpid()])
+            found = self.run(algorithm)
+        finally:
+            builtin._runner = usual
+        cpu = time.process_time() - began
+        print(f"\n{algorithm} alone: {cpu:.1f} CPU s, {_read_gb([os.getpid()]) - read:.2f} GB read")
+        print(
+            f"  {'part of the run':24}{'parts':>8}{'s a part':>10}{'MB shared':>11}{'MB a part':>11}"
+        )
+        for stage, seconds in counting.seconds.items():
+            shared, *each = counting.moved[stage]
+            print(
+                f"  {stage:24}{len(seconds):8}{np.mean(seconds):10.2f}{shared / 1e6:11.2f}"
+                f"{np.mean(each) / 1e6:11.2f}"
+            )
+        return found, cpu
+
+    def spread(self, algorithm: str, alone: str, alone_cpu: float) -> None:
+        """Run on the workers: once to load and compile, once to measure, once with a kill."""
+        for turn in ("first", "second"):
+            pids = self._pids()
+            cpu, read, began = _cpu_s(pids), _read_gb(pids), time.process_time()
+            found = self.run(algorithm, self._client)
+            here, there = time.process_time() - began, _cpu_s(pids) - cpu
+            print(
+                f"{algorithm} spread, {turn} run: {here:.1f} CPU s here + {there:.1f} there = "
+                f"{(here + there) / alone_cpu:.2f} times alone, {_read_gb(pids) - read:.2f} GB "
+                f"read there, peaks {[f'{_peak_gb(pid):.2f}' for pid in pids]} GB, the same bit "
+                f"for bit: {found == alone}"
+            )
+        killed: list[int] = []
+
+        def kill_one(stage: str, share: float) -> None:
+            if stage == KILL_IN[algorithm] and share > 0 and not killed:
+                killed.append(self._pids()[0])
+                os.kill(killed[0], signal.SIGKILL)
+
+        found = self.run(algorithm, self._client, Reporter(kill_one))
+        print(
+            f"{algorithm} spread, {len(killed)} worker killed while {KILL_IN[algorithm]}: the same "
+            f"bit for bit: {found == alone}"
+        )
+
+
 def main() -> None:
+    from distributed import Client, LocalCluster
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory-gb", type=float, default=2.0, help="limit of each worker")
     parser.add_argument("--movie", type=Path, help="this movie instead of a simulated one")
     parser.add_argument("--part-mb", type=float, default=100.0, help="size of a part")
+    parser.add_argument("--algorithms", nargs="+", default=["mcorr", "cnmf"])
     args = parser.parse_args()
     parts.PART_BYTES = int(args.part_mb * 1e6)
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        LocalCluster(
+            n_workers=args.workers, threads_per_worker=1, dashboard_address=":0",
+            memory_limit=f"{args.memory_gb}GB",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
         folder = Path(name)
-        path = args.movie or _write_movie(folder, args.frames, args.side)
-        alone, counted = _alone(path)
-        together = _spread(path, folder, args.workers)
-        print("the same bit for bit:", alone == together)
-        print(
-            f"\n{'part of the run':16}{'parts':>8}{'s a part':>10}{'MB shared':>12}{'MB a part':>12}"
-        )
-        for stage, seconds in counted.seconds.items():
-            shared, *each = counted.moved[stage]
-            print(
-                f"{stage:16}{len(seconds):8}{np.mean(seconds):10.2f}{shared / 1e6:12.2f}"
-                f"{np.mean(each) / 1e6:12.2f}"
-            )
+        movie = args.movie or _write_movie(folder, args.frames, args.side)
+        bench = Bench(folder, movie, client, lambda: [w.pid for w in cluster.workers.values()])
+        for algorithm in args.algorithms:
+            bench.spread(algorithm, *bench.alone(algorithm))
 
 
 def _write_movie(folder: Path, n_frames: int, side: int) -> Path:
@@ -82,70 +182,33 @@ def _write_movie(folder: Path, n_frames: int, side: int) -> Path:
     return path
 
 
-def _run(path: Path, runner: Any) -> str:
-    """Hash of everything that a run gives."""
-    movie = open_movie(path, frame_rate_hz=RATE)
-    result = run_cnmf(frame_source(movie), CNMFParams(), frame_rate_hz=RATE, runner=runner)
-    c = result.components
-    digest = hashlib.blake2b(digest_size=16)
-    for values in (
-        c.A.data,
-        c.A.indices,
-        c.C,
-        c.S,
-        c.YrA,
-        c.b,
-        c.f,
-        c.snr,
-        c.r_values,
-        c.cnn_preds,
-    ):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    for image in result.images.values():
-        digest.update(image.tobytes())
-    return digest.hexdigest()
+def _content(path: Path) -> bytes:
+    """Values in a file of results, without the times at which HDF5 and zip say it was written."""
+    if path.suffix not in (".h5", ".hdf5", ".npz"):
+        return path.read_bytes()
+    found = hashlib.blake2b()
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            for name in sorted(arrays):
+                found.update(arrays[name].tobytes())
+        return found.digest()
 
+    def add(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):
+            found.update(name.encode() + np.asarray(node[()]).tobytes())
 
-def _alone(path: Path) -> tuple[str, Counting]:
-    _run(path, RunHere(1))  # compiles, and puts the movie into the cache of the disk
-    counting = Counting()
-    began, wall = time.process_time(), time.perf_counter()
-    found = _run(path, counting)
-    print(
-        f"alone: {time.process_time() - began:.1f} CPU s, {time.perf_counter() - wall:.1f} s, "
-        f"peak {_peak_gb(psutil.Process().pid):.2f} GB"
-    )
-    return found, counting
-
-
-def _spread(path: Path, folder: Path, n_workers: int) -> str:
-    from distributed import Client, LocalCluster
-
-    from napari_cnmf.engines.spread import RunOnCluster
-
-    with (
-        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        pids = [worker.pid for worker in cluster.workers.values()]
-        for turn in ("first", "second"):  # the first loads and compiles on each worker
-            before = _cpu_s(pids)
-            began, wall = time.process_time(), time.perf_counter()
-            with RunOnCluster(client, folder, [path], n_threads=1) as runner:
-                budget = runner.memory_gb
-                found = _run(path, runner)
-            here = time.process_time() - began
-            print(
-                f"spread, {turn} run: {here:.1f} CPU s here + {_cpu_s(pids) - before:.1f} on "
-                f"{n_workers} workers, {time.perf_counter() - wall:.1f} s, peaks "
-                f"{[f'{_peak_gb(pid):.2f}' for pid in pids]} GB of {budget:.1f} each"
-            )
-    return found
+    with h5py.File(path) as file:
+        file.visititems(add)
+    return found.digest()
 
 
 def _cpu_s(pids: list[int]) -> float:
     times = [psutil.Process(pid).cpu_times() for pid in pids]
     return sum(t.user + t.system for t in times)
+
+
+def _read_gb(pids: list[int]) -> float:
+    return sum(psutil.Process(pid).io_counters().read_chars for pid in pids) / 1e9
 
 
 def _peak_gb(pid: int) -> float:

@@ -18,11 +18,13 @@ from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.core.run import run_cnmf
 from napari_cnmf.core.verdict.cell_model import shipped_model
-from napari_cnmf.core.verdict.evaluate import evaluate_result
+from napari_cnmf.core.verdict.evaluate import evaluate_result, needed_gb
 from napari_cnmf.core.verdict.events import EventImages, Windows
 from napari_cnmf.core.verdict.evidence import FIGURES, GROUPS, measure_evidence
 from napari_cnmf.core.verdict.rvalues import sum_frames
-from napari_cnmf.io.caiman import write_caiman
+from napari_cnmf.errors import ParameterError
+from napari_cnmf.io.caiman import read_caiman, write_caiman
+from napari_cnmf.model import rows
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import CNMFParams
@@ -329,3 +331,35 @@ def test_halving_or_doubling_a_constant_is_noticed(
     monkeypatch.setattr(where, name, type(value)(value * factor))
     after = measured()
     assert before.shape != after.shape or not np.allclose(before, after, atol=1e-4, equal_nan=True)
+
+
+def test_traces_that_stay_in_their_file_are_scored_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    movie, components = drawn([*field_of_cells(), disc(31, 34)])
+    params = params_of()
+    in_memory = evaluate_result(ArraySource(movie), components, params, frame_rate_hz=RATE)
+    path = write_caiman(components, tmp_path / "result.hdf5")
+    monkeypatch.setattr(rows, "LARGE_BYTES", 1)
+    stored = read_caiman(path)
+    assert isinstance(stored.C, rows.TraceRows)
+    # whoever makes an array of all traces at once takes the memory that the file saves
+    monkeypatch.setattr(rows.TraceRows, "__array__", None)
+    for n_threads in (1, 2):
+        scored = evaluate_result(
+            ArraySource(movie), stored, params, frame_rate_hz=RATE, n_threads=n_threads
+        )
+        for name in ("snr", "r_values", "ecc", "cnn_preds", "accepted", "classes"):
+            np.testing.assert_array_equal(getattr(scored, name), getattr(in_memory, name))
+
+
+def test_a_budget_that_does_not_hold_the_scores_is_refused_with_the_least_that_would() -> None:
+    movie, components = drawn(field_of_cells())
+    source = ArraySource(movie)
+    with pytest.raises(ParameterError, match="memory_gb must be at least") as error:
+        evaluate_result(source, components, params_of(), frame_rate_hz=RATE, memory_gb=0.05)
+    least = float(str(error.value).split("at least ")[1].split()[0])
+    scored = evaluate_result(source, components, params_of(), frame_rate_hz=RATE, memory_gb=least)
+    assert scored.snr is not None
+    few = components.take([0])
+    assert needed_gb(few, params_of()) < needed_gb(components, params_of())

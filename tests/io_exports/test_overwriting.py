@@ -20,7 +20,7 @@ from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.cli import main
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
 from napari_cnmf.io.curation import open_curation
-from napari_cnmf.io.exports import EXPORTERS, Context, Session, export
+from napari_cnmf.io.exports import EXPORTERS, Context, Session, export, selection
 from napari_cnmf.io.matching import match_sessions, write_matches, write_matches_csv
 from napari_cnmf.params import CNMFParams, write_params
 
@@ -170,10 +170,14 @@ def test_one_folder_is_made_and_taken_back(
         nc.write_npz(cur, tmp_path / "other" / "r.npz")
     monkeypatch.undo()
 
-    def stop(done: int, total: int) -> None:
-        raise CancelledByUser("enough")
+    monkeypatch.setattr(selection, "_BLOCK_BYTES", 1)
 
-    for name in ("csv", "npz"):
+    def stop(done: int, total: int) -> None:
+        if 2 * done >= total:
+            assert done < total, "all was written before it could be stopped"
+            raise CancelledByUser("enough")
+
+    for name in ("csv", "parquet", "npz", "nwb", "mat", "suite2p", "caiman"):
         out = tmp_path / "half" / f"r{EXPORTERS[name].suffix}"
         with pytest.raises(CancelledByUser):
             export(cur, name, out, on_progress=stop)

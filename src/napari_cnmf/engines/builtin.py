@@ -152,15 +152,12 @@ def _evaluate(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     if job.result_path is None:
         raise EngineError("evaluate needs a result to score, and the job names none.")
     movie = job.open_movie()
-    given = read_caiman(job.result_path)
-    # Scores look at all of these again and again; what else a large result has stays in its file.
-    traces = {"C": given.C, "YrA": given.YrA}
-    loaded = {name: np.asarray(rows) for name, rows in traces.items() if rows is not None}
     components = evaluate_result(
         frame_source(movie),
-        given.replace(**loaded),
+        read_caiman(job.result_path),
         job.params,
         frame_rate_hz=_rate(job),
+        memory_gb=job.run.memory_gb,
         n_threads=job.run.n_processes,
         runner=runner,
         on_progress=reporter.progress,

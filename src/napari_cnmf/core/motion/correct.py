@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from napari_cnmf.core.base.budget import check_budget
 from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback, WarningCallback
 from napari_cnmf.core.motion.result import MotionResult
@@ -81,7 +82,7 @@ def correct_motion(
     from napari_cnmf.core.motion.agreement import compare_halves, hold
     from napari_cnmf.core.motion.apply import FieldMover, RigidMover, write_moved
     from napari_cnmf.core.motion.estimate import KEEP_BYTES, Estimator, default_threads
-    from napari_cnmf.core.motion.memory import check_budget, needed_gb
+    from napari_cnmf.core.motion.memory import needed_gb
     from napari_cnmf.core.motion.scanner import AlignedLines, find_line_offset
     from napari_cnmf.core.motion.scratch import Scratch
     from napari_cnmf.core.motion.settings import resolve_settings

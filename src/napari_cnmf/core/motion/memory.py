@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from napari_cnmf.core.motion.estimate import BLOCK_BYTES, block_frames, n_kept_frames
 from napari_cnmf.core.motion.settings import Settings
 from napari_cnmf.core.motion.spectrum import Band
-from napari_cnmf.errors import ParameterError
 
 _BASE_GB = 0.3
 """Interpreter, libraries and kernels."""
@@ -34,19 +31,3 @@ def needed_gb(
     block = max(BLOCK_BYTES, block_frames(settings.dims) * 4 * n_pixels)
     working = (n_threads + 1) * block * (_FLOAT_BLOCKS + _RAW_BLOCKS * itemsize / 4)
     return _BASE_GB + 1e-9 * (spectra + working + _IMAGES * n_pixels)
-
-
-def check_budget(needed: float, memory_gb: float | None) -> None:
-    """Refuse a budget that does not do.
-
-    Raises
-    ------
-    ParameterError
-        With the least that would do.
-    """
-    if memory_gb is None or needed <= memory_gb:
-        return
-    raise ParameterError(
-        f"memory_gb must be at least {np.ceil(100 * needed) / 100:.2f} for this movie, got "
-        f"{memory_gb:.3g}. Raise it, close other programs, or run fewer items at a time."
-    )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf.core.base.budget import check_budget
 from napari_cnmf.core.base.geometry import Field
 from napari_cnmf.core.movie.binning import choose_bin
 from napari_cnmf.core.movie.source import FrameSource
@@ -205,13 +206,8 @@ def are_bins_in_memory(need: Need, tiles: tuple[TilePlan, ...], budget_gb: float
     tile = _largest(tiles, need.field)
     if need.peak_gb(tile, in_memory=True) <= budget_gb:
         return True
-    least = need.peak_gb(tile, in_memory=False)
-    if least <= budget_gb:
-        return False
-    raise ParameterError(
-        f"memory_gb must be at least {math.ceil(100 * least) / 100:.2f} for this movie, got "
-        f"{budget_gb:.3g}. Raise it, close other programs, or run fewer items at a time."
-    )
+    check_budget(need.peak_gb(tile, in_memory=False), budget_gb)
+    return False
 
 
 def _largest(tiles: tuple[TilePlan, ...], field: Field) -> Field:

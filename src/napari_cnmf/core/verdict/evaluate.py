@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf.core.base.budget import check_budget
 from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import (
     ProgressCallback,
@@ -26,7 +27,7 @@ from napari_cnmf.core.base.threads import Workers
 from napari_cnmf.core.movie.source import FrameSource
 from napari_cnmf.core.plan.plan import Plan
 from napari_cnmf.core.verdict.cell_model import CellModel, shipped_model, wanted_probability
-from napari_cnmf.core.verdict.events import EventImages, Windows
+from napari_cnmf.core.verdict.events import EventImages, Windows, window_width
 from napari_cnmf.core.verdict.evidence import (
     FIGURES,
     GROUPS,
@@ -43,6 +44,14 @@ from napari_cnmf.params import CNMFParams
 _STAGE = "scoring"
 _AT_ONCE = 96
 """Components that a thread measures together: with fewer, threads wait for the interpreter."""
+_BASE_GB = 0.25
+"""Interpreter, libraries and kernels."""
+_IMAGES, _WINDOWS, _FOOTPRINTS = 40, 60, 80
+"""Bytes for each pixel of the field, of the squares around the components, and of footprints."""
+_TRACES, _PER_FRAME = 100e6, 4000
+"""Bytes of traces that are looked at together, and of those that tell a common course, a frame."""
+_BLOCKS_OF_FRAMES = 64e6
+"""Blocks of the movie: one that is read, one that is worked on, as they are and for the kernels."""
 
 
 def score_components(
@@ -89,6 +98,7 @@ def evaluate_result(
     params: CNMFParams,
     *,
     frame_rate_hz: float,
+    memory_gb: float | None = None,
     n_threads: int | None = None,
     runner: PartRunner | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -103,7 +113,9 @@ def evaluate_result(
     source
         Its movie; ``None`` keeps the spatial correlations that the result has.
     components
-        Of any engine.
+        Of any engine. Traces that lie in their file are read from it, some rows at a time.
+    memory_gb
+        Budget, if there is one; too small a one is refused, and none changes the scores.
     n_threads
         By default one per core.
     runner
@@ -119,6 +131,8 @@ def evaluate_result(
     ------
     ResultError
         If movie and result have different shapes.
+    ParameterError
+        If the budget does not hold what is needed.
     """
     if source is not None:
         expected = (components.n_frames, *components.dims)
@@ -127,6 +141,7 @@ def evaluate_result(
                 f"The movie must have the result's shape {expected}, got {tuple(source.shape)}. "
                 "Choose the movie that the result was made from."
             )
+        check_budget(needed_gb(components, params), memory_gb)
     report = Report(on_progress, on_warning, on_log, should_stop)
     runner = runner or RunHere(n_threads)
     with Workers(n_threads, report.check) as workers:
@@ -136,6 +151,18 @@ def evaluate_result(
     thresholds = {"quality": quality.model_dump(mode="json")}
     scored = scored.replace(params=components.params | thresholds)
     return scored.replace(accepted=passes_thresholds(scored, quality))
+
+
+def needed_gb(components: Components, params: CNMFParams) -> float:
+    """Most memory that scoring a result with its movie holds at once, in decimal GB."""
+    # Pixels of the squares around all components that are looked at, and of their footprints.
+    in_windows = components.n_components * window_width(params.init.gSig) ** 2
+    in_memory = (components.C, components.S, components.YrA, components.F_dff)
+    traces = sum(rows.nbytes for rows in in_memory if isinstance(rows, np.ndarray))
+    at_once = max(_TRACES, _PER_FRAME * components.n_frames)
+    frames = max(_BLOCKS_OF_FRAMES, 16 * components.n_pixels)
+    held = _IMAGES * components.n_pixels + _WINDOWS * in_windows + _FOOTPRINTS * components.A.nnz
+    return _BASE_GB + 1e-9 * (held + traces + at_once + frames)
 
 
 def _with_scores(

@@ -31,6 +31,11 @@ _LEAD_S = 0.17
 """Frames before an event end so long before its peak, as CaImAn's do."""
 
 
+def window_width(g_sig: tuple[float, ...]) -> int:
+    """Side of the squares that are looked at around components, in pixels."""
+    return 2 * math.ceil(REACH_GSIG * max(g_sig[-2:])) + 1
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """A square of pixels around each component, of its plane.
@@ -64,7 +69,7 @@ class Windows:
         middle = [np.rint(np.bincount(owner, energy * a, n) / total).astype(np.int64) for a in at]
         z = middle[0] if len(dims) == 3 else np.zeros(n, np.int64)
         y, x = middle[-2:]
-        half = math.ceil(REACH_GSIG * max(g_sig[-2:]))
+        half = window_width(g_sig) // 2
         step = np.arange(-half, half + 1)
         rows, columns = y[:, None] + step, x[:, None] + step
         inside = ((rows >= 0) & (rows < dims[-2]))[:, :, None]

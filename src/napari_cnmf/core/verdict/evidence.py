@@ -23,6 +23,7 @@ from napari_cnmf.core.verdict.events import Windows
 from napari_cnmf.core.verdict.rvalues import find_peaks
 from napari_cnmf.core.verdict.shape import Shapes, measure_shapes, typical_width
 from napari_cnmf.model.components import Components
+from napari_cnmf.model.rows import row_blocks
 
 FloatArray = NDArray[np.float64]
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -45,7 +46,8 @@ FROM_MOVIE = tuple(
     n for n in FIGURES if n.startswith("event_") and n not in ("event_shape", "event_step")
 )
 """Those that need the movie."""
-_AT_ONCE = 64
+_AT_ONCE, _VALUES = 64, 1_000_000
+"""Components that are measured together, and values of their traces: a dozen copies are made."""
 _NEAR, _AROUND = 2.2, 2.6
 """Radii of the movie's own cell within which images are compared, and within which what is around
 is looked at."""
@@ -170,7 +172,8 @@ def _strengths(c: Components) -> FloatArray:
     noise = _noise(c)
     weight = np.divide(1, noise**2, out=np.zeros_like(noise), where=noise > 0)
     energy = np.asarray(c.A.multiply(c.A).T @ weight).ravel()
-    return np.asarray(energy * np.einsum("nt,nt->n", c.C, c.C, dtype=np.float64))
+    power = [np.einsum("nt,nt->n", C, C, dtype=np.float64) for _, C in row_blocks(c.C)]
+    return np.asarray(energy * np.concatenate(power))
 
 
 def _noise(c: Components) -> FloatArray:
@@ -381,13 +384,11 @@ def _trace_figures(c: Components, decay_frames: float) -> dict[str, FloatArray]:
     length = max(1, math.ceil(0.7 * decay_frames))
     found: dict[str, list[FloatArray]] = {}
     common = _common_course(c)
-    for start in range(0, c.n_components, _AT_ONCE):
-        C = np.asarray(c.C[start : start + _AT_ONCE], np.float64)
-        rest = (
-            np.zeros_like(C)
-            if c.YrA is None
-            else np.asarray(c.YrA[start : start + _AT_ONCE], np.float64)
-        )
+    at_once = max(1, min(_AT_ONCE, _VALUES // c.n_frames))
+    for start in range(0, c.n_components, at_once):
+        some = slice(start, start + at_once)
+        C = np.asarray(c.C[some], np.float64)
+        rest = np.zeros_like(C) if c.YrA is None else np.asarray(c.YrA[some], np.float64)
         for name, values in _some_traces(C, rest, common, length).items():
             found.setdefault(name, []).append(values)
     out = {name: np.concatenate(values) for name, values in found.items()}
@@ -402,9 +403,12 @@ def _common_course(c: Components) -> FloatArray:
     rows = np.linspace(0, c.n_components - 1, min(200, c.n_components)).astype(int)
     raw = np.asarray(c.C[rows], np.float64)
     if c.YrA is not None:
-        raw = raw + c.YrA[rows]
+        raw += c.YrA[rows]
     raw -= raw.mean(1, keepdims=True)
-    return np.asarray(np.median(raw / np.maximum(raw.std(1, keepdims=True), 1e-12), axis=0))
+    spread = np.maximum([[row.std()] for row in raw], 1e-12)
+    step = max(1, _VALUES // len(rows))
+    parts = range(0, c.n_frames, step)
+    return np.concatenate([np.median(raw[:, t : t + step] / spread, axis=0) for t in parts])
 
 
 def _some_traces(
@@ -495,8 +499,8 @@ def _neighbour_figures(c: Components, strength: FloatArray) -> dict[str, FloatAr
         held = np.asarray(shared[row, column]).ravel()
         np.maximum.at(inside, row, held)
         np.maximum.at(place, row, value)
-        spread = c.C.std(1) * math.sqrt(c.n_frames)
-        centre = c.C.mean(1)
+        spread, centre = np.concatenate([(C.std(1), C.mean(1)) for _, C in row_blocks(c.C)], axis=1)
+        spread *= math.sqrt(c.n_frames)
         for i in np.flatnonzero(value > 0.1):
             a, b = row[i], column[i]
             product = float(c.C[a] @ c.C[b]) - c.n_frames * float(centre[a]) * float(centre[b])

@@ -8,7 +8,7 @@ scalar string dataset ``NoneType``, lists of strings byte-string arrays, sparse 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -71,13 +71,20 @@ def write_node(group: h5py.Group, name: str, value: Any) -> None:
     elif is_sparse(value):
         _write_sparse(group.create_group(name), sp.csc_matrix(value))
     elif isinstance(value, TraceRows):
-        dataset = group.create_dataset(name, shape=value.shape, dtype=value.dtype)
-        for rows, block in row_blocks(cast("NDArray[Any]", value)):
-            dataset[rows] = block
+        for _ in write_rows(group, name, cast("NDArray[Any]", value)):
+            pass
     elif isinstance(value, bool | int | float):
         group[name] = value if abs(value) < 2**63 else float(value)
     else:
         group[name] = _as_array(value)
+
+
+def write_rows(group: h5py.Group, name: str, traces: NDArray[Any]) -> Iterator[float]:
+    """Write traces some rows at a time; yields the share that is written."""
+    dataset = group.create_dataset(name, shape=traces.shape, dtype=traces.dtype)
+    for rows, block in row_blocks(traces):
+        dataset[rows] = block
+        yield rows.stop / len(traces)
 
 
 def _write_sparse(group: h5py.Group, matrix: sp.csc_matrix) -> None:

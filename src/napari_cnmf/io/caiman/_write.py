@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
-from napari_cnmf.io.caiman._encoding import is_sparse, write_node
+from napari_cnmf.io.caiman._encoding import is_sparse, write_node, write_rows
 from napari_cnmf.io.caiman._file import is_self_contained, open_result, why
 from napari_cnmf.io.caiman._order import (
     c_of_fortran,
@@ -30,7 +30,7 @@ from napari_cnmf.io.caiman._state import (
 )
 from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model._ring import ring_grid, ring_step
-from napari_cnmf.model.components import Components
+from napari_cnmf.model.components import TRACES, Components
 from napari_cnmf.params.caiman_keys import OUR_OWN
 
 PARAMETER_GROUPS = (
@@ -49,6 +49,7 @@ def write_caiman(
     rejected_list: Sequence[int] | None = None,
     state: Mapping[str, Any] | None = None,
     carry_from: str | Path | None = None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Path:
     """Write components in CaImAn's HDF5 schema, all at once or not at all.
 
@@ -69,6 +70,8 @@ def write_caiman(
     carry_from
         A CaImAn result these components come from: its fields that we do not model are kept,
         those that belong to single components only while the footprints are the same.
+    on_share
+        Told the share of the traces that is written; may raise to stop, and nothing is left.
 
     Returns
     -------
@@ -100,7 +103,9 @@ def write_caiman(
             params = _params_for_caiman(components)
             scores, kept = scores_for_caiman(components, params["quality"])
             _write_root(file, components, movie_path)
-            _write_estimates(file.create_group("estimates"), components, A, {**scores, **lists})
+            _write_estimates(
+                file.create_group("estimates"), components, A, {**scores, **lists}, on_share
+            )
             _write_params(file.create_group("params"), params)
             _write_ours(file.create_group(GROUP), components, A, state)
             if kept:
@@ -123,13 +128,16 @@ def _write_root(file: h5py.File, components: Components, movie_path: str | Path 
 
 
 def _write_estimates(
-    group: h5py.Group, components: Components, A: sp.csc_matrix, given: Mapping[str, Any]
+    group: h5py.Group,
+    components: Components,
+    A: sp.csc_matrix,
+    given: Mapping[str, Any],
+    on_share: Callable[[float], None],
 ) -> None:
     """Write ``/estimates``; ``given`` holds the scores and the lists of decisions by hand."""
     in_fortran_order = c_of_fortran(components.dims)
     values: dict[str, Any] = {
         "A": A,
-        "C": components.C,
         "SNR_comp": given["snr"],
         "r_values": given["r_values"],
         "ecc": given["ecc"],
@@ -143,7 +151,9 @@ def _write_estimates(
         "dview": None,
         **dict.fromkeys(("idx_components", "idx_components_bad")),
     }
-    for name in ("S", "YrA", "F_dff", "f", "g", "bl", "c1", "neurons_sn", "lam"):
+    traces = {name: getattr(components, name) for name in TRACES}
+    values |= {name: rows for name, rows in traces.items() if rows is None}
+    for name in ("f", "g", "bl", "c1", "neurons_sn", "lam"):
         values[name] = getattr(components, name)
     for name in ("b", "b0", "sn"):
         array = getattr(components, name)
@@ -161,6 +171,10 @@ def _write_estimates(
             values[name] = np.asarray(given[name], dtype=np.int64)
     for name, value in values.items():
         write_node(group, name, value)
+    traces = {name: rows for name, rows in traces.items() if rows is not None}
+    for i, (name, rows) in enumerate(traces.items()):
+        for share in write_rows(group, name, rows):
+            on_share((i + share) / len(traces))
     # CaImAn has residual traces under two names: one array, and both point at it
     group["R"] = group["YrA"]
 

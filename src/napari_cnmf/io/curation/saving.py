@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from napari_cnmf.model.curation import Curation, Decision, EditedComponent
 _KEY = "curation"
 
 
-def save_curated(cur: Curation, path: str | Path) -> Path:
+def save_curated(
+    cur: Curation, path: str | Path, *, on_share: Callable[[float], None] = lambda share: None
+) -> Path:
     """Write a curated result in CaImAn's HDF5 schema.
 
     ``idx_components`` and ``idx_components_bad`` are what the curation accepts and rejects,
@@ -31,6 +33,8 @@ def save_curated(cur: Curation, path: str | Path) -> Path:
     ----------
     path
         Ends in ``.hdf5`` or ``.h5``; not the file the result was opened from.
+    on_share
+        Told the share of the traces that is written; may raise to stop, and nothing is left.
 
     Raises
     ------
@@ -67,6 +71,7 @@ def save_curated(cur: Curation, path: str | Path) -> Path:
         rejected_list=np.flatnonzero(decisions == Decision.REJECTED).tolist(),
         state={_KEY: _pack(cur)},
         carry_from=cur.path,
+        on_share=on_share,
     )
 
 

@@ -57,7 +57,7 @@ def write_caiman(
     context
         The movie and what else is known.
     on_progress
-        Called before and after the file is written.
+        ``on_progress(done, total)``; may raise to stop, and nothing is left behind.
     movie_path
         The movie the result belongs to, for CaImAn's ``mmap_file``; by default the first file of
         the movie in ``context``.
@@ -76,23 +76,28 @@ def write_caiman(
     movie = context.movie
     if movie_path is None and movie is not None and movie.paths:
         movie_path = movie.paths[0]
-    on_progress(0, 1)
+    n = max(1, cur.components.n_components)
+
+    def on_share(share: float) -> None:
+        on_progress(round(share * n), n)
+
+    on_share(0.0)
     with new_export(
         out, (".hdf5", ".h5"), CAIMAN_FILE, overwrite=overwrite, sources=sources
     ) as beside:
         try:
             if include_rejected and isinstance(source, Curation):
-                save_curated(source, beside)
+                save_curated(source, beside, on_share=on_share)
             else:
                 components = _accepted(cur, context) if not include_rejected else cur.components
-                write_result(components, beside, movie_path=movie_path)
+                write_result(components, beside, movie_path=movie_path, on_share=on_share)
         except ResultError as error:
             if isinstance(error.__cause__, OSError):  # said of `out`, not of the name beside it
                 raise error.__cause__ from None
             raise
         _add_session(beside, cur, context)
         mark_hdf5(beside, "caiman", group=GROUP)
-    on_progress(1, 1)
+    on_share(1.0)
     return Path(out)
 
 

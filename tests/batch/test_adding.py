@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +230,16 @@ def test_movies_that_are_none(batch: Batch, tmp_path: Path, movie_path: Path) ->
     for path in (text, plane, one, torn, tmp_path / "nothing.tif", tmp_path):
         with pytest.raises(MovieError):
             batch.add("cnmf", path, params={"data": {"fr": 10}})
+    assert folders(batch) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take text alone as a name")
+def test_a_movie_whose_name_is_no_text(batch: Batch, tmp_path: Path, movie_path: Path) -> None:
+    """As archives of older systems leave it: an item could not name it."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/M\xe4use.tif")
+    shutil.copy(movie_path, path)
+    with pytest.raises(MovieError, match=r"must be text in UTF-8, got .*/M\\udce4use\.tif"):
+        batch.add("cnmf", path)
     assert folders(batch) == []
 
 

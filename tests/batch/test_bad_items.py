@@ -194,6 +194,20 @@ def test_one_bad_item_is_its_own_problem_alone(copy: Path, kind: str) -> None:
     assert [item.name for item in Batch.open(copy)] == ["good motion", "good cells"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems take text alone as a name")
+def test_a_folder_whose_name_is_no_text(copy: Path) -> None:
+    bad = bad_folder(copy)
+    (bad / "item.json").unlink()
+    os.rename(bad, os.fsencode(bad) + b"-Erg\xe4nzung")
+    batch = Batch.open(copy)
+    batch.df.to_json(orient="records", date_format="iso")
+    assert "good motion" in batch._repr_html_()
+    item = next(item for item in batch if item.problem)
+    assert item.name.endswith("-Erg\\udce4nzung")
+    batch.remove(item.name)
+    assert [item.name for item in Batch.open(copy)] == ["good motion", "good cells"]
+
+
 def test_a_circle_of_items_ends(copy: Path) -> None:
     (motion,) = (copy / "items").glob("*motion*")
     (cells,) = (copy / "items").glob("*cells*")

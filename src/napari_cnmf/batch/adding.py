@@ -184,7 +184,7 @@ def check(batch: Batch, request: Request) -> Checked:
         uuid=str(uuid.uuid4()),
         name=(
             text_of_item("name", request.name or "").strip()
-            or (parent.name if parent else movie.name)
+            or (parent.name if parent else text_of_item("name", movie.name))
         )[:200],
         comment=text_of_item("comment", request.comment),
         algorithm=request.algorithm,

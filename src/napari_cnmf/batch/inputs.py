@@ -71,7 +71,7 @@ def describe_movie(root: Path, movie: Movie) -> MovieInput:
     inside = [path.is_relative_to(root) for path in paths]
     return MovieInput(
         paths=tuple(
-            (path.relative_to(root) if is_inside else path).as_posix()
+            _as_text(path.relative_to(root) if is_inside else path)
             for path, is_inside in zip(paths, inside, strict=True)
         ),
         beside=None if all(inside) else _relative(root, paths),
@@ -79,6 +79,20 @@ def describe_movie(root: Path, movie: Movie) -> MovieInput:
         **opened,
         **movie.opened_with,
     )
+
+
+def _as_text(path: Path) -> str:
+    """Path as ``item.json`` holds it; raises ``MovieError`` where it is bytes that are no text."""
+    text = path.as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode(errors="backslashreplace").decode()
+        raise MovieError(
+            f"The path of a movie must be text in UTF-8, got {shown}, as older systems wrote it. "
+            "Rename that file or folder."
+        ) from None
+    return text
 
 
 def with_array_fingerprint(described: MovieInput, movie: Movie) -> MovieInput:

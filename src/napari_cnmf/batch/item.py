@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_cnmf.batch import stopping
-from napari_cnmf.batch._files import tail
+from napari_cnmf.batch._files import printable, tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
 from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, read_events
 from napari_cnmf.batch.history import JOURNAL_FILE, history_trace
@@ -152,7 +152,7 @@ class Item:
             try:
                 self._uuid = self.spec.uuid
             except BatchError:
-                return self.folder.name
+                return self._folder_as_text
         return self._uuid
 
     @property
@@ -161,7 +161,12 @@ class Item:
         try:
             return self.spec.name
         except BatchError:
-            return self.folder.name
+            return self._folder_as_text
+
+    @property
+    def _folder_as_text(self) -> str:
+        """Name of the folder as every table takes it: on Linux it may be bytes that are no text."""
+        return printable(self.folder.name.encode(errors="backslashreplace").decode(), lines=False)
 
     @property
     def comment(self) -> str:

@@ -47,7 +47,7 @@ interop: $(VENV)/.test $(INTEROP_VENV)/.interop
 compat: $(VENV)/.test
 	$(BIN)/python scripts/compat.py $(CORNERS)
 
-# Hard kills at 200 random moments instead of 20; takes about 15 minutes.
+# Hard kills at 200 random moments instead of 8; takes about 15 minutes.
 KILLS ?= 200
 soak: $(VENV)/.test
 	NAPARI_CNMF_KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py --timeout 7200

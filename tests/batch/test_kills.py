@@ -18,7 +18,7 @@ from napari_cnmf.batch.status import RETRIABLE
 from napari_cnmf.io.caiman import read_caiman
 from napari_cnmf.io.motion import read_motion
 
-N_KILLS = int(os.environ.get("NAPARI_CNMF_KILLS", "20"))
+N_KILLS = int(os.environ.get("NAPARI_CNMF_KILLS", "8"))
 QUEUE = """
 import sys
 from napari_cnmf.batch import Batch

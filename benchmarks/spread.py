@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -45,16 +45,16 @@ class Counting:
 
     def __enter__(self) -> Counting:
         self._usual = RunHere.map
-        counting = self
+        counting, runner_type = self, cast("Any", RunHere)
 
         def counted(runner: Any, work: Any, shared: Any, pieces: Any, **how: Any) -> Iterator[Any]:
             yield from counting._count(work, self._usual(runner, work, shared, pieces, **how))
 
-        RunHere.map = counted  # type: ignore[method-assign]
+        runner_type.map = counted
         return self
 
     def __exit__(self, *exc: object) -> None:
-        RunHere.map = self._usual  # type: ignore[method-assign]
+        cast("Any", RunHere).map = self._usual
 
     def _count(self, work: Any, results: Iterator[Any]) -> Iterator[Any]:
         name = work.__name__.strip("_")
@@ -121,15 +121,10 @@ class Bench:
             found = self.run(algorithm)
         cpu = time.process_time() - began - counting.pickling_s
         print(f"\n{algorithm} alone: {cpu:.1f} CPU s, {_read_gb([os.getpid()]) - read:.2f} GB read")
-        print(
-            f"  {'part of the run':24}{'parts':>8}{'s a part':>10}{'MB shared':>11}{'MB a part':>11}"
-        )
+        print(f"  {'part of the run':24}{'parts':>8}{'s a part':>10}{'MB a part':>11}")
         for stage, seconds in counting.seconds.items():
-            shared, *each = counting.moved[stage]
-            print(
-                f"  {stage:24}{len(seconds):8}{np.mean(seconds):10.2f}{shared / 1e6:11.2f}"
-                f"{np.mean(each) / 1e6:11.2f}"
-            )
+            moved = np.mean(counting.moved[stage]) / 1e6
+            print(f"  {stage:24}{len(seconds):8}{np.mean(seconds):10.2f}{moved:11.2f}")
         return found, cpu
 
     def _idle_cpu(self, pids: list[int], seconds: float = 10.0) -> float:

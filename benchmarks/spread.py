@@ -15,10 +15,9 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -26,8 +25,9 @@ import psutil
 
 from napari_cnmf.core.base import parts
 from napari_cnmf.core.base.parts import RunHere
-from napari_cnmf.engines import builtin
-from napari_cnmf.engines.base import Algorithm, Job
+from napari_cnmf.engines.base import Algorithm, Job, RunOptions
+from napari_cnmf.engines.builtin import BuiltinEngine
+from napari_cnmf.io import open_movie
 from napari_cnmf.params import CNMFParams
 
 RATE = 15.0
@@ -35,25 +35,35 @@ KILL_IN = {"mcorr": "writing", "cnmf": "finding components"}
 """Stage of each algorithm in which a worker is killed."""
 
 
-class Counting(RunHere):
-    """Works on parts here, and adds up what would go to and come from other computers."""
+class Counting:
+    """Adds up what would go to and come from other computers, where one works on its own."""
 
     def __init__(self) -> None:
-        super().__init__(1)
         self.seconds: dict[str, list[float]] = {}
         self.moved: dict[str, list[int]] = {}
+        self.pickling_s = 0.0
 
-    def map(self, work: Any, shared: Any, pieces: Any, **callbacks: Any) -> Iterator[Any]:
+    def __enter__(self) -> Counting:
+        self._usual = RunHere.map
+        counting, runner_type = self, cast("Any", RunHere)
+
+        def counted(runner: Any, work: Any, shared: Any, pieces: Any, **how: Any) -> Iterator[Any]:
+            yield from counting._count(work, self._usual(runner, work, shared, pieces, **how))
+
+        runner_type.map = counted
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        cast("Any", RunHere).map = self._usual
+
+    def _count(self, work: Any, results: Iterator[Any]) -> Iterator[Any]:
         name = work.__name__.strip("_")
-        try:
-            n_shared = len(pickle.dumps(shared))
-        except (TypeError, AttributeError):  # a file that is open here: its place is sent
-            n_shared = 0
-        self.moved.setdefault(name, [n_shared])
         began = time.process_time()
-        for result in super().map(work, shared, pieces, **callbacks):
-            self.seconds.setdefault(name, []).append(time.process_time() - began)
-            self.moved[name].append(len(pickle.dumps(result)))
+        for result in results:
+            done = time.process_time()
+            self.seconds.setdefault(name, []).append(done - began)
+            self.moved.setdefault(name, []).append(len(pickle.dumps(result)))
+            self.pickling_s += time.process_time() - done
             yield result
             began = time.process_time()
 
@@ -87,8 +97,16 @@ class Bench:
         """Hash of everything that a run gives."""
         folder = self._folder / f"run{next(self._number)}"
         folder.mkdir()
-        job = Job(folder, Algorithm(algorithm), (self._movie,), CNMFParams(), RATE, client=client)
-        builtin.BuiltinEngine().run(job, reporter or Reporter())
+        job = Job(
+            folder,
+            Algorithm(algorithm),
+            (self._movie,),
+            CNMFParams(),
+            RATE,
+            client=client,
+            run=RunOptions(n_processes=1),
+        )
+        BuiltinEngine().run(job, reporter or Reporter())
         digest = hashlib.blake2b(digest_size=16)
         for path in sorted(folder.iterdir()):
             digest.update(_content(path))
@@ -97,39 +115,40 @@ class Bench:
 
     def alone(self, algorithm: str) -> tuple[str, float]:
         """Run here, on one thread; prints what it costs and what would move."""
-        usual, counting = builtin._runner, Counting()
         self.run(algorithm)  # compiles, and puts the movie into the cache of the disk
-        builtin._runner = lambda job, reporter: nullcontext(counting)
-        try:
-            began, read = time.process_time(), _read_gb([os.getpid()])
+        began, read = time.process_time(), _read_gb([os.getpid()])
+        with Counting() as counting:
             found = self.run(algorithm)
-        finally:
-            builtin._runner = usual
-        cpu = time.process_time() - began
+        cpu = time.process_time() - began - counting.pickling_s
         print(f"\n{algorithm} alone: {cpu:.1f} CPU s, {_read_gb([os.getpid()]) - read:.2f} GB read")
-        print(
-            f"  {'part of the run':24}{'parts':>8}{'s a part':>10}{'MB shared':>11}{'MB a part':>11}"
-        )
+        print(f"  {'part of the run':24}{'parts':>8}{'s a part':>10}{'MB a part':>11}")
         for stage, seconds in counting.seconds.items():
-            shared, *each = counting.moved[stage]
-            print(
-                f"  {stage:24}{len(seconds):8}{np.mean(seconds):10.2f}{shared / 1e6:11.2f}"
-                f"{np.mean(each) / 1e6:11.2f}"
-            )
+            moved = np.mean(counting.moved[stage]) / 1e6
+            print(f"  {stage:24}{len(seconds):8}{np.mean(seconds):10.2f}{moved:11.2f}")
         return found, cpu
+
+    def _idle_cpu(self, pids: list[int], seconds: float = 10.0) -> float:
+        """CPU seconds a second that the workers take while they have nothing to do."""
+        before = _cpu_s(pids)
+        time.sleep(seconds)
+        return (_cpu_s(pids) - before) / seconds
 
     def spread(self, algorithm: str, alone: str, alone_cpu: float) -> None:
         """Run on the workers: once to load and compile, once to measure, once with a kill."""
         for turn in ("first", "second"):
             pids = self._pids()
+            idle = self._idle_cpu(pids)
             cpu, read, began = _cpu_s(pids), _read_gb(pids), time.process_time()
+            wall = time.monotonic()
             found = self.run(algorithm, self._client)
             here, there = time.process_time() - began, _cpu_s(pids) - cpu
+            wall = time.monotonic() - wall
             print(
                 f"{algorithm} spread, {turn} run: {here:.1f} CPU s here + {there:.1f} there = "
-                f"{(here + there) / alone_cpu:.2f} times alone, {_read_gb(pids) - read:.2f} GB "
-                f"read there, peaks {[f'{_peak_gb(pid):.2f}' for pid in pids]} GB, the same bit "
-                f"for bit: {found == alone}"
+                f"{(here + there) / alone_cpu:.2f} times alone, of which {idle * wall:.1f} s for "
+                f"workers that are there for {wall:.0f} s; {_read_gb(pids) - read:.2f} GB read "
+                f"there, peaks {[f'{_peak_gb(pid):.2f}' for pid in pids]} GB, the same bit for "
+                f"bit: {found == alone}"
             )
         killed: list[int] = []
 
@@ -183,7 +202,9 @@ def _write_movie(folder: Path, n_frames: int, side: int) -> Path:
 
 
 def _content(path: Path) -> bytes:
-    """Values in a file of results, without the times at which HDF5 and zip say it was written."""
+    """Values in a file of results, without what is written around them, times for example."""
+    if path.suffix == ".tif":  # its header has a random number
+        return np.asarray(open_movie(path).data).tobytes()
     if path.suffix not in (".h5", ".hdf5", ".npz"):
         return path.read_bytes()
     found = hashlib.blake2b()

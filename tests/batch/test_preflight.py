@@ -9,14 +9,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import psutil
 import pytest
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.batch.jobs import prepare_job
 from napari_cnmf.batch.preflight import check_space, estimate_needs
+from napari_cnmf.core.motion.correct import correct_motion
 from napari_cnmf.core.plan.plan import foresee, make_plan
 from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import BatchError, ParameterError
+from napari_cnmf.io import frame_source
 from napari_cnmf.params import CNMFParams
 
 
@@ -44,6 +47,24 @@ def test_what_cells_need_is_what_the_engines_plan_asks_for(tmp_path: Path) -> No
     assert said is not None
     assert float(said[1]) == pytest.approx(wanted.least_memory_gb, abs=0.01)
     assert not make_plan(movie, params, 30.0, float(said[1])).in_memory
+
+
+def test_what_motion_correction_needs_is_the_budget_that_it_asks_for(
+    batch: Batch, movie_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = prepare_job(batch.add("mcorr", movie_path))
+    movie = job.open_movie()
+    with pytest.raises(ParameterError, match="memory_gb must be at least") as error:
+        correct_motion(
+            frame_source(movie), job.params, write=lambda start, frames: None, memory_gb=0.01
+        )
+    said = re.search(r"at least ([.\d]+)", str(error.value))
+    assert said is not None
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=0.1e9))
+    assert check_space(job) == [
+        f"At least {float(said[1]):.1f} GB of memory are needed; 0.1 GB are free. Close other "
+        "programs if this fails."
+    ]
 
 
 def test_a_job_answers_every_question(batch: Batch, movie_path: Path) -> None:

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_cnmf.core.base.parts import RunHere
+from napari_cnmf.core.motion import correct as motion
 from napari_cnmf.core.motion.correct import correct_motion
 from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams
 
 
-def correct(movie: np.ndarray[Any, Any], memory_gb: float | None, written: list[int]) -> None:
+def correct(
+    movie: np.ndarray[Any, Any], memory_gb: float | None, written: list[int], n_threads: int = 1
+) -> None:
     correct_motion(
         ArraySource(movie),
         CNMFParams().replace(motion={"max_shifts": (4, 4)}),
         write=lambda start, frames: written.append(start),
         memory_gb=memory_gb,
-        n_threads=1,
+        n_threads=n_threads,
     )
 
 
@@ -45,3 +49,23 @@ def test_a_larger_field_needs_more() -> None:
             correct(movie, 0.01, [])
         said.append(float(re.findall(r"at least ([\d.]+)", str(error.value))[0]))
     assert said[1] > said[0] + 0.1
+
+
+@pytest.mark.parametrize(("room", "n_expected"), [(0.0, 1), (0.05, 3), (9.0, 6)])
+def test_fewer_threads_work_where_the_budget_holds_no_more(
+    room: float, n_expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    movie = np.random.default_rng(0).poisson(30, (40, 48, 48)).astype(np.float32)
+    with pytest.raises(ParameterError) as error:
+        correct(movie, 0.05, [], n_threads=6)
+    least = float(re.findall(r"at least ([\d.]+)", str(error.value))[0])
+    granted = []
+
+    class Recorded(RunHere):
+        def __init__(self, n_threads: int | None) -> None:
+            granted.append(n_threads)
+            super().__init__(n_threads)
+
+    monkeypatch.setattr(motion, "RunHere", Recorded)
+    correct(movie, least + room, [], n_threads=6)
+    assert granted == [n_expected]

@@ -77,6 +77,11 @@ def check_space(job: Job, *, is_builtin: bool = True) -> list[str]:
     movie = job.open_movie()
     wanted = _wanted(job, movie) if is_builtin else None
     needs = estimate_needs(movie.shape, movie.dtype.itemsize, job.algorithm, job.folder, wanted)
+    if is_builtin and job.algorithm is Algorithm.MCORR:
+        from napari_cnmf.core.motion.memory import least_needed_gb
+
+        least = least_needed_gb(movie.shape, movie.dtype, job.params)
+        needs = replace(needs, memory_gb=least)
     if wanted is not None:
         budget_gb = job.run.memory_gb or needs.memory_free_gb
         if job.client is not None or budget_gb < wanted.memory_gb:

@@ -61,11 +61,13 @@ def correct_motion(
     frame_rate_hz
         For the log alone.
     memory_gb
-        Budget, if there is one. It never changes the result; too small a one is refused.
+        Budget, if there is one. It never changes the result: where it is tight, fewer threads
+        work. One that is too small for a single thread is refused.
     n_threads
-        The result does not depend on it.
+        At most so many; the result does not depend on it.
     runner
-        Who works on the parts of the movie; by default this process. The template is made here.
+        Who works on the parts of the movie, where that is not this process on its threads. The
+        template is made here.
     on_progress, on_warning, on_log, should_stop
         The caller's ears.
 
@@ -98,11 +100,15 @@ def correct_motion(
     progress = on_progress or _ignore_progress
     warn = on_warning or _ignore_text
     log = on_log or _ignore_text
+    itemsize = np.dtype(source.dtype).itemsize
     threads = default_threads(n_threads)
-    check_budget(
-        needed_gb(settings, band, KEEP_BYTES, np.dtype(source.dtype).itemsize, threads), memory_gb
-    )
-    runner = runner or RunHere(threads)
+    needed = [needed_gb(settings, band, KEEP_BYTES, itemsize, n) for n in range(1, threads + 1)]
+    check_budget(needed[0], memory_gb)
+    if memory_gb is not None:
+        # each thread holds blocks of its own; no result depends on how many there are
+        threads = sum(gb <= memory_gb for gb in needed)
+    if runner is None or runner.shared_folder is None:
+        runner = RunHere(threads)
     line_offset = find_line_offset(source)
     if line_offset.is_there:
         _tell_of_lines(line_offset, warn, log)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from napari_cnmf.core.motion.estimate import BLOCK_BYTES, block_frames, n_kept_frames
-from napari_cnmf.core.motion.settings import Settings
-from napari_cnmf.core.motion.spectrum import Band
+import numpy as np
+
+from napari_cnmf.core.motion.estimate import BLOCK_BYTES, KEEP_BYTES, block_frames, n_kept_frames
+from napari_cnmf.core.motion.settings import Settings, resolve_settings
+from napari_cnmf.core.motion.spectrum import Band, plan_band
+from napari_cnmf.params import CNMFParams
 
 _BASE_GB = 0.3
 """Interpreter, libraries and kernels."""
@@ -31,3 +35,18 @@ def needed_gb(
     block = max(BLOCK_BYTES, block_frames(settings.dims) * 4 * n_pixels)
     working = (n_threads + 1) * block * (_FLOAT_BLOCKS + _RAW_BLOCKS * itemsize / 4)
     return _BASE_GB + 1e-9 * (spectra + working + _IMAGES * n_pixels)
+
+
+def least_needed_gb(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFParams) -> float:
+    """Foresee the least memory that correcting a movie takes, on one thread, in decimal GB.
+
+    Parameters
+    ----------
+    shape, dtype
+        Shape ``(T, [Z], Y, X)`` and type of the movie.
+    """
+    settings = resolve_settings(shape, dtype, params)
+    band = plan_band(
+        settings.dims, settings.max_shifts, settings.highpass_px, settings.cutoff_cycles_px
+    )
+    return needed_gb(settings, band, KEEP_BYTES, dtype.itemsize, 1)

@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_cnmf._overwriting import ExportKind, new_file, new_folder
-from napari_cnmf._portable import name_key, namesake, portable_name, why_not_portable
-from napari_cnmf.errors import ExportError
+from napari_cnmf._portable import (
+    expand_home,
+    name_key,
+    namesake,
+    portable_name,
+    why_not_portable,
+)
+from napari_cnmf.engines.caiman.discovery import choose_caiman
+from napari_cnmf.errors import EngineError, ExportError
 from napari_cnmf.io.curation.curators import is_file_name, spelling_of
 
 NOT_FOUND_EVERYWHERE = [
@@ -55,6 +62,17 @@ def test_names_that_are_one_on_some_system(one: str, other: str) -> None:
     assert name_key(one) == name_key(other)
     for form in ("NFC", "NFD", "NFKC"):
         assert name_key(unicodedata.normalize(form, one)) == name_key(other)
+
+
+def test_a_home_that_nobody_has_is_a_plain_name() -> None:
+    """Such a name is typed letter by letter, and a door that it stands at says what is missing."""
+    assert expand_home("~") == Path.home()
+    assert expand_home("~/data") == Path.home() / "data"
+    assert expand_home("~nobody here/data") == Path("~nobody here/data")
+    with pytest.raises(ExportError, match="There is no folder"), new_file("~nobody/a/b", KIND):
+        pass
+    with pytest.raises(EngineError, match="there is no such file"):
+        choose_caiman(Path("~nobody/python"))
 
 
 def test_names_that_differ_on_every_system() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf._atomic import flush_all, json_text, replace_file, replacing
-from napari_cnmf._portable import namesake, portable_name, why_not_portable
+from napari_cnmf._portable import expand_home, namesake, portable_name, why_not_portable
 from napari_cnmf.errors import EarlierExportError, ExportError, reason
 
 PathLike = str | os.PathLike[str]
@@ -214,10 +214,7 @@ def filled_folder(target: Path) -> Iterator[Path]:
 def _absolute(path: PathLike) -> Path:
     if "\0" in os.fspath(path):
         raise ExportError(f"The name of a file cannot hold a zero character, got {path!r:.200}.")
-    try:
-        return Path(os.path.abspath(Path(path).expanduser()))
-    except RuntimeError as error:  # ~name of a user that is not there
-        raise ExportError(f"{path} names a home folder that is not there: {error}.") from error
+    return Path(os.path.abspath(expand_home(path)))
 
 
 def _require_portable(target: Path) -> None:

@@ -55,6 +55,14 @@ def portable_name(name: str) -> str:
     return f"_{text}" if not text or _DEVICES.fullmatch(text) else text
 
 
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Path with the home folder in the place of ``~``, and as it is where nobody has that home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def namesake(path: Path) -> str | None:
     """Name in the folder of ``path`` that is the same as its own on some system."""
     wanted = name_key(path.name)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_cnmf._atomic import write_text
 from napari_cnmf._names import did_you_mean
+from napari_cnmf._portable import expand_home
 from napari_cnmf.errors import SettingsError
 
 CONFIG_VARIABLE = "NAPARI_CNMF_CONFIG"
@@ -132,7 +133,7 @@ def settings_path() -> Path:
     named = os.environ.get(CONFIG_VARIABLE)
     if not named:
         return Path(platformdirs.user_config_dir("napari-cnmf", appauthor=False)) / _FILE_NAME
-    path = Path(named).expanduser()
+    path = expand_home(named)
     return path / _FILE_NAME if path.is_dir() else path
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 _STAND_INS = Path(__file__).parent / "stand_ins"
 _ELSEWHERE = frozenset({"tests", "volpy"})
 """Folders of CaImAn that are not imported here."""
+_TITLES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "keras": "Keras"}
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+|import[ \t]+(?:[^#\n]*,[ \t]*)?)(tensorflow|torch|keras)\b", re.MULTILINE
 )
@@ -49,9 +50,14 @@ class Networks:
         if "torch" in self.libraries:
             os.environ["KERAS_BACKEND"] = "torch"
         self.missing = self._choose_data_folder()
+        # Keras comes before PyTorch: where it fails for want of that, PyTorch is what is named.
+        causes: dict[str, str] = {}
         for name in self.libraries:
-            problem = _import_or_stand_in(name)
-            self.missing = problem or self.missing
+            if cause := _import_or_stand_in(name):
+                causes[cause] = _TITLES[name]
+        if causes:
+            names = " and ".join(causes.values())
+            self.missing = f"{names} cannot be imported there ({next(iter(causes))})"
 
     def _choose_data_folder(self) -> str:
         """Take the first data folder with this CaImAn's weights; return the reason without one.
@@ -79,7 +85,7 @@ class Networks:
 
 
 def _import_or_stand_in(name: str) -> str:
-    """Import a library, or put a stand-in before it and return the reason for that.
+    """Import a library, or put a stand-in before it and return why it cannot be imported.
 
     On the path rather than in memory: a pool's processes may import CaImAn anew.
     """
@@ -91,6 +97,5 @@ def _import_or_stand_in(name: str) -> str:
             del sys.modules[module]
         sys.path.insert(0, str(_STAND_INS / name))
         import_module(name)
-        title = {"tensorflow": "TensorFlow", "torch": "PyTorch", "keras": "Keras"}[name]
-        return f"{title} cannot be imported there ({type(error).__name__}: {str(error)[:200]})"
+        return f"{type(error).__name__}: {str(error)[:200]}"
     return ""

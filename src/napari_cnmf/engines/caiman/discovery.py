@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from napari_cnmf._portable import expand_home
 from napari_cnmf.engines.caiman.environments import environments, python_of
 from napari_cnmf.engines.caiman.interpreter import CaimanFound, Unusable, probe
 from napari_cnmf.errors import EngineError
@@ -64,7 +65,7 @@ def choose_caiman(path: Path | None) -> CaimanFound | None:
     """
     found = None
     if path is not None:
-        path = Path(os.path.abspath(path.expanduser()))
+        path = Path(os.path.abspath(expand_home(path)))
         try:
             found = probe(path, "settings")
         except Unusable as error:
@@ -101,10 +102,10 @@ def _candidates() -> Iterator[tuple[Path, str, bool]]:
     """``(path, source, whether the user named it)`` in the order of preference."""
     chosen = read_settings().caiman_python
     if chosen:
-        yield Path(chosen).expanduser(), "settings", True
+        yield expand_home(chosen), "settings", True
     variable = os.environ.get(VARIABLE)
     if variable:
-        yield Path(variable).expanduser(), VARIABLE, True
+        yield expand_home(variable), VARIABLE, True
     if importlib.util.find_spec("caiman") is not None:
         yield Path(sys.executable), "this interpreter", False
     for prefix in environments():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from napari_cnmf._portable import expand_home
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, MovieIn, Session
 from napari_cnmf.io.exports.nwb import write_nwb
@@ -81,7 +82,7 @@ def write_dandi(
             "it out."
         )
     subject, name = (_sanitized(text) for text in (session.subject_id, session.session_id))
-    folder = Path(out).expanduser()
+    folder = expand_home(out)
     path = folder / f"sub-{subject}" / f"sub-{subject}_ses-{name}_ophys.nwb"
     _check_with_dandi(path, folder)
     with _made(folder):

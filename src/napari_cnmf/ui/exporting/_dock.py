@@ -30,6 +30,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf._names import FormatName
+from napari_cnmf._portable import expand_home
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
@@ -227,7 +228,7 @@ class ExportWidget(Dock):
         if result is None or not text:
             self.status.setText("Choose where to write it." if result else _NO_RESULT)
             return
-        out = Path(text).expanduser()
+        out = expand_home(text)
         jobs = [_Job(self.format.currentData(), out, self.rejected.isChecked())]
         self._write(result, jobs, overwrite=overwrite, again=partial(self.export, overwrite=True))
 

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf._portable import expand_home
 from napari_cnmf.io.exports import EXPORTERS
 from napari_cnmf.ui._theme import make_primary
 
@@ -83,7 +84,7 @@ class TickedFormats(QWidget):
     def folder(self) -> Path | None:
         """Folder that the formats are written into; ``None`` while the line is empty."""
         text = self.path.text().strip()
-        return Path(text).expanduser() if text else None
+        return expand_home(text) if text else None
 
     @property
     def beside(self) -> str | None:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_cnmf._portable import expand_home
 from napari_cnmf.io.exports import MovieIn
 from napari_cnmf.io.projects import Column, ColumnKind, ProjectConfig
 from napari_cnmf.ui._frame_table import text_of
@@ -112,7 +113,7 @@ class SampleForm(QWidget):
     def stimuli_path(self) -> Path | None:
         """Path of the table of stimuli, or ``None``."""
         text = self.stimuli.text().strip()
-        return Path(text).expanduser() if text else None
+        return expand_home(text) if text else None
 
     def _ask_for_stimuli(self) -> None:
         path, _ = QFileDialog.getOpenFileName(

@@ -179,6 +179,20 @@ def test_a_grid_is_the_product_of_its_values(batch: Batch, movie_path: Path) -> 
     assert len(batch) == 4
 
 
+def test_a_grid_in_the_words_of_mesmerize(batch: Batch, movie_path: Path) -> None:
+    grid = {"max_shifts_x": [3, 4], "motion.max_shifts_y": [5], "iters_rigid": "1"}
+    with pytest.raises(ParameterError, match="list of values"):
+        batch.add_grid("mcorr", movie_path, grid=grid)
+    items = batch.add_grid("mcorr", movie_path, grid=grid | {"iters_rigid": (n for n in (1, 2))})
+    motion = [(item.params.motion.max_shifts, item.params.motion.niter_rig) for item in items]
+    assert motion == [((5, 3), 1), ((5, 3), 2), ((5, 4), 1), ((5, 4), 2)]
+    for name, value in {"refit": True, "n_processes": 2, "main": {"K": 3, "refit": True}}.items():
+        with pytest.raises(ParameterError, match="A grid takes what changes a result"):
+            batch.add_grid("cnmf", movie_path, grid={name: [value]})
+    text = batch.add("cnmf", movie_path, params="cnn_thr=0.7, gSig=(4, 4), refit=True")
+    assert (text.params.quality.min_cnn_thr, text.spec.refit) == (0.7, True)
+
+
 def test_a_grid_over_several_items(batch: Batch, movie_path: Path) -> None:
     parents = [
         batch.add("mcorr", movie_path, name=f"p{i}", params={"motion": {"max_shifts": (i, i)}})

@@ -48,6 +48,9 @@ def test_iscell_of_another_number_of_cells(folder: Path) -> None:
     np.save(folder / "iscell.npy", np.ones((3, 2)))
     with pytest.raises(ResultError, match="must have a row for each of 8 cells"):
         read_import(folder)
+    np.save(folder / "iscell.npy", np.array([1, 0, np.nan, 1, 1, 0, 0, 1]))
+    with pytest.raises(ResultError, match="got NaN in row 2"):
+        read_import(folder)
 
 
 @pytest.mark.parametrize("fs", [0, -1.0, float("nan"), None, "fast"])

@@ -189,21 +189,33 @@ SEVERAL_VOCABULARIES = [
     {"cnmf_kwargs": "gSig=(4, 6), k=9, merge_thresh=0.7"},
     {"cnmf_kwargs": "'gSig': (4, 6), 'K': 9, 'merge_thresh': 0.7", "eval_kwargs": ""},
     {"cnmf_kwargs": {"gSig": (4, 6), "k": 9}, "merge_thresh": 0.7, "eval_kwargs": None},
+    {"init": "{'gSig': (4, 6), 'k': 9}", "merging.merge_thresh": 0.7},
 ]
 
 
 @pytest.mark.parametrize("values", SEVERAL_VOCABULARIES)
-def test_one_vocabulary_at_every_door(values, tmp_path):
+def test_one_vocabulary_at_every_door(values, tmp_path, capsys):
+    import json
+
     from napari_cnmf.batch.adding import parse_params
+    from napari_cnmf.batch.grid import expand_grid
+    from napari_cnmf.cli import main
 
     expected = CNMFParams().replace(init={"gSig": (4, 6), "K": 9}, merging={"merge_thr": 0.7})
     assert CNMFParams.from_any(values) == expected
     assert CNMFParams().replace(**values) == expected
-    assert parse_params(values) == expected
+    assert parse_params({**values, "refit": True}) == (expected, True)
     changed = CNMFParams()
     for name, value in values.items():
         changed = changed.set(name, value)
     assert changed == expected
+    assert CNMFParams().with_settings([f"{name}={v}" for name, v in values.items()]) == expected
+    (variant,) = expand_grid(CNMFParams(), {name: [value] for name, value in values.items()})
+    assert variant[1] == expected
+    path = tmp_path / "params.json"
+    path.write_text(json.dumps(values))
+    assert main(["params", "--params", str(path), "--json"]) == 0
+    assert CNMFParams.from_any(json.loads(capsys.readouterr().out)) == expected
 
 
 @pytest.mark.parametrize(
@@ -237,8 +249,20 @@ def test_the_parameters_of_mesmerizes_motion_correction():
         3,
         4,
     )
-    with pytest.raises(ParameterError, match="together"):
-        CNMFParams.from_any({"max_shifts_x": 10})
+
+
+def test_one_axis_of_a_size_leaves_the_others():
+    plane = CNMFParams().replace(motion={"max_shifts": (5, 7)})
+    assert plane.set("max_shifts_x", 3).motion.max_shifts == (5, 3)
+    assert plane.replace(motion={"max_shifts_y": 4}).motion.max_shifts == (4, 7)
+    assert CNMFParams.from_any("strides_y=50").motion.strides == (50, 96)
+    volume = CNMFParams().replace(motion={"max_shifts": (2, 5, 7)})
+    assert volume.replace(max_shifts_y=9, max_shifts_x=8).motion.max_shifts == (2, 9, 8)
+    later_wins = ["max_shifts=2,9", "motion.max_shifts_x=1"]
+    assert CNMFParams().with_settings(later_wins).motion.max_shifts == (2, 1)
+    assert CNMFParams().with_settings(later_wins[::-1]).motion.max_shifts == (2, 9)
+    with pytest.raises(ParameterError, match="Did you mean max_shifts_x"):
+        CNMFParams().set("max_shift_x", 3)
 
 
 def test_old_names_of_scripts():

@@ -40,7 +40,7 @@ from napari_cnmf.io import check_movie
 from napari_cnmf.io.full_disk import npy_content
 from napari_cnmf.io.movies import remarks_on
 from napari_cnmf.model.movie import Movie
-from napari_cnmf.params import CNMFParams, check_for_movie, resolve_frame_rate
+from napari_cnmf.params import CNMFParams, check_for_movie, read_item_params, resolve_frame_rate
 
 if TYPE_CHECKING:
     from napari_cnmf.batch.batch import Batch
@@ -91,24 +91,16 @@ def parse_algorithm(name: str) -> Algorithm:
     return Algorithm(check_choice("The algorithm", name, Algorithm, BatchError))
 
 
-def parse_params(params: CNMFParams | Mapping[str, Any] | None) -> CNMFParams:
-    """Parameters from what a script gives; mesmerize-core's ``refit`` is read by `parse_refit`."""
-    if isinstance(params, CNMFParams):
-        return params
-    if isinstance(params, Mapping):
-        params = {name: value for name, value in params.items() if name != "refit"}
-    return CNMFParams.from_any({} if params is None else params)
-
-
-def parse_refit(refit: bool | None, params: CNMFParams | Mapping[str, Any] | None) -> bool:
-    """Read whether to refit: as it is given, else as a table of mesmerize-core gives it."""
-    if refit is None and isinstance(params, Mapping):
-        refit = params.get("refit")
-    if refit is None:
-        return False
-    if not isinstance(refit, bool | np.bool_):
+def parse_params(
+    params: CNMFParams | Mapping[str, Any] | str | None, refit: bool | None = None
+) -> tuple[CNMFParams, bool]:
+    """Parameters and whether to refit: as it is given, else as a table of mesmerize-core says."""
+    if refit is not None and not isinstance(refit, bool | np.bool_):
         raise ParameterError(f"refit must be True or False, got {shown(refit)}.")
-    return bool(refit)
+    if isinstance(params, CNMFParams):
+        return params, bool(refit)
+    read, said = read_item_params({} if params is None else params)
+    return read, bool(said if refit is None else refit)
 
 
 def parse_run(run: RunSpec | Mapping[str, Any] | None) -> RunSpec:

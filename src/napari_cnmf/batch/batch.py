@@ -45,7 +45,7 @@ _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 _UUID_START = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{5,35}")
 """Six digits of a uuid stand in the name of an item's folder; fewer may be a name."""
 
-ParamsLike = CNMFParams | Mapping[str, Any] | None
+ParamsLike = CNMFParams | Mapping[str, Any] | str | None
 
 
 class Batch:
@@ -294,7 +294,7 @@ class Batch:
             result to score. A `Movie` runs as it was opened: with its frame rate, pixel size,
             axes and channel.
         params
-            Parameters, or a nested dict on top of the defaults.
+            Parameters, or what `CNMFParams.from_any` understands.
         name
             That of the movie or the parent when not given.
         refit
@@ -336,13 +336,14 @@ class Batch:
             With ``reuse=False``, when the batch has the same already.
         """
         check_switch("reuse", reuse, BatchError)
+        parsed, refits = adding.parse_params(params, refit)
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
             movie=movie,
-            params=adding.parse_params(params),
+            params=parsed,
             name=name,
             comment=comment,
-            refit=adding.parse_refit(refit, params),
+            refit=refits,
             engine=engine,
             open_with={} if open_with is None else open_with,
             result=None if result is None else check_path("result", result, BatchError),
@@ -401,9 +402,9 @@ class Batch:
         adding.check_option_names(Batch.add_grid, options)
         check_switch("skip_duplicates", skip_duplicates, BatchError)
         check_switch("reuse", reuse, BatchError)
-        options["refit"] = adding.parse_refit(options.get("refit"), params)
+        base, options["refit"] = adding.parse_params(params, options.get("refit"))
         adding.check_kinds(name, options.get("comment"), options.get("open_with", {}))
-        variants = expand_grid(adding.parse_params(params), grid)
+        variants = expand_grid(base, grid)
         self.refresh()
         checked = []
         for source in self._sources(movie, options.get("open_with", {})):
@@ -442,11 +443,11 @@ class Batch:
     ) -> Item | None:
         """The item that `add` with these arguments would be a duplicate of."""
         adding.check_option_names(Batch.find_same, options)
-        options["refit"] = adding.parse_refit(options.get("refit"), params)
+        parsed, options["refit"] = adding.parse_params(params, options.get("refit"))
         request = adding.Request(
             algorithm=adding.parse_algorithm(algorithm),
             movie=movie,
-            params=adding.parse_params(params),
+            params=parsed,
             **options,
         )
         checked = adding.check(self, request)

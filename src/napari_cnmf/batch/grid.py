@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import CNMFParams
+from napari_cnmf.params import CNMFParams, read_foreign
 
 Grid = Mapping[str, Sequence[Any]]
 """``{"init.gSig": [(4, 4), (6, 6)], "merging.merge_thr": [0.7, 0.85]}``"""
@@ -29,14 +29,12 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
         raise ParameterError(
             f"A grid must be a table such as {{'init.gSig': [(4, 4), (6, 6)]}}, got {grid!r:.80}."
         )
-    for name, values in grid.items():
-        if not _is_list(values):
-            raise ParameterError(
-                f"A grid needs a list of values for each parameter, got {name}={values!r}. "
-                f"Write {{'{name}': [first, second]}}."
-            )
     variants = [("", params)]
-    for name, values in grid.items():
+    for name, given in grid.items():
+        values = _listed(name, given)
+        for value in values:
+            if left_out := read_foreign({name: value}, params).report:
+                raise ParameterError(f"A grid takes what changes a result. {left_out}")
         short = name.rpartition(".")[2]
         variants = [
             (f"{label} {short}={_show(value)}".strip(), variant.set(name, value))
@@ -46,10 +44,16 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
     return variants
 
 
-def _is_list(values: Any) -> bool:
-    """Whether there is a value to try; an array or a range is a list too."""
+def _listed(name: str, values: Any) -> list[Any]:
+    """Values to try; an array or a range is a list too."""
     is_list = isinstance(values, Iterable) and not isinstance(values, str | Mapping)
-    return is_list and bool(list(values))
+    listed = list(values) if is_list else []
+    if not listed:
+        raise ParameterError(
+            f"A grid needs a list of values for each parameter, got {name}={values!r}. "
+            f"Write {{'{name}': [first, second]}}."
+        )
+    return listed
 
 
 def _show(value: Any) -> str:

@@ -199,7 +199,7 @@ def run_grid(args: argparse.Namespace) -> int:
     for name, *values in args.vary:
         if not values:
             raise ParameterError(f"--vary needs values after {name}: --vary {name} 1 2 3.")
-        grid[name] = [_value(name, text) for text in values]
+        grid[name] = values
     items = batch.add_grid(
         args.algorithm,
         source,
@@ -210,25 +210,6 @@ def run_grid(args: argparse.Namespace) -> int:
     )
     _print_added(items, as_json=args.json)
     return 0
-
-
-def _value(name: str, text: str) -> Any:
-    from napari_cnmf.params import CNMFParams
-
-    params = CNMFParams().with_settings([f"{name}={text}"])
-    changed = [value for value, _ in params.diff(CNMFParams()).values()]
-    defaults = CNMFParams().to_dict()
-    if changed:
-        return changed[0]
-    group, _, key = name.rpartition(".")
-    return defaults[group][key] if group else _default_of(key)
-
-
-def _default_of(key: str) -> Any:
-    from napari_cnmf.params import CNMFParams
-
-    groups = CNMFParams().to_dict().values()
-    return next(group[key] for group in groups if isinstance(group, dict) and key in group)
 
 
 def _print_added(items: list[Item], *, as_json: bool) -> None:

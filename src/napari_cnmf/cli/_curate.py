@@ -248,10 +248,10 @@ def _require(done: bool, what: str) -> None:
 
 def _threshold(text: str) -> dict[str, Any]:
     """Read ``quality.min_SNR=3`` as a threshold, as every ``--set`` is read."""
-    from napari_cnmf.params import CNMFParams, QualityParams
+    from napari_cnmf.params import CNMFParams, QualityParams, modern_name
 
     key, _, value = text.partition("=")
-    name = key.strip().removeprefix("quality.")
+    name = modern_name(key.strip().removeprefix("quality."))
     if name not in QualityParams.model_fields:
         raise ParameterError(not_one_of("A threshold", QualityParams.model_fields, name))
     params = CNMFParams().with_settings([f"quality.{name}={value}"])

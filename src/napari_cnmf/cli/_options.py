@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import PRESETS, CNMFParams, table_in
+from napari_cnmf.params import PRESETS, CNMFParams, read_item_params, table_in
 from napari_cnmf.params.numbers import parse_number
 
 if TYPE_CHECKING:
@@ -188,32 +188,18 @@ def read_parameters(args: argparse.Namespace) -> CNMFParams:
 
     A table of mesmerize-core says ``refit`` beside its parameters: it counts as ``--refit`` does.
     """
-    from napari_cnmf.batch.adding import parse_refit
-
     params = CNMFParams.preset(args.preset) if args.preset else CNMFParams()
     if args.params is not None:
         is_stdin = str(args.params) == "-"
         given = table_in(sys.stdin.read() if is_stdin else args.params)
-        if "refit" in given and hasattr(args, "refit"):
-            args.refit = parse_refit(given.pop("refit"), None) or args.refit
         try:
-            params = params.replace(**_changes(CNMFParams.from_any(given)))
+            params, refit = read_item_params(given, params)
         except ParameterError as error:
             where = "" if is_stdin else f"{args.params}: "
             raise ParameterError(f"{where}{error}") from error
+        if hasattr(args, "refit"):
+            args.refit = args.refit or bool(refit)
     return params.with_settings(args.set)
-
-
-def _changes(given: CNMFParams) -> dict[str, Any]:
-    """Changes to the defaults, which do not overwrite a preset below them."""
-    changes: dict[str, Any] = {}
-    for name, (value, _default) in given.diff(CNMFParams()).items():
-        group, _, key = name.rpartition(".")
-        if group:
-            changes.setdefault(group, {})[key] = value
-        else:
-            changes[key] = value
-    return changes
 
 
 def open_or_create(path: Path) -> Batch:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_cnmf._checks import shown
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.model.components import Components, FloatArray
-from napari_cnmf.params import QualityParams
+from napari_cnmf.params import QualityParams, modern_name
 from napari_cnmf.params.numbers import kind_of
 
 ACCEPTED_CLASSES: tuple[str, ...] | None = None
@@ -91,8 +91,8 @@ def passes_thresholds(
     return passed
 
 
-def check_thresholds(thresholds: Mapping[str, Any]) -> None:
-    """Refuse what a script gives as a threshold and cannot mean.
+def read_thresholds(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Thresholds under CaImAn's names, once what cannot be meant is refused.
 
     `QualityParams` refuses the rest: unknown names, truth values, what is out of bounds.
 
@@ -101,6 +101,7 @@ def check_thresholds(thresholds: Mapping[str, Any]) -> None:
     ParameterError
         A number is not finite or text, or the SNR above which all is accepted is negative.
     """
+    thresholds = {modern_name(name): value for name, value in given.items()}
     for name, value in thresholds.items():
         field = QualityParams.model_fields.get(name)
         annotation: Any = None if field is None else field.annotation
@@ -121,6 +122,7 @@ def check_thresholds(thresholds: Mapping[str, Any]) -> None:
                 f"The threshold {name} must be 0 or more, got {value}: no peak is below the noise. "
                 "To accept everything use accept."
             )
+    return thresholds
 
 
 def is_scored(components: Components, quality: QualityParams) -> NDArray[np.bool_]:

@@ -1,11 +1,11 @@
 """CaImAn's parameter groups as frozen models: one definition per parameter."""
 
 from napari_cnmf.params._assignments import parse_value
-from napari_cnmf.params._foreign import DroppedParametersWarning
+from napari_cnmf.params._foreign import DroppedParametersWarning, modern_name
 from napari_cnmf.params._problems import InvalidParametersError
 from napari_cnmf.params._proposals import propose_K
 from napari_cnmf.params.checks import check_for_movie, resolve_frame_rate
-from napari_cnmf.params.cnmf import CNMFParams
+from napari_cnmf.params.cnmf import CNMFParams, read_item_params
 from napari_cnmf.params.data import DataParams
 from napari_cnmf.params.fields import ParameterField, iter_fields, unused_parameters
 from napari_cnmf.params.files import (
@@ -58,10 +58,12 @@ __all__ = [
     "from_json",
     "from_toml",
     "iter_fields",
+    "modern_name",
     "parse_kwargs",
     "parse_value",
     "propose_K",
     "read_foreign",
+    "read_item_params",
     "read_params",
     "resolve_frame_rate",
     "table_in",

@@ -8,10 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params._assignments import all_keys, all_names, homes_of, passed_on
+from napari_cnmf.params._assignments import (
+    all_keys,
+    all_names,
+    homes_of,
+    parse_value,
+    passed_on,
+)
 from napari_cnmf.params._plain import to_plain
-from napari_cnmf.params._problems import InvalidParametersError, not_a_table, unknown_name
+from napari_cnmf.params._problems import (
+    InvalidParametersError,
+    not_a_table,
+    shown,
+    unknown_name,
+)
 from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS, SET_BY_ENGINE
+from napari_cnmf.params.groups import GROUPS
 from napari_cnmf.params.kwargs import parse_kwargs
 
 OLD_NAMES = {
@@ -34,15 +46,21 @@ OLD_NAMES = {
 }
 """What Mesmerize and older CaImAn scripts call a key."""
 
+
+def modern_name(name: str) -> str:
+    """CaImAn's name of a key that others call differently."""
+    return OLD_NAMES.get(name, name)
+
+
 ALONG_ONE_AXIS = {
-    "max_shifts_y": ("max_shifts", 0),
-    "max_shifts_x": ("max_shifts", 1),
-    "strides_y": ("strides", 0),
-    "strides_x": ("strides", 1),
-    "overlaps_y": ("overlaps", 0),
-    "overlaps_x": ("overlaps", 1),
+    "max_shifts_y": ("max_shifts", -2),
+    "max_shifts_x": ("max_shifts", -1),
+    "strides_y": ("strides", -2),
+    "strides_x": ("strides", -1),
+    "overlaps_y": ("overlaps", -2),
+    "overlaps_x": ("overlaps", -1),
 }
-"""Keys of Mesmerize that hold one number of a size (y, x), with its place there."""
+"""Keys of Mesmerize that hold one number of a size ([z], y, x), with its place there."""
 
 WRAPPERS = frozenset({"main", "cnmf_kwargs", "cnmfe_kwargs", "eval_kwargs", "mc_kwargs"})
 """Tables that only hold flat keys: mesmerize-core's ``main`` and Mesmerize's kwargs boxes."""
@@ -131,22 +149,27 @@ Given = Mapping[str, Any] | str | tuple[tuple[str, Any], ...]
 """Parameters as they come: a mapping, keyword arguments as text, or pairs, a later one winning."""
 
 
-def to_nested(values: Given) -> ForeignParameters:
-    """Sort flat, wrapped and nested entries into groups.
+def to_nested(values: Given, below: Mapping[str, Any] | None = None) -> ForeignParameters:
+    """Sort flat, wrapped and nested entries into groups, on top of nested plain values.
 
     Raises
     ------
     InvalidParametersError
         For names that nobody knows; all of them are named at once.
     """
-    foreign, problems = sort_into_groups(values)
+    foreign, problems = sort_into_groups(values, below or {})
     if problems:
         raise InvalidParametersError(problems)
     return foreign
 
 
-def sort_into_groups(values: Given) -> tuple[ForeignParameters, dict[str, str]]:
-    """Sort entries into groups; what is wrong comes back as ``{name: sentence}``."""
+def sort_into_groups(
+    values: Given, below: Mapping[str, Any]
+) -> tuple[ForeignParameters, dict[str, str]]:
+    """Sort entries into groups; what is wrong comes back as ``{name: sentence}``.
+
+    ``below`` holds what stays where nothing is said: the x of a size whose y alone is given.
+    """
     plain: Any
     if isinstance(values, str):
         plain = parse_kwargs(values)
@@ -157,9 +180,8 @@ def sort_into_groups(values: Given) -> tuple[ForeignParameters, dict[str, str]]:
     else:
         raise ParameterError(not_a_table("The parameters", values))
     data = plain.get("data") if isinstance(plain, Mapping) else None
-    sorter = _Sorter(is_caimans_dump=isinstance(data, dict) and "caiman_version" in data)
+    sorter = _Sorter(isinstance(data, dict) and "caiman_version" in data, below)
     sorter.read(plain.items() if isinstance(plain, Mapping) else plain)
-    sorter.join_axes()
     if sorter.is_caimans_dump:
         _forget_derived(sorter.groups.get("init", {}))
     foreign = ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
@@ -176,17 +198,19 @@ def _forget_derived(init: dict[str, Any]) -> None:
 @dataclass
 class _Sorter:
     is_caimans_dump: bool
+    below: Mapping[str, Any]
     groups: dict[str, Any] = field(default_factory=dict)
     refit: bool | None = None
     dropped: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
-    axes: dict[str, dict[int, Any]] = field(default_factory=dict)
 
     def read(self, values: Iterable[tuple[str, Any]]) -> None:
         """Read entries, each sorted into its group."""
         for name, value in values:
-            if name in WRAPPERS and isinstance(value, str):
+            if isinstance(value, str) and name in WRAPPERS:
                 self.read(parse_kwargs(value).items())
+            elif isinstance(value, str) and name in TABLES and value.startswith("{"):
+                self.read([(name, parse_kwargs(value))])
             elif not isinstance(value, Mapping):
                 self._take_flat(name, value)
             elif name in WRAPPERS:
@@ -201,18 +225,6 @@ class _Sorter:
             else:
                 self._take_flat(name, value)
 
-    def join_axes(self) -> None:
-        """Join ``max_shifts_y`` and ``max_shifts_x`` in one parameter."""
-        for key, numbers in self.axes.items():
-            if len(numbers) < 2:
-                self.problems[key] = (
-                    f"{key}_y and {key}_x must be given together, got one of them. "
-                    f"Give both, or {key}=(y, x)."
-                )
-                continue
-            for home in homes_of(key):
-                self._take(home, key, [numbers[0], numbers[1]])
-
     def _table(self, name: str) -> dict[str, Any]:
         table: dict[str, Any] = self.groups.setdefault(name, {})
         return table
@@ -220,7 +232,7 @@ class _Sorter:
     def _take_flat(self, name: str, value: Any) -> None:
         group, dot, key = name.partition(".")
         if name == "refit":
-            self.refit = bool(value)
+            self._take_refit(value)
         elif name == "random_seed":
             self.groups[name] = value
         elif name in NO_PARAMETERS:
@@ -230,19 +242,24 @@ class _Sorter:
         elif name.startswith("extra."):
             group, _, key = key.partition(".")
             self._table("extra").setdefault(group, {})[key] = passed_on(group, key, value)
-        elif name in ALONG_ONE_AXIS:
-            whole, place = ALONG_ONE_AXIS[name]
-            self.axes.setdefault(whole, {})[place] = value
         elif dot and group in CAIMAN_GROUPS:
             self._take(group, OLD_NAMES.get(key, key), value)
         else:
             modern = OLD_NAMES.get(name, name)
-            homes = homes_of(modern)
+            homes = homes_of(ALONG_ONE_AXIS[name][0] if name in ALONG_ONE_AXIS else modern)
             if not homes:
-                known = [*all_keys(), *OLD_NAMES, *all_names(), *CAIMAN_GROUPS, *WRAPPERS]
+                keys = [*all_keys(), *OLD_NAMES, *ALONG_ONE_AXIS]
+                known = [*keys, *all_names(), *CAIMAN_GROUPS, *WRAPPERS]
                 self.problems[name] = unknown_name(name, known)
             for home in homes:
                 self._take(home, modern, value)
+
+    def _take_refit(self, value: Any) -> None:
+        said = parse_value(value) if isinstance(value, str) else value
+        if isinstance(said, bool):
+            self.refit = said
+        elif said is not None:
+            self.problems["refit"] = f"refit must be True or False, got {shown(value)}."
 
     def _take_misplaced(self, name: str, value: Any) -> None:
         """Refuse a value where a table must be, and an option of the item; none is nothing."""
@@ -254,7 +271,21 @@ class _Sorter:
         elif name in TABLES or (name in WRAPPERS and value is not None):
             self.problems[name] = not_a_table(name, value)
 
+    def _along_one_axis(self, group: str, key: str, value: Any) -> tuple[str, Any]:
+        """Whole size for a number along one axis; what is said of the others, or was, stays."""
+        whole, place = ALONG_ONE_AXIS[key]
+        default = GROUPS[group].model_fields[whole].default
+        before = self.below.get(group, {}).get(whole, default)
+        size = self.groups.get(group, {}).get(whole, before)
+        size = parse_value(size) if isinstance(size, str) else size
+        is_size = isinstance(size, list | tuple) and len(size) > 1
+        axes = list(size) if is_size else [size, size]
+        axes[place] = value
+        return whole, axes
+
     def _take(self, group: str, key: str, value: Any) -> None:
+        if key in ALONG_ONE_AXIS and group in homes_of(ALONG_ONE_AXIS[key][0]):
+            key, value = self._along_one_axis(group, key, value)
         if key in SET_BY_ENGINE.get(group, {}):
             # A dump names everything that CaImAn knows: most of it was nobody's choice.
             is_choice = f"{group}.{key}" in _CHOICES_IN_DUMPS and value not in (None, 1, [])

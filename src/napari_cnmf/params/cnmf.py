@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from napari_cnmf._names import PresetName
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._assignments import parse_assignment
 from napari_cnmf.params._extra import problems_of_extra, separate_extra, without_defaults
-from napari_cnmf.params._foreign import Given, sort_into_groups
+from napari_cnmf.params._foreign import ForeignParameters, Given, sort_into_groups
 from napari_cnmf.params._group import ParameterModel, parameter
 from napari_cnmf.params._plain import canonical_json, to_plain
 from napari_cnmf.params._problems import InvalidParametersError, not_a_table, shown, unknown_name
@@ -169,20 +170,26 @@ class CNMFParams(ParameterModel):
         return self._with(values)
 
     def _with(self, values: Given) -> Self:
-        return self._read(values, self.to_dict(), stacklevel=4)
+        params, foreign = self._read(values, self.to_dict())
+        foreign.warn(stacklevel=3)
+        return params
 
     @classmethod
-    def _read(cls, values: Given, below: Mapping[str, Any], *, stacklevel: int) -> Self:
-        """Parameters from what others write, on top of nested plain values."""
-        foreign, problems = sort_into_groups(values)
+    def _read(cls, values: Given, below: Mapping[str, Any]) -> tuple[Self, ForeignParameters]:
+        """Parameters from what others write, on top of nested plain values.
+
+        Returns
+        -------
+        The parameters, and what else was said: ``refit``, and what has no meaning here.
+        """
+        foreign, problems = sort_into_groups(values, below)
         try:
             read = cls.from_dict(_merge(below, foreign.groups))
         except InvalidParametersError as error:
             raise InvalidParametersError(problems | error.problems) from error
         if problems:
             raise InvalidParametersError(problems)
-        foreign.warn(stacklevel=stacklevel)
-        return read
+        return read, foreign
 
     def set(self, name: str, value: Any) -> Self:
         """Parameters with ``group.key``, a key alone or ``random_seed`` set to ``value``."""
@@ -268,9 +275,11 @@ class CNMFParams(ParameterModel):
 
         See Also
         --------
-        napari_cnmf.params.read_foreign : says ``refit`` and what had no meaning here as well.
+        napari_cnmf.params.read_item_params : says ``refit`` as well.
         """
-        return cls._read(values, {}, stacklevel=3)
+        params, foreign = cls._read(values, {})
+        foreign.warn(stacklevel=2)
+        return params
 
     def to_caiman(
         self, *, frame_rate_hz: float | None = None, dims: tuple[int, ...] | None = None
@@ -291,6 +300,23 @@ class CNMFParams(ParameterModel):
         many as exceed the thresholds. ``use_cnn`` is absent when the engine is to decide.
         """
         return to_caiman(self, frame_rate_hz, dims)
+
+
+def read_item_params(
+    values: Given, base: CNMFParams | None = None
+) -> tuple[CNMFParams, bool | None]:
+    """Read what describes an item: its parameters, and whether to refit where that is said.
+
+    Parameters
+    ----------
+    values
+        As for `CNMFParams.from_any`; ``refit`` may stand beside the parameters or among them.
+    base
+        What holds for all that is not named; the defaults without.
+    """
+    params, foreign = CNMFParams._read(values, {} if base is None else base.to_dict())
+    replace(foreign, refit=None).warn(stacklevel=4)
+    return params, foreign.refit
 
 
 _ABSENT = object()

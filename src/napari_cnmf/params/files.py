@@ -106,9 +106,14 @@ def _table(loaded: Any) -> dict[str, Any]:
     return loaded
 
 
-def read_foreign(values: Mapping[str, Any] | str) -> ForeignParameters:
-    """Read another program's parameters, with its ``refit`` and what has no meaning here."""
-    return to_nested(values)
+def read_foreign(
+    values: Mapping[str, Any] | str, base: CNMFParams | None = None
+) -> ForeignParameters:
+    """Read another program's parameters, with its ``refit`` and what has no meaning here.
+
+    ``base`` is what they are to be set on: of a size, one axis alone may be named.
+    """
+    return to_nested(values, None if base is None else base.to_dict())
 
 
 def write_params(params: CNMFParams, path: str | Path, *, overwrite: bool = False) -> None:

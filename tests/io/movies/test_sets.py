@@ -549,6 +549,19 @@ def test_a_sidecar_that_cannot_be_understood_is_told(
     assert f"{name} beside the files cannot be understood" in remarks(found)
 
 
+@pytest.mark.parametrize("rate", [7.7, 29.97, 60.0])
+@pytest.mark.parametrize("pause_ms", [0, 2000])
+def test_the_rate_of_times_that_are_rounded(tmp_path: Path, rate: float, pause_ms: int) -> None:
+    """The median step of times in whole milliseconds is up to 3 % off."""
+    notes = {}
+    for k in range(90):
+        tifffile.imwrite(tmp_path / f"img_{k:09d}_x_000.tif", np.full((6, 9), k, np.uint16))
+        elapsed = round(1000 * k / rate) + pause_ms * (k > 40)
+        notes[f"FrameKey-{k}-0-0"] = {"ElapsedTime-ms": elapsed}
+    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": {}, **notes}))
+    assert open_movie(tmp_path).frame_rate_hz == pytest.approx(rate, rel=2e-3)
+
+
 def test_uneven_times_of_micromanager_are_kept(tmp_path: Path) -> None:
     elapsed = [0, 250, 500, 750, 4000, 4250]
     notes = {f"FrameKey-{k}-0-0": {"ElapsedTime-ms": ms} for k, ms in enumerate(elapsed)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 from pathlib import Path
@@ -13,8 +14,10 @@ import tifffile
 
 from napari_cnmf.errors import FrameRateUnknownError, MovieError
 from napari_cnmf.io import frame_source, open_movie
-from napari_cnmf.io.movies import store_of
+from napari_cnmf.io.movies import ChannelUnknownError, ChoiceNeededError, store_of
 from napari_cnmf.io.movies._stores import RawFrames
+
+RNG = np.random.default_rng(4)
 
 
 def read_all(movie) -> np.ndarray:
@@ -452,3 +455,83 @@ def test_channels_of_single_images_that_differ_in_length_are_told(tmp_path: Path
     movie = open_movie(tmp_path, channel=0)
     assert movie.n_frames == 8
     assert "channel 1 8, channel 2 6 images" in " ".join(movie.description.remarks)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words", "is_asked"),
+    [
+        ("img_{t:09d}_{c}_000", ("DAPI", "Cy5"), True),
+        ("img_{t:03d}_{c}", ("470", "blank"), True),
+        ("{c}_{t:04d}", ("gcamp6f", "tdTomato"), False),
+        ("cell_{c}_{t:03d}", ("Cy3", "Cy5"), False),
+        ("{t:04d}_{c}", ("488nm", "561nm"), False),
+    ],
+)
+def test_channels_whose_names_hold_digits(
+    tmp_path: Path, pattern: str, words: tuple[str, str], is_asked: bool
+) -> None:
+    movie = RNG.integers(0, 999, (9, 2, 6, 8)).astype(np.uint16)
+    for t, c in np.ndindex(9, 2):
+        tifffile.imwrite(tmp_path / f"{pattern.format(t=t, c=words[c])}.tif", movie[t, c])
+    with pytest.raises(ChoiceNeededError) as caught:
+        open_movie(tmp_path)
+    assert caught.value.option == ("n_channels" if is_asked else "channel")
+    in_order = sorted(range(2), key=lambda c: words[c].lower())
+    for channel, c in enumerate(in_order):
+        found = open_movie(tmp_path, n_channels=2, channel=channel)
+        np.testing.assert_array_equal(read_all(found), movie[:, c])
+    # Micro-Manager names the channels of its files: nothing is left to ask but which.
+    notes = {"Summary": {"ChNames": list(words), "Interval_ms": 50}}
+    (tmp_path / "metadata.txt").write_text(json.dumps(notes))
+    for c, word in enumerate(words):
+        found = open_movie(tmp_path, channel=c)
+        np.testing.assert_array_equal(read_all(found), movie[:, c])
+        assert word in found.description.facts["channels"].text
+
+
+@pytest.mark.parametrize("kind", ["tif", "npy", "volumes"])
+def test_files_of_one_time_point_keep_the_pauses_of_their_numbers(
+    tmp_path: Path, kind: str
+) -> None:
+    movie = RNG.integers(0, 999, (8, 3, 6, 9)).astype(np.uint16)
+    kept = [0, 1, 2, 5, 6, 7]
+    ending = "npy" if kind == "npy" else "tif"
+    files = [tmp_path / f"a_{t:03d}.{ending}" for t in kept]
+    for path, t in zip(files, kept, strict=True):
+        if kind == "npy":
+            np.save(path, movie[t, :1])
+        else:
+            image = movie[t] if kind == "volumes" else movie[t, 0]
+            tifffile.imwrite(path, image, photometric="minisblack")
+    options = {"axes": "ZYX"} if kind == "volumes" else {}
+    found = open_movie(files, frame_rate_hz=4, **options)
+    np.testing.assert_array_equal(read_all(found), movie[kept] if options else movie[kept, 0])
+    np.testing.assert_allclose(found.time_s - found.time_s[0], np.array(kept) / 4)
+    assert "Frames 3-4 of the numbering" in " ".join(found.description.remarks)
+    # In an order of the user's own the numbers tell no times.
+    turned = open_movie(files[::-1], frame_rate_hz=4, **options)
+    assert turned.time_s is None
+    assert (read_all(turned)[0] == read_all(found)[-1]).all()
+
+
+def test_planes_that_are_stored_as_samples_of_a_colour(tmp_path: Path) -> None:
+    """``imwrite`` stores three planes as red, green and blue, unless it is told not to."""
+    movie = RNG.integers(0, 999, (8, 3, 12, 9)).astype(np.uint16)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, movie, photometric="rgb", planarconfig="separate")
+    with pytest.raises(ChannelUnknownError):
+        open_movie(path)
+    np.testing.assert_array_equal(read_all(open_movie(path, axes="TZYX")), movie)
+    np.testing.assert_array_equal(read_all(open_movie(path, axes="TZYX", plane=2)), movie[:, 2])
+    for options in ({}, {"axes": "TCYX"}):
+        np.testing.assert_array_equal(read_all(open_movie(path, channel=2, **options)), movie[:, 2])
+    metadata = {"axes": "TZYX"}
+    tifffile.imwrite(path, movie, photometric="rgb", planarconfig="separate", metadata=metadata)
+    np.testing.assert_array_equal(read_all(open_movie(path)), movie)
+    volume = {"axes": "ZYX"}
+    files = [tmp_path / f"v{t}.tif" for t in range(8)]
+    for t, file in enumerate(files):
+        tifffile.imwrite(
+            file, movie[t], photometric="rgb", planarconfig="separate", metadata=volume
+        )
+    np.testing.assert_array_equal(read_all(open_movie(files, axes="ZYX")), movie)

@@ -17,6 +17,7 @@ from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.nwb_masks import footprints_of
 from napari_cnmf.io.imports.nwb_provenance import field_shape, images_of, steps_and_params
+from napari_cnmf.io.movies._recording import usual_step
 from napari_cnmf.model.components import Components
 
 _ACCEPTED = ("accepted", "Accepted", "is_cell", "iscell")
@@ -280,9 +281,8 @@ def _rate(series: Any) -> float | None:
     times = series.timestamps
     if times is None or len(times) < 2:
         return None
-    steps = np.diff(np.asarray(times[:], np.float64))
-    step = float(np.median(steps))
-    return 1 / step if step > 0 else None
+    step = usual_step(times[:])
+    return None if step is None else 1 / step
 
 
 def _warn_of_gaps(series: Iterable[Any], path: Path) -> None:
@@ -291,7 +291,7 @@ def _warn_of_gaps(series: Iterable[Any], path: Path) -> None:
         if one.timestamps is None or len(one.timestamps) < 3:
             continue
         steps = np.diff(np.asarray(one.timestamps[:], np.float64))
-        step = float(np.median(steps))
+        step = usual_step(one.timestamps[:]) or float(np.median(steps))
         if not np.all(np.abs(steps - step) < _EVEN * step):
             warnings.warn(
                 f"The time stamps of {one.name} in {path.name} are uneven: steps of "

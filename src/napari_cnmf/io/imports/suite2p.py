@@ -164,6 +164,12 @@ def read_verdict(folder: Path, n: int) -> tuple[NDArray[np.bool_], NDArray[np.fl
             f"{path} must have a row for each of {n} cells, got shape {values.shape}. Save the "
             "cells again in suite2p, or remove the file: then all cells count."
         )
+    unknown = np.flatnonzero(np.isnan(values[:n, 0]))
+    if unknown.size:
+        raise ResultError(
+            f"{path} must hold 1 for each cell and 0 for all else, got NaN in row {unknown[0]}. "
+            "Save the cells again in suite2p, or remove the file: then all cells count."
+        )
     is_cell = values[:n, 0] > 0.5 if n else np.zeros(0, bool)
     return is_cell, values[:n, 1] if values.shape[1] > 1 else None
 

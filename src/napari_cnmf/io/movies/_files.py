@@ -116,7 +116,7 @@ def _files_in(folder: Path, remarks: list[str]) -> list[Path]:
     movies, left_out = videos_of_scope(movies)
     if left_out:
         remarks.append(
-            f"{len(left_out)} videos of the behaviour camera are left out, the first is "
-            f"{left_out[0]}."
+            f"{len(left_out)} video{'s' * (len(left_out) > 1)} of the behaviour camera left out, "
+            f"the first is {left_out[0]}."
         )
     return [folder / name for name in sorted(movies, key=natural_key)]

@@ -11,9 +11,14 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-_CHANNEL = frozenset({"c", "ch", "chan", "channel", "w", "wave", "wavelength", "pmt"})
+_CHANNEL = frozenset(
+    {"c", "ch", "chan", "channel", "w", "wave", "wavelength", "pmt", "cy", "alexa", "af", "laser",
+     "led"}
+)  # fmt: skip
 _PLANE = frozenset({"z", "slice", "plane", "zpos", "depth", "sl"})
 _TIME = frozenset({"t", "time", "frame", "f", "fr", "tp", "timepoint", "img", "image", "im"})
+FROM_NAMES = "numbers in the file names"
+"""Where the numbers of frames stand."""
 _SESSION = frozenset(
     {"cycle", "trial", "run", "session", "block", "file", "part", "s", "p", "pos", "position",
      "series", "seq", "acq", "rep", "scan"}
@@ -24,6 +29,10 @@ _CHANNEL_WORDS = frozenset(
      "functional", "structural", "chana", "chanb", "chanc", "chand", "cha", "chb", "chc", "chd"}
 )  # fmt: skip
 _MOST_CHANNELS = 8
+_DIGITS, _LOWERED = "0123456789", "₀₁₂₃₄₅₆₇₈₉"
+_LOWER = str.maketrans(_DIGITS, _LOWERED)
+_RAISE = str.maketrans(_LOWERED, _DIGITS)
+"""Digits inside a word, such as ``Cy5``, are lowered: they count nothing."""
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -122,6 +131,26 @@ def order_of_names(names: Sequence[str]) -> NamedOrder:
     return NamedOrder(table, names_of, numbers, tuple(remarks), unsure)
 
 
+def numbers_of_frames(names: Sequence[str]) -> tuple[NDArray[np.int64] | None, list[str]]:
+    """Number of each frame, for files of one time point each in the order of the user.
+
+    Returns
+    -------
+    numbers
+        ``(T,)`` from 0; ``None`` where the names leave none out, or count otherwise.
+    remarks
+        Sentence on the frames that are missing.
+    """
+    order = order_of_names(names)
+    if order.frame_numbers is None or order.table.shape[1:] != (1, 1):
+        return None, []
+    numbers = order.frame_numbers[np.argsort(order.table[:, 0, 0])]
+    steps = np.diff(numbers)
+    if np.any(steps <= 0):  # the user put them in another order
+        return None, []
+    return (numbers if np.any(steps > 1) else None), list(order.remarks)
+
+
 def channel_groups(names: Sequence[str]) -> dict[str, list[int]] | None:
     """Groups of files of several images that differ in the name of their channel alone.
 
@@ -150,19 +179,49 @@ def _label(value: str) -> str:
     return f"channel {int(value)}" if value.isdecimal() else value
 
 
+def with_numbered_channels(names: Sequence[str], channels: Sequence[str]) -> list[str]:
+    """Names with ``channel0``, ``channel1``, ... in the place of channels that a sidecar names.
+
+    They stay what they were where not every name has one of the channels in it.
+    """
+    words = "|".join(re.escape(word) for word in sorted(channels, key=len, reverse=True) if word)
+    if not words or len(channels) < 2:
+        return list(names)
+    word = re.compile(rf"(?<![^\W_])({words})(?![^\W_])")
+    number = {name: k for k, name in enumerate(channels)}
+    changed = [word.subn(lambda found: f"channel{number[found[0]]}", name) for name in names]
+    return [name for name, _ in changed] if all(n == 1 for _, n in changed) else list(names)
+
+
 def _stem(name: str) -> str:
     return re.sub(r"(\.ome)?\.[^.]*$", "", name.lower())
 
 
+def _alike(stems: Sequence[str]) -> list[str]:
+    """Names whose words hold no digits, where some words have digits in them and others none."""
+    if len({len(re.findall(r"\d+", stem)) for stem in stems}) == 1:
+        return list(stems)
+    split = [re.split(r"([\W_]+)", stem) for stem in stems]
+    if len({len(parts) for parts in split}) != 1:
+        return list(stems)
+    columns = [
+        column
+        if len({len(re.findall(r"\d+", part)) for part in column}) == 1
+        else tuple(part.translate(_LOWER) for part in column)
+        for column in zip(*split, strict=True)
+    ]
+    return ["".join(parts) for parts in zip(*columns, strict=True)]
+
+
 def _varying_parts(names: Sequence[str]) -> list[_Varying] | None:
     """Parts in which names differ, in their order; ``None`` where they are not built alike."""
-    split = [re.split(r"(\d+)", _stem(name)) for name in names]
+    split = [re.split(r"(\d+)", stem) for stem in _alike([_stem(name) for name in names])]
     if len({len(parts) for parts in split}) != 1 or len(names) < 2:
         return None
     columns = list(zip(*split, strict=True))
     found: list[_Varying] = []
     for at, column in enumerate(columns):
-        values = sorted(set(column), key=lambda text: (int(text) if text.isdecimal() else 0, text))
+        values = sorted(set(column), key=lambda text: natural_key(text.translate(_RAISE)))
         if len(values) == 1:
             continue
         lookup = {value: code for code, value in enumerate(values)}
@@ -171,6 +230,8 @@ def _varying_parts(names: Sequence[str]) -> list[_Varying] | None:
         if is_number and len({int(value) for value in values}) < len(values):
             return None
         before = columns[at - 1][0] if at and is_number and len(set(columns[at - 1])) == 1 else ""
+        if is_number and all(after.startswith("nm") for after in columns[at + 1]):
+            before = "wavelength"
         kind = _kind_of_number(before) if is_number else _kind_of_words(values)
         values = values if is_number else _words(values)
         same = next((v for v in found if _same_partition(v.codes, codes)), None)
@@ -192,17 +253,18 @@ def _kind_of_number(before: str) -> str:
 
 def _words(values: Sequence[str]) -> list[str]:
     """Words without the words that they have in common at their ends, and without separators."""
-    split = [re.split(r"[^a-z0-9]+", value.strip("_-. ()[]")) for value in values]
+    split = [re.split(r"[\W_]+", value.strip("_-. ()[]")) for value in values]
     while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
         split = [parts[1:] for parts in split]
     while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
         split = [parts[:-1] for parts in split]
-    return [" ".join(parts) or value for parts, value in zip(split, values, strict=True)]
+    words = [" ".join(parts) or value for parts, value in zip(split, values, strict=True)]
+    return [word.translate(_RAISE) for word in words]
 
 
 def _kind_of_words(values: Sequence[str]) -> str:
     """Axis that words name: ``"C"`` for channels, ``"?"`` for others."""
-    words = [re.split(r"[^a-z]+", value) for value in _words(values)]
+    words = [[*re.split(r"[^a-z]+", value), value] for value in _words(values)]
     if all(any(part in _CHANNEL_WORDS for part in parts) for parts in words):
         return "C"
     return "?"

@@ -15,7 +15,7 @@ from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._files import Given
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
 from napari_cnmf.io.movies._reading import read_files
-from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._recording import Recording, positive_or_none, usual_step
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import shift_values
 from napari_cnmf.io.movies._units import micrometres
@@ -167,13 +167,13 @@ def _text(value: Any, index: int | None = None) -> str | None:
 
 
 def _frame_rate(series: h5py.Group) -> tuple[float | None, dict[str, Any]]:
-    """Frame rate from ``rate``, the median step of ``timestamps``, or ``imaging_rate``."""
+    """Frame rate from ``rate``, the usual step of ``timestamps``, or ``imaging_rate``."""
     start = series.get("starting_time")
     if start is not None and (rate := positive_or_none(start.attrs.get("rate"))) is not None:
         return rate, {"frame_rate_from": "NWB rate"}
     times = _times(series)
     if times is not None:
-        step = positive_or_none(float(np.median(np.diff(times))))
+        step = usual_step(times)
         if step is not None:
             return 1 / step, {"frame_rate_from": "NWB timestamps"}
     rate = _imaging_rate(series)

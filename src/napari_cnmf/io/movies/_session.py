@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._names import missing_files
+from napari_cnmf.io.movies._names import FROM_NAMES, missing_files, numbers_of_frames
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._stores import ConcatFrames, pick_frames
 
 _SAME_RATE = 0.01
 
 
-def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
+def join(
+    recordings: Sequence[Recording], files: Sequence[Path], *, are_volumes: bool = False
+) -> Recording:
     """Join recordings one after the other.
 
-    Where they tell different frame rates the rate of the whole is unknown, and ``metadata`` has
-    the lowest and the highest as ``rates_in_files``.
+    The names of files of one time point each, as those that ``are_volumes``, tell the pauses
+    between them. Where the files tell different frame rates, the rate of the whole is unknown and
+    ``metadata`` has the lowest and the highest as ``rates_in_files``.
 
     Raises
     ------
@@ -42,6 +45,10 @@ def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
     rates = [r.frame_rate_hz for r in recordings if r.frame_rate_hz is not None]
     metadata = first.metadata | {"frames_per_file": [r.store.shape[0] for r in recordings]}
     rate = float(np.median(rates)) if rates else None
+    names = [path.name for path in files]
+    numbers, told = None, missing_files(names)
+    if are_volumes or all(recording.store.shape[0] == 1 for recording in recordings):
+        numbers, told = numbers_of_frames(names)
     if rates and max(rates) > (1 + _SAME_RATE) * min(rates):
         metadata["rates_in_files"] = [min(rates), max(rates)]
         metadata.pop("frame_rate_from", None)
@@ -53,10 +60,11 @@ def join(recordings: Sequence[Recording], files: Sequence[Path]) -> Recording:
         metadata=metadata,
         remarks=(
             *dict.fromkeys(s for r in recordings for s in r.remarks),
-            *missing_files([path.name for path in files]),
+            *told,
         ),
         time_s=_joined_times(recordings, rate),
-        frame_numbers=None,
+        frame_numbers=numbers,
+        numbers_from=FROM_NAMES if numbers is not None else first.numbers_from,
         pieces=tuple(piece for r in recordings for piece in r.pieces),
     )
 
@@ -92,7 +100,7 @@ def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Reco
                 f"All volumes must have {n_planes} planes as {files[0].name} has, got "
                 f"{recording.store.shape[0]} in {path}. Leave that file out."
             )
-    planes = join(recordings, files)
+    planes = join(recordings, files, are_volumes=True)
     # What the files note as their rate would be the one of planes.
     metadata = {
         key: value

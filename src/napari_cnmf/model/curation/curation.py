@@ -23,7 +23,7 @@ from napari_cnmf.model.curation.suggestions import (
     MergeSuggestion,
     suggest_merges,
 )
-from napari_cnmf.model.evaluation import check_thresholds, is_scored
+from napari_cnmf.model.evaluation import is_scored, read_thresholds
 from napari_cnmf.model.ids import Ids, as_ids, whole_numbers
 from napari_cnmf.params import QualityParams
 
@@ -114,7 +114,7 @@ class Curation(CuratedResult):
             When a name is unknown, or a value is out of bounds, not finite, or text or a truth
             value in the place of a number.
         """
-        check_thresholds(thresholds)
+        thresholds = read_thresholds(thresholds)
         now = self.quality.model_dump()
         wanted = QualityParams.model_validate(now | thresholds)
         changes = {name: getattr(wanted, name) for name in thresholds}

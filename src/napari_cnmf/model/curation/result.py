@@ -28,9 +28,9 @@ from napari_cnmf.model.curation.stored import (
 from napari_cnmf.model.dff import compute_dff
 from napari_cnmf.model.evaluation import (
     ACCEPTED_CLASSES,
-    check_thresholds,
     is_scored,
     passes_thresholds,
+    read_thresholds,
 )
 from napari_cnmf.model.ids import Ids, as_id, as_ids
 from napari_cnmf.params import CNMFParams, QualityParams
@@ -198,8 +198,9 @@ class CuratedResult:
 
         Takes what `Curation.set_thresholds` takes, and refuses the same.
         """
-        check_thresholds(thresholds)
-        quality = QualityParams.model_validate(self.quality.model_dump() | thresholds)
+        quality = QualityParams.model_validate(
+            self.quality.model_dump() | read_thresholds(thresholds)
+        )
         components = self._shapes
         verdict = components.accepted
         passed = passes_thresholds(components, quality, self.accepted_classes)

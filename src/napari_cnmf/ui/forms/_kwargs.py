@@ -60,7 +60,7 @@ class KwargsBox(QWidget):
         self.left_out = ""
         if not self.text:
             return params
-        foreign = read_foreign(self.text)
+        foreign = read_foreign(self.text, params)
         self.left_out = foreign.report
         return params.replace(**foreign.groups)
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._recording import positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "Bruker XML"
@@ -200,9 +200,8 @@ def _facts(
     n_planes: int,
 ) -> SidecarFacts:
     rate, source = None, ""
-    if times.size > 1:
-        rate = positive_or_none(1 / float(np.median(np.diff(times))))
-        source = "times of the frames"
+    if (step := usual_step(times)) is not None:
+        rate, source = 1 / step, "times of the frames"
     elif (period := positive_or_none(state.get("framePeriod"))) is not None:
         rate, source = 1 / (period * n_planes), "framePeriod"
     return SidecarFacts(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._recording import positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 NAME = "metadata.txt"
@@ -63,10 +63,8 @@ def facts_of_summary(
     """
     rate, rate_from = None, ""
     numbers = sorted(times)
-    if len(numbers) > 1 and times[numbers[-1]] > times[numbers[0]]:
-        steps = np.diff([times[k] for k in numbers]) / np.diff(numbers)
-        rate = positive_or_none(1 / float(np.median(steps))) if np.median(steps) > 0 else None
-        rate_from = "times of the frames"
+    if (step := usual_step([times[k] for k in numbers], numbers)) is not None:
+        rate, rate_from = 1 / step, "times of the frames"
     if rate is None and (interval := positive_or_none(summary.get("Interval_ms"))) is not None:
         rate, rate_from = 1000 / interval, "Interval_ms"
     # Times of some images only tell a rate; those of all are the times of the frames.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._recording import positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 _BEHAVIOUR = re.compile(r"behav", re.IGNORECASE)
@@ -64,7 +64,7 @@ def read_miniscope(
             return None
         source = f"miniscope {_SETTINGS}"
         return SidecarFacts(source, rate, "frameRate", remarks=tuple(remarks), field_px=told_px)
-    measured = 1 / float(np.median(np.diff(table)))
+    measured = 1 / (usual_step(table) or np.inf)
     if rate is not None and abs(measured / rate - 1) > _SAME_RATE:
         remarks.append(
             f"{_SETTINGS} tells {rate:g} Hz and the times in {name} {measured:.4g} Hz: the times "

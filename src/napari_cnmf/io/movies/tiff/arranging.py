@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -15,7 +16,7 @@ from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import Request, chosen_channel
-from napari_cnmf.io.movies._stores import FrameStore, pick_frames, shift_values
+from napari_cnmf.io.movies._stores import ConcatFrames, FrameStore, pick_frames, shift_values
 from napari_cnmf.io.movies.tiff.headers import Header
 from napari_cnmf.io.movies.tiff.pages import Pages
 from napari_cnmf.model.description import Piece
@@ -114,24 +115,26 @@ def pick(
         header = replace(header, remarks=(*header.remarks, *_told_lengths(numbers, axis, names)))
         numbers, lead = np.take(numbers, [channel], axis).squeeze(axis), lead.replace("C", "")
     pages = arranged.pages
+    inside = header.within or pages.axes
     layout = layout_of(
         (*numbers.shape, *pages.shape),
         axes=request.axes,
-        file_axes=lead + pages.axes,
-        channel=channel if "C" in lead or "S" in pages.axes or request.axes is not None else None,
+        file_axes=lead + inside,
+        channel=channel if "C" in lead or "S" in inside or request.axes is not None else None,
         name=name,
     )
     if channel and layout.channel is None and "channels" not in facts:
         raise MovieError(f"channel must be 0, got {channel}: {name} has one channel.")
     within = layout.axes[numbers.ndim :]
-    if "T" in within or set("YX") - set(within):
+    if ("T" in within and numbers.ndim) or set("YX") - set(within):
         raise MovieError(
             f"In {name}, Y and X must be the axes of an image {pages.shape}, got axes "
             f"{layout.axes!r} for shape {layout.stored_shape}. Correct axes=."
         )
-    wanted = _of_frames(layout, numbers)
+    wanted = numbers.reshape(1) if "T" in within else _of_frames(layout, numbers)
     wanted, kept, remarks = _without_missing(wanted, request, name)
-    store = pick_frames(pages.store(within, layout.channel or 0 if "S" in within else 0), wanted)
+    images, wanted = _inside_images(pages, within, layout, wanted)
+    store = pick_frames(images, wanted)
     offset, scale = header.values
     if request.offset is None and (offset, scale) != (0.0, 1.0):
         store = shift_values(store, offset, scale)
@@ -139,7 +142,7 @@ def pick(
         store,
         header.frame_rate_hz,
         header.spacing_um,
-        {"axes_in_file": lead + pages.axes, "channel": channel}
+        {"axes_in_file": lead + inside, "channel": channel}
         | ({"frame_rate_from": header.rate_from} if header.frame_rate_hz else {}),
         header.format,
         facts,
@@ -149,6 +152,27 @@ def pick(
     if np.any(np.diff(kept) > 1):
         recording = replace(recording, frame_numbers=kept)
     return Picked(recording, kept, is_overruled)
+
+
+def _inside_images(
+    pages: Images, within: str, layout: Layout, wanted: NDArray[np.int64]
+) -> tuple[FrameStore, NDArray[np.int64]]:
+    """Frames of the chosen channel, or of all planes or times, where an image holds several.
+
+    Returns
+    -------
+    store
+        Frames ``(n, Y, X)``: those of the images, first plane first.
+    wanted
+        Numbers of the frames in it, ``(T,)`` or ``(T, Z)``.
+    """
+    samples = re.sub("[CZT]", "S", within)
+    if not set("ZT") & set(within):
+        return pages.store(samples, layout.channel or 0 if "S" in samples else 0), wanted
+    n_inside = pages.shape[samples.index("S")]
+    inside = [pages.store(samples, sample) for sample in range(n_inside)]
+    table = wanted[:, np.newaxis] + len(pages) * np.arange(n_inside)
+    return ConcatFrames(inside), table[0] if "T" in within else table
 
 
 def _told_lengths(numbers: NDArray[np.int64], axis: int, names: Sequence[str]) -> list[str]:

@@ -30,6 +30,8 @@ class Header:
         The program that wrote it.
     lead, lead_shape
         Axes of the images and their sizes; ``("", ())`` where the header does not say.
+    within
+        Axes of one image where the header names others than the tags; empty where it does not.
     is_one_run
         The images after the first one have no header of their own.
     n_images
@@ -49,6 +51,7 @@ class Header:
     format: str
     lead: str = ""
     lead_shape: tuple[int, ...] = ()
+    within: str = ""
     is_one_run: bool = False
     n_images: int | None = None
     channels: tuple[str, ...] = ()
@@ -102,6 +105,8 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
     if not lead and lead_shape:
         # One axis of images without a name is time; which of several it is must be asked.
         lead = "T" if len(lead_shape) == 1 else "Q" * len(lead_shape)
+    # Three or four planes are stored as the samples of a colour, unless one says photometric=.
+    within = axes[len(lead_shape) :] if len(axes) == len(shape) else ""
     rate, source = None, ""
     for key in ("frame_rate_hz", "frame_rate", "fps", "fr"):
         if rate is None and (rate := positive_or_none(notes.get(key))) is not None:
@@ -113,6 +118,7 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
         "TIFF of tifffile",
         lead,
         lead_shape,
+        within if sorted(within) in (["X", "Y", "Z"], ["T", "X", "Y"]) else "",
         is_one_run=bool(notes.get("truncated")),
         n_images=int(np.prod(lead_shape)),
         frame_rate_hz=rate,

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_cnmf.io.movies._names import NamedOrder, order_of_names
+from napari_cnmf.io.movies._names import (
+    FROM_NAMES,
+    NamedOrder,
+    numbers_of_frames,
+    order_of_names,
+)
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
@@ -36,7 +41,9 @@ def read_singles(
     if not is_folder and order.table.shape[1:] == (1, 1):
         # A list without channels or planes is in the order that the user gave.
         n = len(singles)
-        order = replace(order, table=np.arange(n, dtype=np.int64).reshape(n, 1, 1))
+        numbers, remarks = numbers_of_frames(names)
+        table = np.arange(n, dtype=np.int64).reshape(n, 1, 1)
+        order = replace(order, table=table, frame_numbers=numbers, remarks=tuple(remarks))
     folder = singles.paths[0].parent
     order = _asked_order(order, request, folder)
     header = replace(
@@ -55,7 +62,7 @@ def read_singles(
     numbers = numbers[picked.kept]
     if np.all(np.diff(numbers) == 1):
         return recording
-    return replace(recording, frame_numbers=numbers, numbers_from="numbers in the file names")
+    return replace(recording, frame_numbers=numbers, numbers_from=FROM_NAMES)
 
 
 def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrder:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import OFFER
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._recording import positive_or_none, usual_step
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.headers import Header
@@ -310,9 +310,8 @@ def _rate(pixels: ElementTree.Element, times: Mapping[int, float]) -> tuple[floa
         return 1 / (increment * unit), "OME-XML, TimeIncrement"
     if len(times) < 2:
         return None, ""
-    frames = np.array(sorted(times))
-    steps = np.diff([times[int(t)] for t in frames]) / np.diff(frames)
-    step = positive_or_none(float(np.median(steps)))
+    frames = sorted(times)
+    step = usual_step([times[t] for t in frames], frames)
     return (None, "") if step is None else (1 / step, "OME-XML, Plane DeltaT")
 
 

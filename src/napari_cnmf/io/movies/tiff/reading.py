@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from napari_cnmf.io.movies._names import channel_groups
+from napari_cnmf.io.movies._names import channel_groups, with_numbered_channels
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._session import join, join_volumes
@@ -81,6 +81,8 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
         unused += contradictions(thor, names)
         files, names, told = images_of_planes(thor, files)
         unused += told
+    if notes is not None:
+        names = with_numbered_channels(names, notes.channels)
     one_set = read_ome_set(files[0], request)
     if one_set is not None and len(one_set.files) > 1:
         recording = _read_sets(files, one_set, request, notes)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._recording import Recording, positive_or_none
+from napari_cnmf.io.movies._recording import Recording, positive_or_none, usual_step
 from napari_cnmf.io.movies._request import Request, chosen_of
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
@@ -123,5 +123,5 @@ def _rate(root: ElementTree.Element) -> float | None:
     step = positive_or_none(times.findtext("Interval/Increment"))
     if step is None:
         stamps = [float(text) for text in (times.findtext("List/Offsets") or "").split()]
-        step = positive_or_none(np.median(np.diff(stamps))) if len(stamps) > 1 else None
+        step = usual_step(stamps)
     return None if step is None else 1 / step

@@ -335,6 +335,11 @@ def test_suggested_parameters_from_python_and_from_the_command_line(
     assert main(["suggest", str(tmp_path / "movie.tif"), "--one-photon", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["settings"]["init.gSiz"][0] == 4 * told["settings"]["init.gSig"][0] + 1
+    assert main(["suggest", str(tmp_path / "movie.tif"), "--set", "data.fr=7.5", "--json"]) == 0
+    other_rate = json.loads(capsys.readouterr().out)["settings"]
+    assert other_rate["data.fr"] == 7.5
+    in_frames = recording.decay_time_s * recording.frame_rate_hz
+    assert other_rate["data.decay_time"] == pytest.approx(in_frames / 7.5, rel=0.3)
 
 
 def test_what_is_suggested_for_a_volume_can_be_pasted(

@@ -59,7 +59,7 @@ EXAMPLES = {
     "project column": "napari-cnmf project study column genotype --choices wt,ko",
     "match": "napari-cnmf match day1/result.hdf5 day2/result.hdf5 --csv same-cells.csv",
     "params": "napari-cnmf params --preset one-photon > params.toml",
-    "suggest": "napari-cnmf suggest movie.tif --fr 30",
+    "suggest": "napari-cnmf suggest movie.tif --set data.fr=30",
     "view": "napari-cnmf view results",
     "doctor": "napari-cnmf doctor",
     "completion": "napari-cnmf completion bash > ~/.napari-cnmf-completion",

@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from napari_cnmf.cli._options import add_json_option, add_open_options, open_options
+from napari_cnmf.cli._options import (
+    add_json_option,
+    add_open_options,
+    add_parameter_options,
+    open_options,
+    read_parameters,
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,8 +29,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--one-photon", action="store_true", help="gSig and gSiz as one-photon methods take them"
     )
-    parser.add_argument("--fr", type=float, metavar="HZ", help="frame rate, if the movie has none")
     add_open_options(parser)
+    add_parameter_options(parser)
     add_json_option(parser)
     parser.set_defaults(run_command=run)
 
@@ -35,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.cli import EXIT_OK
 
     movies = args.movies if len(args.movies) > 1 else args.movies[0]
-    params = {} if args.fr is None else {"data": {"fr": args.fr}}
+    params = read_parameters(args)
     found = suggest(movies, one_photon=args.one_photon, params=params, open_with=open_options(args))
     if args.json:
         print(json.dumps({
@@ -75,7 +81,7 @@ def _sentences(found: Any) -> list[str]:
     else:
         lines.append(f"The decay time cannot be told. {found.decay_reason}".rstrip())
     if found.frame_rate_hz is None:
-        lines.append("The movie does not say its frame rate: give it with --fr.")
+        lines.append("The movie does not say its frame rate: give it with --set data.fr=30.")
     return lines
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def fresh_settings(
     """Our settings file is empty and belongs to the test; workers inherit it."""
     folder = tmp_path_factory.mktemp("settings")
     monkeypatch.setenv("NAPARI_CNMF_CONFIG", str(folder / "napari-cnmf.toml"))
+
+
+@pytest.fixture(scope="session")
+def caiman_weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bool]:
+    """A data folder with random weights of CaImAn's classifier, and whether it can run there."""
+    folder = tmp_path_factory.mktemp("caiman_data")
+    script = str(Path(__file__).with_name("_put_caiman_weights.py"))
+    said = subprocess.run(
+        [os.environ[CAIMAN_VARIABLE], script, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    )
+    return folder, said.stdout.split()[-1] == "yes"
 
 
 def pytest_unconfigure() -> None:

@@ -158,6 +158,33 @@ def test_piecewise_motion_correction(
     np.testing.assert_allclose(np.median(motion.field, axis=(1, 2)), motion.shifts, atol=1e-5)
 
 
+def test_the_network_scores_with_weights_of_this_version(
+    engine: CaimanEngine,
+    make_job: Callable[..., Job],
+    recorder: Any,
+    caiman_weights: tuple[Path, bool],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Random weights: that it runs is seen, not what it says. Without it, one sentence says why."""
+    data, has_network = caiman_weights
+    monkeypatch.setenv("CAIMAN_DATA", str(data))
+    reporter = recorder()
+    job = make_job(
+        movie_paths=(DATA / "movie-2d.tif",),
+        params=PARAMS["2d"].replace(quality={"use_cnn": True}),
+    )
+    engine.run(job, reporter)
+    components = read_caiman(job.folder / "result.hdf5")
+    if has_network:
+        assert components.cnn_preds is not None
+        assert components.cnn_preds.size == components.n_components
+        assert np.all((components.cnn_preds >= 0) & (components.cnn_preds <= 1))
+        assert not [said for said in reporter.warnings if "classifier" in said]
+    else:
+        (said,) = [said for said in reporter.warnings if "classifier" in said]
+        assert "cannot be imported" in said
+
+
 def test_cancelled_while_it_computes(
     engine: CaimanEngine, make_job: Callable[..., Job], recorder: Any
 ) -> None:

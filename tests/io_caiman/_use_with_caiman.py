@@ -1,11 +1,8 @@
 """Run by CaImAn's interpreter: uses each file as its users do, and saves it in place and anew."""
 
 import json
-import os
-import pickle
 import sys
 import traceback
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,43 +18,6 @@ def memory_map(folder: Path, dims: tuple, n_frames: int) -> np.ndarray:
     values.tofile(folder / name)
     pixels, _, _ = load_memmap(str(folder / name))
     return np.reshape(pixels.T, [n_frames, *dims], order="F")
-
-
-def put_weights() -> bool:
-    """Random weights of the right form, as CaImAn's own are not to be had; whether they can run.
-
-    Those of 1.13 are a pickle for Keras on PyTorch, before they were a model of TensorFlow.
-    """
-    folder = Path(os.environ["CAIMAN_DATA"]) / "model"
-    folder.mkdir(exist_ok=True)
-    random = np.random.default_rng(0)
-    if find_spec("torch") and find_spec("keras"):
-        sides = [
-            (3, 3, 1, 32),
-            (3, 3, 32, 32),
-            (3, 3, 32, 64),
-            (3, 3, 64, 64),
-            (6400, 512),
-            (512, 2),
-        ]
-        weights = [
-            array
-            for shape in sides
-            for array in (random.normal(0, 0.05, shape).astype("f4"), np.zeros(shape[-1], "f4"))
-        ]
-        (folder / "cnn_model.pkl").write_bytes(pickle.dumps({"weights": weights}))
-        return True
-    if find_spec("tensorflow") is None:
-        return False
-    from tensorflow.keras import Sequential, layers
-
-    model = Sequential(
-        [layers.InputLayer((50, 50, 1)), layers.AveragePooling2D(10), layers.Flatten(),
-         layers.Dense(2, activation="softmax")]
-    )  # fmt: skip
-    (folder / "cnn_model.json").write_text(model.to_json())
-    model.save_weights(folder / "cnn_model.h5")
-    return True
 
 
 def use(source: Path, has_network: bool) -> dict:
@@ -95,11 +55,11 @@ def use(source: Path, has_network: bool) -> dict:
     return facts
 
 
-def main(*sources: str) -> None:
-    facts, has_network = {}, put_weights()
+def main(has_network: str, *sources: str) -> None:
+    facts = {}
     for source in sources:
         try:
-            facts[source] = use(Path(source), has_network)
+            facts[source] = use(Path(source), has_network == "network")
         except Exception:  # noqa: BLE001
             facts[source] = {"failed": traceback.format_exc()[-1500:]}
     sys.stderr.write("\n" + json.dumps(facts) + "\n")

@@ -15,6 +15,7 @@ from napari_cnmf.engines import get_engine
 from napari_cnmf.engines.base import RESULT_FILE, Algorithm
 from napari_cnmf.io.caiman import read_caiman, write_caiman
 from napari_cnmf.io.curation import open_curation, save_curated
+from napari_cnmf.model import rows
 from napari_cnmf.model.components import Components
 from napari_cnmf.testing.contract import _workbench as bench
 from napari_cnmf.testing.recording import Recording
@@ -68,6 +69,17 @@ def merged(folder: Path) -> Path:
     cur.merge([3, 4])
     cur.reject([0])
     return save_curated(cur, folder / "merged.hdf5")
+
+
+def left_in_file(folder: Path) -> Path:
+    """Traces so large that they stay in the file of the run until a curation of it is written."""
+    given = _judged(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "LARGE_BYTES", 1)
+        cur = open_curation(given)
+        assert isinstance(cur.components.C, rows.TraceRows)
+        cur.reject([2])
+        return save_curated(cur, folder / "left_in_file.hdf5")
 
 
 def zero(folder: Path) -> Path:
@@ -137,8 +149,8 @@ def _judged(folder: Path) -> Path:
 KINDS: dict[str, Callable[[Path], Path]] = {
     kind.__name__: kind
     for kind in (
-        plane, volume, plane_by_plane, one_photon, ring, curated, merged, zero, one, bare,
-        future, residual_alone,
+        plane, volume, plane_by_plane, one_photon, ring, curated, merged, left_in_file, zero,
+        one, bare, future, residual_alone,
     )
 }  # fmt: skip
 

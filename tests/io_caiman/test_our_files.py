@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 
 
 KINDS = (
-    "plane", "volume", "plane_by_plane", "one_photon", "ring", "curated", "merged", "zero", "one",
-    "bare", "future", "residual_alone",
+    "plane", "volume", "plane_by_plane", "one_photon", "ring", "curated", "merged", "left_in_file",
+    "zero", "one", "bare", "future", "residual_alone",
 )  # fmt: skip
 _SPARSE = ("A", "W", "Ab", "downscale_matrix", "upscale_matrix")
 _LEFT_OUT = (
@@ -165,16 +165,19 @@ def test_written_again_it_is_the_same(our_files: dict[str, Path], tmp_path: Path
 
 @pytest.fixture(scope="module")
 def used(
-    our_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    our_files: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    caiman_weights: tuple[Path, bool],
 ) -> dict[str, tuple[Path, dict[str, Any]]]:
     """Each file after CaImAn used it and saved it in place, and what CaImAn computed."""
     folder = tmp_path_factory.mktemp("used")
     copies = {k: Path(shutil.copy(p, folder / f"{k}.hdf5")) for k, p in our_files.items()}
+    data, has_network = caiman_weights
     done = subprocess.run(
         [os.environ["NAPARI_CNMF_CAIMAN_PYTHON"], str(HERE / "_use_with_caiman.py"),
-         *map(str, copies.values())],
+         "network" if has_network else "no network", *map(str, copies.values())],
         capture_output=True, text=True, timeout=1700, check=False, cwd=folder,
-        env=os.environ | {"CAIMAN_TEMP": str(folder), "CAIMAN_DATA": str(folder)},
+        env=os.environ | {"CAIMAN_TEMP": str(folder), "CAIMAN_DATA": str(data)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     facts = json.loads(done.stderr.strip().splitlines()[-1])

@@ -28,7 +28,7 @@ def test_the_table_names_sources_and_questions(folder: Path, capsys) -> None:
     said = capsys.readouterr().out
     assert "2: green, red" in said
     assert "choose one (asked)" in said
-    assert "Frames 7 of the numbering in the file names are missing" in said
+    assert "Frame 7 of the numbering in the file names is missing" in said
     assert "? One channel must be chosen" in said
 
 

@@ -322,6 +322,8 @@ def _frame_numbers(
     runs, n_missing = _gaps(numbers)
     if not n_missing:
         return frames, []
+    if n_missing == 1:
+        return frames, [f"Frame {runs} of the numbering in the file names is missing."]
     return frames, [
         f"Frames {runs} of the numbering in the file names are missing ({n_missing} in all)."
     ]

@@ -264,7 +264,11 @@ def _without_missing(
             f"{name} must hold all {len(wanted)} frames that its header names, got {kept.size}: "
             f"missing are {whose}. Put the other files of the set beside it, {OFFER}."
         )
-    remark = f"Frames {whose} of {len(wanted)} are missing and left out."
+    is_one = np.count_nonzero(missing) == 1
+    what = (
+        f"Frame {whose} of {len(wanted)} is" if is_one else f"Frames {whose} of {len(wanted)} are"
+    )
+    remark = f"{what} missing and left out."
     return wanted[kept], kept, [remark]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui import _bridge
 from napari_cnmf.ui._docks import show_docks
-from napari_cnmf.ui._notifier import notify_desktop
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._details import DetailsPanel
 from napari_cnmf.ui.batch._dock import dropped_paths
@@ -97,8 +94,6 @@ def test_an_item_runs_is_retried_and_deleted(
     QTest.mouseClick(dock.menus.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dock.model.row_of(item.uuid).state.ended, timeout=120_000)
     assert dock.model.row_of(item.uuid).state is State.COMPLETED
-    report = session_of(docks["Traces"]._viewer).bridge._report
-    qtbot.waitUntil(lambda: report.last == "The queue is done: 1 completed.")
 
     # What is done is not run again; asked for, it is a new item.
     choose(dock, qtbot, item)
@@ -351,22 +346,6 @@ def test_counts_filter_by_state(docks: Any, batch: Batch, movie_file: Path, qtbo
     assert dock.table.n_shown == 1
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     assert dock.table.n_shown == 2
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other desktops are told by Qt")
-def test_the_desktop_is_told_by_the_program_that_desktops_have(
-    viewer: Any, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "notify-send"
-    program.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/part && mv {tmp_path}/part {tmp_path}/said\n'
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert notify_desktop("napari-cnmf", "--help; rm -rf ~")
-    qtbot.waitUntil((tmp_path / "said").exists)
-    said = (tmp_path / "said").read_text().splitlines()
-    assert said[-3:] == ["--", "napari-cnmf", "--help; rm -rf ~"]
 
 
 def test_many_that_end_at_once_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

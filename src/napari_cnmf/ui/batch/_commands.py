@@ -166,7 +166,7 @@ class BatchCommands(QObject):
 
     def compare(self) -> None:
         """Lay the selected results side by side."""
-        from napari_cnmf.ui.compare import compare_items
+        from napari_cnmf.ui.batch._compare import compare_items
 
         uuids = [row.uuid for row in self._chosen() if can_compare(row)]
         if self._bridge is not None and len(uuids) >= 2:

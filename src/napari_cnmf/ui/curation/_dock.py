@@ -22,7 +22,6 @@ from napari_cnmf.ui._session import Session, ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, actions
 from napari_cnmf.ui.curation._columns import Figures
-from napari_cnmf.ui.curation._comparing import Comparing
 from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
@@ -78,7 +77,6 @@ class CurationWidget(Dock):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._refresh_soon = call_soon(self, self._refresh)
         self._keys = CurationKeys(self, self.run)
-        self.comparing = Comparing(self)
         self._connect()
         self._session.overview.attach(self)
         self._on_result(self._session.result)
@@ -115,6 +113,7 @@ class CurationWidget(Dock):
         self.view.follow_changed.connect(self._set_follows)
         panel.preferences.keys_changed.connect(self._set_keys)
         panel.preferences.tags_changed.connect(self._set_tags)
+        panel.preferences.curator_changed.connect(lambda name: self.remember(curator=name or None))
 
     # -- as the user wants it
 

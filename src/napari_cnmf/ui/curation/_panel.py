@@ -22,7 +22,6 @@ from qtpy.QtWidgets import (
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 from napari_cnmf.ui._theme import in_lines, make_primary, readable_on, set_problem
 from napari_cnmf.ui.curation._actions import Action
-from napari_cnmf.ui.curation._compare import ComparePage
 from napari_cnmf.ui.curation._history import HistoryList
 from napari_cnmf.ui.curation._preferences import PreferencesPage
 from napari_cnmf.ui.curation._states import Counts
@@ -115,8 +114,7 @@ class CurationPanel(QWidget):
         self.save.setToolTip("Write a CaImAn file with these decisions. The journal saves itself.")
         make_primary(self.save)
         self.save.clicked.connect(lambda _=False: self.save_wanted.emit())
-        self.compare = ComparePage(curator)
-        self.preferences = PreferencesPage(actions)
+        self.preferences = PreferencesPage(actions, curator)
         self._lay_out()
         self.set_tags(tags_of_keys({}))
 
@@ -160,7 +158,6 @@ class CurationPanel(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(page, "Components")
         self.tabs.addTab(self.history, "History")
-        self.tabs.addTab(self.compare, "Compare")
         self.tabs.addTab(self.preferences, "Keys")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)

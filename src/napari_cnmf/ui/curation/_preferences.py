@@ -33,9 +33,17 @@ class PreferencesPage(QScrollArea):
     """``{action: key}`` of all actions."""
     tags_changed = Signal(tuple)
     """The tags of the keys 1 to 9."""
+    curator_changed = Signal(str)
+    """Name under which results opened from now on are decided; empty for the main journal."""
 
-    def __init__(self, actions: Sequence[Action]) -> None:
+    def __init__(self, actions: Sequence[Action], curator: str | None = None) -> None:
         super().__init__()
+        self.curator = QLineEdit(curator or "")
+        self.curator.setPlaceholderText("main journal")
+        self.curator.setToolTip("Results opened from now on are decided under this name")
+        self.curator.editingFinished.connect(
+            lambda: self.curator_changed.emit(self.curator.text().strip())
+        )
         self._actions = tuple(actions)
         self._tags: tuple[Tag, ...] = ()
         self._keys = {a.name: a.key for a in actions}
@@ -79,6 +87,9 @@ class PreferencesPage(QScrollArea):
         layout.addSpacing(8)
         layout.addWidget(QLabel("<b>Tags</b>: each key gives its tag, and takes it away"))
         layout.addLayout(tags)
+        layout.addSpacing(8)
+        layout.addWidget(QLabel("<b>Curate as</b>: a second curator has a journal of their own"))
+        layout.addWidget(self.curator)
         layout.addStretch()
         self.setWidget(page)
         self.setWidgetResizable(True)

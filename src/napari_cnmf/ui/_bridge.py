@@ -46,11 +46,6 @@ class BatchBridge(QObject):
 
     Watching, the queue and the GUI each have a ``Batch`` of their own: they share the folder, as
     processes do, and no Python state.
-
-    Parameters
-    ----------
-    batch
-        The batch as the GUI uses it.
     """
 
     rows_changed = Signal(object)

@@ -167,13 +167,7 @@ def _is_closed(dock: QDockWidget) -> bool:
 
 
 def open_dock(viewer: napari.Viewer, make: type[Dock], title: str) -> Any:
-    """Show a dock, the one that is there or a new one at its edge.
-
-    Returns
-    -------
-    Dock
-        Of the class ``make``.
-    """
+    """Show a dock, the one that is there or a new one at its edge."""
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, Dock) and (panel := widget.panel_of(make)) is not None:
             if (home := dock_of(widget)) is not None:
@@ -214,13 +208,7 @@ def bring_to_front(widget: QWidget) -> None:
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
-    """Open the workspace, with batch and traces below the canvas; what is there stays.
-
-    Returns
-    -------
-    dict
-        The workspace, the docks in it and below the canvas, by their names in the menu.
-    """
+    """Open the workspace, with batch and traces below the canvas; what is there stays."""
     workspace = _opened(viewer, "Workspace")
     below = {title: _opened(viewer, title) for title in ("Batch manager", "Traces")}
     return {

@@ -159,11 +159,6 @@ def _is_array(path: Path) -> bool:
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Read the layers of what was opened; of a movie, one for each channel, plane or array.
 
-    Parameters
-    ----------
-    path
-        A file, a folder, or the files of a session in order.
-
     Returns
     -------
     list

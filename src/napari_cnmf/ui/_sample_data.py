@@ -77,13 +77,7 @@ def _result(sample: Sample) -> list[LayerData]:
 
 
 def _find_cells(sample: Sample, path: Path) -> Generator[str, None, Any]:
-    """Find the cells of a sample as its tutorial does, or take those of the last time.
-
-    Returns
-    -------
-    tuple
-        The batch of the samples, and the result as the window shows it.
-    """
+    """Find the cells of a sample as its tutorial does, or take those of the last time."""
     from napari_cnmf.batch import Batch, State
     from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.io import open_movie

@@ -28,17 +28,7 @@ if TYPE_CHECKING:
 
 
 class BatchCommands(QObject):
-    """Commands on items; every one is harmless while no batch is open.
-
-    Parameters
-    ----------
-    session
-        Knows the batch.
-    chosen
-        Gives the selected items.
-    window
-        Parent of questions.
-    """
+    """Commands on items; every one is harmless while no batch is open."""
 
     def __init__(
         self, session: Session, chosen: Callable[[], list[ItemRow]], window: QWidget
@@ -242,13 +232,7 @@ class BatchCommands(QObject):
     # -- the batch itself
 
     def export_scripts(self, kind: str) -> None:
-        """Ask for a folder, and write scripts there that run the selected items, or what is left.
-
-        Parameters
-        ----------
-        kind
-            ``shell`` or ``slurm``.
-        """
+        """Ask for a folder, and write ``shell`` or ``slurm`` scripts there that run what is left."""
         if self._bridge is None:
             return
         folder = QFileDialog.getExistingDirectory(

@@ -158,19 +158,7 @@ class FieldsView(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         apart: bool,
         rejected: bool,
     ) -> None:
-        """Draw the fields anew; the view stays where it was.
-
-        Parameters
-        ----------
-        shown
-            Positions in ``results`` that are drawn.
-        picture
-            Name of the summary image.
-        apart
-            A panel for each result, instead of one for all.
-        rejected
-            Draw rejected components too, dotted.
-        """
+        """Draw the fields anew; the view stays where it was."""
         seen = self._box.viewRect() if self.n_panels else None
         self.clear()
         groups = [[i] for i in shown] if apart else [list(shown)]

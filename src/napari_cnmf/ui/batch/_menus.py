@@ -26,13 +26,7 @@ _ITEM_MENU = (
 
 
 class BatchMenus(QObject):
-    """Buttons and menus; ``update_actions`` tells which actions are possible.
-
-    Parameters
-    ----------
-    dock
-        Has methods for what concerns the dock, and ``commands`` for the rest.
-    """
+    """Buttons and menus; ``update_actions`` tells which actions are possible."""
 
     def __init__(self, dock: BatchWidget) -> None:
         super().__init__(dock)

@@ -120,17 +120,7 @@ class DrawingTool(QObject):
     def paint(
         self, dims: tuple[int, ...], like: Shapes, done: Callable[[NDArray[np.int64]], None]
     ) -> None:
-        """Paint an area, in one plane or several, until :meth:`finish_painting`.
-
-        Parameters
-        ----------
-        dims
-            The field.
-        like
-            A layer that has its scale.
-        done
-            Called with the C-order pixels that were painted.
-        """
+        """Paint an area, in one plane or several, until :meth:`finish_painting`."""
         self.cancel()
         layer = self._viewer.add_labels(
             np.zeros(dims, np.uint8),

@@ -79,19 +79,7 @@ Pixels = NDArray[np.int64]
 
 
 class EditActions(QObject):
-    """Actions that edit shapes of the result on screen.
-
-    Parameters
-    ----------
-    session
-        Whose result and selection.
-    panel
-        Says what is drawn with, and shows what was drawn.
-    say
-        Shows a sentence on what is going on; an empty one takes it away.
-    parent
-        The dock.
-    """
+    """Actions that edit shapes of the result on screen."""
 
     def __init__(
         self, session: Session, panel: EditPanel, say: Callable[[str], None], parent: QObject

@@ -24,15 +24,7 @@ _WHAT = (
 
 
 class LearningPage(QWidget):
-    """Tab that learns from the curator's decisions.
-
-    Parameters
-    ----------
-    session
-        Whose result is learnt from, and whose form takes what was learnt.
-    model
-        The table, whose rows are put into the order in which decisions teach most.
-    """
+    """Tab that learns from the curator's decisions."""
 
     def __init__(
         self, session: Session, model: CurationTableModel, parent: QWidget | None = None

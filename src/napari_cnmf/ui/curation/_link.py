@@ -25,13 +25,6 @@ class CurationLink:
 
     Redrawing thousands of components takes a while, so it happens in the background; until it is
     done the screen shows the components from before.
-
-    Parameters
-    ----------
-    curation, layers
-        What is tied together.
-    movie
-        For the stacks that need it.
     """
 
     verdicts_changed = Signal()

@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 
 class Suggesting:
-    """Controller that offers pairs one by one; what was skipped is not offered again.
-
-    Parameters
-    ----------
-    session
-        Whose result, and where the pair is selected.
-    show
-        Shows a sentence about the pair.
-    """
+    """Controller that offers pairs one by one; what was skipped is not offered again."""
 
     def __init__(self, session: Session, show: Callable[[str], None]) -> None:
         self._session = session

@@ -134,13 +134,7 @@ class ThresholdSliders(QWidget):
             self.rules[text].setVisible(seen)
 
     def show_effects(self, effects: Mapping[str, int]) -> None:
-        """Say how many components each threshold decides about by itself.
-
-        Parameters
-        ----------
-        effects
-            Components whose verdict would be another one without the threshold, by its name.
-        """
+        """Say how many components each threshold decides about by itself."""
         for name, row in self.rows.items():
             row.show_effect(effects.get(name))
 

@@ -149,17 +149,7 @@ class ViewForm(QWidget):
     # -- what there is
 
     def offer(self, kinds: Sequence[str], shown: Sequence[str], *, has_movie: bool) -> None:
-        """Offer the movies and images of another result, without telling anyone.
-
-        Parameters
-        ----------
-        kinds
-            What the result has.
-        shown
-            Those of them that are seen.
-        has_movie
-            Whether the residual can be looked at.
-        """
+        """Offer the movies and images of another result, without telling anyone."""
         for kind, box in self.stacks.items():
             box.setEnabled(kind in kinds)
         for kind, box in self.images.items():

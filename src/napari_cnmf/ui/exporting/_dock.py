@@ -216,13 +216,7 @@ class ExportWidget(Dock):
         self.format.setCurrentIndex(self.format.findData(name))
 
     def export(self, *, overwrite: bool = False) -> None:
-        """Write what is chosen, in the background; errors become notifications.
-
-        Parameters
-        ----------
-        overwrite
-            Replace an earlier export of the format without asking.
-        """
+        """Write what is chosen, in the background; errors become notifications."""
         result, text = self._session.result, self.path.text().strip()
         if result is None or not text:
             self.status.setText("Choose where to write it." if result else _NO_RESULT)
@@ -232,13 +226,7 @@ class ExportWidget(Dock):
         self._write(result, jobs, overwrite=overwrite, again=partial(self.export, overwrite=True))
 
     def export_ticked(self, *, overwrite: bool = False) -> None:
-        """Write every format that is ticked into the folder that is shown.
-
-        Parameters
-        ----------
-        overwrite
-            Replace earlier exports without asking.
-        """
+        """Write every format that is ticked into the folder that is shown."""
         result, folder, names = self._session.result, self.ticked.folder(), self.ticked.names()
         if result is None or folder is None or not names:
             said = "Tick a format." if folder else "Choose a folder."

@@ -27,15 +27,7 @@ _ASKS_MORE = frozenset({"dandi"})
 
 
 class TickedFormats(QWidget):
-    """List of formats with a tick each, the folder, and the button.
-
-    Parameters
-    ----------
-    names
-        Formats that are ticked at first.
-    beside
-        Folder that the user chose by hand another time, for the folder of each result.
-    """
+    """List of formats with a tick each, the folder, and the button."""
 
     wanted = Signal()
 

@@ -85,16 +85,7 @@ def _plain(value: Any) -> str:
 
 
 def make_editor(field: ParameterField, value: Any) -> Editor:
-    """Make the editor for a parameter, holding ``value``.
-
-    Parameters
-    ----------
-    field
-        Decides the kind of editor: a tick for a switch, a list for words, a line of text for
-        numbers.
-    value
-        ``None`` leaves a line of numbers empty; a switch or a list shows its first value.
-    """
+    """Make the editor for a parameter, holding ``value``."""
     editor: Editor
     if field.choices:
         first = field.choices[0] if value is None else value

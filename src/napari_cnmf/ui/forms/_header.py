@@ -33,13 +33,7 @@ _HELP = "Automatic: CaImAn where it is found when the item starts, else the buil
 
 
 class EngineChoice:
-    """Choice of an engine; CaImAn is looked for in a thread, as that starts its interpreter.
-
-    Parameters
-    ----------
-    on_resolved
-        Takes the name of the engine that the choice comes to; empty where none can run.
-    """
+    """Choice of an engine; CaImAn is looked for in a thread, as that starts its interpreter."""
 
     def __init__(self, on_resolved: Callable[[str], None]) -> None:
         self._on_resolved = on_resolved

@@ -18,13 +18,7 @@ _SIZE, _DECAY = "init.gSig", "data.decay_time"
 
 
 class Measuring:
-    """Measures each movie once, as soon as it is chosen in the workspace.
-
-    Parameters
-    ----------
-    form
-        Whose movie is measured, and whose rows offer what was found.
-    """
+    """Measures each movie once, as soon as it is chosen in the workspace."""
 
     def __init__(self, form: ParametersWidget) -> None:
         self._form = form

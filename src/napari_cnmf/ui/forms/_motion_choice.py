@@ -43,13 +43,7 @@ class MotionChoice(QWidget):
             self.tick.setChecked(is_first)
 
     def show_measured(self, motion: str | None) -> None:
-        """Show what was measured: a sentence about motion, empty where it stands still.
-
-        Parameters
-        ----------
-        motion
-            ``None`` while it is measured.
-        """
+        """Show what was measured: a sentence about motion, empty where it stands still."""
         text = _MEASURING if motion is None else motion or _STILL
         self.verdict.setText(text)
         self.verdict.setStyleSheet(f"color: {WARNING_COLOR};" if motion else "")

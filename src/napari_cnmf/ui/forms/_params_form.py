@@ -106,13 +106,7 @@ class ParamsForm(QWidget):
         return CNMFParams.from_dict(entered)
 
     def set_value(self, params: CNMFParams, *, but_keep: Collection[str] = ()) -> None:
-        """Show these parameters; ``changed`` fires once.
-
-        Parameters
-        ----------
-        but_keep
-            ``group.key`` of rows that stay as they are.
-        """
+        """Show these parameters; ``changed`` fires once."""
         self._extra = dict(params.extra)
         self._is_setting = True
         try:
@@ -139,15 +133,7 @@ class ParamsForm(QWidget):
         layout.insertWidget(1, widget)
 
     def show_groups(self, groups: Collection[str] | None, *, hidden: Collection[str] = ()) -> None:
-        """Show the sections of these groups alone; all of them with ``None``.
-
-        Parameters
-        ----------
-        groups
-            CaImAn's names of groups.
-        hidden
-            ``group.key`` of parameters that play no part; shown with the advanced ones.
-        """
+        """Show the sections of these groups alone; all of them with ``None``."""
         self._groups = None if groups is None else frozenset(groups)
         self._hidden = frozenset(hidden)
         self._show_rows()
@@ -176,13 +162,7 @@ class ParamsForm(QWidget):
         self.changed.emit()
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
-        """Mark rows and headings with problems, the owner's of the form as well as its own.
-
-        Parameters
-        ----------
-        problems
-            ``{"group.key": sentence}``; names without a row are left to the owner.
-        """
+        """Mark rows and headings with problems, the owner's of the form as well as its own."""
         for name, row in self._rows.items():
             row.show_problem(problems.get(name))
         for section in (self.essentials, *self._sections.values()):

@@ -11,13 +11,7 @@ _SAME_RATE = 1e-3
 
 
 class FrameRateNotes:
-    """Notes that keep a frame rate typed for one movie from counting silently for the next.
-
-    Parameters
-    ----------
-    row
-        The form's row of ``data.fr``.
-    """
+    """Notes that keep a frame rate typed for one movie from counting silently for the next."""
 
     def __init__(self, row: ParameterRow) -> None:
         self._row = row

@@ -112,17 +112,7 @@ class Section(FoldingBox):
         hidden: Collection[str] = (),
         groups: Collection[str] | None = None,
     ) -> None:
-        """Show the basic rows, and those that are advanced or hidden where asked or set.
-
-        Parameters
-        ----------
-        advanced
-            Whether to show what is seldom needed as well.
-        hidden
-            ``group.key`` of rows that count as advanced here.
-        groups
-            Groups whose rows are shown; ``None`` for all.
-        """
+        """Show the basic rows, and those that are advanced or hidden where asked or set."""
         for row in self.rows:
             is_basic = not row.field.advanced and row.name not in hidden
             is_used = groups is None or row.field.group in groups

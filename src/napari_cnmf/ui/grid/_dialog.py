@@ -42,17 +42,7 @@ _MANY = 1000
 
 
 class GridDialog(QDialog):
-    """Window of parameters with their values, movies with ticks, and the items they make.
-
-    Parameters
-    ----------
-    session
-        Knows the batch and the viewer.
-    base
-        What all items share; its movie is ticked.
-    movies
-        Ticked as well.
-    """
+    """Window of parameters with their values, movies with ticks, and the items they make."""
 
     def __init__(
         self, session: Session, base: Request, movies: Sequence[ChosenInput], parent: QWidget

@@ -167,13 +167,7 @@ class ResultLayers:
         self.extras.recolour(rgba)
 
     def redraw(self, drawing: Drawing, stacks: Mapping[str, Any] | None = None) -> None:
-        """Show other components of the same field; the selection is left empty.
-
-        Parameters
-        ----------
-        stacks
-            Lazy stacks by kind that take the place of those shown.
-        """
+        """Show other components of the same field; the selection is left empty."""
         self.drawing = drawing
         self._states = verdicts(drawing.components)
         self._shown = np.ones(drawing.components.n_components, bool)
@@ -268,14 +262,7 @@ class ResultLayers:
         return layer
 
     def arrange(self, arrangement: Arrangement, kinds: Sequence[str]) -> None:
-        """Show these stacks one above the other, beside each other, or blended.
-
-        Parameters
-        ----------
-        kinds
-            Of ``stack_kinds()``; the others are hidden. Beside each other the contours, the
-            numbers and the selection are drawn on each.
-        """
+        """Show these stacks one above the other, beside each other, or blended."""
         shown = [kind for kind in self.stack_kinds() if kind in kinds]
         beside = arrangement is Arrangement.BESIDE and len(shown) > 1
         by_verdict = arrangement is Arrangement.VERDICTS

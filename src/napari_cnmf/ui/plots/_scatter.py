@@ -111,15 +111,7 @@ class ScatterPlot(QWidget):
         titles: tuple[str, str],
         thresholds: tuple[Sequence[float], Sequence[float]] = ((), ()),
     ) -> None:
-        """Replace the points ``(n,)``; those without a finite x and y are left out.
-
-        Parameters
-        ----------
-        titles
-            Of the axes.
-        thresholds
-            Where to draw lines across x, and across y.
-        """
+        """Replace the points ``(n,)``; those without a finite x and y are left out."""
         self._xy = np.column_stack([x, y])
         self._points.clear()
         self._colors = {}

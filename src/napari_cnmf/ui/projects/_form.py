@@ -60,13 +60,7 @@ class SampleForm(QWidget):
         self._layout.addRow("Movie", self.movie)
 
     def set_config(self, config: ProjectConfig, known: dict[str, list[str]]) -> None:
-        """Ask for these columns; what was typed stays.
-
-        Parameters
-        ----------
-        known
-            Values of each column so far.
-        """
+        """Ask for these columns; what was typed stays."""
         before = self.value()
         for field in self.fields.values():
             self._layout.removeRow(field)

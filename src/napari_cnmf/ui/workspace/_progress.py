@@ -52,13 +52,7 @@ class RunStand:
 
 
 class RunProgress:
-    """Follower of the items of one run.
-
-    Parameters
-    ----------
-    uuids
-        Of the items, in the order in which they run.
-    """
+    """Follower of the items of one run."""
 
     def __init__(self, uuids: Sequence[str]) -> None:
         self.uuids = tuple(uuids)
@@ -67,13 +61,7 @@ class RunProgress:
         self._fraction = 0.0
 
     def follow(self, rows: Mapping[str, ItemRow]) -> RunStand:
-        """Renew the state of the run.
-
-        Parameters
-        ----------
-        rows
-            The items as they were last seen, by uuid.
-        """
+        """Renew the state of the run."""
         mine = [rows[uuid] for uuid in self.uuids if uuid in rows]
         ends = _ends(mine)
         running = next((r for r in mine if r.state is State.RUNNING), None)

@@ -10,7 +10,7 @@ from qtpy.QtTest import QTest
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PRESETS, CNMFParams, iter_fields
-from napari_cnmf.ui.forms._kwargs import KwargsBox
+from napari_cnmf.ui.forms._editors import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
 
 

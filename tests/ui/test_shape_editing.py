@@ -23,7 +23,7 @@ from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.curation._drawing_tool import Tool
-from napari_cnmf.ui.layers._arrangement import Arrangement
+from napari_cnmf.ui.layers._convert import Arrangement
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 

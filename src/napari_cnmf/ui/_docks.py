@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
+from weakref import WeakSet
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QWidget
 
+from napari_cnmf.ui._canvas import is_open
 from napari_cnmf.ui._theme import call_soon
 
 if TYPE_CHECKING:
@@ -229,3 +231,33 @@ def show_dock(viewer: napari.Viewer, title: str) -> Any:
 def _opened(viewer: napari.Viewer, title: str) -> Any:
     make = getattr(import_module("napari_cnmf.ui.widgets"), _DOCKS[title])
     return open_dock(viewer, make, title)
+
+
+_offered: WeakSet[Any] = WeakSet()
+
+
+def offer_workspace() -> None:
+    """Offer the workspace, once, in a viewer that has a recording and none of our docks."""
+    import napari
+    from napari.utils.notifications import Notification, notification_manager
+
+    viewer: Any = napari.current_viewer()
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    window = getattr(viewer, "window", None)
+    if window is None or viewer in _offered:
+        return
+    if any(isinstance(dock, Dock) for dock in window.dock_widgets.values()):
+        return
+    _offered.add(viewer)
+
+    def open_it(_toast: Any = None) -> None:
+        if is_open(viewer):
+            show_docks(viewer)
+
+    notification_manager.dispatch(
+        Notification(
+            "Find cells in this recording: the workspace leads from here to exported traces.",
+            "info",
+            actions=[("Open workspace", open_it)],
+        )
+    )

@@ -170,8 +170,8 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     CnmfError
         The file is damaged, or holds neither a result nor a movie.
     """
+    from napari_cnmf.ui._docks import offer_workspace
     from napari_cnmf.ui._dropped import read_dropped
-    from napari_cnmf.ui._offering import offer_workspace
 
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     layers = None

@@ -105,7 +105,7 @@ def _layers(sample: Sample) -> list[LayerData]:
     The first time it has to be simulated, which takes seconds: that happens in the background, and
     an empty picture keeps its place, because napari refuses a sample without a layer.
     """
-    from napari_cnmf.ui._offering import offer_workspace
+    from napari_cnmf.ui._docks import offer_workspace
 
     path = sample_path(sample)
     offer_workspace()

@@ -232,7 +232,7 @@ class BatchCommands(QObject):
     # -- the batch itself
 
     def export_scripts(self, kind: str) -> None:
-        """Ask for a folder, and write ``shell`` or ``slurm`` scripts there that run what is left."""
+        """Ask for a folder, and write scripts of this kind there that run what is left."""
         if self._bridge is None:
             return
         folder = QFileDialog.getExistingDirectory(

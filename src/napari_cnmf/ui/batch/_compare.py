@@ -29,6 +29,7 @@ from napari_cnmf.model.agreement import shared_components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._parts import STRETCH, fill, with_tip
 from napari_cnmf.ui._theme import call_soon
 from napari_cnmf.ui.batch._pictures import PICTURE_TITLES
 from napari_cnmf.ui.batch._read_details import as_picture
@@ -230,8 +231,9 @@ class ComparisonWindow(QDialog):
         self.fields = FieldsView()
         self.picture = QComboBox()
         self.with_rejected = QCheckBox("Rejected too")
-        self.apart = QCheckBox("Side by side")
-        self.apart.setToolTip("A field for each result; they move and zoom together")
+        self.apart = with_tip(
+            QCheckBox("Side by side"), "A field for each result; they move and zoom together"
+        )
         self._draw_soon = call_soon(self, self._draw)
         self._fill_table()
         self._list_pictures()
@@ -243,16 +245,9 @@ class ComparisonWindow(QDialog):
         self._draw_soon.start()
 
     def _lay_out(self) -> None:
-        options = QHBoxLayout()
-        options.addWidget(self.picture)
-        options.addWidget(self.apart)
-        options.addWidget(self.with_rejected)
-        options.addStretch()
+        options = fill(QHBoxLayout(), self.picture, self.apart, self.with_rejected, STRETCH)
         left = QWidget()
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(options)
-        column.addWidget(self.fields, 1)
+        fill(QVBoxLayout(left), options, (self.fields, 1), margins=0)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(self.table)
         split.addWidget(left)

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QMenu, QToolButton
 
+from napari_cnmf.ui._parts import tool_button
 from napari_cnmf.ui._theme import style_tool_button
 from napari_cnmf.ui.batch._actions import Action, Scene, actions
 
@@ -144,9 +145,7 @@ def _add(menu: QMenu, text: str, act: Callable[[], None]) -> QAction:
 
 
 def _button(text: str, tooltip: str, menu: QMenu) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tooltip)
+    button = tool_button(text, tooltip)
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     return button

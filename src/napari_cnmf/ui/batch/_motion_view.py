@@ -11,6 +11,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.io.motion import MotionRecord
+from napari_cnmf.ui._parts import fill, text_label
 from napari_cnmf.ui._theme import ERROR_COLOR
 
 _COLORS = {"z": "#b07cd8", "y": "#4a9eda", "x": "#e8a33d"}
@@ -35,8 +36,7 @@ class MotionView(QWidget):
         self.kinds = QComboBox()
         # Beside the list, not in the plot: there it would lie on the curves.
         self.legend = QLabel()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
+        self.summary = text_label()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._widget = pg.PlotWidget(background=None)
         self._plot = self._widget.getPlotItem()
@@ -53,9 +53,7 @@ class MotionView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
-        top = QHBoxLayout()
-        top.addWidget(self.kinds, 1)
-        top.addWidget(self.legend)
+        top = fill(QHBoxLayout(), (self.kinds, 1), self.legend)
         layout.addLayout(top)
         layout.addWidget(self._widget, 1)
         layout.addWidget(self.summary, 1)

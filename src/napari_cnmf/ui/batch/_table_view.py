@@ -15,7 +15,7 @@ from qtpy.QtGui import QAction, QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_cnmf.batch.status import State
-from napari_cnmf.ui._text_delegate import TextDelegate
+from napari_cnmf.ui._frame_table import TextDelegate
 from napari_cnmf.ui._theme import pressed_keys
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import StateDelegate

@@ -17,10 +17,11 @@ from napari_cnmf.settings import Settings, read_settings
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._loading import LoadedResult, load_again
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import Session, ShownResult, session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
-from napari_cnmf.ui.curation._actions import Action, actions
+from napari_cnmf.ui.curation._actions import Action, Tag, actions, tags_of_keys
 from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
@@ -30,12 +31,11 @@ from napari_cnmf.ui.curation._learning import LearningPage
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
-from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
 from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.curation._why import WhyHere
-from napari_cnmf.ui.exporting._buttons import ResultButtons
+from napari_cnmf.ui.exporting._dock import ResultButtons
 
 if TYPE_CHECKING:
     import napari
@@ -69,10 +69,7 @@ class CurationWidget(Dock):
         self.panel.tabs.addTab(self.places.page, "Why")
         self.learning = LearningPage(self._session, self.panel.model)
         self.panel.tabs.addTab(self.learning, "Learn")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.panel)
-        layout.addWidget(ResultButtons(self._viewer))
+        fill(QVBoxLayout(self), self.panel, ResultButtons(self._viewer), margins=0)
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._refresh_soon = call_soon(self, self._refresh)

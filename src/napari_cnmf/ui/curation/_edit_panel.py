@@ -18,7 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.ui._theme import in_row, show_row
+from napari_cnmf.ui._parts import STRETCH, fill, in_row, push_button, text_label, with_tip
+from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
 
 _MOST_PLANES = 999
@@ -48,13 +49,10 @@ class EditPanel(QWidget):
         self.done_button.clicked.connect(lambda _=False: self.done_wanted.emit())
         self.below, self.above = _planes("below"), _planes("above")
         self._planes_row = in_row(self.below, self.above)
-        self.deleted_box = QComboBox()
-        self.deleted_box.setToolTip("What was deleted, the last one first")
+        self.deleted_box = with_tip(QComboBox(), "What was deleted, the last one first")
         self.deleted_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._suggestion = QLabel()
-        self._suggestion.setWordWrap(True)
-        self._movie = QLabel()
-        self._movie.setWordWrap(True)
+        self._suggestion = text_label()
+        self._movie = text_label()
         self.locate_button = _plain("Locate the movie…", "Say where the movie is now")
         self.locate_button.clicked.connect(lambda _=False: self.locate_wanted.emit())
         self.refine_button = _plain(
@@ -90,12 +88,7 @@ class EditPanel(QWidget):
         form.addRow("all", self.refine_button)
         form.addRow("", self._movie)
         form.addRow("", self.locate_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(form)
-        layout.addWidget(self._trace_title)
-        layout.addWidget(self._trace)
-        layout.addStretch()
+        fill(QVBoxLayout(self), form, self._trace_title, self._trace, STRETCH, margins=6)
 
     @property
     def tool(self) -> Tool:
@@ -165,8 +158,7 @@ class EditPanel(QWidget):
 
 
 def _plain(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
+    button = push_button(text, tooltip)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 

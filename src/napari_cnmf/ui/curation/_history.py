@@ -7,9 +7,10 @@ from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QFont, QShowEvent
-from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListView, QVBoxLayout, QWidget
 
 from napari_cnmf.model.curation import Curation, Edit
+from napari_cnmf.ui._parts import fill, text_label
 
 
 class HistoryModel(QAbstractListModel):
@@ -73,12 +74,8 @@ class HistoryList(QWidget):
         self.list.setUniformItemSizes(True)
         self.list.setModel(self.model)
         self.list.activated.connect(self._on_activated)
-        hint = QLabel("Double-click an entry to go back to it. Nothing is ever lost.")
-        hint.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(hint)
-        layout.addWidget(self.list)
+        hint = text_label("Double-click an entry to go back to it. Nothing is ever lost.")
+        fill(QVBoxLayout(self), hint, self.list, margins=4)
 
     def show_history(self, cur: Curation | None) -> None:
         """List the edits of a curation; at once if it is looked at, else when it is."""

@@ -12,16 +12,15 @@ from qtpy.QtWidgets import (
     QKeySequenceEdit,
     QLabel,
     QLineEdit,
-    QPushButton,
     QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_cnmf.ui._parts import push_button, text_label, with_tip
 from napari_cnmf.ui._theme import ERROR_COLOR
-from napari_cnmf.ui.curation._actions import Action
-from napari_cnmf.ui.curation._tags import N_TAGS, Tag
+from napari_cnmf.ui.curation._actions import N_TAGS, Action, Tag
 
 _RESERVED = {"Esc": "Stop drawing"}
 
@@ -47,15 +46,13 @@ class PreferencesPage(QScrollArea):
         self._actions = tuple(actions)
         self._tags: tuple[Tag, ...] = ()
         self._keys = {a.name: a.key for a in actions}
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
+        self.problem = text_label()
         self.problem.setStyleSheet(f"color: {ERROR_COLOR};")
         self.problem.hide()
         self.keys = {a.name: self._key_edit(a) for a in actions}
         self.names = [self._name_edit(i) for i in range(N_TAGS)]
         self.colors = [self._color_button(i) for i in range(N_TAGS)]
-        self.reset = QPushButton("Built-in keys")
-        self.reset.clicked.connect(lambda _=False: self._reset())
+        self.reset = push_button("Built-in keys", clicked=self._reset)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -66,8 +63,7 @@ class PreferencesPage(QScrollArea):
         keys.setVerticalSpacing(2)
         listed = [action for action in self._actions if action.tag is None]
         for row, action in enumerate(listed):
-            name = QLabel(action.text)
-            name.setToolTip(action.tooltip)
+            name = with_tip(QLabel(action.text), action.tooltip)
             keys.addWidget(self.keys[action.name], row, 0)
             keys.addWidget(name, row, 1)
         for key, what in _RESERVED.items():

@@ -20,6 +20,7 @@ from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._numbers import DecimalBox
+from napari_cnmf.ui._parts import with_tip
 
 _STEPS = 400
 ANY_OF = "A component needs one of these to be accepted:"
@@ -95,8 +96,7 @@ class ThresholdSliders(QWidget):
         switches = QHBoxLayout()
         for name in ("use_cnn", "use_ecc"):
             field = QualityParams.model_fields[name]
-            box = QCheckBox(str(field.title))
-            box.setToolTip(f"{field.description} ({name})")
+            box = with_tip(QCheckBox(str(field.title)), f"{field.description} ({name})")
             box.toggled.connect(lambda on, n=name: self.settled.emit({n: on}))
             switches.addWidget(box)
             self.switches[name] = box

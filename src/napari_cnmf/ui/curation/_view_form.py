@@ -10,16 +10,15 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QLabel,
-    QPushButton,
     QSlider,
     QWidget,
 )
 
 from napari_cnmf.model.contours import CONTOUR_LEVEL
-from napari_cnmf.ui._theme import in_lines, in_row, show_row
+from napari_cnmf.ui._parts import in_lines, in_row, push_button, text_label, with_tip
+from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._coloring import ColorBy
-from napari_cnmf.ui.layers._arrangement import STACK_KINDS, Arrangement
-from napari_cnmf.ui.layers._convert import IMAGE_KINDS
+from napari_cnmf.ui.layers._convert import IMAGE_KINDS, STACK_KINDS, Arrangement
 
 
 class ViewForm(QWidget):
@@ -50,26 +49,24 @@ class ViewForm(QWidget):
         self.level_slider.setToolTip("Components are drawn down to this share of their maximum")
         self._level_text = QLabel()
         self.color_box = _choice(ColorBy, "What the colour of a component says")
-        self._legend = QLabel()
-        self._legend.setWordWrap(True)
+        self._legend = text_label()
         self._legend.setTextFormat(Qt.TextFormat.RichText)
-        self.numbers = QCheckBox("numbers")
-        self.numbers.setToolTip("Write its id at each component")
-        self.follow = QCheckBox("moves to what is selected")
-        self.follow.setToolTip(
+        self.numbers = with_tip(QCheckBox("numbers"), "Write its id at each component")
+        self.follow = with_tip(
+            QCheckBox("moves to what is selected"),
             "What is selected in the table, in the plots or by a key, and is out of sight, is "
-            "brought into view"
+            "brought into view",
         )
         self.follow.setChecked(True)
-        self.contours = QCheckBox("contours as shapes")
-        self.contours.setToolTip(
+        self.contours = with_tip(
+            QCheckBox("contours as shapes"),
             "Smooth contours of all components, the overlapping ones whole; thousands of them take "
-            "seconds to draw"
+            "seconds to draw",
         )
-        self.find_button = QPushButton("Show what was missed")
-        self.find_button.setToolTip(
+        self.find_button = push_button(
+            "Show what was missed",
             "Maximum and local correlation of the residual, from one pass over the movie: cells "
-            "that were missed are bright"
+            "that were missed are bright",
         )
         self._lay_out()
         self._connect()

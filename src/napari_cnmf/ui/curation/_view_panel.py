@@ -9,9 +9,9 @@ from napari_cnmf.errors import CurationError
 from napari_cnmf.model.figures import centres
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._session import Session, ShownResult
+from napari_cnmf.ui.curation._actions import Tag
 from napari_cnmf.ui.curation._coloring import ColorBy, colors_by
 from napari_cnmf.ui.curation._link import draw
-from napari_cnmf.ui.curation._tags import Tag
 from napari_cnmf.ui.curation._view_form import ViewForm
 
 if TYPE_CHECKING:

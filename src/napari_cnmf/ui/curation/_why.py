@@ -9,17 +9,16 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cnmf.model.why import Explanation, explain_place
 from napari_cnmf.params import QualityParams
+from napari_cnmf.ui._parts import fill, push_button, text_label
 from napari_cnmf.ui._theme import connect_while_alive, set_problem
 from napari_cnmf.ui.curation._why_words import (
     describe_candidate,
@@ -54,24 +53,16 @@ class WhyPage(QWidget):
         self.place = QLineEdit()
         self.place.setPlaceholderText("y, x")
         self.place.returnPressed.connect(self._ask)
-        ask = QPushButton("Why?")
-        ask.setToolTip("Say what was met at this pixel and which rule dropped it")
-        ask.clicked.connect(lambda _=False: self._ask())
-        self.answer = QLabel()
-        self.answer.setWordWrap(True)
-        self.answer.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        ask = push_button(
+            "Why?", "Say what was met at this pixel and which rule dropped it", self._ask
+        )
+        self.answer = text_label(selectable=True)
         self.details = QListWidget()
         self.details.setWordWrap(True)
         self.details.setToolTip("Double-click a component to select it")
         self.details.itemDoubleClicked.connect(self._on_double_click)
-        row = QHBoxLayout()
-        row.addWidget(self.place)
-        row.addWidget(ask)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addLayout(row)
-        layout.addWidget(self.answer)
-        layout.addWidget(self.details, 1)
+        row = fill(QHBoxLayout(), self.place, ask)
+        fill(QVBoxLayout(self), row, self.answer, (self.details, 1), margins=4)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Say that the page came to the front."""

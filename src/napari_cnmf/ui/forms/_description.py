@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QVBoxLayou
 
 from napari_cnmf.io.movies import ChoiceNeededError
 from napari_cnmf.model.description import Certainty, Description
+from napari_cnmf.ui._parts import fill, text_label, with_tip
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._overruling import OverruleBox
 
@@ -38,12 +39,13 @@ class RecordingPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._kept: dict[str, Any] = {}
-        self.table = QLabel()
-        self.table.setWordWrap(True)
+        self.table = text_label()
         self.table.setTextFormat(Qt.TextFormat.RichText)
         self.table.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.missing_box = QCheckBox("Open what is there")
-        self.missing_box.setToolTip("Leave out missing, empty and cut files of the recording")
+        self.missing_box = with_tip(
+            QCheckBox("Open what is there"),
+            "Leave out missing, empty and cut files of the recording",
+        )
         self.missing_box.toggled.connect(self._on_missing)
         self.choice_label = QLabel()
         self.choice_combo = QComboBox()
@@ -53,12 +55,9 @@ class RecordingPanel(QWidget):
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.addRow(self.choice_label, self.choice_combo)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(self._form)
-        layout.addWidget(self.missing_box)
-        layout.addWidget(self.table)
+        layout = fill(
+            QVBoxLayout(self), self._form, self.missing_box, self.table, margins=0, spacing=2
+        )
         self.overrule = OverruleBox()
         self.overrule.rows.changed.connect(self._on_overruled)
         layout.addWidget(self.overrule)

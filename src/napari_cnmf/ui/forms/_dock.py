@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -31,30 +28,23 @@ from napari_cnmf.params import (
 from napari_cnmf.params.cell_size import is_usual
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front, open_dock
+from napari_cnmf.ui._parts import STRETCH, fill, push_button, scrolling, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import (
-    ERROR_COLOR,
-    WARNING_COLOR,
-    call_soon,
-    make_primary,
-    set_problem,
-)
+from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, call_soon, make_primary, set_problem
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._batch_row import BatchRow
+from napari_cnmf.ui.forms._editors import KwargsBox
 from napari_cnmf.ui.forms._given import GivenForm
-from napari_cnmf.ui.forms._groups import groups_of
 from napari_cnmf.ui.forms._header import HeaderForm
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput
-from napari_cnmf.ui.forms._kwargs import KwargsBox
-from napari_cnmf.ui.forms._measuring import Measuring
-from napari_cnmf.ui.forms._motion_choice import MotionChoice
+from napari_cnmf.ui.forms._measuring import FrameRateNotes, Measuring, MotionChoice
 from napari_cnmf.ui.forms._params_form import ParamsForm
-from napari_cnmf.ui.forms._rate import FrameRateNotes
 from napari_cnmf.ui.forms._request import (
     AddedItem,
     MovieFacts,
     Request,
     add_request,
+    groups_of,
     inspect_input,
 )
 from napari_cnmf.ui.forms._sections import FoldingBox
@@ -119,13 +109,12 @@ class ParametersWidget(Dock):
         self.eval_kwargs = KwargsBox("Evaluation", "min_SNR=3, rval_thr=0.85")
         self.what = QElidingLabel()
         self.what.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_label()
         self.add_button = QPushButton("Add to batch")
         self.run_button = QPushButton("Add and run")
-        self.variants_button = QPushButton("Variants…")
-        self.variants_button.setToolTip(
-            "Many items at once: chosen values of several parameters, over several movies"
+        self.variants_button = push_button(
+            "Variants…",
+            "Many items at once: chosen values of several parameters, over several movies",
         )
         make_primary(self.run_button)
         self.motion_choice = MotionChoice()
@@ -150,23 +139,21 @@ class ParametersWidget(Dock):
     def _lay_out(self) -> None:
         self._kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])
         inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.setSpacing(2)
-        column.addWidget(self.header)
-        column.addWidget(self.motion_choice)
-        column.addWidget(self.form)
-        column.addWidget(self.given_box)
-        column.addWidget(self._kwargs)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inner)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.variants_button, 1)
-        buttons.addWidget(self.add_button, 1)
-        buttons.addWidget(self.run_button, 1)
+        fill(
+            QVBoxLayout(inner),
+            self.header,
+            self.motion_choice,
+            self.form,
+            self.given_box,
+            self._kwargs,
+            (STRETCH, 1),
+            margins=(0, 0, 6, 0),
+            spacing=2,
+        )
+        scroll = scrolling(inner)
+        buttons = fill(
+            QHBoxLayout(), (self.variants_button, 1), (self.add_button, 1), (self.run_button, 1)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)

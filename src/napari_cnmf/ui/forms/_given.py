@@ -11,11 +11,12 @@ import numpy as np
 from magicgui.widgets import ComboBox
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.io.regions import FOOTPRINT_SUFFIXES
 from napari_cnmf.model.outline import ellipse_vertices
+from napari_cnmf.ui._parts import in_row, tool_button
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
@@ -127,17 +128,23 @@ class GivenForm(QWidget):
             "another item found and its curation accepted, Cellpose masks, ImageJ ROIs, suite2p"
         )
         self.region.native.setToolTip("A drawn shape or labels: where cells are looked for")
-        self.draw_button = QToolButton()
-        self.draw_button.setText("Draw…")
-        self.draw_button.setToolTip("Draw a region on the canvas: click its corners")
-        self.draw_button.clicked.connect(lambda _=False: self.draw_region())
+        self.draw_button = tool_button(
+            "Draw…", "Draw a region on the canvas: click its corners", self.draw_region
+        )
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
-        form.addRow("Cells", _row(self.cells.native, _file_button(self._browse_cells)))
+        form.addRow(
+            "Cells",
+            in_row((self.cells.native, 1), tool_button("File…", clicked=self._browse_cells)),
+        )
         form.addRow(
             "Region",
-            _row(self.region.native, self.draw_button, _file_button(self._browse_region)),
+            in_row(
+                (self.region.native, 1),
+                self.draw_button,
+                tool_button("File…", clicked=self._browse_region),
+            ),
         )
         form.addRow("", self.leave_out.native)
 
@@ -272,20 +279,3 @@ def _value(given: Given, n_axes: int) -> Any:
     if isinstance(given, FileGiven):
         return given.path
     return given if isinstance(given, ItemInput) else given.value(n_axes)
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(widgets[0], 1)
-    for widget in widgets[1:]:
-        layout.addWidget(widget)
-    return row
-
-
-def _file_button(clicked: Any) -> QToolButton:
-    button = QToolButton()
-    button.setText("File…")
-    button.clicked.connect(lambda _=False: clicked())
-    return button

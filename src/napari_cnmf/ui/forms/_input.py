@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +23,7 @@ from napari_cnmf.io.movies import movie_suffixes, natural_key
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._loading import LoadedMovie, movie_steps
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
@@ -164,19 +164,13 @@ class InputChooser(QWidget):
         self.recording = RecordingPanel()
         self.recording.hide()
         self.recording.answered.connect(self._on_answered)
-        browse = QToolButton()
-        browse.setText("File…")
-        browse.setToolTip("Choose one file, or several that follow each other in one session")
-        browse.clicked.connect(self._browse)
-        line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self._combo.native, 1)
-        line.addWidget(browse)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(line)
-        layout.addWidget(self.open_with)
-        layout.addWidget(self.recording)
+        browse = tool_button(
+            "File…",
+            "Choose one file, or several that follow each other in one session",
+            self._browse,
+        )
+        line = fill(QHBoxLayout(), (self._combo.native, 1), browse, margins=0)
+        fill(QVBoxLayout(self), line, self.open_with, self.recording, margins=0)
         self._opened: Layer | None = None
         events = viewer.layers.events
         connect_while_alive(

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cnmf.io.movies import may_hold_several
 from napari_cnmf.ui._numbers import WholeBox
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
 _MOST = 32
@@ -53,9 +53,9 @@ class OpenWithRows(QWidget):
         )
         self.dataset_edit = _line_edit("Name of the array to open, where the file holds several")
         self._dataset_label = QLabel("dataset")
-        self.show_button = QToolButton()
-        self.show_button.setText("Show")
-        self.show_button.setToolTip("Open the movie with these settings and show it as a layer")
+        self.show_button = tool_button(
+            "Show", "Open the movie with these settings and show it as a layer"
+        )
         self._lay_out()
         for box in (self.channel_box, self.number_box):
             keep_wheel_for_scrolling(box)
@@ -79,11 +79,7 @@ class OpenWithRows(QWidget):
         second.addWidget(self._dataset_label)
         second.addWidget(self.dataset_edit, 2)
         second.addWidget(self.show_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(first)
-        layout.addLayout(second)
+        fill(QVBoxLayout(self), first, second, margins=0, spacing=2)
 
     def told(self) -> dict[str, Any]:
         """Options for `open_movie`, in the order of its arguments."""

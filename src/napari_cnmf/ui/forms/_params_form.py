@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InvalidParametersError, iter_fields
+from napari_cnmf.ui._parts import push_button
 from napari_cnmf.ui.forms._rows import ParameterRow
 from napari_cnmf.ui.forms._sections import Section
 
@@ -58,11 +59,11 @@ class ParamsForm(QWidget):
         self.essentials = Section(
             "What to measure first", [self._rows[name] for name in ESSENTIAL], is_expanded=True
         )
-        self.measure_button = QPushButton("Measure in the parameter lab…")
-        self.measure_button.setToolTip(
-            "Measures the cells' radius and the decay time on the movie, and shows what they mean"
+        self.measure_button = push_button(
+            "Measure in the parameter lab…",
+            "Measures the cells' radius and the decay time on the movie, and shows what they mean",
+            self.measure_clicked.emit,
         )
-        self.measure_button.clicked.connect(lambda _=False: self.measure_clicked.emit())
         self.essentials.add(self.measure_button)
         layout.addWidget(self.essentials)
         others = [row for row in self._rows.values() if row.name not in ESSENTIAL]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.forms._rows import ParameterRow
 
@@ -37,11 +38,7 @@ class FoldingBox(QWidget):
         self._column.setSpacing(1)
         for widget in widgets:
             self.add(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._button)
-        layout.addWidget(self._content)
+        fill(QVBoxLayout(self), self._button, self._content, margins=0, spacing=0)
         self._content.setVisible(is_expanded)
         self._show_heading()
         self.show_problems(False)

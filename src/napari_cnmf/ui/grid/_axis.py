@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InvalidParametersError, ParameterField
 from napari_cnmf.params.numbers import kind_of, split_values
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._theme import set_problem, style_tool_button
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
@@ -80,15 +81,9 @@ class AxisRow(QWidget):
         self.names.setMinimumContentsLength(26)
         keep_wheel_for_scrolling(self.names)
         self.values = QLineEdit()
-        remove = QToolButton()
-        remove.setText("✕")
-        remove.setToolTip("Take this parameter out of the grid")
+        remove = tool_button("✕", "Take this parameter out of the grid")
         style_tool_button(remove)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.names, 1)
-        layout.addWidget(self.values, 1)
-        layout.addWidget(remove)
+        fill(QHBoxLayout(self), (self.names, 1), (self.values, 1), remove, margins=0)
         self.names.currentIndexChanged.connect(lambda _: self._start_over())
         self.values.textChanged.connect(lambda _: self.changed.emit())
         remove.clicked.connect(lambda _=False: self.removed.emit())

@@ -17,8 +17,9 @@ from napari_cnmf.errors import CnmfError, ParameterError
 from napari_cnmf.io.movies import MovieWindow
 from napari_cnmf.model.contours import contours
 from napari_cnmf.params import CNMFParams
+from napari_cnmf.ui._parts import STRETCH, fill, text_label, with_tip
 from napari_cnmf.ui._theme import call_later
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left
 from napari_cnmf.ui.lab._task import LatestTask, ShouldStop
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class PreviewPanel(Panel):
         self._window: tuple[Any, Window] | None = None
         self._under_cursor: NDArray[np.float64] | None = None
         self.task = LatestTask(self)
-        self.follow_box = QCheckBox("Follow the resting cursor")
-        self.follow_box.setToolTip("Else: click on the canvas to choose the place")
+        self.follow_box = with_tip(
+            QCheckBox("Follow the resting cursor"), "Else: click on the canvas to choose the place"
+        )
         self.rejected_box = QCheckBox("Rejected ones too")
         self.rejected_box.setChecked(True)
         self.summary, self.notes = text_label(), text_label(gray=True)
@@ -74,10 +76,7 @@ class PreviewPanel(Panel):
     def _lay_out(self) -> None:
         for name in ("init.gSig", "data.decay_time", "merging.merge_thr", "quality.min_SNR"):
             self.column.addWidget(self.link.row(name))
-        boxes = QHBoxLayout()
-        boxes.addWidget(self.follow_box)
-        boxes.addWidget(self.rejected_box)
-        boxes.addStretch(1)
+        boxes = fill(QHBoxLayout(), self.follow_box, self.rejected_box, (STRETCH, 1))
         self.column.addLayout(boxes)
         self.column.addWidget(self.summary)
         self.column.addWidget(self.plot, 1)

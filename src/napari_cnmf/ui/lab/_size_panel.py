@@ -20,8 +20,9 @@ from napari_cnmf.params.cell_size import (
 )
 from napari_cnmf.params.numbers import kind_of, read_number, split_values
 from napari_cnmf.params.volume_sizes import in_a_volume
+from napari_cnmf.ui._parts import fill, text_label
 from napari_cnmf.ui._theme import set_problem
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence
 from napari_cnmf.ui.lab._stage import circles
 
 if TYPE_CHECKING:
@@ -66,14 +67,10 @@ class SizePanel(Panel):
         self.column.addWidget(self.link.row("init.gSig"))
         self.column.addWidget(self.link.row("init.gSiz"))
         self.column.addWidget(self.explanation)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.measure_button, 1)
-        buttons.addWidget(self.clear_button, 1)
+        buttons = fill(QHBoxLayout(), (self.measure_button, 1), (self.clear_button, 1))
         self.column.addLayout(buttons)
         self.column.addWidget(self.measured)
-        found = QHBoxLayout()
-        found.addWidget(self.facts, 1)
-        found.addWidget(self.take_button)
+        found = fill(QHBoxLayout(), (self.facts, 1), self.take_button)
         self.column.addLayout(found)
         self.column.addWidget(self.rings_box)
         self.column.addWidget(self.compare_edit)

@@ -12,11 +12,6 @@ from psygnal import Signal
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.verdict_colors import Verdict
-from napari_cnmf.ui.layers._arrangement import (
-    BLEND_COLORMAPS,
-    STACK_KINDS,
-    Arrangement,
-)
 from napari_cnmf.ui.layers._colors import (
     label_colormap,
     selection_color,
@@ -24,7 +19,10 @@ from napari_cnmf.ui.layers._colors import (
     verdicts,
 )
 from napari_cnmf.ui.layers._convert import (
+    BLEND_COLORMAPS,
     KIND,
+    STACK_KINDS,
+    Arrangement,
     LayerData,
     edge_width,
     shown_first,

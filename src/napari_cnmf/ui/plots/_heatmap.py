@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import call_soon
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.plots._pooling import pooled
@@ -53,9 +54,7 @@ class HeatMap(QWidget):
         self._render = call_soon(self, self._draw)
         self._item.getViewBox().sigRangeChanged.connect(lambda *_: self._render.start())
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumSize(160, 120)
 
     @property

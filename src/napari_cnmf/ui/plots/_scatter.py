@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.measure import points_in_poly
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 
@@ -84,9 +85,7 @@ class ScatterPlot(QWidget):
         self._selection: tuple[int, ...] = ()
         self._box.drawn.connect(self._on_lasso)
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumSize(160, 120)
 
     @property

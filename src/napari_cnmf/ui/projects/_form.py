@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QWidget,
 )
 
 from napari_cnmf.io.exports import MovieIn
 from napari_cnmf.io.projects import Column, ColumnKind, ProjectConfig
 from napari_cnmf.ui._frame_table import text_of
+from napari_cnmf.ui._parts import fill, push_button
 
 _MOVIES = {
     "leave the movie out": MovieIn.NOT,
@@ -49,13 +49,9 @@ class SampleForm(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.movie.setMinimumContentsLength(12)
-        self._browse = QPushButton("Browse…")
-        self._browse.clicked.connect(lambda _=False: self._ask_for_stimuli())
+        self._browse = push_button("Browse…", clicked=self._ask_for_stimuli)
         row = QWidget()
-        inner = QHBoxLayout(row)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addWidget(self.stimuli, 1)
-        inner.addWidget(self._browse)
+        fill(QHBoxLayout(row), (self.stimuli, 1), self._browse, margins=0)
         self._layout.addRow("Stimuli", row)
         self._layout.addRow("Movie", self.movie)
 

@@ -18,13 +18,13 @@ from qtpy.QtWidgets import (
 from napari_cnmf.model.dff import NoBaselineWarning, compute_dff, is_detrended_only
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
+from napari_cnmf.ui._parts import fill, hint_label, tool_button
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
     SteadyLabel,
     call_soon,
     connect_while_alive,
     follow_theme,
-    hint_label,
     readable_on,
 )
 from napari_cnmf.ui.layers import selection_color
@@ -106,9 +106,7 @@ class TracesWidget(Dock):
         self._on_result(self._session.result)
 
     def _make_button(self, trace: Trace) -> QToolButton:
-        button = QToolButton()
-        button.setText(trace.value)
-        button.setToolTip(TRACE_TOOLTIPS[trace])
+        button = tool_button(trace.value, TRACE_TOOLTIPS[trace])
         button.setCheckable(True)
         button.setStyleSheet(_TOGGLE)
         button.toggled.connect(lambda _: self._redraw.start())
@@ -116,25 +114,16 @@ class TracesWidget(Dock):
 
     @staticmethod
     def _make_tool(text: str, tooltip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setToolTip(tooltip)
+        button = tool_button(text, tooltip)
         button.setStyleSheet(_TOGGLE)
         return button
 
     def _lay_out_widgets(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self._title, 1)
-        for button in self._buttons.values():
-            bar.addWidget(button)
+        bar = fill(QHBoxLayout(), (self._title, 1), *self._buttons.values())
         bar.addSpacing(10)
         for button in (self._overlaid, self._peak, self._play, self._whole):
             bar.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
-        layout.setSpacing(4)
-        layout.addLayout(bar)
-        layout.addWidget(self._pages, 1)
+        fill(QVBoxLayout(self), bar, (self._pages, 1), margins=(8, 6, 8, 4), spacing=4)
 
     @property
     def plot(self) -> TracePlot:

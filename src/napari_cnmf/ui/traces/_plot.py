@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sticks
@@ -65,9 +66,7 @@ class TracePlot(QWidget):
         self._text_color = "#cccccc"
         self._background = "#000000"
 
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumHeight(150)
 
     def set_colors(self, background: str, text: str, cursor: str) -> None:

@@ -31,6 +31,7 @@ from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._docks import Dock, dock_of, give_columns_the_height, open_dock
 from napari_cnmf.ui._loading import load_item, load_movie
 from napari_cnmf.ui._opening import show_opened
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
@@ -40,12 +41,11 @@ from napari_cnmf.ui._theme import (
     follow_theme,
     make_primary,
 )
+from napari_cnmf.ui.batch._choosing import recent_batches
 from napari_cnmf.ui.batch._dock import BatchWidget
-from napari_cnmf.ui.batch._recent import recent_batches
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.curation._dock import CurationWidget
-from napari_cnmf.ui.exporting._buttons import ResultButtons
-from napari_cnmf.ui.exporting._dock import ExportWidget
+from napari_cnmf.ui.exporting._dock import ExportWidget, ResultButtons
 from napari_cnmf.ui.forms._dock import FormStep, ParametersWidget
 from napari_cnmf.ui.forms._input import ItemInput
 from napari_cnmf.ui.traces._dock import TracesWidget
@@ -94,7 +94,6 @@ class WorkspaceWidget(Dock):
         self.form: ParametersWidget = self._take_in(ParametersWidget)
         self.curation: CurationWidget = self._take_in(CurationWidget)
         self.export: ExportWidget = self._take_in(ExportWidget)
-        self.export.one_box.collapse()
         for buttons in self.curation.findChildren(ResultButtons):
             buttons.export.hide()
             page = self.export.layout()
@@ -118,13 +117,15 @@ class WorkspaceWidget(Dock):
         return panel
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(5)
-        layout.addWidget(self.strip)
-        layout.addWidget(self.run_bar)
-        layout.addWidget(self.stack, 1)
-        layout.addWidget(self.next_button)
+        fill(
+            QVBoxLayout(self),
+            self.strip,
+            self.run_bar,
+            (self.stack, 1),
+            self.next_button,
+            margins=6,
+            spacing=5,
+        )
         self.setMinimumWidth(_LEAST_WIDTH_PX)
 
     def _connect(self) -> None:

@@ -282,10 +282,9 @@ def test_the_history_goes_back_to_any_point(desk: Desk, curable: Components) -> 
     history = desk.panel.history
     desk.qtbot.waitUntil(lambda: len(history.texts()) == 4)
     assert f"{desk.cur.who}:  reject 1" in history.texts()[1]
-    history.list.activated.emit(history.model.index(2))
+    history.list.itemActivated.emit(history.list.item(2))
     assert desk.cur.decisions.tolist() == [Decision.ACCEPTED, 0, 0, 0, 0]
-    font = Qt.ItemDataRole.FontRole
-    desk.qtbot.waitUntil(lambda: history.model.data(history.model.index(0), font).italic())
+    desk.qtbot.waitUntil(lambda: history.list.item(0).font().italic())
     assert history.texts()[2].startswith("▸"), "where one stands is marked"
 
 

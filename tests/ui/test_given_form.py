@@ -44,7 +44,7 @@ def added(form: ParametersWidget, qtbot: Any) -> Any:
 
 
 def session_batch(form: ParametersWidget) -> Batch:
-    batch = form._session.batch
+    batch = form.session.batch
     assert batch is not None
     return batch
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QBoxLayout,
     QFrame,
     QHBoxLayout,
@@ -22,6 +23,7 @@ from superqt import QFlowLayout
 
 _Box = TypeVar("_Box", bound=QBoxLayout)
 _Widget = TypeVar("_Widget", bound=QWidget)
+_Button = TypeVar("_Button", bound=QAbstractButton)
 
 STRETCH = "stretch"
 """Part of a row or column that takes the room that is left."""
@@ -113,7 +115,7 @@ def tool_button(
     return _set_up(button, tooltip, clicked)
 
 
-def _set_up(button: Any, tooltip: str, clicked: Callable[[], Any] | None) -> Any:
+def _set_up(button: _Button, tooltip: str, clicked: Callable[[], Any] | None) -> _Button:
     button.setToolTip(tooltip)
     if clicked is not None:
         button.clicked.connect(lambda _=False: clicked())

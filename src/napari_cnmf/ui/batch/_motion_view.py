@@ -48,7 +48,8 @@ class MotionView(QWidget):
         self._plot.setDownsampling(auto=True, mode="peak")
         self._plot.setClipToView(True)
         self._plot.setLabel("bottom", "frame")
-        self._record: MotionRecord | None = None
+        self.record: MotionRecord | None = None
+        """Motion record that is shown."""
         self._courses: dict[str, list[Course]] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
@@ -60,18 +61,13 @@ class MotionView(QWidget):
         self.kinds.currentTextChanged.connect(self._draw)
 
     @property
-    def record(self) -> MotionRecord | None:
-        """Motion record that is shown."""
-        return self._record
-
-    @property
     def curves(self) -> dict[str, NDArray[np.float64]]:
         """Curves that are drawn, by their names in the legend."""
         return {i.name(): np.asarray(i.yData) for i in self._plot.listDataItems()}
 
     def show_record(self, record: MotionRecord | None) -> None:
         """Draw a motion correction; ``None`` empties the view."""
-        self._record = record
+        self.record = record
         self._courses = {} if record is None else courses_of(record)
         wanted = self.kinds.currentText()
         with QSignalBlocker(self.kinds):
@@ -87,7 +83,7 @@ class MotionView(QWidget):
 
     def _draw(self, kind: str) -> None:
         self._plot.clear()
-        record = self._record
+        record = self.record
         self.summary.setVisible(kind == _FIGURES)
         self._widget.setVisible(kind != _FIGURES)
         self.legend.setText("")

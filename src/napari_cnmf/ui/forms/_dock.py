@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     import napari
 
     from napari_cnmf.ui._bridge import BatchBridge
-    from napari_cnmf.ui._session import Session
 
 ONE_PHOTON_ALONE = (
     "init.min_corr",
@@ -88,19 +87,22 @@ class ParametersWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._session = session_of(napari_viewer)
-        self._session.attach(self)
-        self._facts: MovieFacts | None = None
-        self._cannot_open = ""
+        self.session = session_of(napari_viewer)
+        """Session of the viewer."""
+        self.session.attach(self)
+        self.facts: MovieFacts | None = None
+        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
+        self.cannot_open = ""
+        """Reason why the chosen movie cannot be opened; empty where it can."""
         self._params: CNMFParams | None = None
         self._inspected: Any = None
         self._copied: Request | None = None
         self._is_adding = False
         self._given: dict[str, Any] = {}
         # The viewer itself: napari hands plugins a proxy, which makes proxies of layers.
-        viewer = self._session.viewer
+        viewer = self.session.viewer
         self.header = HeaderForm(viewer)
-        self.batch_row = BatchRow(self._session)
+        self.batch_row = BatchRow(self.session)
         self.form = ParamsForm()
         self.rate = FrameRateNotes(self.form.row("data.fr"))
         self.cnmf_kwargs = KwargsBox("CNMF", "gSig=(4, 4), merge_thr=0.7")
@@ -129,10 +131,10 @@ class ParametersWidget(Dock):
         self._set_ready(False)
         self._on_preset()
         self._on_algorithm()
-        self._on_batch(self._session.bridge)
+        self._on_batch(self.session.bridge)
         self.header.input.refresh()
         self._on_input()
-        session = self._session
+        session = self.session
         self.destroyed.connect(lambda: session.form_closed(self))
         session.set_form(self)
 
@@ -185,34 +187,19 @@ class ParametersWidget(Dock):
         self.variants_button.clicked.connect(self.edit_variants)
         self.motion_choice.toggled.connect(header.set_motion_first)
         self.motion_choice.alone_wanted.connect(self.correct_motion_alone)
-        self._session.batch_changed.connect(self._on_batch)
-        self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
-        self._session.engines_changed.connect(header.look_for_engines)
+        self.session.batch_changed.connect(self._on_batch)
+        self.destroyed.connect(lambda: self.session.batch_changed.disconnect(self._on_batch))
+        self.session.engines_changed.connect(header.look_for_engines)
         self.destroyed.connect(
-            lambda: self._session.engines_changed.disconnect(header.look_for_engines)
+            lambda: self.session.engines_changed.disconnect(header.look_for_engines)
         )
 
     # -- what others ask of it
 
     @property
-    def session(self) -> Session:
-        """Session of the viewer."""
-        return self._session
-
-    @property
     def chosen(self) -> ChosenInput | None:
         """Movie that is chosen."""
         return self.header.input.value()
-
-    @property
-    def facts(self) -> MovieFacts | None:
-        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
-        return self._facts
-
-    @property
-    def cannot_open(self) -> str:
-        """Reason why the chosen movie cannot be opened; empty where it can."""
-        return self._cannot_open
 
     @property
     def is_stepped(self) -> bool:
@@ -349,14 +336,14 @@ class ParametersWidget(Dock):
 
     def _list_items(self, bridge: BatchBridge) -> None:
         """Offer what items of the batch make: their movies, or results to evaluate again."""
-        if bridge is self._session.bridge:
+        if bridge is self.session.bridge:
             self.header.list_items(bridge.rows)
             self.given.list_items(bridge.rows)
             self._look_at_what_was_made(bridge)
 
     def _look_at_what_was_made(self, bridge: BatchBridge) -> None:
         """Look again at the chosen item's movie, which was not there when it was chosen."""
-        chosen, facts = self._inspected, self._facts
+        chosen, facts = self._inspected, self.facts
         if not isinstance(chosen, ItemInput) or facts is None or facts.shape is not None:
             return
         if any(r.uuid == chosen.uuid and r.state is State.COMPLETED for r in bridge.rows):
@@ -369,7 +356,7 @@ class ParametersWidget(Dock):
             return
         self._inspected = chosen
         self.batch_row.set_input(chosen)
-        self._facts, self._cannot_open = None, ""
+        self.facts, self.cannot_open = None, ""
         self._set_ready(False)
         self.header.show_facts("" if chosen is None else "opening…")
         self._check_soon.start()
@@ -378,7 +365,7 @@ class ParametersWidget(Dock):
 
         def show(facts: MovieFacts) -> None:
             if chosen == self._inspected:
-                self._facts = facts
+                self.facts = facts
                 # The description of a recording says the same and more.
                 self.header.show_facts("" if facts.description else facts.text)
                 self.header.input.recording.show_description(facts.description)
@@ -388,10 +375,10 @@ class ParametersWidget(Dock):
             if chosen == self._inspected:
                 self.header.show_facts(str(error), is_problem=True)
                 self.header.input.recording.ask(error)
-                self._cannot_open = "The movie cannot be opened: see above. Choose another."
+                self.cannot_open = "The movie cannot be opened: see above. Choose another."
                 self._check_soon.start()
 
-        batch = self._session.batch
+        batch = self.session.batch
         run_in_background(lambda: inspect_input(chosen, batch), done=show, failed=fail)
 
     # -- checks
@@ -418,8 +405,8 @@ class ParametersWidget(Dock):
         if self.header.input.value() is None:
             wanted = "Choose a movie: a layer or a file, or drop one on the canvas."
             problems = {"input": wanted} | problems
-        elif self._facts is None:
-            problems.setdefault("input", self._cannot_open or "The movie is not open yet.")
+        elif self.facts is None:
+            problems.setdefault("input", self.cannot_open or "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)
         self._set_ready(not problems and not self._is_adding)
         self.checked.emit()
@@ -443,7 +430,7 @@ class ParametersWidget(Dock):
     def _check_against_movie(self, params: CNMFParams) -> list[str]:
         """Remarks on what is probably not meant; raises for what cannot work with this movie."""
         notes = self._unused(params)
-        facts = self._facts
+        facts = self.facts
         if facts is None:
             return notes
         notes = [*facts.remarks, *notes]
@@ -486,7 +473,7 @@ class ParametersWidget(Dock):
 
     def _show_proposals(self) -> None:
         """Show beside an empty field the value that will be taken."""
-        facts, params = self._facts, self._params
+        facts, params = self.facts, self._params
         self.rate.show(facts, self.header.input.value())
         row = self.form.row("init.K")
         note = ""
@@ -511,7 +498,7 @@ class ParametersWidget(Dock):
         """Open the dock that measures what the form asks for."""
         from napari_cnmf.ui.lab._dock import LabWidget
 
-        lab = open_dock(self._session.viewer, LabWidget, "Parameter lab")
+        lab = open_dock(self.session.viewer, LabWidget, "Parameter lab")
         bring_to_front(lab)
 
     def _show_status(self, problems: list[str], warnings: list[str]) -> None:
@@ -534,7 +521,7 @@ class ParametersWidget(Dock):
         self.batch_row.with_batch(lambda: self._add(request, run=run))
 
     def _add(self, request: Request, *, run: bool) -> None:
-        bridge = self._session.bridge
+        bridge = self.session.bridge
         assert bridge is not None, "a batch is open by now"
 
         def added(item: AddedItem) -> None:
@@ -546,7 +533,7 @@ class ParametersWidget(Dock):
             bridge.look()
             if run:
                 bridge.start([*item.to_start, item.uuid])
-                self._session.run_started.emit((*item.before, item.uuid))
+                self.session.run_started.emit((*item.before, item.uuid))
             else:
                 show_info(f"{item.name} was added to the batch. Start it from there.")
 
@@ -577,7 +564,7 @@ class ParametersWidget(Dock):
         self._check()
         request = self.request()
         if request is not None:
-            edit_grid(self._session, request)
+            edit_grid(self.session, request)
 
     def _set_adding(self, is_adding: bool) -> None:
         self._is_adding = is_adding

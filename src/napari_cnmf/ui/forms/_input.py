@@ -146,17 +146,18 @@ class InputChooser(QWidget):
         self._viewer = viewer
         self._files: list[FileInput] = []
         self._items: list[ItemInput] = []
-        self._combo = ComboBox(choices=self._choices, nullable=True)
-        keep_wheel_for_scrolling(self._combo.native)
+        self.combo = ComboBox(choices=self._choices, nullable=True)
+        """List widget of the inputs."""
+        keep_wheel_for_scrolling(self.combo.native)
         # A long name makes the list as wide as its text otherwise, and the dock with it.
-        self._combo.native.setSizeAdjustPolicy(
+        self.combo.native.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self._combo.native.setMinimumContentsLength(8)
-        self._combo.native.setToolTip(
+        self.combo.native.setMinimumContentsLength(8)
+        self.combo.native.setToolTip(
             "A layer, a file, or the corrected movie of an item in the batch"
         )
-        self._combo.changed.connect(lambda _: self._on_chosen())
+        self.combo.changed.connect(lambda _: self._on_chosen())
         self.open_with = OpenWithRows()
         self.open_with.hide()
         self.open_with.changed.connect(self.changed.emit)
@@ -169,7 +170,7 @@ class InputChooser(QWidget):
             "Choose one file, or several that follow each other in one session",
             self._browse,
         )
-        line = fill(QHBoxLayout(), (self._combo.native, 1), browse, margins=0)
+        line = fill(QHBoxLayout(), (self.combo.native, 1), browse, margins=0)
         fill(QVBoxLayout(self), line, self.open_with, self.recording, margins=0)
         self._opened: Layer | None = None
         events = viewer.layers.events
@@ -192,21 +193,16 @@ class InputChooser(QWidget):
         choices += [(f"{item.title}  (item)", item) for item in self._items]
         return tell_apart(choices)
 
-    @property
-    def combo(self) -> ComboBox:
-        """List widget of the inputs."""
-        return self._combo
-
     def value(self) -> ChosenInput | None:
         """Input that is chosen, or ``None``; a file with what is set below it."""
-        chosen: ChosenInput | None = self._combo.value
+        chosen: ChosenInput | None = self.combo.value
         if isinstance(chosen, FileInput):
             told = self.open_with.told() | self.recording.told()
             return FileInput(chosen.paths, tuple(told.items()))
         return chosen
 
     def _on_chosen(self) -> None:
-        chosen = self._combo.value
+        chosen = self.combo.value
         self.open_with.setVisible(isinstance(chosen, FileInput))
         self.recording.setVisible(isinstance(chosen, FileInput))
         self.recording.clear()
@@ -244,8 +240,8 @@ class InputChooser(QWidget):
             self._files.append(chosen)
         if isinstance(chosen, ItemInput) and chosen not in self._items:
             self._items.append(chosen)
-        read_again(self._combo)
-        self._combo.value = chosen
+        read_again(self.combo)
+        self.combo.value = chosen
         self._show_open_with(chosen)
 
     def _on_inserted(self, event: Any) -> None:
@@ -262,15 +258,15 @@ class InputChooser(QWidget):
         clicked = None if layer is None else input_of_layer(layer)
         if layer is None or clicked is None:
             return
-        was_opened, before = layer is self._opened, self._combo.value
+        was_opened, before = layer is self._opened, self.combo.value
         if was_opened:
             self._opened = None
         if clicked == before:
             return
         shown = [input_of_layer(other) for other in self._viewer.layers]
         if was_opened or before is None or before in shown:
-            read_again(self._combo)
-            self._combo.value = clicked
+            read_again(self.combo)
+            self.combo.value = clicked
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Set the items of the batch that can be chosen."""
@@ -281,13 +277,13 @@ class InputChooser(QWidget):
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
-        if read_again(self._combo):
+        if read_again(self.combo):
             self._on_chosen()
             return
-        before = self._combo.value
-        first = next((one for one in self._combo.choices if one is not None), None)
+        before = self.combo.value
+        first = next((one for one in self.combo.choices if one is not None), None)
         if before is None and first is not None:
-            self._combo.value = first
+            self.combo.value = first
 
     def _browse(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=movie_file_filter())

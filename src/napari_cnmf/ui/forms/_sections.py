@@ -27,7 +27,8 @@ class FoldingBox(QWidget):
         self, title: str, widgets: Sequence[QWidget], *, is_expanded: bool = False
     ) -> None:
         super().__init__()
-        self._heading = title
+        self.title = title
+        """Text of the heading."""
         self._button = QPushButton()
         self._button.setCheckable(True)
         self._button.setChecked(is_expanded)
@@ -47,14 +48,9 @@ class FoldingBox(QWidget):
         """Put another widget below the others."""
         self._column.addWidget(widget)
 
-    @property
-    def title(self) -> str:
-        """Text of the heading."""
-        return self._heading
-
     def set_title(self, title: str) -> None:
         """Set the text of the heading."""
-        self._heading = title
+        self.title = title
         self._show_heading()
 
     def toggleButton(self) -> QPushButton:
@@ -83,7 +79,7 @@ class FoldingBox(QWidget):
         self.toggled.emit(is_expanded)
 
     def _show_heading(self) -> None:
-        self._button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self._heading}")
+        self._button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self.title}")
 
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""

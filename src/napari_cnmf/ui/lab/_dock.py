@@ -204,10 +204,9 @@ class LabWidget(Dock):
 def _leave(stage: Stage, panels: tuple[Panel, ...]) -> None:
     """Take the lab's layers and mouse callbacks out of the viewer."""
     viewer = stage.viewer
-    for callbacks in (viewer.mouse_drag_callbacks, viewer.mouse_move_callbacks):
-        for callback in list(callbacks):
-            if getattr(callback, "__self__", None) in panels:
-                callbacks.remove(callback)
+    for callback in list(viewer.mouse_drag_callbacks):
+        if getattr(callback, "__self__", None) in panels:
+            viewer.mouse_drag_callbacks.remove(callback)
     stage.remove()
 
 

@@ -68,7 +68,8 @@ class TracesWidget(Dock):
         self._background = "#000000"
         # Many selection changes of one event are drawn once.
         self._redraw = call_soon(self, self._draw)
-        self._plot = TracePlot()
+        self.plot = TracePlot()
+        """Plot of the traces."""
         self._title = SteadyLabel()
         self._buttons = {trace: self._make_button(trace) for trace in Trace}
         for trace in (Trace.RAW, Trace.DENOISED, Trace.SPIKES):
@@ -85,14 +86,14 @@ class TracesWidget(Dock):
         self._hint = hint_label(_NO_RESULT)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)
-        self._pages.addWidget(self._plot)
+        self._pages.addWidget(self.plot)
         self._lay_out_widgets()
 
         timeline = self._session.timeline
         self._peak.clicked.connect(lambda _=False: timeline.go_to_peak())
         self._play.clicked.connect(lambda _=False: timeline.play_peak())
-        self._whole.clicked.connect(lambda _=False: self._plot.show_all())
-        self._plot.time_chosen.connect(self._move_slider)
+        self._whole.clicked.connect(lambda _=False: self.plot.show_all())
+        self.plot.time_chosen.connect(self._move_slider)
         session = self._session
         connect_while_alive(
             self,
@@ -125,11 +126,6 @@ class TracesWidget(Dock):
             bar.addWidget(button)
         fill(QVBoxLayout(self), bar, (self._pages, 1), margins=(8, 6, 8, 4), spacing=4)
 
-    @property
-    def plot(self) -> TracePlot:
-        """Plot of the traces."""
-        return self._plot
-
     def shown_traces(self) -> frozenset[Trace]:
         """Traces whose buttons are down."""
         return frozenset(t for t, button in self._buttons.items() if button.isChecked())
@@ -144,7 +140,7 @@ class TracesWidget(Dock):
             rate = result.loaded.frame_rate_hz
             self._times = np.arange(components.n_frames) / (rate or 1.0)
             label, unit = ("Time", "s") if rate else ("Frame", "")
-            self._plot.set_time_axis(label, unit, max(float(self._times[-1]), 1 / (rate or 1.0)))
+            self.plot.set_time_axis(label, unit, max(float(self._times[-1]), 1 / (rate or 1.0)))
             present = available_traces(components)
             for trace, button in self._buttons.items():
                 button.setEnabled(trace in present)
@@ -202,8 +198,8 @@ class TracesWidget(Dock):
         self._title.setToolTip(self._without_dff if dff is not None else "")
         curves = lay_out(components, drawn, shown, dff, stacked=not self._overlaid.isChecked())
         unit = "dF/F" if dff is not None and not is_detrended_only(components) else _FLUORESCENCE
-        self._plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
-        self._pages.setCurrentWidget(self._plot)
+        self.plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
+        self._pages.setCurrentWidget(self.plot)
 
     def _compute_dff(
         self, components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
@@ -229,7 +225,7 @@ class TracesWidget(Dock):
     def _move_cursor(self, _event: Any = None) -> None:
         frame = self._session.timeline.frame
         if frame is not None and frame < len(self._times):
-            self._plot.set_time(float(self._times[frame]))
+            self.plot.set_time(float(self._times[frame]))
 
     def _move_slider(self, time: float) -> None:
         if self._times.size:
@@ -238,9 +234,7 @@ class TracesWidget(Dock):
 
     def _apply_theme(self, theme: Any) -> None:
         self._background = theme.background.as_hex()
-        self._plot.set_colors(
-            theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex()
-        )
+        self.plot.set_colors(theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex())
         self._redraw.start()
 
 

@@ -80,7 +80,8 @@ class WorkspaceWidget(Dock):
         self._session = session_of(napari_viewer)
         self._session.attach(self)
         self._remembered = dict(read_settings().workspace)
-        self._step = Step.MOVIE
+        self.step = Step.MOVIE
+        """Step that is seen."""
         self._is_exporting_seen = False
         self._below: list[QWidget] = []
         self._last_run: tuple[Any, tuple[str, ...]] = (None, ())
@@ -151,14 +152,9 @@ class WorkspaceWidget(Dock):
 
     # -- steps
 
-    @property
-    def step(self) -> Step:
-        """Step that is seen."""
-        return self._step
-
     def go_to(self, step: Step) -> None:
         """Show a step."""
-        self._step = step
+        self.step = step
         if step in _FORM_STEPS:
             self.form.show_step(_FORM_STEPS[step])
             self.stack.setCurrentWidget(self.form)
@@ -170,10 +166,10 @@ class WorkspaceWidget(Dock):
 
     def do_next(self) -> None:
         """Do what the button of the next step says."""
-        if self._step is Step.MOTION and self._is_motion_advised:
+        if self.step is Step.MOTION and self._is_motion_advised:
             self.form.motion_choice.tick.setChecked(True)
-        if self._step < Step.EXPORT:
-            self.go_to(Step(self._step + 1))
+        if self.step < Step.EXPORT:
+            self.go_to(Step(self.step + 1))
 
     @property
     def _is_motion_advised(self) -> bool:
@@ -200,7 +196,7 @@ class WorkspaceWidget(Dock):
             self.go_to(Step.CURATE)
         elif panel is self.export:
             self.go_to(Step.EXPORT)
-        elif self._step not in _FORM_STEPS:
+        elif self.step not in _FORM_STEPS:
             self.go_to(Step.MOVIE)
 
     # -- the batch and its runs
@@ -285,7 +281,7 @@ class WorkspaceWidget(Dock):
         """Open what the user has waited for; offer it to a user who does something else."""
         if row.state is not State.COMPLETED:
             return
-        if self.isVisible() and self._step in _FORM_STEPS:
+        if self.isVisible() and self.step in _FORM_STEPS:
             self._open_row(row)
             return
         actions = [("Open", lambda _toast=None: self._open_row(row))]
@@ -324,7 +320,7 @@ class WorkspaceWidget(Dock):
 
     def _update(self) -> None:
         """Show where each step stands, and what the button does."""
-        self._is_exporting_seen |= self._step is Step.EXPORT and self._session.result is not None
+        self._is_exporting_seen |= self.step is Step.EXPORT and self._session.result is not None
         for step, (state, why) in (
             (Step.MOVIE, self._movie_state()),
             (Step.MOTION, self._motion_state()),
@@ -336,7 +332,7 @@ class WorkspaceWidget(Dock):
         self._show_next()
 
     def _show_next(self) -> None:
-        step, has_result = self._step, self._session.result is not None
+        step, has_result = self.step, self._session.result is not None
         title = "" if step is Step.EXPORT else Step(step + 1).title
         text = f"Next: {title}"
         if step is Step.MOTION and self._is_motion_advised:
@@ -439,7 +435,7 @@ class WorkspaceWidget(Dock):
 
     def _remember_layout(self) -> None:
         """Note the step and the sizes for the next time."""
-        kept = {"step": int(self._step)}
+        kept = {"step": int(self.step)}
         if self._has_place and self.isVisible():
             kept["width"] = self.width()
             batch = self._session.viewer.window.dock_widgets.get("Batch manager (CNMF)")

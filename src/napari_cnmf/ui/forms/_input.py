@@ -28,9 +28,8 @@ from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.forms._choices import read_again, tell_apart
-from napari_cnmf.ui.forms._description import RecordingPanel
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._open_with import OpenWithRows
+from napari_cnmf.ui.forms._recording import RecordingPanel
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -158,20 +157,17 @@ class InputChooser(QWidget):
             "A layer, a file, or the corrected movie of an item in the batch"
         )
         self.combo.changed.connect(lambda _: self._on_chosen())
-        self.open_with = OpenWithRows()
-        self.open_with.hide()
-        self.open_with.changed.connect(self.changed.emit)
-        self.open_with.show_clicked.connect(self._show_as_layer)
         self.recording = RecordingPanel()
         self.recording.hide()
-        self.recording.answered.connect(self._on_answered)
+        self.recording.changed.connect(self.changed.emit)
+        self.recording.show_clicked.connect(self._show_as_layer)
         browse = tool_button(
             "File…",
             "Choose one file, or several that follow each other in one session",
             self._browse,
         )
         line = fill(QHBoxLayout(), (self.combo.native, 1), browse, margins=0)
-        fill(QVBoxLayout(self), line, self.open_with, self.recording, margins=0)
+        fill(QVBoxLayout(self), line, self.recording, margins=0)
         self._opened: Layer | None = None
         events = viewer.layers.events
         connect_while_alive(
@@ -197,13 +193,11 @@ class InputChooser(QWidget):
         """Input that is chosen, or ``None``; a file with what is set below it."""
         chosen: ChosenInput | None = self.combo.value
         if isinstance(chosen, FileInput):
-            told = self.open_with.told() | self.recording.told()
-            return FileInput(chosen.paths, tuple(told.items()))
+            return FileInput(chosen.paths, tuple(self.recording.told().items()))
         return chosen
 
     def _on_chosen(self) -> None:
         chosen = self.combo.value
-        self.open_with.setVisible(isinstance(chosen, FileInput))
         self.recording.setVisible(isinstance(chosen, FileInput))
         self.recording.clear()
         self._show_open_with(chosen)
@@ -211,13 +205,7 @@ class InputChooser(QWidget):
 
     def _show_open_with(self, chosen: ChosenInput | None) -> None:
         if isinstance(chosen, FileInput):
-            self.open_with.show_told(chosen.paths, dict(chosen.open_with))
-            self.recording.show_told(dict(chosen.open_with))
-
-    def _on_answered(self, option: str, value: object) -> None:
-        """Put an answer into the row that has a field for it; else it is kept below."""
-        if not self.open_with.set_option(option, value):
-            self.changed.emit()
+            self.recording.show_told(chosen.paths, dict(chosen.open_with))
 
     def _show_as_layer(self) -> None:
         """Open the chosen files as a layer, which is then what is chosen."""

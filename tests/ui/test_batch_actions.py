@@ -272,9 +272,7 @@ def test_a_damaged_item_says_so_and_moved_movies_are_found(
     assert item.input_movie().paths == (new_home / "movie.tif",)
 
 
-def test_recent_batches_and_scripts(
-    docks: Any, movie_file: Path, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recent_batches(docks: Any, tmp_path: Path, qtbot: Any) -> None:
     dock, session = docks["Batch manager"], docks["Traces"]._session
     batch = session.batch
     other = Batch.create(tmp_path / "other")
@@ -283,15 +281,6 @@ def test_recent_batches_and_scripts(
     assert read_settings().recent_batches == (str(other.path), str(batch.path))
     dock.menus.recent_menu.actions()[1].trigger()
     qtbot.waitUntil(lambda: session.batch.path == batch.path)
-
-    item = batch.add("cnmf", movie_file, params=PARAMS, name="one")
-    choose(dock, qtbot, item)
-    target = tmp_path / "scripts"
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_a, **_k: str(target))
-    for kind, script in (("shell", "run.sh"), ("slurm", "submit.sh")):
-        dock.commands.export_scripts(kind)
-        qtbot.waitUntil((target / script).exists)
-    assert item.folder.name in (target / "run.sh").read_text()
 
 
 def drop(dock: Any, *paths: Path) -> None:

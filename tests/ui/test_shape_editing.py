@@ -1,4 +1,4 @@
-"""Drawing, suggesting, restoring, locating and refining, with mouse and keys in a real viewer."""
+"""Drawing, suggesting, restoring and locating, with mouse and keys in a real viewer."""
 
 from __future__ import annotations
 
@@ -277,10 +277,10 @@ def test_a_movie_that_moved_is_located(
     assert desk.panel.locate_button.isVisibleTo(desk.panel)
     assert desk.session.result is not None
     desk.session.result.curation.reject([0])
-    desk.dock.whole.locate(tmp_path / "other.tif")
+    desk.dock.edits.locate(tmp_path / "other.tif")
     desk.rest()
     assert desk.session.result.loaded.movie is None
-    desk.dock.whole.locate(tmp_path / "moved.tif")
+    desk.dock.edits.locate(tmp_path / "moved.tif")
     desk.qtbot.waitUntil(
         lambda: desk.session.result is not None and desk.session.result.loaded.movie is not None
     )

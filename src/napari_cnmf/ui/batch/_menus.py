@@ -37,7 +37,7 @@ class BatchMenus(QObject):
         self.recent_menu = QMenu("Open recent", dock)
         self.batch_menu = self._make_batch_menu()
         self.item_menu = self._make_menu(_ITEM_MENU)
-        self.batch_button = _button("Batch", "Make, open or export a batch", self.batch_menu)
+        self.batch_button = _button("Batch", "Make or open a batch", self.batch_menu)
         self.item_button = _button(
             "Item  ▾", "Everything that can be done with the selected items", self.item_menu
         )
@@ -81,13 +81,7 @@ class BatchMenus(QObject):
         _add(menu, "Open batch…", dock.open_batch)
         menu.addMenu(self.recent_menu)
         menu.addSeparator()
-        scripts = QMenu("Export scripts", dock)
-        export = dock.commands.export_scripts
-        _add(scripts, "Shell script, one item after the other…", partial(export, "shell"))
-        _add(scripts, "SLURM array…", partial(export, "slurm"))
-        menu.addMenu(scripts)
-        self._of_batch: list[QAction | QMenu] = [
-            scripts,
+        self._of_batch: list[QAction] = [
             _add(menu, "Locate movies…", dock.missing.locate),
             _add(menu, "Show batch folder", dock.commands.open_batch_folder),
         ]

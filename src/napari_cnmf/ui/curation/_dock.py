@@ -33,7 +33,6 @@ from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
-from napari_cnmf.ui.curation._whole_runs import WholeRuns
 from napari_cnmf.ui.curation._why import WhyHere
 from napari_cnmf.ui.exporting._dock import ResultButtons
 
@@ -65,7 +64,6 @@ class CurationWidget(Dock):
         self.panel.tabs.insertTab(1, self.edit_panel, "Edit")
         self.decide = DecideActions(self.session, self.panel)
         self.edits = EditActions(self.session, self.edit_panel, self.panel.show_busy, self)
-        self.whole = WholeRuns(self.session, self.edit_panel, self)
         self.places = WhyHere(self, next(a.key for a in self.bindings if a.name == "why"))
         self.panel.tabs.addTab(self.places.page, "Why")
         self.learning = LearningPage(self.session, self.panel.model)
@@ -228,7 +226,6 @@ class CurationWidget(Dock):
 
     def _on_result(self, result: ShownResult | None) -> None:
         self.edits.close()
-        self.whole.show_result()
         self.learning.show_result()
         self.panel.set_enabled(result is not None)
         self.panel.show_conflict("")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation, PreparedEdit, ShapeEdits
 from napari_cnmf.model.outline import pixels_inside, sides_of_line
-from napari_cnmf.ui._background import call_in_background, report
+from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._loading import LoadedResult, located
 from napari_cnmf.ui._session import Session, ShownResult
 from napari_cnmf.ui.curation._drawing_tool import HINTS, DrawingTool, Tool
 from napari_cnmf.ui.curation._edit_panel import EditPanel
@@ -95,6 +98,7 @@ class EditActions(QObject):
         self.tool.cancelled.connect(lambda: say(""))
         self.suggesting = Suggesting(session, panel.show_suggestion)
         panel.done_wanted.connect(self.tool.finish_painting)
+        panel.locate_wanted.connect(self._ask_where)
 
     # -- what is edited
 
@@ -292,6 +296,27 @@ class EditActions(QObject):
         result = self._session.result
         self.show_deleted()
         self._panel.offer_planes(result is not None and len(result.components.dims) == 3)
+        self._panel.show_movie(is_missing=result is not None and result.loaded.movie is None)
+
+    # -- the movie
+
+    def _ask_where(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self._panel, "The movie of this result")
+        if path:
+            self.locate(Path(path))
+
+    def locate(self, path: Path) -> None:
+        """Show the result on screen again, with the movie at ``path``."""
+        result = self._session.result
+        if result is None:
+            return
+        loaded = result.loaded
+
+        def show(again: LoadedResult) -> None:
+            if self._session.result is result:
+                self._session.show(again)
+
+        run_in_background(lambda: located(loaded, path), title="CNMF", done=show)
 
 
 def _named(ids: list[int]) -> str:

@@ -23,6 +23,10 @@ from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
 
 _MOST_PLANES = 999
+_NO_MOVIE = (
+    "The movie is not there: deciding, merging and cutting work with the model; raw, residual, "
+    "drawing and splitting by time course need the movie."
+)
 
 
 class EditPanel(QWidget):
@@ -37,7 +41,6 @@ class EditPanel(QWidget):
     done_wanted = Signal()
     """What is painted is done."""
     locate_wanted = Signal()
-    refine_wanted = Signal()
 
     def __init__(self, buttons: Mapping[str, QPushButton]) -> None:
         super().__init__()
@@ -52,14 +55,9 @@ class EditPanel(QWidget):
         self.deleted_box = with_tip(QComboBox(), "What was deleted, the last one first")
         self.deleted_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._suggestion = text_label()
-        self._movie = text_label()
+        self._movie = text_label(_NO_MOVIE)
         self.locate_button = _plain("Locate the movie…", "Say where the movie is now")
         self.locate_button.clicked.connect(lambda _=False: self.locate_wanted.emit())
-        self.refine_button = _plain(
-            "Refine all by a new run",
-            "Adds an item to the batch that takes the accepted components as its start (Ain)",
-        )
-        self.refine_button.clicked.connect(lambda _=False: self.refine_wanted.emit())
         self._trace = pg.PlotWidget(background=None)
         self._trace.setFixedHeight(110)
         self._trace.hideButtons()
@@ -72,7 +70,7 @@ class EditPanel(QWidget):
         self.show_deleted([])
         self.show_suggestion("")
         self.show_raw_trace(None, None)
-        self.show_movie("", is_missing=False)
+        self.show_movie(is_missing=False)
 
     def _lay_out(self, buttons: Mapping[str, QPushButton]) -> None:
         form = QFormLayout()
@@ -85,7 +83,6 @@ class EditPanel(QWidget):
             "merges", in_row(*(buttons[name] for name in ("suggest", "merge_pair", "skip")))
         )
         form.addRow("", self._suggestion)
-        form.addRow("all", self.refine_button)
         form.addRow("", self._movie)
         form.addRow("", self.locate_button)
         fill(QVBoxLayout(self), form, self._trace_title, self._trace, STRETCH, margins=6)
@@ -136,10 +133,9 @@ class EditPanel(QWidget):
         """Sentence about the suggested pair."""
         return self._suggestion.text()
 
-    def show_movie(self, text: str, *, is_missing: bool) -> None:
-        """Show a sentence about the movie."""
-        self._movie.setText(text)
-        self._movie.setVisible(bool(text))
+    def show_movie(self, *, is_missing: bool) -> None:
+        """Say that the movie is missing, and offer to locate it."""
+        self._movie.setVisible(is_missing)
         self.locate_button.setVisible(is_missing)
 
     def show_raw_trace(self, trace: NDArray[np.float32] | None, rate_hz: float | None) -> None:

@@ -30,7 +30,14 @@ from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front, open_dock
 from napari_cnmf.ui._parts import STRETCH, fill, push_button, scrolling, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, call_soon, make_primary, set_problem
+from napari_cnmf.ui._theme import (
+    ERROR_COLOR,
+    WARNING_COLOR,
+    call_soon,
+    connect_while_alive,
+    make_primary,
+    set_problem,
+)
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._batch_row import BatchRow
 from napari_cnmf.ui.forms._editors import KwargsBox
@@ -187,11 +194,10 @@ class ParametersWidget(Dock):
         self.variants_button.clicked.connect(self.edit_variants)
         self.motion_choice.toggled.connect(header.set_motion_first)
         self.motion_choice.alone_wanted.connect(self.correct_motion_alone)
-        self.session.batch_changed.connect(self._on_batch)
-        self.destroyed.connect(lambda: self.session.batch_changed.disconnect(self._on_batch))
-        self.session.engines_changed.connect(header.look_for_engines)
-        self.destroyed.connect(
-            lambda: self.session.engines_changed.disconnect(header.look_for_engines)
+        connect_while_alive(
+            self,
+            (self.session.batch_changed, self._on_batch),
+            (self.session.engines_changed, header.look_for_engines),
         )
 
     # -- what others ask of it

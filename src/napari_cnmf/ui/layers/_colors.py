@@ -129,15 +129,10 @@ def group_rgba(
     legend = {
         name: colors.get(name, GROUP_COLORS[i % len(GROUP_COLORS)]) for i, name in enumerate(names)
     }
-    of = {name: (*_rgb(color), 1.0) for name, color in legend.items()}
+    of = {name: _rgba(color) for name, color in legend.items()}
     rgba = np.array([of.get(g, _UNKNOWN) for g in groups], np.float32).reshape(-1, 4)
     return rgba, legend
 
 
 def _natural(name: str) -> tuple[int, str]:
     return (int(name), "") if name.isdigit() else (10**9, name)
-
-
-def _rgb(color: str) -> tuple[float, float, float]:
-    r, g, b = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    return r, g, b

@@ -35,7 +35,7 @@ from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._loading import LoadedResult, load_file
 from napari_cnmf.ui._parts import STRETCH, fill, push_button, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import make_primary, set_problem
+from napari_cnmf.ui._theme import connect_while_alive, make_primary, set_problem
 from napari_cnmf.ui.projects._form import SampleForm
 
 if TYPE_CHECKING:
@@ -130,12 +130,7 @@ class ProjectWidget(Dock):
         self._clock.setInterval(_LOOK_EVERY_MS)
         self._clock.timeout.connect(self._look)
         self._clock.start()
-        self._session.result_changed.connect(self._on_result)
-        session, on_result = self._session, self._on_result
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(
-            lambda: session.result_changed.disconnect(on_result, missing_ok=True)
-        )
+        connect_while_alive(self, (self._session.result_changed, self._on_result))
         self._show_possible()
 
     def _lay_out(self) -> None:

@@ -469,7 +469,7 @@ def test_drawing_a_region_chooses_it_in_the_dock_of_the_menu(
 ) -> None:
     dock = plugin_dock
     viewer.open(write_movie(tmp_path / "movie.tif", 10), plugin="napari-cnmf")
-    dock.given_box.toggleButton().click()
+    dock.given_box.button.click()
     QTest.mouseClick(dock.given.draw_button, Qt.MouseButton.LeftButton)
     layer = viewer.layers["region"]
     assert dock.given.region.value.layer is layer
@@ -532,7 +532,7 @@ def test_tab_passes_over_what_is_folded_away(dock: ParametersWidget) -> None:
     assert editors
     assert not any(editor.isVisibleTo(dock) for editor in editors)
     assert dock.form.row("init.gSig").editor.native.isVisibleTo(dock)
-    section.toggleButton().click()
+    section.button.click()
     assert any(editor.isVisibleTo(dock) for editor in editors)
 
 

@@ -92,10 +92,6 @@ class EditPanel(QWidget):
         """Tool that is chosen for drawing."""
         return Tool(self.tool_box.currentText())
 
-    def set_tool(self, tool: Tool) -> None:
-        """Choose a tool for drawing."""
-        self.tool_box.setCurrentText(str(tool))
-
     @property
     def planes(self) -> tuple[int, int]:
         """Number of planes below and above the drawn one that are covered too."""

@@ -29,17 +29,17 @@ class FoldingBox(QWidget):
         super().__init__()
         self.title = title
         """Text of the heading."""
-        self._button = QPushButton()
-        self._button.setCheckable(True)
-        self._button.setChecked(is_expanded)
-        self._button.toggled.connect(self._on_toggled)
+        self.button = QPushButton()
+        self.button.setCheckable(True)
+        self.button.setChecked(is_expanded)
+        self.button.toggled.connect(self._on_toggled)
         self._content = QWidget()
         self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(12, 2, 4, 6)
         self._column.setSpacing(1)
         for widget in widgets:
             self.add(widget)
-        fill(QVBoxLayout(self), self._button, self._content, margins=0, spacing=0)
+        fill(QVBoxLayout(self), self.button, self._content, margins=0, spacing=0)
         self._content.setVisible(is_expanded)
         self._show_heading()
         self.show_problems(False)
@@ -53,25 +53,21 @@ class FoldingBox(QWidget):
         self.title = title
         self._show_heading()
 
-    def toggleButton(self) -> QPushButton:
-        """Heading, which folds and unfolds the box."""
-        return self._button
-
     def content(self) -> QWidget:
         """Widget that is folded away."""
         return self._content
 
     def isExpanded(self) -> bool:
         """Whether the content is shown."""
-        return self._button.isChecked()
+        return self.button.isChecked()
 
     def expand(self) -> None:
         """Show the content."""
-        self._button.setChecked(True)
+        self.button.setChecked(True)
 
     def collapse(self) -> None:
         """Fold the content away."""
-        self._button.setChecked(False)
+        self.button.setChecked(False)
 
     def _on_toggled(self, is_expanded: bool) -> None:
         self._content.setVisible(is_expanded)
@@ -79,14 +75,14 @@ class FoldingBox(QWidget):
         self.toggled.emit(is_expanded)
 
     def _show_heading(self) -> None:
-        self._button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self.title}")
+        self.button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self.title}")
 
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""
         color = f"color: {ERROR_COLOR};" if has_problem else ""
         style = _HEADER.format(color=color)
-        if self._button.styleSheet() != style:
-            self._button.setStyleSheet(style)
+        if self.button.styleSheet() != style:
+            self.button.setStyleSheet(style)
 
 
 class Section(FoldingBox):

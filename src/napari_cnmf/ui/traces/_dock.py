@@ -71,9 +71,9 @@ class TracesWidget(Dock):
         self.plot = TracePlot()
         """Plot of the traces."""
         self._title = SteadyLabel()
-        self._buttons = {trace: self._make_button(trace) for trace in Trace}
+        self.buttons = {trace: self._make_button(trace) for trace in Trace}
         for trace in (Trace.RAW, Trace.DENOISED, Trace.SPIKES):
-            self._buttons[trace].setChecked(True)
+            self.buttons[trace].setChecked(True)
         self._overlaid = self._make_tool("Overlaid", "Several on one axis in the movie's units")
         self._overlaid.setCheckable(True)
         self._overlaid.toggled.connect(lambda _: self._redraw.start())
@@ -120,7 +120,7 @@ class TracesWidget(Dock):
         return button
 
     def _lay_out_widgets(self) -> None:
-        bar = fill(QHBoxLayout(), (self._title, 1), *self._buttons.values())
+        bar = fill(QHBoxLayout(), (self._title, 1), *self.buttons.values())
         bar.addSpacing(10)
         for button in (self._overlaid, self._peak, self._play, self._whole):
             bar.addWidget(button)
@@ -128,11 +128,7 @@ class TracesWidget(Dock):
 
     def shown_traces(self) -> frozenset[Trace]:
         """Traces whose buttons are down."""
-        return frozenset(t for t, button in self._buttons.items() if button.isChecked())
-
-    def set_trace_shown(self, trace: Trace, shown: bool) -> None:
-        """Press or release a trace's button."""
-        self._buttons[trace].setChecked(shown)
+        return frozenset(t for t, button in self.buttons.items() if button.isChecked())
 
     def _on_result(self, result: ShownResult | None) -> None:
         if result is not None:
@@ -142,9 +138,9 @@ class TracesWidget(Dock):
             label, unit = ("Time", "s") if rate else ("Frame", "")
             self.plot.set_time_axis(label, unit, max(float(self._times[-1]), 1 / (rate or 1.0)))
             present = available_traces(components)
-            for trace, button in self._buttons.items():
+            for trace, button in self.buttons.items():
                 button.setEnabled(trace in present)
-            relative = self._buttons[Trace.DFF]
+            relative = self.buttons[Trace.DFF]
             # Without a baseline that means something, a ratio would be a number about nothing.
             detrended = is_detrended_only(components)
             relative.setText("Detrended" if detrended else Trace.DFF.value)

@@ -61,7 +61,7 @@ class TracePlot(QWidget):
             offset=(-6, 1), labelTextSize="8pt", verSpacing=-6, colCount=len(Trace)
         )
         self._explained: tuple[Any, ...] = ()
-        self._curves: list[Any] = []
+        self.curves: list[Any] = []
         self._whole = (0.0, 1.0)
         self._text_color = "#cccccc"
         self._background = "#000000"
@@ -125,9 +125,9 @@ class TracePlot(QWidget):
         unit
             What the heights are where they are not scaled.
         """
-        for item in self._curves:
+        for item in self.curves:
             self._item.removeItem(item)
-        self._curves = [self._add_curve(times, curve) for curve in curves.curves]
+        self.curves = [self._add_curve(times, curve) for curve in curves.curves]
         self._explain(curves)
         axis = self._item.getAxis("left")
         if curves.has_units:
@@ -168,11 +168,6 @@ class TracePlot(QWidget):
             color = QColor(self._text_color)
         color.setAlpha(_ALPHAS[curve.trace])
         return pg.mkPen(color, width=_WIDTHS[curve.trace])
-
-    @property
-    def n_curves(self) -> int:
-        """Number of curves that are drawn."""
-        return len(self._curves)
 
     @property
     def time(self) -> float:

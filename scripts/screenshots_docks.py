@@ -77,8 +77,8 @@ def ask_why(studio: Any, dock: Any) -> None:
     components = studio.session.result.components
     row = int(np.flatnonzero(~components.accepted)[0])
     place = np.unravel_index(components.A[:, [row]].argmax(), components.dims)
-    page = dock.places.page
-    page.asked.emit(tuple(int(i) for i in place))
+    page = dock.places
+    page.ask(tuple(int(i) for i in place))
     studio.wait_for(lambda: page.details.count() > 0)
 
 

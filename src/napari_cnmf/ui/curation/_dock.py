@@ -33,7 +33,7 @@ from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
-from napari_cnmf.ui.curation._why import WhyHere
+from napari_cnmf.ui.curation._why import WhyPage
 from napari_cnmf.ui.exporting._dock import ResultButtons
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class CurationWidget(Dock):
         self.panel.tabs.insertTab(1, self.edit_panel, "Edit")
         self.decide = DecideActions(self.session, self.panel)
         self.edits = EditActions(self.session, self.edit_panel, self.panel.show_busy, self)
-        self.places = WhyHere(self, next(a.key for a in self.bindings if a.name == "why"))
-        self.panel.tabs.addTab(self.places.page, "Why")
+        self.places = WhyPage(self, next(a.key for a in self.bindings if a.name == "why"))
+        self.panel.tabs.addTab(self.places, "Why")
         self.learning = LearningPage(self.session, self.panel.model)
         self.panel.tabs.addTab(self.learning, "Learn")
         fill(QVBoxLayout(self), self.panel, ResultButtons(self._viewer), margins=0)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, Signal
@@ -118,7 +118,7 @@ class TickedFormats(QWidget):
         super().__init__(parent)
         self._beside = None if beside is None else Path(beside)
         self._proposed: Path | None = None
-        self.boxes: dict[FormatName, QCheckBox] = {}
+        self.boxes: dict[str, QCheckBox] = {}
         ticks = QGridLayout()
         ticks.setVerticalSpacing(2)
         chosen = set(names)
@@ -141,7 +141,8 @@ class TickedFormats(QWidget):
 
     def names(self) -> tuple[FormatName, ...]:
         """Formats that are ticked."""
-        return tuple(name for name, box in self.boxes.items() if box.isChecked())
+        ticked = (name for name, box in self.boxes.items() if box.isChecked())
+        return tuple(cast("FormatName", name) for name in ticked)
 
     def folder(self) -> Path | None:
         """Folder that the formats are written into; ``None`` while the line is empty."""

@@ -22,9 +22,9 @@ from napari_cnmf.ui._parts import fill, text_label, with_tip
 from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, set_problem
 from napari_cnmf.ui.forms._editors import make_editor
 
-_EDITOR_WIDTH = 104
+_EDITOR_WIDTH = 92
 _UNIT_WIDTH = 56
-_SPACING = 6
+_SPACING = 5
 _AUTOMATIC = "color: {}; padding-left: 4px; text-align: left; background: transparent;"
 
 

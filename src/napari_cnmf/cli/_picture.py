@@ -22,15 +22,17 @@ def draw_result(item: Item, path: Path) -> None:
 
     from napari_cnmf.io.caiman import read_caiman
 
-    components = read_caiman(item.result_path).replace(images=item.images())
+    images = item.images()
+    components = read_caiman(item.result_path).replace(images=images)
     cur = Curation(components)
     figure = Figure(figsize=(13, 9), layout="constrained")
     panels = figure.subplot_mosaic(
         [["mean", "contours"], ["traces", "traces"]], height_ratios=[3, 2]
     )
     cur.plot_contours([], ax=panels["mean"], image="mean").set_title("Mean image")
-    contours = cur.plot_contours(ax=panels["contours"], image="correlation")
-    contours.set_title("Local correlation and cells")
+    last = "correlation" if "correlation" in images else "mean"
+    contours = cur.plot_contours(ax=panels["contours"], image=last)
+    contours.set_title("Local correlation and cells" if last == "correlation" else "Cells")
     best = cur.ids[cur.accepted]
     if components.snr is not None:
         best = best[np.argsort(-np.nan_to_num(components.snr[cur.accepted]))]

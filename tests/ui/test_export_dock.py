@@ -27,6 +27,10 @@ from napari_cnmf.ui.exporting import _dock
 from napari_cnmf.ui.exporting._dock import ResultButtons
 
 
+_MANY_FORMATS_MS = 200_000
+"""A dozen formats are written one after the other, beside whatever else the machine does."""
+
+
 @pytest.fixture
 def shown(viewer: Any, tmp_path: Path, components: Components, movie: Any) -> Any:
     path = write_caiman(components, tmp_path / "two words.hdf5")
@@ -57,7 +61,7 @@ def test_the_button_leads_to_files_of_every_format(
     names = [name for name in EXPORTERS if name != "dandi"]  # it asks for the animal first
     tick(widget, *names)
     QTest.mouseClick(widget.ticked.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(widget.ticked.button.isEnabled)
+    qtbot.waitUntil(widget.ticked.button.isEnabled, timeout=_MANY_FORMATS_MS)
     assert widget.status.text() == f"Written: {folder}"
     for name in names:
         out = folder / f"two words-{name}{EXPORTERS[name].suffix}"
@@ -117,7 +121,7 @@ def test_volumes_and_one_photon_with_and_without_rejected_ones(
         folder = tmp_path / str(rejected)
         dock.ticked.path.setText(str(folder))
         QTest.mouseClick(dock.ticked.button, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(dock.ticked.button.isEnabled)
+        qtbot.waitUntil(dock.ticked.button.isEnabled, timeout=_MANY_FORMATS_MS)
         assert dock.status.text() == f"Written: {folder}"
         for name in names:
             out = folder / f"r-{name}{EXPORTERS[name].suffix}"

@@ -114,8 +114,7 @@ class ParamsForm(QWidget):
             for row in self._rows.values():
                 if row.name in but_keep:
                     continue
-                owner = getattr(params, row.field.group) if row.field.group else params
-                row.set_value(getattr(owner, row.field.key))
+                row.set_value(row.field.value_in(params))
         finally:
             self._is_setting = False
         self._show_rows()
@@ -124,8 +123,7 @@ class ParamsForm(QWidget):
     def set_reference(self, params: CNMFParams) -> None:
         """Mark what differs from these parameters, such as those of the preset."""
         for row in self._rows.values():
-            owner = getattr(params, row.field.group) if row.field.group else params
-            row.set_reference(getattr(owner, row.field.key))
+            row.set_reference(row.field.value_in(params))
 
     def put_below_essentials(self, widget: QWidget) -> None:
         """Put a widget between the three numbers on top and the folded sections."""

@@ -34,8 +34,7 @@ def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any
     values: list[Any] = []
     for part in parts:
         changed = base.set(field.name, part)
-        owner = getattr(changed, field.group) if field.group else changed
-        value = getattr(owner, field.key)
+        value = field.value_in(changed)
         if value not in values:
             values.append(value)
     return tuple(values)
@@ -101,9 +100,8 @@ class AxisRow(QWidget):
     def _start_over(self) -> None:
         """Begin anew with the value that all items would have."""
         field = self.field
-        owner = getattr(self._base, field.group) if field.group else self._base
         self.values.setPlaceholderText(f"such as {example(field)}")
-        self.values.setText(write_value(getattr(owner, field.key)))
+        self.values.setText(write_value(field.value_in(self._base)))
         self.changed.emit()
 
     def read(self) -> tuple[Any, ...]:

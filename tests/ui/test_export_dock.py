@@ -26,7 +26,6 @@ from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.exporting import _dock
 from napari_cnmf.ui.exporting._dock import ResultButtons
 
-
 _MANY_FORMATS_MS = 200_000
 """A dozen formats are written one after the other, beside whatever else the machine does."""
 

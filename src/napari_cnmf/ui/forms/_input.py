@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
@@ -27,7 +28,6 @@ from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
-from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._recording import RecordingPanel
 from napari_cnmf.ui.layers import KIND
@@ -309,3 +309,50 @@ def _file_title(chosen: FileInput) -> str:
     more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
     channel = dict(chosen.open_with).get("channel")
     return chosen.paths[0].name + more + ("" if channel is None else f" · channel {channel}")
+
+
+_Choice = TypeVar("_Choice")
+
+
+def read_again(combo: ComboBox) -> bool:
+    """Read the choices of a list that is given a function for them.
+
+    magicgui goes by titles: a value that is called something else now, such as a file that has
+    become a layer, would be lost to whatever comes first.
+
+    Returns
+    -------
+    bool
+        Whether another value is chosen now; ``changed`` is not emitted.
+    """
+    before = combo.value
+    with combo.changed.blocked():
+        # Emptied first: what is new would stand at the end, wherever it belongs.
+        read, combo.choices = combo.options["choices"], ()
+        combo.choices = read
+        if before in combo.choices:
+            combo.value = before
+    return bool(combo.value != before)
+
+
+def tell_apart(choices: Iterable[tuple[str, _Choice]]) -> list[tuple[str, _Choice]]:
+    """Give entries titles of their own: magicgui keeps one of those that have the same.
+
+    Files are told apart by their folders, what remains by numbers.
+    """
+    listed = list(choices)
+    n_of = Counter(title for title, _ in listed)
+    listed = [
+        (_with_folder(title, one) if n_of[title] > 1 else title, one) for title, one in listed
+    ]
+    seen: Counter[str] = Counter()
+    apart = []
+    for title, one in listed:
+        seen[title] += 1
+        apart.append((title if seen[title] == 1 else f"{title} · {seen[title]}", one))
+    return apart
+
+
+def _with_folder(title: str, chosen: Any) -> str:
+    paths = getattr(chosen, "paths", ())
+    return f"{title} · {paths[0].parent.name}" if paths else title

@@ -12,8 +12,8 @@ from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._parts import fill, hint_label, scrolling, text_label
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import call_soon, connect_while_alive
-from napari_cnmf.ui.forms._choices import read_again
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._input import read_again
 from napari_cnmf.ui.lab._link import FormLink
 from napari_cnmf.ui.lab._panel import Panel, show_sentence
 from napari_cnmf.ui.lab._patches_panel import PatchesPanel

@@ -242,7 +242,7 @@ def test_details_say_what_differs_and_what_went_wrong(
     qtbot.waitUntil(lambda: "is not there" in dock.details.problem.message.text())
     problem = dock.details.problem
     assert not problem.traceback.isVisible()
-    QTest.mouseClick(problem.fold, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(problem.fold.button, Qt.MouseButton.LeftButton)
     assert problem.traceback.isVisible()
     assert "Traceback" in problem.traceback.toPlainText()
 

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QTabWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +21,7 @@ from napari_cnmf.ui.batch._facts import FactsTree
 from napari_cnmf.ui.batch._motion_view import MotionView
 from napari_cnmf.ui.batch._pictures import PicturesView
 from napari_cnmf.ui.batch._read_details import Details, Pictures
+from napari_cnmf.ui.forms._sections import FoldingBox
 
 _N_WARNINGS = 4
 
@@ -110,21 +110,10 @@ class ErrorView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.message = text_label(selectable=True)
-        self.fold = QToolButton()
-        self.fold.setCheckable(True)
-        self.fold.setStyleSheet("QToolButton { border: none; background: transparent; }")
         self.traceback = _text_view()
         self.traceback.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        fill(
-            QVBoxLayout(self),
-            self.message,
-            self.fold,
-            (self.traceback, 1),
-            STRETCH,
-            margins=(6, 8, 6, 6),
-        )
-        self.fold.toggled.connect(self._show_fold)
-        self._show_fold(False)
+        self.fold = FoldingBox("Traceback", [self.traceback])
+        fill(QVBoxLayout(self), self.message, (self.fold, 1), STRETCH, margins=(6, 8, 6, 6))
 
     def show_error(self, message: str, traceback: str) -> None:
         """Show an error; another one than before is folded."""
@@ -133,11 +122,7 @@ class ErrorView(QWidget):
         self.message.setText(message)
         self.traceback.setPlainText(traceback)
         self.fold.setVisible(bool(traceback))
-        self.fold.setChecked(False)
-
-    def _show_fold(self, is_open: bool) -> None:
-        self.fold.setText("▾  Traceback" if is_open else "▸  Traceback")
-        self.traceback.setVisible(is_open)
+        self.fold.collapse()
 
 
 class WarningsLabel(QLabel):

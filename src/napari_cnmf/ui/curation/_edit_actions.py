@@ -194,21 +194,15 @@ class EditActions(QObject):
 
     def draw(self) -> None:
         """Have a new component drawn."""
-        self._draw(
-            "Draw a cell",
-            lambda pixels: self._estimate(
-                lambda edits: edits.add(pixels), "estimating the new component"
-            ),
-        )
+        self._draw("Draw a cell", ShapeEdits.add, "estimating the new component")
 
     def redraw(self) -> None:
         """Have the selected component drawn anew."""
         id_ = self._only_one("redraw")
         self._draw(
             f"Draw component {id_} anew",
-            lambda pixels: self._estimate(
-                lambda edits: edits.redraw(id_, pixels), f"redrawing {id_}"
-            ),
+            lambda edits, pixels: edits.redraw(id_, pixels),
+            f"redrawing {id_}",
         )
 
     def trim(self) -> None:
@@ -216,20 +210,19 @@ class EditActions(QObject):
         id_ = self._only_one("trim")
         self._draw(
             f"Draw over what does not belong to component {id_}",
-            lambda pixels: self._estimate(lambda edits: edits.trim(id_, pixels), f"trimming {id_}"),
+            lambda edits, pixels: edits.trim(id_, pixels),
+            f"trimming {id_}",
         )
 
     def find(self) -> None:
         """Have a region drawn in whose residual new cells are looked for."""
-        self._draw(
-            "Draw the region in which to look for cells that were missed",
-            lambda pixels: self._estimate(
-                lambda edits: edits.find(pixels), "looking for cells in the residual"
-            ),
-        )
+        what = "Draw the region in which to look for cells that were missed"
+        self._draw(what, ShapeEdits.find, "looking for cells in the residual")
 
-    def _draw(self, what: str, done: Callable[[Pixels], None]) -> None:
-        """Have a region drawn; its raw trace is shown at once, then ``done`` is called."""
+    def _draw(
+        self, what: str, estimate: Callable[[ShapeEdits, Pixels], PreparedEdit], doing: str
+    ) -> None:
+        """Have a region drawn; its raw trace is shown at once, then the edit is estimated."""
         if self.tool.is_drawing and self._panel.tool is Tool.BRUSH:
             # The same key again: what is painted is what is meant.
             self.tool.finish_painting()
@@ -243,7 +236,7 @@ class EditActions(QObject):
                 report(CurationError("Nothing was painted. Paint over the cell, then press Enter."))
                 return
             self._show_raw_trace(result, pixels)
-            done(pixels)
+            self._estimate(lambda edits: estimate(edits, pixels), doing)
 
         def take_outline(vertices: NDArray[np.float64]) -> None:
             dims = result.components.dims

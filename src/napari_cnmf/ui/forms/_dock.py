@@ -245,37 +245,32 @@ class ParametersWidget(Dock):
     def draft(self) -> Request:
         """Request of the form, whether or not a movie is chosen; what is wrong is left out."""
         self._check()
-        return self.request() or Request(
-            algorithm=self.header.algorithm,
-            input=None,
-            params=self._params or CNMFParams(),
-            name=self.header.item_name,
-            refit=self.header.refit,
-            engine=self.header.engine,
-            run=self.header.run,
-            motion_first=self.header.motion_first,
-        )
+        return self.request() or self._request_for(None, self._params or CNMFParams())
 
     def request(self) -> Request | None:
         """Request of the form, or ``None`` while something is wrong."""
         chosen = self.header.input.value()
         if self._params is None or chosen is None:
             return None
-        request = Request(
-            algorithm=self.header.algorithm,
-            input=chosen,
-            params=self._params,
-            name=self.header.item_name or chosen.name,
-            refit=self.header.refit,
-            engine=self.header.engine,
-            run=self.header.run,
-            motion_first=self.header.motion_first,
-        )
+        request = self._request_for(chosen, self._params)
         copied = self._copied
         if copied is not None and copied.input == chosen:
             # Cells and mask belong to that movie; what is chosen in the form counts more.
             request = replace(request, ain=copied.ain, mask=copied.mask, result=copied.result)
         return replace(request, **self._given)
+
+    def _request_for(self, chosen: ChosenInput | None, params: CNMFParams) -> Request:
+        header = self.header
+        return Request(
+            algorithm=header.algorithm,
+            input=chosen,
+            params=params,
+            name=header.item_name or ("" if chosen is None else chosen.name),
+            refit=header.refit,
+            engine=header.engine,
+            run=header.run,
+            motion_first=header.motion_first,
+        )
 
     # -- reactions
 
@@ -447,8 +442,7 @@ class ParametersWidget(Dock):
             notes.append(doubt)
         if facts.shape is None:
             return notes
-        first = ("mcorr",) if self.header.motion_first else ()
-        for algorithm in (*first, self.header.algorithm):
+        for algorithm in self._algorithms():
             found = check_for_movie(params, facts.shape, rate, algorithm=algorithm)
             notes += [note for note in found if note not in notes]
         return notes

@@ -12,7 +12,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QWidget
 
 from napari_cnmf.ui._canvas import is_open
-from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui._theme import CallSoon
 
 if TYPE_CHECKING:
     import napari
@@ -76,7 +76,7 @@ class Dock(QWidget):
         super().showEvent(event)
         if not self._has_place:
             # napari puts the dock into the window after it has shown the widget.
-            call_soon(self, self.take_place).start()
+            CallSoon(self, self.take_place).start()
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Go when the dock is closed: napari deletes the dock and lets go of what was in it.
@@ -101,7 +101,7 @@ class Dock(QWidget):
         if window.dockWidgetArea(dock) != area:
             # napari's menu puts every dock at the right.
             window.addDockWidget(area, dock)
-            call_soon(self, partial(_leave_the_canvas_its_height, window, dock)).start()
+            CallSoon(self, partial(_leave_the_canvas_its_height, window, dock)).start()
         if (home := _home_of(window, type(self))) is not None:
             # The workspace has one already, at its place in it.
             home.show_panel(home.panel_of(type(self)) or self)
@@ -206,7 +206,7 @@ def bring_to_front(widget: QWidget) -> None:
     if (dock := dock_of(widget)) is not None:
         dock.raise_()
         # Qt lays a dock that has just become a tab out later, and shows the tab before it.
-        call_soon(widget, dock.raise_).start()
+        CallSoon(widget, dock.raise_).start()
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:

@@ -129,11 +129,6 @@ class CallSoon(QObject):
         self._slot()
 
 
-def call_soon(owner: QWidget, slot: Callable[[], None]) -> CallSoon:
-    """Timer whose ``start()`` calls ``slot`` once, however often it was started before."""
-    return CallSoon(owner, slot)
-
-
 def call_later(owner: QWidget, slot: Callable[[], None], delay_ms: int) -> QTimer:
     """Timer whose ``start()`` calls ``slot`` once nothing was started for a while."""
     timer = QTimer(owner)

@@ -30,7 +30,7 @@ from napari_cnmf.model.curation import Curation
 from napari_cnmf.params import CNMFParams
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._parts import STRETCH, fill, with_tip
-from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui._theme import CallSoon
 from napari_cnmf.ui.batch._pictures import PICTURE_TITLES
 from napari_cnmf.ui.batch._read_details import as_picture
 from napari_cnmf.ui.layers import selection_color
@@ -234,7 +234,7 @@ class ComparisonWindow(QDialog):
         self.apart = with_tip(
             QCheckBox("Side by side"), "A field for each result; they move and zoom together"
         )
-        self._draw_soon = call_soon(self, self._draw)
+        self._draw_soon = CallSoon(self, self._draw)
         self._fill_table()
         self._list_pictures()
         self._lay_out()

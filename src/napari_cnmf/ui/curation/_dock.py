@@ -20,7 +20,7 @@ from napari_cnmf.ui._loading import LoadedResult, load_again
 from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive, follow_theme
 from napari_cnmf.ui.curation._actions import Action, Tag, actions, tags_of_keys
 from napari_cnmf.ui.curation._columns import Figures
 from napari_cnmf.ui.curation._decide_actions import DecideActions
@@ -71,7 +71,7 @@ class CurationWidget(Dock):
         fill(QVBoxLayout(self), self.panel, ResultButtons(self._viewer), margins=0)
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._refresh_soon = call_soon(self, self._refresh)
+        self._refresh_soon = CallSoon(self, self._refresh)
         self._keys = CurationKeys(self, self.run)
         self._connect()
         self.session.overview.attach(self)

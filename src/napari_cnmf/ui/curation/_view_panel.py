@@ -60,7 +60,7 @@ class ViewPanel(QWidget):
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self.numbers = with_tip(QCheckBox("numbers"), "Write its id at each component")
         self.follow = with_tip(
-            QCheckBox("moves to what is selected"),
+            QCheckBox("follows the selection"),
             "What is selected in the table, in the plots or by a key, and is out of sight, is "
             "brought into view",
         )

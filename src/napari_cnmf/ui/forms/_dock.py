@@ -33,7 +33,7 @@ from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import (
     ERROR_COLOR,
     WARNING_COLOR,
-    call_soon,
+    CallSoon,
     connect_while_alive,
     make_primary,
     set_problem,
@@ -133,7 +133,7 @@ class ParametersWidget(Dock):
         self._step: FormStep | None = None
         self._lay_out()
         # Several edits of one event, such as a preset's, are checked once.
-        self._check_soon = call_soon(self, self._check)
+        self._check_soon = CallSoon(self, self._check)
         self._connect()
         self._set_ready(False)
         self._on_preset()

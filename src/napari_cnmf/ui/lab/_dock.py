@@ -11,7 +11,7 @@ from napari_cnmf.errors import CnmfError
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._parts import fill, hint_label, scrolling, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 from napari_cnmf.ui.forms._input import read_again
 from napari_cnmf.ui.lab._link import FormLink
@@ -62,9 +62,9 @@ class LabWidget(Dock):
         self.tabs = QTabWidget()
         self._hint = hint_label(_EMPTY)
         self._lay_out()
-        self._layers_soon = call_soon(self, self._on_layers)
+        self._layers_soon = CallSoon(self, self._on_layers)
         self._connect()
-        self._open_form = call_soon(self, self._ensure_form)
+        self._open_form = CallSoon(self, self._ensure_form)
         self._open_form.start()
         self._on_layers()
 

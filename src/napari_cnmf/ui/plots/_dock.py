@@ -16,7 +16,7 @@ from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive, follow_theme, readable_on
 from napari_cnmf.ui.curation._columns import TITLES, Column
 from napari_cnmf.ui.plots._heatmap import HeatMap
 from napari_cnmf.ui.plots._pooling import picture_of_traces
@@ -50,8 +50,8 @@ class PlotsWidget(Dock):
         self._pictured: Any = None
         self._rate = 1.0
         # Changes of one event are drawn once, and only while they are seen.
-        self._refresh = call_soon(self, self._draw)
-        self._recolour_soon = call_soon(self, self._recolour)
+        self._refresh = CallSoon(self, self._draw)
+        self._recolour_soon = CallSoon(self, self._recolour)
         self._lay_out()
         self._connect()
         self._on_result(self._session.result)

@@ -12,7 +12,7 @@ from qtpy.QtCore import QRectF, Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cnmf.ui._parts import fill
-from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui._theme import CallSoon
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.plots._pooling import pooled
 
@@ -51,7 +51,7 @@ class HeatMap(QWidget):
         self._picture = np.zeros((0, 0), np.uint8)
         self._rows = np.zeros(0, np.intp)
         self._end = 1.0
-        self._render = call_soon(self, self._draw)
+        self._render = CallSoon(self, self._draw)
         self._item.getViewBox().sigRangeChanged.connect(lambda *_: self._render.start())
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
         fill(QVBoxLayout(self), self._plot, margins=0)

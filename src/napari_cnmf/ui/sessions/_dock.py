@@ -41,7 +41,7 @@ from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._numbers import DecimalBox
 from napari_cnmf.ui._parts import fill, in_row, push_button, text_label, with_tip
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_soon, make_primary
+from napari_cnmf.ui._theme import CallSoon, make_primary
 from napari_cnmf.ui.sessions._layers import MatchLayers
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class SessionsWidget(Dock):
             )
         }
         make_primary(self.buttons["match"])
-        self._redraw = call_soon(self, self._redraw_labels)
+        self._redraw = CallSoon(self, self._redraw_labels)
         self._lay_out()
         self._show_possible()
         self._layers.cell_clicked = self.select_cell

@@ -21,8 +21,8 @@ from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._parts import fill, hint_label, tool_button
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
+    CallSoon,
     SteadyLabel,
-    call_soon,
     connect_while_alive,
     follow_theme,
     readable_on,
@@ -67,7 +67,7 @@ class TracesWidget(Dock):
         self._times = np.zeros(0)
         self._background = "#000000"
         # Many selection changes of one event are drawn once.
-        self._redraw = call_soon(self, self._draw)
+        self._redraw = CallSoon(self, self._draw)
         self.plot = TracePlot()
         """Plot of the traces."""
         self._title = SteadyLabel()

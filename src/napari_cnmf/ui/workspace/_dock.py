@@ -35,8 +35,8 @@ from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
+    CallSoon,
     call_later,
-    call_soon,
     connect_while_alive,
     follow_theme,
     make_primary,
@@ -407,7 +407,7 @@ class WorkspaceWidget(Dock):
             open_dock(viewer, make, title)
             for make, title in ((BatchWidget, "Batch manager"), (TracesWidget, "Traces"))
         ]
-        call_soon(self, self.give_sizes).start()
+        CallSoon(self, self.give_sizes).start()
 
     def give_sizes(self) -> None:
         """Take the sizes of the last time, or those that suit the window."""

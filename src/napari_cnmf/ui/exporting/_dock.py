@@ -78,6 +78,10 @@ class SessionForm(QWidget):
         super().__init__()
         self.movie = QComboBox()
         self.movie.addItems(list(_MOVIES))
+        self.movie.setMinimumContentsLength(8)
+        self.movie.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.fields = {name: QLineEdit() for name in _TEXTS}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

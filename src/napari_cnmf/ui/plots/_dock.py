@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _FIRST_AXES = ("SNR", "r")
 _NO_RESULT = "Open a result to see all of its components at once."
-_SCATTER_HINT = "Drag: lasso. Shift adds. Wheel zooms, middle button moves."
+_SCATTER_HINT = "Drag: lasso. Shift adds."
 _HEAT_HINT = "Each trace to its own peak, in the order of the table. Click selects. Wheel zooms."
 
 
@@ -73,12 +73,8 @@ class PlotsWidget(Dock):
         self.tabs.addTab(self.scatter, "Scatter")
         self.tabs.addTab(self.heat_map, "Heat map")
         self.tabs.setCornerWidget(corner)
-        self.tabs.currentChanged.connect(self._on_page)
+        self.tabs.currentChanged.connect(lambda _: self._draw())
         fill(QVBoxLayout(self), self.tabs, margins=(6, 4, 6, 4))
-
-    def _on_page(self, index: int) -> None:
-        self._axes.setVisible(index == 0)
-        self._draw()
 
     def _connect(self) -> None:
         session, overview = self._session, self._overview
@@ -139,6 +135,7 @@ class PlotsWidget(Dock):
         if not self.isVisible():
             return
         result = self._session.result
+        self._axes.setVisible(result is not None and self.tabs.currentIndex() == 0)
         if result is None:
             self._hint.setText(_NO_RESULT)
             self.heat_map.set_picture(np.zeros((0, 0), np.uint8), 1.0, "")

@@ -39,7 +39,7 @@ from napari_cnmf.ui._background import call_in_background, report, run_in_backgr
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._numbers import DecimalBox
-from napari_cnmf.ui._parts import fill, in_row, push_button, text_label, with_tip
+from napari_cnmf.ui._parts import fill, in_lines, in_row, push_button, text_label, with_tip
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import CallSoon, make_primary
 from napari_cnmf.ui.sessions._layers import MatchLayers
@@ -136,7 +136,7 @@ class SessionsWidget(Dock):
         right = QWidget()
         fill(
             QVBoxLayout(right),
-            in_row(*(self.buttons[n] for n in ("accept", "unlink", "link", "undo")), self.only),
+            in_lines(*(self.buttons[n] for n in ("accept", "unlink", "link", "undo")), self.only),
             (self.table, 1),
             margins=0,
         )

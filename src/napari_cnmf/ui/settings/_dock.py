@@ -274,7 +274,7 @@ class SettingsWidget(Dock):
         )
         self.interpreter.looked.connect(self._session.engines_changed.emit)
         self.installation.installed.connect(self.interpreter.look)
-        self.setMinimumWidth(380)
+        self.setMinimumWidth(340)
 
 
 def _titled(title: str, widget: QWidget) -> QGroupBox:

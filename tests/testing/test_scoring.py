@@ -11,6 +11,7 @@ from napari_cnmf.testing import (
     Recording,
     Truth,
     score,
+    score_shifts,
     simulate,
 )
 from napari_cnmf.testing.scoring import footprint_cosines, match
@@ -122,3 +123,16 @@ def test_results_of_another_recording_are_refused(truth: Truth) -> None:
         score((sp.csc_matrix((10, 2)), np.zeros((2, 300))), truth)
     with pytest.raises(ResultError, match="shape"):
         score((truth.A, truth.C[:, :10]), truth)
+
+
+def test_shifts_score_without_offset_and_without_lost_frames(truth: Truth) -> None:
+    rng = np.random.default_rng(0)
+    assert score_shifts(truth.shifts + np.array([3.0, -1.0]), truth) == pytest.approx(0, abs=1e-9)
+    noisy = truth.shifts + rng.normal(0, 0.3, truth.shifts.shape)
+    assert score_shifts(noisy, truth) == pytest.approx(0.3, rel=0.1)
+    lost = truth.shifts.copy()
+    lost[truth.frame_fault != ""] += 20
+    assert score_shifts(lost, truth) == pytest.approx(0, abs=1e-9)
+    assert score_shifts(lost, truth, sound_frames_only=False) > 1
+    with pytest.raises(ResultError, match="axes"):
+        score_shifts(truth.shifts[:, :1], truth)

@@ -279,12 +279,12 @@ def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
     enter_frame_rate(dock, "15")
     qtbot.waitUntil(lambda: "may be interleaved" in dock.status.text())
     row = dock.header.input.recording
-    row.number_box.setFocus()
-    row.number_box.selectAll()
-    QTest.keyClicks(row.number_box, "2")
-    QTest.keyClick(row.number_box, Qt.Key.Key_Return)
-    assert row.channel_box.value() == 0  # one of them is always chosen
-    QTest.keyClick(row.channel_box, Qt.Key.Key_Up)
+    row.boxes["n_channels"].setFocus()
+    row.boxes["n_channels"].selectAll()
+    QTest.keyClicks(row.boxes["n_channels"], "2")
+    QTest.keyClick(row.boxes["n_channels"], Qt.Key.Key_Return)
+    assert row.boxes["channel"].value() == 0  # one of them is always chosen
+    QTest.keyClick(row.boxes["channel"], Qt.Key.Key_Up)
     qtbot.waitUntil(lambda: "80 frames" in facts_of(dock))
     qtbot.waitUntil(lambda: "interleaved" not in dock.status.text())
     QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)

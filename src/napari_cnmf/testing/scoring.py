@@ -179,3 +179,31 @@ def _rates(n: int, n_components: int, n_cells: int) -> tuple[float, float, float
     precision = n / n_components if n_components else 0.0
     recall = n / n_cells if n_cells else 0.0
     return precision, recall, 2 * n / (n_components + n_cells)
+
+
+def score_shifts(shifts: NDArray[Any], truth: Truth, *, sound_frames_only: bool = True) -> float:
+    """Root mean square error of rigid shifts over frames and axes, in px.
+
+    The mean over frames is removed per axis: where the template stands is anybody's choice.
+
+    Parameters
+    ----------
+    shifts
+        Where the tissue stands in each frame ``(T, ndim)`` in px, as ``Truth.shifts``. What a
+        registration applies (CaImAn's ``shifts_rig``, suite2p's offsets) is the negative of it.
+    sound_frames_only
+        Leave out black, flash, noise and saturated frames, whose shift nobody can know.
+
+    Raises
+    ------
+    ResultError
+        Another number of frames or axes than the truth.
+    """
+    estimate = np.asarray(shifts, dtype=np.float64)
+    if estimate.shape != truth.shifts.shape:
+        raise ResultError(
+            f"shifts must have shape {truth.shifts.shape} (frames, axes), got {estimate.shape}."
+        )
+    frames = truth.frame_fault == "" if sound_frames_only else np.ones(truth.n_frames, dtype=bool)
+    error = (estimate - truth.shifts)[frames]
+    return float(np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)))

@@ -90,6 +90,19 @@ def around(points: list[QPoint], margin: int = 8) -> list[QPoint]:
     return path
 
 
+def test_plots_that_open_after_the_table_show_its_figures(
+    viewer: Any, qtbot: Any, components: Components
+) -> None:
+    session = session_of(viewer)
+    curation = CurationWidget(viewer)
+    viewer.window.add_dock_widget(curation, area="right")
+    session.show(finish(load_components(components)))
+    qtbot.waitUntil(lambda: len(session.overview.figures) == components.n_components)
+    dock = PlotsWidget(viewer)
+    viewer.window.add_dock_widget(dock, area="bottom")
+    assert [dock.x_axis.currentText(), dock.y_axis.currentText()] == ["SNR", "r"]
+
+
 def test_a_lasso_selects_everywhere_and_shift_adds(plots: Plots, components: Components) -> None:
     plots.show(components)
     scatter = plots.dock.scatter

@@ -124,6 +124,7 @@ class TickedFormats(QWidget):
         self._proposed: Path | None = None
         self.boxes: dict[str, QCheckBox] = {}
         ticks = QGridLayout()
+        ticks.setHorizontalSpacing(0)
         ticks.setVerticalSpacing(2)
         chosen = set(names)
         for name, exporter in EXPORTERS.items():
@@ -221,7 +222,7 @@ class ExportWidget(Dock):
             self.picture,
             STRETCH,
         )
-        fill(QVBoxLayout(self), scrolling(inner), margins=6)
+        fill(QVBoxLayout(self), scrolling(inner), margins=(6, 6, 0, 6))
         self.ticked.wanted.connect(self.export)
         self.ticked.names_changed.connect(self._on_names)
         self.progressed.connect(self.bar.setValue)

@@ -55,6 +55,7 @@ class PlotsWidget(Dock):
         self._lay_out()
         self._connect()
         self._on_result(self._session.result)
+        self._on_figures()  # known already where the table was open before
 
     def _lay_out(self) -> None:
         # Beside the tabs: a dock below the canvas is wide and low.

@@ -144,6 +144,7 @@ class SessionsWidget(Dock):
         splitter.addWidget(left)
         splitter.addWidget(right)
         splitter.setStretchFactor(1, 3)
+        splitter.setSizes([380, 400])
         fill(QVBoxLayout(self), (splitter, 1), self.status, margins=6)
         # Otherwise napari leaves part of a dock below the canvas empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)

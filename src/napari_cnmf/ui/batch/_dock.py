@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -321,10 +320,6 @@ class BatchWidget(Dock):
         self.filter.setFocus()
         self.filter.selectAll()
 
-    def open_row(self, row: ItemRow) -> None:
-        """Show the result of a completed item; say why there is none otherwise."""
-        self.commands.open_row(row)
-
     def _show_menu(self, position: QPoint) -> None:
         viewport = self.table.viewport()
         if self._bridge is not None and self.table.chosen_rows() and viewport is not None:
@@ -375,7 +370,7 @@ class BatchWidget(Dock):
         ):
             entry = menu.addAction(text)
             if entry is not None:
-                entry.triggered.connect(partial(_without_state, act, paths))
+                entry.triggered.connect(lambda _=False, act=act: act(paths))
         menu.popup(where)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -385,8 +380,3 @@ class BatchWidget(Dock):
         self._splitter.setOrientation(
             Qt.Orientation.Vertical if is_narrow else Qt.Orientation.Horizontal
         )
-
-
-def _without_state(act: object, paths: tuple[Path, ...], _checked: bool = False) -> None:
-    if callable(act):
-        act(paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,14 +103,16 @@ class GivenForm(QWidget):
         form.setVerticalSpacing(4)
         form.addRow(
             "Cells",
-            in_row((self.cells.native, 1), tool_button("File…", clicked=self._browse_cells)),
+            in_row(
+                (self.cells.native, 1), tool_button("File…", clicked=partial(self._browse, "cells"))
+            ),
         )
         form.addRow(
             "Region",
             in_row(
                 (self.region.native, 1),
                 self.draw_button,
-                tool_button("File…", clicked=self._browse_region),
+                tool_button("File…", clicked=partial(self._browse, REGION)),
             ),
         )
         form.addRow("", self.leave_out.native)
@@ -199,15 +202,9 @@ class GivenForm(QWidget):
 
     # -- files and drawing
 
-    def _browse_cells(self) -> None:
-        self._browse("cells", self.cells, "Choose cells")
-
-    def _browse_region(self) -> None:
-        self._browse(REGION, self.region, "Choose a region")
-
-    def _browse(self, which: str, combo: ComboBox, title: str) -> None:
+    def _browse(self, which: str) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in FOOTPRINT_SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(self, title, filter=f"Cells ({patterns})")
+        path, _ = QFileDialog.getOpenFileName(self, f"Choose {which}", filter=f"Cells ({patterns})")
         if path:
             self.choose_file(which, Path(path))
 

@@ -196,7 +196,7 @@ class Tour:
         form.add(run=True)
         self._wait(lambda: any(r.state is State.COMPLETED for r in batch.model.rows))
         (row,) = batch.model.rows
-        batch.open_row(row)
+        batch.commands.open_row(row)
         self._wait(lambda: self._session.result is not None)
 
     def open_the_sample(self) -> None:

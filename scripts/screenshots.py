@@ -207,7 +207,7 @@ class Studio:
             raise RuntimeError(f"{row.name} is {row.state.value}: {row.error}")
         before = self.session.result
         self.table.table.choose(uuid)
-        self.table.open_row(row)
+        self.table.commands.open_row(row)
         self.wait_for(lambda: self.session.result not in (None, before))
         result = self.session.result
         components = result.components

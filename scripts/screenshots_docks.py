@@ -77,8 +77,8 @@ def ask_why(studio: Any, dock: Any) -> None:
     components = studio.session.result.components
     row = int(np.flatnonzero(~components.accepted)[0])
     place = np.unravel_index(components.A[:, [row]].argmax(), components.dims)
-    page = dock.places.page
-    page.asked.emit(tuple(int(i) for i in place))
+    page = dock.places
+    page.ask(tuple(int(i) for i in place))
     studio.wait_for(lambda: page.details.count() > 0)
 
 
@@ -101,17 +101,16 @@ def photograph_export(studio: Any) -> None:
     space = studio.docks["Workspace"]
     space.go_to(Step.EXPORT)
     dock = space.export
-    dock.one_box.expand()
-    dock.choose("nwb")
+    dock.ticked.boxes["nwb"].setChecked(True)
     said = {
         "subject_id": "m1", "species": "Mus musculus", "sex": "F", "age": "P90D",
         "indicator": "GCaMP6f", "location": "V1", "experimenter": "Doe, Jane",
     }  # fmt: skip
     for field, text in said.items():
         dock.session_form.fields[field].setText(text)
-    dock.path.setText("my results/m1 day 1.nwb")
+    dock.ticked.path.setText("my results/m1 day 1")
     studio.shoot_widget(dock, "dock-export.png")
-    dock.one_box.collapse()
+    dock.ticked.boxes["nwb"].setChecked(False)
 
 
 def photograph_project(studio: Any) -> None:

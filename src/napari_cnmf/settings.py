@@ -76,9 +76,6 @@ class Settings(BaseModel):
     recent_batches: tuple[str, ...] = Field(
         (), title="Recent batches", description="Folders, the latest first."
     )
-    export_folder: str | None = Field(
-        None, title="Folder of exports", description="Where the last export was written."
-    )
     exports_beside: str | None = Field(
         None,
         title="Exports beside",

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 import tifffile
 
-from napari_cnmf.errors import MovieError, ResultError
+from napari_cnmf.errors import MovieError
 from napari_cnmf.testing import (
     OnePhotonSimulation,
     Recording,
     Simulation,
-    Truth,
     VolumeSimulation,
     simulate,
     simulate_one_photon,
@@ -128,38 +125,6 @@ def test_another_format_is_refused_and_a_failure_leaves_nothing(
         with pytest.raises(IndexError):
             broken.record_to(tmp_path / name, chunk_frames=4)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "recording",
-    [
-        lambda: simulate(**SMALL, nonrigid_motion_rms_px=0.5, n_flash_frames=2, n_dendrites=2),
-        lambda: simulate(**{**SMALL, "n_cells": 0}),
-        lambda: simulate_other(n_frames=20, size=(40, 48), n_cells=4),
-    ],
-)
-def test_truth_comes_back_from_its_file(recording: Any, tmp_path: Path) -> None:
-    truth = recording().truth
-    back = Truth.read(truth.write(tmp_path / "truth.npz"))
-    assert [p.name for p in tmp_path.iterdir()] == ["truth.npz"]
-    for entry in fields(Truth):
-        before, after = getattr(truth, entry.name), getattr(back, entry.name)
-        if sp.issparse(before):
-            assert before.shape == after.shape
-            assert (before != after).nnz == 0
-        else:
-            np.testing.assert_array_equal(before, after)
-    assert type(back.dims) is tuple
-
-
-def test_what_is_no_truth_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.npz"
-    np.savez(path, A=np.zeros(3))
-    with pytest.raises(ResultError, match=r"Truth\.write"):
-        Truth.read(path)
-    path.write_bytes(b"no archive")
-    with pytest.raises(ResultError, match=r"Truth\.write"):
-        Truth.read(path)
 
 
 def test_cells_that_never_fire_are_flagged() -> None:

@@ -149,6 +149,6 @@ def test_opening_what_is_not_done_says_why(
     session_of(viewer).set_batch(batch)
     qtbot.waitUntil(lambda: len(dock.model.rows) == 1)
     with notification_manager:
-        dock.open_row(dock.model.rows[0])
+        dock.commands.open_row(dock.model.rows[0])
         assert "waits is queued" in notification_manager.records[-1].message
     assert not dock.menus.load_button.isEnabled()

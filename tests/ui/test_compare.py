@@ -11,8 +11,7 @@ from qtpy.QtCore import Qt
 from napari_cnmf.model.agreement import shared_components
 from napari_cnmf.model.components import Components
 from napari_cnmf.params import CNMFParams
-from napari_cnmf.ui.compare import ComparisonWindow
-from napari_cnmf.ui.compare._read import ComparedResult, as_path
+from napari_cnmf.ui.batch._compare import ComparedResult, ComparisonWindow, as_path
 
 
 def test_the_same_cells_are_found_in_two_results(components: Components) -> None:
@@ -42,7 +41,6 @@ def result(name: str, n: int, params: CNMFParams) -> ComparedResult:
         n_accepted=n - 1,
         n_shared=None if name == "one" else 2,
         dims=(40, 52),
-        scores={"SNR": np.linspace(1, 8, n), "r": np.linspace(0, 1, n)},
         accepted_path=as_path([square] * (n - 1)),
         rejected_path=as_path([square]),
         pictures={"mean": np.zeros((40, 52), np.uint8)},
@@ -53,7 +51,7 @@ def result(name: str, n: int, params: CNMFParams) -> ComparedResult:
 def test_the_window_compares(viewer: Any, qtbot: Any) -> None:
     first, second = CNMFParams(), CNMFParams().replace(merging={"merge_thr": 0.6})
     results = [result("one", 5, first), result("two", 7, second)]
-    window = ComparisonWindow(results, viewer, viewer.window._qt_window)
+    window = ComparisonWindow(results, viewer.window._qt_window)
     window.show()
     qtbot.waitUntil(lambda: window.fields.n_panels == 1)
     header = window.table.headerItem()
@@ -61,7 +59,6 @@ def test_the_window_compares(viewer: Any, qtbot: Any) -> None:
     rows = [[window.table.topLevelItem(r).text(c) for c in range(len(titles))] for r in (0, 1)]
     assert titles == ["Result", "Found", "Accepted", "Rejected", "Also in one", "merging.merge_thr"]
     assert rows == [["one", "5", "4", "1", "", "0.8"], ["two", "7", "6", "1", "2", "0.6"]]
-    assert window.scores.titles == ["Signal to noise", "Spatial correlation"]
     window.apart.setChecked(True)
     qtbot.waitUntil(lambda: window.fields.n_panels == 2)
     window.table.topLevelItem(0).setCheckState(0, Qt.CheckState.Unchecked)

@@ -147,7 +147,7 @@ def test_the_sliders_say_their_rule_and_what_each_decides(dock: Any, qtbot: Any)
 
 
 def test_the_export_dock_comes_to_the_front_with_one_click(dock: Any, qtbot: Any) -> None:
-    from napari_cnmf.ui.exporting._buttons import ResultButtons
+    from napari_cnmf.ui.exporting._dock import ResultButtons
 
     (buttons,) = dock.findChildren(ResultButtons)
     qtbot.waitUntil(buttons.export.isVisible)

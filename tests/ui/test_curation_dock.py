@@ -282,10 +282,9 @@ def test_the_history_goes_back_to_any_point(desk: Desk, curable: Components) -> 
     history = desk.panel.history
     desk.qtbot.waitUntil(lambda: len(history.texts()) == 4)
     assert f"{desk.cur.who}:  reject 1" in history.texts()[1]
-    history.list.activated.emit(history.model.index(2))
+    history.list.itemActivated.emit(history.list.item(2))
     assert desk.cur.decisions.tolist() == [Decision.ACCEPTED, 0, 0, 0, 0]
-    font = Qt.ItemDataRole.FontRole
-    desk.qtbot.waitUntil(lambda: history.model.data(history.model.index(0), font).italic())
+    desk.qtbot.waitUntil(lambda: history.list.item(0).font().italic())
     assert history.texts()[2].startswith("▸"), "where one stands is marked"
 
 
@@ -372,35 +371,18 @@ def test_elongated_components_are_switched_off(desk: Desk, curable: Components) 
     desk.qtbot.waitUntil(lambda: not thresholds.switches["use_ecc"].isChecked())
 
 
-def test_another_curator_is_compared_and_followed(
+def test_another_curator_has_a_journal_of_their_own(
     desk: Desk, curable: Components, tmp_path: Path
 ) -> None:
     path = write_caiman(curable, tmp_path / "result.hdf5")
-    anna = open_curation(path, curator="anna")
-    anna.reject(4)
-    anna.accept(1)
     desk.show(finish(load_file(path)))
-    page = desk.panel.compare
-    desk.panel.tabs.setCurrentWidget(page)
-    desk.qtbot.waitUntil(lambda: page.others.currentText() == "anna")
-    page.compare.click()
-    desk.qtbot.waitUntil(lambda: page.list.count() == 2)
-    assert "agree on 3 of 5" in page.summary.text()
-    page.next.click()
-    assert desk.session.selection == (1,)
-    page.adopt.click()
-    assert desk.cur.decisions[1] == Decision.ACCEPTED
-    assert desk.session.selection == (4,), "the next difference is shown"
-    page.compare.click()
-    desk.qtbot.waitUntil(lambda: page.list.count() == 1)
-    page.curator.setText("ben")
-    page.curator.editingFinished.emit()
+    curator = desk.panel.preferences.curator
+    curator.setText("ben")
+    curator.editingFinished.emit()
     desk.qtbot.waitUntil(lambda: read_settings().curator == "ben")
     desk.show(finish(load_file(path)))
-    desk.press("R")
     desk.cur.reject(2)
     assert (tmp_path / "result.hdf5.curation-ben.jsonl").exists()
-    desk.qtbot.waitUntil(lambda: page.others.findText("main journal") >= 0)
 
 
 def test_what_another_window_did_is_read_again(

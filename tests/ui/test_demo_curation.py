@@ -101,12 +101,3 @@ def test_a_whole_curation_of_the_demo_from_the_keyboard(
         again.ids.tolist(), again.decisions.tolist(), again.seen.tolist(), len(again.history)
     )  # fmt: skip
     assert again.undo(), "also after reopening"
-
-    # all of it refined by a run of its own
-    dock.edit_panel.refine_button.click()
-    qtbot.waitUntil(lambda: len(batch.df) == 2)
-    refined = batch[batch.df.iloc[1].uuid]
-    assert refined.name == "demo refined"
-    assert refined.status.state == "queued"
-    assert f"from {again.accepted.sum()} curated components" in refined.spec.comment
-    assert refined.spec.ain is not None

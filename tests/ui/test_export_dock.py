@@ -20,12 +20,14 @@ from napari_cnmf.io import open_movie
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.io.exports import EXPORTERS
 from napari_cnmf.model.components import Components
-from napari_cnmf.settings import read_settings, update_settings
 from napari_cnmf.ui._loading import finish, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.exporting import _dock
-from napari_cnmf.ui.exporting._buttons import ResultButtons
+from napari_cnmf.ui.exporting._dock import ResultButtons
+
+_MANY_FORMATS_MS = 200_000
+"""A dozen formats are written one after the other, beside whatever else the machine does."""
 
 
 @pytest.fixture
@@ -35,6 +37,11 @@ def shown(viewer: Any, tmp_path: Path, components: Components, movie: Any) -> An
     viewer.window.add_dock_widget(dock, area="right")
     session_of(viewer).show(finish(load_file(path, movie)))
     return dock
+
+
+def tick(widget: Any, *names: str) -> None:
+    for name, box in widget.ticked.boxes.items():
+        box.setChecked(name in names)
 
 
 def test_the_button_leads_to_files_of_every_format(
@@ -47,39 +54,49 @@ def test_the_button_leads_to_files_of_every_format(
     QTest.mouseClick(buttons.export, Qt.MouseButton.LeftButton)
     widget = buttons.open_export()
     assert widget is buttons.open_export(), "the dock that is there is shown again"
-    for name, exporter in EXPORTERS.items():
-        widget.choose(name)
-        assert widget.rejected.isChecked() == exporter.include_rejected
-        out = Path(widget.path.text())
-        assert out.parent == tmp_path
-        if name == "dandi":
-            continue  # it asks for the animal first
-        QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(widget.write.isEnabled)
-        assert widget.status.text() == f"Written: {out}"
-        assert out.is_dir() if exporter.is_folder else out.is_file()
-    assert len(told) == len(EXPORTERS) - 1
-    qtbot.waitUntil(lambda: read_settings().export_folder == str(tmp_path))
-    assert not widget.picture.pixmap().isNull(), "the last one is a picture, and shown"
+    assert list(widget.ticked.boxes) == list(EXPORTERS)
+    folder = tmp_path / "two words export"
+    assert widget.ticked.folder() == folder
+    names = [name for name in EXPORTERS if name != "dandi"]  # it asks for the animal first
+    tick(widget, *names)
+    QTest.mouseClick(widget.ticked.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(widget.ticked.button.isEnabled, timeout=_MANY_FORMATS_MS)
+    assert widget.status.text() == f"Written: {folder}"
+    for name in names:
+        out = folder / f"two words-{name}{EXPORTERS[name].suffix}"
+        assert out.is_dir() if EXPORTERS[name].is_folder else out.is_file()
+    assert told == [f"Exported to {folder}"]
 
 
-def test_the_session_goes_into_nwb_and_rejected_ones_can_be_left_out(
-    shown: Any, qtbot: Any, tmp_path: Path
+def test_a_picture_is_shown(shown: Any, qtbot: Any) -> None:
+    widget = shown.findChild(ResultButtons).open_export()
+    tick(widget, "raster")
+    widget.export()
+    qtbot.waitUntil(widget.ticked.button.isEnabled)
+    assert not widget.picture.pixmap().isNull()
+
+
+@pytest.mark.parametrize("with_rejected", [False, True])
+def test_the_session_goes_into_nwb(
+    shown: Any, qtbot: Any, tmp_path: Path, with_rejected: bool
 ) -> None:
     pynwb = pytest.importorskip("pynwb")
     widget = shown.findChild(ResultButtons).open_export()
-    widget.choose("nwb")
+    assert widget.session_form.isHidden()
+    tick(widget, "nwb")
+    assert not widget.session_form.isHidden()
     widget.session_form.fields["subject_id"].setText("m1")
     widget.session_form.fields["experimenter"].setText("Doe, Jane; Roe, Ann")
-    widget.rejected.setChecked(False)
+    widget.rejected.setChecked(with_rejected)
     widget.export()
-    qtbot.waitUntil(widget.write.isEnabled)
-    with pynwb.NWBHDF5IO(Path(widget.path.text()), "r") as io:
+    qtbot.waitUntil(widget.ticked.button.isEnabled)
+    out = tmp_path / "two words export" / "two words-nwb.nwb"
+    with pynwb.NWBHDF5IO(out, "r") as io:
         nwb = io.read()
         assert nwb.subject.subject_id == "m1"
         assert list(nwb.experimenter) == ["Doe, Jane", "Roe, Ann"]
         table = nwb.processing["ophys"]["ImageSegmentation"]["PlaneSegmentation"]
-        assert table.id[:].tolist() == [0, 2, 4]
+        assert table.id[:].tolist() == ([0, 1, 2, 3, 4] if with_rejected else [0, 2, 4])
 
 
 @pytest.mark.parametrize("kind", ["1p", "3d"])
@@ -96,22 +113,23 @@ def test_volumes_and_one_photon_with_and_without_rejected_ones(
     dock = _dock.ExportWidget(viewer)
     viewer.window.add_dock_widget(dock, area="right")
     # The movie is drawn frame by frame, the same for all kinds: once is long enough.
-    quick = [name for name in EXPORTERS if name not in ("mp4", "dandi")]
-    for rejected, names in ((True, ("csv", "labels")), (False, quick)):
+    # One format with and without what was rejected shows the rule, the others that all are written.
+    every = [name for name in EXPORTERS if name not in ("mp4", "dandi")]
+    for rejected, names in ((True, ["csv", "labels"]), (False, every)):
+        tick(dock, *names)
+        dock.rejected.setChecked(rejected)
+        folder = tmp_path / str(rejected)
+        dock.ticked.path.setText(str(folder))
+        QTest.mouseClick(dock.ticked.button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(dock.ticked.button.isEnabled, timeout=_MANY_FORMATS_MS)
+        assert dock.status.text() == f"Written: {folder}"
         for name in names:
-            exporter = EXPORTERS[name]
-            dock.choose(name)
-            dock.rejected.setChecked(rejected)
-            out = tmp_path / f"{name} {rejected}{exporter.suffix}"
-            dock.path.setText(str(out))
-            QTest.mouseClick(dock.write, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(dock.write.isEnabled)
-            assert dock.status.text() == f"Written: {out}"
-            assert out.is_dir() if exporter.is_folder else out.stat().st_size > 0
+            out = folder / f"r-{name}{EXPORTERS[name].suffix}"
+            assert out.is_dir() if EXPORTERS[name].is_folder else out.stat().st_size > 0
         ids = cur.ids if rejected else cur.ids[cur.accepted]
-        table = pd.read_csv(tmp_path / f"csv {rejected}" / "components.csv")
+        table = pd.read_csv(folder / "r-csv" / "components.csv")
         assert table["id"].tolist() == ids.tolist()
-        labels = tifffile.imread(tmp_path / f"labels {rejected}.tif")
+        labels = tifffile.imread(folder / "r-labels.tif")
         assert labels.shape == cur.components.dims
         assert set(np.unique(labels)) - {0} == set(ids + 1)
 
@@ -122,11 +140,12 @@ def test_what_cannot_be_written_is_said(
     said: list[str] = []
     monkeypatch.setattr("napari_cnmf.ui._background.show_error", said.append)
     widget = shown.findChild(ResultButtons).open_export()
-    widget.choose("npz")
-    widget.path.setText(str(tmp_path / "missing" / "too" / "r.npz"))
+    tick(widget, "npz")
+    (tmp_path / "taken").write_text("a file")
+    widget.ticked.path.setText(str(tmp_path / "taken" / "below"))
     widget.export()
-    qtbot.waitUntil(widget.write.isEnabled)
-    assert "cannot be written" in said[0]
+    qtbot.waitUntil(widget.ticked.button.isEnabled)
+    assert "cannot be made" in said[0]
     assert "Not written" in widget.status.text()
 
 
@@ -134,11 +153,10 @@ def test_an_earlier_export_is_replaced_after_asking(
     shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     widget = shown.findChild(ResultButtons).open_export()
-    widget.choose("npz")
-    out = tmp_path / "mine.npz"
-    widget.path.setText(str(out))
-    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(widget.write.isEnabled)
+    tick(widget, "npz")
+    button, out = widget.ticked.button, tmp_path / "two words export" / "two words-npz.npz"
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(button.isEnabled)
     before = out.stat().st_mtime_ns
     asked: list[str] = []
     answers = [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
@@ -148,29 +166,14 @@ def test_an_earlier_export_is_replaced_after_asking(
         return answers[len(asked) - 1]
 
     monkeypatch.setattr(QMessageBox, "question", question)
-    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(asked) == 1 and widget.write.isEnabled())
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(asked) == 1 and button.isEnabled())
     assert "Not written" in widget.status.text()
     assert out.stat().st_mtime_ns == before
-    QTest.mouseClick(widget.write, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(asked) == 2 and widget.write.isEnabled())
-    qtbot.waitUntil(lambda: widget.status.text() == f"Written: {out}")
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(asked) == 2 and button.isEnabled())
+    qtbot.waitUntil(lambda: widget.status.text() == f"Written: {out.parent}")
     assert out.stat().st_mtime_ns > before
-
-
-def test_a_typed_name_is_kept_and_the_folder_comes_back(
-    shown: Any, qtbot: Any, tmp_path: Path
-) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    update_settings(export_folder=str(tmp_path / "elsewhere"))
-    widget = shown.findChild(ResultButtons).open_export()
-    assert Path(widget.path.text()).parent == tmp_path / "elsewhere"
-    widget.choose("nwb")
-    widget.path.selectAll()
-    QTest.keyClicks(widget.path, str(tmp_path / "mouse 1.5 day.nwb"))
-    for name, expected in (("csv", "mouse 1.5 day"), ("mat", "mouse 1.5 day.mat")):
-        widget.choose(name)
-        assert Path(widget.path.text()) == tmp_path / expected
 
 
 def test_an_export_is_cancelled(
@@ -189,22 +192,22 @@ def test_an_export_is_cancelled(
 
     monkeypatch.setattr(_dock, "export", slow)
     widget = shown.findChild(ResultButtons).open_export()
-    widget.choose("csv")
-    widget.path.setText(str(tmp_path / "tables"))
+    tick(widget, "csv")
+    widget.ticked.path.setText(str(tmp_path / "tables"))
     widget.export()
     qtbot.waitUntil(started.is_set)
     assert widget.stop.isVisibleTo(widget)
     QTest.mouseClick(widget.stop, Qt.MouseButton.LeftButton)
     go_on.set()
-    qtbot.waitUntil(widget.write.isEnabled)
+    qtbot.waitUntil(widget.ticked.button.isEnabled)
     assert "cancelled" in widget.status.text()
     assert not widget.stop.isVisibleTo(widget)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["two words.hdf5"]
+    assert list((tmp_path / "tables").iterdir()) == []
 
 
 def test_without_a_result(viewer: Any, result_of: Callable[..., Components]) -> None:
     widget = _dock.ExportWidget(viewer)
     viewer.window.add_dock_widget(widget, area="right")
-    assert not widget.write.isEnabled()
+    assert not widget.ticked.button.isEnabled()
     widget.export()
     assert "Open a result" in widget.status.text()

@@ -14,7 +14,7 @@ from napari_cnmf.ui._docks import open_dock
 from napari_cnmf.ui._loading import finish, movie_steps
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.forms._dock import ParametersWidget
-from napari_cnmf.ui.forms._given import LayerGiven
+from napari_cnmf.ui.forms._input import LayerInput
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def added(form: ParametersWidget, qtbot: Any) -> Any:
 
 
 def session_batch(form: ParametersWidget) -> Batch:
-    batch = form._session.batch
+    batch = form.session.batch
     assert batch is not None
     return batch
 
@@ -58,7 +58,7 @@ def test_a_drawn_region_is_the_mask_of_the_item(
     form.given.draw_button.click()
     layer = viewer.layers["region"]
     assert layer.mode == "add_polygon"
-    assert form.given.region.value == LayerGiven(layer)
+    assert form.given.region.value == LayerInput(layer)
     qtbot.waitUntil(lambda: "must hold a shape" in form.status.text())
     assert not form.add_button.isEnabled()
     layer.add([SQUARE], shape_type="polygon")
@@ -80,7 +80,7 @@ def test_cells_from_labels_shapes_and_files(
     labels = np.zeros((30, 44), int)
     labels[3:8, 3:8], labels[20:26, 30:37] = 1, 2
     layer = viewer.add_labels(labels, name="painted")
-    form.given.cells.value = LayerGiven(layer)
+    form.given.cells.value = LayerInput(layer)
     item = added(form, qtbot)
     first = form_footprints(item)
     np.testing.assert_array_equal(first.sum(1).reshape(30, 44) > 0, labels > 0)
@@ -88,7 +88,7 @@ def test_cells_from_labels_shapes_and_files(
     at = np.column_stack([np.full(4, 7.0), SQUARE])
     shapes = viewer.add_shapes([at], shape_type="polygon", ndim=3, name="drawn")
     shapes.add([np.column_stack([np.full(4, 7.0), SQUARE + 14])], shape_type="ellipse")
-    form.given.cells.value = LayerGiven(shapes)
+    form.given.cells.value = LayerInput(shapes)
     qtbot.waitUntil(form.add_button.isEnabled)
     drawn = form_footprints(added(form, qtbot))
     assert drawn.shape == (30 * 44, 2)
@@ -100,7 +100,7 @@ def test_cells_from_labels_shapes_and_files(
     from_file = form_footprints(added(form, qtbot))
     np.testing.assert_array_equal(from_file, first)
     # a layer that goes is no choice any more
-    form.given.cells.value = LayerGiven(layer)
+    form.given.cells.value = LayerInput(layer)
     viewer.layers.remove(layer)
     assert form.given.cells.value is None
 
@@ -117,7 +117,7 @@ def test_labels_of_another_field_are_refused_and_nothing_is_added(
     from napari.utils.notifications import notification_manager
 
     layer = viewer.add_labels(np.ones((10, 10), int), name="other")
-    form.given.cells.value = LayerGiven(layer)
+    form.given.cells.value = LayerInput(layer)
     qtbot.waitUntil(form.add_button.isEnabled)
     said = len(notification_manager.records)
     form.add(run=False)
@@ -134,13 +134,13 @@ def test_what_is_painted_into_the_chosen_layer_counts(
 ) -> None:
     layer = viewer.add_labels(np.zeros((30, 44), int), name="painted")
     listeners = layer.events.paint.callbacks
-    form.given.cells.value = LayerGiven(layer)
+    form.given.cells.value = LayerInput(layer)
     qtbot.waitUntil(form.add_button.isEnabled)
     layer.selected_label = 2
     layer.paint((10, 12), 2)
     qtbot.waitUntil(lambda: form.request() is not None and np.any(form.request().ain == 2))
     other = viewer.add_labels(np.ones((30, 44), int), name="other")
-    form.given.cells.value = LayerGiven(other)
+    form.given.cells.value = LayerInput(other)
     assert (
         layer.events.paint.callbacks == listeners
     )  # what is not chosen any more is not listened to

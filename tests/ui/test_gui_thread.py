@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_cnmf.batch import Batch, State
 from napari_cnmf.ui._docks import show_docks
@@ -72,8 +72,6 @@ def test_nothing_of_a_batch_is_touched_on_the_gui_thread(
     motion = batch.add("mcorr", movie, params=PARAMS, engine="builtin", name="motion")
     cells = batch.add("cnmf", motion, params=PARAMS, engine="builtin", name="cells")
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
-    scripts = tmp_path / "scripts"
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_a, **_k: str(scripts))
     dock = show_docks(viewer)["Batch manager"]
     actions = dock.menus.actions
 
@@ -113,8 +111,6 @@ def test_nothing_of_a_batch_is_touched_on_the_gui_thread(
     qtbot.waitUntil(editor.add_button.isEnabled)
     editor.add_button.click()
     qtbot.waitUntil(lambda: len(dock.model.rows) == 4)
-    dock.commands.export_scripts("shell")
-    qtbot.waitUntil((scripts / "run.sh").exists)
     dock.missing.look()
     do("delete", dock.model.rows[-1])
     qtbot.waitUntil(lambda: len(dock.model.rows) == 3)

@@ -86,13 +86,12 @@ def test_a_circle_over_a_cell_sets_gsig_and_gsiz(lab: LabWidget, qtbot: Any) -> 
     assert len(panel.drawn) == 2  # what was drawn stays
     drag(lab, panel._on_drag, (50, 50), (50, 58))
     assert (form.value().init.gSig, form.value().init.gSiz) == ((8, 8), (17, 17))
-    # rings of three drawn circles, of the set size, and of radii to compare
-    panel.compare_edit.setText("4, 9")
+    # rings of three drawn circles, and of the set size
     layer = lab.stage.find("cell size")
     n = min(16, len(lab.recording.cells.at))
-    assert len(layer.data) == 3 + 3 * n
+    assert len(layer.data) == 3 + n
     panel.clear_circles()
-    assert len(lab.stage.find("cell size").data) == 3 * n
+    assert len(lab.stage.find("cell size").data) == n
     panel.measure_button.click()
     assert panel._on_drag not in lab.stage.viewer.mouse_drag_callbacks
 

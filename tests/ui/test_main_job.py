@@ -81,5 +81,5 @@ def test_a_movie_becomes_layers_with_clicks_alone(
     assert found.precision >= 0.9
 
     session.select([int(np.argmax(components.snr))])
-    qtbot.waitUntil(lambda: traces.plot.n_curves == 3)
+    qtbot.waitUntil(lambda: len(traces.plot.curves) == 3)
     assert len(viewer.layers["selection · demo"].data) >= 1

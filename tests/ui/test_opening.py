@@ -15,7 +15,7 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
-from napari_cnmf.ui import _requirements, _sample_data
+from napari_cnmf.ui import _sample_data, widgets
 from napari_cnmf.ui._docks import dock_of, show_docks
 from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
 from napari_cnmf.ui._opening import is_result, open_path
@@ -149,12 +149,12 @@ def test_a_sample_with_its_cells_opens_in_the_workspace(
 def test_a_napari_that_is_too_old_is_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, found: str, fits: bool
 ) -> None:
-    monkeypatch.setattr(_requirements, "version", lambda _name: found)
+    monkeypatch.setattr(widgets, "version", lambda _name: found)
     if fits:
-        _requirements.require_napari()
+        widgets.require_napari()
         return
     with pytest.raises(ImportError, match=f"needs napari 0.6.6 or newer, this is napari {found}"):
-        _requirements.require_napari()
+        widgets.require_napari()
 
 
 def test_docks_from_the_menu_share_one_stack_at_their_edge(viewer: Any, qtbot: Any) -> None:

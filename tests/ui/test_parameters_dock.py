@@ -278,13 +278,13 @@ def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
     dock.header.input.set_value(FileInput((path,)))
     enter_frame_rate(dock, "15")
     qtbot.waitUntil(lambda: "may be interleaved" in dock.status.text())
-    row = dock.header.input.open_with
-    row.number_box.setFocus()
-    row.number_box.selectAll()
-    QTest.keyClicks(row.number_box, "2")
-    QTest.keyClick(row.number_box, Qt.Key.Key_Return)
-    assert row.channel_box.value() == 0  # one of them is always chosen
-    QTest.keyClick(row.channel_box, Qt.Key.Key_Up)
+    row = dock.header.input.recording
+    row.boxes["n_channels"].setFocus()
+    row.boxes["n_channels"].selectAll()
+    QTest.keyClicks(row.boxes["n_channels"], "2")
+    QTest.keyClick(row.boxes["n_channels"], Qt.Key.Key_Return)
+    assert row.boxes["channel"].value() == 0  # one of them is always chosen
+    QTest.keyClick(row.boxes["channel"], Qt.Key.Key_Up)
     qtbot.waitUntil(lambda: "80 frames" in facts_of(dock))
     qtbot.waitUntil(lambda: "interleaved" not in dock.status.text())
     QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
@@ -306,7 +306,7 @@ def test_a_channel_of_a_file_that_has_several_is_chosen_in_the_form(
     tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "TCYX", "finterval": 0.1})
     dock.header.input.set_value(FileInput((path,)))
     qtbot.waitUntil(lambda: "One channel must be chosen" in dock.header._facts.text())
-    QTest.keyClick(dock.header.input.open_with.channel_box, Qt.Key.Key_Up)
+    QTest.keyClick(dock.header.input.recording.boxes["channel"], Qt.Key.Key_Up)
     qtbot.waitUntil(dock.add_button.isEnabled)
     assert "40 frames" in facts_of(dock)
     assert dict(dock.request().input.open_with) == {"channel": 0}
@@ -319,13 +319,13 @@ def test_axes_that_a_file_does_not_name_are_typed_into_the_form(
     path = tmp_path / "volumes.tif"
     tifffile.imwrite(path, stack, photometric="minisblack")
     dock.header.input.set_value(FileInput((path,)))
-    facts, row = dock.header._facts, dock.header.input.open_with
+    facts, row = dock.header._facts, dock.header.input.recording
     qtbot.waitUntil(lambda: "Say which axis is which" in facts.text())
-    assert not row.dataset_edit.isVisibleTo(row)
-    type_into(row.axes_edit, "zzyx")
+    assert not row.edits["dataset"].isVisibleTo(row)
+    type_into(row.edits["axes"], "zzyx")
     qtbot.waitUntil(lambda: "axes must hold T, Y and X" in facts.text())
     assert not dock.add_button.isEnabled()
-    type_into(row.axes_edit, "ztyx")
+    type_into(row.edits["axes"], "ztyx")
     qtbot.waitUntil(lambda: "40 frames" in facts_of(dock))
     QTest.mouseClick(row.show_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(viewer.layers) == 1)
@@ -348,9 +348,9 @@ def test_the_array_of_a_file_that_holds_several_is_typed_into_the_form(
             file[name] = np.random.default_rng(1).integers(0, 99, (n_frames, 24, 32), np.uint16)
     dock.header.input.set_value(FileInput((path,)))
     qtbot.waitUntil(lambda: "Name the movie with dataset=" in dock.header._facts.text())
-    row = dock.header.input.open_with
-    assert row.dataset_edit.isVisibleTo(row)
-    type_into(row.dataset_edit, "denoised")
+    row = dock.header.input.recording
+    assert row.edits["dataset"].isVisibleTo(row)
+    type_into(row.edits["dataset"], "denoised")
     qtbot.waitUntil(lambda: "50 frames" in facts_of(dock))
     assert dict(dock.header.input.value().open_with) == {"dataset": "denoised"}
 
@@ -469,7 +469,7 @@ def test_drawing_a_region_chooses_it_in_the_dock_of_the_menu(
 ) -> None:
     dock = plugin_dock
     viewer.open(write_movie(tmp_path / "movie.tif", 10), plugin="napari-cnmf")
-    dock.given_box.toggleButton().click()
+    dock.given_box.button.click()
     QTest.mouseClick(dock.given.draw_button, Qt.MouseButton.LeftButton)
     layer = viewer.layers["region"]
     assert dock.given.region.value.layer is layer
@@ -532,7 +532,7 @@ def test_tab_passes_over_what_is_folded_away(dock: ParametersWidget) -> None:
     assert editors
     assert not any(editor.isVisibleTo(dock) for editor in editors)
     assert dock.form.row("init.gSig").editor.native.isVisibleTo(dock)
-    section.toggleButton().click()
+    section.button.click()
     assert any(editor.isVisibleTo(dock) for editor in editors)
 
 

@@ -10,7 +10,7 @@ from qtpy.QtTest import QTest
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PRESETS, CNMFParams, iter_fields
-from napari_cnmf.ui.forms._kwargs import KwargsBox
+from napari_cnmf.ui.forms._editors import KwargsBox
 from napari_cnmf.ui.forms._params_form import ParamsForm
 
 
@@ -109,7 +109,7 @@ def test_an_optional_value_has_a_tick(form: ParamsForm) -> None:
 def test_sections_fold_and_advanced_rows_appear(form: ParamsForm) -> None:
     section = form.section("init")
     assert not section.isExpanded()
-    section.toggleButton().click()
+    section.button.click()
     assert section.isExpanded()
     basic, advanced = form.row("init.gSig"), form.row("init.gSiz")
     assert not basic.isHidden()
@@ -123,8 +123,8 @@ def test_sections_fold_and_advanced_rows_appear(form: ParamsForm) -> None:
 
 def test_a_folded_section_shows_that_it_has_a_problem(form: ParamsForm) -> None:
     form.row("quality.min_SNR").editor.value = "x"
-    marked = form.section("quality").toggleButton().styleSheet()
-    assert marked != form.section("init").toggleButton().styleSheet()
+    marked = form.section("quality").button.styleSheet()
+    assert marked != form.section("init").button.styleSheet()
 
 
 def test_the_wheel_scrolls_the_form_and_changes_nothing(form: ParamsForm) -> None:

@@ -15,7 +15,7 @@ from napari_cnmf.io.projects import Project
 from napari_cnmf.model.components import Components
 from napari_cnmf.ui._loading import finish, load_file
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui.exporting._buttons import ResultButtons
+from napari_cnmf.ui.exporting._dock import ResultButtons
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import tifffile
 from napari_cnmf.batch import Batch
 from napari_cnmf.io import TiffMovieWriter, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError
-from napari_cnmf.ui.forms._description import RecordingPanel
 from napari_cnmf.ui.forms._input import FileInput
-from napari_cnmf.ui.forms._open_with import OpenWithRows
+from napari_cnmf.ui.forms._recording import RecordingPanel
 from napari_cnmf.ui.forms._request import request_of
 
 
@@ -41,15 +40,20 @@ def test_an_answer_is_passed_on(panel: RecordingPanel, qtbot) -> None:
     panel.ask(ChannelUnknownError("One channel must be chosen.", 2, ("green", "red")))
     assert panel.choice_combo.isVisible()
     assert [panel.choice_combo.itemText(k) for k in range(3)] == ["choose…", "green", "red"]
-    with qtbot.waitSignal(panel.answered) as signal:
+    with qtbot.waitSignal(panel.changed):
         panel.choice_combo.activated.emit(2)
-    assert signal.args == ["channel", 1]
-    rows = OpenWithRows()
-    qtbot.addWidget(rows)
-    rows.show_told([Path("a.tif")], {})
-    assert rows.set_option("channel", 1)
-    assert rows.told() == {"channel": 1}
-    assert not rows.set_option("field", 1)
+    assert panel.told() == {"channel": 1}
+    assert panel.boxes["channel"].value() == 1
+
+
+def test_of_alternating_channels_one_is_always_chosen(panel: RecordingPanel) -> None:
+    channel = panel.boxes["channel"]
+    assert channel.text() == "auto"
+    panel.boxes["n_channels"].setValue(2)
+    assert panel.told() == {"channel": 0, "n_channels": 2}
+    assert (channel.text(), channel.maximum()) == ("0", 1)
+    panel.boxes["n_channels"].setValue(1)
+    assert panel.told() == {"channel": 0}
 
 
 def test_what_is_there_can_be_opened(panel: RecordingPanel, tmp_path: Path, qtbot) -> None:
@@ -60,12 +64,12 @@ def test_what_is_there_can_be_opened(panel: RecordingPanel, tmp_path: Path, qtbo
         open_movie(tmp_path)
     panel.ask(caught.value)
     assert panel.missing_box.isVisible()
-    with qtbot.waitSignal(panel.answered):
+    with qtbot.waitSignal(panel.changed):
         panel.missing_box.setChecked(True)
     assert panel.told() == {"allow_missing": True}
     assert open_movie(tmp_path, **panel.told()).n_frames == 8
-    panel.show_told({"channel": 1, "field": 2})
-    assert panel.told() == {"field": 2}
+    panel.show_told([tmp_path], {"channel": 1, "field": 2})
+    assert panel.told() == {"channel": 1, "field": 2}
     assert not panel.missing_box.isChecked()
 
 
@@ -85,22 +89,18 @@ def test_what_is_there_can_be_opened(panel: RecordingPanel, tmp_path: Path, qtbo
 def test_every_line_can_be_overruled(
     panel: RecordingPanel, qtbot, option: str, typed: object, value: object
 ) -> None:
-    rows = panel.overrule.rows
-    edits = {"offset": rows.offset_edit, "pixel_size_um": rows.sizes_edit}
-
     def say(text: object) -> None:
-        if option in edits:
-            edits[option].setText("" if text is None else str(text))
-            edits[option].editingFinished.emit()
+        if option in panel.edits:
+            panel.edits[option].setText("" if text is None else str(text))
+            panel.edits[option].editingFinished.emit()
         else:
-            box = rows.boxes[option]
+            box = panel.boxes[option]
             box.setValue(box.minimum() if text is None else text)
 
-    with qtbot.waitSignal(panel.answered) as signal:
+    with qtbot.waitSignal(panel.changed):
         say(typed)
-    assert signal.args == [option, value]
     assert panel.told() == {option: value}
-    with qtbot.waitSignal(panel.answered):
+    with qtbot.waitSignal(panel.changed):
         say(None)
     assert panel.told() == {}
 
@@ -109,10 +109,10 @@ def test_every_line_can_be_overruled(
 def test_a_pixel_size_that_is_none_is_marked_and_not_passed_on(
     panel: RecordingPanel, qtbot, typed: str
 ) -> None:
-    panel.show_told({"pixel_size_um": (1.0, 2.0)})
-    edit = panel.overrule.rows.sizes_edit
+    panel.show_told([Path("a.tif")], {"pixel_size_um": (1.0, 2.0)})
+    edit = panel.edits["pixel_size_um"]
     assert edit.text() == "1 2"
-    with qtbot.assertNotEmitted(panel.answered):
+    with qtbot.assertNotEmitted(panel.changed):
         edit.setText(typed)
         edit.editingFinished.emit()
     assert edit.styleSheet()

@@ -118,13 +118,13 @@ def test_dragging_pans_and_selects_nothing(session: Session, viewer: Any, qtbot:
 def test_traces_follow_the_selection(session: Session, viewer: Any, qtbot: Any) -> None:
     dock = TracesWidget(viewer)
     viewer.window.add_dock_widget(dock, area="bottom")
-    assert dock.plot.n_curves == 0
+    assert len(dock.plot.curves) == 0
     session.select([1])
-    qtbot.waitUntil(lambda: dock.plot.n_curves == 3)
+    qtbot.waitUntil(lambda: len(dock.plot.curves) == 3)
     session.select([1, 0])
-    qtbot.waitUntil(lambda: dock.plot.n_curves == 6)
-    dock.set_trace_shown(Trace.SPIKES, False)
-    qtbot.waitUntil(lambda: dock.plot.n_curves == 4)
+    qtbot.waitUntil(lambda: len(dock.plot.curves) == 6)
+    dock.buttons[Trace.SPIKES].setChecked(False)
+    qtbot.waitUntil(lambda: len(dock.plot.curves) == 4)
     session.close_result()
     qtbot.waitUntil(lambda: not dock.plot.isVisible())
 

@@ -1,4 +1,4 @@
-"""Drawing, suggesting, restoring, locating and refining, with mouse and keys in a real viewer."""
+"""Drawing, suggesting, restoring and locating, with mouse and keys in a real viewer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.curation._drawing_tool import Tool
-from napari_cnmf.ui.layers._arrangement import Arrangement
+from napari_cnmf.ui.layers._convert import Arrangement
 
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -117,7 +117,7 @@ def desk(viewer: Any, qtbot: Any) -> Iterator[Desk]:
 
 def test_an_ellipse_is_dragged(desk: Desk, components: Components, movie: Movie) -> None:
     desk.show(components.take([0, 1, 2, 3]), movie)
-    desk.panel.set_tool(Tool.ELLIPSE)
+    desk.panel.tool_box.setCurrentText(Tool.ELLIPSE)
     desk.do("draw")
     desk.drag((25, 35), (30, 40), (35, 45))
     desk.wait_for_ids([0, 1, 2, 3, 4])
@@ -136,7 +136,7 @@ def test_a_polygon_is_clicked_beside_the_movie(
     for kind in ("raw", "residual"):
         desk.dock.view.stacks[kind].setChecked(True)
     desk.dock.view.arrangement_box.setCurrentText(Arrangement.BESIDE)
-    desk.panel.set_tool(Tool.POLYGON)
+    desk.panel.tool_box.setCurrentText(Tool.POLYGON)
     desk.do("draw")
     # On the second copy, 53 pixels to the right.
     corners = [(25.0, 35.0 + 53), (25.0, 45.0 + 53), (35.0, 45.0 + 53), (35.0, 35.0 + 53)]
@@ -150,7 +150,7 @@ def test_a_polygon_is_clicked_beside_the_movie(
 
 def test_a_brush_paints_until_it_is_done(desk: Desk, components: Components, movie: Movie) -> None:
     desk.show(components.take([0, 1, 2, 3]), movie)
-    desk.panel.set_tool(Tool.BRUSH)
+    desk.panel.tool_box.setCurrentText(Tool.BRUSH)
     desk.do("draw")
     desk.tool.layer.brush_size = 9
     desk.drag((29, 39), (30, 40), (31, 41))
@@ -193,7 +193,7 @@ def test_outlines_on_a_volume_span_the_planes_asked_for(
     desk.viewer.dims.set_current_step(1, 2)
     desk.panel.below.setValue(1)
     desk.panel.above.setValue(2)
-    desk.panel.set_tool(Tool.ELLIPSE)
+    desk.panel.tool_box.setCurrentText(Tool.ELLIPSE)
     desk.do("draw")
     desk.drag((15, 17), (20, 22), (25, 27))
     desk.wait_for_ids([0, 1, 2])
@@ -277,10 +277,10 @@ def test_a_movie_that_moved_is_located(
     assert desk.panel.locate_button.isVisibleTo(desk.panel)
     assert desk.session.result is not None
     desk.session.result.curation.reject([0])
-    desk.dock.whole.locate(tmp_path / "other.tif")
+    desk.dock.edits.locate(tmp_path / "other.tif")
     desk.rest()
     assert desk.session.result.loaded.movie is None
-    desk.dock.whole.locate(tmp_path / "moved.tif")
+    desk.dock.edits.locate(tmp_path / "moved.tif")
     desk.qtbot.waitUntil(
         lambda: desk.session.result is not None and desk.session.result.loaded.movie is not None
     )

@@ -38,21 +38,21 @@ def desk(viewer: Any, qtbot: Any) -> Iterator[Desk]:
 
 def test_each_line_is_named_and_switched(desk: Desk, components: Components) -> None:
     desk.show(components, 1)
-    assert desk.dock.plot.n_curves == 3
+    assert len(desk.dock.plot.curves) == 3
     assert desk.dock.plot.explained == ["Raw", "Denoised", "Spikes"]
-    desk.dock.set_trace_shown(Trace.RESIDUAL, True)
-    desk.dock.set_trace_shown(Trace.RAW, False)
+    desk.dock.buttons[Trace.RESIDUAL].setChecked(True)
+    desk.dock.buttons[Trace.RAW].setChecked(False)
     desk.qtbot.waitUntil(
         lambda: desk.dock.plot.explained == ["Residual", "Denoised", "Spikes"]
     )  # fmt: skip
-    desk.dock.set_trace_shown(Trace.DFF, True)
+    desk.dock.buttons[Trace.DFF].setChecked(True)
     desk.qtbot.waitUntil(lambda: desk.dock.plot.explained == ["dF/F", "Spikes"])
 
 
 def test_many_are_named_and_only_some_drawn(desk: Desk, result_of: Any) -> None:
     centres = [(4.0 + 6 * (i // 8), 4.0 + 6 * (i % 8)) for i in range(48)]
     desk.show(result_of((40, 52), centres).replace(images={}), *range(48))
-    assert desk.dock.plot.n_curves == 40 * 3
+    assert len(desk.dock.plot.curves) == 40 * 3
     assert "48 components, the first 40 drawn" in desk.dock._title.text()
 
 
@@ -108,7 +108,7 @@ def test_the_peak_is_gone_to_and_played_around(desk: Desk, components: Component
 def test_one_frame_and_nothing(desk: Desk, result_of: Any) -> None:
     one = result_of((40, 52), [(8.0, 10.0), (20.0, 30.0)], 1).replace(images={})
     desk.show(one, 0, 1)
-    assert desk.dock.plot.n_curves == 6
+    assert len(desk.dock.plot.curves) == 6
     desk.session.timeline.go_to_peak()
     desk.session.timeline.play_peak()
     desk.qtbot.waitUntil(lambda: not desk.session.timeline.is_playing)
@@ -119,13 +119,13 @@ def test_one_frame_and_nothing(desk: Desk, result_of: Any) -> None:
 
 def test_a_hidden_dock_draws_when_it_is_seen(desk: Desk, components: Components) -> None:
     desk.show(components, 1)
-    assert desk.dock.plot.n_curves == 3
+    assert len(desk.dock.plot.curves) == 3
     desk.dock.hide()
     desk.session.select((0, 2))
     QApplication.processEvents()
-    assert desk.dock.plot.n_curves == 3
+    assert len(desk.dock.plot.curves) == 3
     desk.dock.show()
-    desk.qtbot.waitUntil(lambda: desk.dock.plot.n_curves == 6)
+    desk.qtbot.waitUntil(lambda: len(desk.dock.plot.curves) == 6)
 
 
 def test_components_without_a_baseline_are_said_and_drawn_without_dff(
@@ -133,7 +133,7 @@ def test_components_without_a_baseline_are_said_and_drawn_without_dff(
 ) -> None:
     dark = components.replace(b=np.zeros_like(components.b), YrA=-np.abs(components.C) - 5)
     desk.show(dark, 1)
-    desk.dock.set_trace_shown(Trace.DFF, True)
+    desk.dock.buttons[Trace.DFF].setChecked(True)
     desk.qtbot.waitUntil(lambda: "no dF/F" in desk.dock._title.text())
     assert "component 1" in desk.dock._title.toolTip()
     desk.show(components, 1)

@@ -18,7 +18,7 @@ from napari_cnmf.ui._session import Session, session_of
 from napari_cnmf.ui.curation._coloring import ColorBy
 from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.curation._view_panel import ViewPanel
-from napari_cnmf.ui.layers._arrangement import Arrangement
+from napari_cnmf.ui.layers._convert import Arrangement
 
 
 def load(components: Components, movie: Movie, name: str = "cells") -> LoadedResult:

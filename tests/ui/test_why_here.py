@@ -41,7 +41,7 @@ def test_the_key_explains_the_place_under_the_cursor(
     viewer.cursor.position = (0, row, column)
     dock.panel.table.setFocus()
     QTest.keyClick(dock.panel.table, Qt.Key.Key_H)
-    page = dock.places.page
+    page = dock.places
     assert dock.panel.tabs.currentWidget() is page
     assert page.place.text() == f"{row}, {column}"
     assert "min_SNR" in page.answer.text()

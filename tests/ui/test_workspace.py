@@ -22,10 +22,10 @@ from napari_cnmf.ui._docks import Dock, dock_of, show_docks
 from napari_cnmf.ui._loading import finish, load_components, load_file
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
-from napari_cnmf.ui.exporting._ticked import TickedFormats
+from napari_cnmf.ui.exporting._dock import TickedFormats
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.workspace._dock import WorkspaceWidget
-from napari_cnmf.ui.workspace._progress import RunProgress
+from napari_cnmf.ui.workspace._run_bar import RunProgress
 from napari_cnmf.ui.workspace._steps import Step, StepState
 
 MOTION, CNMF = ALGORITHM_TITLES["mcorr"], ALGORITHM_TITLES["cnmf"]

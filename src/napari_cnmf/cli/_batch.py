@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
+    add_action,
     add_cluster_options,
     add_item_options,
-    add_json_option,
     cluster_client,
     given_options,
     open_options,
@@ -45,26 +45,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_list(actions: _Actions) -> None:
-    listing = actions.add_parser("list", help="every item, and where it stands")
-    add_json_option(listing)
-    listing.set_defaults(run_command=run_list)
-    show = actions.add_parser("show", help="one item: what was asked, how it came to be, its log")
+    add_action(actions, "list", run_list, "every item, and where it stands")
+    about = "one item: what was asked, how it came to be, its log"
+    show = add_action(actions, "show", run_show, about)
     show.add_argument("item", metavar="ITEM", help="name, uuid or position")
-    add_json_option(show)
-    show.set_defaults(run_command=run_show)
 
 
 def _add_adding(actions: _Actions) -> None:
-    add = actions.add_parser("add", help="add an item; nothing starts")
-    grid = actions.add_parser("grid", help="add every combination of some values")
+    add = add_action(actions, "add", run_add, "add an item; nothing starts")
+    grid = add_action(actions, "grid", run_grid, "add every combination of some values")
     for parser in (add, grid):
         parser.add_argument("movies", nargs="*", type=Path, metavar="MOVIE")
         parser.add_argument(
             "--item", metavar="ITEM", help="take the movie that this item makes, instead of MOVIE"
         )
         add_item_options(parser)
-        add_json_option(parser)
-    add.set_defaults(run_command=run_add)
     grid.add_argument(
         "--vary",
         nargs="+",
@@ -74,11 +69,10 @@ def _add_adding(actions: _Actions) -> None:
         help="a parameter and its values; may be repeated: --vary gSig 4,4 6,6",
     )
     grid.add_argument("--skip-duplicates", action="store_true", help="leave out what is there")
-    grid.set_defaults(run_command=run_grid)
 
 
 def _add_start(actions: _Actions) -> None:
-    start = actions.add_parser("start", help="run what is queued, and wait for it")
+    start = add_action(actions, "start", run_start, "run what is queued, and wait for it")
     start.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all")
     start.add_argument("--from", dest="start", metavar="ITEM", help="this one and all after it")
     start.add_argument("--n-workers", type=int, default=1, metavar="N", help="items at once")
@@ -87,8 +81,6 @@ def _add_start(actions: _Actions) -> None:
         "--spread", action="store_true", help="spread each recording over all workers"
     )
     start.add_argument("--at", metavar="HH:MM", help="wait until then; today, or else tomorrow")
-    add_json_option(start)
-    start.set_defaults(run_command=run_start)
 
 
 def _add_changing(actions: _Actions) -> None:
@@ -96,41 +88,31 @@ def _add_changing(actions: _Actions) -> None:
         ("cancel", run_cancel, "cancel items, and wait until their processes are gone"),
         ("retry", run_retry, "queue failed, cancelled or interrupted items again"),
     ):
-        parser = actions.add_parser(name, help=about)
+        parser = add_action(actions, name, function, about)
         parser.add_argument("items", nargs="*", metavar="ITEM")
         parser.add_argument("--all", action="store_true", help="every item it can be done to")
-        parser.set_defaults(run_command=function)
-        add_json_option(parser)
-    rename = actions.add_parser("rename", help="give an item another name")
+    rename = add_action(actions, "rename", run_rename, "give an item another name")
     rename.add_argument("item", metavar="ITEM")
     rename.add_argument("name", metavar="NAME")
-    add_json_option(rename)
-    rename.set_defaults(run_command=run_rename)
-    remove = actions.add_parser("remove", help="remove items and their data")
-    add_json_option(remove)
+    remove = add_action(actions, "remove", run_remove, "remove items and their data")
     remove.add_argument("items", nargs="+", metavar="ITEM")
     remove.add_argument("--with-children", action="store_true", help="and the items that need them")
-    remove.set_defaults(run_command=run_remove)
 
 
 def _add_files(actions: _Actions) -> None:
-    locate = actions.add_parser("locate", help="look for movies that were moved")
+    locate = add_action(actions, "locate", run_locate, "look for movies that were moved")
     locate.add_argument("where", type=Path, metavar="FOLDER", help="where they are now")
-    add_json_option(locate)
-    locate.set_defaults(run_command=run_locate)
-    bring = actions.add_parser("import", help="take in a batch of mesmerize-core; makes DIR")
+    about = "take in a batch of mesmerize-core; makes DIR"
+    bring = add_action(actions, "import", run_import, about)
     bring.add_argument("table", type=Path, metavar="OLD.pickle")
     bring.add_argument("--movies", type=Path, metavar="FOLDER", help="where its movies are now")
     bring.add_argument("--no-results", action="store_true", help="queue items that it had run")
-    add_json_option(bring)
-    bring.set_defaults(run_command=run_import)
-    scripts = actions.add_parser("scripts", help="write scripts that run the queued items")
+    about = "write scripts that run the queued items"
+    scripts = add_action(actions, "scripts", run_scripts, about)
     scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
     scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
-    add_json_option(scripts)
     scripts.add_argument("--overwrite", action="store_true", help="replace earlier scripts")
-    scripts.set_defaults(run_command=run_scripts)
 
 
 def run_list(args: argparse.Namespace) -> int:

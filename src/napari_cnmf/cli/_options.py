@@ -14,7 +14,7 @@ from napari_cnmf.params import PRESETS, CNMFParams, read_item_params, table_in
 from napari_cnmf.params.numbers import parse_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from napari_cnmf.batch import Batch, Item
 
@@ -89,43 +89,24 @@ def as_number(text: str) -> float | str:
     return text if number is None else number
 
 
+_NUMBERS_TO_OPEN = (
+    ("--channel", "C", "which channel, counted from 0"),
+    ("--n-channels", "N",
+     "so many channels alternate frame by frame in a file that does not say so"),
+    ("--plane", "P", "open one plane of a volume, counted from 0"),
+    ("--n-planes", "N", "so many planes follow each other in a volume"),
+    ("--n-flyback", "N", "so many images after the planes of each volume show none"),
+    ("--field", "F", "which scan field (mROI), counted from 0"),
+    ("--offset", "V", "add V to every stored value; 0 leaves out the calibration of the file"),
+)  # fmt: skip
+
+
 def add_open_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that some movies need to be opened."""
     parser.add_argument("--axes", help="which axis of the file is which, for example TZYX")
     parser.add_argument("--dataset", metavar="D", help="which array of an HDF5, NWB or zarr file")
-    parser.add_argument(
-        "--channel", metavar="C", type=as_number, help="which channel, counted from 0"
-    )
-    parser.add_argument(
-        "--n-channels",
-        metavar="N",
-        type=as_number,
-        help="so many channels alternate frame by frame in a file that does not say so",
-    )
-    parser.add_argument(
-        "--plane", metavar="P", type=as_number, help="open one plane of a volume, counted from 0"
-    )
-    parser.add_argument(
-        "--n-planes",
-        metavar="N",
-        type=as_number,
-        help="so many planes follow each other in a volume",
-    )
-    parser.add_argument(
-        "--n-flyback",
-        metavar="N",
-        type=as_number,
-        help="so many images after the planes of each volume show none",
-    )
-    parser.add_argument(
-        "--field", metavar="F", type=as_number, help="which scan field (mROI), counted from 0"
-    )
-    parser.add_argument(
-        "--offset",
-        metavar="V",
-        type=as_number,
-        help="add V to every stored value; 0 leaves out the calibration of the file",
-    )
+    for name, metavar, about in _NUMBERS_TO_OPEN:
+        parser.add_argument(name, metavar=metavar, type=as_number, help=about)
     parser.add_argument(
         "--pixel-size",
         metavar="UM",
@@ -181,6 +162,19 @@ def _cells(ain: str, batch: Batch) -> Path | Item:
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``, for every command that prints a result."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    about: str,
+) -> argparse.ArgumentParser:
+    """Add an action of a command, with ``--json``."""
+    parser = actions.add_parser(name, help=about)
+    parser.set_defaults(run_command=run)
+    add_json_option(parser)
+    return parser
 
 
 def read_parameters(args: argparse.Namespace) -> CNMFParams:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._export import read_curation
-from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.cli._options import add_action
 from napari_cnmf.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -20,39 +20,29 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("project", help="list, add, update, remove samples of a project")
     parser.add_argument("folder", type=Path, metavar="DIR")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every sample, or every ROI")
+    listing = add_action(actions, "list", run_list, "every sample, or every ROI")
     listing.add_argument("--rois", action="store_true", help="one row a ROI")
     listing.add_argument(
         "--where", default="", metavar="WORDS", help="such as 'genotype=wt n_accepted>20'"
     )
     listing.add_argument("--csv", action="store_true", help="print CSV")
-    add_json_option(listing)
-    listing.set_defaults(run_command=run_list)
-    add = actions.add_parser("add", help="add a result; the project is made if need be")
+    add = add_action(actions, "add", run_add, "add a result; the project is made if need be")
     add.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
     add.add_argument("values", nargs="+", metavar="COLUMN=VALUE", help="AnimalID and TrialID too")
     add.add_argument("--stimuli", type=Path, metavar="CSV", help="start_time, stop_time in s, …")
     add.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     add.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     add.add_argument("--update", action="store_true", help="replace the sample that is there")
-    add_json_option(add)
-    add.set_defaults(run_command=run_add)
-    update = actions.add_parser("update", help="change values of a sample")
+    update = add_action(actions, "update", run_update, "change values of a sample")
     update.add_argument("sample", metavar="SampleID")
     update.add_argument("values", nargs="+", metavar="COLUMN=VALUE")
-    add_json_option(update)
-    update.set_defaults(run_command=run_update)
-    remove = actions.add_parser("remove", help="take samples out, with their files")
+    remove = add_action(actions, "remove", run_remove, "take samples out, with their files")
     remove.add_argument("samples", nargs="+", metavar="SampleID")
-    add_json_option(remove)
-    remove.set_defaults(run_command=run_remove)
-    column = actions.add_parser("column", help="ask for one more column from now on")
+    column = add_action(actions, "column", run_column, "ask for one more column from now on")
     column.add_argument("name", metavar="NAME")
     column.add_argument("--kind", choices=("text", "number", "date"), default="text")
     column.add_argument("--required", action="store_true")
     column.add_argument("--choices", default="", metavar="A,B,…", help="the only values allowed")
-    add_json_option(column)
-    column.set_defaults(run_command=run_column)
 
 
 def run_list(args: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from napari_cnmf.params._assignments import parse_value
 from napari_cnmf.params._foreign import DroppedParametersWarning, modern_name
 from napari_cnmf.params._problems import InvalidParametersError
-from napari_cnmf.params._proposals import propose_K
+from napari_cnmf.params._to_caiman import propose_K
 from napari_cnmf.params.checks import check_for_movie, resolve_frame_rate
 from napari_cnmf.params.cnmf import CNMFParams, read_item_params
 from napari_cnmf.params.data import DataParams

@@ -17,6 +17,10 @@ _GROUPS_OF = {
     "evaluate": frozenset({"data", "quality"}),
 }
 
+_SET_RATE = (
+    "If it is 30 Hz, set data.fr in the form, with params={'data': {'fr': 30}} in Python, or with "
+    "--set data.fr=30 on the command line."
+)
 _FEW_TRANSIENTS = 10
 _SLOW_HZ = 5
 _SLOWEST_DECAY_S = 10
@@ -42,15 +46,12 @@ def resolve_frame_rate(params: CNMFParams, movie_frame_rate: float | None) -> fl
         return params.data.fr
     if movie_frame_rate is None:
         raise FrameRateUnknownError(
-            "The frame rate is needed in Hz, and the movie's metadata do not say it. "
-            "If it is 30 Hz, set data.fr in the form, with params={'data': {'fr': 30}} in Python, "
-            "or with --set data.fr=30 on the command line."
+            f"The frame rate is needed in Hz, and the movie's metadata do not say it. {_SET_RATE}"
         )
     if not movie_frame_rate > 0:
         raise FrameRateUnknownError(
             f"The frame rate must be > 0 Hz, got {movie_frame_rate} from the movie's metadata. "
-            "If it is 30 Hz, set data.fr in the form, with params={'data': {'fr': 30}} in Python, "
-            "or with --set data.fr=30 on the command line."
+            + _SET_RATE
         )
     return float(movie_frame_rate)
 

@@ -75,6 +75,10 @@ class ParameterField:
         """Title with the unit, such as ``Cell radius (px)``."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    def value_in(self, params: CNMFParams) -> Any:
+        """Value of the parameter in ``params``."""
+        return getattr(getattr(params, self.group) if self.group else params, self.key)
+
     @property
     def help(self) -> str:
         """Description of the parameter, and which engine does without it."""
@@ -202,8 +206,7 @@ def unused_parameters(params: CNMFParams, engine: str) -> dict[str, str]:
         why = described.ignored_by.get(engine)
         if why is None:
             continue
-        owner = getattr(params, described.group) if described.group else params
-        if getattr(owner, described.key) != described.default:
+        if described.value_in(params) != described.default:
             unused[described.name] = why
     if engine == "builtin":
         for group, keys in params.extra.items():

@@ -34,7 +34,7 @@ def to_toml(params: CNMFParams) -> str:
 
 def from_toml(text: str) -> CNMFParams:
     """Read parameters from TOML, in any of the layouts of :meth:`CNMFParams.from_any`."""
-    return CNMFParams.from_any(_load_toml(text, "The text"))
+    return CNMFParams.from_any(_parse(text, "The text", is_json=False))
 
 
 def to_json(params: CNMFParams) -> str:
@@ -49,7 +49,7 @@ def to_json(params: CNMFParams) -> str:
 
 def from_json(text: str) -> CNMFParams:
     """Read parameters from JSON, in any of the layouts of :meth:`CNMFParams.from_any`."""
-    return CNMFParams.from_any(_load_json(text, "The text"))
+    return CNMFParams.from_any(_parse(text, "The text", is_json=True))
 
 
 def table_in(source: str | Path) -> dict[str, Any]:
@@ -61,10 +61,12 @@ def table_in(source: str | Path) -> dict[str, Any]:
         It is neither, or the file cannot be read.
     """
     if isinstance(source, Path):
-        return _load_table(source)
-    is_json = source.lstrip().startswith("{")
-    loaded = _load_json(source, "The text") if is_json else _load_toml(source, "The text")
-    return _table(loaded)
+        loaded = _load(source)
+    else:
+        loaded = _parse(source, "The text", is_json=source.lstrip().startswith("{"))
+    if not isinstance(loaded, dict):
+        raise ParameterError(not_a_table("The parameters", loaded))
+    return loaded
 
 
 def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFParams:
@@ -89,21 +91,11 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
     """
     path = Path(path)
     try:
-        return (base or CNMFParams()).replace(**_load_table(path))
+        return (base or CNMFParams()).replace(**table_in(path))
     except ParameterError as error:
         if str(path) in str(error):
             raise
         raise ParameterError(f"{path}: {error}") from error
-
-
-def _load_table(path: Path) -> dict[str, Any]:
-    return _table(_load(path))
-
-
-def _table(loaded: Any) -> dict[str, Any]:
-    if not isinstance(loaded, dict):
-        raise ParameterError(not_a_table("The parameters", loaded))
-    return loaded
 
 
 def read_foreign(
@@ -171,28 +163,20 @@ def _load(path: Path) -> Any:
             f"{path} cannot be read: {error.strerror or error}. Check the name."
         ) from error
     suffix = path.suffix.lower()
-    if suffix == ".json" or (suffix != ".toml" and text.lstrip().startswith("{")):
-        return _load_json(text, str(path))
-    return _load_toml(text, str(path))
+    is_json = suffix == ".json" or (suffix != ".toml" and text.lstrip().startswith("{"))
+    return _parse(text, str(path), is_json=is_json)
 
 
-def _load_json(text: str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ParameterError(
-            f"{what} must be JSON, got: {error}. Correct it there.{_comma_hint(text)}"
-        ) from error
-
-
-def _load_toml(text: str, what: str) -> Any:
+def _parse(text: str, what: str, *, is_json: bool) -> Any:
+    """Parse JSON or TOML; both parsers raise kinds of ``ValueError``."""
     import tomllib
 
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return json.loads(text) if is_json else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if is_json else "TOML"
         raise ParameterError(
-            f"{what} must be TOML, got: {error}. Correct it there.{_comma_hint(text)}"
+            f"{what} must be {kind}, got: {error}. Correct it there.{_comma_hint(text)}"
         ) from error
 
 

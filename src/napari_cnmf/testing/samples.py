@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +50,7 @@ class Sample:
     def write(self, path: Path) -> Path:
         """Write the recording; nothing half-written is left under its name."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.stem}.{os.getpid()}.tif")
-        try:
-            self.simulate().write(unfinished)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        self.simulate().write(path)
         return path
 
 

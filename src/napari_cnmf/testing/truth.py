@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf._atomic import replacing
-from napari_cnmf.errors import ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.testing._displacement import Warp
-
-_FORMAT = "napari-cnmf-truth-1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,48 +117,3 @@ class Truth:
             f=self.f,
             frame_rate_hz=self.frame_rate_hz,
         )
-
-    def write(self, path: str | Path) -> Path:
-        """Write the truth to ``.npz``, plain arrays only; returns the path."""
-        path = Path(path)
-        arrays: dict[str, Any] = {"format": np.array(_FORMAT)}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if sp.issparse(value):
-                for part in ("data", "indices", "indptr", "shape"):
-                    arrays[f"{entry.name}.{part}"] = np.asarray(getattr(value, part))
-            else:
-                arrays[entry.name] = np.asarray(value)
-        with replacing(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        return path
-
-    @classmethod
-    def read(cls, path: str | Path) -> Truth:
-        """Read the truth that ``write`` wrote.
-
-        Raises
-        ------
-        ResultError
-            The file is no truth of a simulation.
-        """
-        try:
-            with np.load(Path(path), allow_pickle=False) as stored:
-                if str(stored["format"]) != _FORMAT:
-                    raise KeyError("format")
-                values = {e.name: _value(stored, e.name) for e in fields(cls)}
-        except (KeyError, ValueError, AttributeError) as error:
-            raise ResultError(
-                f"{path} must be the truth of a simulation, written by Truth.write: {error}."
-            ) from error
-        values["dims"] = tuple(int(n) for n in values["dims"])
-        values["frame_rate_hz"] = float(values["frame_rate_hz"])
-        return cls(**values)
-
-
-def _value(stored: Any, name: str) -> Any:
-    """Read one field of the archive; sparse ones are put together again."""
-    if f"{name}.indptr" not in stored:
-        return stored[name]
-    parts = tuple(stored[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-    return sp.csc_matrix(parts, shape=tuple(stored[f"{name}.shape"]))

@@ -21,7 +21,6 @@ from napari_cnmf.batch.status import State
 from napari_cnmf.batch.watch import BatchWatcher
 from napari_cnmf.errors import BatchError
 from napari_cnmf.ui._background import call_in_background, stop_at_exit
-from napari_cnmf.ui._notifier import QueueReport
 from napari_cnmf.ui.batch._rows import ItemRow, format_duration, read_row
 
 _POLL_SECONDS = 0.4
@@ -47,11 +46,6 @@ class BatchBridge(QObject):
 
     Watching, the queue and the GUI each have a ``Batch`` of their own: they share the folder, as
     processes do, and no Python state.
-
-    Parameters
-    ----------
-    batch
-        The batch as the GUI uses it.
     """
 
     rows_changed = Signal(object)
@@ -71,8 +65,6 @@ class BatchBridge(QObject):
         self._relay.event.connect(self._on_queue_event)
         self.awaited: set[str] = set()
         """Uuids of items whose end the workspace shows by itself: it is not announced again."""
-        self._report = QueueReport(self)
-        self.queue_changed.connect(lambda is_active: self._report.follow(is_active, self.rows))
         self._queue_lock = threading.Lock()
         self._queue: Queue | None = None
         # Not napari's: closing a window would ask about it, and nothing is lost when it ends.
@@ -173,7 +165,6 @@ class BatchBridge(QObject):
         for uuid in changes.removed:
             self._rows.pop(uuid, None)
             self._close_bar(uuid)
-        self._report.see(self.rows)
         self.rows_changed.emit(changes)
 
     def _show_progress(self, row: ItemRow) -> None:

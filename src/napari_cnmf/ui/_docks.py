@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
+from weakref import WeakSet
 
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QStackedWidget, QWidget
 
-from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui._canvas import is_open
+from napari_cnmf.ui._theme import CallSoon
 
 if TYPE_CHECKING:
     import napari
@@ -74,7 +76,7 @@ class Dock(QWidget):
         super().showEvent(event)
         if not self._has_place:
             # napari puts the dock into the window after it has shown the widget.
-            call_soon(self, self.take_place).start()
+            CallSoon(self, self.take_place).start()
 
     def changeEvent(self, event: QEvent | None) -> None:
         """Go when the dock is closed: napari deletes the dock and lets go of what was in it.
@@ -99,7 +101,7 @@ class Dock(QWidget):
         if window.dockWidgetArea(dock) != area:
             # napari's menu puts every dock at the right.
             window.addDockWidget(area, dock)
-            call_soon(self, partial(_leave_the_canvas_its_height, window, dock)).start()
+            CallSoon(self, partial(_leave_the_canvas_its_height, window, dock)).start()
         if (home := _home_of(window, type(self))) is not None:
             # The workspace has one already, at its place in it.
             home.show_panel(home.panel_of(type(self)) or self)
@@ -167,13 +169,7 @@ def _is_closed(dock: QDockWidget) -> bool:
 
 
 def open_dock(viewer: napari.Viewer, make: type[Dock], title: str) -> Any:
-    """Show a dock, the one that is there or a new one at its edge.
-
-    Returns
-    -------
-    Dock
-        Of the class ``make``.
-    """
+    """Show a dock, the one that is there or a new one at its edge."""
     for widget in viewer.window.dock_widgets.values():
         if isinstance(widget, Dock) and (panel := widget.panel_of(make)) is not None:
             if (home := dock_of(widget)) is not None:
@@ -210,17 +206,11 @@ def bring_to_front(widget: QWidget) -> None:
     if (dock := dock_of(widget)) is not None:
         dock.raise_()
         # Qt lays a dock that has just become a tab out later, and shows the tab before it.
-        call_soon(widget, dock.raise_).start()
+        CallSoon(widget, dock.raise_).start()
 
 
 def show_docks(viewer: napari.Viewer) -> dict[str, Any]:
-    """Open the workspace, with batch and traces below the canvas; what is there stays.
-
-    Returns
-    -------
-    dict
-        The workspace, the docks in it and below the canvas, by their names in the menu.
-    """
+    """Open the workspace, with batch and traces below the canvas; what is there stays."""
     workspace = _opened(viewer, "Workspace")
     below = {title: _opened(viewer, title) for title in ("Batch manager", "Traces")}
     return {
@@ -241,3 +231,33 @@ def show_dock(viewer: napari.Viewer, title: str) -> Any:
 def _opened(viewer: napari.Viewer, title: str) -> Any:
     make = getattr(import_module("napari_cnmf.ui.widgets"), _DOCKS[title])
     return open_dock(viewer, make, title)
+
+
+_offered: WeakSet[Any] = WeakSet()
+
+
+def offer_workspace() -> None:
+    """Offer the workspace, once, in a viewer that has a recording and none of our docks."""
+    import napari
+    from napari.utils.notifications import Notification, notification_manager
+
+    viewer: Any = napari.current_viewer()
+    viewer = getattr(viewer, "__wrapped__", viewer)
+    window = getattr(viewer, "window", None)
+    if window is None or viewer in _offered:
+        return
+    if any(isinstance(dock, Dock) for dock in window.dock_widgets.values()):
+        return
+    _offered.add(viewer)
+
+    def open_it(_toast: Any = None) -> None:
+        if is_open(viewer):
+            show_docks(viewer)
+
+    notification_manager.dispatch(
+        Notification(
+            "Find cells in this recording: the workspace leads from here to exported traces.",
+            "info",
+            actions=[("Open workspace", open_it)],
+        )
+    )

@@ -1,4 +1,4 @@
-"""Tables in Qt: the base of every table model, and a pandas table that is sorted and selected."""
+"""Tables in Qt: bases of models and editors, and a pandas table that is sorted and selected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLineEdit,
+    QStyledItemDelegate,
+    QTableView,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,3 +162,17 @@ def _sortable(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return text
+
+
+class TextDelegate(QStyledItemDelegate):
+    """Delegate that leaves an open editor alone once the user has typed into it.
+
+    Qt writes the value of a cell into its open editor at every ``dataChanged``; a row whose clock
+    ticks each second would take away what was typed, or the selection of the text to replace.
+    """
+
+    def setEditorData(self, editor: QWidget | None, index: QModelIndex) -> None:
+        """Fill the editor with the text of the cell, unless the user has typed into it."""
+        if isinstance(editor, QLineEdit) and (editor.isModified() or editor.text() == index.data()):
+            return
+        super().setEditorData(editor, index)

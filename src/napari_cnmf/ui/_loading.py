@@ -209,13 +209,7 @@ def load_input(batch: Batch, uuid: str) -> Generator[str, None, LoadedMovie]:
 def movie_steps(
     path: Path | Sequence[Path], open_with: Mapping[str, Any] | None = None
 ) -> Generator[str, None, LoadedMovie]:
-    """Open a movie file, the files of one, or a folder, and remark on what is odd about it.
-
-    Parameters
-    ----------
-    open_with
-        What `open_movie` has to be told beside the paths.
-    """
+    """Open a movie file, the files of one, or a folder, and remark on what is odd about it."""
     from napari_cnmf.io import open_movie
     from napari_cnmf.io.movies import remarks_on
 

@@ -68,6 +68,15 @@ class _Reader:
         QToolTip.showText(box.mapToGlobal(QPoint(0, box.height())), why, box)
         box.setProperty("refused", why)
 
+    def validate(self, text: str | None, position: int) -> Any:
+        """Accept what may become a number while it is typed."""
+        return self._state(text or ""), text, position
+
+    def fixup(self, text: str | None) -> str:
+        """Show why a text is refused, and leave the text as it is."""
+        self._say_why(text or "")
+        return text or ""
+
 
 class DecimalBox(_Reader, QDoubleSpinBox):
     """A spin box for decimal numbers; ``decimals`` is how many it keeps at most."""
@@ -78,15 +87,6 @@ class DecimalBox(_Reader, QDoubleSpinBox):
         # Half of a text is another number: it is read when the typing ends.
         self.setKeyboardTracking(False)
         self.setDecimals(_MOST_DECIMALS)
-
-    def validate(self, text: str | None, position: int) -> Any:
-        """Accept what may become a number while it is typed."""
-        return self._state(text or ""), text, position
-
-    def fixup(self, text: str | None) -> str:
-        """Show why a text is refused, and leave the text as it is."""
-        self._say_why(text or "")
-        return text or ""
 
     def valueFromText(self, text: str | None) -> float:
         """Read the number in a text, with decimal point or comma, else keep the old value."""
@@ -107,15 +107,6 @@ class WholeBox(_Reader, QSpinBox):
         QSpinBox.__init__(self, parent)
         self.setLocale(QLocale.c())
         self.setKeyboardTracking(False)
-
-    def validate(self, text: str | None, position: int) -> Any:
-        """Accept what may become a number while it is typed."""
-        return self._state(text or ""), text, position
-
-    def fixup(self, text: str | None) -> str:
-        """Show why a text is refused, and leave the text as it is."""
-        self._say_why(text or "")
-        return text or ""
 
     def valueFromText(self, text: str | None) -> int:
         """Read the whole number in a text, else keep the old value."""

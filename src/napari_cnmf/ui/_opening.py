@@ -33,12 +33,6 @@ Opened = tuple[Batch | None, LoadedResult | LoadedMovie | None]
 def open_path(path: Path) -> Generator[str, None, Opened]:
     """Read what ``path`` is; runs off the GUI thread.
 
-    Parameters
-    ----------
-    path
-        A batch folder (its last completed result is opened too), an item's folder or result inside
-        one, a result file, or a movie.
-
     Raises
     ------
     CnmfError

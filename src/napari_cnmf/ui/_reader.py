@@ -159,11 +159,6 @@ def _is_array(path: Path) -> bool:
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Read the layers of what was opened; of a movie, one for each channel, plane or array.
 
-    Parameters
-    ----------
-    path
-        A file, a folder, or the files of a session in order.
-
     Returns
     -------
     list
@@ -175,8 +170,8 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     CnmfError
         The file is damaged, or holds neither a result nor a movie.
     """
+    from napari_cnmf.ui._docks import offer_workspace
     from napari_cnmf.ui._dropped import read_dropped
-    from napari_cnmf.ui._offering import offer_workspace
 
     paths = [Path(path)] if isinstance(path, str | os.PathLike) else [Path(p) for p in path]
     layers = None

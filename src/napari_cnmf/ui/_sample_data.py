@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -45,45 +45,21 @@ def volume_result() -> list[LayerData]:
 
 
 def _result(sample: Sample) -> list[LayerData]:
-    """Show the result of a sample in the workspace; the first time its cells have to be found.
-
-    A picture keeps the place of the result until it is there: napari refuses a sample without a
-    layer.
-    """
-    from napari import current_viewer
-
-    from napari_cnmf.ui._background import run_in_background
-    from napari_cnmf.ui._canvas import is_open
+    """Show the result of a sample in the workspace; the first time its cells have to be found."""
     from napari_cnmf.ui._docks import show_docks
     from napari_cnmf.ui._opening import show_opened
     from napari_cnmf.ui._session import session_of
 
-    viewer: Any = current_viewer()
+    def show(viewer: Any, opened: Any) -> None:
+        show_docks(viewer)
+        show_opened(session_of(viewer), opened)
 
-    def show(opened: Any) -> None:
-        _remove_placeholders(viewer, sample)
-        if is_open(viewer):
-            show_docks(viewer)
-            show_opened(session_of(viewer), opened)
-
-    if viewer is not None:
-        run_in_background(
-            lambda: _find_cells(sample, sample_path(sample)),
-            title=sample.name,
-            done=show,
-            failed=lambda _: _remove_placeholders(viewer, sample),
-        )
-    return [_placeholder(sample, "its cells are being found")]
+    path = sample_path(sample)
+    return _in_place_of(sample, "its cells are being found", _find_cells(sample, path), show)
 
 
 def _find_cells(sample: Sample, path: Path) -> Generator[str, None, Any]:
-    """Find the cells of a sample as its tutorial does, or take those of the last time.
-
-    Returns
-    -------
-    tuple
-        The batch of the samples, and the result as the window shows it.
-    """
+    """Find the cells of a sample as its tutorial does, or take those of the last time."""
     from napari_cnmf.batch import Batch, State
     from napari_cnmf.batch.suggesting import suggest
     from napari_cnmf.io import open_movie
@@ -91,7 +67,8 @@ def _find_cells(sample: Sample, path: Path) -> Generator[str, None, Any]:
     from napari_cnmf.ui._loading import load_item
 
     if not path.exists():
-        yield from simulate_sample(sample, path)
+        yield "simulating"
+        sample.write(path)
     yield "measuring the cells"
     movie = open_movie(path)
     batch = Batch.open(path.parent / "samples", create=True)
@@ -106,31 +83,22 @@ def _find_cells(sample: Sample, path: Path) -> Generator[str, None, Any]:
 
 
 def _layers(sample: Sample) -> list[LayerData]:
-    """Make layers of a sample recording.
-
-    The first time it has to be simulated, which takes seconds: that happens in the background, and
-    an empty picture keeps its place, because napari refuses a sample without a layer.
-    """
-    from napari_cnmf.ui._offering import offer_workspace
+    """Make layers of a sample recording; the first time it has to be simulated."""
+    from napari_cnmf.ui._docks import offer_workspace
 
     path = sample_path(sample)
     offer_workspace()
     if path.exists():
         return [sample_layer(sample, path)]
-    _simulate_in_background(sample, path)
-    return [_placeholder(sample, "is being simulated")]
 
+    def steps() -> Generator[str, None, LayerData]:
+        yield "simulating"
+        return sample_layer(sample, sample.write(path))
 
-def _placeholder(sample: Sample, why: str) -> LayerData:
-    """Make an empty picture of the recording's size: napari fits the view to the first layer."""
-    about = {"name": f"{sample.name} ({why})", "metadata": {_PLACEHOLDER: sample.file}}
-    return np.zeros(sample.size, np.uint8), about, "image"
+    def show(viewer: Any, layer: LayerData) -> None:
+        viewer.add_image(layer[0], **layer[1])
 
-
-def simulate_sample(sample: Sample, path: Path) -> Generator[str, None, Path]:
-    """Write a recording, as steps for the background."""
-    yield "simulating"
-    return sample.write(path)
+    return _in_place_of(sample, "is being simulated", steps(), show)
 
 
 def sample_layer(sample: Sample, path: Path) -> LayerData:
@@ -143,7 +111,17 @@ def sample_layer(sample: Sample, path: Path) -> LayerData:
     return movie_to_layer(movie, name=sample.name, metadata=metadata)
 
 
-def _simulate_in_background(sample: Sample, path: Path) -> None:
+def _in_place_of(
+    sample: Sample,
+    why: str,
+    steps: Generator[str, None, Any],
+    show: Callable[[Any, Any], None],
+) -> list[LayerData]:
+    """Make what takes seconds in the background, and a picture that keeps its place meanwhile.
+
+    napari refuses a sample without a layer, and fits the view to the first one: the picture has
+    the size of the recording.
+    """
     from napari import current_viewer
 
     from napari_cnmf.ui._background import run_in_background
@@ -151,27 +129,17 @@ def _simulate_in_background(sample: Sample, path: Path) -> None:
 
     viewer: Any = current_viewer()
 
-    def steps() -> Generator[str, None, LayerData]:
-        return sample_layer(sample, (yield from simulate_sample(sample, path)))
-
-    def show(layer: LayerData) -> None:
-        _remove_placeholders(viewer, sample)
-        if is_open(viewer):
-            viewer.add_image(layer[0], **layer[1])
-
-    if viewer is not None:
-        run_in_background(
-            steps,
-            title="Demo recording",
-            done=show,
-            failed=lambda _: _remove_placeholders(viewer, sample),
-        )
-
-
-def _remove_placeholders(viewer: Any, sample: Sample) -> None:
-    from napari_cnmf.ui._canvas import is_open
-
-    if is_open(viewer):
-        for layer in tuple(viewer.layers):
+    def remove_picture(_error: Any = None) -> None:
+        for layer in tuple(viewer.layers) if is_open(viewer) else ():
             if layer.metadata.get(_PLACEHOLDER) == sample.file:
                 viewer.layers.remove(layer)
+
+    def done(made: Any) -> None:
+        remove_picture()
+        if is_open(viewer):
+            show(viewer, made)
+
+    if viewer is not None:
+        run_in_background(lambda: steps, title=sample.name, done=done, failed=remove_picture)
+    about = {"name": f"{sample.name} ({why})", "metadata": {_PLACEHOLDER: sample.file}}
+    return [(np.zeros(sample.size, np.uint8), about, "image")]

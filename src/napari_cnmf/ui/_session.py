@@ -21,9 +21,9 @@ from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._canvas import delete_in_own_context, is_open
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._timeline import Timeline
+from napari_cnmf.ui.curation._columns import Overview
 from napari_cnmf.ui.curation._following import Following
 from napari_cnmf.ui.curation._link import CurationLink
-from napari_cnmf.ui.curation._overview import Overview
 from napari_cnmf.ui.layers import KIND, ResultLayers, add_result_layers
 from napari_cnmf.ui.layers._picking import ClickToSelect
 

@@ -12,13 +12,11 @@ from qtpy.QtGui import QColor, QDropEvent, QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QSizePolicy,
     QToolButton,
     QWidget,
 )
-from superqt import QFlowLayout
 
 if TYPE_CHECKING:
     import napari
@@ -105,15 +103,6 @@ class WholeLabel(QLabel):
         self.setFixedHeight(self.heightForWidth(self.width()))
 
 
-def hint_label(text: str) -> QLabel:
-    """Label for what an empty dock says to do next."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    label.setStyleSheet("color: gray; padding: 18px;")
-    return label
-
-
 class CallSoon(QObject):
     """Timer that calls a slot once when what happens now is over, however often it was started.
 
@@ -138,11 +127,6 @@ class CallSoon(QObject):
     def _call(self) -> None:
         self._is_started = False
         self._slot()
-
-
-def call_soon(owner: QWidget, slot: Callable[[], None]) -> CallSoon:
-    """Timer whose ``start()`` calls ``slot`` once, however often it was started before."""
-    return CallSoon(owner, slot)
 
 
 def call_later(owner: QWidget, slot: Callable[[], None], delay_ms: int) -> QTimer:
@@ -191,26 +175,6 @@ def pressed_keys(event: QKeyEvent) -> QKeySequence:
     if hasattr(known, "keyCombination"):
         return QKeySequence(known.keyCombination())
     return QKeySequence(int(known.modifiers()) | known.key())
-
-
-def in_row(*widgets: QWidget) -> QWidget:
-    """Put widgets side by side, as one field of a form."""
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return row
-
-
-def in_lines(*widgets: QWidget) -> QWidget:
-    """Put widgets side by side, in as many lines as a narrow dock needs."""
-    row = QWidget()
-    layout = QFlowLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return row
 
 
 def show_row(form: QFormLayout, field: QWidget, visible: bool) -> None:

@@ -8,51 +8,34 @@ Each check takes an engine and an empty folder, runs real jobs on simulated reco
         check(MyEngine(), tmp_path)
 """
 
-from napari_cnmf.testing.contract._checks import CHECKS, Check
-from napari_cnmf.testing.contract._components import (
-    check_cnmf,
-    check_cnmf_3d,
-    check_cnmfe,
-    check_evaluate,
-    check_evaluate_of_others,
-    check_mask,
-    check_seeds,
-    check_zero_cells,
-)
-from napari_cnmf.testing.contract._conduct import (
-    check_cancel,
-    check_cancel_motion,
-    check_describes_itself,
-    check_impossible_movies,
-    check_repeats_itself,
-)
-from napari_cnmf.testing.contract._motion import (
-    check_piecewise,
-    check_piecewise_3d,
-    check_rigid,
-    check_rigid_3d,
-)
-from napari_cnmf.testing.contract._workbench import Listener
+from __future__ import annotations
 
-__all__ = [
-    "CHECKS",
-    "Check",
-    "Listener",
-    "check_cancel",
-    "check_cancel_motion",
-    "check_cnmf",
-    "check_cnmf_3d",
-    "check_cnmfe",
-    "check_describes_itself",
-    "check_evaluate",
-    "check_evaluate_of_others",
-    "check_impossible_movies",
-    "check_mask",
-    "check_piecewise",
-    "check_piecewise_3d",
-    "check_repeats_itself",
-    "check_rigid",
-    "check_rigid_3d",
-    "check_seeds",
-    "check_zero_cells",
-]
+from collections.abc import Callable
+from pathlib import Path
+
+from napari_cnmf.engines.base import Engine
+from napari_cnmf.testing.contract import _components, _conduct, _motion
+
+Check = Callable[[Engine, Path], None]
+"""Takes an engine and an empty folder; raises ``AssertionError``."""
+
+CHECKS: tuple[Check, ...] = (
+    _conduct.check_describes_itself,
+    _conduct.check_impossible_movies,
+    _conduct.check_cancel,
+    _conduct.check_cancel_motion,
+    _conduct.check_repeats_itself,
+    _components.check_cnmf,
+    _components.check_cnmf_3d,
+    _components.check_cnmfe,
+    _components.check_seeds,
+    _components.check_mask,
+    _components.check_evaluate,
+    _components.check_evaluate_of_others,
+    _components.check_zero_cells,
+    _motion.check_rigid,
+    _motion.check_piecewise,
+    _motion.check_rigid_3d,
+    _motion.check_piecewise_3d,
+)
+"""All checks of the contract, the quick ones first."""

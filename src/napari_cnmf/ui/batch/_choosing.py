@@ -1,4 +1,4 @@
-"""Asks for a batch folder in a dialog."""
+"""Asks for a batch folder in a dialog, and remembers those that were open lately."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_cnmf.batch import Batch
+from napari_cnmf.settings import change_settings, read_settings
 from napari_cnmf.ui._background import call_in_background
 
 if TYPE_CHECKING:
@@ -54,3 +55,14 @@ def ask_for_batch(parent: QWidget, session: Session) -> None:
 def open_batch(path: Path, session: Session) -> None:
     """Open a batch; reading happens off the GUI thread."""
     call_in_background(lambda: Batch.open(path), done=session.set_batch)
+
+
+def recent_batches() -> list[Path]:
+    """Folders of recent batches that are still there, the latest first; reads files."""
+    return [path for path in map(Path, read_settings().recent_batches) if path.is_dir()]
+
+
+def remember_batch(folder: Path) -> list[Path]:
+    """Note that ``folder`` was opened now; returns `recent_batches`."""
+    change_settings(lambda settings: settings.with_recent_batch(folder))
+    return recent_batches()

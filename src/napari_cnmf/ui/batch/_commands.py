@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_cnmf.batch import Batch, Item
-from napari_cnmf.batch.scripts import write_scripts
 from napari_cnmf.batch.status import RETRIABLE, State
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._docks import show_dock
@@ -28,17 +27,7 @@ if TYPE_CHECKING:
 
 
 class BatchCommands(QObject):
-    """Commands on items; every one is harmless while no batch is open.
-
-    Parameters
-    ----------
-    session
-        Knows the batch.
-    chosen
-        Gives the selected items.
-    window
-        Parent of questions.
-    """
+    """Commands on items; every one is harmless while no batch is open."""
 
     def __init__(
         self, session: Session, chosen: Callable[[], list[ItemRow]], window: QWidget
@@ -166,7 +155,7 @@ class BatchCommands(QObject):
 
     def compare(self) -> None:
         """Lay the selected results side by side."""
-        from napari_cnmf.ui.compare import compare_items
+        from napari_cnmf.ui.batch._compare import compare_items
 
         uuids = [row.uuid for row in self._chosen() if can_compare(row)]
         if self._bridge is not None and len(uuids) >= 2:
@@ -240,31 +229,6 @@ class BatchCommands(QObject):
             self._on_batch(lambda batch: batch.remove(*family.uuids))
 
     # -- the batch itself
-
-    def export_scripts(self, kind: str) -> None:
-        """Ask for a folder, and write scripts there that run the selected items, or what is left.
-
-        Parameters
-        ----------
-        kind
-            ``shell`` or ``slurm``.
-        """
-        if self._bridge is None:
-            return
-        folder = QFileDialog.getExistingDirectory(
-            self._window, "Where shall the scripts be?", str(self._bridge.batch.path.parent)
-        )
-        uuids = [row.uuid for row in self._chosen() if row.state is not State.COMPLETED]
-        if folder:
-            self._on_batch(
-                lambda batch: write_scripts(
-                    batch,
-                    Path(folder),
-                    kind=kind,
-                    items=[batch[uuid] for uuid in uuids] or None,
-                ),
-                lambda script: show_info(f"Written: {script}. Start that on the other machine."),
-            )
 
     def open_batch_folder(self) -> None:
         """Show the batch in the file manager."""

@@ -10,17 +10,18 @@ from qtpy.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QTabWidget,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_cnmf.io.motion import MotionRecord
+from napari_cnmf.ui._parts import STRETCH, fill, in_column, text_label
 from napari_cnmf.ui._theme import WARNING_COLOR
 from napari_cnmf.ui.batch._facts import FactsTree
 from napari_cnmf.ui.batch._motion_view import MotionView
 from napari_cnmf.ui.batch._pictures import PicturesView
 from napari_cnmf.ui.batch._read_details import Details, Pictures
+from napari_cnmf.ui.forms._sections import FoldingBox
 
 _N_WARNINGS = 4
 
@@ -36,7 +37,7 @@ class DetailsPanel(QTabWidget):
         self._log = _text_view()
         self.problem = ErrorView()
         self.warnings = WarningsLabel()
-        self.addTab(_above(self.warnings, self.tree), "Item")
+        self.addTab(in_column(self.warnings, (self.tree, 1), spacing=0), "Item")
         self.addTab(self.pictures, "Images")
         self.addTab(self.motion, "Motion")
         self.addTab(self._log, "Log")
@@ -108,22 +109,11 @@ class ErrorView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.fold = QToolButton()
-        self.fold.setCheckable(True)
-        self.fold.setStyleSheet("QToolButton { border: none; background: transparent; }")
+        self.message = text_label(selectable=True)
         self.traceback = _text_view()
         self.traceback.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 8, 6, 6)
-        layout.addWidget(self.message)
-        layout.addWidget(self.fold)
-        layout.addWidget(self.traceback, 1)
-        layout.addStretch()
-        self.fold.toggled.connect(self._show_fold)
-        self._show_fold(False)
+        self.fold = FoldingBox("Traceback", [self.traceback])
+        fill(QVBoxLayout(self), self.message, (self.fold, 1), STRETCH, margins=(6, 8, 6, 6))
 
     def show_error(self, message: str, traceback: str) -> None:
         """Show an error; another one than before is folded."""
@@ -132,11 +122,7 @@ class ErrorView(QWidget):
         self.message.setText(message)
         self.traceback.setPlainText(traceback)
         self.fold.setVisible(bool(traceback))
-        self.fold.setChecked(False)
-
-    def _show_fold(self, is_open: bool) -> None:
-        self.fold.setText("▾  Traceback" if is_open else "▸  Traceback")
-        self.traceback.setVisible(is_open)
+        self.fold.collapse()
 
 
 class WarningsLabel(QLabel):
@@ -157,16 +143,6 @@ class WarningsLabel(QLabel):
         self.setText("\n".join(shown))
         self.setToolTip("\n".join(warnings))
         self.setVisible(bool(warnings))
-
-
-def _above(top: QWidget, bottom: QWidget) -> QWidget:
-    page = QWidget()
-    layout = QVBoxLayout(page)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
-    layout.addWidget(top)
-    layout.addWidget(bottom, 1)
-    return page
 
 
 def _text_view() -> QPlainTextEdit:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +29,22 @@ from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._bridge import BatchBridge, RowChanges
 from napari_cnmf.ui._docks import Dock, show_dock
+from napari_cnmf.ui._parts import fill, hint_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_later, connect_while_alive, drop_position, hint_label
+from napari_cnmf.ui._theme import call_later, connect_while_alive, drop_position
 from napari_cnmf.ui.batch._actions import Scene
-from napari_cnmf.ui.batch._choosing import ask_for_batch, ask_for_new_batch, open_batch
+from napari_cnmf.ui.batch._choosing import (
+    ask_for_batch,
+    ask_for_new_batch,
+    open_batch,
+    recent_batches,
+    remember_batch,
+)
 from napari_cnmf.ui.batch._commands import BatchCommands
 from napari_cnmf.ui.batch._details import DetailsPanel
 from napari_cnmf.ui.batch._menus import BatchMenus
 from napari_cnmf.ui.batch._missing import MissingMovies
 from napari_cnmf.ui.batch._read_details import Details, read_details, read_pictures
-from napari_cnmf.ui.batch._recent import recent_batches, remember_batch
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import state_icon
 from napari_cnmf.ui.batch._table_model import BatchTableModel, Column
@@ -198,12 +203,9 @@ class BatchWidget(Dock):
         self._splitter.setStretchFactor(1, 2)
         self._pages.addWidget(hint_label(_NO_BATCH))
         self._pages.addWidget(self._splitter)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 6)
-        layout.setSpacing(6)
-        layout.addWidget(top)
-        layout.addWidget(self.missing)
-        layout.addWidget(self._pages, 1)
+        fill(
+            QVBoxLayout(self), top, self.missing, (self._pages, 1), margins=(8, 6, 8, 6), spacing=6
+        )
 
     def _connect(self) -> None:
         self.table.opened.connect(self.commands.open_row)
@@ -318,10 +320,6 @@ class BatchWidget(Dock):
         self.filter.setFocus()
         self.filter.selectAll()
 
-    def open_row(self, row: ItemRow) -> None:
-        """Show the result of a completed item; say why there is none otherwise."""
-        self.commands.open_row(row)
-
     def _show_menu(self, position: QPoint) -> None:
         viewport = self.table.viewport()
         if self._bridge is not None and self.table.chosen_rows() and viewport is not None:
@@ -372,7 +370,7 @@ class BatchWidget(Dock):
         ):
             entry = menu.addAction(text)
             if entry is not None:
-                entry.triggered.connect(partial(_without_state, act, paths))
+                entry.triggered.connect(lambda _=False, act=act: act(paths))
         menu.popup(where)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
@@ -382,8 +380,3 @@ class BatchWidget(Dock):
         self._splitter.setOrientation(
             Qt.Orientation.Vertical if is_narrow else Qt.Orientation.Horizontal
         )
-
-
-def _without_state(act: object, paths: tuple[Path, ...], _checked: bool = False) -> None:
-    if callable(act):
-        act(paths)

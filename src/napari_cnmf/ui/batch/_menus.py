@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import QMenu, QToolButton
 
+from napari_cnmf.ui._parts import tool_button
 from napari_cnmf.ui._theme import style_tool_button
 from napari_cnmf.ui.batch._actions import Action, Scene, actions
 
@@ -26,13 +27,7 @@ _ITEM_MENU = (
 
 
 class BatchMenus(QObject):
-    """Buttons and menus; ``update_actions`` tells which actions are possible.
-
-    Parameters
-    ----------
-    dock
-        Has methods for what concerns the dock, and ``commands`` for the rest.
-    """
+    """Buttons and menus; ``update_actions`` tells which actions are possible."""
 
     def __init__(self, dock: BatchWidget) -> None:
         super().__init__(dock)
@@ -42,7 +37,7 @@ class BatchMenus(QObject):
         self.recent_menu = QMenu("Open recent", dock)
         self.batch_menu = self._make_batch_menu()
         self.item_menu = self._make_menu(_ITEM_MENU)
-        self.batch_button = _button("Batch", "Make, open or export a batch", self.batch_menu)
+        self.batch_button = _button("Batch", "Make or open a batch", self.batch_menu)
         self.item_button = _button(
             "Item  ▾", "Everything that can be done with the selected items", self.item_menu
         )
@@ -86,13 +81,7 @@ class BatchMenus(QObject):
         _add(menu, "Open batch…", dock.open_batch)
         menu.addMenu(self.recent_menu)
         menu.addSeparator()
-        scripts = QMenu("Export scripts", dock)
-        export = dock.commands.export_scripts
-        _add(scripts, "Shell script, one item after the other…", partial(export, "shell"))
-        _add(scripts, "SLURM array…", partial(export, "slurm"))
-        menu.addMenu(scripts)
-        self._of_batch: list[QAction | QMenu] = [
-            scripts,
+        self._of_batch: list[QAction] = [
             _add(menu, "Locate movies…", dock.missing.locate),
             _add(menu, "Show batch folder", dock.commands.open_batch_folder),
         ]
@@ -150,9 +139,7 @@ def _add(menu: QMenu, text: str, act: Callable[[], None]) -> QAction:
 
 
 def _button(text: str, tooltip: str, menu: QMenu) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tooltip)
+    button = tool_button(text, tooltip)
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     return button

@@ -7,9 +7,10 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QWidget
 
 from napari_cnmf.ui._background import call_in_background, run_in_background
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._theme import WARNING_COLOR, style_tool_button
 
 if TYPE_CHECKING:
@@ -28,21 +29,13 @@ class MissingMovies(QFrame):
         self.label = QLabel()
         self.label.setStyleSheet(f"color: {WARNING_COLOR};")
         self.label.setWordWrap(True)
-        self.locate_button = QToolButton()
-        self.locate_button.setText("Locate…")
-        self.locate_button.setToolTip("Choose a folder; the movies are looked for in and below it")
-        self.locate_button.clicked.connect(lambda _=False: self.locate())
-        close = QToolButton()
-        close.setText("✕")
-        close.setToolTip("Hide this until the batch is opened again")
-        close.clicked.connect(lambda _=False: self.hide())
+        self.locate_button = tool_button(
+            "Locate…", "Choose a folder; the movies are looked for in and below it", self.locate
+        )
+        close = tool_button("✕", "Hide this until the batch is opened again", self.hide)
         for button in (self.locate_button, close):
             style_tool_button(button)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(4, 0, 4, 0)
-        layout.addWidget(self.label, 1)
-        layout.addWidget(self.locate_button)
-        layout.addWidget(close)
+        fill(QHBoxLayout(self), (self.label, 1), self.locate_button, close, margins=(4, 0, 4, 0))
         self.hide()
 
     def look(self) -> None:

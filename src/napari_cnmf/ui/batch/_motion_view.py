@@ -11,6 +11,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.io.motion import MotionRecord
+from napari_cnmf.ui._parts import fill, text_label
 from napari_cnmf.ui._theme import ERROR_COLOR
 
 _COLORS = {"z": "#b07cd8", "y": "#4a9eda", "x": "#e8a33d"}
@@ -35,8 +36,7 @@ class MotionView(QWidget):
         self.kinds = QComboBox()
         # Beside the list, not in the plot: there it would lie on the curves.
         self.legend = QLabel()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
+        self.summary = text_label()
         self.summary.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._widget = pg.PlotWidget(background=None)
         self._plot = self._widget.getPlotItem()
@@ -48,23 +48,17 @@ class MotionView(QWidget):
         self._plot.setDownsampling(auto=True, mode="peak")
         self._plot.setClipToView(True)
         self._plot.setLabel("bottom", "frame")
-        self._record: MotionRecord | None = None
+        self.record: MotionRecord | None = None
+        """Motion record that is shown."""
         self._courses: dict[str, list[Course]] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)
-        top = QHBoxLayout()
-        top.addWidget(self.kinds, 1)
-        top.addWidget(self.legend)
+        top = fill(QHBoxLayout(), (self.kinds, 1), self.legend)
         layout.addLayout(top)
         layout.addWidget(self._widget, 1)
         layout.addWidget(self.summary, 1)
         self.kinds.currentTextChanged.connect(self._draw)
-
-    @property
-    def record(self) -> MotionRecord | None:
-        """Motion record that is shown."""
-        return self._record
 
     @property
     def curves(self) -> dict[str, NDArray[np.float64]]:
@@ -73,7 +67,7 @@ class MotionView(QWidget):
 
     def show_record(self, record: MotionRecord | None) -> None:
         """Draw a motion correction; ``None`` empties the view."""
-        self._record = record
+        self.record = record
         self._courses = {} if record is None else courses_of(record)
         wanted = self.kinds.currentText()
         with QSignalBlocker(self.kinds):
@@ -89,7 +83,7 @@ class MotionView(QWidget):
 
     def _draw(self, kind: str) -> None:
         self._plot.clear()
-        record = self._record
+        record = self.record
         self.summary.setVisible(kind == _FIGURES)
         self._widget.setVisible(kind != _FIGURES)
         self.legend.setText("")

@@ -6,7 +6,7 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPaintEvent
 from qtpy.QtWidgets import QComboBox, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
-from napari_cnmf.ui._theme import hint_label
+from napari_cnmf.ui._parts import fill, hint_label
 from napari_cnmf.ui.batch._read_details import Pictures
 
 PICTURE_TITLES = {
@@ -30,11 +30,7 @@ class PicturesView(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)
         self._pages.addWidget(self._picture)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.setSpacing(4)
-        layout.addWidget(self.names)
-        layout.addWidget(self._pages, 1)
+        fill(QVBoxLayout(self), self.names, (self._pages, 1), margins=4, spacing=4)
         self._pictures: Pictures | None = None
         self.names.currentIndexChanged.connect(lambda _: self._show_chosen())
         self.clear_pictures()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -157,7 +157,7 @@ class BatchTableModel(TableModel):
         """Text, icon, tooltip or sort key of a cell."""
         row, column = self._rows[index.row()], Column(index.column())
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return _text(row, column)
+            return _TEXTS[column](row)
         if role == SORT_ROLE:
             return _sort_key(row, column)
         if role == ROW_ROLE:
@@ -177,25 +177,6 @@ def _alignment(column: Column) -> Any:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _text(row: ItemRow, column: Column) -> str:
-    match column:
-        case Column.NAME:
-            return row.name
-        case Column.STATE:
-            return f"{row.state.value} ⚠" if row.warnings else row.state.value
-        case Column.CELLS:
-            return _cells(row)
-        case Column.TIME:
-            return format_duration(row.duration())
-        case Column.ALGORITHM:
-            return row.algorithm
-        case Column.ENGINE:
-            return row.engine
-        case Column.MOVIE:
-            return row.movie
-    return row.comment
-
-
 def _cells(row: ItemRow) -> str:
     if row.n_components is None:
         return ""
@@ -204,12 +185,24 @@ def _cells(row: ItemRow) -> str:
     return f"{row.n_accepted} / {row.n_components}"
 
 
+_TEXTS: dict[Column, Callable[[ItemRow], str]] = {
+    Column.NAME: lambda row: row.name,
+    Column.STATE: lambda row: f"{row.state.value} ⚠" if row.warnings else row.state.value,
+    Column.CELLS: _cells,
+    Column.TIME: lambda row: format_duration(row.duration()),
+    Column.ALGORITHM: lambda row: row.algorithm,
+    Column.ENGINE: lambda row: row.engine,
+    Column.MOVIE: lambda row: row.movie,
+    Column.COMMENT: lambda row: row.comment,
+}
+
+
 def _sort_key(row: ItemRow, column: Column) -> Any:
     if column is Column.CELLS:
         return -1 if row.n_components is None else row.n_components
     if column is Column.TIME:
         return row.duration() or 0.0
-    return _text(row, column).lower()
+    return _TEXTS[column](row).lower()
 
 
 def _tooltip(row: ItemRow) -> str:

@@ -15,7 +15,7 @@ from qtpy.QtGui import QAction, QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_cnmf.batch.status import State
-from napari_cnmf.ui._text_delegate import TextDelegate
+from napari_cnmf.ui._frame_table import TextDelegate
 from napari_cnmf.ui._theme import pressed_keys
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.batch._states import StateDelegate
@@ -35,8 +35,10 @@ _WIDTHS = {
 class _Filter(QSortFilterProxyModel):
     """Filter for rows in one of the chosen states that hold every typed word, in any column."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, model: BatchTableModel, parent: QWidget) -> None:
         super().__init__(parent)
+        self.setSourceModel(model)
+        self._items = model
         self._words: list[str] = []
         self._states: frozenset[State] = frozenset()
 
@@ -52,10 +54,7 @@ class _Filter(QSortFilterProxyModel):
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
         """Whether a row is in a chosen state and holds every typed word."""
-        model = self.sourceModel()
-        if not isinstance(model, BatchTableModel):
-            return True
-        row = model.row_at(source_row)
+        row = self._items.row_at(source_row)
         if self._states and row.state not in self._states:
             return False
         if not self._words:
@@ -76,8 +75,8 @@ class BatchTable(QTableView):
 
     def __init__(self, model: BatchTableModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._filter = _Filter(self)
-        self._filter.setSourceModel(model)
+        self._items = model
+        self._filter = _Filter(model, self)
         self._filter.setSortRole(SORT_ROLE)
         self.setModel(self._filter)
         self.setItemDelegate(TextDelegate(self))
@@ -133,22 +132,17 @@ class BatchTable(QTableView):
 
     def choose(self, uuid: str) -> None:
         """Select one item and scroll to it."""
-        model = self._filter.sourceModel()
-        if isinstance(model, BatchTableModel):
-            index = self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
-            selection = self.selectionModel()
-            if index.isValid() and selection is not None:
-                # Not selectRow: with the control key held it would take the selection away.
-                flag = QItemSelectionModel.SelectionFlag
-                selection.setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
-                self.scrollTo(index)
+        index, selection = self.index_of(uuid), self.selectionModel()
+        if index.isValid() and selection is not None:
+            # Not selectRow: with the control key held it would take the selection away.
+            flag = QItemSelectionModel.SelectionFlag
+            selection.setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
+            self.scrollTo(index)
 
     def index_of(self, uuid: str) -> QModelIndex:
         """Index of an item's name in the view; invalid when it is filtered out."""
-        model = self._filter.sourceModel()
-        if not isinstance(model, BatchTableModel):
-            return QModelIndex()
-        return self._filter.mapFromSource(model.index(model.position_of(uuid), 0))
+        position = self._items.position_of(uuid)
+        return self._filter.mapFromSource(self._items.index(position, 0))
 
     def edit_text(self, uuid: str, column: Column) -> None:
         """Let the user type into an item's name or comment."""

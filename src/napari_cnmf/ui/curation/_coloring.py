@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.model.clusters import cluster_traces
+from napari_cnmf.ui.curation._actions import Tag, color_of
 from napari_cnmf.ui.curation._columns import Figures
-from napari_cnmf.ui.curation._tags import Tag, color_of
-from napari_cnmf.ui.layers._coloring import figure_range, figure_rgba, group_rgba
+from napari_cnmf.ui.layers._colors import figure_range, figure_rgba, group_rgba
 
 if TYPE_CHECKING:
     from napari_cnmf.model.components import Components

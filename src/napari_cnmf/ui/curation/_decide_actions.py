@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 
 class DecideActions:
-    """Actions that go through the components of the result on screen and decide about them.
-
-    Parameters
-    ----------
-    session
-        Whose result and selection.
-    panel
-        Its table says what comes next, its tags what the digits give.
-    """
+    """Actions that go through the components of the result on screen and decide about them."""
 
     def __init__(self, session: Session, panel: CurationPanel) -> None:
         self._session = session
@@ -105,13 +97,7 @@ class DecideActions:
             self.next()
 
     def flip(self, row: int) -> None:
-        """Reject an accepted component by hand, accept another one, and say how to undo it.
-
-        Parameters
-        ----------
-        row
-            Of the component on screen.
-        """
+        """Reject an accepted component by hand, accept another one, and say how to undo it."""
         result, cur = self._session.result, self._cur
         if result is None or cur is None or result.link.is_redrawing:
             return

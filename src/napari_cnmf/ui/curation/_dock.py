@@ -17,12 +17,12 @@ from napari_cnmf.settings import Settings, read_settings
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
 from napari_cnmf.ui._loading import LoadedResult, load_again
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
-from napari_cnmf.ui._session import Session, ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme
-from napari_cnmf.ui.curation._actions import Action, actions
+from napari_cnmf.ui._session import ShownResult, session_of
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive, follow_theme
+from napari_cnmf.ui.curation._actions import Action, Tag, actions, tags_of_keys
 from napari_cnmf.ui.curation._columns import Figures
-from napari_cnmf.ui.curation._comparing import Comparing
 from napari_cnmf.ui.curation._decide_actions import DecideActions
 from napari_cnmf.ui.curation._edit_actions import EditActions
 from napari_cnmf.ui.curation._edit_panel import EditPanel
@@ -31,12 +31,10 @@ from napari_cnmf.ui.curation._learning import LearningPage
 from napari_cnmf.ui.curation._link import CurationLink
 from napari_cnmf.ui.curation._panel import CurationPanel, set_key_tip
 from napari_cnmf.ui.curation._states import Counts
-from napari_cnmf.ui.curation._tags import Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import effects_of_thresholds
 from napari_cnmf.ui.curation._view_panel import ViewPanel
-from napari_cnmf.ui.curation._whole_runs import WholeRuns
-from napari_cnmf.ui.curation._why import WhyHere
-from napari_cnmf.ui.exporting._buttons import ResultButtons
+from napari_cnmf.ui.curation._why import WhyPage
+from napari_cnmf.ui.exporting._dock import ResultButtons
 
 if TYPE_CHECKING:
     import napari
@@ -51,41 +49,37 @@ class CurationWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._session = self.shows_components_of = session_of(napari_viewer)
-        self._viewer = self._session.viewer
+        self.session = self.shows_components_of = session_of(napari_viewer)
+        """Session of the viewer."""
+        self._viewer = self.session.viewer
         self._settings: Settings = read_settings()
         self.bindings = actions(self._settings.keys)
         self.panel = CurationPanel(self.bindings, self.run, curator=self._settings.curator)
         self.panel.set_advances(self._settings.advance)
-        self.view = ViewPanel(self._session)
+        self.view = ViewPanel(self.session)
         self.view.set_follows(self._settings.follow)
-        self._session.following.is_on = self._settings.follow
+        self.session.following.is_on = self._settings.follow
         self.panel.tabs.insertTab(1, self.view, "View")
         self.edit_panel = EditPanel(self.panel.buttons)
         self.panel.tabs.insertTab(1, self.edit_panel, "Edit")
-        self.decide = DecideActions(self._session, self.panel)
-        self.edits = EditActions(self._session, self.edit_panel, self.panel.show_busy, self)
-        self.whole = WholeRuns(self._session, self.edit_panel, self)
-        self.places = WhyHere(self, next(a.key for a in self.bindings if a.name == "why"))
-        self.panel.tabs.addTab(self.places.page, "Why")
-        self.learning = LearningPage(self._session, self.panel.model)
+        self.decide = DecideActions(self.session, self.panel)
+        self.edits = EditActions(self.session, self.edit_panel, self.panel.show_busy, self)
+        self.places = WhyPage(self, next(a.key for a in self.bindings if a.name == "why"))
+        self.panel.tabs.addTab(self.places, "Why")
+        self.learning = LearningPage(self.session, self.panel.model)
         self.panel.tabs.addTab(self.learning, "Learn")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.panel)
-        layout.addWidget(ResultButtons(self._viewer))
+        fill(QVBoxLayout(self), self.panel, ResultButtons(self._viewer), margins=0)
         # Otherwise napari leaves half of a tall dock empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self._refresh_soon = call_soon(self, self._refresh)
+        self._refresh_soon = CallSoon(self, self._refresh)
         self._keys = CurationKeys(self, self.run)
-        self.comparing = Comparing(self)
         self._connect()
-        self._session.overview.attach(self)
-        self._on_result(self._session.result)
+        self.session.overview.attach(self)
+        self._on_result(self.session.result)
         self._on_figures()
 
     def _connect(self) -> None:
-        session, panel = self._session, self.panel
+        session, panel = self.session, self.panel
         connect_while_alive(
             self,
             (session.result_changed, self._on_result),
@@ -115,6 +109,7 @@ class CurationWidget(Dock):
         self.view.follow_changed.connect(self._set_follows)
         panel.preferences.keys_changed.connect(self._set_keys)
         panel.preferences.tags_changed.connect(self._set_tags)
+        panel.preferences.curator_changed.connect(lambda name: self.remember(curator=name or None))
 
     # -- as the user wants it
 
@@ -124,7 +119,7 @@ class CurationWidget(Dock):
         remember(**changes)
 
     def _set_follows(self, follows: bool) -> None:
-        self._session.following.is_on = follows
+        self.session.following.is_on = follows
         self.remember(follow=follows)
 
     def _set_keys(self, keys: dict[str, str]) -> None:
@@ -149,14 +144,9 @@ class CurationWidget(Dock):
     # -- what is curated
 
     @property
-    def session(self) -> Session:
-        """Session of the viewer."""
-        return self._session
-
-    @property
     def link(self) -> CurationLink | None:
         """Link between the layers and the curation on screen; ``None`` without a result."""
-        result = self._session.result
+        result = self.session.result
         return None if result is None else result.link
 
     @property
@@ -199,19 +189,19 @@ class CurationWidget(Dock):
 
     def read_again(self) -> None:
         """Open the result once more, with the edits of another window or program."""
-        result = self._session.result
+        result = self.session.result
         if result is None:
             return
         loaded = result.loaded
         self.panel.show_conflict("")
 
         def show(again: LoadedResult) -> None:
-            self._session.show(again)
+            self.session.show(again)
 
         run_in_background(lambda: load_again(loaded), title="CNMF", done=show)
 
     def _ask_where_to_save(self) -> None:
-        result = self._session.result
+        result = self.session.result
         if result is None:
             return
         folder = result.curation.path.parent if result.curation.path is not None else Path.home()
@@ -236,7 +226,6 @@ class CurationWidget(Dock):
 
     def _on_result(self, result: ShownResult | None) -> None:
         self.edits.close()
-        self.whole.show_result()
         self.learning.show_result()
         self.panel.set_enabled(result is not None)
         self.panel.show_conflict("")
@@ -251,7 +240,7 @@ class CurationWidget(Dock):
 
     def _on_figures(self) -> None:
         """Fill the table, now that events and areas were counted."""
-        result, figures = self._session.result, self._session.overview.figures
+        result, figures = self.session.result, self.session.overview.figures
         if result is not None and len(figures) == len(result.link.states):
             self.panel.model.set_content(result.curation, figures, result.link.states)
             self._show_states()
@@ -259,7 +248,7 @@ class CurationWidget(Dock):
 
     def _on_verdicts(self) -> None:
         self.panel.clear_done()
-        result, model = self._session.result, self.panel.model
+        result, model = self.session.result, self.panel.model
         if result is not None and len(model.figures) == len(result.link.states):
             model.set_states(result.link.states)
             self._show_states()
@@ -295,11 +284,11 @@ class CurationWidget(Dock):
         order, n = self.panel.model.order, len(self.panel.model.figures)
         self.panel.show_matches(len(order), n)
         self._show_states()
-        self._session.overview.set_order(self.panel.model.order)
+        self.session.overview.set_order(self.panel.model.order)
         self._select_in_table()
 
     def _select_in_table(self) -> None:
-        self.panel.table.show_selected(self._session.selection)
+        self.panel.table.show_selected(self.session.selection)
 
     def _filter(self, text: str) -> None:
         try:
@@ -310,7 +299,7 @@ class CurationWidget(Dock):
 
     def _show_states(self) -> None:
         """Hide on the canvas the verdicts that are switched off, and what the filter leaves out."""
-        result = self._session.result
+        result = self.session.result
         if result is None or result.link.is_redrawing:
             return
         shown = np.isin(result.link.states, self.panel.shown_states())

@@ -58,7 +58,8 @@ class DrawingTool(QObject):
     def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer: Shapes | Labels | None = None
+        self.layer: Shapes | Labels | None = None
+        """Layer that is drawn on."""
         self._active_before: Any = None
         self._mode = ""
         self._done: Callable[[Any], None] | None = None
@@ -70,19 +71,14 @@ class DrawingTool(QObject):
         connect_while_alive(self, (viewer.layers.events.removed, self._on_removed))
 
     def _on_removed(self, event: Any) -> None:
-        if event.value is self._layer:
+        if event.value is self.layer:
             self.cancel()
             self.cancelled.emit()
 
     @property
     def is_drawing(self) -> bool:
         """Whether something is drawn now."""
-        return self._layer is not None
-
-    @property
-    def layer(self) -> Shapes | Labels | None:
-        """Layer that is drawn on."""
-        return self._layer
+        return self.layer is not None
 
     def draw_line(self, like: Shapes, done: Callable[[Vertices], None]) -> None:
         """Draw one line; ``done`` gets its vertices in field pixels."""
@@ -120,17 +116,7 @@ class DrawingTool(QObject):
     def paint(
         self, dims: tuple[int, ...], like: Shapes, done: Callable[[NDArray[np.int64]], None]
     ) -> None:
-        """Paint an area, in one plane or several, until :meth:`finish_painting`.
-
-        Parameters
-        ----------
-        dims
-            The field.
-        like
-            A layer that has its scale.
-        done
-            Called with the C-order pixels that were painted.
-        """
+        """Paint an area, in one plane or several, until :meth:`finish_painting`."""
         self.cancel()
         layer = self._viewer.add_labels(
             np.zeros(dims, np.uint8),
@@ -150,14 +136,14 @@ class DrawingTool(QObject):
         self._active_before = next(
             (la for la in self._viewer.layers if la is self._active_before), None
         )
-        self._layer, self._mode, self._done = layer, mode, done
+        self.layer, self._mode, self._done = layer, mode, done
         self._viewer.layers.selection.active = layer
         layer.mode = mode
         self.drawing_changed.emit()
 
     def finish_painting(self) -> None:
         """Finish painting, and hand over the painted area."""
-        layer, done = self._layer, self._done
+        layer, done = self.layer, self._done
         if layer is None or done is None or self._mode != "paint":
             return
         pixels = np.flatnonzero(layer.data).astype(np.int64)
@@ -166,7 +152,7 @@ class DrawingTool(QObject):
 
     def cancel(self) -> None:
         """Stop drawing; nothing is handed over."""
-        layer, self._layer = self._layer, None
+        layer, self.layer = self.layer, None
         if layer is None:
             self._active_before = self._viewer.layers.selection.active
             return
@@ -185,7 +171,7 @@ class DrawingTool(QObject):
             self._soon.start()
 
     def _finish(self) -> None:
-        layer, done, mode = self._layer, self._done, self._mode
+        layer, done, mode = self.layer, self._done, self._mode
         if layer is None or done is None or mode == "paint" or layer._is_creating:
             return
         shapes = [np.asarray(shape, np.float64) for shape in layer.data]

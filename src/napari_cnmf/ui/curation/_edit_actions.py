@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
 
 from napari_cnmf.errors import CnmfError, CurationError
 from napari_cnmf.model.curation import Curation, PreparedEdit, ShapeEdits
 from napari_cnmf.model.outline import pixels_inside, sides_of_line
-from napari_cnmf.ui._background import call_in_background, report
+from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._loading import LoadedResult, located
 from napari_cnmf.ui._session import Session, ShownResult
 from napari_cnmf.ui.curation._drawing_tool import HINTS, DrawingTool, Tool
 from napari_cnmf.ui.curation._edit_panel import EditPanel
@@ -79,19 +82,7 @@ Pixels = NDArray[np.int64]
 
 
 class EditActions(QObject):
-    """Actions that edit shapes of the result on screen.
-
-    Parameters
-    ----------
-    session
-        Whose result and selection.
-    panel
-        Says what is drawn with, and shows what was drawn.
-    say
-        Shows a sentence on what is going on; an empty one takes it away.
-    parent
-        The dock.
-    """
+    """Actions that edit shapes of the result on screen."""
 
     def __init__(
         self, session: Session, panel: EditPanel, say: Callable[[str], None], parent: QObject
@@ -107,6 +98,7 @@ class EditActions(QObject):
         self.tool.cancelled.connect(lambda: say(""))
         self.suggesting = Suggesting(session, panel.show_suggestion)
         panel.done_wanted.connect(self.tool.finish_painting)
+        panel.locate_wanted.connect(self._ask_where)
 
     # -- what is edited
 
@@ -202,21 +194,15 @@ class EditActions(QObject):
 
     def draw(self) -> None:
         """Have a new component drawn."""
-        self._draw(
-            "Draw a cell",
-            lambda pixels: self._estimate(
-                lambda edits: edits.add(pixels), "estimating the new component"
-            ),
-        )
+        self._draw("Draw a cell", ShapeEdits.add, "estimating the new component")
 
     def redraw(self) -> None:
         """Have the selected component drawn anew."""
         id_ = self._only_one("redraw")
         self._draw(
             f"Draw component {id_} anew",
-            lambda pixels: self._estimate(
-                lambda edits: edits.redraw(id_, pixels), f"redrawing {id_}"
-            ),
+            lambda edits, pixels: edits.redraw(id_, pixels),
+            f"redrawing {id_}",
         )
 
     def trim(self) -> None:
@@ -224,20 +210,19 @@ class EditActions(QObject):
         id_ = self._only_one("trim")
         self._draw(
             f"Draw over what does not belong to component {id_}",
-            lambda pixels: self._estimate(lambda edits: edits.trim(id_, pixels), f"trimming {id_}"),
+            lambda edits, pixels: edits.trim(id_, pixels),
+            f"trimming {id_}",
         )
 
     def find(self) -> None:
         """Have a region drawn in whose residual new cells are looked for."""
-        self._draw(
-            "Draw the region in which to look for cells that were missed",
-            lambda pixels: self._estimate(
-                lambda edits: edits.find(pixels), "looking for cells in the residual"
-            ),
-        )
+        what = "Draw the region in which to look for cells that were missed"
+        self._draw(what, ShapeEdits.find, "looking for cells in the residual")
 
-    def _draw(self, what: str, done: Callable[[Pixels], None]) -> None:
-        """Have a region drawn; its raw trace is shown at once, then ``done`` is called."""
+    def _draw(
+        self, what: str, estimate: Callable[[ShapeEdits, Pixels], PreparedEdit], doing: str
+    ) -> None:
+        """Have a region drawn; its raw trace is shown at once, then the edit is estimated."""
         if self.tool.is_drawing and self._panel.tool is Tool.BRUSH:
             # The same key again: what is painted is what is meant.
             self.tool.finish_painting()
@@ -251,7 +236,7 @@ class EditActions(QObject):
                 report(CurationError("Nothing was painted. Paint over the cell, then press Enter."))
                 return
             self._show_raw_trace(result, pixels)
-            done(pixels)
+            self._estimate(lambda edits: estimate(edits, pixels), doing)
 
         def take_outline(vertices: NDArray[np.float64]) -> None:
             dims = result.components.dims
@@ -304,6 +289,27 @@ class EditActions(QObject):
         result = self._session.result
         self.show_deleted()
         self._panel.offer_planes(result is not None and len(result.components.dims) == 3)
+        self._panel.show_movie(is_missing=result is not None and result.loaded.movie is None)
+
+    # -- the movie
+
+    def _ask_where(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self._panel, "The movie of this result")
+        if path:
+            self.locate(Path(path))
+
+    def locate(self, path: Path) -> None:
+        """Show the result on screen again, with the movie at ``path``."""
+        result = self._session.result
+        if result is None:
+            return
+        loaded = result.loaded
+
+        def show(again: LoadedResult) -> None:
+            if self._session.result is result:
+                self._session.show(again)
+
+        run_in_background(lambda: located(loaded, path), title="CNMF", done=show)
 
 
 def _named(ids: list[int]) -> str:

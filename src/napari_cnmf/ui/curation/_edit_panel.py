@@ -18,10 +18,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_cnmf.ui._theme import in_row, show_row
+from napari_cnmf.ui._parts import STRETCH, fill, in_row, push_button, text_label, with_tip
+from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
 
 _MOST_PLANES = 999
+_NO_MOVIE = (
+    "The movie is not there: deciding, merging and cutting work with the model; raw, residual, "
+    "drawing and splitting by time course need the movie."
+)
 
 
 class EditPanel(QWidget):
@@ -36,7 +41,6 @@ class EditPanel(QWidget):
     done_wanted = Signal()
     """What is painted is done."""
     locate_wanted = Signal()
-    refine_wanted = Signal()
 
     def __init__(self, buttons: Mapping[str, QPushButton]) -> None:
         super().__init__()
@@ -48,20 +52,12 @@ class EditPanel(QWidget):
         self.done_button.clicked.connect(lambda _=False: self.done_wanted.emit())
         self.below, self.above = _planes("below"), _planes("above")
         self._planes_row = in_row(self.below, self.above)
-        self.deleted_box = QComboBox()
-        self.deleted_box.setToolTip("What was deleted, the last one first")
+        self.deleted_box = with_tip(QComboBox(), "What was deleted, the last one first")
         self.deleted_box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._suggestion = QLabel()
-        self._suggestion.setWordWrap(True)
-        self._movie = QLabel()
-        self._movie.setWordWrap(True)
+        self._suggestion = text_label()
+        self._movie = text_label(_NO_MOVIE)
         self.locate_button = _plain("Locate the movie…", "Say where the movie is now")
         self.locate_button.clicked.connect(lambda _=False: self.locate_wanted.emit())
-        self.refine_button = _plain(
-            "Refine all by a new run",
-            "Adds an item to the batch that takes the accepted components as its start (Ain)",
-        )
-        self.refine_button.clicked.connect(lambda _=False: self.refine_wanted.emit())
         self._trace = pg.PlotWidget(background=None)
         self._trace.setFixedHeight(110)
         self._trace.hideButtons()
@@ -74,7 +70,7 @@ class EditPanel(QWidget):
         self.show_deleted([])
         self.show_suggestion("")
         self.show_raw_trace(None, None)
-        self.show_movie("", is_missing=False)
+        self.show_movie(is_missing=False)
 
     def _lay_out(self, buttons: Mapping[str, QPushButton]) -> None:
         form = QFormLayout()
@@ -87,24 +83,14 @@ class EditPanel(QWidget):
             "merges", in_row(*(buttons[name] for name in ("suggest", "merge_pair", "skip")))
         )
         form.addRow("", self._suggestion)
-        form.addRow("all", self.refine_button)
         form.addRow("", self._movie)
         form.addRow("", self.locate_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(form)
-        layout.addWidget(self._trace_title)
-        layout.addWidget(self._trace)
-        layout.addStretch()
+        fill(QVBoxLayout(self), form, self._trace_title, self._trace, STRETCH, margins=6)
 
     @property
     def tool(self) -> Tool:
         """Tool that is chosen for drawing."""
         return Tool(self.tool_box.currentText())
-
-    def set_tool(self, tool: Tool) -> None:
-        """Choose a tool for drawing."""
-        self.tool_box.setCurrentText(str(tool))
 
     @property
     def planes(self) -> tuple[int, int]:
@@ -143,10 +129,9 @@ class EditPanel(QWidget):
         """Sentence about the suggested pair."""
         return self._suggestion.text()
 
-    def show_movie(self, text: str, *, is_missing: bool) -> None:
-        """Show a sentence about the movie."""
-        self._movie.setText(text)
-        self._movie.setVisible(bool(text))
+    def show_movie(self, *, is_missing: bool) -> None:
+        """Say that the movie is missing, and offer to locate it."""
+        self._movie.setVisible(is_missing)
         self.locate_button.setVisible(is_missing)
 
     def show_raw_trace(self, trace: NDArray[np.float32] | None, rate_hz: float | None) -> None:
@@ -165,8 +150,7 @@ class EditPanel(QWidget):
 
 
 def _plain(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
+    button = push_button(text, tooltip)
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 

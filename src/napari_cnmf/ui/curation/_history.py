@@ -3,101 +3,65 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
-from qtpy.QtGui import QFont, QShowEvent
-from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from napari_cnmf.model.curation import Curation, Edit
+from napari_cnmf.ui._parts import fill, text_label
 
-
-class HistoryModel(QAbstractListModel):
-    """Qt model of the edits: the newest on top, the engine's result at the bottom."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._edits: list[Edit] = []
-        self._applied: set[int] = set()
-        self._here = 0
-        self._is_empty = True
-
-    def set_curation(self, cur: Curation | None) -> None:
-        """Show the edits of a curation; none for ``None``."""
-        self.beginResetModel()
-        self._is_empty = cur is None
-        self._edits = [] if cur is None else cur.history
-        self._applied = set() if cur is None else {edit.number for edit in cur.applied}
-        self._here = 0 if cur is None else cur.here
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Number of edits, and one more for the engine's result."""
-        return 0 if self._is_empty else len(self._edits) + 1
-
-    def number(self, row: int) -> int:
-        """Number of the edit in a row; 0 is the engine's result."""
-        return self._edits[-1 - row].number if row < len(self._edits) else 0
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Text and look of an edit in the list."""
-        if not index.isValid():
-            return None
-        row = index.row()
-        number = self.number(row)
-        is_applied = number == 0 or number in self._applied
-        if role == Qt.ItemDataRole.DisplayRole:
-            text = _sentence(self._edits[-1 - row]) if number else "the engine's result"
-            return ("▸ " if number == self._here else "   ") + text
-        if role == Qt.ItemDataRole.FontRole:
-            font = QFont()
-            font.setItalic(not is_applied)
-            font.setBold(number == self._here)
-            return font
-        if role == Qt.ItemDataRole.ToolTipRole and not is_applied:
-            return "Taken back; going there makes it again"
-        return None
+_NUMBER = Qt.ItemDataRole.UserRole
 
 
 class HistoryList(QWidget):
     """List of the edits: the newest on top, what was taken back in italics."""
 
     wanted = Signal(int)
-    """Number of the edit to go to."""
+    """Number of the edit to go to; 0 is the engine's result."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cur: Curation | None = None
-        self.model = HistoryModel(self)
-        self.list = QListView()
+        self.list = QListWidget()
         self.list.setUniformItemSizes(True)
-        self.list.setModel(self.model)
-        self.list.activated.connect(self._on_activated)
-        hint = QLabel("Double-click an entry to go back to it. Nothing is ever lost.")
-        hint.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(hint)
-        layout.addWidget(self.list)
+        self.list.itemActivated.connect(lambda item: self.wanted.emit(item.data(_NUMBER)))
+        hint = text_label("Double-click an entry to go back to it. Nothing is ever lost.")
+        fill(QVBoxLayout(self), hint, self.list, margins=4)
 
     def show_history(self, cur: Curation | None) -> None:
         """List the edits of a curation; at once if it is looked at, else when it is."""
         self._cur = cur
         if self.isVisible() or cur is None:
-            self.model.set_curation(cur)
-
-    def texts(self) -> list[str]:
-        """Texts of the list, from the top."""
-        model = self.model
-        return [str(model.data(model.index(row))) for row in range(model.rowCount())]
+            self._fill()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         """Bring the list up to date when it is seen."""
         super().showEvent(event)
-        self.model.set_curation(self._cur)
+        self._fill()
 
-    def _on_activated(self, index: QModelIndex) -> None:
-        self.wanted.emit(self.model.number(index.row()))
+    def _fill(self) -> None:
+        self.list.clear()
+        if self._cur is None:
+            return
+        applied = {0, *(edit.number for edit in self._cur.applied)}
+        entries = [(e.number, _sentence(e)) for e in reversed(self._cur.history)]
+        for number, text in (*entries, (0, "the engine's result")):
+            is_here = number == self._cur.here
+            item = QListWidgetItem(("▸ " if is_here else "   ") + text)
+            item.setData(_NUMBER, number)
+            font = item.font()
+            font.setBold(is_here)
+            font.setItalic(number not in applied)
+            item.setFont(font)
+            if number not in applied:
+                item.setToolTip("Taken back; going there makes it again")
+            self.list.addItem(item)
+
+    def texts(self) -> list[str]:
+        """Texts of the list, from the top."""
+        items = (self.list.item(row) for row in range(self.list.count()))
+        return [item.text() for item in items if item is not None]
 
 
 def _sentence(edit: Edit) -> str:

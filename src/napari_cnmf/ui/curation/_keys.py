@@ -30,13 +30,6 @@ class CurationKeys(QObject):
     canvas while the active layer is one of the result's. Everywhere else (the layer list, the
     batch table, a Labels layer of the user's own) the same keys keep the meaning that they have
     there.
-
-    Parameters
-    ----------
-    dock
-        The curation dock; without it on screen there are no keys.
-    run
-        Called with the action whose key was pressed.
     """
 
     def __init__(self, dock: CurationWidget, run: Callable[[Action], Any]) -> None:

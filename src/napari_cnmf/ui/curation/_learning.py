@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_cnmf.core.verdict.learning import FEWEST_DECISIONS, Learned, learn
 from napari_cnmf.model.curation import Decision
 from napari_cnmf.model.evaluation import worth_asking
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._parts import STRETCH, fill, push_button, text_label
 
 if TYPE_CHECKING:
     from napari_cnmf.ui._session import Session
@@ -24,15 +25,7 @@ _WHAT = (
 
 
 class LearningPage(QWidget):
-    """Tab that learns from the curator's decisions.
-
-    Parameters
-    ----------
-    session
-        Whose result is learnt from, and whose form takes what was learnt.
-    model
-        The table, whose rows are put into the order in which decisions teach most.
-    """
+    """Tab that learns from the curator's decisions."""
 
     def __init__(
         self, session: Session, model: CurationTableModel, parent: QWidget | None = None
@@ -41,28 +34,30 @@ class LearningPage(QWidget):
         self._session = session
         self._model = model
         self.learned: Learned | None = None
-        about = QLabel(_WHAT.format(n=FEWEST_DECISIONS))
-        about.setWordWrap(True)
-        self.ask_button = QPushButton("Most worth asking first")
-        self.ask_button.setToolTip(
-            "Sort the table by how much a decision on each component would teach"
+        about = text_label(_WHAT.format(n=FEWEST_DECISIONS))
+        self.ask_button = push_button(
+            "Most worth asking first",
+            "Sort the table by how much a decision on each component would teach",
+            self.sort_by_worth,
         )
-        self.ask_button.clicked.connect(lambda _=False: self.sort_by_worth())
-        self.learn_button = QPushButton("Learn from my decisions")
-        self.learn_button.clicked.connect(lambda _=False: self.learn())
-        self.said = QLabel()
-        self.said.setWordWrap(True)
-        self.save_button = QPushButton("Save, and use it in the next run…")
-        self.save_button.setToolTip(
-            "Writes a small file and names it in the form (quality.learned)"
+        self.learn_button = push_button("Learn from my decisions", clicked=self.learn)
+        self.said = text_label()
+        self.save_button = push_button(
+            "Save, and use it in the next run…",
+            "Writes a small file and names it in the form (quality.learned)",
+            self._ask_where,
         )
-        self.save_button.clicked.connect(lambda _=False: self._ask_where())
         self.save_button.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        for widget in (about, self.ask_button, self.learn_button, self.said, self.save_button):
-            layout.addWidget(widget)
-        layout.addStretch(1)
+        fill(
+            QVBoxLayout(self),
+            about,
+            self.ask_button,
+            self.learn_button,
+            self.said,
+            self.save_button,
+            (STRETCH, 1),
+            margins=6,
+        )
 
     def show_result(self) -> None:
         """Show another result: what was learnt from the one before is no news of it."""

@@ -25,13 +25,6 @@ class CurationLink:
 
     Redrawing thousands of components takes a while, so it happens in the background; until it is
     done the screen shows the components from before.
-
-    Parameters
-    ----------
-    curation, layers
-        What is tied together.
-    movie
-        For the stacks that need it.
     """
 
     verdicts_changed = Signal()
@@ -47,21 +40,17 @@ class CurationLink:
         self._layers = layers
         self._movie = movie
         self._shapes = curation.shape_version
-        self._is_redrawing = False
+        self.is_redrawing = False
+        """Whether the screen still shows components from before an edit."""
         self._is_closed = False
         self._disconnect = curation.on_change(self._on_change)
         self.states: NDArray[np.str_] = states_of(curation)
         if layers.components.accepted is not None:
             layers.set_verdicts(self.states)
 
-    @property
-    def is_redrawing(self) -> bool:
-        """Whether the screen still shows components from before an edit."""
-        return self._is_redrawing
-
     def preview(self, auto: NDArray[np.bool_]) -> None:
         """Show what other thresholds would accept."""
-        if not self._is_redrawing:
+        if not self.is_redrawing:
             self._layers.set_verdicts(states_of(self.curation, auto))
 
     def close(self) -> None:
@@ -71,7 +60,7 @@ class CurationLink:
             self._disconnect()
 
     def _on_change(self) -> None:
-        if self._is_redrawing:
+        if self.is_redrawing:
             return
         if self.curation.shape_version != self._shapes:
             self._redraw()
@@ -84,7 +73,7 @@ class CurationLink:
         # Imported late: napari's threads need its Qt side, which a scripted session may lack.
         from napari_cnmf.ui._background import call_in_background
 
-        self._is_redrawing = True
+        self.is_redrawing = True
         version, ids, curation = self.curation.shape_version, self.curation.ids, self.curation
         level = self._layers.drawing.level
 
@@ -95,11 +84,11 @@ class CurationLink:
         call_in_background(prepare, done=self._show, failed=self._on_failed)
 
     def _on_failed(self, _error: Exception) -> None:
-        self._is_redrawing = False
+        self.is_redrawing = False
 
     def _show(self, prepared: tuple[int, NDArray[np.intp], Drawing, dict[str, Any]]) -> None:
         version, ids, drawing, stacks = prepared
-        self._is_redrawing = False
+        self.is_redrawing = False
         if self._is_closed:
             return
         if version != self.curation.shape_version:

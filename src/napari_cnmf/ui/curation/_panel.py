@@ -20,15 +20,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
-from napari_cnmf.ui._theme import in_lines, make_primary, readable_on, set_problem
-from napari_cnmf.ui.curation._actions import Action
-from napari_cnmf.ui.curation._compare import ComparePage
+from napari_cnmf.ui._parts import fill, in_lines, push_button, text_label, tool_button, with_tip
+from napari_cnmf.ui._theme import make_primary, readable_on, set_problem
+from napari_cnmf.ui.curation._actions import N_TAGS, Action, Tag, tags_of_keys
 from napari_cnmf.ui.curation._history import HistoryList
 from napari_cnmf.ui.curation._preferences import PreferencesPage
 from napari_cnmf.ui.curation._states import Counts
 from napari_cnmf.ui.curation._table_model import CurationTableModel
 from napari_cnmf.ui.curation._table_view import CurationTable
-from napari_cnmf.ui.curation._tags import N_TAGS, Tag, tags_of_keys
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
 from napari_cnmf.ui.forms._sections import FoldingBox
 
@@ -83,13 +82,13 @@ class CurationPanel(QWidget):
         self.counts = QLabel(_NO_RESULT)
         self.counts.setTextFormat(Qt.TextFormat.RichText)
         self.counts.setWordWrap(True)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.conflict = QLabel()
-        self.conflict.setWordWrap(True)
-        self.read_again = QPushButton("Read again")
-        self.read_again.setToolTip("Open the result with what was done to it elsewhere")
-        self.read_again.clicked.connect(lambda _=False: self.read_again_wanted.emit())
+        self.status = text_label()
+        self.conflict = text_label()
+        self.read_again = push_button(
+            "Read again",
+            "Open the result with what was done to it elsewhere",
+            self.read_again_wanted.emit,
+        )
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: snr>3 area<200 soma unseen tag …")
         self.filter.setToolTip(
@@ -98,31 +97,32 @@ class CurationPanel(QWidget):
             "applies it again."
         )
         self.filter.setClearButtonEnabled(True)
-        self.matches = QLabel()
-        self.matches.setToolTip("The canvas shows those that match; an empty filter shows all")
+        self.matches = with_tip(
+            QLabel(), "The canvas shows those that match; an empty filter shows all"
+        )
         self.filter.textChanged.connect(self.filter_changed)
         self.filter.returnPressed.connect(lambda: self.filter_changed.emit(self.filter.text()))
         self.tags = [self._tag_button(number) for number in range(1, N_TAGS + 1)]
         self._tags: tuple[Tag, ...] = ()
-        self.advance = QCheckBox("then next")
-        self.advance.setToolTip("After a decision go on to the next component")
+        self.advance = with_tip(
+            QCheckBox("then next"), "After a decision go on to the next component"
+        )
         self.advance.setChecked(True)
         self.advance.toggled.connect(self.advance_changed)
         self.switches = {name: self._switch(name) for name in _SWITCHES}
         self.buttons = {a.name: _button(a, run) for a in actions if a.tag is None}
         self._tag_keys = _keys_of_tags(actions)
-        self.save = QPushButton("Save…")
-        self.save.setToolTip("Write a CaImAn file with these decisions. The journal saves itself.")
+        self.save = push_button(
+            "Save…", "Write a CaImAn file with these decisions. The journal saves itself."
+        )
         make_primary(self.save)
         self.save.clicked.connect(lambda _=False: self.save_wanted.emit())
-        self.compare = ComparePage(curator)
-        self.preferences = PreferencesPage(actions)
+        self.preferences = PreferencesPage(actions, curator)
         self._lay_out()
         self.set_tags(tags_of_keys({}))
 
     def _tag_button(self, number: int) -> QToolButton:
-        button = QToolButton()
-        button.setText(str(number))
+        button = tool_button(str(number))
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.clicked.connect(lambda _=False: self.tag_wanted.emit(number))
         return button
@@ -148,9 +148,7 @@ class CurationPanel(QWidget):
         inner = QVBoxLayout(page)
         inner.setContentsMargins(4, 4, 4, 4)
         inner.setSpacing(5)
-        filtering = QHBoxLayout()
-        filtering.addWidget(self.filter, 1)
-        filtering.addWidget(self.matches)
+        filtering = fill(QHBoxLayout(), (self.filter, 1), self.matches)
         inner.addLayout(filtering)
         inner.addWidget(self.table, 1)
         inner.addWidget(self.threshold_box)
@@ -160,16 +158,17 @@ class CurationPanel(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(page, "Components")
         self.tabs.addTab(self.history, "History")
-        self.tabs.addTab(self.compare, "Compare")
         self.tabs.addTab(self.preferences, "Keys")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.counts)
-        layout.addWidget(self.status)
-        layout.addWidget(self.conflict)
-        layout.addWidget(self.read_again)
-        layout.addWidget(self.tabs, 1)
+        fill(
+            QVBoxLayout(self),
+            self.progress,
+            self.counts,
+            self.status,
+            self.conflict,
+            self.read_again,
+            (self.tabs, 1),
+            margins=6,
+        )
         self.status.hide()
         self.show_conflict("")
 

@@ -12,16 +12,15 @@ from qtpy.QtWidgets import (
     QKeySequenceEdit,
     QLabel,
     QLineEdit,
-    QPushButton,
     QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_cnmf.ui._parts import push_button, text_label, with_tip
 from napari_cnmf.ui._theme import ERROR_COLOR
-from napari_cnmf.ui.curation._actions import Action
-from napari_cnmf.ui.curation._tags import N_TAGS, Tag
+from napari_cnmf.ui.curation._actions import N_TAGS, Action, Tag
 
 _RESERVED = {"Esc": "Stop drawing"}
 
@@ -33,21 +32,27 @@ class PreferencesPage(QScrollArea):
     """``{action: key}`` of all actions."""
     tags_changed = Signal(tuple)
     """The tags of the keys 1 to 9."""
+    curator_changed = Signal(str)
+    """Name under which results opened from now on are decided; empty for the main journal."""
 
-    def __init__(self, actions: Sequence[Action]) -> None:
+    def __init__(self, actions: Sequence[Action], curator: str | None = None) -> None:
         super().__init__()
+        self.curator = QLineEdit(curator or "")
+        self.curator.setPlaceholderText("main journal")
+        self.curator.setToolTip("Results opened from now on are decided under this name")
+        self.curator.editingFinished.connect(
+            lambda: self.curator_changed.emit(self.curator.text().strip())
+        )
         self._actions = tuple(actions)
         self._tags: tuple[Tag, ...] = ()
         self._keys = {a.name: a.key for a in actions}
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
+        self.problem = text_label()
         self.problem.setStyleSheet(f"color: {ERROR_COLOR};")
         self.problem.hide()
         self.keys = {a.name: self._key_edit(a) for a in actions}
         self.names = [self._name_edit(i) for i in range(N_TAGS)]
         self.colors = [self._color_button(i) for i in range(N_TAGS)]
-        self.reset = QPushButton("Built-in keys")
-        self.reset.clicked.connect(lambda _=False: self._reset())
+        self.reset = push_button("Built-in keys", clicked=self._reset)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -58,8 +63,7 @@ class PreferencesPage(QScrollArea):
         keys.setVerticalSpacing(2)
         listed = [action for action in self._actions if action.tag is None]
         for row, action in enumerate(listed):
-            name = QLabel(action.text)
-            name.setToolTip(action.tooltip)
+            name = with_tip(QLabel(action.text), action.tooltip)
             keys.addWidget(self.keys[action.name], row, 0)
             keys.addWidget(name, row, 1)
         for key, what in _RESERVED.items():
@@ -79,6 +83,9 @@ class PreferencesPage(QScrollArea):
         layout.addSpacing(8)
         layout.addWidget(QLabel("<b>Tags</b>: each key gives its tag, and takes it away"))
         layout.addLayout(tags)
+        layout.addSpacing(8)
+        layout.addWidget(QLabel("<b>Curate as</b>: a second curator has a journal of their own"))
+        layout.addWidget(self.curator)
         layout.addStretch()
         self.setWidget(page)
         self.setWidgetResizable(True)

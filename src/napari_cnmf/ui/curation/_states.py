@@ -14,13 +14,7 @@ _WIDTH = f"<U{max(len(v) for v in Verdict)}"
 
 
 def states_of(cur: Curation, auto: NDArray[np.bool_] | None = None) -> NDArray[np.str_]:
-    """``Verdict`` of each component, ``(n_components,)``.
-
-    Parameters
-    ----------
-    auto
-        What the thresholds accept, where others than those that stand are tried out.
-    """
+    """``Verdict`` of each component, ``(n_components,)``."""
     auto = cur.auto_accepted if auto is None else auto
     decisions = cur.decisions
     names = np.array([Verdict.REJECTED, Verdict.ACCEPTED], dtype=_WIDTH)

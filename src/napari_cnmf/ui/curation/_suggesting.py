@@ -16,30 +16,18 @@ if TYPE_CHECKING:
 
 
 class Suggesting:
-    """Controller that offers pairs one by one; what was skipped is not offered again.
-
-    Parameters
-    ----------
-    session
-        Whose result, and where the pair is selected.
-    show
-        Shows a sentence about the pair.
-    """
+    """Controller that offers pairs one by one; what was skipped is not offered again."""
 
     def __init__(self, session: Session, show: Callable[[str], None]) -> None:
         self._session = session
         self._show = show
         self._skipped: set[tuple[int, int]] = set()
-        self._now: MergeSuggestion | None = None
-
-    @property
-    def now(self) -> MergeSuggestion | None:
+        self.now: MergeSuggestion | None = None
         """Pair that is offered now."""
-        return self._now
 
     def forget(self) -> None:
         """Forget the pairs, and begin anew with another result."""
-        self._skipped, self._now = set(), None
+        self._skipped, self.now = set(), None
         self._show("")
 
     def next(self) -> None:
@@ -47,7 +35,7 @@ class Suggesting:
         result = self._session.result
         if result is None:
             return
-        after = self._now
+        after = self.now
         cur = result.curation
 
         def show(found: list[MergeSuggestion]) -> None:
@@ -60,24 +48,24 @@ class Suggesting:
         result = self._session.result
         left = [s for s in found if s.ids not in self._skipped]
         if result is None or not left:
-            self._now = None
+            self.now = None
             self._show("No pair overlaps and is active together any more.")
             return
         pairs = [s.ids for s in left]
         at = (pairs.index(after.ids) + 1) % len(left) if after and after.ids in pairs else 0
-        self._now = left[at]
-        a, b = self._now.ids
+        self.now = left[at]
+        a, b = self.now.ids
         self._show(
             f"{at + 1} of {len(left)}: components {a} and {b}, overlap "
-            f"{self._now.overlap:.0%}, correlation {self._now.correlation:.2f}"
+            f"{self.now.overlap:.0%}, correlation {self.now.correlation:.2f}"
         )
-        self._session.select(np.flatnonzero(np.isin(result.ids, self._now.ids)).tolist())
+        self._session.select(np.flatnonzero(np.isin(result.ids, self.now.ids)).tolist())
 
     def skip(self) -> None:
         """Note that the pair is two cells, and offer the next pair."""
-        if self._now is not None:
-            self._skipped.add(self._now.ids)
-            self._now = None
+        if self.now is not None:
+            self._skipped.add(self.now.ids)
+            self.now = None
         self.next()
 
     def take(self) -> list[int]:
@@ -88,8 +76,8 @@ class Suggesting:
         CurationError
             When none is offered.
         """
-        if self._now is None:
+        if self.now is None:
             raise CurationError("Ask for a suggestion first: its key goes to the next pair.")
-        ids, self._now = list(self._now.ids), None
+        ids, self.now = list(self.now.ids), None
         self._show("")
         return ids

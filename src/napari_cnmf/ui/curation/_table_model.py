@@ -14,8 +14,8 @@ from napari_cnmf.errors import CurationError
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS
 from napari_cnmf.ui._frame_table import TableModel
+from napari_cnmf.ui.curation._actions import Tag, color_of
 from napari_cnmf.ui.curation._columns import TITLES, TOOLTIPS, Column, Figures, filter_rows
-from napari_cnmf.ui.curation._tags import Tag, color_of
 
 _Index = QModelIndex
 _DECIMALS = {Column.SNR: 1, Column.R: 2, Column.P_CELL: 2}

@@ -9,7 +9,7 @@ from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from napari_cnmf.ui._text_delegate import TextDelegate
+from napari_cnmf.ui._frame_table import TextDelegate
 from napari_cnmf.ui.curation._columns import Column
 from napari_cnmf.ui.curation._table_model import CurationTableModel
 

@@ -20,6 +20,7 @@ from napari_cnmf.model.curation import Curation, Decision
 from napari_cnmf.model.evaluation import passes_thresholds
 from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._numbers import DecimalBox
+from napari_cnmf.ui._parts import with_tip
 
 _STEPS = 400
 ANY_OF = "A component needs one of these to be accepted:"
@@ -95,8 +96,7 @@ class ThresholdSliders(QWidget):
         switches = QHBoxLayout()
         for name in ("use_cnn", "use_ecc"):
             field = QualityParams.model_fields[name]
-            box = QCheckBox(str(field.title))
-            box.setToolTip(f"{field.description} ({name})")
+            box = with_tip(QCheckBox(str(field.title)), f"{field.description} ({name})")
             box.toggled.connect(lambda on, n=name: self.settled.emit({n: on}))
             switches.addWidget(box)
             self.switches[name] = box
@@ -134,13 +134,7 @@ class ThresholdSliders(QWidget):
             self.rules[text].setVisible(seen)
 
     def show_effects(self, effects: Mapping[str, int]) -> None:
-        """Say how many components each threshold decides about by itself.
-
-        Parameters
-        ----------
-        effects
-            Components whose verdict would be another one without the threshold, by its name.
-        """
+        """Say how many components each threshold decides about by itself."""
         for name, row in self.rows.items():
             row.show_effect(effects.get(name))
 

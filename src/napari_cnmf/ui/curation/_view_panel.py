@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QSlider,
+    QWidget,
+)
+
 from napari_cnmf.errors import CurationError
+from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.figures import centres
 from napari_cnmf.ui._background import call_in_background, report, run_in_background
+from napari_cnmf.ui._parts import in_lines, in_row, push_button, text_label, with_tip
 from napari_cnmf.ui._session import Session, ShownResult
+from napari_cnmf.ui._theme import connect_while_alive, show_row
+from napari_cnmf.ui.curation._actions import Tag
 from napari_cnmf.ui.curation._coloring import ColorBy, colors_by
 from napari_cnmf.ui.curation._link import draw
-from napari_cnmf.ui.curation._tags import Tag
-from napari_cnmf.ui.curation._view_form import ViewForm
+from napari_cnmf.ui.layers._convert import IMAGE_KINDS, STACK_KINDS, Arrangement
 
 if TYPE_CHECKING:
     from napari_cnmf.model.components import Components
@@ -20,38 +33,168 @@ if TYPE_CHECKING:
     from napari_cnmf.ui.layers._drawing import Drawing
 
 
-class ViewPanel(ViewForm):
-    """Panel of the form, at work on the result of a session."""
+class ViewPanel(QWidget):
+    """Panel of what is shown of the result of a session, and how."""
+
+    follow_changed = Signal(bool)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._tags: tuple[Tag, ...] = ()
         self._watched: ResultLayers | None = None
-        self.stacks_changed.connect(self._arrange)
-        self.images_changed.connect(self._show_images)
-        self.filled_changed.connect(self._set_filled)
-        self.level_changed.connect(self._set_level)
-        self.coloring_changed.connect(self._recolour)
-        self.numbers_changed.connect(self._show_numbers)
-        self.contours_changed.connect(self._show_contours)
-        self.images_wanted.connect(self._find_missed)
-        connections = (
+        self.stacks = {kind: QCheckBox(kind) for kind in STACK_KINDS}
+        self.images = {kind: QCheckBox(kind) for kind in IMAGE_KINDS}
+        for kind, box in self.images.items():
+            box.setToolTip(f"Show the {kind} image above the movies")
+        self.arrangement_box = _choice(Arrangement, "How the movies that are ticked are shown")
+        self.style_box = _choice(("outline", "filled"), "How the components are drawn")
+        self.level_slider = QSlider(Qt.Orientation.Horizontal)
+        self.level_slider.setRange(5, 95)
+        self.level_slider.setValue(round(CONTOUR_LEVEL * 100))
+        self.level_slider.setTracking(False)
+        self.level_slider.setToolTip("Components are drawn down to this share of their maximum")
+        self._level_text = QLabel()
+        self.color_box = _choice(ColorBy, "What the colour of a component says")
+        self._legend = text_label()
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self.numbers = with_tip(QCheckBox("numbers"), "Write its id at each component")
+        self.follow = with_tip(
+            QCheckBox("follows the selection"),
+            "What is selected in the table, in the plots or by a key, and is out of sight, is "
+            "brought into view",
+        )
+        self.follow.setChecked(True)
+        self.contours = with_tip(
+            QCheckBox("contours as shapes"),
+            "Smooth contours of all components, the overlapping ones whole; thousands of them take "
+            "seconds to draw",
+        )
+        self.find_button = push_button(
+            "Show what was missed",
+            "Maximum and local correlation of the residual, from one pass over the movie: cells "
+            "that were missed are bright",
+        )
+        self._lay_out()
+        self._show_level()
+        self._connect()
+        self._on_result(session.result)
+
+    def _lay_out(self) -> None:
+        form = self._form = QFormLayout(self)
+        form.setContentsMargins(6, 6, 6, 6)
+        form.addRow("movies", in_lines(*self.stacks.values()))
+        form.addRow("shown", self.arrangement_box)
+        self._images_row = in_lines(*self.images.values())
+        form.addRow("images", self._images_row)
+        form.addRow("components", in_lines(self.style_box, self.numbers, self.contours))
+        form.addRow("drawn down to", in_row(self.level_slider, self._level_text))
+        form.addRow("colour by", self.color_box)
+        form.addRow("", self._legend)
+        form.addRow("view", self.follow)
+        form.addRow("", self.find_button)
+
+    def _connect(self) -> None:
+        for box in self.stacks.values():
+            box.toggled.connect(lambda _=False: self._arrange())
+        for box in self.images.values():
+            box.toggled.connect(lambda _=False: self._show_images())
+        self.arrangement_box.currentIndexChanged.connect(lambda _=0: self._arrange())
+        self.style_box.currentIndexChanged.connect(lambda _=0: self._set_filled())
+        self.level_slider.sliderMoved.connect(self._show_level)
+        self.level_slider.valueChanged.connect(lambda _=0: self._on_level())
+        self.color_box.currentIndexChanged.connect(lambda _=0: self._recolour())
+        self.numbers.toggled.connect(lambda _=False: self._show_numbers())
+        self.contours.toggled.connect(lambda _=False: self._show_contours())
+        self.follow.toggled.connect(self.follow_changed)
+        self.find_button.clicked.connect(lambda _=False: self._find_missed())
+        session = self._session
+        connect_while_alive(
+            self,
             (session.result_changed, self._on_result),
             (session.components_changed, self._on_components),
             (session.verdicts_changed, self._on_verdicts),
         )
-        for signal, slot in connections:
-            signal.connect(slot)
+        self.destroyed.connect(lambda: self._watch_images(None))
 
-        def disconnect() -> None:
-            for signal, slot in connections:
-                signal.disconnect(slot, missing_ok=True)
-            self._watch_images(None)
+    # -- what is chosen
 
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(disconnect)
-        self._on_result(session.result)
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of the stacks that are switched on."""
+        return [k for k, box in self.stacks.items() if box.isEnabled() and box.isChecked()]
+
+    @property
+    def image_kinds(self) -> list[str]:
+        """Kinds of the summary images that are switched on."""
+        return [k for k, box in self.images.items() if not box.isHidden() and box.isChecked()]
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """Arrangement of the stacks that is chosen."""
+        return Arrangement(self.arrangement_box.currentText())
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether components are drawn as areas rather than as outlines."""
+        return self.style_box.currentText() == "filled"
+
+    @property
+    def level(self) -> float:
+        """Share of its maximum that a component is drawn down to."""
+        return self.level_slider.value() / 100
+
+    @property
+    def coloring(self) -> ColorBy:
+        """Property that components are coloured by."""
+        return ColorBy(self.color_box.currentText())
+
+    # -- what there is
+
+    def offer(self, kinds: Sequence[str], shown: Sequence[str], *, has_movie: bool) -> None:
+        """Offer the movies and images of another result, without telling anyone."""
+        for kind, box in self.stacks.items():
+            box.setEnabled(kind in kinds)
+        for kind, box in self.images.items():
+            box.setVisible(kind in kinds)
+        show_row(self._form, self._images_row, any(kind in kinds for kind in self.images))
+        self.show_shown(shown)
+        with QSignalBlocker(self.arrangement_box):
+            self.arrangement_box.setCurrentIndex(0)
+        self.find_button.setEnabled(has_movie)
+
+    def show_shown(self, shown: Sequence[str]) -> None:
+        """Tick the movies and images that are seen, without telling anyone."""
+        for kind, box in (*self.stacks.items(), *self.images.items()):
+            with QSignalBlocker(box):
+                box.setChecked(kind in shown)
+
+    def set_follows(self, follows: bool) -> None:
+        """Show whether the view follows the selection, without telling anyone."""
+        with QSignalBlocker(self.follow):
+            self.follow.setChecked(follows)
+
+    def set_filled(self, filled: bool) -> None:
+        """Show whether components are drawn as areas, without telling anyone."""
+        with QSignalBlocker(self.style_box):
+            self.style_box.setCurrentText("filled" if filled else "outline")
+
+    def set_legend(self, html: str) -> None:
+        """Show a legend of the colours, given as HTML."""
+        self._legend.setText(html)
+
+    def legend(self) -> str:
+        """Legend of the colours, as HTML."""
+        return self._legend.text()
+
+    def _on_level(self) -> None:
+        self._show_level()
+        self._set_level()
+
+    def _show_level(self, value: int | None = None) -> None:
+        self._level_text.setText(f"{self.level_slider.value() if value is None else value} %")
+
+    # -- at work on the result
 
     @property
     def _result(self) -> ShownResult | None:
@@ -75,7 +218,7 @@ class ViewPanel(ViewForm):
         """Draw everything anew after an edit, with what was asked for beside it."""
         self._recolour()
         self._show_numbers()
-        if self.contours_shown:
+        if self.contours.isChecked():
             self._show_contours()
 
     def set_tags(self, tags: tuple[Tag, ...]) -> None:
@@ -96,7 +239,7 @@ class ViewPanel(ViewForm):
         if result.layers.tiles != before:
             result.layers.set_selection(self._session.selection)
             self._show_numbers()
-            if self.contours_shown:
+            if self.contours.isChecked():
                 self._show_contours()
             self._session.viewer.reset_view()
 
@@ -135,7 +278,7 @@ class ViewPanel(ViewForm):
                 return
             result.layers.set_level(drawing)
             result.layers.set_selection(self._session.selection)
-            if self.contours_shown:
+            if self.contours.isChecked():
                 self._show_contours()
 
         call_in_background(lambda: draw(components, level), done=show)
@@ -167,7 +310,7 @@ class ViewPanel(ViewForm):
     def _show_numbers(self) -> None:
         result = self._result
         if result is not None:
-            texts = [str(i) for i in result.ids.tolist()] if self.numbers_shown else None
+            texts = [str(i) for i in result.ids.tolist()] if self.numbers.isChecked() else None
             result.layers.extras.show_numbers(texts, centres(result.components))
 
     def _show_contours(self) -> None:
@@ -175,7 +318,7 @@ class ViewPanel(ViewForm):
         result = self._result
         if result is None:
             return
-        if not self.contours_shown:
+        if not self.contours.isChecked():
             result.layers.extras.show_contours(None)
             return
         components, drawing = result.components, result.layers.drawing
@@ -185,7 +328,7 @@ class ViewPanel(ViewForm):
 
         def show(found: list[Any]) -> None:
             same = result.layers.drawing is drawing
-            if self._is_current(result, components) and same and self.contours_shown:
+            if self._is_current(result, components) and same and self.contours.isChecked():
                 result.layers.extras.show_contours(found)
 
         call_in_background(compute, done=show)
@@ -210,12 +353,20 @@ class ViewPanel(ViewForm):
             return residual_images(stack)
 
         def show(images: dict[str, Any]) -> None:
-            self.show_busy(False)
+            self.find_button.setEnabled(True)
             if self._is_current(result, components):
                 for kind, image in images.items():
                     layers.extras.show_image(kind, image)
 
-        self.show_busy(True)
+        self.find_button.setEnabled(False)
         run_in_background(
-            compute, title="residual", done=show, failed=lambda _e: self.show_busy(False)
+            compute, title="residual", done=show, failed=lambda _: self.find_button.setEnabled(True)
         )
+
+
+def _choice(texts: Sequence[str] | type, tooltip: str) -> QComboBox:
+    box = QComboBox()
+    box.addItems([str(text) for text in texts])  # type: ignore[union-attr]
+    box.setToolTip(tooltip)
+    box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return box

@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_cnmf.model.why import Explanation, explain_place
-from napari_cnmf.params import QualityParams
+from napari_cnmf.model.why import explain_place
+from napari_cnmf.ui._parts import fill, push_button, text_label
 from napari_cnmf.ui._theme import connect_while_alive, set_problem
 from napari_cnmf.ui.curation._why_words import (
     describe_candidate,
@@ -40,71 +38,93 @@ _COMPONENT = Qt.ItemDataRole.UserRole
 
 
 class WhyPage(QWidget):
-    """Page with a place, the answer in a sentence, and everything that was met there."""
+    """Page that says why there is a cell at a place, and lists everything that was met there."""
 
-    asked = Signal(tuple)
-    """Pixel ``([z], y, x)`` that was written."""
-    component_wanted = Signal(int)
-    """Id of a component of the answer."""
-    shown = Signal()
-    """The page came to the front."""
-
-    def __init__(self) -> None:
+    def __init__(self, dock: CurationWidget, key: str) -> None:
         super().__init__()
+        self._dock = dock
+        self._key = key
         self.place = QLineEdit()
         self.place.setPlaceholderText("y, x")
-        self.place.returnPressed.connect(self._ask)
-        ask = QPushButton("Why?")
-        ask.setToolTip("Say what was met at this pixel and which rule dropped it")
-        ask.clicked.connect(lambda _=False: self._ask())
-        self.answer = QLabel()
-        self.answer.setWordWrap(True)
-        self.answer.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.place.returnPressed.connect(self._ask_typed)
+        ask = push_button(
+            "Why?", "Say what was met at this pixel and which rule dropped it", self._ask_typed
+        )
+        self.answer = text_label(selectable=True)
         self.details = QListWidget()
         self.details.setWordWrap(True)
         self.details.setToolTip("Double-click a component to select it")
         self.details.itemDoubleClicked.connect(self._on_double_click)
-        row = QHBoxLayout()
-        row.addWidget(self.place)
-        row.addWidget(ask)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addLayout(row)
-        layout.addWidget(self.answer)
-        layout.addWidget(self.details, 1)
+        row = fill(QHBoxLayout(), self.place, ask)
+        fill(QVBoxLayout(self), row, self.answer, (self.details, 1), margins=4)
+        connect_while_alive(
+            self,
+            (dock.session.result_changed, self._show_hint),
+            (dock.session.selection_changed, self._explain_selected),
+        )
+        self._show_hint()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Say that the page came to the front."""
+        """Explain the component that is selected when the page comes to the front."""
         super().showEvent(event)
-        self.shown.emit()
+        self._explain_selected()
 
-    def _ask(self) -> None:
-        try:
-            place = tuple(int(part) for part in self.place.text().split(","))
-        except ValueError:
-            self.show_problem("A place is written as whole pixels: y, x.")
-            return
-        self.asked.emit(place)
-
-    def _on_double_click(self, item: QListWidgetItem) -> None:
-        id_ = item.data(_COMPONENT)
-        if id_ is not None:
-            self.component_wanted.emit(id_)
-
-    def show_hint(self, key: str) -> None:
+    def _show_hint(self, _result: Any = None) -> None:
         """Show what to do first."""
-        self.answer.setText(_HOW.format(key=key))
+        self.answer.setText(_HOW.format(key=self._key))
         self.details.clear()
         self.place.clear()
 
-    def show_problem(self, problem: str) -> None:
+    def _show_problem(self, problem: str) -> None:
         """Show why there is no answer."""
         set_problem(self.place, problem)
         self.answer.setText(problem)
         self.details.clear()
 
-    def show_answer(self, found: Explanation, quality: QualityParams) -> None:
-        """Show the answer in a sentence, and list what it rests on."""
+    def _explain_selected(self, _selection: Any = None) -> None:
+        """Explain the component that is selected alone, while the page is seen."""
+        cur, selection = self._dock.curation, self._dock.session.selection
+        if cur is None or len(selection) != 1 or not self.isVisible():
+            return
+        footprint = cur.components.A[:, [selection[0]]].toarray()
+        place = np.unravel_index(int(footprint.argmax()), cur.components.dims)
+        self.ask(tuple(map(int, place)))
+
+    def _ask_typed(self) -> None:
+        try:
+            place = tuple(int(part) for part in self.place.text().split(","))
+        except ValueError:
+            self._show_problem("A place is written as whole pixels: y, x.")
+            return
+        self.ask(place)
+
+    def why(self) -> None:
+        """Explain the place under the cursor."""
+        result = self._dock.session.result
+        if result is None:
+            return
+        place = result.layers.pixel_at(self._dock.session.viewer.cursor.position)
+        # The page explains what is selected when it comes to the front: the place comes after.
+        self._dock.panel.tabs.setCurrentWidget(self)
+        if _is_inside(place, result.components.dims):
+            self.ask(place)
+        else:
+            self._show_problem(_OUTSIDE)
+
+    def ask(self, place: tuple[int, ...]) -> None:
+        """Explain a pixel ``([z], y, x)``."""
+        cur = self._dock.curation
+        if cur is None:
+            return
+        dims = cur.components.dims
+        if not _is_inside(place, dims):
+            axes = ", ".join(
+                f"{axis} from 0 to {n - 1}"
+                for axis, n in zip("zyx"[-len(dims) :], dims, strict=True)
+            )
+            self._show_problem(f"This pixel is outside of the recording. It has {axes}.")
+            return
+        found, quality = explain_place(cur, place), cur.quality
         set_problem(self.place, None)
         self.place.setText(", ".join(map(str, found.at)))
         self.answer.setText(f"<b>{describe_place(found, quality)}</b>")
@@ -118,70 +138,11 @@ class WhyPage(QWidget):
         for line in describe_images(found):
             self.details.addItem(line)
 
+    def _on_double_click(self, item: QListWidgetItem) -> None:
+        id_, result = item.data(_COMPONENT), self._dock.session.result
+        if id_ is not None and result is not None:
+            self._dock.session.select(np.flatnonzero(result.ids == id_).tolist())
+
 
 def _is_inside(place: tuple[int, ...], dims: tuple[int, ...]) -> bool:
     return len(place) == len(dims) and all(0 <= i < n for i, n in zip(place, dims, strict=True))
-
-
-class WhyHere(QObject):
-    """Controller that ties the page to the result on screen and to the cursor."""
-
-    def __init__(self, dock: CurationWidget, key: str) -> None:
-        super().__init__(dock)
-        self._dock = dock
-        self._key = key
-        self.page = WhyPage()
-        self.page.asked.connect(self.ask)
-        self.page.component_wanted.connect(self._select)
-        self.page.shown.connect(self._explain_selected)
-        connect_while_alive(
-            dock,
-            (dock.session.result_changed, self._on_result),
-            (dock.session.selection_changed, lambda _: self._explain_selected()),
-        )
-        self.page.show_hint(key)
-
-    def _on_result(self, _result: Any) -> None:
-        self.page.show_hint(self._key)
-
-    def _explain_selected(self) -> None:
-        """Explain the component that is selected alone, while the page is seen."""
-        cur, selection = self._dock.curation, self._dock.session.selection
-        if cur is None or len(selection) != 1 or not self.page.isVisible():
-            return
-        footprint = cur.components.A[:, [selection[0]]].toarray()
-        place = np.unravel_index(int(footprint.argmax()), cur.components.dims)
-        self.ask(tuple(map(int, place)))
-
-    def why(self) -> None:
-        """Explain the place under the cursor."""
-        result = self._dock.session.result
-        if result is None:
-            return
-        layers, cursor = result.layers, self._dock.session.viewer.cursor
-        place = layers.pixel_at(cursor.position)
-        # The page explains what is selected when it comes to the front: the place comes after.
-        self._dock.panel.tabs.setCurrentWidget(self.page)
-        if not _is_inside(place, result.components.dims):
-            self.page.show_problem(_OUTSIDE)
-        else:
-            self.ask(place)
-
-    def ask(self, place: tuple[int, ...]) -> None:
-        """Explain a pixel ``([z], y, x)``."""
-        cur = self._dock.curation
-        if cur is None:
-            return
-        dims = cur.components.dims
-        if _is_inside(place, dims):
-            self.page.show_answer(explain_place(cur, place), cur.quality)
-            return
-        axes = ", ".join(
-            f"{axis} from 0 to {n - 1}" for axis, n in zip("zyx"[-len(dims) :], dims, strict=True)
-        )
-        self.page.show_problem(f"This pixel is outside of the recording. It has {axes}.")
-
-    def _select(self, id_: int) -> None:
-        result = self._dock.session.result
-        if result is not None:
-            self._dock.session.select(np.flatnonzero(result.ids == id_).tolist())

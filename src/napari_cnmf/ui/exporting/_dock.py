@@ -1,11 +1,10 @@
-"""Dock that writes the result on screen for other programs."""
+"""Dock that writes the result on screen for other programs, and the buttons that open it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,13 +17,12 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
     QProgressBar,
-    QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -34,15 +32,22 @@ from napari_cnmf._portable import expand_home
 from napari_cnmf.batch.exporting import export
 from napari_cnmf.batch.spec import ITEM_FILE
 from napari_cnmf.errors import CancelledByUser, EarlierExportError, ExportError
-from napari_cnmf.io.exports import EXPORTERS, Exporter, MovieIn, Session
+from napari_cnmf.io.exports import EXPORTERS, MovieIn, Session
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui._background import run_in_background
-from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._docks import Dock, bring_to_front, open_dock
+from napari_cnmf.ui._parts import (
+    STRETCH,
+    fill,
+    in_column,
+    push_button,
+    scrolling,
+    text_label,
+    with_tip,
+)
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import make_primary
-from napari_cnmf.ui.exporting._ticked import TickedFormats
-from napari_cnmf.ui.forms._sections import FoldingBox
+from napari_cnmf.ui._theme import connect_while_alive, make_primary
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -74,6 +79,10 @@ class SessionForm(QWidget):
         super().__init__()
         self.movie = QComboBox()
         self.movie.addItems(list(_MOVIES))
+        self.movie.setMinimumContentsLength(8)
+        self.movie.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         self.fields = {name: QLineEdit() for name in _TEXTS}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -99,28 +108,87 @@ class SessionForm(QWidget):
         return Session(**said)
 
 
+_COLUMNS = 2
+
+
+class TickedFormats(QWidget):
+    """List of formats with a tick each, the folder, and the button."""
+
+    wanted = Signal()
+    names_changed = Signal()
+
+    def __init__(
+        self, names: Iterable[str], beside: str | None = None, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._beside = None if beside is None else Path(beside)
+        self._proposed: Path | None = None
+        self.boxes: dict[str, QCheckBox] = {}
+        ticks = QGridLayout()
+        ticks.setHorizontalSpacing(0)
+        ticks.setVerticalSpacing(2)
+        chosen = set(names)
+        for name, exporter in EXPORTERS.items():
+            box = with_tip(QCheckBox(exporter.title), exporter.about)
+            box.setChecked(name in chosen)
+            box.toggled.connect(lambda _: self.names_changed.emit())
+            ticks.addWidget(box, len(self.boxes) // _COLUMNS, len(self.boxes) % _COLUMNS)
+            self.boxes[name] = box
+        self.path = QLineEdit()
+        self.path.setPlaceholderText("folder to write into")
+        self.path.textEdited.connect(lambda _="": self._on_typed())
+        browse = push_button("Browse…", clicked=self._ask_where)
+        self.button = push_button(
+            "Export", "Write every format that is ticked into the folder", self.wanted.emit
+        )
+        make_primary(self.button)
+        where = fill(QHBoxLayout(), QLabel("Folder"), (self.path, 1), browse)
+        fill(QVBoxLayout(self), ticks, where, self.button, margins=0)
+
+    def names(self) -> tuple[FormatName, ...]:
+        """Formats that are ticked."""
+        ticked = (name for name, box in self.boxes.items() if box.isChecked())
+        return tuple(cast("FormatName", name) for name in ticked)
+
+    def folder(self) -> Path | None:
+        """Folder that the formats are written into; ``None`` while the line is empty."""
+        text = self.path.text().strip()
+        return expand_home(text) if text else None
+
+    @property
+    def beside(self) -> str | None:
+        """Folder that was chosen by hand for the folder of each result; ``None`` where none was."""
+        return None if self._beside is None else str(self._beside)
+
+    def propose(self, folder: Path) -> None:
+        """Propose the folder of another result; beside one chosen by hand, if one was."""
+        beside = self._beside
+        if beside is None or not beside.is_dir():
+            beside = folder.parent
+        self._proposed = folder.parent
+        self.path.setText(str(beside / folder.name))
+        self.path.setCursorPosition(0)
+
+    def _on_typed(self) -> None:
+        """Keep the choice for the next results; the movie's own folder is no other choice."""
+        folder = self.folder()
+        self._beside = None if folder is None else folder.parent
+        if self._beside == self._proposed:
+            self._beside = None
+
+    def _ask_where(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export into", self.path.text())
+        if folder:
+            self.path.setText(folder)
+            self._on_typed()
+
+
 _NO_RESULT = "Open a result to export it: double-click a completed item of the batch."
-
-
-_SUFFIXES = {exporter.suffix for exporter in EXPORTERS.values() if exporter.suffix} | {
-    ".h5", ".tiff", ".pdf", ".svg", ".json", ".md",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One export: the format's name, where it goes, and whether rejected components go too."""
-
-    name: FormatName
-    out: Path
-    include_rejected: bool
-
-
 _Outcome = tuple[Path, bytes | None] | CancelledByUser | EarlierExportError
 
 
 class ExportWidget(Dock):
-    """Dock of format, what to write, and where; the writing happens in the background."""
+    """Dock of formats, what to write, and where; the writing happens in the background."""
 
     progressed = Signal(int)
     state_changed = Signal()
@@ -129,111 +197,43 @@ class ExportWidget(Dock):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         self._session = session_of(napari_viewer)
-        self.format = QComboBox()
-        for name, exporter in EXPORTERS.items():
-            self.format.addItem(exporter.title, name)
-        self.about = QLabel()
-        self.about.setWordWrap(True)
-        self.rejected = QCheckBox("rejected components too")
-        self.path = QLineEdit()
-        self.path.setPlaceholderText("where to write it")
-        self.browse = QPushButton("Browse…")
-        self.session_form = SessionForm()
         settings = read_settings()
         self.ticked = TickedFormats(settings.export_formats, settings.exports_beside)
+        self.rejected = with_tip(
+            QCheckBox("rejected components in every format"),
+            "Otherwise they are written, marked as such, where a file is to be curated further",
+        )
+        self.session_form = SessionForm()
         self.stands = ""
         """``running``, ``done`` or ``failed`` for the result on screen; empty before."""
-        self.write = QPushButton("Export")
-        make_primary(self.write)
         self.bar = QProgressBar()
-        self.stop = QPushButton("Cancel")
-        self.stop.setToolTip("Stop writing; nothing of it is left behind")
+        self.stop = push_button("Cancel", "Stop writing; nothing of it is left behind", self.cancel)
         self._stop = threading.Event()
         self._gone = threading.Event()
         self.destroyed.connect(self._gone.set)
-        self._is_typed = False
-        self._again: Callable[[], None] = self.export
-        self.status = QLabel()
-        self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.status = text_label(selectable=True)
         self.picture = QLabel()
         self.picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._lay_out()
-        self.format.currentIndexChanged.connect(lambda _=0: self._on_format())
-        self.browse.clicked.connect(lambda _=False: self._ask_where())
-        self.write.clicked.connect(lambda _=False: self.export())
-        self.ticked.wanted.connect(self.export_ticked)
-        self.stop.clicked.connect(lambda _=False: self.cancel())
-        self.progressed.connect(self.bar.setValue)
-        self.path.textEdited.connect(lambda _="": self._on_typed())
-        self._session.result_changed.connect(self._on_result)
-        session, on_result = self._session, self._on_result
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(
-            lambda: session.result_changed.disconnect(on_result, missing_ok=True)
+        inner = in_column(
+            self.ticked,
+            self.rejected,
+            self.session_form,
+            fill(QHBoxLayout(), (self.bar, 1), self.stop),
+            self.status,
+            self.picture,
+            STRETCH,
         )
-        self._on_format()
+        fill(QVBoxLayout(self), scrolling(inner), margins=(6, 6, 0, 6))
+        self.ticked.wanted.connect(self.export)
+        self.ticked.names_changed.connect(self._on_names)
+        self.progressed.connect(self.bar.setValue)
+        connect_while_alive(self, (self._session.result_changed, self._on_result))
+        self._show_running(False)
+        self._on_names()
         self._on_result(self._session.result)
 
-    def _lay_out(self) -> None:
-        where = QHBoxLayout()
-        where.addWidget(self.path, 1)
-        where.addWidget(self.browse)
-        one = QWidget()
-        form = QFormLayout(one)
-        form.addRow("Format", self.format)
-        form.addRow("", self.about)
-        form.addRow("", self.rejected)
-        form.addRow("To", where)
-        inner = QWidget()
-        column = QVBoxLayout(inner)
-        self.one_box = FoldingBox("One format by itself", [one, self.write], is_expanded=True)
-        column.addWidget(self.ticked)
-        column.addWidget(self.one_box)
-        column.addWidget(self.session_form)
-        running = QHBoxLayout()
-        running.addWidget(self.bar, 1)
-        running.addWidget(self.stop)
-        column.addLayout(running)
-        self._show_running(False)
-        column.addWidget(self.status)
-        column.addWidget(self.picture)
-        column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setWidget(inner)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
-
-    @property
-    def exporter(self) -> Exporter:
-        """Format that is chosen."""
-        return EXPORTERS[self.format.currentData()]
-
-    def choose(self, name: str) -> None:
-        """Choose a format by the name that the command line takes."""
-        self.format.setCurrentIndex(self.format.findData(name))
-
     def export(self, *, overwrite: bool = False) -> None:
-        """Write what is chosen, in the background; errors become notifications.
-
-        Parameters
-        ----------
-        overwrite
-            Replace an earlier export of the format without asking.
-        """
-        result, text = self._session.result, self.path.text().strip()
-        if result is None or not text:
-            self.status.setText("Choose where to write it." if result else _NO_RESULT)
-            return
-        out = expand_home(text)
-        jobs = [_Job(self.format.currentData(), out, self.rejected.isChecked())]
-        self._write(result, jobs, overwrite=overwrite, again=partial(self.export, overwrite=True))
-
-    def export_ticked(self, *, overwrite: bool = False) -> None:
-        """Write every format that is ticked into the folder that is shown.
+        """Write every format that is ticked into the folder that is shown, in the background.
 
         Parameters
         ----------
@@ -246,34 +246,15 @@ class ExportWidget(Dock):
             self.status.setText(said if result else _NO_RESULT)
             return
         remember(export_formats=names, exports_beside=self.ticked.beside)
-        jobs = [
-            _Job(
-                cast("FormatName", name),
-                folder / f"{result.name}-{name}{EXPORTERS[name].suffix}",
-                EXPORTERS[name].include_rejected,
-            )
-            for name in names
-        ]
-        again = partial(self.export_ticked, overwrite=True)
-        self._write(result, jobs, overwrite=overwrite, again=again, folder=folder)
-
-    def _write(
-        self,
-        result: ShownResult,
-        jobs: list[_Job],
-        *,
-        overwrite: bool,
-        again: Callable[[], None],
-        folder: Path | None = None,
-    ) -> None:
-        """Write files one after the other, in the background; ``folder`` is made if it is new."""
+        outs = {name: folder / f"{result.name}-{name}{EXPORTERS[name].suffix}" for name in names}
+        with_rejected = self.rejected.isChecked()
         stop, gone = threading.Event(), self._gone
         self._stop = stop
 
         def on_progress(number: int, done: int, total: int) -> None:
             if stop.is_set():
                 raise CancelledByUser("The export was cancelled.")
-            share = (number + done / max(total, 1)) / len(jobs)
+            share = (number + done / max(total, 1)) / len(outs)
             with suppress(RuntimeError):  # the dock may be closed while its export goes on
                 self.progressed.emit(round(100 * share))
 
@@ -287,25 +268,26 @@ class ExportWidget(Dock):
         )
 
         def steps() -> Generator[str, None, _Outcome]:
-            written = jobs[0].out
-            if folder is not None:
-                _make_folder(folder)
-            for number, job in enumerate(jobs):
-                yield f"writing {job.out.name}"
+            _make_folder(folder)
+            written = folder
+            for number, (name, out) in enumerate(outs.items()):
+                yield f"writing {out.name}"
                 try:
                     written = write(
-                        job.name, job.out, include_rejected=job.include_rejected,
-                        on_progress=partial(on_progress, number),
+                        name, out, on_progress=partial(on_progress, number),
+                        include_rejected=with_rejected or EXPORTERS[name].include_rejected,
                     )  # fmt: skip
                 except (CancelledByUser, EarlierExportError) as error:
                     return error  # no failure: the user said so, or is asked
             # bytes are read here, the pixmap is made on the GUI thread
-            picture = written.read_bytes() if written.suffix == ".png" else None
-            return (written if folder is None else folder), picture
+            return folder, written.read_bytes() if written.suffix == ".png" else None
 
-        names = jobs[0].out.name if len(jobs) == 1 else f"{len(jobs)} formats"
-        self._again = again
-        self._show_busy(f"Writing {names} …")
+        names_told = next(iter(outs.values())).name if len(outs) == 1 else f"{len(outs)} formats"
+        self._set_stands("running")
+        self.picture.clear()
+        self.status.setText(f"Writing {names_told} …")
+        self.bar.setValue(0)
+        self._show_running(True)
         run_in_background(
             steps,
             title="Export",
@@ -321,21 +303,13 @@ class ExportWidget(Dock):
         self.stands = stands
         self.state_changed.emit()
 
-    def _show_busy(self, text: str) -> None:
-        self._enable(False)
-        self._set_stands("running")
-        self.picture.clear()
-        self.status.setText(text)
-        self.bar.setValue(0)
-        self._show_running(True)
-
     def _show_running(self, running: bool) -> None:
         self.bar.setVisible(running)
         self.stop.setVisible(running)
+        self.ticked.button.setEnabled(not running and self._session.result is not None)
 
     def _on_done(self, outcome: _Outcome) -> None:
         self._show_running(False)
-        self._enable(self._session.result is not None)
         is_written = not isinstance(outcome, CancelledByUser | EarlierExportError)
         self._set_stands("done" if is_written else "")
         if isinstance(outcome, CancelledByUser):
@@ -344,12 +318,11 @@ class ExportWidget(Dock):
         if isinstance(outcome, EarlierExportError):
             self.status.setText(f"Not written: {outcome.path} holds an earlier export.")
             if self._may_replace(outcome.path):
-                self._again()
+                self.export(overwrite=True)
             return
-        path, png = outcome
-        self.status.setText(f"Written: {path}")
-        remember(export_folder=str(path.parent))
-        show_info(f"Exported to {path}")
+        folder, png = outcome
+        self.status.setText(f"Written: {folder}")
+        show_info(f"Exported to {folder}")
         if png is not None:
             pixmap = QPixmap()
             pixmap.loadFromData(png)
@@ -369,78 +342,36 @@ class ExportWidget(Dock):
 
     def _on_failed(self, error: Exception) -> None:
         self._show_running(False)
-        self._enable(self._session.result is not None)
         self._set_stands("failed")
         self.status.setText(f"Not written: {error}")
 
-    def _enable(self, enabled: bool) -> None:
-        self.write.setEnabled(enabled)
-        self.ticked.button.setEnabled(enabled)
-
-    def _on_format(self) -> None:
-        exporter = self.exporter
-        self.about.setText(exporter.about)
-        self.rejected.setChecked(exporter.include_rejected)
-        self.session_form.setVisible(self.format.currentData() in ("nwb", "dandi"))
-        self._propose()
+    def _on_names(self) -> None:
+        """Ask for the session where a format has a place for it."""
+        self.session_form.setVisible(not {"nwb", "dandi"}.isdisjoint(self.ticked.names()))
 
     def _on_result(self, result: ShownResult | None) -> None:
-        self._enable(result is not None)
+        self._show_running(False)
         self._set_stands("")
         if result is not None:
-            self.ticked.propose(self._folder_beside(result))
+            self.ticked.propose(_folder_beside(result))
         self.status.setText("" if result is not None else _NO_RESULT)
         self.picture.clear()
-        self._is_typed = False
-        self._propose()
 
-    def _propose(self) -> None:
-        """Propose a place: a name that was typed keeps all but its ending."""
-        result, exporter = self._session.result, self.exporter
-        if result is None:
-            return
-        current = self.path.text().strip()
-        folder = Path(current).parent if current else self._usual_folder(result)
-        stem = f"{result.name}-{self.format.currentData()}"
-        if self._is_typed and current:
-            stem = _without_suffix(Path(current).name)
-        self.path.setText(str(folder / f"{stem}{exporter.suffix}"))
 
-    def _usual_folder(self, result: ShownResult) -> Path:
-        """Folder that the user exported to last; else that of the batch or the result's file."""
-        last, source = read_settings().export_folder, result.curation.path
-        if last is not None and Path(last).is_dir():
-            return Path(last)
-        if source is None:
-            return Path.home()
-        # the folder of an item belongs to its batch
-        is_item = (source.parent / ITEM_FILE).is_file()
-        return source.parents[3] if is_item and len(source.parents) > 3 else source.parent
-
-    def _folder_beside(self, result: ShownResult) -> Path:
-        """Folder for exports of this result beside its movie."""
-        movie, item = result.loaded.movie, result.loaded.item
-        batch = None if item is None else item.batch.path
-        if movie is not None and movie.paths and (batch not in movie.paths[0].parents):
-            beside = movie.paths[0].parent
-        else:  # a corrected movie lies in the batch, which itself lies beside the recording
-            beside = self._usual_folder(result) if batch is None else batch.parent
-        return beside / f"{result.name} export"
-
-    def _on_typed(self) -> None:
-        self._is_typed = True
-
-    def _ask_where(self) -> None:
-        exporter, start = self.exporter, self.path.text()
-        # whether something may be replaced is asked once, when it is written
-        options = QFileDialog.Option.DontConfirmOverwrite
-        kinds = f"{exporter.title} (*{exporter.suffix})"
-        if exporter.is_folder:
-            options, kinds = options | QFileDialog.Option.ShowDirsOnly, ""
-        path, _ = QFileDialog.getSaveFileName(self, "Export to", start, kinds, options=options)
-        if path:
-            self.path.setText(path)
-            self._on_typed()
+def _folder_beside(result: ShownResult) -> Path:
+    """Folder for exports of this result beside its movie, else beside its batch or file."""
+    movie, item, source = result.loaded.movie, result.loaded.item, result.curation.path
+    batch = None if item is None else item.batch.path
+    if movie is not None and movie.paths and (batch not in movie.paths[0].parents):
+        beside = movie.paths[0].parent
+    elif batch is not None:  # a corrected movie lies in the batch, itself beside the recording
+        beside = batch.parent
+    elif source is None:
+        beside = Path.home()
+    else:  # the folder of an item belongs to its batch
+        is_item = (source.parent / ITEM_FILE).is_file() and len(source.parents) > 3
+        beside = source.parents[3] if is_item else source.parent
+    return beside / f"{result.name} export"
 
 
 def _make_folder(folder: Path) -> None:
@@ -452,7 +383,41 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _without_suffix(name: str) -> str:
-    """Name of a file without the ending of any format; a dot within the name stays."""
-    suffix = Path(name).suffix
-    return name.removesuffix(suffix) if suffix.lower() in _SUFFIXES else name
+class ResultButtons(QWidget):
+    """Buttons ``Export…`` and ``Add to project…``; each opens its dock."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._session = session_of(napari_viewer)
+        self.export = push_button(
+            "Export…", "Write the result for another program, or draw its traces"
+        )
+        self.project = push_button("Add to project…", "Keep the result as a sample of a project")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(6, 0, 6, 6)
+        for button in (self.export, self.project):
+            # Keys go to the table, not to the button that was clicked last.
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            layout.addWidget(button)
+        self.export.clicked.connect(lambda _=False: self.open_export())
+        self.project.clicked.connect(lambda _=False: self.open_project())
+        connect_while_alive(self, (self._session.result_changed, self._on_result))
+        self._on_result(self._session.result)
+
+    def open_export(self) -> ExportWidget:
+        """Show the export dock."""
+        widget: ExportWidget = open_dock(self._session.viewer, ExportWidget, "Export")
+        bring_to_front(widget)
+        return widget
+
+    def open_project(self) -> Any:
+        """Show the project dock and its form for the result on screen."""
+        from napari_cnmf.ui.projects._dock import ProjectWidget
+
+        widget: ProjectWidget = open_dock(self._session.viewer, ProjectWidget, "Project")
+        bring_to_front(widget)
+        widget.start_adding()
+        return widget
+
+    def _on_result(self, result: Any) -> None:
+        self.setEnabled(result is not None)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from napari_cnmf.batch import Batch
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._theme import connect_while_alive
-from napari_cnmf.ui.batch._choosing import ask_for_new_batch
-from napari_cnmf.ui.batch._recent import recent_batches, remember_batch
+from napari_cnmf.ui.batch._choosing import ask_for_new_batch, recent_batches, remember_batch
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput
 
 if TYPE_CHECKING:
@@ -38,14 +38,12 @@ class BatchRow(QWidget):
         self._recent: list[Path] = []
         self.label = QElidingLabel()
         self.label.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.button = QToolButton()
-        self.button.setText("Change…")
-        self.button.setToolTip("Choose another folder, of a new batch or of one that is there")
-        self.button.clicked.connect(lambda _=False: ask_for_new_batch(self, session))
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.label, 1)
-        layout.addWidget(self.button)
+        self.button = tool_button(
+            "Change…",
+            "Choose another folder, of a new batch or of one that is there",
+            lambda: ask_for_new_batch(self, session),
+        )
+        fill(QHBoxLayout(self), (self.label, 1), self.button, margins=0)
         connect_while_alive(self, (session.batch_changed, self._show))
         call_in_background(recent_batches, done=self._on_recent)
         self._show()

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -31,30 +28,30 @@ from napari_cnmf.params import (
 from napari_cnmf.params.cell_size import is_usual
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front, open_dock
+from napari_cnmf.ui._parts import STRETCH, fill, push_button, scrolling, text_label
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import (
     ERROR_COLOR,
     WARNING_COLOR,
-    call_soon,
+    CallSoon,
+    connect_while_alive,
     make_primary,
     set_problem,
 )
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._batch_row import BatchRow
+from napari_cnmf.ui.forms._editors import KwargsBox
 from napari_cnmf.ui.forms._given import GivenForm
-from napari_cnmf.ui.forms._groups import groups_of
 from napari_cnmf.ui.forms._header import HeaderForm
 from napari_cnmf.ui.forms._input import ChosenInput, FileInput, ItemInput
-from napari_cnmf.ui.forms._kwargs import KwargsBox
-from napari_cnmf.ui.forms._measuring import Measuring
-from napari_cnmf.ui.forms._motion_choice import MotionChoice
+from napari_cnmf.ui.forms._measuring import FrameRateNotes, Measuring, MotionChoice
 from napari_cnmf.ui.forms._params_form import ParamsForm
-from napari_cnmf.ui.forms._rate import FrameRateNotes
 from napari_cnmf.ui.forms._request import (
     AddedItem,
     MovieFacts,
     Request,
     add_request,
+    groups_of,
     inspect_input,
 )
 from napari_cnmf.ui.forms._sections import FoldingBox
@@ -63,7 +60,6 @@ if TYPE_CHECKING:
     import napari
 
     from napari_cnmf.ui._bridge import BatchBridge
-    from napari_cnmf.ui._session import Session
 
 ONE_PHOTON_ALONE = (
     "init.min_corr",
@@ -98,19 +94,22 @@ class ParametersWidget(Dock):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self._session = session_of(napari_viewer)
-        self._session.attach(self)
-        self._facts: MovieFacts | None = None
-        self._cannot_open = ""
+        self.session = session_of(napari_viewer)
+        """Session of the viewer."""
+        self.session.attach(self)
+        self.facts: MovieFacts | None = None
+        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
+        self.cannot_open = ""
+        """Reason why the chosen movie cannot be opened; empty where it can."""
         self._params: CNMFParams | None = None
         self._inspected: Any = None
         self._copied: Request | None = None
         self._is_adding = False
         self._given: dict[str, Any] = {}
         # The viewer itself: napari hands plugins a proxy, which makes proxies of layers.
-        viewer = self._session.viewer
+        viewer = self.session.viewer
         self.header = HeaderForm(viewer)
-        self.batch_row = BatchRow(self._session)
+        self.batch_row = BatchRow(self.session)
         self.form = ParamsForm()
         self.rate = FrameRateNotes(self.form.row("data.fr"))
         self.cnmf_kwargs = KwargsBox("CNMF", "gSig=(4, 4), merge_thr=0.7")
@@ -119,13 +118,12 @@ class ParametersWidget(Dock):
         self.eval_kwargs = KwargsBox("Evaluation", "min_SNR=3, rval_thr=0.85")
         self.what = QElidingLabel()
         self.what.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_label()
         self.add_button = QPushButton("Add to batch")
         self.run_button = QPushButton("Add and run")
-        self.variants_button = QPushButton("Variants…")
-        self.variants_button.setToolTip(
-            "Many items at once: chosen values of several parameters, over several movies"
+        self.variants_button = push_button(
+            "Variants…",
+            "Many items at once: chosen values of several parameters, over several movies",
         )
         make_primary(self.run_button)
         self.motion_choice = MotionChoice()
@@ -135,38 +133,36 @@ class ParametersWidget(Dock):
         self._step: FormStep | None = None
         self._lay_out()
         # Several edits of one event, such as a preset's, are checked once.
-        self._check_soon = call_soon(self, self._check)
+        self._check_soon = CallSoon(self, self._check)
         self._connect()
         self._set_ready(False)
         self._on_preset()
         self._on_algorithm()
-        self._on_batch(self._session.bridge)
+        self._on_batch(self.session.bridge)
         self.header.input.refresh()
         self._on_input()
-        session = self._session
+        session = self.session
         self.destroyed.connect(lambda: session.form_closed(self))
         session.set_form(self)
 
     def _lay_out(self) -> None:
         self._kwargs = FoldingBox("Keyword arguments", [self.cnmf_kwargs, self.eval_kwargs])
         inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.setSpacing(2)
-        column.addWidget(self.header)
-        column.addWidget(self.motion_choice)
-        column.addWidget(self.form)
-        column.addWidget(self.given_box)
-        column.addWidget(self._kwargs)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidget(inner)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.variants_button, 1)
-        buttons.addWidget(self.add_button, 1)
-        buttons.addWidget(self.run_button, 1)
+        fill(
+            QVBoxLayout(inner),
+            self.header,
+            self.motion_choice,
+            self.form,
+            self.given_box,
+            self._kwargs,
+            (STRETCH, 1),
+            margins=(0, 0, 6, 0),
+            spacing=2,
+        )
+        scroll = scrolling(inner)
+        buttons = fill(
+            QHBoxLayout(), (self.variants_button, 1), (self.add_button, 1), (self.run_button, 1)
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
@@ -198,34 +194,18 @@ class ParametersWidget(Dock):
         self.variants_button.clicked.connect(self.edit_variants)
         self.motion_choice.toggled.connect(header.set_motion_first)
         self.motion_choice.alone_wanted.connect(self.correct_motion_alone)
-        self._session.batch_changed.connect(self._on_batch)
-        self.destroyed.connect(lambda: self._session.batch_changed.disconnect(self._on_batch))
-        self._session.engines_changed.connect(header.look_for_engines)
-        self.destroyed.connect(
-            lambda: self._session.engines_changed.disconnect(header.look_for_engines)
+        connect_while_alive(
+            self,
+            (self.session.batch_changed, self._on_batch),
+            (self.session.engines_changed, header.look_for_engines),
         )
 
     # -- what others ask of it
 
     @property
-    def session(self) -> Session:
-        """Session of the viewer."""
-        return self._session
-
-    @property
     def chosen(self) -> ChosenInput | None:
         """Movie that is chosen."""
         return self.header.input.value()
-
-    @property
-    def facts(self) -> MovieFacts | None:
-        """Facts about the chosen movie; ``None`` while it is opened, or cannot be."""
-        return self._facts
-
-    @property
-    def cannot_open(self) -> str:
-        """Reason why the chosen movie cannot be opened; empty where it can."""
-        return self._cannot_open
 
     @property
     def is_stepped(self) -> bool:
@@ -265,37 +245,32 @@ class ParametersWidget(Dock):
     def draft(self) -> Request:
         """Request of the form, whether or not a movie is chosen; what is wrong is left out."""
         self._check()
-        return self.request() or Request(
-            algorithm=self.header.algorithm,
-            input=None,
-            params=self._params or CNMFParams(),
-            name=self.header.item_name,
-            refit=self.header.refit,
-            engine=self.header.engine,
-            run=self.header.run,
-            motion_first=self.header.motion_first,
-        )
+        return self.request() or self._request_for(None, self._params or CNMFParams())
 
     def request(self) -> Request | None:
         """Request of the form, or ``None`` while something is wrong."""
         chosen = self.header.input.value()
         if self._params is None or chosen is None:
             return None
-        request = Request(
-            algorithm=self.header.algorithm,
-            input=chosen,
-            params=self._params,
-            name=self.header.item_name or chosen.name,
-            refit=self.header.refit,
-            engine=self.header.engine,
-            run=self.header.run,
-            motion_first=self.header.motion_first,
-        )
+        request = self._request_for(chosen, self._params)
         copied = self._copied
         if copied is not None and copied.input == chosen:
             # Cells and mask belong to that movie; what is chosen in the form counts more.
             request = replace(request, ain=copied.ain, mask=copied.mask, result=copied.result)
         return replace(request, **self._given)
+
+    def _request_for(self, chosen: ChosenInput | None, params: CNMFParams) -> Request:
+        header = self.header
+        return Request(
+            algorithm=header.algorithm,
+            input=chosen,
+            params=params,
+            name=header.item_name or ("" if chosen is None else chosen.name),
+            refit=header.refit,
+            engine=header.engine,
+            run=header.run,
+            motion_first=header.motion_first,
+        )
 
     # -- reactions
 
@@ -362,14 +337,14 @@ class ParametersWidget(Dock):
 
     def _list_items(self, bridge: BatchBridge) -> None:
         """Offer what items of the batch make: their movies, or results to evaluate again."""
-        if bridge is self._session.bridge:
+        if bridge is self.session.bridge:
             self.header.list_items(bridge.rows)
             self.given.list_items(bridge.rows)
             self._look_at_what_was_made(bridge)
 
     def _look_at_what_was_made(self, bridge: BatchBridge) -> None:
         """Look again at the chosen item's movie, which was not there when it was chosen."""
-        chosen, facts = self._inspected, self._facts
+        chosen, facts = self._inspected, self.facts
         if not isinstance(chosen, ItemInput) or facts is None or facts.shape is not None:
             return
         if any(r.uuid == chosen.uuid and r.state is State.COMPLETED for r in bridge.rows):
@@ -382,7 +357,7 @@ class ParametersWidget(Dock):
             return
         self._inspected = chosen
         self.batch_row.set_input(chosen)
-        self._facts, self._cannot_open = None, ""
+        self.facts, self.cannot_open = None, ""
         self._set_ready(False)
         self.header.show_facts("" if chosen is None else "opening…")
         self._check_soon.start()
@@ -391,7 +366,7 @@ class ParametersWidget(Dock):
 
         def show(facts: MovieFacts) -> None:
             if chosen == self._inspected:
-                self._facts = facts
+                self.facts = facts
                 # The description of a recording says the same and more.
                 self.header.show_facts("" if facts.description else facts.text)
                 self.header.input.recording.show_description(facts.description)
@@ -401,10 +376,10 @@ class ParametersWidget(Dock):
             if chosen == self._inspected:
                 self.header.show_facts(str(error), is_problem=True)
                 self.header.input.recording.ask(error)
-                self._cannot_open = "The movie cannot be opened: see above. Choose another."
+                self.cannot_open = "The movie cannot be opened: see above. Choose another."
                 self._check_soon.start()
 
-        batch = self._session.batch
+        batch = self.session.batch
         run_in_background(lambda: inspect_input(chosen, batch), done=show, failed=fail)
 
     # -- checks
@@ -431,8 +406,8 @@ class ParametersWidget(Dock):
         if self.header.input.value() is None:
             wanted = "Choose a movie: a layer or a file, or drop one on the canvas."
             problems = {"input": wanted} | problems
-        elif self._facts is None:
-            problems.setdefault("input", self._cannot_open or "The movie is not open yet.")
+        elif self.facts is None:
+            problems.setdefault("input", self.cannot_open or "The movie is not open yet.")
         self._show_status(list(dict.fromkeys(problems.values())), warnings)
         self._set_ready(not problems and not self._is_adding)
         self.checked.emit()
@@ -456,7 +431,7 @@ class ParametersWidget(Dock):
     def _check_against_movie(self, params: CNMFParams) -> list[str]:
         """Remarks on what is probably not meant; raises for what cannot work with this movie."""
         notes = self._unused(params)
-        facts = self._facts
+        facts = self.facts
         if facts is None:
             return notes
         notes = [*facts.remarks, *notes]
@@ -467,8 +442,7 @@ class ParametersWidget(Dock):
             notes.append(doubt)
         if facts.shape is None:
             return notes
-        first = ("mcorr",) if self.header.motion_first else ()
-        for algorithm in (*first, self.header.algorithm):
+        for algorithm in self._algorithms():
             found = check_for_movie(params, facts.shape, rate, algorithm=algorithm)
             notes += [note for note in found if note not in notes]
         return notes
@@ -499,7 +473,7 @@ class ParametersWidget(Dock):
 
     def _show_proposals(self) -> None:
         """Show beside an empty field the value that will be taken."""
-        facts, params = self._facts, self._params
+        facts, params = self.facts, self._params
         self.rate.show(facts, self.header.input.value())
         row = self.form.row("init.K")
         note = ""
@@ -524,7 +498,7 @@ class ParametersWidget(Dock):
         """Open the dock that measures what the form asks for."""
         from napari_cnmf.ui.lab._dock import LabWidget
 
-        lab = open_dock(self._session.viewer, LabWidget, "Parameter lab")
+        lab = open_dock(self.session.viewer, LabWidget, "Parameter lab")
         bring_to_front(lab)
 
     def _show_status(self, problems: list[str], warnings: list[str]) -> None:
@@ -547,7 +521,7 @@ class ParametersWidget(Dock):
         self.batch_row.with_batch(lambda: self._add(request, run=run))
 
     def _add(self, request: Request, *, run: bool) -> None:
-        bridge = self._session.bridge
+        bridge = self.session.bridge
         assert bridge is not None, "a batch is open by now"
 
         def added(item: AddedItem) -> None:
@@ -559,7 +533,7 @@ class ParametersWidget(Dock):
             bridge.look()
             if run:
                 bridge.start([*item.to_start, item.uuid])
-                self._session.run_started.emit((*item.before, item.uuid))
+                self.session.run_started.emit((*item.before, item.uuid))
             else:
                 show_info(f"{item.name} was added to the batch. Start it from there.")
 
@@ -590,7 +564,7 @@ class ParametersWidget(Dock):
         self._check()
         request = self.request()
         if request is not None:
-            edit_grid(self._session, request)
+            edit_grid(self.session, request)
 
     def _set_adding(self, is_adding: bool) -> None:
         self._is_adding = is_adding

@@ -1,17 +1,20 @@
-"""One editor for each kind of parameter, from magicgui's public widgets."""
+"""Editors of parameters: one for each kind, and a box for keyword arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from magicgui.widgets import CheckBox, ComboBox, LineEdit, TextEdit
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QFontDatabase
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
-from napari_cnmf.params import ParameterField
+from napari_cnmf.params import CNMFParams, ParameterField, read_foreign
 from napari_cnmf.params.numbers import kind_of, read_text
+from napari_cnmf.ui._parts import fill
+from napari_cnmf.ui._theme import set_problem
 
 
 class Editor:
@@ -85,16 +88,7 @@ def _plain(value: Any) -> str:
 
 
 def make_editor(field: ParameterField, value: Any) -> Editor:
-    """Make the editor for a parameter, holding ``value``.
-
-    Parameters
-    ----------
-    field
-        Decides the kind of editor: a tick for a switch, a list for words, a line of text for
-        numbers.
-    value
-        ``None`` leaves a line of numbers empty; a switch or a list shows its first value.
-    """
+    """Make the editor for a parameter, holding ``value``."""
     editor: Editor
     if field.choices:
         first = field.choices[0] if value is None else value
@@ -128,3 +122,56 @@ def keep_wheel_for_scrolling(widget: QWidget) -> None:
     """Let the wheel change the widget's value only while it has the keyboard."""
     widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     widget.installEventFilter(_WheelFilter(widget))
+
+
+class KwargsBox(QWidget):
+    """Text such as ``gSig=(4, 4), merge_thr=0.7``, which wins over the form above it."""
+
+    changed = Signal()
+
+    def __init__(self, title: str, placeholder: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.left_out = ""
+        """What was typed and has no meaning here, in a sentence."""
+        self._text = TextEdit()
+        native = self._text.native
+        native.setPlaceholderText(placeholder)
+        native.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        native.setTabChangesFocus(True)
+        native.setFixedHeight(56)
+        native.setToolTip(
+            "Python literals or TOML, with CaImAn's names. What stands here wins over the form. "
+            "The text is parsed, never evaluated."
+        )
+        # magicgui's own signal does not fire here: QTextEdit's carries no value.
+        native.textChanged.connect(self.changed)
+        fill(QVBoxLayout(self), QLabel(title), native, margins=(0, 2, 0, 4), spacing=2)
+
+    @property
+    def text(self) -> str:
+        """Text that was typed."""
+        text: str = self._text.value
+        return text.strip()
+
+    def set_text(self, text: str) -> None:
+        """Set the text as if it was typed."""
+        self._text.value = text
+
+    def applied_to(self, params: CNMFParams) -> CNMFParams:
+        """Parameters with what was typed on top.
+
+        Raises
+        ------
+        ParameterError
+            When it does not parse, or names what nobody knows.
+        """
+        self.left_out = ""
+        if not self.text:
+            return params
+        foreign = read_foreign(self.text, params)
+        self.left_out = foreign.report
+        return params.replace(**foreign.groups)
+
+    def show_problem(self, problem: ParameterError | None) -> None:
+        """Show a red border, and the sentence as its tooltip."""
+        set_problem(self._text.native, None if problem is None else str(problem))

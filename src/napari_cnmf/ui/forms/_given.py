@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,24 @@ import numpy as np
 from magicgui.widgets import ComboBox
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QHBoxLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.io.regions import FOOTPRINT_SUFFIXES
 from napari_cnmf.model.outline import ellipse_vertices
+from napari_cnmf.ui._parts import in_row, tool_button
 from napari_cnmf.ui._theme import connect_while_alive
-from napari_cnmf.ui.forms._choices import read_again, tell_apart
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._input import ItemInput, bare, inputs_of_rows, titles_of
+from napari_cnmf.ui.forms._input import (
+    ChosenInput,
+    FileInput,
+    ItemInput,
+    LayerInput,
+    inputs_of_rows,
+    read_again,
+    tell_apart,
+    titles_of,
+)
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -32,47 +41,6 @@ SCRATCH = "napari_cnmf_scratch"
 """Key of the metadata of layers that are drawn to look at, not to be taken."""
 _SEARCH, _WHOLE = "search for them", "the whole field"
 REGION = "region"
-
-
-@dataclass(frozen=True, eq=False)
-class LayerGiven:
-    """A Labels or Shapes layer that holds cells or a region."""
-
-    layer: Layer
-
-    @property
-    def title(self) -> str:
-        """Name of the layer."""
-        return str(self.layer.name)
-
-    def value(self, n_axes: int) -> Any:
-        """Labels, or outlines in the field's ``n_axes`` axes; reads the layer now."""
-        from napari.layers import Labels
-
-        if isinstance(self.layer, Labels):
-            return np.asarray(self.layer.data)
-        return outlines_of(self.layer, n_axes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LayerGiven) and bare(other.layer) is bare(self.layer)
-
-    def __hash__(self) -> int:
-        return hash(id(bare(self.layer)))
-
-
-@dataclass(frozen=True)
-class FileGiven:
-    """A file of another program that holds cells or a region."""
-
-    path: Path
-
-    @property
-    def title(self) -> str:
-        """Name of the file."""
-        return self.path.name
-
-
-Given = LayerGiven | FileGiven | ItemInput
 
 
 def outlines_of(layer: Layer, n_axes: int) -> list[NDArray[np.float64]]:
@@ -101,7 +69,7 @@ class GivenForm(QWidget):
     def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._files: dict[str, list[FileGiven]] = {"cells": [], REGION: []}
+        self._files: dict[str, list[FileInput]] = {"cells": [], REGION: []}
         self._items: list[ItemInput] = []
         self._watched: list[Any] = []
         self.cells = ComboBox(choices=self._cell_choices, nullable=False)
@@ -127,17 +95,25 @@ class GivenForm(QWidget):
             "another item found and its curation accepted, Cellpose masks, ImageJ ROIs, suite2p"
         )
         self.region.native.setToolTip("A drawn shape or labels: where cells are looked for")
-        self.draw_button = QToolButton()
-        self.draw_button.setText("Draw…")
-        self.draw_button.setToolTip("Draw a region on the canvas: click its corners")
-        self.draw_button.clicked.connect(lambda _=False: self.draw_region())
+        self.draw_button = tool_button(
+            "Draw…", "Draw a region on the canvas: click its corners", self.draw_region
+        )
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
-        form.addRow("Cells", _row(self.cells.native, _file_button(self._browse_cells)))
+        form.addRow(
+            "Cells",
+            in_row(
+                (self.cells.native, 1), tool_button("File…", clicked=partial(self._browse, "cells"))
+            ),
+        )
         form.addRow(
             "Region",
-            _row(self.region.native, self.draw_button, _file_button(self._browse_region)),
+            in_row(
+                (self.region.native, 1),
+                self.draw_button,
+                tool_button("File…", clicked=partial(self._browse, REGION)),
+            ),
         )
         form.addRow("", self.leave_out.native)
 
@@ -150,7 +126,7 @@ class GivenForm(QWidget):
         """Listen to what is drawn into the layers that are chosen."""
         self._unwatch()
         for chosen in (self.cells.value, self.region.value):
-            if isinstance(chosen, LayerGiven):
+            if isinstance(chosen, LayerInput):
                 events = chosen.layer.events
                 wanted = [getattr(events, name, None) for name in ("data", "paint")]
                 self._watched += [event for event in wanted if event is not None]
@@ -167,26 +143,26 @@ class GivenForm(QWidget):
 
     # -- choices
 
-    def _layers(self) -> list[tuple[str, Given]]:
+    def _layers(self) -> list[tuple[str, ChosenInput]]:
         from napari.layers import Labels, Shapes
 
         return [
-            (str(layer.name), LayerGiven(layer))
+            (str(layer.name), LayerInput(layer))
             for layer in reversed(self._viewer.layers)
             if isinstance(layer, Labels | Shapes)
             and KIND not in layer.metadata
             and SCRATCH not in layer.metadata
         ]
 
-    def _cell_choices(self, _widget: Any = None) -> list[tuple[str, Given | None]]:
-        choices: list[tuple[str, Given | None]] = [(_SEARCH, None), *self._layers()]
-        choices += [(one.title, one) for one in self._files["cells"]]
+    def _cell_choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput | None]]:
+        choices: list[tuple[str, ChosenInput | None]] = [(_SEARCH, None), *self._layers()]
+        choices += [(one.paths[0].name, one) for one in self._files["cells"]]
         choices += [(f"{item.title}  (accepted cells)", item) for item in self._items]
         return tell_apart(choices)
 
-    def _region_choices(self, _widget: Any = None) -> list[tuple[str, Given | None]]:
-        choices: list[tuple[str, Given | None]] = [(_WHOLE, None), *self._layers()]
-        return tell_apart(choices + [(one.title, one) for one in self._files[REGION]])
+    def _region_choices(self, _widget: Any = None) -> list[tuple[str, ChosenInput | None]]:
+        choices: list[tuple[str, ChosenInput | None]] = [(_WHOLE, None), *self._layers()]
+        return tell_apart(choices + [(one.paths[0].name, one) for one in self._files[REGION]])
 
     def list_items(self, rows: Iterable[ItemRow]) -> None:
         """Offer what items of the batch found."""
@@ -226,22 +202,16 @@ class GivenForm(QWidget):
 
     # -- files and drawing
 
-    def _browse_cells(self) -> None:
-        self._browse("cells", self.cells, "Choose cells")
-
-    def _browse_region(self) -> None:
-        self._browse(REGION, self.region, "Choose a region")
-
-    def _browse(self, which: str, combo: ComboBox, title: str) -> None:
+    def _browse(self, which: str) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in FOOTPRINT_SUFFIXES)
-        path, _ = QFileDialog.getOpenFileName(self, title, filter=f"Cells ({patterns})")
+        path, _ = QFileDialog.getOpenFileName(self, f"Choose {which}", filter=f"Cells ({patterns})")
         if path:
             self.choose_file(which, Path(path))
 
     def choose_file(self, which: str, path: Path) -> None:
         """Choose a file for ``cells`` or ``region``."""
         combo = self.cells if which == "cells" else self.region
-        chosen = FileGiven(path)
+        chosen = FileInput((path,))
         if chosen not in self._files[which]:
             self._files[which].append(chosen)
         read_again(combo)
@@ -265,27 +235,16 @@ class GivenForm(QWidget):
             edge_width=1, **keywords,
         )  # fmt: skip
         layer.mode = "add_polygon"
-        self.region.value = LayerGiven(layer)
+        self.region.value = LayerInput(layer)
 
 
-def _value(given: Given, n_axes: int) -> Any:
-    if isinstance(given, FileGiven):
-        return given.path
-    return given if isinstance(given, ItemInput) else given.value(n_axes)
+def _value(given: ChosenInput, n_axes: int) -> Any:
+    """What `Batch.add` takes: a path, an item, or what a layer holds now, in ``n_axes`` axes."""
+    from napari.layers import Labels
 
-
-def _row(*widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(widgets[0], 1)
-    for widget in widgets[1:]:
-        layout.addWidget(widget)
-    return row
-
-
-def _file_button(clicked: Any) -> QToolButton:
-    button = QToolButton()
-    button.setText("File…")
-    button.clicked.connect(lambda _=False: clicked())
-    return button
+    if isinstance(given, FileInput):
+        return given.paths[0]
+    if isinstance(given, ItemInput):
+        return given
+    is_labels = isinstance(given.layer, Labels)
+    return np.asarray(given.layer.data) if is_labels else outlines_of(given.layer, n_axes)

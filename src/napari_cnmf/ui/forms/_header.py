@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QToggleSwitch
 
 from napari_cnmf._names import PresetName
@@ -17,6 +17,7 @@ from napari_cnmf.engines.base import Algorithm
 from napari_cnmf.errors import CnmfError, EngineError
 from napari_cnmf.params import PRESETS
 from napari_cnmf.ui._background import call_in_background
+from napari_cnmf.ui._parts import fill, in_row, text_label, with_tip
 from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, WholeLabel
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
@@ -33,13 +34,7 @@ _HELP = "Automatic: CaImAn where it is found when the item starts, else the buil
 
 
 class EngineChoice:
-    """Choice of an engine; CaImAn is looked for in a thread, as that starts its interpreter.
-
-    Parameters
-    ----------
-    on_resolved
-        Takes the name of the engine that the choice comes to; empty where none can run.
-    """
+    """Choice of an engine; CaImAn is looked for in a thread, as that starts its interpreter."""
 
     def __init__(self, on_resolved: Callable[[str], None]) -> None:
         self._on_resolved = on_resolved
@@ -109,8 +104,7 @@ class HeaderForm(QWidget):
         self._rows: tuple[ItemRow, ...] = ()
         self._named_for: ChosenInput | None = None
         self.input = InputChooser(viewer)
-        self._facts = QLabel()
-        self._facts.setWordWrap(True)
+        self._facts = text_label()
         self.name_edit = LineEdit()
         self.algorithm_combo = ComboBox(choices=METHODS, value="cnmf")
         self.algorithm_combo.native.setToolTip(
@@ -134,8 +128,9 @@ class HeaderForm(QWidget):
             "movie begins at once; it goes when the item is removed."
         )
         self._run = RunSpec()
-        self.advanced_switch = QToggleSwitch("Advanced")
-        self.advanced_switch.setToolTip("Show what is seldom needed as well")
+        self.advanced_switch = with_tip(
+            QToggleSwitch("Advanced"), "Show what is seldom needed as well"
+        )
         self._lay_out()
         self._connect()
         self._on_algorithm()
@@ -147,16 +142,18 @@ class HeaderForm(QWidget):
         movie.addRow("Name", self.name_edit.native)
         self._movie_form = movie
         self.method_part, method = _form_part()
-        method.addRow("Method", _side_by_side(self.algorithm_combo.native, self.refit_box.native))
-        method.addRow("Engine", _side_by_side(self.engine_combo.native, self.keep_box.native))
+        method.addRow("Method", in_row((self.algorithm_combo.native, 1), self.refit_box.native))
+        method.addRow("Engine", in_row((self.engine_combo.native, 1), self.keep_box.native))
         method.addRow("", self.engine_choice.note)
-        method.addRow("Preset", _side_by_side(self.preset_combo.native, self.advanced_switch))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(5)
-        layout.addWidget(self.movie_part)
-        layout.addWidget(self.pictures)
-        layout.addWidget(self.method_part)
+        method.addRow("Preset", in_row((self.preset_combo.native, 1), self.advanced_switch))
+        fill(
+            QVBoxLayout(self),
+            self.movie_part,
+            self.pictures,
+            self.method_part,
+            margins=0,
+            spacing=5,
+        )
         for combo in (self.algorithm_combo, self.engine_combo, self.preset_combo):
             keep_wheel_for_scrolling(combo.native)
 
@@ -305,12 +302,3 @@ def _form_part() -> tuple[QWidget, QFormLayout]:
     # In a narrow dock wide fields stand below their titles.
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     return part, form
-
-
-def _side_by_side(left: QWidget, right: QWidget) -> QWidget:
-    both = QWidget()
-    layout = QHBoxLayout(both)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.addWidget(left, 1)
-    layout.addWidget(right)
-    return both

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
@@ -13,7 +14,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -24,13 +24,12 @@ from napari_cnmf.io.movies import movie_suffixes, natural_key
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.ui._background import run_in_background
 from napari_cnmf.ui._loading import LoadedMovie, movie_steps
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
-from napari_cnmf.ui.forms._choices import read_again, tell_apart
-from napari_cnmf.ui.forms._description import RecordingPanel
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
-from napari_cnmf.ui.forms._open_with import OpenWithRows
+from napari_cnmf.ui.forms._recording import RecordingPanel
 from napari_cnmf.ui.layers import KIND
 
 if TYPE_CHECKING:
@@ -146,37 +145,29 @@ class InputChooser(QWidget):
         self._viewer = viewer
         self._files: list[FileInput] = []
         self._items: list[ItemInput] = []
-        self._combo = ComboBox(choices=self._choices, nullable=True)
-        keep_wheel_for_scrolling(self._combo.native)
+        self.combo = ComboBox(choices=self._choices, nullable=True)
+        """List widget of the inputs."""
+        keep_wheel_for_scrolling(self.combo.native)
         # A long name makes the list as wide as its text otherwise, and the dock with it.
-        self._combo.native.setSizeAdjustPolicy(
+        self.combo.native.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self._combo.native.setMinimumContentsLength(8)
-        self._combo.native.setToolTip(
+        self.combo.native.setMinimumContentsLength(8)
+        self.combo.native.setToolTip(
             "A layer, a file, or the corrected movie of an item in the batch"
         )
-        self._combo.changed.connect(lambda _: self._on_chosen())
-        self.open_with = OpenWithRows()
-        self.open_with.hide()
-        self.open_with.changed.connect(self.changed.emit)
-        self.open_with.show_clicked.connect(self._show_as_layer)
+        self.combo.changed.connect(lambda _: self._on_chosen())
         self.recording = RecordingPanel()
         self.recording.hide()
-        self.recording.answered.connect(self._on_answered)
-        browse = QToolButton()
-        browse.setText("File…")
-        browse.setToolTip("Choose one file, or several that follow each other in one session")
-        browse.clicked.connect(self._browse)
-        line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self._combo.native, 1)
-        line.addWidget(browse)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(line)
-        layout.addWidget(self.open_with)
-        layout.addWidget(self.recording)
+        self.recording.changed.connect(self.changed.emit)
+        self.recording.show_clicked.connect(self._show_as_layer)
+        browse = tool_button(
+            "File…",
+            "Choose one file, or several that follow each other in one session",
+            self._browse,
+        )
+        line = fill(QHBoxLayout(), (self.combo.native, 1), browse, margins=0)
+        fill(QVBoxLayout(self), line, self.recording, margins=0)
         self._opened: Layer | None = None
         events = viewer.layers.events
         connect_while_alive(
@@ -198,22 +189,15 @@ class InputChooser(QWidget):
         choices += [(f"{item.title}  (item)", item) for item in self._items]
         return tell_apart(choices)
 
-    @property
-    def combo(self) -> ComboBox:
-        """List widget of the inputs."""
-        return self._combo
-
     def value(self) -> ChosenInput | None:
         """Input that is chosen, or ``None``; a file with what is set below it."""
-        chosen: ChosenInput | None = self._combo.value
+        chosen: ChosenInput | None = self.combo.value
         if isinstance(chosen, FileInput):
-            told = self.open_with.told() | self.recording.told()
-            return FileInput(chosen.paths, tuple(told.items()))
+            return FileInput(chosen.paths, tuple(self.recording.told().items()))
         return chosen
 
     def _on_chosen(self) -> None:
-        chosen = self._combo.value
-        self.open_with.setVisible(isinstance(chosen, FileInput))
+        chosen = self.combo.value
         self.recording.setVisible(isinstance(chosen, FileInput))
         self.recording.clear()
         self._show_open_with(chosen)
@@ -221,13 +205,7 @@ class InputChooser(QWidget):
 
     def _show_open_with(self, chosen: ChosenInput | None) -> None:
         if isinstance(chosen, FileInput):
-            self.open_with.show_told(chosen.paths, dict(chosen.open_with))
-            self.recording.show_told(dict(chosen.open_with))
-
-    def _on_answered(self, option: str, value: object) -> None:
-        """Put an answer into the row that has a field for it; else it is kept below."""
-        if not self.open_with.set_option(option, value):
-            self.changed.emit()
+            self.recording.show_told(chosen.paths, dict(chosen.open_with))
 
     def _show_as_layer(self) -> None:
         """Open the chosen files as a layer, which is then what is chosen."""
@@ -250,8 +228,8 @@ class InputChooser(QWidget):
             self._files.append(chosen)
         if isinstance(chosen, ItemInput) and chosen not in self._items:
             self._items.append(chosen)
-        read_again(self._combo)
-        self._combo.value = chosen
+        read_again(self.combo)
+        self.combo.value = chosen
         self._show_open_with(chosen)
 
     def _on_inserted(self, event: Any) -> None:
@@ -268,15 +246,15 @@ class InputChooser(QWidget):
         clicked = None if layer is None else input_of_layer(layer)
         if layer is None or clicked is None:
             return
-        was_opened, before = layer is self._opened, self._combo.value
+        was_opened, before = layer is self._opened, self.combo.value
         if was_opened:
             self._opened = None
         if clicked == before:
             return
         shown = [input_of_layer(other) for other in self._viewer.layers]
         if was_opened or before is None or before in shown:
-            read_again(self._combo)
-            self._combo.value = clicked
+            read_again(self.combo)
+            self.combo.value = clicked
 
     def set_items(self, items: Iterable[ItemInput]) -> None:
         """Set the items of the batch that can be chosen."""
@@ -287,13 +265,13 @@ class InputChooser(QWidget):
 
     def refresh(self, _event: Any = None) -> None:
         """Read the layers again; what was chosen stays chosen while it is there."""
-        if read_again(self._combo):
+        if read_again(self.combo):
             self._on_chosen()
             return
-        before = self._combo.value
-        first = next((one for one in self._combo.choices if one is not None), None)
+        before = self.combo.value
+        first = next((one for one in self.combo.choices if one is not None), None)
         if before is None and first is not None:
-            self._combo.value = first
+            self.combo.value = first
 
     def _browse(self) -> None:
         paths, _ = QFileDialog.getOpenFileNames(self, "Choose a movie", filter=movie_file_filter())
@@ -331,3 +309,50 @@ def _file_title(chosen: FileInput) -> str:
     more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
     channel = dict(chosen.open_with).get("channel")
     return chosen.paths[0].name + more + ("" if channel is None else f" · channel {channel}")
+
+
+_Choice = TypeVar("_Choice")
+
+
+def read_again(combo: ComboBox) -> bool:
+    """Read the choices of a list that is given a function for them.
+
+    magicgui goes by titles: a value that is called something else now, such as a file that has
+    become a layer, would be lost to whatever comes first.
+
+    Returns
+    -------
+    bool
+        Whether another value is chosen now; ``changed`` is not emitted.
+    """
+    before = combo.value
+    with combo.changed.blocked():
+        # Emptied first: what is new would stand at the end, wherever it belongs.
+        read, combo.choices = combo.options["choices"], ()
+        combo.choices = read
+        if before in combo.choices:
+            combo.value = before
+    return bool(combo.value != before)
+
+
+def tell_apart(choices: Iterable[tuple[str, _Choice]]) -> list[tuple[str, _Choice]]:
+    """Give entries titles of their own: magicgui keeps one of those that have the same.
+
+    Files are told apart by their folders, what remains by numbers.
+    """
+    listed = list(choices)
+    n_of = Counter(title for title, _ in listed)
+    listed = [
+        (_with_folder(title, one) if n_of[title] > 1 else title, one) for title, one in listed
+    ]
+    seen: Counter[str] = Counter()
+    apart = []
+    for title, one in listed:
+        seen[title] += 1
+        apart.append((title if seen[title] == 1 else f"{title} · {seen[title]}", one))
+    return apart
+
+
+def _with_folder(title: str, chosen: Any) -> str:
+    paths = getattr(chosen, "paths", ())
+    return f"{title} · {paths[0].parent.name}" if paths else title

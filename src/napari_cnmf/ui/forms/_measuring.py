@@ -1,15 +1,22 @@
-"""Measures motion, cell radius and decay time of the chosen movie, beside what is asked for."""
+"""What the movie says beside what is asked: frame rate, motion, cell radius, decay time."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
 from napari_cnmf.batch.suggesting import Suggestion, suggest
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.params.volume_sizes import set_all
 from napari_cnmf.ui._background import run_in_background
-from napari_cnmf.ui.forms._request import open_input
+from napari_cnmf.ui._parts import fill, push_button, text_label, with_tip
+from napari_cnmf.ui._theme import WARNING_COLOR
+from napari_cnmf.ui.forms._input import ChosenInput
+from napari_cnmf.ui.forms._request import MovieFacts, open_input
+from napari_cnmf.ui.forms._rows import ParameterRow
 
 if TYPE_CHECKING:
     from napari_cnmf.ui.forms._dock import ParametersWidget
@@ -18,13 +25,7 @@ _SIZE, _DECAY = "init.gSig", "data.decay_time"
 
 
 class Measuring:
-    """Measures each movie once, as soon as it is chosen in the workspace.
-
-    Parameters
-    ----------
-    form
-        Whose movie is measured, and whose rows offer what was found.
-    """
+    """Measures each movie once, as soon as it is chosen in the workspace."""
 
     def __init__(self, form: ParametersWidget) -> None:
         self._form = form
@@ -119,3 +120,116 @@ class Measuring:
                 form.row(name).set_value(value)
         else:  # all sizes of a volume have three numbers, and change together
             form.set_value(set_all(form.value(), sizes))
+
+
+_MEASURING = "Looking whether the movie moves…"
+_STILL = "A sample of the movie stands still. Correcting motion is seldom needed here."
+_UNKNOWN = "Correct motion where the field moves by more than a quarter of a pixel."
+
+
+class MotionChoice(QWidget):
+    """Rows that say how much the movie moves, and offer to correct it first or alone."""
+
+    toggled = Signal(bool)
+    alone_wanted = Signal()
+    """Motion is to be corrected now, to look at the corrected movie before cells are found."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.verdict = text_label(_UNKNOWN)
+        self.tick = with_tip(
+            QCheckBox("Correct motion before finding cells"),
+            "Both run one after the other when you click Find cells, and cells are found in the "
+            "corrected movie",
+        )
+        self.tick.toggled.connect(self.toggled)
+        self.alone = push_button(
+            "Correct now, and look first",
+            "Runs the correction alone and opens the corrected movie",
+            self.alone_wanted.emit,
+        )
+        fill(QVBoxLayout(self), self.verdict, self.tick, self.alone, margins=(0, 4, 0, 8))
+
+    def show_chosen(self, is_first: bool) -> None:
+        """Show the form's choice without telling anyone."""
+        with QSignalBlocker(self.tick):
+            self.tick.setChecked(is_first)
+
+    def show_measured(self, motion: str | None) -> None:
+        """Show what was measured: a sentence about motion, empty where it stands still."""
+        text = _MEASURING if motion is None else motion or _STILL
+        self.verdict.setText(text)
+        self.verdict.setStyleSheet(f"color: {WARNING_COLOR};" if motion else "")
+
+    def show_unknown(self) -> None:
+        """Show what to go by where nothing could be measured."""
+        self.verdict.setText(_UNKNOWN)
+        self.verdict.setStyleSheet("")
+
+
+_SAME_RATE = 1e-3
+"""Relative difference up to which a typed frame rate is the one that the movie says."""
+
+
+class FrameRateNotes:
+    """Notes that keep a frame rate typed for one movie from counting silently for the next."""
+
+    def __init__(self, row: ParameterRow) -> None:
+        self._row = row
+        self._typed_for = ""
+
+    def note_typing(self, chosen: ChosenInput | None) -> None:
+        """Note which movie the rate was typed for."""
+        is_typed = self._row.value is not None
+        self._typed_for = chosen.name if is_typed and chosen is not None else ""
+
+    def doubt(
+        self, typed: float | None, facts: MovieFacts | None, chosen: ChosenInput | None
+    ) -> str:
+        """Reason against a frame rate that was typed; empty where there is none.
+
+        Parameters
+        ----------
+        typed
+            Hz.
+        facts, chosen
+            The movie that is chosen now.
+        """
+        if typed is None or facts is None or chosen is None:
+            return ""
+        told = facts.frame_rate_hz
+        if told is None:
+            if self._typed_for in ("", chosen.name):
+                return ""
+            return (
+                f"{typed:g} Hz was typed for {self._typed_for}; {chosen.name} does not say its own "
+                "rate. Check it."
+            )
+        if abs(typed / told - 1) < _SAME_RATE:
+            return ""
+        return f"{chosen.name} says {told:.4g} Hz, and {typed:g} Hz is used."
+
+    def show(self, facts: MovieFacts | None, chosen: ChosenInput | None) -> None:
+        """Show beside the row the movie's frame rate, and offer to take it."""
+        row = self._row
+        if facts is None:
+            row.show_note("")
+            row.show_remark("")
+            return
+        told, typed = facts.frame_rate_hz, row.value
+        row.set_required(told is None)
+        row.show_note(f"{told:.4g} Hz" if told and typed is None else "")
+        source = f" ({facts.frame_rate_from})" if facts.frame_rate_from else ""
+        is_number = isinstance(typed, int | float) and typed > 0
+        doubt = self.doubt(typed, facts, chosen) if is_number else ""
+        if doubt and told:
+            row.show_remark(
+                f"The movie says {told:.4g} Hz{source}.",
+                is_warning=True,
+                button=f"Take {told:.4g} Hz",
+                clicked=lambda: row.set_value(None),
+            )
+        elif doubt:
+            row.show_remark(doubt, is_warning=True)
+        else:
+            row.show_remark(f"The movie says {told:.4g} Hz{source}." if told else "")

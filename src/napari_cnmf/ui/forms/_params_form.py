@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InvalidParametersError, iter_fields
+from napari_cnmf.ui._parts import push_button
 from napari_cnmf.ui.forms._rows import ParameterRow
 from napari_cnmf.ui.forms._sections import Section
 
@@ -58,11 +59,11 @@ class ParamsForm(QWidget):
         self.essentials = Section(
             "What to measure first", [self._rows[name] for name in ESSENTIAL], is_expanded=True
         )
-        self.measure_button = QPushButton("Measure in the parameter lab…")
-        self.measure_button.setToolTip(
-            "Measures the cells' radius and the decay time on the movie, and shows what they mean"
+        self.measure_button = push_button(
+            "Measure in the parameter lab…",
+            "Measures the cells' radius and the decay time on the movie, and shows what they mean",
+            self.measure_clicked.emit,
         )
-        self.measure_button.clicked.connect(lambda _=False: self.measure_clicked.emit())
         self.essentials.add(self.measure_button)
         layout.addWidget(self.essentials)
         others = [row for row in self._rows.values() if row.name not in ESSENTIAL]
@@ -106,21 +107,14 @@ class ParamsForm(QWidget):
         return CNMFParams.from_dict(entered)
 
     def set_value(self, params: CNMFParams, *, but_keep: Collection[str] = ()) -> None:
-        """Show these parameters; ``changed`` fires once.
-
-        Parameters
-        ----------
-        but_keep
-            ``group.key`` of rows that stay as they are.
-        """
+        """Show these parameters; ``changed`` fires once."""
         self._extra = dict(params.extra)
         self._is_setting = True
         try:
             for row in self._rows.values():
                 if row.name in but_keep:
                     continue
-                owner = getattr(params, row.field.group) if row.field.group else params
-                row.set_value(getattr(owner, row.field.key))
+                row.set_value(row.field.value_in(params))
         finally:
             self._is_setting = False
         self._show_rows()
@@ -129,8 +123,7 @@ class ParamsForm(QWidget):
     def set_reference(self, params: CNMFParams) -> None:
         """Mark what differs from these parameters, such as those of the preset."""
         for row in self._rows.values():
-            owner = getattr(params, row.field.group) if row.field.group else params
-            row.set_reference(getattr(owner, row.field.key))
+            row.set_reference(row.field.value_in(params))
 
     def put_below_essentials(self, widget: QWidget) -> None:
         """Put a widget between the three numbers on top and the folded sections."""
@@ -139,15 +132,7 @@ class ParamsForm(QWidget):
         layout.insertWidget(1, widget)
 
     def show_groups(self, groups: Collection[str] | None, *, hidden: Collection[str] = ()) -> None:
-        """Show the sections of these groups alone; all of them with ``None``.
-
-        Parameters
-        ----------
-        groups
-            CaImAn's names of groups.
-        hidden
-            ``group.key`` of parameters that play no part; shown with the advanced ones.
-        """
+        """Show the sections of these groups alone; all of them with ``None``."""
         self._groups = None if groups is None else frozenset(groups)
         self._hidden = frozenset(hidden)
         self._show_rows()
@@ -176,13 +161,7 @@ class ParamsForm(QWidget):
         self.changed.emit()
 
     def show_problems(self, problems: Mapping[str, str]) -> None:
-        """Mark rows and headings with problems, the owner's of the form as well as its own.
-
-        Parameters
-        ----------
-        problems
-            ``{"group.key": sentence}``; names without a row are left to the owner.
-        """
+        """Mark rows and headings with problems, the owner's of the form as well as its own."""
         for name, row in self._rows.items():
             row.show_problem(problems.get(name))
         for section in (self.essentials, *self._sections.values()):

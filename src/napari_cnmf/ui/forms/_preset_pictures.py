@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, 
 
 from napari_cnmf._names import PresetName
 from napari_cnmf.params import PRESETS
+from napari_cnmf.ui._parts import tool_button
 
 _SIZE = QSize(64, 42)
 _SCALE = 2
@@ -36,8 +37,7 @@ class PresetPictures(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
         for name, (title, paint) in _PICTURES.items():
-            button = QToolButton()
-            button.setText(title)
+            button = tool_button(title)
             button.setIcon(QIcon(_picture(paint)))
             button.setIconSize(_SIZE)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)

@@ -18,12 +18,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.params import ParameterField
+from napari_cnmf.ui._parts import fill, text_label, with_tip
 from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, set_problem
 from napari_cnmf.ui.forms._editors import make_editor
 
-_EDITOR_WIDTH = 104
+_EDITOR_WIDTH = 92
 _UNIT_WIDTH = 56
-_SPACING = 6
+_SPACING = 5
 _AUTOMATIC = "color: {}; padding-left: 4px; text-align: left; background: transparent;"
 
 
@@ -45,8 +46,7 @@ class ParameterRow(QWidget):
         self._is_required = False
         self._remark: _Remark | None = None
         self._editor = make_editor(field, field.default)
-        self._label = QLabel(field.title)
-        self._label.setWordWrap(True)
+        self._label = text_label(field.title)
         self._tick = self._make_tick() if field.optional else None
         self._automatic = QPushButton("automatic")
         self._automatic.setFlat(True)
@@ -60,8 +60,7 @@ class ParameterRow(QWidget):
         self.show_problem(None)
 
     def _make_tick(self) -> QCheckBox:
-        tick = QCheckBox()
-        tick.setToolTip("Set a value; without the tick the engine decides")
+        tick = with_tip(QCheckBox(), "Set a value; without the tick the engine decides")
         tick.toggled.connect(self._on_ticked)
         return tick
 
@@ -73,18 +72,13 @@ class ParameterRow(QWidget):
         self._unit.setFixedWidth(_UNIT_WIDTH)
         self._unit.setVisible(not is_wide)
         self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        line = QHBoxLayout()
-        line.setSpacing(_SPACING)
-        line.addWidget(self._label, 1)
+        line = fill(QHBoxLayout(), (self._label, 1), spacing=_SPACING)
         if self._tick is not None:
             line.addWidget(self._tick)
         line.addWidget(self._editor.native, 0, Qt.AlignmentFlag.AlignRight)
         line.addWidget(self._automatic, 0, Qt.AlignmentFlag.AlignRight)
         line.addWidget(self._unit)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 1, 0, 1)
-        layout.setSpacing(1)
-        layout.addLayout(line)
+        fill(QVBoxLayout(self), line, margins=(0, 1, 0, 1), spacing=1)
 
     @property
     def name(self) -> str:
@@ -221,15 +215,11 @@ class _Remark(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.label = QLabel()
-        self.label.setWordWrap(True)
+        self.label = text_label()
         self.button = QPushButton()
         self._clicked: Callable[[], None] | None = None
         self.button.clicked.connect(lambda _=False: self._act())
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 0, 0, 2)
-        layout.addWidget(self.label, 1)
-        layout.addWidget(self.button)
+        fill(QHBoxLayout(self), (self.label, 1), self.button, margins=(8, 0, 0, 2))
 
     def show_text(
         self, text: str, *, is_warning: bool, button: str, clicked: Callable[[], None] | None

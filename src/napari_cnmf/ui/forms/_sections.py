@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import ERROR_COLOR
 from napari_cnmf.ui.forms._rows import ParameterRow
 
@@ -26,22 +27,19 @@ class FoldingBox(QWidget):
         self, title: str, widgets: Sequence[QWidget], *, is_expanded: bool = False
     ) -> None:
         super().__init__()
-        self._heading = title
-        self._button = QPushButton()
-        self._button.setCheckable(True)
-        self._button.setChecked(is_expanded)
-        self._button.toggled.connect(self._on_toggled)
+        self.title = title
+        """Text of the heading."""
+        self.button = QPushButton()
+        self.button.setCheckable(True)
+        self.button.setChecked(is_expanded)
+        self.button.toggled.connect(self._on_toggled)
         self._content = QWidget()
         self._column = QVBoxLayout(self._content)
         self._column.setContentsMargins(12, 2, 4, 6)
         self._column.setSpacing(1)
         for widget in widgets:
             self.add(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._button)
-        layout.addWidget(self._content)
+        fill(QVBoxLayout(self), self.button, self._content, margins=0, spacing=0)
         self._content.setVisible(is_expanded)
         self._show_heading()
         self.show_problems(False)
@@ -50,19 +48,10 @@ class FoldingBox(QWidget):
         """Put another widget below the others."""
         self._column.addWidget(widget)
 
-    @property
-    def title(self) -> str:
-        """Text of the heading."""
-        return self._heading
-
     def set_title(self, title: str) -> None:
         """Set the text of the heading."""
-        self._heading = title
+        self.title = title
         self._show_heading()
-
-    def toggleButton(self) -> QPushButton:
-        """Heading, which folds and unfolds the box."""
-        return self._button
 
     def content(self) -> QWidget:
         """Widget that is folded away."""
@@ -70,15 +59,15 @@ class FoldingBox(QWidget):
 
     def isExpanded(self) -> bool:
         """Whether the content is shown."""
-        return self._button.isChecked()
+        return self.button.isChecked()
 
     def expand(self) -> None:
         """Show the content."""
-        self._button.setChecked(True)
+        self.button.setChecked(True)
 
     def collapse(self) -> None:
         """Fold the content away."""
-        self._button.setChecked(False)
+        self.button.setChecked(False)
 
     def _on_toggled(self, is_expanded: bool) -> None:
         self._content.setVisible(is_expanded)
@@ -86,14 +75,14 @@ class FoldingBox(QWidget):
         self.toggled.emit(is_expanded)
 
     def _show_heading(self) -> None:
-        self._button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self._heading}")
+        self.button.setText(f"{'▾' if self.isExpanded() else '▸'}  {self.title}")
 
     def show_problems(self, has_problem: bool) -> None:
         """Mark the heading, so that a folded box does not hide what is wrong."""
         color = f"color: {ERROR_COLOR};" if has_problem else ""
         style = _HEADER.format(color=color)
-        if self._button.styleSheet() != style:
-            self._button.setStyleSheet(style)
+        if self.button.styleSheet() != style:
+            self.button.setStyleSheet(style)
 
 
 class Section(FoldingBox):
@@ -112,17 +101,7 @@ class Section(FoldingBox):
         hidden: Collection[str] = (),
         groups: Collection[str] | None = None,
     ) -> None:
-        """Show the basic rows, and those that are advanced or hidden where asked or set.
-
-        Parameters
-        ----------
-        advanced
-            Whether to show what is seldom needed as well.
-        hidden
-            ``group.key`` of rows that count as advanced here.
-        groups
-            Groups whose rows are shown; ``None`` for all.
-        """
+        """Show the basic rows, and those that are advanced or hidden where asked or set."""
         for row in self.rows:
             is_basic = not row.field.advanced and row.name not in hidden
             is_used = groups is None or row.field.group in groups

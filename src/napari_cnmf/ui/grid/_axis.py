@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, InvalidParametersError, ParameterField
 from napari_cnmf.params.numbers import kind_of, split_values
+from napari_cnmf.ui._parts import fill, tool_button
 from napari_cnmf.ui._theme import set_problem, style_tool_button
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
 
@@ -33,8 +34,7 @@ def read_values(text: str, field: ParameterField, base: CNMFParams) -> tuple[Any
     values: list[Any] = []
     for part in parts:
         changed = base.set(field.name, part)
-        owner = getattr(changed, field.group) if field.group else changed
-        value = getattr(owner, field.key)
+        value = field.value_in(changed)
         if value not in values:
             values.append(value)
     return tuple(values)
@@ -80,15 +80,9 @@ class AxisRow(QWidget):
         self.names.setMinimumContentsLength(26)
         keep_wheel_for_scrolling(self.names)
         self.values = QLineEdit()
-        remove = QToolButton()
-        remove.setText("✕")
-        remove.setToolTip("Take this parameter out of the grid")
+        remove = tool_button("✕", "Take this parameter out of the grid")
         style_tool_button(remove)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.names, 1)
-        layout.addWidget(self.values, 1)
-        layout.addWidget(remove)
+        fill(QHBoxLayout(self), (self.names, 1), (self.values, 1), remove, margins=0)
         self.names.currentIndexChanged.connect(lambda _: self._start_over())
         self.values.textChanged.connect(lambda _: self.changed.emit())
         remove.clicked.connect(lambda _=False: self.removed.emit())
@@ -106,9 +100,8 @@ class AxisRow(QWidget):
     def _start_over(self) -> None:
         """Begin anew with the value that all items would have."""
         field = self.field
-        owner = getattr(self._base, field.group) if field.group else self._base
         self.values.setPlaceholderText(f"such as {example(field)}")
-        self.values.setText(write_value(getattr(owner, field.key)))
+        self.values.setText(write_value(field.value_in(self._base)))
         self.changed.emit()
 
     def read(self) -> tuple[Any, ...]:

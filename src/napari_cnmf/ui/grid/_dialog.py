@@ -1,19 +1,23 @@
-"""Window of the grid editor."""
+"""Window of the grid editor, with its list of movies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_info, show_warning
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
+    QFileDialog,
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QListWidget,
+    QListWidgetItem,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -22,16 +26,23 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.errors import ParameterError
+from napari_cnmf.io.movies import natural_key
 from napari_cnmf.params import iter_fields
 from napari_cnmf.ui._background import run_in_background
+from napari_cnmf.ui._parts import STRETCH, fill, push_button, text_label
 from napari_cnmf.ui._theme import ERROR_COLOR, WARNING_COLOR, call_later, make_primary
 from napari_cnmf.ui.batch._choosing import ask_for_new_batch
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES
-from napari_cnmf.ui.forms._groups import GROUPS_OF
-from napari_cnmf.ui.forms._input import ChosenInput, input_of_layer, inputs_of_rows
-from napari_cnmf.ui.forms._request import Request
+from napari_cnmf.ui.forms._input import (
+    ChosenInput,
+    FileInput,
+    ItemInput,
+    input_of_layer,
+    inputs_of_rows,
+    movie_file_filter,
+)
+from napari_cnmf.ui.forms._request import GROUPS_OF, Request
 from napari_cnmf.ui.grid._axis import AxisRow
-from napari_cnmf.ui.grid._movies import MovieList
 from napari_cnmf.ui.grid._plan import Added, GridRequest, PlannedItem, add_grid, plan_grid
 
 if TYPE_CHECKING:
@@ -41,18 +52,67 @@ _FIRST = {"mcorr": "motion.max_shifts", "evaluate": "quality.min_SNR"}
 _MANY = 1000
 
 
-class GridDialog(QDialog):
-    """Window of parameters with their values, movies with ticks, and the items they make.
+class MovieList(QWidget):
+    """List of movies with a tick each."""
 
-    Parameters
-    ----------
-    session
-        Knows the batch and the viewer.
-    base
-        What all items share; its movie is ticked.
-    movies
-        Ticked as well.
-    """
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._inputs: list[ChosenInput] = []
+        self.list = QListWidget()
+        self.list.setSpacing(2)
+        self.add_button = push_button("Add files…", "Each file is a movie of its own")
+        fill(QVBoxLayout(self), (self.list, 1), self.add_button, margins=0)
+        self.list.itemChanged.connect(lambda _: self.changed.emit())
+        self.add_button.clicked.connect(lambda _=False: self._browse())
+
+    def add(self, inputs: Iterable[ChosenInput], *, ticked: bool) -> None:
+        """Offer movies; one that is there already is not offered twice."""
+        for chosen in inputs:
+            if chosen in self._inputs:
+                continue
+            self._inputs.append(chosen)
+            entry = QListWidgetItem(_title(chosen))
+            entry.setToolTip(_tooltip(chosen))
+            entry.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            entry.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
+            self.list.addItem(entry)
+        self.changed.emit()
+
+    @property
+    def ticked(self) -> tuple[ChosenInput, ...]:
+        """Movies that are ticked."""
+        entries = [self.list.item(i) for i in range(self.list.count())]
+        return tuple(
+            chosen
+            for chosen, entry in zip(self._inputs, entries, strict=True)
+            if entry is not None and entry.checkState() is Qt.CheckState.Checked
+        )
+
+    def _browse(self) -> None:
+        names, _ = QFileDialog.getOpenFileNames(self, "Choose movies", filter=movie_file_filter())
+        self.add(_files(names), ticked=True)
+
+
+def _files(names: Sequence[str]) -> list[FileInput]:
+    paths = sorted((Path(name) for name in names), key=lambda p: natural_key(p.name))
+    return [FileInput((path,)) for path in paths]
+
+
+def _title(chosen: ChosenInput) -> str:
+    if isinstance(chosen, FileInput):
+        more = f" + {len(chosen.paths) - 1} more" if len(chosen.paths) > 1 else ""
+        return chosen.paths[0].name + more
+    return f"{chosen.name}  (item)" if isinstance(chosen, ItemInput) else f"{chosen.name}  (layer)"
+
+
+def _tooltip(chosen: ChosenInput) -> str:
+    return "\n".join(str(p) for p in chosen.paths) if isinstance(chosen, FileInput) else chosen.name
+
+
+class GridDialog(QDialog):
+    """Window of parameters with their values, movies with ticks, and the items they make."""
 
     def __init__(
         self, session: Session, base: Request, movies: Sequence[ChosenInput], parent: QWidget
@@ -65,8 +125,7 @@ class GridDialog(QDialog):
         self._planning: Any = None
         self.rows: list[AxisRow] = []
         self.movies = MovieList()
-        self.summary = QLabel()
-        self.summary.setWordWrap(True)
+        self.summary = text_label()
         self.preview = QTreeWidget()
         self.skip = QCheckBox("Leave out what the batch has already")
         self.skip.setChecked(True)
@@ -83,11 +142,10 @@ class GridDialog(QDialog):
 
     def _lay_out(self) -> None:
         refit = ", with refit" if self._base.refit else ""
-        title = QLabel(
+        title = text_label(
             f"<b>{ALGORITHM_TITLES[self._base.algorithm]}</b>{refit}: every combination of these "
             "values for every movie. Everything else is as in the form or item you came from."
         )
-        title.setWordWrap(True)
         self._axes = QVBoxLayout()
         self._axes.setSpacing(4)
         left = QVBoxLayout()
@@ -110,22 +168,20 @@ class GridDialog(QDialog):
         grid.addWidget(self.movies, 1, 1)
         grid.setColumnStretch(0, 3)
         grid.setColumnStretch(1, 2)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.skip)
-        buttons.addStretch()
-        for button in (self.add_button, self.run_button):
-            buttons.addWidget(button)
+        buttons = fill(QHBoxLayout(), self.skip, STRETCH, self.add_button, self.run_button)
         make_primary(self.run_button)
         self.add_button.setAutoDefault(False)
         self.more_button.setAutoDefault(False)
         self.movies.add_button.setAutoDefault(False)
-        layout = QVBoxLayout(self)
-        layout.setSpacing(10)
-        layout.addWidget(title)
-        layout.addLayout(grid, 2)
-        layout.addWidget(self.summary)
-        layout.addWidget(self.preview, 3)
-        layout.addLayout(buttons)
+        fill(
+            QVBoxLayout(self),
+            title,
+            (grid, 2),
+            self.summary,
+            (self.preview, 3),
+            buttons,
+            spacing=10,
+        )
         self.resize(860, 620)
 
     def _connect(self) -> None:

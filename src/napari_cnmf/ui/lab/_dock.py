@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import ComboBox
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QTabWidget, QVBoxLayout
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QTabWidget, QVBoxLayout
 
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.ui._docks import Dock, bring_to_front
+from napari_cnmf.ui._parts import fill, hint_label, scrolling, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive, hint_label
-from napari_cnmf.ui.forms._choices import read_again
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive
 from napari_cnmf.ui.forms._editors import keep_wheel_for_scrolling
+from napari_cnmf.ui.forms._input import read_again
 from napari_cnmf.ui.lab._link import FormLink
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence
 from napari_cnmf.ui.lab._patches_panel import PatchesPanel
 from napari_cnmf.ui.lab._preview_panel import PreviewPanel
 from napari_cnmf.ui.lab._recording import Recording, look_at
@@ -61,9 +62,9 @@ class LabWidget(Dock):
         self.tabs = QTabWidget()
         self._hint = hint_label(_EMPTY)
         self._lay_out()
-        self._layers_soon = call_soon(self, self._on_layers)
+        self._layers_soon = CallSoon(self, self._on_layers)
         self._connect()
-        self._open_form = call_soon(self, self._ensure_form)
+        self._open_form = CallSoon(self, self._ensure_form)
         self._open_form.start()
         self._on_layers()
 
@@ -75,21 +76,10 @@ class LabWidget(Dock):
     def _lay_out(self) -> None:
         titles = ("Cell size", "Seeds", "Patches", "Time", "Preview")
         for title, panel in zip(titles, self.panels, strict=True):
-            scroll = QScrollArea()
-            scroll.setWidgetResizable(True)
-            scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-            scroll.setWidget(panel)
+            scroll = scrolling(panel)
             self.tabs.addTab(scroll, title)
-        top = QHBoxLayout()
-        top.addWidget(QLabel("Movie"))
-        top.addWidget(self.layer_combo.native, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(6)
-        layout.addLayout(top)
-        layout.addWidget(self.status)
-        layout.addWidget(self._hint)
-        layout.addWidget(self.tabs, 1)
+        top = fill(QHBoxLayout(), QLabel("Movie"), (self.layer_combo.native, 1))
+        fill(QVBoxLayout(self), top, self.status, self._hint, (self.tabs, 1), margins=8, spacing=6)
         self.setMinimumWidth(350)
 
     def _connect(self) -> None:
@@ -214,10 +204,9 @@ class LabWidget(Dock):
 def _leave(stage: Stage, panels: tuple[Panel, ...]) -> None:
     """Take the lab's layers and mouse callbacks out of the viewer."""
     viewer = stage.viewer
-    for callbacks in (viewer.mouse_drag_callbacks, viewer.mouse_move_callbacks):
-        for callback in list(callbacks):
-            if getattr(callback, "__self__", None) in panels:
-                callbacks.remove(callback)
+    for callback in list(viewer.mouse_drag_callbacks):
+        if getattr(callback, "__self__", None) in panels:
+            viewer.mouse_drag_callbacks.remove(callback)
     stage.remove()
 
 

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields
 from napari_cnmf.ui._docks import show_dock
+from napari_cnmf.ui._theme import connect_while_alive
 from napari_cnmf.ui.forms._rows import ParameterRow
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ class FormLink(QObject):
         self._session = session
         self._form: ParametersWidget | None = None
         self._rows: dict[str, list[ParameterRow]] = {}
-        session.form_changed.connect(self._take_form)
-        self.destroyed.connect(lambda: session.form_changed.disconnect(self._take_form))
+        connect_while_alive(self, (session.form_changed, self._take_form))
         self._take_form()
 
     @property

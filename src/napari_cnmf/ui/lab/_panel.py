@@ -62,15 +62,6 @@ class Panel(QWidget):
         """Hide what was drawn."""
 
 
-def text_label(text: str = "", *, gray: bool = False) -> QLabel:
-    """Make a label of several lines."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    if gray:
-        label.setStyleSheet("color: gray;")
-    return label
-
-
 def take_what_is_left(plot: QWidget, least_px: int) -> None:
     """Let a plot fill its page: the height it asks for itself would have the page scroll."""
     plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)

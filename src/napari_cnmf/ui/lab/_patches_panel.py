@@ -11,8 +11,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QRadioButton,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_cnmf.core.plan.plan import foresee
@@ -21,7 +19,8 @@ from napari_cnmf.engines.caiman.preflight import estimate_memory_gb
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.params import CNMFParams, check_for_movie, propose_K
 from napari_cnmf.params.patches import PatchGrid, cnmf_patches, motion_patches
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui._parts import in_column, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence
 
 if TYPE_CHECKING:
     from napari_cnmf.ui.lab._link import FormLink
@@ -43,11 +42,14 @@ class PatchesPanel(Panel):
         self.cnmf_button.setChecked(True)
         self.facts, self.problem = text_label(), text_label()
         self.take_k_button = QPushButton("Take it as K")
-        self._cnmf_rows = _column(
-            link.row("patch.rf"), link.row("patch.stride"), link.row("init.K")
+        self._cnmf_rows = in_column(
+            link.row("patch.rf"), link.row("patch.stride"), link.row("init.K"), spacing=2
         )
-        self._motion_rows = _column(
-            link.row("motion.pw_rigid"), link.row("motion.strides"), link.row("motion.overlaps")
+        self._motion_rows = in_column(
+            link.row("motion.pw_rigid"),
+            link.row("motion.strides"),
+            link.row("motion.overlaps"),
+            spacing=2,
         )
         self._lay_out()
         self.kinds.buttonClicked.connect(lambda _: self.refresh())
@@ -221,13 +223,3 @@ def _counted(grid: PatchGrid) -> str:
     by = " × ".join(map(str, grid.shape))
     size = " × ".join(map(str, grid.size))
     return f"{len(grid)} patch{'es' if len(grid) > 1 else ''} ({by}) of {size} px."
-
-
-def _column(*widgets: QWidget) -> QWidget:
-    column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(2)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return column

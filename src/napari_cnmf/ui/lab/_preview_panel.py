@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout
+from qtpy.QtWidgets import QCheckBox
 
 from napari_cnmf.core.lab.preview import Preview, Window, preview, read_window, window_box
 from napari_cnmf.core.plan.plan import MIN_FRAMES
@@ -17,8 +17,9 @@ from napari_cnmf.errors import CnmfError, ParameterError
 from napari_cnmf.io.movies import MovieWindow
 from napari_cnmf.model.contours import contours
 from napari_cnmf.params import CNMFParams
+from napari_cnmf.ui._parts import text_label
 from napari_cnmf.ui._theme import call_later
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left
 from napari_cnmf.ui.lab._task import LatestTask, ShouldStop
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PREVIEW, BOX = "preview", "preview window"
 _DELAY_MS = 250
-_REST_MS = 300
 _MOST_TRACES = 14
 _REJECTED = "#888888"
 
@@ -50,10 +50,7 @@ class PreviewPanel(Panel):
         self.found: Preview | None = None
         self._found_for: tuple[Any, ...] | None = None
         self._window: tuple[Any, Window] | None = None
-        self._under_cursor: NDArray[np.float64] | None = None
         self.task = LatestTask(self)
-        self.follow_box = QCheckBox("Follow the resting cursor")
-        self.follow_box.setToolTip("Else: click on the canvas to choose the place")
         self.rejected_box = QCheckBox("Rejected ones too")
         self.rejected_box.setChecked(True)
         self.summary, self.notes = text_label(), text_label(gray=True)
@@ -67,18 +64,12 @@ class PreviewPanel(Panel):
         take_what_is_left(self.plot, 170)
         self._lay_out()
         self._run_later = call_later(self, self._run, _DELAY_MS)
-        self._rested = call_later(self, self._on_rest, _REST_MS)
         self.rejected_box.toggled.connect(lambda _: self._show())
-        self.follow_box.toggled.connect(lambda _: self._listen())
 
     def _lay_out(self) -> None:
         for name in ("init.gSig", "data.decay_time", "merging.merge_thr", "quality.min_SNR"):
             self.column.addWidget(self.link.row(name))
-        boxes = QHBoxLayout()
-        boxes.addWidget(self.follow_box)
-        boxes.addWidget(self.rejected_box)
-        boxes.addStretch(1)
-        self.column.addLayout(boxes)
+        self.column.addWidget(self.rejected_box)
         self.column.addWidget(self.summary)
         self.column.addWidget(self.plot, 1)
         self.column.addWidget(self.notes)
@@ -91,19 +82,11 @@ class PreviewPanel(Panel):
         self.refresh()
 
     def _listen(self) -> None:
-        viewer = self.stage.viewer
-        pairs = (
-            (viewer.mouse_drag_callbacks, self._on_click, self.is_shown),
-            (
-                viewer.mouse_move_callbacks, self._on_move,
-                self.is_shown and self.follow_box.isChecked(),
-            ),
-        )  # fmt: skip
-        for callbacks, callback, is_wanted in pairs:
-            if is_wanted and callback not in callbacks:
-                callbacks.append(callback)
-            elif not is_wanted and callback in callbacks:
-                callbacks.remove(callback)
+        callbacks = self.stage.viewer.mouse_drag_callbacks
+        if self.is_shown and self._on_click not in callbacks:
+            callbacks.append(self._on_click)
+        elif not self.is_shown and self._on_click in callbacks:
+            callbacks.remove(self._on_click)
 
     def _on_click(self, _viewer: Any, event: Any) -> Generator[None, None, None]:
         if event.button != 1 or self.stage.layer is None:
@@ -116,24 +99,6 @@ class PreviewPanel(Panel):
             yield
         if not moved and self._is_inside(at):
             self.look_at(*at)
-
-    def _on_move(self, _viewer: Any, event: Any) -> None:
-        if self.stage.layer is not None:
-            self._under_cursor = self.stage.to_pixels(event.position)
-            self._rested.start()
-
-    def _on_rest(self) -> None:
-        at = self._under_cursor
-        if at is None or not self._is_inside(at) or not self.follow_box.isChecked():
-            return
-        if self.place is not None and self.found is not None:
-            # Near the middle of what is shown nothing would be gained.
-            near = min(self.found.window.dims[-2:]) / 4
-            if np.abs(at - np.array(self.place.centre)).max() < near:
-                return
-        self.look_at(*at)
-        self._run_later.stop()
-        self._run()  # it has rested long enough
 
     def _is_inside(self, at: NDArray[np.float64]) -> bool:
         layer = self.stage.layer

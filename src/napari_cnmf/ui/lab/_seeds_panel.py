@@ -13,8 +13,9 @@ from napari_cnmf.core.base.reports import Report
 from napari_cnmf.core.movie.local_images import LocalImages, filtered_images, find_seeds
 from napari_cnmf.errors import CnmfError
 from napari_cnmf.params import CNMFParams
+from napari_cnmf.ui._parts import text_label
 from napari_cnmf.ui._theme import call_later
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence
 from napari_cnmf.ui.lab._task import LatestTask, ShouldStop
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton
 
-from napari_cnmf.errors import ParameterError
 from napari_cnmf.params.cell_size import (
     ONE_PHOTON,
     TWO_PHOTON,
@@ -18,10 +17,9 @@ from napari_cnmf.params.cell_size import (
     size_of_circle,
     with_depth,
 )
-from napari_cnmf.params.numbers import kind_of, read_number, split_values
 from napari_cnmf.params.volume_sizes import in_a_volume
-from napari_cnmf.ui._theme import set_problem
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, text_label
+from napari_cnmf.ui._parts import fill, text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence
 from napari_cnmf.ui.lab._stage import circles
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 _RINGS = "cell size"
 _N_RINGS = 16
 _SET, _DRAWN = "#ffd54f", "#ffffff"
-_COMPARED = ("#4fc3f7", "#ff8a65", "#ba68c8", "#aed581")
 _SMALLEST_PX = 1.0
 
 
@@ -51,8 +48,6 @@ class SizePanel(Panel):
         self.take_button = QPushButton("Take it")
         self.rings_box = QCheckBox("Rings of gSig on clear cells")
         self.rings_box.setChecked(True)
-        self.compare_edit = QLineEdit()
-        self.compare_edit.setPlaceholderText("radii to compare, px: 4, 6, 8")
         self.explanation, self.facts = text_label(gray=True), text_label()
         self.measured = text_label()
         self._lay_out()
@@ -60,23 +55,17 @@ class SizePanel(Panel):
         self.clear_button.clicked.connect(lambda _=False: self.clear_circles())
         self.take_button.clicked.connect(lambda _=False: self.take_suggestion())
         self.rings_box.toggled.connect(lambda _: self.refresh())
-        self.compare_edit.textChanged.connect(lambda _: self.refresh())
 
     def _lay_out(self) -> None:
         self.column.addWidget(self.link.row("init.gSig"))
         self.column.addWidget(self.link.row("init.gSiz"))
         self.column.addWidget(self.explanation)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.measure_button, 1)
-        buttons.addWidget(self.clear_button, 1)
+        buttons = fill(QHBoxLayout(), (self.measure_button, 1), (self.clear_button, 1))
         self.column.addLayout(buttons)
         self.column.addWidget(self.measured)
-        found = QHBoxLayout()
-        found.addWidget(self.facts, 1)
-        found.addWidget(self.take_button)
+        found = fill(QHBoxLayout(), (self.facts, 1), self.take_button)
         self.column.addLayout(found)
         self.column.addWidget(self.rings_box)
-        self.column.addWidget(self.compare_edit)
         self.column.addStretch(1)
 
     # -- values
@@ -215,23 +204,10 @@ class SizePanel(Panel):
         if params is not None and self.rings_box.isChecked():
             radius = circle_radius(params.init.gSig, one_photon=self.link.is_one_photon)
             found += [(ring, _SET) for ring in circles(places, radius)]
-        for radius, color in zip(self.compared(), _COMPARED, strict=False):
-            found += [(ring, color) for ring in circles(places, radius)]
         drawn = [*self.drawn, *([self._dragged] if self._dragged is not None else [])]
         for centre, radius in drawn:
             found += [(ring, _DRAWN) for ring in circles(centre[None], radius)]
         return found
-
-    def compared(self) -> list[float]:
-        """Radii that were typed to be compared, up to four."""
-        text, name = self.compare_edit.text(), "The radii to compare"
-        try:
-            radii = [read_number(part, name) for part in split_values(text, kind_of(float), name)]
-        except ParameterError as error:
-            set_problem(self.compare_edit, str(error))
-            return []
-        set_problem(self.compare_edit, None)
-        return [radius for radius in radii if radius > 0][: len(_COMPARED)]
 
     def _places(self) -> NDArray[np.float64]:
         """Choose centres of clear cells, spread over the field."""

@@ -54,26 +54,22 @@ class Stage:
     """Stage that adds, replaces and removes the lab's layers over one movie layer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
-        self._viewer = viewer
-        self.layer: Image | None = None
-
-    @property
-    def viewer(self) -> napari.Viewer:
+        self.viewer = viewer
         """Viewer that the stage draws in."""
-        return self._viewer
+        self.layer: Image | None = None
 
     @property
     def plane(self) -> int | None:
         """Number of the plane of a volume that is on screen."""
         if self.layer is None or self.layer.ndim != 4:
             return None
-        step = self._viewer.dims.current_step
+        step = self.viewer.dims.current_step
         return int(step[len(step) - 3])
 
     @property
     def frame(self) -> int:
         """Number of the frame that is on screen."""
-        step = self._viewer.dims.current_step
+        step = self.viewer.dims.current_step
         return int(step[0]) if self.layer is not None and len(step) >= self.layer.ndim else 0
 
     def to_pixels(self, position: Any) -> NDArray[np.float64]:
@@ -85,7 +81,7 @@ class Stage:
     def find(self, name: str) -> Any:
         """The lab's layer of that name, or ``None``."""
         full = PREFIX + name
-        return next((one for one in self._viewer.layers if one.name == full), None)
+        return next((one for one in self.viewer.layers if one.name == full), None)
 
     def draw(self, name: str, shapes: list[NDArray[np.float64]], **look: Any) -> Shapes:
         """Draw shapes ``(n, 2)`` in the Shapes layer of that name, in the field's plane.
@@ -98,7 +94,7 @@ class Stage:
         layer = self.find(name)
         if layer is None:
             layer = self._keep_active(
-                lambda: self._viewer.add_shapes(**self._keywords(name, 1), ndim=2)
+                lambda: self.viewer.add_shapes(**self._keywords(name, 1), ndim=2)
             )
         events = layer.events
         # What was just added is selected, and would be highlighted.
@@ -106,7 +102,7 @@ class Stage:
             layer.selected_data = set()
             layer.data = []
             # Seen in 3D a plane's shapes cannot be changed: napari mixes two and three coordinates.
-            if shapes and self._viewer.dims.ndisplay == 2:
+            if shapes and self.viewer.dims.ndisplay == 2:
                 layer.add(shapes, **look)
                 layer.selected_data = set()
         layer.visible = True
@@ -117,7 +113,7 @@ class Stage:
         layer = self.find(name)
         if layer is None:
             return self._keep_active(
-                lambda: self._viewer.add_points(at, ndim=2, **self._keywords(name, 1), **look)
+                lambda: self.viewer.add_points(at, ndim=2, **self._keywords(name, 1), **look)
             )
         layer.data = at
         layer.visible = True
@@ -134,17 +130,17 @@ class Stage:
             layer.contrast_limits = limits
             return layer
         return self._keep_active(
-            lambda: self._viewer.add_image(
+            lambda: self.viewer.add_image(
                 data, contrast_limits=limits, **self._keywords(name, binning), **look
             )
         )
 
     def _keep_active(self, add: Any) -> Any:
         """Add a layer and leave the movie selected, so that tools of the user go on."""
-        active = self._viewer.layers.selection.active
+        active = self.viewer.layers.selection.active
         layer = add()
-        if active in self._viewer.layers:
-            self._viewer.layers.selection.active = active
+        if active in self.viewer.layers:
+            self.viewer.layers.selection.active = active
         return layer
 
     def _keywords(self, name: str, binning: int) -> dict[str, Any]:
@@ -171,10 +167,10 @@ class Stage:
 
     def remove(self, *names: str) -> None:
         """Take layers of the lab away; all of them when none is named."""
-        for layer in list(self._viewer.layers):
+        for layer in list(self.viewer.layers):
             is_ours = SCRATCH in layer.metadata and layer.name.startswith(PREFIX)
             if is_ours and (not names or layer.name.removeprefix(PREFIX) in names):
-                self._viewer.layers.remove(layer)
+                self.viewer.layers.remove(layer)
 
 
 def circles(at: NDArray[np.float64], radius: float) -> list[NDArray[np.float64]]:

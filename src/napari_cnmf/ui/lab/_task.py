@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
 from napari_cnmf.errors import CancelledByUser, CnmfError
 from napari_cnmf.ui._background import run_in_background
@@ -37,21 +37,15 @@ class LatestTask(QObject):
     notification: it changes with every key that is typed.
     """
 
-    busy_changed = Signal(bool)
-
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._stop = threading.Event()
-        self._is_running = False
+        self.is_busy = False
+        """Whether a computation runs."""
         self._next: _Wanted | None = None
         self._is_closed = False
         # Bound methods of a deleted object are not called: a child is deleted with its parent.
         parent.destroyed.connect(lambda: self._close())  # noqa: PLW0108
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a computation runs."""
-        return self._is_running
 
     def start(
         self,
@@ -63,7 +57,7 @@ class LatestTask(QObject):
         """Compute ``work(should_stop)`` in the background, once what runs has stopped."""
         self._next = _Wanted(work, done, failed, title)
         self._stop.set()
-        if not self._is_running:
+        if not self.is_busy:
             self._start_next()
 
     def cancel(self) -> None:
@@ -80,8 +74,7 @@ class LatestTask(QObject):
         if wanted is None or self._is_closed:
             return
         stop = self._stop = threading.Event()
-        self._is_running = True
-        self.busy_changed.emit(True)
+        self.is_busy = True
 
         def steps() -> Generator[str, None, _Ended]:
             yield ""
@@ -94,7 +87,7 @@ class LatestTask(QObject):
             return _Ended(value)
 
         def ended(outcome: _Ended) -> None:
-            self._is_running = False
+            self.is_busy = False
             if self._is_closed:
                 return
             if not stop.is_set():
@@ -104,8 +97,6 @@ class LatestTask(QObject):
                     wanted.done(outcome.value)
             if self._next is not None:
                 self._start_next()
-            else:
-                self.busy_changed.emit(False)
 
         run_in_background(
             steps, title=wanted.title, done=ended,

@@ -8,7 +8,8 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtWidgets import QPushButton
 
-from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left, text_label
+from napari_cnmf.ui._parts import text_label
+from napari_cnmf.ui.lab._panel import Panel, show_sentence, take_what_is_left
 
 if TYPE_CHECKING:
     from napari_cnmf.core.lab.decay import Decay

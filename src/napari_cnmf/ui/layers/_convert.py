@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -210,3 +211,20 @@ def _selection_layer(components: Components, common: _Common) -> LayerData:
 def edge_width(components: Components) -> float:
     """Width of a selected contour in field pixels: about the same on screen for any field."""
     return max(components.dims[-2:]) / 320
+
+
+class Arrangement(StrEnum):
+    """Arrangement of the stacks that are switched on."""
+
+    ABOVE = "one above the other"
+    BESIDE = "side by side"
+    BLENDED = "blended"
+    VERDICTS = "accepted beside rejected"
+    """The stack on top twice: accepted components on the left copy, rejected ones on the right."""
+
+
+STACK_KINDS = ("raw", "denoised", "background", "residual")
+"""Lazy stacks of a result, bottom first."""
+
+BLEND_COLORMAPS = {"raw": "gray", "denoised": "green", "background": "blue", "residual": "magenta"}
+"""Of the stacks when they are added up."""

@@ -78,13 +78,7 @@ class ExtraLayers:
         )
 
     def show_contours(self, contours: Sequence[Sequence[NDArray[np.float64]]] | None) -> None:
-        """Draw the contours of all components as shapes; ``None`` takes them away.
-
-        Parameters
-        ----------
-        contours
-            Of each component, as ``Drawing.contours`` gives them.
-        """
+        """Draw the contours of all components as shapes; ``None`` takes them away."""
         owner = self._owner
         self._remove(_CONTOURS)
         owner.labels.visible = contours is None

@@ -12,11 +12,6 @@ from psygnal import Signal
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.verdict_colors import Verdict
-from napari_cnmf.ui.layers._arrangement import (
-    BLEND_COLORMAPS,
-    STACK_KINDS,
-    Arrangement,
-)
 from napari_cnmf.ui.layers._colors import (
     label_colormap,
     selection_color,
@@ -24,7 +19,10 @@ from napari_cnmf.ui.layers._colors import (
     verdicts,
 )
 from napari_cnmf.ui.layers._convert import (
+    BLEND_COLORMAPS,
     KIND,
+    STACK_KINDS,
+    Arrangement,
     LayerData,
     edge_width,
     shown_first,
@@ -95,9 +93,11 @@ class ResultLayers:
         self.viewer = viewer
         self.drawing = drawing
         self._states = verdicts(drawing.components)
-        self._shown = np.ones(drawing.components.n_components, bool)
+        self.is_shown = np.ones(drawing.components.n_components, bool)
+        """Whether each component is switched on, ``(n_components,)``."""
         self._colors: NDArray[np.float32] | None = None
-        self._filled = False
+        self.is_filled = False
+        """Whether components are drawn as areas rather than as outlines."""
         self.tiles = Tiles(drawing.components.dims)
         self._by_verdict = False
         self.extras = ExtraLayers(self)
@@ -141,7 +141,7 @@ class ResultLayers:
 
     def set_shown(self, shown: NDArray[np.bool_]) -> None:
         """Show these components alone, ``(n_components,)``."""
-        self._shown = shown
+        self.is_shown = shown
         self._recolour()
 
     def set_colors(self, rgba: NDArray[np.float32] | None) -> None:
@@ -153,13 +153,8 @@ class ResultLayers:
     def rgba(self) -> NDArray[np.float32]:
         """Colours ``(n_components, 4)`` as they are; what is switched off is transparent."""
         rgba = verdict_rgba(self._states) if self._colors is None else self._colors.copy()
-        rgba[~self._shown] = 0
+        rgba[~self.is_shown] = 0
         return rgba
-
-    @property
-    def is_shown(self) -> NDArray[np.bool_]:
-        """Whether each component is switched on, ``(n_components,)``."""
-        return self._shown
 
     def _recolour(self) -> None:
         rgba = self.rgba
@@ -167,16 +162,10 @@ class ResultLayers:
         self.extras.recolour(rgba)
 
     def redraw(self, drawing: Drawing, stacks: Mapping[str, Any] | None = None) -> None:
-        """Show other components of the same field; the selection is left empty.
-
-        Parameters
-        ----------
-        stacks
-            Lazy stacks by kind that take the place of those shown.
-        """
+        """Show other components of the same field; the selection is left empty."""
         self.drawing = drawing
         self._states = verdicts(drawing.components)
-        self._shown = np.ones(drawing.components.n_components, bool)
+        self.is_shown = np.ones(drawing.components.n_components, bool)
         self._colors = None
         self.extras.close()
         self._draw_labels()
@@ -191,7 +180,7 @@ class ResultLayers:
                     self.extras.show_twin(layer, self.tiles.offsets[1])
 
     def _draw_labels(self) -> None:
-        picture = self.drawing.filled if self._filled else self.drawing.outlined
+        picture = self.drawing.filled if self.is_filled else self.drawing.outlined
         kept = self._sides() if self._by_verdict else ()
         self.labels.data = self.tiles.repeat(picture, self.drawing.oversampling, kept)
 
@@ -200,16 +189,11 @@ class ResultLayers:
         is_rejected = np.concatenate([[False], np.isin(self._states, _REJECTED)])
         return ~is_rejected, is_rejected
 
-    @property
-    def is_filled(self) -> bool:
-        """Whether components are drawn as areas rather than as outlines."""
-        return self._filled
-
     def set_filled(self, filled: bool) -> None:
         """Draw components as areas, or as outlines."""
-        if filled == self._filled:
+        if filled == self.is_filled:
             return
-        self._filled = filled
+        self.is_filled = filled
         self._draw_labels()
         self.labels.opacity = 0.55 if filled else 0.9
 
@@ -268,14 +252,7 @@ class ResultLayers:
         return layer
 
     def arrange(self, arrangement: Arrangement, kinds: Sequence[str]) -> None:
-        """Show these stacks one above the other, beside each other, or blended.
-
-        Parameters
-        ----------
-        kinds
-            Of ``stack_kinds()``; the others are hidden. Beside each other the contours, the
-            numbers and the selection are drawn on each.
-        """
+        """Show these stacks one above the other, beside each other, or blended."""
         shown = [kind for kind in self.stack_kinds() if kind in kinds]
         beside = arrangement is Arrangement.BESIDE and len(shown) > 1
         by_verdict = arrangement is Arrangement.VERDICTS

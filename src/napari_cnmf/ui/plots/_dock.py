@@ -11,12 +11,14 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QTabWidget, QVBoxLayo
 from superqt import QElidingLabel
 
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS
+from napari_cnmf.params import QualityParams
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._session import ShownResult, session_of
-from napari_cnmf.ui._theme import call_soon, connect_while_alive, follow_theme, readable_on
+from napari_cnmf.ui._theme import CallSoon, connect_while_alive, follow_theme, readable_on
+from napari_cnmf.ui.curation._columns import TITLES, Column
 from napari_cnmf.ui.plots._heatmap import HeatMap
-from napari_cnmf.ui.plots._metrics import thresholds_of
 from napari_cnmf.ui.plots._pooling import picture_of_traces
 from napari_cnmf.ui.plots._scatter import ScatterPlot
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _FIRST_AXES = ("SNR", "r")
 _NO_RESULT = "Open a result to see all of its components at once."
-_SCATTER_HINT = "Drag: lasso. Shift adds. Wheel zooms, middle button moves."
+_SCATTER_HINT = "Drag: lasso. Shift adds."
 _HEAT_HINT = "Each trace to its own peak, in the order of the table. Click selects. Wheel zooms."
 
 
@@ -48,18 +50,17 @@ class PlotsWidget(Dock):
         self._pictured: Any = None
         self._rate = 1.0
         # Changes of one event are drawn once, and only while they are seen.
-        self._refresh = call_soon(self, self._draw)
-        self._recolour_soon = call_soon(self, self._recolour)
+        self._refresh = CallSoon(self, self._draw)
+        self._recolour_soon = CallSoon(self, self._recolour)
         self._lay_out()
         self._connect()
         self._on_result(self._session.result)
+        self._on_figures()  # known already where the table was open before
 
     def _lay_out(self) -> None:
         # Beside the tabs: a dock below the canvas is wide and low.
         corner = QWidget()
-        row = QHBoxLayout(corner)
-        row.setContentsMargins(0, 0, 0, 2)
-        row.addWidget(self._hint)
+        row = fill(QHBoxLayout(corner), self._hint, margins=(0, 0, 0, 2))
         self._axes = QWidget()
         axes = QHBoxLayout(self._axes)
         axes.setContentsMargins(8, 0, 0, 0)
@@ -73,14 +74,8 @@ class PlotsWidget(Dock):
         self.tabs.addTab(self.scatter, "Scatter")
         self.tabs.addTab(self.heat_map, "Heat map")
         self.tabs.setCornerWidget(corner)
-        self.tabs.currentChanged.connect(self._on_page)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
-        layout.addWidget(self.tabs)
-
-    def _on_page(self, index: int) -> None:
-        self._axes.setVisible(index == 0)
-        self._draw()
+        self.tabs.currentChanged.connect(lambda _: self._draw())
+        fill(QVBoxLayout(self), self.tabs, margins=(6, 4, 6, 4))
 
     def _connect(self) -> None:
         session, overview = self._session, self._overview
@@ -141,6 +136,7 @@ class PlotsWidget(Dock):
         if not self.isVisible():
             return
         result = self._session.result
+        self._axes.setVisible(result is not None and self.tabs.currentIndex() == 0)
         if result is None:
             self._hint.setText(_NO_RESULT)
             self.heat_map.set_picture(np.zeros((0, 0), np.uint8), 1.0, "")
@@ -224,3 +220,18 @@ class PlotsWidget(Dock):
             for verdict, color in VERDICT_COLORS.items()
         }
         self._recolour_soon.start()
+
+
+_THRESHOLDS = {
+    TITLES[Column.SNR]: ("min_SNR", "SNR_lowest"),
+    TITLES[Column.R]: ("rval_thr", "rval_lowest"),
+    TITLES[Column.P_CELL]: ("min_cnn_thr", "cnn_lowest"),
+    "elongation": ("max_ecc",),
+}
+
+
+def thresholds_of(title: str, quality: QualityParams) -> list[float]:
+    """Thresholds at which the evaluation divides a metric; empty where it does not."""
+    if title == "elongation" and not quality.use_ecc:
+        return []
+    return [float(getattr(quality, name)) for name in _THRESHOLDS.get(title, ())]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, Qt, Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_cnmf.ui._theme import call_soon
+from napari_cnmf.ui._parts import fill
+from napari_cnmf.ui._theme import CallSoon
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.plots._pooling import pooled
 
@@ -40,34 +41,26 @@ class HeatMap(QWidget):
         self._item.invertY(True)
         self._item.getAxis("left").setWidth(58)
         self._item.setLabel("left", "row of the table")
-        self._image = pg.ImageItem(axisOrder="row-major")
-        self._image.setColorMap(pg.colormap.get("viridis"))
-        self._item.addItem(self._image, ignoreBounds=True)
+        self.image = pg.ImageItem(axisOrder="row-major")
+        self.image.setColorMap(pg.colormap.get("viridis"))
+        self._item.addItem(self.image, ignoreBounds=True)
         self._cursor = pg.InfiniteLine(0, movable=True, angle=90)
         self._cursor.sigDragged.connect(lambda line: self.time_chosen.emit(float(line.value())))
         self._item.addItem(self._cursor, ignoreBounds=True)
-        self._marks: list[Any] = []
+        self.marks: list[Any] = []
         self._picture = np.zeros((0, 0), np.uint8)
         self._rows = np.zeros(0, np.intp)
         self._end = 1.0
-        self._render = call_soon(self, self._draw)
+        self._render = CallSoon(self, self._draw)
         self._item.getViewBox().sigRangeChanged.connect(lambda *_: self._render.start())
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumSize(160, 120)
 
     @property
     def canvas(self) -> Any:
         """Widget that mouse events go to."""
         return self._plot.viewport()
-
-    @property
-    def shown_image(self) -> NDArray[np.uint8]:
-        """Image that is drawn, ``(rows, columns)``."""
-        image = self._image.image
-        return np.zeros((0, 0), np.uint8) if image is None else image
 
     def set_theme(self, background: str, text: str, cursor: str) -> None:
         """Set the colours of background, axes and cursor."""
@@ -96,24 +89,19 @@ class HeatMap(QWidget):
 
     def set_selection(self, rows: Sequence[int]) -> None:
         """Mark the selected components at the left and right edge of their rows."""
-        for mark in self._marks:
+        for mark in self.marks:
             self._item.removeItem(mark)
         position = np.full(len(self._picture), -1)
         position[self._rows] = np.arange(len(self._rows))
-        self._marks = []
+        self.marks = []
         for place, row in enumerate(rows[:_MOST_MARKS]):
             if 0 <= row < len(position) and position[row] >= 0:
                 pen = pg.mkPen(selection_color(place), width=1.5)
                 at = position[row]
                 box = [0, self._end, self._end, 0, 0]
                 mark = pg.PlotCurveItem(box, [at, at, at + 1, at + 1, at], pen=pen)
-                self._marks.append(mark)
+                self.marks.append(mark)
                 self._item.addItem(mark, ignoreBounds=True)
-
-    @property
-    def n_marks(self) -> int:
-        """Number of selected components that are marked."""
-        return len(self._marks)
 
     def set_time(self, time: float) -> None:
         """Move the cursor without telling anyone."""
@@ -127,7 +115,7 @@ class HeatMap(QWidget):
     def _draw(self) -> None:
         n, n_columns = len(self._rows), self._picture.shape[1]
         if not n or not n_columns:
-            self._image.clear()
+            self.image.clear()
             return
         (left, right), (top, bottom) = self._item.viewRange()
         first, last = (int(np.clip(v, 0, n)) for v in (np.floor(top), np.ceil(bottom)))
@@ -139,9 +127,9 @@ class HeatMap(QWidget):
         if last <= first or stop <= start:
             return
         image, (tall, wide) = pooled(self._picture[:, start:stop], self._rows[first:last], _MOST)
-        self._image.setImage(image, autoLevels=False, levels=(0, 255))
+        self.image.setImage(image, autoLevels=False, levels=(0, 255))
         height, width = image.shape[0] * tall, image.shape[1] * wide / per_time
-        self._image.setRect(QRectF(start / per_time, first, width, height))
+        self.image.setRect(QRectF(start / per_time, first, width, height))
 
     def _on_clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:

@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 from skimage.measure import points_in_poly
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 
@@ -77,16 +78,14 @@ class ScatterPlot(QWidget):
         self._groups = np.zeros(0, "<U1")
         self._colors: dict[str, str] = {}
         self._lines: list[Any] = []
-        self._rings = pg.ScatterPlotItem(size=12, brush=None, pxMode=True)
-        self._rings.setZValue(40)
-        self._item.addItem(self._rings, ignoreBounds=True)
+        self.rings = pg.ScatterPlotItem(size=12, brush=None, pxMode=True)
+        self.rings.setZValue(40)
+        self._item.addItem(self.rings, ignoreBounds=True)
         self._xy = np.zeros((0, 2))
         self._selection: tuple[int, ...] = ()
         self._box.drawn.connect(self._on_lasso)
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumSize(160, 120)
 
     @property
@@ -111,15 +110,7 @@ class ScatterPlot(QWidget):
         titles: tuple[str, str],
         thresholds: tuple[Sequence[float], Sequence[float]] = ((), ()),
     ) -> None:
-        """Replace the points ``(n,)``; those without a finite x and y are left out.
-
-        Parameters
-        ----------
-        titles
-            Of the axes.
-        thresholds
-            Where to draw lines across x, and across y.
-        """
+        """Replace the points ``(n,)``; those without a finite x and y are left out."""
         self._xy = np.column_stack([x, y])
         self._points.clear()
         self._colors = {}
@@ -189,7 +180,7 @@ class ScatterPlot(QWidget):
             pens: Any = pg.mkPen(self._selection_color(0), width=1.5)
         else:
             pens = [pg.mkPen(self._selection_color(int(i)), width=2) for i in places]
-        self._rings.setData(x=xy[:, 0], y=xy[:, 1], pen=pens, brush=pg.mkBrush(None))
+        self.rings.setData(x=xy[:, 0], y=xy[:, 1], pen=pens, brush=pg.mkBrush(None))
 
     def _selection_color(self, position: int) -> str:
         return readable_on(self._background, selection_color(position))
@@ -198,11 +189,6 @@ class ScatterPlot(QWidget):
         """Colour of a component's point."""
         place = int(np.count_nonzero(self.is_shown[:row]))
         return str(self._points.data["brush"][place].color().name())
-
-    @property
-    def ringed(self) -> NDArray[np.float64]:
-        """Points with a ring, ``(n, 2)``."""
-        return np.column_stack(self._rings.getData())
 
     def place_of(self, row: int) -> Any:
         """Position of a component's point on the canvas."""

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QMessageBox,
-    QPushButton,
     QScrollArea,
     QSplitter,
     QVBoxLayout,
@@ -34,8 +33,9 @@ from napari_cnmf.ui._background import call_in_background, run_in_background
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._loading import LoadedResult, load_file
+from napari_cnmf.ui._parts import STRETCH, fill, push_button, text_label
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import make_primary, set_problem
+from napari_cnmf.ui._theme import connect_while_alive, make_primary, set_problem
 from napari_cnmf.ui.projects._form import SampleForm
 
 if TYPE_CHECKING:
@@ -90,9 +90,11 @@ class ProjectWidget(Dock):
         self._is_reading = False
         self.path = QElidingLabel(_NO_PROJECT)
         self.path.setElideMode(Qt.TextElideMode.ElideLeft)
-        self.new_button = _button("New…", "Make a new project", self._ask_for_new)
-        self.open_button = _button("Open…", "Open a project folder", self._ask_for_one)
-        self.column_button = _button("Add column…", "Ask for one more thing", self._ask_for_column)
+        self.new_button = push_button("New…", "Make a new project", self._ask_for_new)
+        self.open_button = push_button("Open…", "Open a project folder", self._ask_for_one)
+        self.column_button = push_button(
+            "Add column…", "Ask for one more thing", self._ask_for_column
+        )
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: genotype=wt n_accepted>20 …")
         self.filter.setClearButtonEnabled(True)
@@ -103,59 +105,44 @@ class ProjectWidget(Dock):
         self.table = FrameTable()
         self.table.rows_selected.connect(self._on_selection)
         self.table.doubleClicked.connect(lambda _index: self.open_sample())
-        self.view_button = _button("Open in viewer", "Show the sample's cells", self.open_sample)
-        self.remove_button = _button("Remove…", "Take samples out, with files", self._ask_to_remove)
+        self.view_button = push_button(
+            "Open in viewer", "Show the sample's cells", self.open_sample
+        )
+        self.remove_button = push_button(
+            "Remove…", "Take samples out, with files", self._ask_to_remove
+        )
         self.form = SampleForm()
-        self.add_button = _button("Add", "Write the result on screen as a sample", self.add)
+        self.add_button = push_button("Add", "Write the result on screen as a sample", self.add)
         make_primary(self.add_button)
-        self.replace_button = _button(
+        self.replace_button = push_button(
             "Replace", "Write the result on screen over the sample of this id", self.replace
         )
-        self.change_button = _button(
+        self.change_button = push_button(
             "Change values", "Change what is said of the sample; its file stays", self.change
         )
-        self.fill_button = _button(
+        self.fill_button = push_button(
             "Take from row", "Put the values of the selected sample into the form", self.fill
         )
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = text_label()
         self._is_lost = False
         self._lay_out()
         self._clock = QTimer(self)
         self._clock.setInterval(_LOOK_EVERY_MS)
         self._clock.timeout.connect(self._look)
         self._clock.start()
-        self._session.result_changed.connect(self._on_result)
-        session, on_result = self._session, self._on_result
-        # Python may keep this object longer than Qt does.
-        self.destroyed.connect(
-            lambda: session.result_changed.disconnect(on_result, missing_ok=True)
-        )
+        connect_while_alive(self, (self._session.result_changed, self._on_result))
         self._show_possible()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.path, 1)
-        for button in (self.new_button, self.open_button, self.column_button):
-            top.addWidget(button)
-        tools = QHBoxLayout()
-        tools.addWidget(self.kind)
-        tools.addWidget(self.filter, 1)
-        actions = QHBoxLayout()
-        actions.addWidget(self.view_button)
-        actions.addWidget(self.remove_button)
-        actions.addStretch()
+        top = fill(
+            QHBoxLayout(), (self.path, 1), self.new_button, self.open_button, self.column_button
+        )
+        tools = fill(QHBoxLayout(), self.kind, (self.filter, 1))
+        actions = fill(QHBoxLayout(), self.view_button, self.remove_button, STRETCH)
         left = QWidget()
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(tools)
-        column.addWidget(self.table, 1)
-        column.addLayout(actions)
+        fill(QVBoxLayout(left), tools, (self.table, 1), actions, margins=0)
         inside = QWidget()
-        form = QVBoxLayout(inside)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addWidget(self.form)
-        form.addStretch()
+        fill(QVBoxLayout(inside), self.form, STRETCH, margins=0)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -168,10 +155,12 @@ class ProjectWidget(Dock):
             buttons.addWidget(button, row, place)
         # Heading, buttons and status stay in sight however low the dock is.
         right = QWidget()
-        around = QVBoxLayout(right)
-        around.setContentsMargins(6, 0, 0, 0)
-        around.addWidget(QLabel("<b>The result on screen as a sample</b>"))
-        around.addWidget(scroll, 1)
+        around = fill(
+            QVBoxLayout(right),
+            QLabel("<b>The result on screen as a sample</b>"),
+            (scroll, 1),
+            margins=(6, 0, 0, 0),
+        )
         self._scroll = scroll
         around.addWidget(self.status)
         around.addLayout(buttons)
@@ -181,10 +170,7 @@ class ProjectWidget(Dock):
         self._splitter.addWidget(right)
         self._splitter.setStretchFactor(0, 3)
         self._splitter.setStretchFactor(1, 2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addLayout(top)
-        layout.addWidget(self._splitter, 1)
+        fill(QVBoxLayout(self), top, (self._splitter, 1), margins=6)
 
     def _fit_form(self) -> None:
         """Keep the form's labels and fields in sight: it scrolls up and down alone."""
@@ -476,10 +462,3 @@ class ProjectWidget(Dock):
     def _on_reading_failed(self, error: Exception) -> None:
         self._is_reading = False
         self._on_lost(str(error))
-
-
-def _button(text: str, tooltip: str, slot: Callable[[], Any]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.clicked.connect(lambda _=False: slot())
-    return button

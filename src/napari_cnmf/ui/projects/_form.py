@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QWidget,
 )
 
@@ -21,6 +20,7 @@ from napari_cnmf._portable import expand_home
 from napari_cnmf.io.exports import MovieIn
 from napari_cnmf.io.projects import Column, ColumnKind, ProjectConfig
 from napari_cnmf.ui._frame_table import text_of
+from napari_cnmf.ui._parts import fill, push_button
 
 _MOVIES = {
     "leave the movie out": MovieIn.NOT,
@@ -50,24 +50,14 @@ class SampleForm(QWidget):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.movie.setMinimumContentsLength(12)
-        self._browse = QPushButton("Browse…")
-        self._browse.clicked.connect(lambda _=False: self._ask_for_stimuli())
+        self._browse = push_button("Browse…", clicked=self._ask_for_stimuli)
         row = QWidget()
-        inner = QHBoxLayout(row)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addWidget(self.stimuli, 1)
-        inner.addWidget(self._browse)
+        fill(QHBoxLayout(row), (self.stimuli, 1), self._browse, margins=0)
         self._layout.addRow("Stimuli", row)
         self._layout.addRow("Movie", self.movie)
 
     def set_config(self, config: ProjectConfig, known: dict[str, list[str]]) -> None:
-        """Ask for these columns; what was typed stays.
-
-        Parameters
-        ----------
-        known
-            Values of each column so far.
-        """
+        """Ask for these columns; what was typed stays."""
         before = self.value()
         for field in self.fields.values():
             self._layout.removeRow(field)

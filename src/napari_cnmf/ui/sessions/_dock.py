@@ -14,11 +14,9 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QSizePolicy,
     QSplitter,
     QVBoxLayout,
@@ -41,8 +39,9 @@ from napari_cnmf.ui._background import call_in_background, report, run_in_backgr
 from napari_cnmf.ui._docks import Dock
 from napari_cnmf.ui._frame_table import FrameTable
 from napari_cnmf.ui._numbers import DecimalBox
+from napari_cnmf.ui._parts import fill, in_lines, in_row, push_button, text_label, with_tip
 from napari_cnmf.ui._session import session_of
-from napari_cnmf.ui._theme import call_soon, make_primary
+from napari_cnmf.ui._theme import CallSoon, make_primary
 from napari_cnmf.ui.sessions._layers import MatchLayers
 
 if TYPE_CHECKING:
@@ -69,12 +68,12 @@ class SessionsWidget(Dock):
         self.matched: MatchedSessions | None = None
         self._numbers: list[int] = []
         self._selected: list[int] = []
-        self.results = QListWidget()
-        self.results.setToolTip("Results of one field, the reference first. Drag to reorder.")
+        self.results = with_tip(
+            QListWidget(), "Results of one field, the reference first. Drag to reorder."
+        )
         self.results.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.results.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.rejected = QCheckBox("rejected too")
-        self.rejected.setToolTip("Match rejected components too")
+        self.rejected = with_tip(QCheckBox("rejected too"), "Match rejected components too")
         self.min_probability = DecimalBox()
         self.min_probability.setRange(0.05, 1.0)
         self.min_probability.setSingleStep(0.05)
@@ -87,15 +86,13 @@ class SessionsWidget(Dock):
         self.max_distance.setToolTip(
             "Centres farther apart after alignment are different cells; auto: a cell's diameter"
         )
-        self.only = QCheckBox("selected only")
-        self.only.setToolTip("Show the selected cell alone")
+        self.only = with_tip(QCheckBox("selected only"), "Show the selected cell alone")
         self.only.toggled.connect(lambda _=False: self._show_selected())
         self.table = FrameTable()
         self.table.rows_selected.connect(self._show_selected)
-        self.status = QLabel("Add two or more results of one field, then match them.")
-        self.status.setWordWrap(True)
+        self.status = text_label("Add two or more results of one field, then match them.")
         self.buttons = {
-            name: _button(text, tooltip, getattr(self, name))
+            name: push_button(text, tooltip, getattr(self, name))
             for name, text, tooltip in (
                 ("ask_for_results", "Add…", "Add result files"),
                 ("add_shown", "Add shown", "Add the result on screen"),
@@ -111,7 +108,7 @@ class SessionsWidget(Dock):
             )
         }
         make_primary(self.buttons["match"])
-        self._redraw = call_soon(self, self._redraw_labels)
+        self._redraw = CallSoon(self, self._redraw_labels)
         self._lay_out()
         self._show_possible()
         self._layers.cell_clicked = self.select_cell
@@ -122,35 +119,33 @@ class SessionsWidget(Dock):
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(_row(*(self.buttons[n] for n in ("ask_for_results", "add_shown",
+        column.addWidget(in_row(*(self.buttons[n] for n in ("ask_for_results", "add_shown",
                                                           "remove_results"))))  # fmt: skip
         column.addWidget(self.results, 1)
-        column.addLayout(
-            _row(
+        column.addWidget(
+            in_row(
                 QLabel("probability ≥"),
                 self.min_probability,
                 QLabel("distance ≤"),
                 self.max_distance,
             )
         )
-        column.addLayout(_row(self.rejected, self.buttons["match"]))
-        column.addLayout(_row(*(self.buttons[n] for n in ("ask_to_open", "ask_to_save",
+        column.addWidget(in_row(self.rejected, self.buttons["match"]))
+        column.addWidget(in_row(*(self.buttons[n] for n in ("ask_to_open", "ask_to_save",
                                                           "ask_for_csv"))))  # fmt: skip
         right = QWidget()
-        inner = QVBoxLayout(right)
-        inner.setContentsMargins(0, 0, 0, 0)
-        inner.addLayout(
-            _row(*(self.buttons[n] for n in ("accept", "unlink", "link", "undo")), self.only)
+        fill(
+            QVBoxLayout(right),
+            in_lines(*(self.buttons[n] for n in ("accept", "unlink", "link", "undo")), self.only),
+            (self.table, 1),
+            margins=0,
         )
-        inner.addWidget(self.table, 1)
         splitter = QSplitter()
         splitter.addWidget(left)
         splitter.addWidget(right)
         splitter.setStretchFactor(1, 3)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(splitter, 1)
-        layout.addWidget(self.status)
+        splitter.setSizes([380, 400])
+        fill(QVBoxLayout(self), (splitter, 1), self.status, margins=6)
         # Otherwise napari leaves part of a dock below the canvas empty.
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
@@ -423,17 +418,3 @@ def _labels(matched: MatchedSessions) -> list[NDArray[np.int32]]:
 
 def _drawn(matched: MatchedSessions) -> _Shown:
     return matched, _labels(matched), matched.image(0)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
-
-
-def _button(text: str, tooltip: str, slot: Callable[[], Any]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
-    button.clicked.connect(lambda _=False: slot())
-    return button

@@ -18,13 +18,13 @@ from qtpy.QtWidgets import (
 from napari_cnmf.model.dff import NoBaselineWarning, compute_dff, is_detrended_only
 from napari_cnmf.ui._background import call_in_background
 from napari_cnmf.ui._docks import Dock, bring_to_front
+from napari_cnmf.ui._parts import fill, hint_label, tool_button
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
+    CallSoon,
     SteadyLabel,
-    call_soon,
     connect_while_alive,
     follow_theme,
-    hint_label,
     readable_on,
 )
 from napari_cnmf.ui.layers import selection_color
@@ -67,12 +67,13 @@ class TracesWidget(Dock):
         self._times = np.zeros(0)
         self._background = "#000000"
         # Many selection changes of one event are drawn once.
-        self._redraw = call_soon(self, self._draw)
-        self._plot = TracePlot()
+        self._redraw = CallSoon(self, self._draw)
+        self.plot = TracePlot()
+        """Plot of the traces."""
         self._title = SteadyLabel()
-        self._buttons = {trace: self._make_button(trace) for trace in Trace}
+        self.buttons = {trace: self._make_button(trace) for trace in Trace}
         for trace in (Trace.RAW, Trace.DENOISED, Trace.SPIKES):
-            self._buttons[trace].setChecked(True)
+            self.buttons[trace].setChecked(True)
         self._overlaid = self._make_tool("Overlaid", "Several on one axis in the movie's units")
         self._overlaid.setCheckable(True)
         self._overlaid.toggled.connect(lambda _: self._redraw.start())
@@ -85,14 +86,14 @@ class TracesWidget(Dock):
         self._hint = hint_label(_NO_RESULT)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._hint)
-        self._pages.addWidget(self._plot)
+        self._pages.addWidget(self.plot)
         self._lay_out_widgets()
 
         timeline = self._session.timeline
         self._peak.clicked.connect(lambda _=False: timeline.go_to_peak())
         self._play.clicked.connect(lambda _=False: timeline.play_peak())
-        self._whole.clicked.connect(lambda _=False: self._plot.show_all())
-        self._plot.time_chosen.connect(self._move_slider)
+        self._whole.clicked.connect(lambda _=False: self.plot.show_all())
+        self.plot.time_chosen.connect(self._move_slider)
         session = self._session
         connect_while_alive(
             self,
@@ -106,9 +107,7 @@ class TracesWidget(Dock):
         self._on_result(self._session.result)
 
     def _make_button(self, trace: Trace) -> QToolButton:
-        button = QToolButton()
-        button.setText(trace.value)
-        button.setToolTip(TRACE_TOOLTIPS[trace])
+        button = tool_button(trace.value, TRACE_TOOLTIPS[trace])
         button.setCheckable(True)
         button.setStyleSheet(_TOGGLE)
         button.toggled.connect(lambda _: self._redraw.start())
@@ -116,38 +115,20 @@ class TracesWidget(Dock):
 
     @staticmethod
     def _make_tool(text: str, tooltip: str) -> QToolButton:
-        button = QToolButton()
-        button.setText(text)
-        button.setToolTip(tooltip)
+        button = tool_button(text, tooltip)
         button.setStyleSheet(_TOGGLE)
         return button
 
     def _lay_out_widgets(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self._title, 1)
-        for button in self._buttons.values():
-            bar.addWidget(button)
+        bar = fill(QHBoxLayout(), (self._title, 1), *self.buttons.values())
         bar.addSpacing(10)
         for button in (self._overlaid, self._peak, self._play, self._whole):
             bar.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
-        layout.setSpacing(4)
-        layout.addLayout(bar)
-        layout.addWidget(self._pages, 1)
-
-    @property
-    def plot(self) -> TracePlot:
-        """Plot of the traces."""
-        return self._plot
+        fill(QVBoxLayout(self), bar, (self._pages, 1), margins=(8, 6, 8, 4), spacing=4)
 
     def shown_traces(self) -> frozenset[Trace]:
         """Traces whose buttons are down."""
-        return frozenset(t for t, button in self._buttons.items() if button.isChecked())
-
-    def set_trace_shown(self, trace: Trace, shown: bool) -> None:
-        """Press or release a trace's button."""
-        self._buttons[trace].setChecked(shown)
+        return frozenset(t for t, button in self.buttons.items() if button.isChecked())
 
     def _on_result(self, result: ShownResult | None) -> None:
         if result is not None:
@@ -155,11 +136,11 @@ class TracesWidget(Dock):
             rate = result.loaded.frame_rate_hz
             self._times = np.arange(components.n_frames) / (rate or 1.0)
             label, unit = ("Time", "s") if rate else ("Frame", "")
-            self._plot.set_time_axis(label, unit, max(float(self._times[-1]), 1 / (rate or 1.0)))
+            self.plot.set_time_axis(label, unit, max(float(self._times[-1]), 1 / (rate or 1.0)))
             present = available_traces(components)
-            for trace, button in self._buttons.items():
+            for trace, button in self.buttons.items():
                 button.setEnabled(trace in present)
-            relative = self._buttons[Trace.DFF]
+            relative = self.buttons[Trace.DFF]
             # Without a baseline that means something, a ratio would be a number about nothing.
             detrended = is_detrended_only(components)
             relative.setText("Detrended" if detrended else Trace.DFF.value)
@@ -213,8 +194,8 @@ class TracesWidget(Dock):
         self._title.setToolTip(self._without_dff if dff is not None else "")
         curves = lay_out(components, drawn, shown, dff, stacked=not self._overlaid.isChecked())
         unit = "dF/F" if dff is not None and not is_detrended_only(components) else _FLUORESCENCE
-        self._plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
-        self._pages.setCurrentWidget(self._plot)
+        self.plot.set_curves(self._times, curves, [f"{i}" for i in ids], unit)
+        self._pages.setCurrentWidget(self.plot)
 
     def _compute_dff(
         self, components: Components, drawn: tuple[int, ...], ids: NDArray[np.intp]
@@ -240,7 +221,7 @@ class TracesWidget(Dock):
     def _move_cursor(self, _event: Any = None) -> None:
         frame = self._session.timeline.frame
         if frame is not None and frame < len(self._times):
-            self._plot.set_time(float(self._times[frame]))
+            self.plot.set_time(float(self._times[frame]))
 
     def _move_slider(self, time: float) -> None:
         if self._times.size:
@@ -249,9 +230,7 @@ class TracesWidget(Dock):
 
     def _apply_theme(self, theme: Any) -> None:
         self._background = theme.background.as_hex()
-        self._plot.set_colors(
-            theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex()
-        )
+        self.plot.set_colors(theme.background.as_hex(), theme.text.as_hex(), theme.warning.as_hex())
         self._redraw.start()
 
 

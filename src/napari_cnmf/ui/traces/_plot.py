@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._theme import readable_on
 from napari_cnmf.ui.layers import selection_color
 from napari_cnmf.ui.traces._curves import CurveSet, FloatArray, Trace, spike_sticks
@@ -60,14 +61,12 @@ class TracePlot(QWidget):
             offset=(-6, 1), labelTextSize="8pt", verSpacing=-6, colCount=len(Trace)
         )
         self._explained: tuple[Any, ...] = ()
-        self._curves: list[Any] = []
+        self.curves: list[Any] = []
         self._whole = (0.0, 1.0)
         self._text_color = "#cccccc"
         self._background = "#000000"
 
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        fill(QVBoxLayout(self), self._plot, margins=0)
         self.setMinimumHeight(150)
 
     def set_colors(self, background: str, text: str, cursor: str) -> None:
@@ -126,9 +125,9 @@ class TracePlot(QWidget):
         unit
             What the heights are where they are not scaled.
         """
-        for item in self._curves:
+        for item in self.curves:
             self._item.removeItem(item)
-        self._curves = [self._add_curve(times, curve) for curve in curves.curves]
+        self.curves = [self._add_curve(times, curve) for curve in curves.curves]
         self._explain(curves)
         axis = self._item.getAxis("left")
         if curves.has_units:
@@ -169,11 +168,6 @@ class TracePlot(QWidget):
             color = QColor(self._text_color)
         color.setAlpha(_ALPHAS[curve.trace])
         return pg.mkPen(color, width=_WIDTHS[curve.trace])
-
-    @property
-    def n_curves(self) -> int:
-        """Number of curves that are drawn."""
-        return len(self._curves)
 
     @property
     def time(self) -> float:

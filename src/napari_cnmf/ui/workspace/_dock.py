@@ -31,21 +31,21 @@ from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._docks import Dock, dock_of, give_columns_the_height, open_dock
 from napari_cnmf.ui._loading import load_item, load_movie
 from napari_cnmf.ui._opening import show_opened
+from napari_cnmf.ui._parts import fill
 from napari_cnmf.ui._remembering import remember
 from napari_cnmf.ui._session import ShownResult, session_of
 from napari_cnmf.ui._theme import (
+    CallSoon,
     call_later,
-    call_soon,
     connect_while_alive,
     follow_theme,
     make_primary,
 )
+from napari_cnmf.ui.batch._choosing import recent_batches
 from napari_cnmf.ui.batch._dock import BatchWidget
-from napari_cnmf.ui.batch._recent import recent_batches
 from napari_cnmf.ui.batch._rows import ALGORITHM_TITLES, ItemRow
 from napari_cnmf.ui.curation._dock import CurationWidget
-from napari_cnmf.ui.exporting._buttons import ResultButtons
-from napari_cnmf.ui.exporting._dock import ExportWidget
+from napari_cnmf.ui.exporting._dock import ExportWidget, ResultButtons
 from napari_cnmf.ui.forms._dock import FormStep, ParametersWidget
 from napari_cnmf.ui.forms._input import ItemInput
 from napari_cnmf.ui.traces._dock import TracesWidget
@@ -80,7 +80,8 @@ class WorkspaceWidget(Dock):
         self._session = session_of(napari_viewer)
         self._session.attach(self)
         self._remembered = dict(read_settings().workspace)
-        self._step = Step.MOVIE
+        self.step = Step.MOVIE
+        """Step that is seen."""
         self._is_exporting_seen = False
         self._below: list[QWidget] = []
         self._last_run: tuple[Any, tuple[str, ...]] = (None, ())
@@ -94,7 +95,6 @@ class WorkspaceWidget(Dock):
         self.form: ParametersWidget = self._take_in(ParametersWidget)
         self.curation: CurationWidget = self._take_in(CurationWidget)
         self.export: ExportWidget = self._take_in(ExportWidget)
-        self.export.one_box.collapse()
         for buttons in self.curation.findChildren(ResultButtons):
             buttons.export.hide()
             page = self.export.layout()
@@ -118,13 +118,15 @@ class WorkspaceWidget(Dock):
         return panel
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(5)
-        layout.addWidget(self.strip)
-        layout.addWidget(self.run_bar)
-        layout.addWidget(self.stack, 1)
-        layout.addWidget(self.next_button)
+        fill(
+            QVBoxLayout(self),
+            self.strip,
+            self.run_bar,
+            (self.stack, 1),
+            self.next_button,
+            margins=6,
+            spacing=5,
+        )
         self.setMinimumWidth(_LEAST_WIDTH_PX)
 
     def _connect(self) -> None:
@@ -150,14 +152,9 @@ class WorkspaceWidget(Dock):
 
     # -- steps
 
-    @property
-    def step(self) -> Step:
-        """Step that is seen."""
-        return self._step
-
     def go_to(self, step: Step) -> None:
         """Show a step."""
-        self._step = step
+        self.step = step
         if step in _FORM_STEPS:
             self.form.show_step(_FORM_STEPS[step])
             self.stack.setCurrentWidget(self.form)
@@ -169,10 +166,10 @@ class WorkspaceWidget(Dock):
 
     def do_next(self) -> None:
         """Do what the button of the next step says."""
-        if self._step is Step.MOTION and self._is_motion_advised:
+        if self.step is Step.MOTION and self._is_motion_advised:
             self.form.motion_choice.tick.setChecked(True)
-        if self._step < Step.EXPORT:
-            self.go_to(Step(self._step + 1))
+        if self.step < Step.EXPORT:
+            self.go_to(Step(self.step + 1))
 
     @property
     def _is_motion_advised(self) -> bool:
@@ -199,7 +196,7 @@ class WorkspaceWidget(Dock):
             self.go_to(Step.CURATE)
         elif panel is self.export:
             self.go_to(Step.EXPORT)
-        elif self._step not in _FORM_STEPS:
+        elif self.step not in _FORM_STEPS:
             self.go_to(Step.MOVIE)
 
     # -- the batch and its runs
@@ -284,7 +281,7 @@ class WorkspaceWidget(Dock):
         """Open what the user has waited for; offer it to a user who does something else."""
         if row.state is not State.COMPLETED:
             return
-        if self.isVisible() and self._step in _FORM_STEPS:
+        if self.isVisible() and self.step in _FORM_STEPS:
             self._open_row(row)
             return
         actions = [("Open", lambda _toast=None: self._open_row(row))]
@@ -323,7 +320,7 @@ class WorkspaceWidget(Dock):
 
     def _update(self) -> None:
         """Show where each step stands, and what the button does."""
-        self._is_exporting_seen |= self._step is Step.EXPORT and self._session.result is not None
+        self._is_exporting_seen |= self.step is Step.EXPORT and self._session.result is not None
         for step, (state, why) in (
             (Step.MOVIE, self._movie_state()),
             (Step.MOTION, self._motion_state()),
@@ -335,7 +332,7 @@ class WorkspaceWidget(Dock):
         self._show_next()
 
     def _show_next(self) -> None:
-        step, has_result = self._step, self._session.result is not None
+        step, has_result = self.step, self._session.result is not None
         title = "" if step is Step.EXPORT else Step(step + 1).title
         text = f"Next: {title}"
         if step is Step.MOTION and self._is_motion_advised:
@@ -410,7 +407,7 @@ class WorkspaceWidget(Dock):
             open_dock(viewer, make, title)
             for make, title in ((BatchWidget, "Batch manager"), (TracesWidget, "Traces"))
         ]
-        call_soon(self, self.give_sizes).start()
+        CallSoon(self, self.give_sizes).start()
 
     def give_sizes(self) -> None:
         """Take the sizes of the last time, or those that suit the window."""
@@ -438,7 +435,7 @@ class WorkspaceWidget(Dock):
 
     def _remember_layout(self) -> None:
         """Note the step and the sizes for the next time."""
-        kept = {"step": int(self._step)}
+        kept = {"step": int(self.step)}
         if self._has_place and self.isVisible():
             kept["width"] = self.width()
             batch = self._session.viewer.window.dock_widgets.get("Batch manager (CNMF)")

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.base.threads import Workers
-from napari_cnmf.core.movie.source import ArraySource
+from napari_cnmf.core.movie.source import ArraySource, check_unit
 from napari_cnmf.core.plan import plan as plan_module
 from napari_cnmf.core.result import CNMFResult
 from napari_cnmf.core.run import run_cnmf
@@ -155,6 +155,24 @@ def test_given_footprints_are_fitted_in_their_order(demo: Recording) -> None:
 def test_movies_that_are_none_are_refused(movie: NDArray[Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=r"must|needs"):
         run_cnmf(ArraySource(movie), CNMFParams(), frame_rate_hz=15.0)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-14, 1e20, 1e30])
+def test_units_that_cannot_be_squared_are_refused_with_the_factor_that_helps(unit: float) -> None:
+    movie = np.random.default_rng(0).poisson(40, (60, 32, 32)) * unit
+    with pytest.raises(MovieError, match=r"Multiply the movie by") as refused:
+        run_cnmf(ArraySource(movie), CNMFParams(), frame_rate_hz=15.0)
+    factor = float(str(refused.value).split("Multiply the movie by ")[1].split(":")[0])
+    assert 0.1 < movie.max() * factor < 10
+    check_unit(ArraySource(movie * factor))
+
+
+@pytest.mark.parametrize("decay_s", [4.0, 1e9])
+def test_a_decay_longer_than_the_movie_is_refused(decay_s: float) -> None:
+    movie = np.random.default_rng(0).poisson(9, (60, 32, 32)).astype(np.uint16)
+    params = CNMFParams().replace(data={"decay_time": decay_s})
+    with pytest.raises(ParameterError, match=r"shorter than the movie \(4 s at 15 Hz\)"):
+        run_cnmf(ArraySource(movie), params, frame_rate_hz=15.0)
 
 
 def test_gsig_larger_than_the_field_is_refused() -> None:

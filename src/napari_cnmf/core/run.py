@@ -48,7 +48,7 @@ from napari_cnmf.core.finding.search import search
 from napari_cnmf.core.motion.stillness import stillness_warning
 from napari_cnmf.core.movie.binning import Binned, bin_movie
 from napari_cnmf.core.movie.images import frame_images
-from napari_cnmf.core.movie.source import FrameSource, ScratchFactory
+from napari_cnmf.core.movie.source import FrameSource, ScratchFactory, check_unit
 from napari_cnmf.core.movie.store import (
     BinStore,
     MemoryStore,
@@ -155,6 +155,7 @@ def run_cnmf(
     runner = runner or RunHere(n_threads)
     budget_gb = memory_gb if memory_gb is not None else runner.memory_gb
     plan = make_plan(source, params, frame_rate_hz, budget_gb, one_photon=one_photon)
+    check_unit(source)
     steps = steps or steps_for(params, refit, one_photon)
     _say_plan(plan, report)
     with Workers(n_threads, report.check) as workers:

@@ -8,8 +8,7 @@ that fire, compression, tissue that bends, lines that are scanned one after anot
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +69,13 @@ class Agreement:
     ratio: F64
     apart_px: F64
     apart_along: int
+
+    def bears_out(self, estimate: RigidEstimate) -> bool:
+        """Whether the field moves, and by far more than its halves stand apart."""
+        if not self.is_known or not self.moves.any() or estimate.lost.all():
+            return False
+        size = estimate.shifts[~estimate.lost].std(axis=0).max()
+        return bool(self.apart_px.max() < SAME_SHARE * size)
 
 
 def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
@@ -201,6 +207,11 @@ def _half_shifts(estimator: Estimator, shifts: F64, rows: I64, axis: int) -> tup
     band = plan_band(
         half_dims, settings.max_shifts, settings.highpass_px, settings.cutoff_cycles_px
     )
+    parts = (slice(0, size), slice(settings.dims[axis] - size, None))
+    bands = [band] * 2
+    if (shade := estimator.band.shade) is not None:
+        shades = (shade[part] if axis == 1 else shade[:, part] for part in parts)
+        bands = [replace(band, shade=part) for part in shades]
     spectra = np.empty((2, rows.size, 2, *band.shape), np.float32)
     for run in consecutive_runs(rows):
         for start in range(run.start, run.stop, BURST):
@@ -209,10 +220,10 @@ def _half_shifts(estimator: Estimator, shifts: F64, rows: I64, axis: int) -> tup
             span = (int(rows[own.start]), int(rows[own.stop - 1]) + 1)
             frames = read_block(estimator.source, span, estimator.scratch)
             frames = frames.reshape(-1, *settings.dims)
-            for i, part in enumerate((slice(0, size), slice(settings.dims[axis] - size, None))):
+            for i, part in enumerate(parts):
                 where = [slice(None)] * 4
                 where[1 + axis] = part
-                band.transform(
+                bands[i].transform(
                     frames[tuple(where)], spectra[i, own], estimator.scratch, shifts[rows[own]]
                 )
     reach = tuple(min(r, n // 3) for r, n in zip(settings.reach, half_dims, strict=True))
@@ -262,5 +273,5 @@ def hold(estimate: RigidEstimate, agreement: Agreement) -> RigidEstimate:
         return estimate
     shifts = np.where(agreement.moves, estimate.shifts, 0.0)
     if agreement.moves.any():
-        return dataclasses.replace(estimate, shifts=shifts)
-    return dataclasses.replace(estimate, shifts=shifts, beyond_px=0.0, n_beyond=0)
+        return replace(estimate, shifts=shifts)
+    return replace(estimate, shifts=shifts, beyond_px=0.0, n_beyond=0)

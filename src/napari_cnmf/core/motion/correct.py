@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from napari_cnmf.core.base.budget import check_budget
 from napari_cnmf.core.base.parts import PartRunner, RunHere
 from napari_cnmf.core.base.reports import ProgressCallback, StopCallback, WarningCallback
 from napari_cnmf.core.motion.result import MotionResult
-from napari_cnmf.core.movie.source import FrameSource
+from napari_cnmf.core.movie.source import FrameSource, check_unit
 
 if TYPE_CHECKING:
     from napari_cnmf.core.motion.agreement import Agreement
@@ -76,7 +77,7 @@ def correct_motion(
     ParameterError
         A motion parameter does not fit the movie, or the budget does not hold what is needed.
     MovieError
-        The movie has too few frames or too small a field.
+        The movie has too few frames, too small a field, or is in a unit that is no use.
     CancelledByUser
         ``should_stop`` said so.
     """
@@ -94,6 +95,7 @@ def correct_motion(
     from napari_cnmf.core.motion.template import Workers
 
     settings = resolve_settings(tuple(source.shape), np.dtype(source.dtype), params)
+    check_unit(source)
     band = plan_band(
         settings.dims, settings.max_shifts, settings.highpass_px, settings.cutoff_cycles_px
     )
@@ -122,6 +124,17 @@ def correct_motion(
         )  # fmt: skip
         measured = estimator.run()
         agreement = compare_halves(estimator, measured)
+        if measured.shade is not None:
+            behind = replace(estimator, band=replace(band, shade=measured.shade))
+            freed = behind.run()
+            agreed = compare_halves(behind, freed)
+            # a field that bends or shears looks as if some of it stood still
+            if agreed.bears_out(freed):
+                estimator, measured, agreement = behind, freed, agreed
+                log(
+                    "A pattern stands still before the field (dust, a sensor's fixed pattern, or "
+                    "compression): shifts were measured without it."
+                )
         estimate = hold(measured, agreement)
         path = _smooth_paths(measured, settings, agreement)
         _tell(estimate, settings, path.orders, warn, log)

@@ -23,6 +23,7 @@ from napari_cnmf.core.motion.rigid import build_template, is_lost, refine_templa
 from napari_cnmf.core.motion.scratch import Scratch
 from napari_cnmf.core.motion.settings import Settings
 from napari_cnmf.core.motion.spectrum import Band
+from napari_cnmf.core.motion.static_pattern import find_shade
 from napari_cnmf.core.motion.stream import blocks, map_in_order
 from napari_cnmf.core.motion.template import Measurement, Template, Workers, measure
 from napari_cnmf.core.movie.source import FrameSource
@@ -60,6 +61,8 @@ class RigidEstimate:
         Whether single frames did not tell the place, and neighbours in time were asked.
     stands_still
         Whether these frames are explained better where they are than moved.
+    shade
+        ``(Y, X)`` pattern that stands still before the field and holds these shifts, if any.
     """
 
     template: Template
@@ -72,6 +75,7 @@ class RigidEstimate:
     correlations: F64
     by_neighbours: bool = False
     stands_still: bool = False
+    shade: F32 | None = None
 
 
 def block_frames(dims: tuple[int, int, int]) -> int:
@@ -146,6 +150,9 @@ class Estimator:
             template, found = refine_template(
                 self.band, spectra, template, found, workers=self.workers
             )
+        shade = None
+        if self.band.shade is None and not by_neighbours:
+            shade = find_shade(self, rows, spectra, template, found)
         if rows.size < T:
             del spectra
             found = self._measure_all(template)
@@ -161,7 +168,23 @@ class Estimator:
             _correlations(template, found, lost),
             by_neighbours,
             is_still,
+            shade,
         )
+
+    def spectra_of(self, rows: NDArray[np.int64], shifts: F64) -> F32:
+        """Spectra of the frames ``rows``, with windows moved by ``shifts (n, 3)``."""
+        spectra = np.empty((rows.size, 2, *self.band.shape), np.float32)
+        limited = self._limit(shifts)
+        for i, t in enumerate(rows):
+            own = slice(i, i + 1)
+            self._transform((int(t), int(t) + 1), spectra[own], limited[own])
+        return spectra
+
+    def frames(self, rows: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+        """Frames ``(Z, Y, X)`` as they are, one after the other."""
+        for t in rows:
+            frame = read_block(self.source, (int(t), int(t) + 1), self.scratch)
+            yield frame.reshape(self.settings.dims)
 
     def _limit(self, shifts: F64) -> F64:
         limit = np.asarray(self.settings.max_shifts)

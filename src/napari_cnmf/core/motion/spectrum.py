@@ -39,6 +39,9 @@ class Band:
         Frequencies kept along z, y, x, in radians per pixel; half plane along x.
     halved
         Frames are low-passed to every second pixel first: nothing above the cutoff is kept anyway.
+    shade
+        ``(Y, X)`` what stands still before the field lets through, 1 in the mean around each
+        pixel; none by default.
     """
 
     dims: tuple[int, int, int]
@@ -48,6 +51,7 @@ class Band:
     k: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
     fft_dims: tuple[int, int, int]
     halved: bool
+    shade: NDArray[np.float32] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -95,6 +99,8 @@ class Band:
             m = part.stop - part.start
             raw = scratch.take("frames", (m * Z, Y, X), np.float32)
             np.copyto(raw, frames[part].reshape(m * Z, Y, X), casting="same_kind")
+            if self.shade is not None:
+                raw /= self.shade
             if self.halved:
                 half = scratch.take("halved", (m * Z, Y // 2, X // 2), np.float32)
                 halve(raw, half)

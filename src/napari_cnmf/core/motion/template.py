@@ -99,7 +99,24 @@ def average_aligned(
     *,
     workers: Workers,
 ) -> Template:
-    """Weighted mean of aligned spectra, and the frequencies' weights from what it leaves.
+    """Weighted mean of aligned spectra, and the frequencies' weights from what it leaves."""
+    n = float(frame_weight.sum())
+    if n <= 0:
+        return _empty_template(band)
+    spectrum, power = sum_aligned(band, spectra, rows, shifts, frame_weight, workers=workers)
+    return weigh(band, spectrum / n, power / n, n)
+
+
+def sum_aligned(
+    band: Band,
+    spectra: F32,
+    rows: NDArray[np.int64],
+    shifts: F64,
+    frame_weight: F64,
+    *,
+    workers: Workers,
+) -> tuple[F64, F64]:
+    """Weighted sums ``(2, nz, ny, nx)`` of aligned spectra, and ``(nz, ny, nx)`` of their power.
 
     Parts are summed in a fixed order, so that the result does not depend on threads' timing.
     """
@@ -115,12 +132,7 @@ def average_aligned(
         return total, power
 
     sums = list(workers.pool.map(add, parts))
-    n = float(frame_weight.sum())
-    if n <= 0:
-        return _empty_template(band)
-    spectrum = np.sum([s[0] for s in sums], axis=0) / n
-    power = np.sum([s[1] for s in sums], axis=0) / n
-    return weigh(band, spectrum, power, n)
+    return np.sum([s[0] for s in sums], axis=0), np.sum([s[1] for s in sums], axis=0)
 
 
 def weigh(band: Band, spectrum: F64, power: F64, n: float) -> Template:

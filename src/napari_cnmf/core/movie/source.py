@@ -8,6 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from napari_cnmf.errors import MovieError
+
+SMALLEST_UNIT, LARGEST_UNIT = 1e-12, 1e15
+"""Range of a movie's largest value: squares of smaller and larger ones, summed over the movie, are
+no numbers in single precision."""
+
 
 class FrameSource(Protocol):
     """A movie read front to back in blocks of frames.
@@ -99,3 +105,25 @@ class ArraySource:
     def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
         """Return frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``."""
         return self._frames[(slice(start, stop), *window)]
+
+
+def check_unit(source: FrameSource) -> None:
+    """Refuse a movie in a unit in which its numbers cannot be computed with.
+
+    Raises
+    ------
+    MovieError
+        With the factor that helps.
+    """
+    if np.dtype(source.dtype).kind != "f":
+        return
+    last = source.shape[0] - 1
+    frames = [np.abs(source.read(t, t + 1).astype(np.float64)) for t in (0, last // 2, last)]
+    largest = max(float(np.max(f, where=np.isfinite(f), initial=0.0)) for f in frames)
+    if largest == 0 or SMALLEST_UNIT <= largest <= LARGEST_UNIT:
+        return
+    raise MovieError(
+        f"The largest value of a movie must lie between {SMALLEST_UNIT:g} and {LARGEST_UNIT:g}, "
+        f"got {largest:.2g}. Multiply the movie by {10.0 ** -round(np.log10(largest)):g}: cells "
+        "stay the same, and traces change their unit."
+    )

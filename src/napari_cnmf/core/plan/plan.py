@@ -87,7 +87,8 @@ def make_plan(
     MovieError
         For shapes that are no movie, or too few frames.
     ParameterError
-        If gSig or frame rate do not fit the movie, or the memory budget cannot hold a tile.
+        If gSig, decay time or frame rate do not fit the movie, or the memory budget cannot hold a
+        tile.
     """
     shape = tuple(int(n) for n in source.shape)
     if len(shape) not in (3, 4) or min(shape) < 1:
@@ -103,6 +104,13 @@ def make_plan(
         raise MovieError(
             f"Finding cells needs at least {MIN_FRAMES} frames, got {shape[0]}. "
             "Check that the first axis is time."
+        )
+    seconds = shape[0] / frame_rate_hz
+    if params.data.decay_time >= seconds:
+        raise ParameterError(
+            f"data.decay_time must be shorter than the movie ({seconds:.3g} s at "
+            f"{frame_rate_hz:g} Hz), got {params.data.decay_time:g} s. It is in seconds: write 0.7 "
+            "for 700 ms, and check data.fr."
         )
     field = Field.of_movie(shape[1:], params.init.gSig)
     per_bin = choose_bin(frame_rate_hz, params.data.decay_time, shape[0], params.init.tsub)

@@ -47,7 +47,7 @@ def test_groups():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("gSig=(4, 4), p=", "column 16"),
+        ("gSig=(4, 4), p=", "column 1[46]"),
         ("{'gSig': (4, 4) 'p': 1}", "line 1, column"),
         ("p=1\nK=]", "line 2, column 3"),
         ("method_init=corr_pnr", "write 'corr_pnr'"),

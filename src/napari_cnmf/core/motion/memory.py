@@ -10,6 +10,7 @@ import numpy as np
 from napari_cnmf.core.motion.estimate import BLOCK_BYTES, KEEP_BYTES, block_frames, n_kept_frames
 from napari_cnmf.core.motion.settings import Settings, resolve_settings
 from napari_cnmf.core.motion.spectrum import Band, plan_band
+from napari_cnmf.core.motion.static_pattern import SAMPLE_BYTES
 from napari_cnmf.params import CNMFParams
 
 _BASE_GB = 0.3
@@ -34,7 +35,8 @@ def needed_gb(
         spectra = max(spectra, _FIELD_COPIES * 4 * samples * learnt)
     block = max(BLOCK_BYTES, block_frames(settings.dims) * 4 * n_pixels)
     working = (n_threads + 1) * block * (_FLOAT_BLOCKS + _RAW_BLOCKS * itemsize / 4)
-    return _BASE_GB + 1e-9 * (spectra + working + _IMAGES * n_pixels)
+    pattern = SAMPLE_BYTES if settings.ndim == 2 else 0.0
+    return _BASE_GB + 1e-9 * (spectra + pattern + working + _IMAGES * n_pixels)
 
 
 def least_needed_gb(shape: tuple[int, ...], dtype: np.dtype[Any], params: CNMFParams) -> float:

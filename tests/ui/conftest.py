@@ -70,11 +70,16 @@ def _keep_for_good() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _modules_are_no_garbage() -> Iterator[None]:
-    importlib.import_module("napari_cnmf.ui.widgets")  # every dock, and what it imports
-    _keep_for_good()
+def _every_dock_is_imported() -> Iterator[None]:
+    importlib.import_module("napari_cnmf.ui.widgets")  # and what it imports
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_there_stays(_every_dock_is_imported: None) -> None:
+    """Once a file: other tests of the process have imported modules since."""
+    _keep_for_good()
 
 
 @pytest.fixture(autouse=True)

@@ -85,7 +85,9 @@ class ThresholdSliders(QWidget):
 
     def _add_row(self, grid: QGridLayout, name: str, low: float, high: float) -> None:
         field = QualityParams.model_fields[name]
-        row = _Row(name, str(field.title), str(field.description), low, high)
+        # "Accept above SNR" stands below a line that says "accepted" already.
+        _verb, what = str(field.title).split(" ", 1)
+        row = _Row(name, what, str(field.description), low, high)
         row.add_to(grid, grid.rowCount())
         row.slider.valueChanged.connect(lambda _=0, r=row: self._on_slider(r))
         row.slider.sliderReleased.connect(lambda r=row: self._settle(r))

@@ -86,7 +86,7 @@ class ThresholdSliders(QWidget):
     def _add_row(self, grid: QGridLayout, name: str, low: float, high: float) -> None:
         field = QualityParams.model_fields[name]
         # "Accept above SNR" stands below a line that says "accepted" already.
-        _verb, what = str(field.title).split(" ", 1)
+        what = str(field.title).removeprefix("Accept ").removeprefix("Reject ")
         row = _Row(name, what, str(field.description), low, high)
         row.add_to(grid, grid.rowCount())
         row.slider.valueChanged.connect(lambda _=0, r=row: self._on_slider(r))

@@ -239,7 +239,7 @@ class GivenForm(QWidget):
 
 
 def _value(given: ChosenInput, n_axes: int) -> Any:
-    """What `Batch.add` takes: a path, an item, or what a layer holds now, in ``n_axes`` axes."""
+    """Return the input for `Batch.add`: a path, an item, or a layer's data in ``n_axes`` axes."""
     from napari.layers import Labels
 
     if isinstance(given, FileInput):

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import scipy.sparse as sp
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QLabel, QMessageBox
 
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.movie import Movie
@@ -95,6 +95,16 @@ def _no_leaked_widget(qapp: QApplication) -> Iterator[None]:
     assert not leaked, f"widgets were left open: {leaked}"
 
 
+def _slow_the_spinner(viewer: Any) -> None:
+    """Let napari's sign of activity turn slowly.
+
+    Without a GPU each of its 32 pictures a second paints the whole window, half a core in all.
+    """
+    for label in viewer.window._qt_window.findChildren(QLabel):
+        if label.movie() is not None:
+            label.movie().setSpeed(2)  # per cent
+
+
 @pytest.fixture(scope="session")
 def _window(qapp: QApplication) -> Iterator[Any]:
     """One napari for all tests: opening one takes seconds on a machine without a GPU."""
@@ -102,6 +112,7 @@ def _window(qapp: QApplication) -> Iterator[Any]:
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1000, 700)
+    _slow_the_spinner(viewer)
     _keep_for_good()
     yield viewer
     viewer.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PRESETS, CNMFParams, iter_fields
@@ -27,6 +28,34 @@ def type_into(form: ParamsForm, name: str, text: str) -> None:
     line = form.row(name).editor.native
     line.selectAll()
     QTest.keyClicks(line, text)
+
+
+class _ShownWindows(QObject):
+    """Names of the widgets that appear as windows of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Note a window that is shown; every event goes on."""
+        assert event is not None
+        is_window = isinstance(watched, QWidget) and watched.isWindow()
+        if is_window and event.type() == QEvent.Type.Show:
+            self.names.append(type(watched).__name__)
+        return False
+
+
+def test_no_part_of_it_is_shown_as_a_window(qtbot: Any, qapp: QApplication) -> None:
+    shown = _ShownWindows()
+    qapp.installEventFilter(shown)
+    try:
+        form = ParamsForm()
+        qtbot.addWidget(form)
+        form.show()
+    finally:
+        qapp.removeEventFilter(shown)
+    assert shown.names == ["ParamsForm"]
 
 
 def test_it_starts_with_the_defaults(form: ParamsForm) -> None:

@@ -70,14 +70,14 @@ class ParameterRow(QWidget):
         for widget in (self._editor.native, self._automatic):
             widget.setFixedWidth(width)
         self._unit.setFixedWidth(_UNIT_WIDTH)
-        self._unit.setVisible(not is_wide)
         self._label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         line = fill(QHBoxLayout(), (self._label, 1), spacing=_SPACING)
         if self._tick is not None:
             line.addWidget(self._tick)
         line.addWidget(self._editor.native, 0, Qt.AlignmentFlag.AlignRight)
         line.addWidget(self._automatic, 0, Qt.AlignmentFlag.AlignRight)
-        line.addWidget(self._unit)
+        if not is_wide:
+            line.addWidget(self._unit)
         fill(QVBoxLayout(self), line, margins=(0, 1, 0, 1), spacing=1)
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.io.movies import natural_key
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 
 if TYPE_CHECKING:
@@ -122,17 +123,13 @@ def group_rgba(
 ) -> tuple[NDArray[np.float32], dict[str, str]]:
     """Colours ``(n, 4)`` of named groups, and the colour of each name; no name is gray.
 
-    Names without one of ``colors`` are told apart in alphabetical order; colours repeat after ten.
+    Names without one of ``colors`` are told apart in the order of their names and numbers; colours repeat after ten.
     """
     colors = colors or {}
-    names = sorted({g for g in groups if g}, key=_natural)
+    names = sorted({g for g in groups if g}, key=natural_key)
     legend = {
         name: colors.get(name, GROUP_COLORS[i % len(GROUP_COLORS)]) for i, name in enumerate(names)
     }
     of = {name: _rgba(color) for name, color in legend.items()}
     rgba = np.array([of.get(g, _UNKNOWN) for g in groups], np.float32).reshape(-1, 4)
     return rgba, legend
-
-
-def _natural(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (10**9, name)

@@ -8,10 +8,10 @@ BIN  := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: environment demo test coverage check docs screenshots bench large evidence soak fuzz interop compat wheels clean help
+.PHONY: environment demo test test-all coverage check docs screenshots bench large evidence soak fuzz mutate interop compat wheels clean help
 
 help:
-	@sed -n '1,2p' Makefile; echo "also: coverage check docs screenshots bench large evidence soak fuzz interop compat wheels clean"
+	@sed -n '1,2p' Makefile; echo "also: test-all coverage check docs screenshots bench large evidence soak fuzz mutate interop compat wheels clean"
 
 # Each stamp stands for "the environment has these extras as pyproject.toml asks for them".
 $(VENV)/.all: pyproject.toml scripts/setup.sh
@@ -27,6 +27,10 @@ demo: $(VENV)/.all
 	$(BIN)/napari-cnmf demo --out demo-out $(DEMO_FLAGS)
 
 test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long"
+
+# The long ones too: what quicker tests say, said again with other inputs and more of them.
+test-all: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # Lines and branches that the tests run, child processes included; the page is htmlcov/index.html.
@@ -60,6 +64,10 @@ fuzz: $(VENV)/.test
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -d site
 	$(BIN)/python scripts/check_site.py site
+
+# Each constant of the engine is halved and doubled; MUTATE_FLAGS="finding --sample 5" takes some.
+mutate: $(VENV)/.test
+	$(BIN)/python scripts/mutate.py $(MUTATE_FLAGS)
 
 # Wheel and sdist, in environments made for it: without napari, and with a napari that stays as it is.
 wheels: $(VENV)/.test

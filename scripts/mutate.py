@@ -92,7 +92,8 @@ def _of(path: Path, package: Path) -> Iterator[Constant]:
             continue
         if isinstance(target, ast.Name) and target.id.isupper() and _is_number(node.value):
             value = node.value
-            assert value.end_lineno is not None and value.end_col_offset is not None
+            assert value.end_lineno is not None
+            assert value.end_col_offset is not None
             # Columns are counted in bytes, which are characters in these lines of plain ASCII.
             span = (
                 starts[value.lineno - 1] + value.col_offset,

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from napari_cnmf.batch import Batch, EventKind, State
 from napari_cnmf.batch.claims import claim
 from napari_cnmf.batch.processes import worker_command
@@ -25,6 +27,7 @@ for k in range(8):
 """
 
 
+@pytest.mark.long
 def test_two_queues_run_every_item_once(batch: Batch, movie_path: Path) -> None:
     for k in range(4):
         batch.add("cnmf", movie_path, engine="toy", params={"init": {"K": k + 1}})

@@ -29,6 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 PARAMS = {"data": {"fr": 15.0}, "init": {"gSig": (5, 5)}}
 
 
+@pytest.mark.long
 def test_the_worker_reads_the_frames_of_the_channel(batch: Batch, files: tuple[Path, Path]) -> None:
     both, green = files
     told = {"n_channels": 2, "channel": 1}

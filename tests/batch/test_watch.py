@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from napari_cnmf.batch import Batch, BatchWatcher, State
 from napari_cnmf.batch.processes import start_worker
 from napari_cnmf.batch.spec import ItemSpec
@@ -52,6 +54,7 @@ def test_a_death_and_a_parents_end_are_seen_without_a_write(
     assert cells.state is State.QUEUED
 
 
+@pytest.mark.long
 def test_a_long_batch_opens_and_polls_quickly(batch: Batch, movie_path: Path) -> None:
     """1,000 items, on a machine that may be busy; the benchmark has the figures."""
     spec = batch.add("cnmf", movie_path).spec

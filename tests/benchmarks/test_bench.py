@@ -12,6 +12,7 @@ from napari_cnmf.testing import simulate, simulate_one_photon
 from regimes import base_regime
 
 
+@pytest.mark.long
 def test_a_small_recording_is_measured(tmp_path, capfd):
     table = tmp_path / "new folder" / "bench.md"
     code = main(["smoke", "--engines", "builtin", "--repeat", "1", "--json", "--out", str(table)])

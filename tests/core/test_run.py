@@ -275,6 +275,7 @@ def test_a_volume_may_be_thinner_than_its_cells() -> None:
         assert len(match(footprint_cosines(found.A, truth), 0.6)) >= 0.9 * truth.shape[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [np.nan, 0.0], ids=["nan", "dark"])
 def test_a_pause_in_the_recording_costs_hardly_a_cell(content: float) -> None:
     lost = []

@@ -23,6 +23,8 @@ PAGES = sorted(
     if "```" in page.read_text("utf-8")
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FIRST_READ = ("README", "python-api", "batches")
+"""Pages that run each time; the others' turn is that of the long tests."""
 # These open a window, or change the settings of the machine: each has tests of its own.
 _NOT_HERE = ("view", "doctor", "demo")
 
@@ -68,7 +70,13 @@ def test_there_is_something_to_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks(p, "python") or commands(p)], ids=lambda p: p.stem
+    "page",
+    [
+        pytest.param(p, marks=() if p.stem in _FIRST_READ else pytest.mark.long)
+        for p in PAGES
+        if blocks(p, "python") or commands(p)
+    ],
+    ids=lambda p: p.stem,
 )
 def test_what_a_page_shows_runs_in_order(page: Path, folder: Path) -> None:
     script = "\n".join(blocks(page, "python"))

@@ -127,6 +127,7 @@ def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_runs_twice_in_an_empty_folder(tutorial: Path, small_samples: Path) -> None:
     import matplotlib.pyplot as plt

@@ -241,6 +241,7 @@ def test_a_part_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
         map_on(RunOnCluster(client, tmp_path), die)
 
 
+@pytest.mark.long
 def test_items_are_spread_by_batch_and_command_line(
     client: Client, movie_path: Path, tmp_path: Path
 ) -> None:

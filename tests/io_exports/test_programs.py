@@ -133,6 +133,7 @@ def test_methods_say_engine_numbers_and_whom_to_cite(curated, tmp_path: Path, ki
     assert text.startswith(methods_text(cur, context))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_mp4_plays_the_recording_beside_the_model(curated, tmp_path: Path, kind: str) -> None:
     cur = curated(kind)

@@ -391,6 +391,7 @@ def test_too_few_frames_say_nothing_of_motion() -> None:
     assert describe_motion(Sample(frames, (0,), (0,), 1, None, 2)) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [np.nan, 0.0], ids=["nan", "dark"])
 def test_a_pause_in_the_recording_hides_no_cell(content: float) -> None:
     recording = two_photon(5.0)

@@ -40,6 +40,7 @@ def pairs_of(days: Any, found: FoundMatches) -> tuple[int, int, int]:
     return right, wrong, there
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("knobs", "least"),
     [
@@ -61,6 +62,7 @@ def test_a_smooth_warp_costs_no_recall(
     assert right / (right + wrong) >= 0.98
 
 
+@pytest.mark.long
 def test_probabilities_are_calibrated(simulate_days: Any) -> None:
     """Of pairs with a probability of p, the share p is right, over data sets of many kinds."""
     probabilities, is_right = [], []
@@ -87,6 +89,7 @@ def test_probabilities_are_calibrated(simulate_days: Any) -> None:
     assert right[unsure].mean() < right[sure].mean()
 
 
+@pytest.mark.long
 def test_twelve_sessions(simulate_days: Any) -> None:
     days = simulate_days(3, n_days=12, n_cells=80, dims=(140, 150), warp_px=3.0)
     found = match_fields(days.footprints, days.dims)

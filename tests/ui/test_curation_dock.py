@@ -371,6 +371,7 @@ def test_elongated_components_are_switched_off(desk: Desk, curable: Components) 
     desk.qtbot.waitUntil(lambda: not thresholds.switches["use_ecc"].isChecked())
 
 
+@pytest.mark.long
 def test_another_curator_has_a_journal_of_their_own(
     desk: Desk, curable: Components, tmp_path: Path
 ) -> None:
@@ -490,6 +491,7 @@ def test_columns_without_scores_make_room(desk: Desk, curable: Components) -> No
     assert "number" in desk.panel.status.text()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "odd",
     [

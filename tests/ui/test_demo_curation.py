@@ -19,6 +19,7 @@ from napari_cnmf.ui._loading import finish, load_item
 from napari_cnmf.ui._session import session_of
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_whole_curation_of_the_demo_from_the_keyboard(
     viewer: Any, qtbot: Any, tmp_path: Path

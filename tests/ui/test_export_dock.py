@@ -99,6 +99,7 @@ def test_the_session_goes_into_nwb(
         assert table.id[:].tolist() == ([0, 1, 2, 3, 4] if with_rejected else [0, 2, 4])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["1p", "3d"])
 def test_volumes_and_one_photon_with_and_without_rejected_ones(
     viewer: Any, qtbot: Any, tmp_path: Path, kind: str

@@ -74,6 +74,7 @@ def test_a_drawn_region_is_the_mask_of_the_item(
     np.testing.assert_array_equal(np.load(other.folder / other.spec.mask), ~mask)
 
 
+@pytest.mark.long
 def test_cells_from_labels_shapes_and_files(
     form: ParametersWidget, viewer: Any, tmp_path: Path, qtbot: Any
 ) -> None:
@@ -129,6 +130,7 @@ def test_labels_of_another_field_are_refused_and_nothing_is_added(
     assert form.given_box.isHidden()
 
 
+@pytest.mark.long
 def test_what_is_painted_into_the_chosen_layer_counts(
     form: ParametersWidget, viewer: Any, qtbot: Any
 ) -> None:

@@ -62,6 +62,7 @@ def touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_nothing_of_a_batch_is_touched_on_the_gui_thread(
     viewer: Any, tmp_path: Path, touched: list[str], qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

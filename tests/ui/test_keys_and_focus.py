@@ -135,8 +135,13 @@ def _canvas_raw(window: Window) -> QWidget:
 
 @pytest.mark.parametrize(
     "place",
-    [_table, _slider, _traces, _scatter, _canvas_components, _canvas_selection, _canvas_raw],
-)
+    [
+        _table, _slider, _canvas_components,
+        *(pytest.param(place, marks=pytest.mark.long) for place in (
+            _traces, _scatter, _canvas_selection, _canvas_raw,
+        )),
+    ],
+)  # fmt: skip
 def test_every_key_acts_where_the_result_is_looked_at(
     window: Window, components: Components, movie: Movie, place: Callable[[Window], QWidget]
 ) -> None:
@@ -243,9 +248,12 @@ def _name_of_an_item(window: Window) -> QWidget:
 @pytest.mark.parametrize(
     "place",
     [
-        _layer_list, _layer_controls, _dims, _user_labels, _user_labels_pan, _user_points,
-        _user_shapes, _ours_and_the_users, _nothing_active, _hidden_components, _batch_table,
-        _batch_filter, _form, _name_of_an_item,
+        _layer_list, _user_labels, _batch_table, _form,
+        *(pytest.param(place, marks=pytest.mark.long) for place in (
+            _layer_controls, _dims, _user_labels_pan, _user_points, _user_shapes,
+            _ours_and_the_users, _nothing_active, _hidden_components, _batch_filter,
+            _name_of_an_item,
+        )),
     ],
 )  # fmt: skip
 def test_no_key_acts_elsewhere(

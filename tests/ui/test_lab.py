@@ -128,6 +128,7 @@ def test_what_was_measured_is_offered_and_rows_of_lab_and_form_are_one(
     assert panel.warning.text() == ""
 
 
+@pytest.mark.long
 def test_seeds_are_counted_while_a_slider_moves(lab: LabWidget, qtbot: Any) -> None:
     lab.tabs.setCurrentIndex(1)
     panel = lab.seeds
@@ -177,6 +178,7 @@ def test_patches_are_drawn_and_counted(lab: LabWidget) -> None:
     assert panel.grid() is None
 
 
+@pytest.mark.long
 def test_a_click_previews_the_patch_and_parameters_run_it_again(lab: LabWidget, qtbot: Any) -> None:
     lab.tabs.setCurrentIndex(4)
     panel = lab.preview
@@ -199,6 +201,7 @@ def test_a_click_previews_the_patch_and_parameters_run_it_again(lab: LabWidget, 
     assert panel._on_click not in lab.stage.viewer.mouse_drag_callbacks
 
 
+@pytest.mark.long
 def test_nothing_of_the_lab_stays_when_its_movie_goes(lab: LabWidget, qtbot: Any) -> None:
     viewer = lab.stage.viewer
     viewer.layers.remove(lab.stage.layer)
@@ -245,6 +248,7 @@ def n_contours(components: Any, viewer: Any, *, plane: int) -> int:
     return n
 
 
+@pytest.mark.long
 def test_a_volume_is_measured_along_all_three_axes(viewer: Any, tmp_path: Path, qtbot: Any) -> None:
     recording = simulate_volume(
         n_frames=300, size=(8, 56, 60), n_cells=14, radius_px=5.0, plane_distance_px=2.5, seed=1

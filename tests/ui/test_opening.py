@@ -124,7 +124,14 @@ def test_a_sample_is_simulated_once(
     assert path.stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("key", ["demo-result", "one-photon-result", "volume-result"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "demo-result",
+        pytest.param("one-photon-result", marks=pytest.mark.long),
+        pytest.param("volume-result", marks=pytest.mark.long),
+    ],
+)
 def test_a_sample_with_its_cells_opens_in_the_workspace(
     viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, key: str
 ) -> None:

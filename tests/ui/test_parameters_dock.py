@@ -183,6 +183,7 @@ def test_layers_are_offered_and_written_when_they_have_no_file(
     assert list((batch.path / "inputs").iterdir())
 
 
+@pytest.mark.long
 def test_items_whose_movie_can_be_taken(
     dock: ParametersWidget, batch: Batch, movie_file: Path, viewer: Any, qtbot: Any
 ) -> None:
@@ -221,6 +222,7 @@ def test_the_chosen_movie_stays_chosen_when_it_becomes_a_layer(
     assert heard == [another]
 
 
+@pytest.mark.long
 def test_movies_of_one_name_are_told_apart(
     dock: ParametersWidget, batch: Batch, movie_file: Path, tmp_path: Path, qtbot: Any
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_preset_fills_the_form(dock: ParametersWidget) -> None:
     assert dock.value().quality.min_SNR == 1
 
 
+@pytest.mark.long
 def test_a_channel_of_frames_that_alternate_is_chosen_in_the_form(
     dock: ParametersWidget, batch: Batch, tmp_path: Path, viewer: Any, qtbot: Any
 ) -> None:

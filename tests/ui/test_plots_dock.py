@@ -153,6 +153,7 @@ def test_any_two_metrics(plots: Plots, components: Components) -> None:
     np.testing.assert_allclose(ringed(dock.scatter), [[area, components.r_values[1]]])
 
 
+@pytest.mark.long
 def test_scores_that_are_no_numbers_are_left_out(plots: Plots, components: Components) -> None:
     odd = components.replace(snr=np.array([np.inf, np.nan, 3.0, 4.0, 5.0]))
     plots.show(odd)
@@ -181,6 +182,7 @@ def test_the_heat_map_stands_as_the_table_does(plots: Plots, components: Compone
     assert len(heat.marks) == 0, "what the filter hides has no row to mark"
 
 
+@pytest.mark.long
 def test_plots_of_nothing_and_of_one_frame(plots: Plots, result_of: Any) -> None:
     nothing = result_of((40, 52), [], 1).replace(snr=None, r_values=None, b=None, f=None, images={})
     plots.session.show(finish(load_components(nothing)))

@@ -91,6 +91,7 @@ def test_from_the_first_sample_to_the_last(
     assert project.ids == ["m1-_-1", "m1-_-2"]
 
 
+@pytest.mark.long
 def test_a_sample_opens_with_its_decisions_and_is_replaced(dock: Any, qtbot: Any) -> None:
     fill(dock, AnimalID="m1", TrialID="1")
     session = dock._session
@@ -133,6 +134,7 @@ def test_what_was_typed_is_not_overwritten_by_a_selection(dock: Any, qtbot: Any)
     assert dock.form.value()["genotype"] == "wt"
 
 
+@pytest.mark.long
 def test_stimuli_belong_to_one_sample(dock: Any, qtbot: Any, tmp_path: Path) -> None:
     stimuli = tmp_path / "german.csv"
     stimuli.write_text("start_time;stop_time\n1,0;2,5\n")
@@ -146,6 +148,7 @@ def test_stimuli_belong_to_one_sample(dock: Any, qtbot: Any, tmp_path: Path) -> 
     assert dock.project["m1-_-2"].stimuli is None
 
 
+@pytest.mark.long
 def test_a_row_of_a_roi_opens_the_sample_and_selects_the_cell(dock: Any, qtbot: Any) -> None:
     fill(dock, AnimalID="m1", TrialID="1")
     write(dock, qtbot, dock.add_button)
@@ -158,6 +161,7 @@ def test_a_row_of_a_roi_opens_the_sample_and_selects_the_cell(dock: Any, qtbot: 
         assert session.result.name == "m1-_-1"
 
 
+@pytest.mark.long
 def test_a_sample_on_screen_is_replaced_and_removed(
     dock: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +187,7 @@ def test_a_sample_on_screen_is_replaced_and_removed(
     qtbot.waitUntil(lambda: dock.table.n_rows == 0)
 
 
+@pytest.mark.long
 def test_a_share_that_is_away_for_a_moment_comes_back(
     dock: Any, qtbot: Any, tmp_path: Path
 ) -> None:

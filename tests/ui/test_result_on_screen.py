@@ -182,6 +182,7 @@ def test_removing_the_components_layer_closes_the_result(session: Session, viewe
     assert session.selection == ()
 
 
+@pytest.mark.long
 def test_the_next_volume_frees_the_first(
     viewer: Any,
     components_3d: Components,

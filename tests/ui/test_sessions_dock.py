@@ -51,6 +51,7 @@ def click(widget: Any, name: str) -> None:
     QTest.mouseClick(widget.buttons[name], Qt.MouseButton.LeftButton)
 
 
+@pytest.mark.long
 def test_layers_show_a_cell_in_one_colour(dock: Any, viewer: Any) -> None:
     layers = [layer for layer in viewer.layers if layer.name.endswith("matched")]
     assert [layer.name for layer in layers] == [f"day {i} · matched" for i in (1, 2, 3)]
@@ -65,6 +66,7 @@ def test_layers_show_a_cell_in_one_colour(dock: Any, viewer: Any) -> None:
     np.testing.assert_allclose(camera_of(viewer).center[-2:], places[0], atol=1.0)
 
 
+@pytest.mark.long
 def test_corrected_saved_and_opened_again(
     dock: Any, viewer: Any, qtbot: Any, tmp_path: Path
 ) -> None:
@@ -104,6 +106,7 @@ def test_corrected_saved_and_opened_again(
     assert dock.matched.matches.cells[cell].state == "accepted"
 
 
+@pytest.mark.long
 def test_unsaved_matches_come_back(dock: Any, viewer: Any, qtbot: Any, tmp_path: Path) -> None:
     """The dock is closed, and opened again, before anything was saved."""
     matches = dock.matched.matches

@@ -161,6 +161,7 @@ def test_a_brush_paints_until_it_is_done(desk: Desk, components: Components, mov
     assert "drawing" not in desk.viewer.layers
 
 
+@pytest.mark.long
 def test_what_is_drawn_over_is_trimmed(desk: Desk, components: Components, movie: Movie) -> None:
     desk.show(components, movie)
     desk.session.select([1])
@@ -170,6 +171,7 @@ def test_what_is_drawn_over_is_trimmed(desk: Desk, components: Components, movie
     assert desk.session.selection == (1,)
 
 
+@pytest.mark.long
 def test_a_missed_cell_is_found_in_a_drawn_region(
     desk: Desk, result_of: Callable[..., Components], explained_movie: Callable[..., Movie]
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_missed_cell_is_found_in_a_drawn_region(
     assert desk.session.selection == (1,)
 
 
+@pytest.mark.long
 def test_outlines_on_a_volume_span_the_planes_asked_for(
     desk: Desk, components_3d: Components, explained_movie: Callable[..., Movie]
 ) -> None:
@@ -205,6 +208,7 @@ def test_outlines_on_a_volume_span_the_planes_asked_for(
     assert not desk.tool.is_drawing
 
 
+@pytest.mark.long
 def test_suggested_pairs_are_merged_or_skipped(
     desk: Desk, components: Components, movie: Movie
 ) -> None:
@@ -226,6 +230,7 @@ def test_suggested_pairs_are_merged_or_skipped(
     desk.wait_for_ids([0, 1, 4, 5])
 
 
+@pytest.mark.long
 def test_the_deleted_come_back_one_by_one(desk: Desk, components: Components) -> None:
     desk.show(components, None)
     for row in (1, 2):
@@ -250,6 +255,7 @@ def test_the_deleted_come_back_one_by_one(desk: Desk, components: Components) ->
     desk.wait_for_ids([0, 1, 2, 4])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "vertices",
     [[(60, 60), (60, 70), (70, 70)], [(5, 5), (25, 25), (5, 25), (25, 5)]],
@@ -266,6 +272,7 @@ def test_bad_outlines_change_nothing(
     assert desk.components.n_components == 5
 
 
+@pytest.mark.long
 def test_a_movie_that_moved_is_located(
     desk: Desk, components: Components, movie: Movie, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_the_peak_is_gone_to_and_played_around(desk: Desk, components: Component
     assert timeline.frame == 0, "a trace without numbers has no event"
 
 
+@pytest.mark.long
 def test_one_frame_and_nothing(desk: Desk, result_of: Any) -> None:
     one = result_of((40, 52), [(8.0, 10.0), (20.0, 30.0)], 1).replace(images={})
     desk.show(one, 0, 1)
@@ -128,6 +129,7 @@ def test_a_hidden_dock_draws_when_it_is_seen(desk: Desk, components: Components)
     desk.qtbot.waitUntil(lambda: len(desk.dock.plot.curves) == 6)
 
 
+@pytest.mark.long
 def test_components_without_a_baseline_are_said_and_drawn_without_dff(
     desk: Desk, components: Components
 ) -> None:

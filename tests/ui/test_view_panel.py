@@ -58,6 +58,7 @@ def label_color(session: Session, row: int) -> np.ndarray:
     return session.result.layers.labels.colormap.map(np.array([row + 1], np.uint16))[0]
 
 
+@pytest.mark.long
 def test_side_by_side_has_contours_and_selection_on_each(
     view: ViewPanel, session: Session, viewer: Any
 ) -> None:
@@ -191,6 +192,7 @@ def test_numbers_and_contours_of_all_come_and_go(
     assert session.result.layers.labels.visible
 
 
+@pytest.mark.long
 def test_a_missed_cell_is_bright_in_the_residual(
     view: ViewPanel, viewer: Any, components: Components, movie: Movie, qtbot: Any
 ) -> None:

@@ -96,7 +96,12 @@ def test_a_copy_of_the_components_layer_is_no_second_result(
     assert session.result is None
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(("raw", "components", "selection"))))
+_ORDERS = list(itertools.permutations(("raw", "components", "selection")))
+
+
+@pytest.mark.parametrize(
+    "order", [_ORDERS[0], *(pytest.param(o, marks=pytest.mark.long) for o in _ORDERS[1:])]
+)
 def test_layers_are_removed_by_hand_in_any_order(
     *,
     viewer: Any,

@@ -43,8 +43,8 @@ class PrairieScan:
         Names of the channels.
     facts
         Rate, pixel size and times.
-    n_images
-        Images per file, by the XML.
+    in_broken
+        Names of the files of volumes that are not whole.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class PrairieScan:
     pages: NDArray[np.int64]
     channels: tuple[str, ...]
     facts: SidecarFacts
+    in_broken: frozenset[str]
 
     @property
     def is_single_images(self) -> bool:
@@ -118,7 +119,8 @@ def read_prairie_xml(path: Path) -> PrairieScan | None:
     spacing = sizes if is_volumes else {a: s for a, s in sizes.items() if a != "Z"}
     facts = _facts(times, state, spacing, remarks, n_planes)
     labels = tuple(names[channel] for channel in channels)
-    return PrairieScan(path, tuple(files), pages, labels, facts)
+    named = {name for s in sequences for mine in s.files for name, _ in mine.values()}
+    return PrairieScan(path, tuple(files), pages, labels, facts, frozenset(named - set(files)))
 
 
 def _add_frame(element: ElementTree.Element, into: _Sequence, names: dict[int, str]) -> None:
@@ -177,7 +179,9 @@ def _frames_of(
         volumes.append(one.files[::-1] if turned else list(one.files))
         times.append(one.times[0])
     if short:
-        remarks.append(f"{short} volumes have less than {n_planes} planes and are left out.")
+        what = "volume has" if short == 1 else "volumes have"
+        left_out = "is left out" if short == 1 else "are left out"
+        remarks.append(f"{short} {what} less than {n_planes} planes and {left_out}.")
     if any(one.is_bidirectional for one in sequences):
         remarks.append("Volumes are recorded up and down: the planes of every second are turned.")
     return volumes, _ascending(times), n_planes

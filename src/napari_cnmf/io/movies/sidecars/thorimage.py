@@ -29,6 +29,9 @@ class ThorExperiment:
         Planes of a volume and images after each that show none; 1 and 0 without fast Z.
     facts
         Rate, pixel size and channels.
+    n_images
+        Images of each channel that were to be streamed, flyback among them; 0 where it does not
+        say.
     """
 
     n_rows: int
@@ -36,6 +39,7 @@ class ThorExperiment:
     n_planes: int
     n_flyback: int
     facts: SidecarFacts
+    n_images: int = 0
 
 
 def read_thor_experiment(folder: Path) -> ThorExperiment | None:
@@ -73,7 +77,11 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     )
     size_px = None if lsm is None else field_of(lsm.get("pixelY"), lsm.get("pixelX"))
     facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels, field_px=size_px)
-    return ThorExperiment(_int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts)
+    is_streamed = streaming is not None and streaming.get("enable") == "1" and averaged == 1
+    return ThorExperiment(
+        _int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts,
+        _int(streaming, "frames") if is_streamed else 0,
+    )  # fmt: skip
 
 
 def contradictions(experiment: ThorExperiment, names: Sequence[str]) -> list[str]:

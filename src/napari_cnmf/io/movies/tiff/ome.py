@@ -65,6 +65,8 @@ class OmeSet:
         Seconds of time points, by their number.
     series
         Name of the series, where the set has several.
+    of_others
+        Files that show other series alone.
     """
 
     where: Path
@@ -74,6 +76,7 @@ class OmeSet:
     header: Header
     times: Mapping[int, float] = field(default_factory=dict)
     series: str = ""
+    of_others: frozenset[Path] = frozenset()
 
     @property
     def files(self) -> list[Path]:
@@ -150,7 +153,11 @@ def read_ome_set(path: Path, request: Request) -> OmeSet | None:
     found = _set_of(image, where, samples)
     if found is None or len(images) < 2:
         return found
-    return replace(found, series=str(image.get("Name") or image.get("ID")))
+    named = {_file_of(e) for one in images for e in one.iter() if _local(e) == "TiffData"} - {""}
+    others = {where.parent / name for name in named} - set(found.files)
+    return replace(
+        found, series=str(image.get("Name") or image.get("ID")), of_others=frozenset(others)
+    )
 
 
 def _parsed(text: str | bytes | None) -> ElementTree.Element | None:
@@ -264,12 +271,16 @@ def _block(element: ElementTree.Element, order: str, sizes: Mapping[str, int]) -
     for axis in order:
         place += step * int(element.get(f"First{axis}", "0"))
         step *= sizes[axis]
-    uuid = next(iter(_children(element, "UUID")), None)
-    name = "" if uuid is None else str(uuid.get("FileName") or "")
-    name = Path(name.replace("\\", "/")).name
     count = element.get("PlaneCount")
     n_planes = int(count) if count is not None else (1 if element.get("IFD") is not None else None)
-    return Block(name, int(element.get("IFD", "0")), place, n_planes)
+    return Block(_file_of(element), int(element.get("IFD", "0")), place, n_planes)
+
+
+def _file_of(element: ElementTree.Element) -> str:
+    """Name of the file that a ``TiffData`` points to; empty for the file that has the XML."""
+    uuid = next(iter(_children(element, "UUID")), None)
+    name = "" if uuid is None else str(uuid.get("FileName") or "")
+    return Path(name.replace("\\", "/")).name
 
 
 def _spacing(pixels: ElementTree.Element) -> dict[str, float]:

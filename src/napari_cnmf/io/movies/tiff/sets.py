@@ -79,10 +79,12 @@ def read_prairie(
 
 
 def _beside_the_xml(scan: PrairieScan, files: Sequence[Path]) -> list[str]:
-    named = set(scan.files)
+    named = {*scan.files, *scan.in_broken}
     others = [path.name for path in files if path.name not in named]
     if not others:
         return []
+    if len(others) == 1:
+        return [f"{others[0]} is left out: {scan.path.name} does not name it."]
     return [
         f"{len(others)} TIFF files of the folder are left out, the first is {others[0]}: "
         f"{scan.path.name} does not name them."

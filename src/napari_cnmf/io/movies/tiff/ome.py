@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import OFFER
 from napari_cnmf.io.movies._recording import positive_or_none, usual_step
-from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._request import Request, chosen_dataset
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.headers import Header
 from napari_cnmf.io.movies.tiff.pages import open_tiff
@@ -199,24 +199,13 @@ def _chosen_image(
             continue
         n_planes = int(np.prod([_size(pixels, axis) for axis in "ZCT"]))
         found[str(image.get("Name") or image.get("ID"))] = (image, n_planes)
-    if request.dataset is not None and len(found) > 1:
-        if request.dataset not in found:
-            raise MovieError(
-                f"dataset must name a series of {path}, got {request.dataset!r}. Series: "
-                f"{', '.join(found)}."
-            )
-        return found[request.dataset][0]
     if len(found) < 2:
         return next((image for image, _ in found.values()), None)
-    movies = {name: image for name, (image, n_planes) in found.items() if n_planes > 1}
-    if len(movies) == 1:
-        return next(iter(movies.values()))
-    raise ChoiceNeededError(
-        f"One series must be chosen, {path} has {len(found)} (OME-XML): {', '.join(found)}. "
-        f"Choose it with dataset={next(iter(found))!r}.",
-        "dataset",
-        [(name, name) for name in found],
-    )
+    movies = [name for name, (_, n_planes) in found.items() if n_planes > 1]
+    if request.dataset is None and len(movies) == 1:
+        return found[movies[0]][0]
+    labels = {name: name for name in found}
+    return found[chosen_dataset("series", labels, request.dataset, path, " (OME-XML)")][0]
 
 
 def _size(pixels: ElementTree.Element, axis: str) -> int:

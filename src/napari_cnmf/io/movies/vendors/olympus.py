@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
@@ -20,26 +19,8 @@ from napari_cnmf.io.movies.vendors.by_library import (
 )
 
 
-class _OifReader:
-    """Images of an OIF or OIB file, each a TIFF inside it: ``(C, T, Z, Y, X)`` as it is named."""
-
-    def __init__(self, path: Path, part: tuple[tuple[int, ...], tuple[str, ...]]) -> None:
-        self._path = path
-        self._lead, self._names = part
-
-    def __enter__(self) -> _OifReader:
-        self._file = import_module("oiffile").OifFile(str(self._path))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
-        n_lead = len(self._lead)
-        numbers = np.arange(len(self._names)).reshape(self._lead)[index[:n_lead]]
-        rest = index[n_lead:]
-        images = [np.asarray(self._file.asarray(self._names[n]))[rest] for n in numbers.ravel()]
-        return np.stack(images).reshape(*numbers.shape, *images[0].shape)
+def _read_image(file: Any, number: int, names: tuple[str, ...]) -> Any:
+    return file.asarray(names[number])
 
 
 def open_oif(path: Path, request: Request) -> Recording:
@@ -58,10 +39,10 @@ def open_oif(path: Path, request: Request) -> Recording:
         lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)
         steps = {axis: _oif_step(settings, axis) for axis in "XYZT"}
     lead_axes = lead_axes[: len(lead)]
-    frames = LibraryFrames(path, _OifReader, (lead, names))
-    found = recording_of(
-        frames, (*lead, *first.shape), lead_axes + "YX", first.dtype, (), request, "Olympus OIF"
-    )
+    read = partial(_read_image, names=names)
+    frames = LibraryFrames(path, "oiffile", "OifFile", read, lead)
+    shape, axes = (*lead, *first.shape), lead_axes + "YX"
+    found = recording_of(frames, path, shape, axes, first.dtype, (), request, "Olympus OIF")
     step = steps["T"]
     rate = None if step is None else positive_or_none(1 / step)
     spacing = {axis: steps[axis] for axis in "XYZ"}

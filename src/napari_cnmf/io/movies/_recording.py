@@ -197,13 +197,19 @@ def derived(value: Any, text: str, source: str) -> Fact:
     return Fact(value, text, source, Certainty.DERIVED)
 
 
-def positive_or_none(value: object) -> float | None:
-    """Value where it is finite and above 0, else ``None``: metadata often holds 0 for unknown."""
+def number_or_none(value: object) -> float | None:
+    """Value where it is a finite number, or the text of one, else ``None``."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    return number if np.isfinite(number) and number > 0 else None
+    return number if np.isfinite(number) else None
+
+
+def positive_or_none(value: object) -> float | None:
+    """Value where it is finite and above 0, else ``None``: metadata often holds 0 for unknown."""
+    number = number_or_none(value)
+    return number if number is not None and number > 0 else None
 
 
 def checked_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:

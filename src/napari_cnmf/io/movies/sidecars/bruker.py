@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "Bruker XML"
@@ -135,14 +135,9 @@ def _add_frame(element: ElementTree.Element, into: _Sequence, names: dict[int, s
         mine[channel] = (name, int(positive_or_none(file.get("page")) or 1))
     if mine:
         into.files.append(mine)
-        into.times.append((_seconds(element, "relativeTime"), _seconds(element, "absoluteTime")))
-
-
-def _seconds(element: ElementTree.Element, name: str) -> float:
-    try:
-        return float(element.get(name, "nan"))
-    except ValueError:
-        return float("nan")
+        times = (number_or_none(element.get(f"{which}Time")) for which in ("relative", "absolute"))
+        relative, absolute = (np.nan if time is None else time for time in times)
+        into.times.append((relative, absolute))
 
 
 def _read_state(

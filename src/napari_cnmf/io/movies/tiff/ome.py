@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import OFFER
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies._request import Request, chosen_dataset
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.headers import Header
@@ -289,18 +288,10 @@ def _times(pixels: ElementTree.Element) -> dict[int, float]:
         if plane.get("TheZ", "0") != "0" or plane.get("TheC", "0") != "0":
             continue
         unit = seconds(plane.get("DeltaTUnit", "s"))
-        delta = _number(plane.get("DeltaT"))
+        delta = number_or_none(plane.get("DeltaT"))
         if unit is not None and delta is not None:
             times[int(plane.get("TheT", "0"))] = delta * unit
     return times
-
-
-def _number(text: Any) -> float | None:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _rate(pixels: ElementTree.Element, times: Mapping[int, float]) -> tuple[float | None, str]:

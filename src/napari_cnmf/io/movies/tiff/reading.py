@@ -25,7 +25,6 @@ from napari_cnmf.io.movies.sidecars.thorimage import (
     read_thor_experiment,
 )
 from napari_cnmf.io.movies.tiff.chain import read_chain
-from napari_cnmf.io.movies.tiff.named import read_singles
 from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
@@ -33,7 +32,12 @@ from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
 from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
-from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty, without_pictures
+from napari_cnmf.io.movies.tiff.singles import (
+    open_singles,
+    read_singles,
+    without_empty,
+    without_pictures,
+)
 from napari_cnmf.model.description import Fact
 
 

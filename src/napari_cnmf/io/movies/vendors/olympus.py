@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
+from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
     opened_with,
@@ -53,9 +54,6 @@ def open_oif(path: Path, request: Request) -> Recording:
     return replace(found, frames_in=beside)
 
 
-_OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0}
-
-
 def _oif_step(settings: Any, axis: str) -> float | None:
     """Size of a pixel in micrometres, or time of a frame in seconds."""
     for k in range(8):
@@ -67,7 +65,8 @@ def _oif_step(settings: Any, axis: str) -> float | None:
             length = abs(float(one["EndPosition"]) - float(one["StartPosition"]))
         except (KeyError, TypeError, ValueError):
             return None
-        unit = _OIF_UNITS.get(str(one.get("UnitName", one.get("PixUnit", ""))).lower())
+        named = str(one.get("UnitName", one.get("PixUnit", "")))
+        unit = seconds(named) if axis == "T" else micrometres(named)
         count = n if axis in "XY" else n - 1
         return None if unit is None or count < 1 else positive_or_none(length * unit / count)
     return None

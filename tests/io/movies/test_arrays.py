@@ -390,7 +390,7 @@ def test_parts_of_volumes_in_one_piece(
     box: tuple[slice, ...] = (slice(1, 3), slice(2, 9), slice(3, 11))
     if plane is not None:
         want, box = want[:, plane], box[1:]
-    again = pickle.loads(pickle.dumps(store_of(movie)))
+    again = pickle.loads(pickle.dumps(store_of(movie)))  # noqa: S301
     np.testing.assert_array_equal(again.read(2, 7), want[2:7])
     window = MovieWindow(movie).read_window(3, 8, box)
     np.testing.assert_array_equal(window, want[3:8][(slice(None), *box)])

@@ -219,7 +219,10 @@ def test_positions_of_the_stage_are_movies_of_their_own(tmp_path: Path, pattern:
         open_movie(tmp_path / "rec")
     assert [label for _, label in caught.value.choices] == [f"position {p}" for p in (1, 2, 3)]
     for p in range(3):
-        np.testing.assert_array_equal(read_all(open_movie(tmp_path / "rec", field=p)), movie[p])
+        found = open_movie(tmp_path / "rec", field=p)
+        np.testing.assert_array_equal(read_all(found), movie[p])
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(read_all(again), movie[p])
 
 
 def test_a_folder_of_a_stack_for_each_position(tmp_path: Path) -> None:
@@ -240,3 +243,14 @@ def test_images_that_only_a_position_counts_are_frames(tmp_path: Path) -> None:
     for t in range(12):
         write(tmp_path / "rec", f"pos{t}.tif", movie[t])
     np.testing.assert_array_equal(read_all(open_movie(tmp_path / "rec")), movie)
+
+
+def test_a_channel_of_stacks_is_opened_again_by_its_own_files(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (2, 3, 12, 5, 7)).astype(np.uint16)
+    for c, k in product(range(2), range(3)):
+        write(tmp_path / "rec", f"trial{k}_ch{c}.tif", movie[c, k])
+    for c in range(2):
+        found = open_movie(tmp_path / "rec", channel=c)
+        np.testing.assert_array_equal(read_all(found), movie[c].reshape(-1, 5, 7))
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(read_all(again), read_all(found))

@@ -137,7 +137,7 @@ def open_movie(
         paths=files,
         frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
         pixel_size_um=recording.pixel_size_um,
-        opened_with=request.told(),
+        opened_with={k: v for k, v in request.told().items() if k not in recording.settled},
         fingerprint=mark,
         name=given.name,
         metadata=metadata,

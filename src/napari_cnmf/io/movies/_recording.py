@@ -54,6 +54,8 @@ class Recording:
         Files that hold the frames where ``pieces`` only lead to them.
     numbers_from
         Where these numbers stand.
+    settled
+        Options that only chose ``pieces`` among the files: these alone are opened without them.
     """
 
     store: FrameStore
@@ -68,6 +70,7 @@ class Recording:
     frame_numbers: NDArray[np.int64] | None = None
     frames_in: tuple[Path, ...] = ()
     numbers_from: str = "order of the set"
+    settled: tuple[str, ...] = ()
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:

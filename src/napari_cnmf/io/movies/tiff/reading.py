@@ -181,9 +181,12 @@ def _read_files(
         counts = {name: _count([files[k] for k in members]) for name, members in groups.items()}
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         remarks = (f"The channels differ in length: {told} images.",)
-        is_even = len(set(counts.values())) == 1
+        told_lengths = remarks if len(set(counts.values())) > 1 else ()
         return replace(
-            recording, facts=facts, remarks=(*recording.remarks, *(() if is_even else remarks))
+            recording,
+            facts=facts,
+            remarks=(*recording.remarks, *told_lengths),
+            settled=("channel",),
         )
     return _in_turn(files, request)
 
@@ -206,7 +209,7 @@ def _read_position(
     recording.metadata["field"] = place
     text = f"{len(labels)} positions of the stage: {labels[place]} is analysed"
     facts = {**recording.facts, "scan_fields": Fact(list(labels), text, "file names")}
-    return replace(recording, facts=facts)
+    return replace(recording, facts=facts, settled=("field", *recording.settled))
 
 
 def _count(files: Sequence[Path]) -> int:

@@ -112,7 +112,7 @@ def _source(job: Job, movie: Movie, runner: PartRunner) -> AbstractContextManage
 def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.run import run_cnmf
     from napari_cnmf.io import scratch_factory, write_images
-    from napari_cnmf.io.movies._window import MovieWindow
+    from napari_cnmf.io.movies._lazy import MovieWindow
 
     movie = job.open_movie()
     run: Callable[..., CNMFResult] = run_cnmf

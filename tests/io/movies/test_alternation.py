@@ -12,7 +12,7 @@ from napari_cnmf.core.movie.source import ArraySource
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError, MovieWindow, remarks_on, store_of
-from napari_cnmf.io.movies._alternation import find_alternation
+from napari_cnmf.io.movies._remarks import find_alternation
 from napari_cnmf.io.movies._stores import RawFrames
 from napari_cnmf.testing import simulate, simulate_one_photon, simulate_volume
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import zarr
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
-from napari_cnmf.io.movies import ChoiceNeededError, store_of
+from napari_cnmf.io.movies import ChoiceNeededError, MovieWindow, store_of
 from napari_cnmf.io.movies._stores import RawFrames
 
 
@@ -375,3 +376,21 @@ def test_nwb_that_tells_two_rates_or_times_of_another_length(tmp_path: Path) -> 
     assert movie.frame_rate_hz == pytest.approx(10)
     assert "By its NWB timestamps the series has 10 Hz, by its imaging plane 30 Hz" in told
     assert "tells the times of 10 frames and the movie has 12" in told
+
+
+@pytest.mark.parametrize("plane", [None, 1])
+@pytest.mark.parametrize("offset", [None, -7])
+def test_parts_of_volumes_in_one_piece(
+    tmp_path: Path, plane: int | None, offset: int | None
+) -> None:
+    stored = np.random.default_rng(0).integers(-99, 99, (9, 4, 12, 15)).astype(">i2")
+    np.save(tmp_path / "v.npy", stored)
+    movie = open_movie(tmp_path / "v.npy", plane=plane, offset=offset)
+    want = stored.astype(int) + (offset or 0)
+    box: tuple[slice, ...] = (slice(1, 3), slice(2, 9), slice(3, 11))
+    if plane is not None:
+        want, box = want[:, plane], box[1:]
+    again = pickle.loads(pickle.dumps(store_of(movie)))  # noqa: S301
+    np.testing.assert_array_equal(again.read(2, 7), want[2:7])
+    window = MovieWindow(movie).read_window(3, 8, box)
+    np.testing.assert_array_equal(window, want[3:8][(slice(None), *box)])

@@ -201,3 +201,13 @@ def test_damaged_files(tmp_path: Path, name: str, package: str) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(MovieError, match=r"save it as TIFF|readable|empty file of 0 bytes"):
             open_movie(tmp_path / name)
+
+
+def test_axes_without_rows_are_asked_for(tmp_path: Path) -> None:
+    write_lif(tmp_path / "a.lif", {"xz": RNG.integers(0, 9, (6, 1, 5, 7)).astype(np.uint16)})
+    text = (tmp_path / "a.lif").read_bytes()
+    before, after = ('DimID="2" '.encode("utf-16-le"), 'DimID="3" '.encode("utf-16-le"))
+    (tmp_path / "a.lif").write_bytes(text.replace(before, after))
+    with pytest.raises(MovieError, match=r"frames of Y and X, got axes 'TZX'.*axes='TYX'"):
+        open_movie(tmp_path / "a.lif")
+    assert open_movie(tmp_path / "a.lif", axes="TYX").shape == (6, 5, 7)

@@ -96,7 +96,7 @@ def test_a_thumbnail_is_left_out(tmp_path: Path) -> None:
         writer.write(np.zeros((3, 4), np.uint8), contiguous=False, metadata=None)
     movie = open_movie(tmp_path / "a.tif")
     np.testing.assert_array_equal(read_all(movie), frames)
-    assert "1 images of another size" in movie.description.remarks[0]
+    assert "1 image of another size" in movie.description.remarks[0]
 
 
 def test_images_of_two_shapes_are_refused(tmp_path: Path) -> None:

@@ -431,3 +431,22 @@ def test_a_rate_that_contradicts_the_time_stamps_is_told(tmp_path: Path) -> None
     movie = open_movie(write(tmp_path / "a.tif", numbered(30, 1, 1), settings))
     assert movie.frame_rate_hz == pytest.approx(RATE)
     assert "tells 90 Hz and the ScanImage time stamps 30 Hz" in movie.description.remarks[0]
+
+
+def test_a_loop_whose_frame_numbers_go_on_keeps_the_pauses_between_its_files(
+    tmp_path: Path,
+) -> None:
+    pages = numbered(15, 1, 1)
+    settings = {"hChannels.channelSave": "1", "hRoiManager.scanFrameRate": str(RATE)}
+    files = [
+        write(
+            tmp_path / f"a_0000{k + 1}.tif", pages[5 * k : 5 * k + 5], settings,
+            first_frame=5 * k + 1, start_s=60.0 * k,
+        )
+        for k in range(3)
+    ]  # fmt: skip
+    movie = open_movie(files)
+    want = np.concatenate([60.0 * k + np.arange(5) / RATE for k in range(3)])
+    np.testing.assert_allclose(movie.time_s, want, atol=1e-6)
+    assert "2 gaps" in " ".join(movie.description.remarks)
+    assert movie.frame_rate_hz == pytest.approx(RATE)

@@ -314,6 +314,34 @@ class TestThorImage:
         per_volume = n_planes + n_flyback if n_planes > 1 else 1
         assert found.frame_rate_hz == pytest.approx(30.5 / per_volume)
 
+    @pytest.mark.parametrize("n_stored", [2, 4])
+    def test_raw_of_more_channels_than_are_named(self, tmp_path: Path, n_stored: int) -> None:
+        movie = RNG.integers(0, 9999, (100, n_stored, 6, 9)).astype("<u2")
+        (tmp_path / "Image_0001_0001.raw").write_bytes(movie.tobytes())
+        write_thor_xml(tmp_path)
+        with pytest.raises(ChoiceNeededError, match=f"as of {n_stored} channels") as caught:
+            open_movie(tmp_path)
+        assert [value for value, _ in caught.value.choices] == [n_stored, 1]
+        found = open_movie(tmp_path, n_channels=n_stored, channel=1)
+        np.testing.assert_array_equal(read_all(found), movie[:, 1])
+        assert open_movie(tmp_path, n_channels=1).n_frames == 100 * n_stored
+
+    def test_planes_and_flyback_of_raw_are_overruled(self, tmp_path: Path) -> None:
+        movie = RNG.integers(0, 9999, (10, 4, 2, 6, 9)).astype("<u2")
+        (tmp_path / "Image_0001_0001.raw").write_bytes(movie.tobytes())
+        write_thor_xml(tmp_path, n_planes=3, n_flyback=1, channels="AB")
+        found = open_movie(tmp_path, n_planes=4, n_flyback=0, channel=1)
+        np.testing.assert_array_equal(read_all(found), movie[:, :, 1])
+        assert found.frame_rate_hz == pytest.approx(30.5 / 4)
+        flat = open_movie(tmp_path, n_planes=1, n_flyback=0, channel=0)
+        np.testing.assert_array_equal(read_all(flat), movie[:, :, 0].reshape(40, 6, 9))
+        assert flat.frame_rate_hz == pytest.approx(30.5)
+
+    def test_a_recording_that_was_stopped_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "Image_0001_0001.raw").write_bytes(bytes(6 * 9 * 2 * 13))
+        write_thor_xml(tmp_path)
+        assert "tells of 100 frames and 13 are here" in remarks(open_movie(tmp_path))
+
     def test_raw_that_does_not_fit_its_xml(self, tmp_path: Path) -> None:
         path = tmp_path / "Image_0001_0001.raw"
         path.write_bytes(bytes(6 * 9 * 2 * 5 + 7))
@@ -579,3 +607,46 @@ def test_a_name_for_one_of_several_series_is_needed_only_there(tmp_path: Path) -
     files = write_ome_set(tmp_path / "set", movie, (5,))
     with pytest.raises(MovieError, match="dataset must be left out for rec_0, got 'x'"):
         open_movie(files[0], dataset="x")
+
+
+def write_positions(folder: Path, movies: np.ndarray) -> list[Path]:
+    """A file for each position of the stage; the XML of each names all of them."""
+    folder.mkdir()
+    n_t, height, width = movies.shape[1:]
+    images = "".join(
+        f'<Image ID="Image:{k}" Name="Pos{k}"><Pixels ID="Pixels:{k}" DimensionOrder="XYCZT" '
+        f'Type="uint16" SizeX="{width}" SizeY="{height}" SizeZ="1" SizeC="1" SizeT="{n_t}">'
+        f'<TiffData PlaneCount="{n_t}" IFD="0"><UUID FileName="a_Pos{k}.ome.tif">x</UUID>'
+        "</TiffData></Pixels></Image>"
+        for k in range(len(movies))
+    )
+    xml = f'<?xml version="1.0"?><OME xmlns="{OME}">{images}</OME>'
+    paths = [folder / f"a_Pos{k}.ome.tif" for k in range(len(movies))]
+    for path, movie in zip(paths, movies, strict=True):
+        tifffile.imwrite(path, movie, description=xml, metadata=None, photometric="minisblack")
+    return paths
+
+
+def test_a_position_of_a_set_comes_once(tmp_path: Path) -> None:
+    movies = RNG.integers(0, 999, (3, 5, 6, 9)).astype(np.uint16)
+    paths = write_positions(tmp_path / "set", movies)
+    for source in (tmp_path / "set", paths, paths[::-1], paths[1]):
+        with pytest.raises(ChoiceNeededError, match="Pos0, Pos1, Pos2"):
+            open_movie(source)
+        for k in (0, 2):
+            found = open_movie(source, dataset=f"Pos{k}")
+            np.testing.assert_array_equal(read_all(found), movies[k])
+            assert found.paths == (paths[k],)
+
+
+def test_bruker_images_of_a_broken_volume_are_named_by_the_xml(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (4, 3, 1, 6, 9)).astype(np.uint16)
+    folder = write_bruker(tmp_path / "rec", movie)
+    xml = folder / f"{folder.name}.xml"
+    head, _, last = xml.read_text().rpartition("<Frame ")
+    xml.write_text(head + last[last.index("</Frame>") + len("</Frame>") :])
+    found = open_movie(folder, allow_missing=True)
+    np.testing.assert_array_equal(read_all(found), movie[:3, :, 0])
+    assert "1 volume has less than 3 planes and is left out" in remarks(found)
+    # of the images that are left out, the XML names all but the one that was taken out of it
+    assert "r_Cycle00004_Ch1_000003.ome.tif is left out" in remarks(found)

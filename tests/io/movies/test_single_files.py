@@ -201,3 +201,56 @@ def test_what_stands_for_a_movie_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_text("version https://git-lfs.github.com/spec/v1\nsize 9\n")
     with pytest.raises(MovieError, match="git lfs pull"):
         open_movie(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "img_channel000_position{p:03d}_time{t:09d}_z000.tif",
+        "rec_t{t:03d}xy{p}c1.tif",
+        "Pos{p}_frame{t}.tif",
+    ],
+)
+def test_positions_of_the_stage_are_movies_of_their_own(tmp_path: Path, pattern: str) -> None:
+    movie = RNG.integers(0, 999, (3, 12, 5, 7)).astype(np.uint16)
+    for p, t in product(range(3), range(12)):
+        write(tmp_path / "rec", pattern.format(p=p + 1, t=t), movie[p, t])
+    with pytest.raises(ChoiceNeededError, match="positions of the stage") as caught:
+        open_movie(tmp_path / "rec")
+    assert [label for _, label in caught.value.choices] == [f"position {p}" for p in (1, 2, 3)]
+    for p in range(3):
+        found = open_movie(tmp_path / "rec", field=p)
+        np.testing.assert_array_equal(read_all(found), movie[p])
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(read_all(again), movie[p])
+
+
+def test_a_folder_of_a_stack_for_each_position(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (3, 12, 5, 7)).astype(np.uint16)
+    for p in range(3):
+        write(tmp_path / "rec", f"rec_xy{p}.tif", movie[p])
+    with pytest.raises(ChoiceNeededError, match="positions of the stage"):
+        open_movie(tmp_path / "rec")
+    found = open_movie(tmp_path / "rec", field=2)
+    np.testing.assert_array_equal(read_all(found), movie[2])
+    assert "position 2 is analysed" in found.description.facts["scan_fields"].text
+    listed = open_movie(sorted((tmp_path / "rec").iterdir()))  # a list is joined as it is given
+    np.testing.assert_array_equal(read_all(listed), movie.reshape(-1, 5, 7))
+
+
+def test_images_that_only_a_position_counts_are_frames(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (12, 5, 7)).astype(np.uint16)
+    for t in range(12):
+        write(tmp_path / "rec", f"pos{t}.tif", movie[t])
+    np.testing.assert_array_equal(read_all(open_movie(tmp_path / "rec")), movie)
+
+
+def test_a_channel_of_stacks_is_opened_again_by_its_own_files(tmp_path: Path) -> None:
+    movie = RNG.integers(0, 999, (2, 3, 12, 5, 7)).astype(np.uint16)
+    for c, k in product(range(2), range(3)):
+        write(tmp_path / "rec", f"trial{k}_ch{c}.tif", movie[c, k])
+    for c in range(2):
+        found = open_movie(tmp_path / "rec", channel=c)
+        np.testing.assert_array_equal(read_all(found), movie[c].reshape(-1, 5, 7))
+        again = open_movie(list(found.paths), **found.opened_with)
+        np.testing.assert_array_equal(read_all(again), read_all(found))

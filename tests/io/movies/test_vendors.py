@@ -46,6 +46,23 @@ class TestScanbox:
         assert found.dtype == np.uint16
         assert found.frame_rate_hz == pytest.approx(7930 * (2 - scanmode) / 6 / n_planes)
 
+    @pytest.mark.parametrize("scanmode", [0, 1])
+    @pytest.mark.parametrize("saved", [(1, 0), (0, 1), (1, 1)])
+    def test_version_3(self, tmp_path: Path, scanmode: int, saved: tuple[int, int]) -> None:
+        n_channels = sum(saved)
+        movie = RNG.integers(0, 65536, (6, 8, 9, n_channels)).astype("<u2")
+        (tmp_path / "m.sbx").write_bytes((65535 - movie).astype("<u2").tobytes())
+        info = {
+            "scanbox_version": 3, "channels": -1, "chan": {"nchan": n_channels, "save": saved},
+            "sz": [8, 9], "scanmode": scanmode, "recordsPerBuffer": 512, "volscan": 1,
+            "otwave": [], "etl_table": [[0.0, 1], [10, 1]], "resfreq": 7930, "config": {"lines": 8},
+        }  # fmt: skip
+        savemat(tmp_path / "m.mat", {"info": info})
+        found = open_movie(tmp_path / "m.sbx", channel=n_channels - 1)
+        np.testing.assert_array_equal(read_all(found), movie[..., -1].reshape(3, 2, 8, 9))
+        names = [name for name, is_saved in zip(("green", "red"), saved, strict=True) if is_saved]
+        assert found.description.facts["channels"].value == names
+
     def test_sidecar_of_another_recording(self, tmp_path: Path) -> None:
         (tmp_path / "m.sbx").write_bytes(bytes(1001))
         savemat(tmp_path / "m.mat", {"info": {"channels": 2, "sz": [6, 9], "recordsPerBuffer": 6}})

@@ -52,6 +52,9 @@ def test_lossless_video_comes_back(
     np.testing.assert_array_equal(frame_source(movie).read(0, 40), moving)
     for frame in (33, 2, 39, 0):
         np.testing.assert_array_equal(movie.data[frame].compute(), moving[frame])
+    assert movie.description.facts["channels"].text.startswith("1")
+    assert "speed at which the video is played" in " ".join(movie.description.remarks)
+    assert not open_movie(tmp_path / "a.avi", frame_rate_hz=30).description.remarks
 
 
 def test_16_bit_video(tmp_path: Path, moving: np.ndarray) -> None:

@@ -17,12 +17,17 @@ from __future__ import annotations
 from napari_cnmf.io.movies._decoded import decoded_once
 from napari_cnmf.io.movies._fingerprint import array_fingerprint, fingerprint, same_content
 from napari_cnmf.io.movies._formats import may_hold_several, movie_suffixes
-from napari_cnmf.io.movies._lazy import LazyFrames, array_for_display, frame_source, store_of
+from napari_cnmf.io.movies._lazy import (
+    LazyFrames,
+    MovieWindow,
+    array_for_display,
+    frame_source,
+    store_of,
+)
 from napari_cnmf.io.movies._names import natural_key
 from napari_cnmf.io.movies._open import check_movie, describe_recording, open_movie
 from napari_cnmf.io.movies._remarks import remarks_on
 from napari_cnmf.io.movies._request import OPTIONS, ChannelUnknownError, ChoiceNeededError
-from napari_cnmf.io.movies._window import MovieWindow
 
 __all__ = [
     "OPTIONS",

@@ -168,6 +168,11 @@ def _checked_user_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
 
 def _named_by_file(file_axes: str, shape: tuple[int, ...], name: str) -> str:
     """Letters of the axes that the file names; one without a name, longer than 1, must be time."""
+    if not {"Y", "X"} <= set(file_axes):
+        raise MovieError(
+            f"{name} must hold frames of Y and X, got axes {file_axes!r} of shape {shape}. "
+            f"{_EXAMPLE}"
+        )
     letters = [
         "-" if n == 1 and a not in "TYX" else a for a, n in zip(file_axes, shape, strict=True)
     ]

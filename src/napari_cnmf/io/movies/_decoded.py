@@ -22,13 +22,11 @@ from napari_cnmf.io.movies._lazy import frame_source
 from napari_cnmf.io.movies._npy import MappedArray
 from napari_cnmf.io.movies._stores import (
     ArrayFrames,
+    ChangedFrames,
     ConcatFrames,
-    CroppedFrames,
     FrameStore,
     PickedFrames,
-    PlaneFrames,
     RawFrames,
-    ShiftedFrames,
     read_exactly,
     write_at,
 )
@@ -67,10 +65,8 @@ def needs_decoding(store: FrameStore) -> bool:
             return False
         case ConcatFrames():
             return any(needs_decoding(part) for part in store.stores)
-        case PickedFrames() | CroppedFrames() | ShiftedFrames():
+        case PickedFrames() | ChangedFrames():
             return needs_decoding(store.frames)
-        case PlaneFrames():
-            return needs_decoding(store.volumes)
         case ArrayFrames():
             return not isinstance(store.array, MappedArray)
     return True

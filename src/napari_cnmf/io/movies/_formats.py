@@ -54,6 +54,7 @@ _HINTS = {
     ".zip": "It is a zip archive: unpack it and open the movie inside.",
     ".npz": "It is numpy's archive of several arrays: save the movie alone with numpy.save (.npy).",
     ".gz": "It is a compressed file: unpack it and open the movie inside.",
+    ".ome": "It describes a set of OME-TIFF: open the folder that it lies in, or its TIFF files.",
     ".xml": "It describes a recording: open the folder that it lies in, or its TIFF files.",
     ".dcimg": f"It is Hamamatsu's format: {_BIO_FORMATS}, or export TIFF from HCImage.",
     ".tdms": "It is LabVIEW's format: export the frames as TIFF from the program that wrote it.",
@@ -88,6 +89,11 @@ def hint_for(name: str | os.PathLike[str]) -> str:
 def may_hold_several(name: str | os.PathLike[str]) -> bool:
     """Whether a file of this name may hold several arrays, told apart by ``dataset``."""
     return format_of(name) in _OF_NAMED_ARRAYS
+
+
+def counts_images(name: str | os.PathLike[str]) -> bool:
+    """Whether the opener of such a file itself puts images in the order that the user says."""
+    return format_of(name) == _BY_SUFFIX[".raw"]
 
 
 def is_zarr(path: Path) -> bool:

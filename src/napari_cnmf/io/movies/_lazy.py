@@ -1,8 +1,9 @@
-"""Turns a store into a lazy array, and finds the store of a movie."""
+"""Turns a store into a lazy array, finds the store of a movie, and reads parts of its frames."""
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.core.movie.source import FrameSource
-from napari_cnmf.io.movies._stores import FrameStore
+from napari_cnmf.io.movies._stores import FrameStore, RawFrames, part_of
 from napari_cnmf.model.movie import Movie
 
 if TYPE_CHECKING:
@@ -147,3 +148,46 @@ def frame_source(movie: Movie) -> FrameSource:
     napari_cnmf.core.movie.source.FrameSource
     """
     return store_of(movie) or DaskFrames(movie.data)
+
+
+class MovieWindow:
+    """Reader of boxes of a movie; a ``WindowSource`` of the engine.
+
+    Rows of frames that lie uncompressed in their file are read alone; of other movies whole
+    frames are read and cut.
+    """
+
+    def __init__(self, movie: Movie) -> None:
+        self._source: FrameSource = frame_source(movie)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape ``(T, [Z], Y, X)`` of the movie."""
+        return self._source.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the frames as they are stored."""
+        return self._source.dtype
+
+    def read_window(self, start: int, stop: int, window: tuple[slice, ...]) -> NDArray[Any]:
+        """Read frames ``start`` to ``stop`` inside ``window``, ``(stop - start, [z], y, x)``.
+
+        Parameters
+        ----------
+        window
+            One slice for each axis of a frame, with explicit bounds and step 1.
+        """
+        source = self._source
+        if isinstance(source, RawFrames):
+            files = source.file_index
+            wanted = replace(
+                source,
+                offsets=source.offsets[start:stop],
+                file_index=None if files is None else files[start:stop],
+            )
+            *depth, rows, columns = window
+            part = part_of(wanted, depth[0] if depth else slice(0, 1), rows)
+            if part is not None:
+                return part.read(0, stop - start)[..., columns]
+        return source.read(start, stop)[(slice(None), *window)]

@@ -20,9 +20,10 @@ _TIME = frozenset({"t", "time", "frame", "f", "fr", "tp", "timepoint", "img", "i
 FROM_NAMES = "numbers in the file names"
 """Where the numbers of frames stand."""
 _SESSION = frozenset(
-    {"cycle", "trial", "run", "session", "block", "file", "part", "s", "p", "pos", "position",
-     "series", "seq", "acq", "rep", "scan"}
+    {"cycle", "trial", "run", "session", "block", "file", "part", "s", "p", "series", "seq", "acq",
+     "rep", "scan"}
 )  # fmt: skip
+_POSITION = frozenset({"pos", "position", "xy", "site"})
 _CHANNEL_WORDS = frozenset(
     {"green", "red", "blue", "yellow", "farred", "gfp", "rfp", "yfp", "cfp", "mcherry", "tdtomato",
      "tomato", "gcamp", "gcamp6", "gcamp6f", "gcamp6s", "jgcamp", "rcamp", "jrgeco", "dapi",
@@ -159,24 +160,50 @@ def channel_groups(names: Sequence[str]) -> dict[str, list[int]] | None:
     dict or None
         Numbers of the files of each channel, in order; ``None`` where the names tell no channels.
     """
-    varying = _varying_parts(names) if len(names) > 1 else None
-    if varying is None:
+    varying = _varying_parts(names) or []
+    channels = [v for v in varying if v.kind == "C" and len(v.values) <= _MOST_CHANNELS]
+    return _groups(names, varying, channels[:1], "channel")
+
+
+def position_groups(names: Sequence[str], *, are_images: bool) -> dict[str, list[int]] | None:
+    """Groups of files of one position of the stage each, which is a movie of its own.
+
+    Parameters
+    ----------
+    are_images
+        Whether each file holds one image: without a number that counts frames beside that of the
+        position, the positions are the frames.
+
+    Returns
+    -------
+    dict or None
+        Numbers of the files of each position; ``None`` where the names tell no positions.
+    """
+    varying = _varying_parts(names) or []
+    if are_images and all(v.kind in ("P", "C", "?") for v in varying):
         return None
-    channel = next((v for v in varying if v.kind == "C" and len(v.values) <= _MOST_CHANNELS), None)
-    if channel is None or len(channel.values) < 2:
+    return _groups(names, varying, [v for v in varying if v.kind == "P"][:1], "position")
+
+
+def _groups(
+    names: Sequence[str], varying: Sequence[_Varying], of: Sequence[_Varying], what: str
+) -> dict[str, list[int]] | None:
+    """Numbers of the files for each value of a part, where the names are built alike otherwise."""
+    if not of:
         return None
-    rest = [v for v in varying if v is not channel]
-    if any(v.kind == "?" for v in rest) or (rest and not _is_product(channel, rest)):
+    part = of[0]
+    rest = [v for v in varying if v is not part]
+    if any(v.kind == "?" for v in rest) or (rest and not _is_product(part, rest)):
         return None
     order = np.lexsort([v.codes for v in reversed(rest)]) if rest else np.arange(len(names))
     return {
-        _label(value): [int(i) for i in order if channel.codes[i] == code]
-        for code, value in enumerate(channel.values)
+        _label(value, what): [int(i) for i in order if part.codes[i] == code]
+        for code, value in enumerate(part.values)
     }
 
 
-def _label(value: str) -> str:
-    return f"channel {int(value)}" if value.isdecimal() else value
+def _label(value: str, what: str = "channel") -> str:
+    return f"{what} {int(value)}" if value.isdecimal() else value
 
 
 def with_numbered_channels(names: Sequence[str], channels: Sequence[str]) -> list[str]:
@@ -245,10 +272,8 @@ def _varying_parts(names: Sequence[str]) -> list[_Varying] | None:
 def _kind_of_number(before: str) -> str:
     word = re.sub(r"[^a-z]+$", "", before)
     word = re.split(r"[^a-z]+", word)[-1]
-    for kinds, kind in ((_CHANNEL, "C"), (_PLANE, "Z"), (_TIME, "T"), (_SESSION, "S")):
-        if word in kinds:
-            return kind
-    return ""
+    known = {"C": _CHANNEL, "Z": _PLANE, "T": _TIME, "S": _SESSION, "P": _POSITION}
+    return next((kind for kind, words in known.items() if word in words), "")
 
 
 def _words(values: Sequence[str]) -> list[str]:
@@ -334,7 +359,7 @@ def _told_cycles(rest: Sequence[_Varying], plane: _Varying | None) -> list[str]:
     if plane is not None or len(rest) != 2 or not all(v.is_number for v in rest):
         return []
     outer, inner = rest
-    if outer.kind not in ("S", "") or len(inner.values) > 64 or len(outer.values) < 2:
+    if len(inner.values) > 64 or len(outer.values) < 2:
         return []
     n = len(inner.values)
     return [

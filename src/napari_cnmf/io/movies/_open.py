@@ -112,7 +112,10 @@ def open_movie(
         return _movie_of_array(source, request, rate)
     given = files_of(paths)
     try:
-        recording = _read(given, request).with_rate(rate)
+        recording = _read(given, request)
+        if rate is None and "playing" in str(recording.metadata.get("frame_rate_from")):
+            recording = _told_playing(recording)
+        recording = recording.with_rate(rate)
         files = tuple(piece.path for piece in recording.pieces) or given.files
         mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:
@@ -134,7 +137,7 @@ def open_movie(
         paths=files,
         frame_rate_hz=rate if rate is not None else recording.frame_rate_hz,
         pixel_size_um=recording.pixel_size_um,
-        opened_with=request.told(),
+        opened_with={k: v for k, v in request.told().items() if k not in recording.settled},
         fingerprint=mark,
         name=given.name,
         metadata=metadata,
@@ -201,6 +204,14 @@ def _read(given: Given, request: Request) -> Recording:
     _check_is_used(recording, request, given.name)
     recording = replace(recording, remarks=(*given.remarks, *recording.remarks))
     return _with_choices(recording, request, given.name)
+
+
+def _told_playing(recording: Recording) -> Recording:
+    remark = (
+        f"{recording.frame_rate_hz:g} Hz is the speed at which the video is played: check that it "
+        "is the rate of the recording."
+    )
+    return replace(recording, remarks=(*recording.remarks, remark))
 
 
 def _check_is_used(recording: Recording, request: Request, name: str) -> None:

@@ -10,7 +10,7 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._damage import OFFER, told_as_damage
 from napari_cnmf.io.movies._files import Given
-from napari_cnmf.io.movies._formats import TIFF, Opener, format_of, opener_for
+from napari_cnmf.io.movies._formats import TIFF, Opener, counts_images, format_of, opener_for
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._session import join
@@ -78,8 +78,12 @@ def _read_each(
             opener = opener_for(path)
             _refuse_empty(path)
             with told_as_damage(path):
-                recording = _opened(opener, path, without, request)
-            if request.has_cycle:
+                recording = (
+                    opener(path, request)
+                    if counts_images(path)
+                    else _opened(opener, path, without, request)
+                )
+            if request.has_cycle and not counts_images(path):
                 cycle = Cycle.of_request(request)
                 is_last = index == len(files) - 1
                 recording = cycle.of(recording, request.channel, str(path), is_last=is_last)
@@ -105,17 +109,10 @@ def _read_others(files: Sequence[Path], request: Request) -> Recording:
     recordings, files, remarks = _read_each(files, request)
     recording = join(recordings, files)
     recording = replace(recording, remarks=(*recording.remarks, *remarks))
-    if format_of(files[0]) == "_video.open_video":
-        if not request.has_cycle:
-            n_frames, *field_px = recording.store.shape
-            beside = read_miniscope(files, n_frames, (field_px[-2], field_px[-1]))
-            recording = with_sidecar(recording, beside)
-        if "playing" in str(recording.metadata.get("frame_rate_from")):
-            remark = (
-                f"{recording.frame_rate_hz:g} Hz is the speed at which the video is played: check "
-                "that it is the rate of the recording."
-            )
-            recording = replace(recording, remarks=(*recording.remarks, remark))
+    if format_of(files[0]) == "_video.open_video" and not request.has_cycle:
+        n_frames, *field_px = recording.store.shape
+        beside = read_miniscope(files, n_frames, (field_px[-2], field_px[-1]))
+        recording = with_sidecar(recording, beside)
     return recording
 
 

@@ -54,6 +54,8 @@ class Recording:
         Files that hold the frames where ``pieces`` only lead to them.
     numbers_from
         Where these numbers stand.
+    settled
+        Options that only chose ``pieces`` among the files: these alone are opened without them.
     """
 
     store: FrameStore
@@ -68,6 +70,7 @@ class Recording:
     frame_numbers: NDArray[np.int64] | None = None
     frames_in: tuple[Path, ...] = ()
     numbers_from: str = "order of the set"
+    settled: tuple[str, ...] = ()
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -197,13 +200,19 @@ def derived(value: Any, text: str, source: str) -> Fact:
     return Fact(value, text, source, Certainty.DERIVED)
 
 
-def positive_or_none(value: object) -> float | None:
-    """Value where it is finite and above 0, else ``None``: metadata often holds 0 for unknown."""
+def number_or_none(value: object) -> float | None:
+    """Value where it is a finite number, or the text of one, else ``None``."""
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
-    return number if np.isfinite(number) and number > 0 else None
+    return number if np.isfinite(number) else None
+
+
+def positive_or_none(value: object) -> float | None:
+    """Value where it is finite and above 0, else ``None``: metadata often holds 0 for unknown."""
+    number = number_or_none(value)
+    return number if number is not None and number > 0 else None
 
 
 def checked_dtype(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
@@ -207,3 +207,41 @@ def chosen_of(
             tuple(enumerate(names)),
         )
     return value
+
+
+def chosen_dataset(
+    what: str, labels: Mapping[str, str], wanted: str | None, where: object, source: str = ""
+) -> str:
+    """Name of the array to open, among those of a file.
+
+    Parameters
+    ----------
+    what
+        Word for one of them: ``"series"``.
+    labels
+        What each name means.
+    wanted
+        The user's choice; may be ``None`` where there is one.
+    where, source
+        The file, and where in it they are told, for messages.
+
+    Raises
+    ------
+    ChoiceNeededError
+        There are several and none was chosen.
+    MovieError
+        There is no such one.
+    """
+    listed = ", ".join(labels)
+    if wanted is not None and wanted not in labels:
+        raise MovieError(
+            f"dataset must name a {what} of {where}, got {wanted!r}. Choose one of: {listed}."
+        )
+    if wanted is None and len(labels) > 1:
+        raise ChoiceNeededError(
+            f"One {what} must be chosen, {where} has {len(labels)}{source}: {listed}. Choose it "
+            f"with dataset={next(iter(labels))!r}.",
+            "dataset",
+            tuple(labels.items()),
+        )
+    return wanted if wanted is not None else next(iter(labels))

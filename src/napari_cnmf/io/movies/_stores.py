@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from io import FileIO
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -348,78 +350,55 @@ class PickedFrames(FrameStore):
             out[...] = target.reshape(out.shape)
 
 
+def part_of(store: FrameStore, planes: slice, rows: slice) -> RawFrames | None:
+    """Store of some rows of some planes ``(T, [Z], Y, X)`` that reads nothing else.
+
+    Parameters
+    ----------
+    planes, rows
+        With explicit bounds and step 1; ``planes`` is ``slice(0, 1)`` for frames of one plane.
+
+    Returns
+    -------
+    RawFrames or None
+        ``None`` where frames must be decoded, or turned, as a whole.
+    """
+    if not isinstance(store, RawFrames) or store.order is not None:
+        return None
+    *depth, n_rows, n_columns = store.frame_shape
+    n_planes = depth[0] if depth else 1
+    offsets, files, n_parts = store.offsets, store.file_index, store.offsets.shape[1]
+    if n_parts not in (1, n_planes):
+        return None
+    row_bytes = n_columns * store.stored.itemsize
+    if n_parts < n_planes:  # the planes of a volume follow each other
+        offsets = offsets + n_rows * row_bytes * np.arange(n_planes)
+        files = None if files is None else np.repeat(files, n_planes, axis=1)
+    n_wanted = [planes.stop - planes.start] if depth else []
+    return replace(
+        store,
+        offsets=offsets[:, planes] + rows.start * row_bytes,
+        file_index=None if files is None else files[:, planes],
+        frame_shape=(*n_wanted, rows.stop - rows.start, n_columns),
+    )
+
+
 def crop_rows(store: FrameStore, first: int, stop: int) -> FrameStore:
     """Store of rows ``first`` to ``stop`` of every frame or plane."""
-    if isinstance(store, RawFrames) and store.order is None:
-        *planes, _n_rows, n_columns = store.frame_shape
-        if not planes or store.offsets.shape[1] == planes[0]:
-            return replace(
-                store,
-                offsets=store.offsets + first * n_columns * store.stored.itemsize,
-                frame_shape=(*planes, stop - first, n_columns),
-            )
-    return CroppedFrames(store, first, stop)
-
-
-@dataclass
-class CroppedFrames(FrameStore):
-    """Some rows of frames that must be decoded as a whole."""
-
-    frames: FrameStore
-    first: int
-    stop: int
-
-    def __post_init__(self) -> None:
-        shape = self.frames.shape
-        self.shape = (*shape[:-2], self.stop - self.first, shape[-1])
-        self.dtype = self.frames.dtype
-        self.frames_apart = self.frames.frames_apart
-
-    def _fill(self, start: int, out: NDArray[Any]) -> None:
-        step = max(1, _BLOCK_BYTES // self.frames.frame_bytes)
-        for done in range(0, len(out), step):
-            last = min(done + step, len(out))
-            whole = self.frames.read(start + done, start + last)
-            out[done:last] = whole[..., self.first : self.stop, :]
+    n_planes = store.shape[1] if len(store.shape) == 4 else 1
+    part = part_of(store, slice(0, n_planes), slice(first, stop))
+    shape = (*store.shape[:-2], stop - first, store.shape[-1])
+    cut = itemgetter((..., slice(first, stop), slice(None)))
+    return part if part is not None else ChangedFrames(store, shape, store.dtype, cut)
 
 
 def take_plane(store: FrameStore, plane: int) -> FrameStore:
     """Store of one plane ``(T, Y, X)`` of volumes ``(T, Z, Y, X)``."""
-    if isinstance(store, RawFrames) and store.order is None:
-        files = store.file_index
-        if store.offsets.shape[1] == store.frame_shape[0]:
-            return replace(
-                store,
-                offsets=store.offsets[:, plane : plane + 1],
-                file_index=None if files is None else files[:, plane : plane + 1],
-                frame_shape=store.frame_shape[1:],
-            )
-        if store.offsets.shape[1] == 1:
-            step = int(np.prod(store.frame_shape[1:])) * store.stored.itemsize
-            return replace(
-                store, offsets=store.offsets + plane * step, frame_shape=store.frame_shape[1:]
-            )
-    return PlaneFrames(store, plane)
-
-
-@dataclass
-class PlaneFrames(FrameStore):
-    """One plane of volumes that must be read as a whole."""
-
-    volumes: FrameStore
-    plane: int
-
-    def __post_init__(self) -> None:
-        n_frames, _, *field = self.volumes.shape
-        self.shape = (n_frames, *field)
-        self.dtype = self.volumes.dtype
-        self.frames_apart = self.volumes.frames_apart
-
-    def _fill(self, start: int, out: NDArray[Any]) -> None:
-        step = max(1, _BLOCK_BYTES // self.volumes.frame_bytes)
-        for done in range(0, len(out), step):
-            last = min(done + step, len(out))
-            out[done:last] = self.volumes.read(start + done, start + last)[:, self.plane]
+    n_frames, _, *field_px = store.shape
+    part = part_of(store, slice(plane, plane + 1), slice(0, field_px[0]))
+    if part is not None:
+        return replace(part, frame_shape=part.frame_shape[1:])
+    return ChangedFrames(store, (n_frames, *field_px), store.dtype, itemgetter(np.s_[:, plane]))
 
 
 def shift_values(store: FrameStore, offset: float, scale: float = 1.0) -> FrameStore:
@@ -436,30 +415,40 @@ def shift_values(store: FrameStore, offset: float, scale: float = 1.0) -> FrameS
             if fits.min <= low and high <= fits.max:
                 dtype = np.dtype(name)
                 break
-    return ShiftedFrames(store, offset, scale, dtype)
+    shift = partial(_shifted, offset=offset, scale=scale, dtype=dtype)
+    return ChangedFrames(store, store.shape, dtype, shift)
+
+
+def _shifted(
+    stored: NDArray[Any], offset: float, scale: float, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    wide = np.float64 if dtype.kind == "f" else np.int64
+    return (stored.astype(wide) * wide(scale) + wide(offset)).astype(dtype)
 
 
 @dataclass
-class ShiftedFrames(FrameStore):
-    """Frames whose values are a straight line of the stored ones."""
+class ChangedFrames(FrameStore):
+    """Frames that are cut or computed from those of another store, which are read as a whole.
+
+    Attributes
+    ----------
+    change
+        Function of a block of the other's frames; it can be pickled.
+    """
 
     frames: FrameStore
-    offset: float
-    scale: float
+    shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    change: Callable[[NDArray[Any]], NDArray[Any]]
 
     def __post_init__(self) -> None:
-        self.shape = self.frames.shape
         self.frames_apart = self.frames.frames_apart
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         step = max(1, _BLOCK_BYTES // self.frames.frame_bytes)
         for done in range(0, len(out), step):
             last = min(done + step, len(out))
-            stored = self.frames.read(start + done, start + last)
-            wide = np.float64 if self.dtype.kind == "f" else np.int64
-            values = stored.astype(wide) * wide(self.scale) + wide(self.offset)
-            out[done:last] = values.astype(self.dtype)
+            out[done:last] = self.change(self.frames.read(start + done, start + last))
 
 
 def frames_that_fit(chunk_frames: int, frame_bytes: int) -> int:

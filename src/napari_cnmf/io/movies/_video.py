@@ -202,7 +202,9 @@ def open_video(path: Path, request: Request) -> Recording:
         rate,
         metadata=notes,
         format=f"video ({codec})",
-        facts=_facts(first.format.name, channel),
+        facts=_facts(
+            first.format.name, channel, is_gray=channel is not None and request.channel is None
+        ),
         pieces=(Piece(path, len(times)),),
     )
     recording = recording.with_times(seconds, "time stamps of the video, speed of playing")
@@ -295,9 +297,10 @@ def _is_brightness(frame: av.VideoFrame) -> bool:
     return bool(frame.format.name.startswith(("gray", "yuv", "nv")))
 
 
-def _facts(pixel_format: str, channel: int | None) -> dict[str, Fact]:
-    if channel is None:
-        text = "1 (brightness)" if not pixel_format.startswith("gray") else "1"
+def _facts(pixel_format: str, channel: int | None, *, is_gray: bool) -> dict[str, Fact]:
+    if channel is None or is_gray:
+        text = "1 (gray, stored as colours)" if is_gray else "1 (brightness)"
+        text = "1" if pixel_format.startswith("gray") else text
         return {"channels": Fact(["brightness"], text, "video header")}
     names = ["red", "green", "blue"]
     return {"channels": fact_of_channels(names, channel, "video header")}
@@ -325,8 +328,8 @@ def _told_dropped(times: NDArray[np.int64], path: Path) -> list[str]:
         return []
     n_lost = int(np.round(steps[gaps] / step).sum()) - gaps.size
     return [
-        f"The time stamps of {path.name} have {gaps.size} gaps, the first after frame "
-        f"{int(gaps[0])}: about {n_lost} frames were dropped."
+        f"The time stamps of {path.name} have {gaps.size} gap{'s' * (gaps.size > 1)}, the first "
+        f"after frame {int(gaps[0])}: about {n_lost} frames were dropped."
     ]
 
 

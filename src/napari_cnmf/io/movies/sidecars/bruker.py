@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "Bruker XML"
@@ -43,8 +43,8 @@ class PrairieScan:
         Names of the channels.
     facts
         Rate, pixel size and times.
-    n_images
-        Images per file, by the XML.
+    in_broken
+        Names of the files of volumes that are not whole.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class PrairieScan:
     pages: NDArray[np.int64]
     channels: tuple[str, ...]
     facts: SidecarFacts
+    in_broken: frozenset[str]
 
     @property
     def is_single_images(self) -> bool:
@@ -118,7 +119,8 @@ def read_prairie_xml(path: Path) -> PrairieScan | None:
     spacing = sizes if is_volumes else {a: s for a, s in sizes.items() if a != "Z"}
     facts = _facts(times, state, spacing, remarks, n_planes)
     labels = tuple(names[channel] for channel in channels)
-    return PrairieScan(path, tuple(files), pages, labels, facts)
+    named = {name for s in sequences for mine in s.files for name, _ in mine.values()}
+    return PrairieScan(path, tuple(files), pages, labels, facts, frozenset(named - set(files)))
 
 
 def _add_frame(element: ElementTree.Element, into: _Sequence, names: dict[int, str]) -> None:
@@ -133,14 +135,9 @@ def _add_frame(element: ElementTree.Element, into: _Sequence, names: dict[int, s
         mine[channel] = (name, int(positive_or_none(file.get("page")) or 1))
     if mine:
         into.files.append(mine)
-        into.times.append((_seconds(element, "relativeTime"), _seconds(element, "absoluteTime")))
-
-
-def _seconds(element: ElementTree.Element, name: str) -> float:
-    try:
-        return float(element.get(name, "nan"))
-    except ValueError:
-        return float("nan")
+        times = (number_or_none(element.get(f"{which}Time")) for which in ("relative", "absolute"))
+        relative, absolute = (np.nan if time is None else time for time in times)
+        into.times.append((relative, absolute))
 
 
 def _read_state(
@@ -177,7 +174,9 @@ def _frames_of(
         volumes.append(one.files[::-1] if turned else list(one.files))
         times.append(one.times[0])
     if short:
-        remarks.append(f"{short} volumes have less than {n_planes} planes and are left out.")
+        what = "volume has" if short == 1 else "volumes have"
+        left_out = "is left out" if short == 1 else "are left out"
+        remarks.append(f"{short} {what} less than {n_planes} planes and {left_out}.")
     if any(one.is_bidirectional for one in sequences):
         remarks.append("Volumes are recorded up and down: the planes of every second are turned.")
     return volumes, _ascending(times), n_planes

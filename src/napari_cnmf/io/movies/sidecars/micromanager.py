@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 NAME = "metadata.txt"
@@ -41,7 +41,7 @@ def read_micromanager_text(folder: Path) -> SidecarFacts | None:
         if found is None:
             found = re.match(r"Coords.*time(\d+)()()", key)
         if found and isinstance(value, dict):
-            elapsed = _elapsed(value)
+            elapsed = elapsed_ms(value)
             if elapsed is not None and not int(found.group(3) or 0):
                 times.setdefault(int(found.group(1)), elapsed / 1000)
     return facts_of_summary(notes["Summary"], times, "Micro-Manager metadata.txt")
@@ -86,15 +86,9 @@ def facts_of_summary(
 
 def elapsed_ms(notes: Any) -> float | None:
     """Milliseconds from the start of the acquisition to one image."""
-    return _elapsed(notes) if isinstance(notes, Mapping) else None
-
-
-def _elapsed(notes: Mapping[str, Any]) -> float | None:
     for name in ("ElapsedTime-ms", "ElapsedTimeMs"):
-        value = notes.get(name)
+        value = notes.get(name) if isinstance(notes, Mapping) else None
         value = value.get("PropVal") if isinstance(value, Mapping) else value
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            continue
+        if (elapsed := number_or_none(value)) is not None:
+            return elapsed
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "ThorImage Experiment.xml"
@@ -29,6 +29,9 @@ class ThorExperiment:
         Planes of a volume and images after each that show none; 1 and 0 without fast Z.
     facts
         Rate, pixel size and channels.
+    n_images
+        Images of each channel that were to be streamed, flyback among them; 0 where it does not
+        say.
     """
 
     n_rows: int
@@ -36,6 +39,7 @@ class ThorExperiment:
     n_planes: int
     n_flyback: int
     facts: SidecarFacts
+    n_images: int = 0
 
 
 def read_thor_experiment(folder: Path) -> ThorExperiment | None:
@@ -65,7 +69,11 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     if size is None and (width := _number(lsm, "widthUM")) and (n := _number(lsm, "pixelX")):
         size = width / n
     spacing = {} if size is None else {"Y": size, "X": size}
-    step = positive_or_none(abs(_number(stage, "stepSizeUM", signed=True) or 0))
+    step = (
+        None
+        if stage is None
+        else positive_or_none(abs(number_or_none(stage.get("stepSizeUM")) or 0))
+    )
     if step is not None and n_planes > 1:
         spacing["Z"] = step
     channels = tuple(
@@ -73,7 +81,11 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
     )
     size_px = None if lsm is None else field_of(lsm.get("pixelY"), lsm.get("pixelX"))
     facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels, field_px=size_px)
-    return ThorExperiment(_int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts)
+    is_streamed = streaming is not None and streaming.get("enable") == "1" and averaged == 1
+    return ThorExperiment(
+        _int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts,
+        _int(streaming, "frames") if is_streamed else 0,
+    )  # fmt: skip
 
 
 def contradictions(experiment: ThorExperiment, names: Sequence[str]) -> list[str]:
@@ -130,16 +142,8 @@ def is_preview(name: str) -> bool:
     return re.search(r"preview", name, re.IGNORECASE) is not None
 
 
-def _number(
-    element: ElementTree.Element | None, name: str, *, signed: bool = False
-) -> float | None:
-    text = None if element is None else element.get(name)
-    if not signed:
-        return positive_or_none(text)
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return None
+def _number(element: ElementTree.Element | None, name: str) -> float | None:
+    return None if element is None else positive_or_none(element.get(name))
 
 
 def _int(element: ElementTree.Element | None, name: str) -> int:

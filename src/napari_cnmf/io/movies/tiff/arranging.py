@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -17,8 +18,9 @@ from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._stores import ConcatFrames, FrameStore, pick_frames, shift_values
+from napari_cnmf.io.movies.tiff.chain import Chain, read_chain
 from napari_cnmf.io.movies.tiff.headers import Header
-from napari_cnmf.io.movies.tiff.pages import Pages
+from napari_cnmf.io.movies.tiff.pages import Pages, open_tiff
 from napari_cnmf.model.description import Piece
 
 
@@ -310,3 +312,20 @@ def check_whole(
     raise MovieError(
         f"{name} must hold whole images to its end, got {whole}: {why}. {COPY_AGAIN}, {OFFER}."
     )
+
+
+def read_pages(path: Path, request: Request) -> tuple[Pages, Chain, list[str]]:
+    """Read where the images of a file lie that no header of its own arranges.
+
+    Returns
+    -------
+    pages, chain
+        The whole images, and where their headers lie.
+    remarks
+        Sentence on an end that is lost.
+    """
+    with open_tiff(path) as tiff:
+        chain = read_chain(path)
+        pages = Pages.of_chain(tiff.pages[chain.first].aspage(), chain, path)
+    pages, remarks = check_whole(pages, None, chain.is_cut, request, str(path))
+    return pages, chain, remarks

@@ -14,7 +14,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none
+from napari_cnmf.io.movies._attributes import rate_among, spacing_among
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.pages import has_one_image
 from napari_cnmf.model.description import Certainty, Fact
@@ -107,10 +108,8 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
         lead = "T" if len(lead_shape) == 1 else "Q" * len(lead_shape)
     # Three or four planes are stored as the samples of a colour, unless one says photometric=.
     within = axes[len(lead_shape) :] if len(axes) == len(shape) else ""
-    rate, source = None, ""
-    for key in ("frame_rate_hz", "frame_rate", "fps", "fr"):
-        if rate is None and (rate := positive_or_none(notes.get(key))) is not None:
-            source = f"TIFF header, {key}"
+    rate, noted = rate_among([notes])
+    source = noted.get("frame_rate_from", "").replace("attribute", "TIFF header,")
     interval = positive_or_none(notes.get("finterval"))
     if rate is None and interval is not None:
         rate, source = 1 / interval, "TIFF header, finterval"
@@ -123,17 +122,8 @@ def _shaped(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> Header:
         n_images=int(np.prod(lead_shape)),
         frame_rate_hz=rate,
         rate_from=source,
-        spacing_um=_listed_spacing(notes),
+        spacing_um=spacing_among([notes]),
     )
-
-
-def _listed_spacing(notes: Mapping[str, Any]) -> dict[str, float]:
-    """Pixel size ``([dz], dy, dx)`` that our writer notes as ``pixel_size_um``."""
-    values = notes.get("pixel_size_um")
-    if not isinstance(values, list) or not 2 <= len(values) <= 3:
-        return {}
-    named = zip("ZYX"[-len(values) :], values, strict=True)
-    return {axis: size for axis, value in named if (size := positive_or_none(value))}
 
 
 _IMAGEJ_ORDERS = {
@@ -225,8 +215,8 @@ def _imagej_calibration(
                 "values are analysed."
             ],
         )
-    offset, scale = _number(notes.get("c0"), 0.0), _number(notes.get("c1"), 1.0)
-    if scale == 0 or (offset, scale) == (0.0, 1.0):
+    offset, scale = number_or_none(notes.get("c0")) or 0.0, number_or_none(notes.get("c1"))
+    if not scale or (offset, scale) == (0.0, 1.0):
         return 0.0, 1.0, []
     line = f"{offset:+g}" if scale == 1 else f"x {scale:g} {offset:+g}"
     how = "signed 16 bit" if (offset, scale, dtype.kind) == (-32768, 1, "u") else "calibrated"
@@ -237,20 +227,12 @@ def _imagej_calibration(
     return offset, scale, [remark]
 
 
-def _number(value: Any, default: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return default
-    return number if np.isfinite(number) else default
-
-
 def _imagej_spacing(tiff: tifffile.TiffFile, notes: Mapping[str, Any]) -> dict[str, float]:
     unit_um = micrometres(str(notes.get("unit", "")))
     if unit_um is None:
         return {}
     spacing: dict[str, float] = {}
-    depth = positive_or_none(abs(_number(notes.get("spacing"), 0.0)))
+    depth = positive_or_none(abs(number_or_none(notes.get("spacing")) or 0))
     if depth is not None:
         spacing["Z"] = depth * unit_um
     tags = tiff.pages.first.tags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,18 +164,16 @@ def _facts(
 def _elapsed(images: Sequence[_Image], folder: Path) -> list[float] | None:
     """Seconds of each image; ``None`` where one of them has none."""
     found = []
-    streams: dict[str, Any] = {}
-    try:
+    with ExitStack() as stack:
+        streams = {
+            name: stack.enter_context((folder / name).open("rb"))
+            for name in {image.file for image in images}
+        }
         for image in images:
-            if image.file not in streams:
-                streams[image.file] = (folder / image.file).open("rb")
             stream = streams[image.file]
             stream.seek(image.notes[0])
             noted = _ELAPSED.search(stream.read(image.notes[1]))
             if noted is None:
                 return None
             found.append(float(noted.group(1)) / 1000)
-    finally:
-        for stream in streams.values():
-            stream.close()
     return found

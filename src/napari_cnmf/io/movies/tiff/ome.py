@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._damage import OFFER
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
-from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
+from napari_cnmf.io.movies._request import Request, chosen_dataset
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.tiff.headers import Header
 from napari_cnmf.io.movies.tiff.pages import open_tiff
@@ -65,6 +64,8 @@ class OmeSet:
         Seconds of time points, by their number.
     series
         Name of the series, where the set has several.
+    of_others
+        Files that show other series alone.
     """
 
     where: Path
@@ -74,6 +75,7 @@ class OmeSet:
     header: Header
     times: Mapping[int, float] = field(default_factory=dict)
     series: str = ""
+    of_others: frozenset[Path] = frozenset()
 
     @property
     def files(self) -> list[Path]:
@@ -150,7 +152,11 @@ def read_ome_set(path: Path, request: Request) -> OmeSet | None:
     found = _set_of(image, where, samples)
     if found is None or len(images) < 2:
         return found
-    return replace(found, series=str(image.get("Name") or image.get("ID")))
+    named = {_file_of(e) for one in images for e in one.iter() if _local(e) == "TiffData"} - {""}
+    others = {where.parent / name for name in named} - set(found.files)
+    return replace(
+        found, series=str(image.get("Name") or image.get("ID")), of_others=frozenset(others)
+    )
 
 
 def _parsed(text: str | bytes | None) -> ElementTree.Element | None:
@@ -192,24 +198,13 @@ def _chosen_image(
             continue
         n_planes = int(np.prod([_size(pixels, axis) for axis in "ZCT"]))
         found[str(image.get("Name") or image.get("ID"))] = (image, n_planes)
-    if request.dataset is not None and len(found) > 1:
-        if request.dataset not in found:
-            raise MovieError(
-                f"dataset must name a series of {path}, got {request.dataset!r}. Series: "
-                f"{', '.join(found)}."
-            )
-        return found[request.dataset][0]
     if len(found) < 2:
         return next((image for image, _ in found.values()), None)
-    movies = {name: image for name, (image, n_planes) in found.items() if n_planes > 1}
-    if len(movies) == 1:
-        return next(iter(movies.values()))
-    raise ChoiceNeededError(
-        f"One series must be chosen, {path} has {len(found)} (OME-XML): {', '.join(found)}. "
-        f"Choose it with dataset={next(iter(found))!r}.",
-        "dataset",
-        [(name, name) for name in found],
-    )
+    movies = [name for name, (_, n_planes) in found.items() if n_planes > 1]
+    if request.dataset is None and len(movies) == 1:
+        return found[movies[0]][0]
+    labels = {name: name for name in found}
+    return found[chosen_dataset("series", labels, request.dataset, path, " (OME-XML)")][0]
 
 
 def _size(pixels: ElementTree.Element, axis: str) -> int:
@@ -264,12 +259,16 @@ def _block(element: ElementTree.Element, order: str, sizes: Mapping[str, int]) -
     for axis in order:
         place += step * int(element.get(f"First{axis}", "0"))
         step *= sizes[axis]
-    uuid = next(iter(_children(element, "UUID")), None)
-    name = "" if uuid is None else str(uuid.get("FileName") or "")
-    name = Path(name.replace("\\", "/")).name
     count = element.get("PlaneCount")
     n_planes = int(count) if count is not None else (1 if element.get("IFD") is not None else None)
-    return Block(name, int(element.get("IFD", "0")), place, n_planes)
+    return Block(_file_of(element), int(element.get("IFD", "0")), place, n_planes)
+
+
+def _file_of(element: ElementTree.Element) -> str:
+    """Name of the file that a ``TiffData`` points to; empty for the file that has the XML."""
+    uuid = next(iter(_children(element, "UUID")), None)
+    name = "" if uuid is None else str(uuid.get("FileName") or "")
+    return Path(name.replace("\\", "/")).name
 
 
 def _spacing(pixels: ElementTree.Element) -> dict[str, float]:
@@ -289,18 +288,10 @@ def _times(pixels: ElementTree.Element) -> dict[int, float]:
         if plane.get("TheZ", "0") != "0" or plane.get("TheC", "0") != "0":
             continue
         unit = seconds(plane.get("DeltaTUnit", "s"))
-        delta = _number(plane.get("DeltaT"))
+        delta = number_or_none(plane.get("DeltaT"))
         if unit is not None and delta is not None:
             times[int(plane.get("TheT", "0"))] = delta * unit
     return times
-
-
-def _number(text: Any) -> float | None:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _rate(pixels: ElementTree.Element, times: Mapping[int, float]) -> tuple[float | None, str]:

@@ -65,7 +65,12 @@ def read_one(
         pages, cut = check_whole(pages, named, is_cut, request, str(path))
     remarks = [*header.remarks, *remarks, *cut]
     if chain.n_other:
-        remarks.append(f"{chain.n_other} images of another size in {path.name} are left out.")
+        what = (
+            "images of another size in {} are"
+            if chain.n_other > 1
+            else "image of another size in {} is"
+        )
+        remarks.append(f"{chain.n_other} {what.format(path.name)} left out.")
     header, numbers, lead = _arranged(header, len(pages), remarks, path)
     if is_part and numbers.ndim == 0:
         numbers, lead = numbers.reshape(1), "T"

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from napari_cnmf.io.movies._names import channel_groups, with_numbered_channels
+from napari_cnmf.io.movies._names import (
+    channel_groups,
+    position_groups,
+    with_numbered_channels,
+)
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
-from napari_cnmf.io.movies._request import Request, chosen_channel
+from napari_cnmf.io.movies._request import Request, chosen_channel, chosen_of
 from napari_cnmf.io.movies._session import join, join_volumes
 from napari_cnmf.io.movies.sidecars.bruker import PrairieScan, find_prairie_xml, read_prairie_xml
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
@@ -21,7 +25,6 @@ from napari_cnmf.io.movies.sidecars.thorimage import (
     read_thor_experiment,
 )
 from napari_cnmf.io.movies.tiff.chain import read_chain
-from napari_cnmf.io.movies.tiff.named import read_singles
 from napari_cnmf.io.movies.tiff.ndtiff import INDEX, read_ndtiff
 from napari_cnmf.io.movies.tiff.ome import OmeSet, read_ome_set
 from napari_cnmf.io.movies.tiff.one_file import read_one
@@ -29,7 +32,13 @@ from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
 from napari_cnmf.io.movies.tiff.scanimage import read_scanimage
 from napari_cnmf.io.movies.tiff.scanimage_settings import read_settings
 from napari_cnmf.io.movies.tiff.sets import read_ome, read_prairie
-from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty, without_pictures
+from napari_cnmf.io.movies.tiff.singles import (
+    open_singles,
+    read_singles,
+    without_empty,
+    without_pictures,
+)
+from napari_cnmf.model.description import Fact
 
 
 def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> Recording:
@@ -84,7 +93,7 @@ def _read(files: Sequence[Path], request: Request, *, is_folder: bool) -> Record
     if notes is not None:
         names = with_numbered_channels(names, notes.channels)
     one_set = read_ome_set(files[0], request)
-    if one_set is not None and len(one_set.files) > 1:
+    if one_set is not None and (len(one_set.files) > 1 or one_set.of_others & set(files[1:])):
         recording = _read_sets(files, one_set, request, notes)
     else:
         recording = _read_files(files, names, request, notes, is_folder=is_folder)
@@ -114,11 +123,11 @@ def _read_sets(
             recordings.append(read_one(rest[0], request))
             names.append(rest.pop(0))
         else:
-            members = set(current.files) | {current.where, rest[0]}
+            members = (set(current.files) | {current.where, rest[0]}) - current.of_others
             mine = [path for path in rest if path in members]
             recordings.append(read_ome(current, mine, request, notes))
             names.append(rest[0])
-            rest = [path for path in rest if path not in members]
+            rest = [path for path in rest if path not in members | current.of_others]
         current = read_ome_set(rest[0], request) if rest else None
     return join(recordings, names)
 
@@ -148,10 +157,14 @@ def _read_files(
     is_folder: bool,
 ) -> Recording:
     """Read files of one image each, of one channel each, or one after the other."""
-    if len(files) > 1 and request.axes in (None, "TYX"):
-        singles = open_singles(files, request)
-        if singles is not None:
-            return read_singles(singles, file_names, request, notes, is_folder=is_folder)
+    is_of_images = len(files) > 1 and request.axes in (None, "TYX")
+    singles = open_singles(files, request) if is_of_images else None
+    if singles is not None or is_folder:
+        groups = position_groups(file_names, are_images=singles is not None)
+        if groups is not None:
+            return _read_position(files, file_names, groups, request, notes)
+    if singles is not None:
+        return read_singles(singles, file_names, request, notes, is_folder=is_folder)
     axes = request.axes.upper() if request.axes is not None else ""
     if len(files) > 1 and "Z" in axes and "T" not in axes:
         of_planes = replace(request, axes=axes.replace("Z", "T"))
@@ -168,11 +181,35 @@ def _read_files(
         counts = {name: _count([files[k] for k in members]) for name, members in groups.items()}
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         remarks = (f"The channels differ in length: {told} images.",)
-        is_even = len(set(counts.values())) == 1
+        told_lengths = remarks if len(set(counts.values())) > 1 else ()
         return replace(
-            recording, facts=facts, remarks=(*recording.remarks, *(() if is_even else remarks))
+            recording,
+            facts=facts,
+            remarks=(*recording.remarks, *told_lengths),
+            settled=("channel",),
         )
     return _in_turn(files, request)
+
+
+def _read_position(
+    files: Sequence[Path],
+    file_names: Sequence[str],
+    groups: Mapping[str, list[int]],
+    request: Request,
+    notes: SidecarFacts | None,
+) -> Recording:
+    """Read the files of one position of the stage."""
+    labels = tuple(groups)
+    why = "by the file names these are positions of the stage, each a movie of its own"
+    place = chosen_of("field", labels, request.field, files[0].parent, why) or 0
+    mine = groups[labels[place]]
+    recording = _read_files(
+        [files[k] for k in mine], [file_names[k] for k in mine], request, notes, is_folder=True
+    )
+    recording.metadata["field"] = place
+    text = f"{len(labels)} positions of the stage: {labels[place]} is analysed"
+    facts = {**recording.facts, "scan_fields": Fact(list(labels), text, "file names")}
+    return replace(recording, facts=facts, settled=("field", *recording.settled))
 
 
 def _count(files: Sequence[Path]) -> int:

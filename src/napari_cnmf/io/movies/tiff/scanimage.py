@@ -15,10 +15,9 @@ from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request, chosen_channel, chosen_of
 from napari_cnmf.io.movies._stores import crop_rows, pick_frames
-from napari_cnmf.io.movies.tiff.arranging import check_whole
-from napari_cnmf.io.movies.tiff.chain import read_chain
-from napari_cnmf.io.movies.tiff.pages import Pages, join_pages, open_tiff
-from napari_cnmf.io.movies.tiff.scanfields import ScanField, fields_of, spacing_of
+from napari_cnmf.io.movies.tiff.arranging import read_pages
+from napari_cnmf.io.movies.tiff.pages import join_pages
+from napari_cnmf.io.movies.tiff.scanfields import fields_of, spacing_of
 from napari_cnmf.io.movies.tiff.scanimage_frames import (
     Part,
     channels_by_number,
@@ -55,7 +54,9 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
     per_plane = settings.per_plane if cycle.n_planes > 1 and not request.has_cycle else 1
     channel = chosen_channel(names, request.channel, name, SOURCE)
     facts["channels"] = fact_of_channels(list(names), channel, SOURCE)
-    scan_field = _chosen_field(fields, request, name)
+    why = f"by the {SOURCE} these are scan fields (ROIs), each is a movie of its own"
+    place_of_field = chosen_of("field", [one.name for one in fields], request.field, name, why)
+    scan_field = fields[place_of_field or 0] if len(fields) > 1 else None
     if per_plane > 1:
         numbers, plane_remarks, rate = _one_plane(
             len(pages), cycle, per_plane, channel, settings, request, name
@@ -102,10 +103,7 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
 
 
 def _read_part(path: Path, request: Request) -> Part:
-    with open_tiff(path) as tiff:
-        chain = read_chain(path)
-        pages = Pages.of_chain(tiff.pages[chain.first].aspage(), chain, path)
-    pages, remarks = check_whole(pages, None, chain.is_cut, request, str(path))
+    pages, chain, remarks = read_pages(path, request)
     if pages.axes != "YX":
         raise MovieError(f"{path} must hold images of Y and X, got axes {pages.axes}.")
     return Part(path, pages, chain, remarks)
@@ -222,24 +220,6 @@ def _one_plane(  # noqa: PLR0917
     frames = settings.number("hRoiManager.scanFrameRate", "scanFrameRate", "acq.frameRate")
     rate = None if frames is None or n_volumes > 1 else frames / settings.averaged
     return numbers[:, None], remarks, (rate, f"{SOURCE}, scanFrameRate")
-
-
-def _chosen_field(fields: Sequence[ScanField], request: Request, name: str) -> ScanField | None:
-    """Choose the scan field to open; ``None`` where an image is one field."""
-    if len(fields) < 2:
-        if request.field not in (None, 0):
-            raise MovieError(f"field must be 0, got {request.field}: {name} has one scan field.")
-        return None
-    if request.field is None:
-        listed = ", ".join(f"{k}: {one.name}" for k, one in enumerate(fields))
-        raise ChoiceNeededError(
-            f"One scan field (ROI) must be chosen, {name} has {len(fields)} ({SOURCE}): each is a "
-            f"movie of its own. Choose it with field=0 to field={len(fields) - 1}: {listed}.",
-            "field",
-            [(k, one.name) for k, one in enumerate(fields)],
-        )
-    index = chosen_of("field", [one.name for one in fields], request.field, name, "")
-    return fields[index or 0]
 
 
 def _facts(settings: Settings, cycle: Cycle, stored: np.dtype[Any]) -> dict[str, Fact]:

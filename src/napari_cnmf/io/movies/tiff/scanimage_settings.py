@@ -137,12 +137,15 @@ def read_settings(tiff: tifffile.TiffFile) -> Settings | None:
             regions = {}
         return _modern(tifffile.matlabstr2py(software), regions.get("RoiGroups") or {})
     text = str(page.description)
-    if "state.config" in text[:200] or "state.acq." in text:
-        lines = re.findall(r"state\.([\w.]+)\s*=\s*([^\r\n]*)", text)
-        return Settings("3", {name: _plain(value) for name, value in lines})
-    if "scanimage.SI" in text:
-        lines = re.findall(r"scanimage\.SI\d?\.([\w.]+)\s*=\s*([^\r\n]*)", text)
-        return Settings("4 or 5", {name: _matlab(value) for name, value in lines})
+    for mark, name, version in (
+        ("state.config", r"state\.", "3"),
+        ("state.acq.", r"state\.", "3"),
+        ("scanimage.SI", r"scanimage\.SI\d?\.", "4 or 5"),
+    ):
+        if mark in text:
+            values = tifffile.matlabstr2py(text)
+            named = {found: value for found, value in values.items() if re.match(name, found)}
+            return Settings(version, {re.sub(name, "", key): v for key, v in named.items()})
     return None
 
 
@@ -150,19 +153,3 @@ def _modern(frame_data: Mapping[str, Any], regions: Mapping[str, Any]) -> Settin
     values = {name.removeprefix("SI."): value for name, value in frame_data.items()}
     version = str(values.get("VERSION_MAJOR", "")).strip("'\"") or "5"
     return Settings(version, values, regions)
-
-
-def _plain(text: str) -> Any:
-    text = text.strip().strip("'")
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _matlab(text: str) -> Any:
-    """A number, a list in brackets, or a word of a MATLAB line."""
-    inner = text.strip()
-    if inner.startswith("[") and inner.endswith("]"):
-        return [float(n) for n in re.findall(r"[-+0-9.eE]+", inner)]
-    return {"true": True, "false": False}.get(inner, _plain(inner))

@@ -15,11 +15,10 @@ from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies.sidecars.bruker import PrairieScan
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, with_sidecar
-from napari_cnmf.io.movies.tiff.arranging import Images, check_whole, pick_table
-from napari_cnmf.io.movies.tiff.chain import read_chain
+from napari_cnmf.io.movies.tiff.arranging import Images, pick_table, read_pages
 from napari_cnmf.io.movies.tiff.headers import Header
 from napari_cnmf.io.movies.tiff.ome import OmeSet
-from napari_cnmf.io.movies.tiff.pages import Pages, join_pages, open_tiff
+from napari_cnmf.io.movies.tiff.pages import Pages, join_pages
 from napari_cnmf.io.movies.tiff.singles import open_singles, without_empty
 from napari_cnmf.model.description import Piece
 
@@ -79,10 +78,12 @@ def read_prairie(
 
 
 def _beside_the_xml(scan: PrairieScan, files: Sequence[Path]) -> list[str]:
-    named = set(scan.files)
+    named = {*scan.files, *scan.in_broken}
     others = [path.name for path in files if path.name not in named]
     if not others:
         return []
+    if len(others) == 1:
+        return [f"{others[0]} is left out: {scan.path.name} does not name it."]
     return [
         f"{len(others)} TIFF files of the folder are left out, the first is {others[0]}: "
         f"{scan.path.name} does not name them."
@@ -184,11 +185,7 @@ def _all_pages(
     parts, starts, pieces = [], {}, []
     at = 0
     for path in paths:
-        with open_tiff(path) as tiff:
-            chain = read_chain(path)
-            pages = Pages.of_chain(tiff.pages[chain.first].aspage(), chain, path)
-            if chain.is_cut or pages.count_whole() < len(pages):
-                pages, _ = check_whole(pages, None, chain.is_cut, request, str(path))
+        pages, _, _ = read_pages(path, request)
         parts.append(pages)
         starts[path] = (at, len(pages))
         pieces.append(Piece(path, len(pages)))

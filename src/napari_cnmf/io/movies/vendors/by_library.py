@@ -5,17 +5,19 @@ Each library lists frames and reads one without the rest; a file is open for the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError, brief
-from napari_cnmf.io.movies._axes import Layout, layout_of
+from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._recording import (
     Recording,
     checked_dtype,
@@ -23,7 +25,7 @@ from napari_cnmf.io.movies._recording import (
     positive_or_none,
 )
 from napari_cnmf.io.movies._request import Request, chosen_channel
-from napari_cnmf.io.movies._stores import ArrayFrames, FrameStore
+from napari_cnmf.io.movies._stores import ArrayFrames, ArrayOnDisk
 from napari_cnmf.model.description import Piece
 
 _EXPORTS = {
@@ -78,19 +80,25 @@ def opened_with(name: str, path: Path, maker: str) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class LibraryFrames:
-    """An array of a file that a library reads; see `ArrayOnDisk`.
+    """Images of a file that a library reads one by one; see `ArrayOnDisk`.
 
     Attributes
     ----------
     path
         The file.
-    reader
-        Class of this module that opens it: it has ``frame(index) -> array`` and is closed after.
+    module, opener
+        The library, and its function or class that opens the file.
+    read_image
+        Function of the open file and the number of an image; it can be pickled.
+    lead
+        Sizes of the axes along which images are counted, the slowest first.
     """
 
     path: Path
-    reader: Any
-    part: Any = None
+    module: str
+    opener: str
+    read_image: Callable[[Any, int], Any]
+    lead: tuple[int, ...]
 
     def __str__(self) -> str:
         return str(self.path)
@@ -98,16 +106,32 @@ class LibraryFrames:
     @contextmanager
     def open(self) -> Iterator[Any]:
         """Open the array for the time of one read."""
-        with self.reader(self.path, self.part) as array:
-            yield array
+        file = attrgetter(self.opener)(import_module(self.module))(str(self.path))
+        try:
+            yield _OpenImages(file, self)
+        finally:
+            if hasattr(file, "close"):
+                file.close()
 
 
-def _store(frames: LibraryFrames, layout: Layout, dtype: np.dtype[Any]) -> FrameStore:
-    return ArrayFrames(frames, layout, dtype, 1)
+@dataclass(frozen=True)
+class _OpenImages:
+    """Images of an open file, sliced like an array ``(*lead, ...)``."""
+
+    file: Any
+    images: LibraryFrames
+
+    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
+        lead = self.images.lead
+        numbers = np.arange(int(np.prod(lead))).reshape(lead)[index[: len(lead)]]
+        read, rest = self.images.read_image, index[len(lead) :]
+        found = [np.asarray(read(self.file, number))[rest] for number in numbers.ravel().tolist()]
+        return np.stack(found).reshape(*numbers.shape, *found[0].shape)
 
 
 def recording_of(  # noqa: PLR0917
-    frames: LibraryFrames,
+    frames: ArrayOnDisk,
+    path: Path,
     shape: tuple[int, ...],
     axes: str,
     dtype: np.dtype[Any],
@@ -116,22 +140,22 @@ def recording_of(  # noqa: PLR0917
     label: str,
 ) -> Recording:
     """Make the recording of an array with named axes."""
-    checked_dtype(dtype, str(frames.path))
+    checked_dtype(dtype, str(path))
     n = shape[axes.index("C")] if "C" in axes else 1
     names = tuple(channels) if len(channels) == n else tuple(f"channel {k}" for k in range(n))
-    channel = chosen_channel(names, request.channel, frames.path, label)
+    channel = chosen_channel(names, request.channel, path, label)
     layout = layout_of(
         shape,
         axes=request.axes,
         file_axes=axes,
         channel=channel if n > 1 or request.axes else None,
-        name=str(frames.path),
+        name=str(path),
     )
     return Recording(
-        _store(frames, layout, dtype),
+        ArrayFrames(frames, layout, dtype, 1),
         format=label,
         facts={"channels": fact_of_channels(names, channel, label)},
-        pieces=(Piece(frames.path, layout.shape[0]),),
+        pieces=(Piece(path, layout.shape[0]),),
     )
 
 

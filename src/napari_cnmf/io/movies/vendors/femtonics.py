@@ -12,7 +12,7 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
-from napari_cnmf.io.movies._request import ChoiceNeededError, Request, chosen_channel
+from napari_cnmf.io.movies._request import Request, chosen_channel, chosen_dataset
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.model.description import Piece
 
@@ -76,24 +76,11 @@ def _chosen_unit(file: h5py.File, path: Path, request: Request) -> h5py.Group:
             first = unit.get("Channel_0")
             if isinstance(first, h5py.Dataset) and first.ndim == 3 and first.shape[0] > 1:
                 found[unit.name] = unit
-    if request.dataset is not None:
-        wanted = "/" + request.dataset.strip("/")
-        if wanted not in found:
-            raise MovieError(
-                f"dataset must name a measurement unit of {path}, got {request.dataset!r}. Units: "
-                f"{', '.join(found) or 'none'}."
-            )
-        return found[wanted]
-    if len(found) == 1:
-        return next(iter(found.values()))
     if not found:
         raise MovieError(f"{path} must hold a measurement unit with frames over time, got none.")
-    raise ChoiceNeededError(
-        f"One measurement unit must be chosen, {path} has {len(found)}: {', '.join(found)}. Choose "
-        f"it with dataset={next(iter(found))!r}.",
-        "dataset",
-        [(name, f"{name} {unit['Channel_0'].shape}") for name, unit in found.items()],
-    )
+    labels = {name: f"{name} {unit['Channel_0'].shape}" for name, unit in found.items()}
+    wanted = None if request.dataset is None else "/" + request.dataset.strip("/")
+    return found[chosen_dataset("measurement unit", labels, wanted, path)]
 
 
 def _step(attributes: dict[str, Any], axis: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +18,8 @@ from napari_cnmf.io.movies.vendors.by_library import (
 )
 
 
-class _Nd2Reader:
-    """Frames of an ND2 file: ``(lead axes) x (C, Y, X)``."""
-
-    def __init__(self, path: Path, part: tuple[int, ...]) -> None:
-        self._path, self._lead = path, part
-
-    def __enter__(self) -> _Nd2Reader:
-        self._file = import_module("nd2").ND2File(self._path)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
-        n_lead = len(self._lead)
-        picked = [np.arange(size)[i] for size, i in zip(self._lead, index, strict=False)]
-        grid = [np.atleast_1d(one) for one in picked]
-        rest = index[n_lead:]
-        frames = [
-            np.asarray(self._file.read_frame(int(np.ravel_multi_index(place, self._lead))))[rest]
-            for place in np.array(np.meshgrid(*grid, indexing="ij")).reshape(n_lead, -1).T.tolist()
-        ]
-        kept = [one.size for one in picked if np.ndim(one)]
-        return np.stack(frames).reshape(*kept, *frames[0].shape)
+def _read_image(file: Any, number: int) -> Any:
+    return file.read_frame(number)
 
 
 def open_nd2(path: Path, request: Request) -> Recording:
@@ -69,9 +46,9 @@ def open_nd2(path: Path, request: Request) -> Recording:
             "field",
             [],
         )
-    frames = LibraryFrames(path, _Nd2Reader, lead)
+    frames = LibraryFrames(path, "nd2", "ND2File", _read_image, lead)
     shape = tuple(sizes.values())
-    found = recording_of(frames, shape, axes, dtype, channels, request, "Nikon ND2")
+    found = recording_of(frames, path, shape, axes, dtype, channels, request, "Nikon ND2")
     spacing = {"X": voxel.x, "Y": voxel.y, "Z": voxel.z}
     found = with_facts(found, rate, "ND2 time loop", spacing)
     return found.with_times(times, "ND2 times of the frames")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
+from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.io.movies.vendors.by_library import (
     LibraryFrames,
     opened_with,
@@ -20,26 +20,8 @@ from napari_cnmf.io.movies.vendors.by_library import (
 )
 
 
-class _OifReader:
-    """Images of an OIF or OIB file, each a TIFF inside it: ``(C, T, Z, Y, X)`` as it is named."""
-
-    def __init__(self, path: Path, part: tuple[tuple[int, ...], tuple[str, ...]]) -> None:
-        self._path = path
-        self._lead, self._names = part
-
-    def __enter__(self) -> _OifReader:
-        self._file = import_module("oiffile").OifFile(str(self._path))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
-        n_lead = len(self._lead)
-        numbers = np.arange(len(self._names)).reshape(self._lead)[index[:n_lead]]
-        rest = index[n_lead:]
-        images = [np.asarray(self._file.asarray(self._names[n]))[rest] for n in numbers.ravel()]
-        return np.stack(images).reshape(*numbers.shape, *images[0].shape)
+def _read_image(file: Any, number: int, names: tuple[str, ...]) -> Any:
+    return file.asarray(names[number])
 
 
 def open_oif(path: Path, request: Request) -> Recording:
@@ -58,10 +40,10 @@ def open_oif(path: Path, request: Request) -> Recording:
         lead_axes, lead = str(series.axes).upper(), tuple(int(n) for n in series.shape)
         steps = {axis: _oif_step(settings, axis) for axis in "XYZT"}
     lead_axes = lead_axes[: len(lead)]
-    frames = LibraryFrames(path, _OifReader, (lead, names))
-    found = recording_of(
-        frames, (*lead, *first.shape), lead_axes + "YX", first.dtype, (), request, "Olympus OIF"
-    )
+    read = partial(_read_image, names=names)
+    frames = LibraryFrames(path, "oiffile", "OifFile", read, lead)
+    shape, axes = (*lead, *first.shape), lead_axes + "YX"
+    found = recording_of(frames, path, shape, axes, first.dtype, (), request, "Olympus OIF")
     step = steps["T"]
     rate = None if step is None else positive_or_none(1 / step)
     spacing = {axis: steps[axis] for axis in "XYZ"}
@@ -70,9 +52,6 @@ def open_oif(path: Path, request: Request) -> Recording:
     folder = path.with_name(f"{path.name}.files")
     beside = tuple(sorted(folder.glob("*.tif"))) if path.suffix.lower() == ".oif" else ()
     return replace(found, frames_in=beside)
-
-
-_OIF_UNITS = {"um": 1.0, "nm": 1e-3, "mm": 1e3, "ms": 1e-3, "s": 1.0, "sec": 1.0}
 
 
 def _oif_step(settings: Any, axis: str) -> float | None:
@@ -86,7 +65,8 @@ def _oif_step(settings: Any, axis: str) -> float | None:
             length = abs(float(one["EndPosition"]) - float(one["StartPosition"]))
         except (KeyError, TypeError, ValueError):
             return None
-        unit = _OIF_UNITS.get(str(one.get("UnitName", one.get("PixUnit", ""))).lower())
+        named = str(one.get("UnitName", one.get("PixUnit", "")))
+        unit = seconds(named) if axis == "T" else micrometres(named)
         count = n if axis in "XY" else n - 1
         return None if unit is None or count < 1 else positive_or_none(length * unit / count)
     return None

@@ -40,11 +40,12 @@ def open_scanbox(path: Path, request: Request) -> Recording:
     """
     info = _info(path)
     refuse_axes(request, path, f"{path.with_suffix('.mat').name}")
-    n_channels = {1: 2, 2: 1, 3: 1}.get(int(info.get("channels", 2)), 1)
-    names = {1: ("green", "red"), 2: ("green",), 3: ("red",)}.get(int(info.get("channels", 2)))
+    names = _channels(info)
+    n_channels = len(names)
     rows, columns = (int(n) for n in np.ravel(info.get("sz", (512, 796)))[:2])
-    records = int(info.get("recordsPerBuffer", rows))
-    rows = records * 2 if int(info.get("scanmode", 1)) == 0 else records
+    if "chan" not in info:  # before version 3 the size of a buffer tells more than that of a frame
+        records = int(info.get("recordsPerBuffer", rows))
+        rows = records * 2 if int(info.get("scanmode", 1)) == 0 else records
     frame_bytes = rows * columns * n_channels * _PIXEL.itemsize
     n_frames, rest = divmod(file_size(path), frame_bytes)
     if n_frames < 1 or (rest and not request.allow_missing):
@@ -54,12 +55,12 @@ def open_scanbox(path: Path, request: Request) -> Recording:
             "is cut short, or the .mat belongs to another recording. Copy both again, or open what "
             "is there with allow_missing=True."
         )
-    channel = chosen_channel(names or ("green",), request.channel, path, "Scanbox .mat")
+    channel = chosen_channel(names, request.channel, path, "Scanbox .mat")
     shape = (n_frames, rows, columns, n_channels)
     layout = layout_of(shape, file_axes="TYXC", channel=channel if n_channels > 1 else None)
     array = MappedArray(path, _PIXEL, shape, 0)
     store = shift_values(plain_store(array, layout), _HIGHEST, -1)
-    n_planes = request.n_planes or _n_planes(info)
+    n_planes = _n_planes(info)
     remarks: list[str] = []
     if n_planes > 1:
         numbers, remarks = Cycle(1, n_planes).arrange(n_frames, str(path), is_last=True)
@@ -72,7 +73,7 @@ def open_scanbox(path: Path, request: Request) -> Recording:
         {},
         {"frame_rate_from": "Scanbox .mat, resfreq and lines"} if rate else {},
         "Scanbox",
-        {"channels": fact_of_channels(names or ("green",), channel, "Scanbox .mat")},
+        {"channels": fact_of_channels(names, channel, "Scanbox .mat")},
         tuple(remarks),
         pieces=(Piece(path, n_frames),),
     )
@@ -101,8 +102,20 @@ def _info(path: Path) -> Mapping[str, Any]:
     return found
 
 
+def _channels(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the channels that are stored; since version 3 ``chan`` counts them."""
+    chan = info.get("chan")
+    if isinstance(chan, Mapping):
+        is_red = np.ravel(chan.get("save", ())).astype(bool).tolist() == [False, True]
+        both = int(chan.get("nchan", 1)) > 1
+        return ("green", "red") if both else ("red",) if is_red else ("green",)
+    known = {1: ("green", "red"), 2: ("green",), 3: ("red",)}
+    return known.get(int(info.get("channels", 2)), ("green",))
+
+
 def _n_planes(info: Mapping[str, Any]) -> int:
-    waves = np.size(info.get("otwave", ()))
+    waves, table = np.size(info.get("otwave", ())), np.asarray(info.get("etl_table", ()))
+    waves = len(table) if table.ndim == 2 and len(table) else waves  # one row for each plane
     is_volume = int(info.get("volscan", waves > 0) or 0) > 0
     return int(waves) if is_volume and waves > 1 else 1
 

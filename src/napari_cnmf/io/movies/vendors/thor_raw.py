@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,19 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._damage import told_rest
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels
-from napari_cnmf.io.movies._request import Request, chosen_channel, refuse_axes
+from napari_cnmf.io.movies._request import (
+    ChoiceNeededError,
+    Request,
+    chosen_channel,
+    refuse_axes,
+)
 from napari_cnmf.io.movies._stores import RawFrames, file_size, pick_frames
 from napari_cnmf.io.movies.sidecars.facts import with_sidecar
 from napari_cnmf.io.movies.sidecars.thorimage import SOURCE, read_thor_experiment
 from napari_cnmf.model.description import Fact, Piece
 
 _PIXEL = np.dtype("<u2")
+_MOST_CHANNELS = 4
 
 
 def open_thor_raw(path: Path, request: Request) -> Recording:
@@ -45,6 +52,8 @@ def open_thor_raw(path: Path, request: Request) -> Recording:
             "recording. Copy it again, or open what is there with allow_missing=True."
         )
     names = experiment.facts.channels or ("channel 0",)
+    if request.n_channels is None:
+        _check_channels(path, len(names), n_images, experiment.n_images)
     if request.n_channels is not None and request.n_channels != len(names):
         names = tuple(f"channel {k}" for k in range(request.n_channels))
     cycle = Cycle(
@@ -70,4 +79,32 @@ def open_thor_raw(path: Path, request: Request) -> Recording:
         remarks=tuple(remarks),
         pieces=(Piece(path, n_images),),
     )
-    return with_sidecar(recording, experiment.facts)
+    # The facts count volumes as the experiment has them; the user may say others.
+    own, chosen = experiment.n_planes + experiment.n_flyback, cycle.n_planes + cycle.n_flyback
+    rate = experiment.facts.frame_rate_hz
+    told = replace(
+        experiment.facts,
+        frame_rate_hz=None if rate is None else rate * own / chosen,
+        n_frames=experiment.n_images // chosen or None,
+    )
+    return with_sidecar(recording, told)
+
+
+def _check_channels(path: Path, n_named: int, n_images: int, n_told: int) -> None:
+    """Ask where the size of the file shows more channels than ``Experiment.xml`` names.
+
+    ThorImage can be told to store the channels that are switched off as well.
+    """
+    n_stored, rest = divmod(n_images, n_told) if n_told else (0, 0)
+    if rest or not n_named < n_stored <= _MOST_CHANNELS:
+        return
+    raise ChoiceNeededError(
+        f"The number of channels must be said for {path}: the {SOURCE} names {n_named} and tells "
+        f"of {n_told} images of each, and the file holds {n_images}, as of {n_stored} channels. "
+        f"Say n_channels={n_stored} or n_channels={n_named}, with channel= for more than one.",
+        "n_channels",
+        [
+            (n_stored, f"of {n_stored} (size of the file)"),
+            (n_named, f"of {n_named} ({SOURCE})"),
+        ],
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._recording import Recording, positive_or_none, usual_step
@@ -27,30 +26,9 @@ _OTHER = "RIHVB"
 _DTYPES = {"Gray8": np.uint8, "Gray16": np.uint16, "Gray32Float": np.float32}
 
 
-class _CziReader:
-    """Images of one scene of a CZI file: ``(T, Z, C, Y, X)``."""
-
-    def __init__(self, path: Path, part: tuple[tuple[int, ...], int | None]) -> None:
-        self._path = path
-        self._lead, self._scene = part
-
-    def __enter__(self) -> _CziReader:
-        self._file = import_module(_LIBRARY).CziReader(str(self._path))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def __getitem__(self, index: tuple[Any, ...]) -> NDArray[Any]:
-        n_lead = len(self._lead)
-        numbers = np.arange(int(np.prod(self._lead))).reshape(self._lead)[index[:n_lead]]
-        images = []
-        for number in numbers.ravel().tolist():
-            place = dict(zip(_LEAD, np.unravel_index(number, self._lead), strict=True))
-            plane = {axis: int(at) for axis, at in place.items()}
-            image = self._file.read(plane=plane, scene=self._scene)
-            images.append(image[..., 0][index[n_lead:]])
-        return np.stack(images).reshape(*numbers.shape, *images[0].shape)
+def _read_image(file: Any, number: int, lead: tuple[int, ...], scene: int | None) -> Any:
+    place = zip(_LEAD, np.unravel_index(number, lead), strict=True)
+    return file.read(plane={axis: int(at) for axis, at in place}, scene=scene)[..., 0]
 
 
 def open_czi(path: Path, request: Request) -> Recording:
@@ -84,9 +62,10 @@ def open_czi(path: Path, request: Request) -> Recording:
     scene = sorted(scenes)[place or 0] if scenes else None
     area = scenes[scene] if scene is not None else file_area(box)
     lead = tuple(box[axis][1] - box[axis][0] if axis in box else 1 for axis in _LEAD)
-    frames = LibraryFrames(path, _CziReader, (lead, scene))
+    read = partial(_read_image, lead=lead, scene=scene)
+    frames = LibraryFrames(path, _LIBRARY, "CziReader", read, lead)
     found = recording_of(
-        frames, (*lead, area[3], area[2]), "TZCYX", np.dtype(_DTYPES[kind]),
+        frames, path, (*lead, area[3], area[2]), "TZCYX", np.dtype(_DTYPES[kind]),
         _channels(root), request, "Zeiss CZI",
     )  # fmt: skip
     if place is not None:

@@ -54,6 +54,33 @@ def copy(template: Path, tmp_path: Path) -> Path:
     return tmp_path / "batch"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_folder_that_cannot_be_looked_at_hides_no_other(copy: Path) -> None:
+    loop = copy / "items" / "20260101-000000-bad-loop"
+    loop.symlink_to(loop.name)
+    batch = Batch.open(copy)
+    assert [item.name for item in batch if item.problem is None] == [
+        "good motion", "good cells", "bad one"
+    ]  # fmt: skip
+    (bad,) = [item for item in batch if item.folder == loop]
+    assert "symbolic links" in str(bad.problem)
+    for read in (Item.events, Item.log_text, lambda item: item.warnings):
+        with pytest.raises(BatchError, match="symbolic links"):
+            read(bad)
+    assert len(batch.df) == 4
+
+
+def test_figures_that_are_no_numbers_are_passed_over(copy: Path) -> None:
+    folder = bad_folder(copy)
+    status = json.loads((folder / "status.json").read_text())
+    status["figures"] = {"seconds": 2.5, "method": "new", "parts": {"a": [1]}}
+    status["state"] = "completed"
+    (folder / "status.json").write_text(json.dumps(status))
+    (bad,) = [item for item in Batch.open(copy) if item.folder == folder]
+    assert bad.state is State.COMPLETED
+    assert bad.status.figures == {"seconds": 2.5}
+
+
 def bad_folder(root: Path) -> Path:
     (folder,) = (root / "items").glob("*bad*")
     return folder

@@ -27,6 +27,7 @@ from napari_cnmf.batch.processes import adopt
 from napari_cnmf.batch.running import cancel_and_wait
 from napari_cnmf.batch.settling import settle_interrupted
 from napari_cnmf.batch.status import ProcessInfo, Status, write_status
+from napari_cnmf.batch.watch import Changes
 from napari_cnmf.errors import BatchError, CnmfError
 
 MUTATIONS = int(os.environ.get("NAPARI_CNMF_MUTATIONS", "40"))
@@ -68,6 +69,11 @@ def test_a_folder_that_cannot_be_looked_at_hides_no_other(copy: Path) -> None:
         with pytest.raises(BatchError, match="symbolic links"):
             read(bad)
     assert len(batch.df) == 4
+    watcher = BatchWatcher(batch)
+    assert len(watcher.poll().added) == 4
+    assert watcher.poll() == Changes((), (), ())
+    loop.unlink()
+    assert watcher.poll().removed == (bad.uuid,)
 
 
 def test_figures_that_are_no_numbers_are_passed_over(copy: Path) -> None:

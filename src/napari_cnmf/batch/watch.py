@@ -100,11 +100,11 @@ class BatchWatcher:
                 errors.append(error)
                 stamps[entry.name] = self._stamps.get(entry.name, _NEVER_SEEN)
         if errors and len(errors) == len(stamps):
-            error = errors[0]
+            first = errors[0]
             raise BatchError(
-                f"{error.filename} must be readable: {error.strerror or error}. "
+                f"{first.filename} must be readable: {first.strerror or first}. "
                 "Is the disk or the network share there?"
-            ) from error
+            ) from first
         return stamps
 
     def _remember(self, item: Item) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO
+from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -46,7 +46,8 @@ def read_archive(path: Path, what: str, advice: str) -> dict[str, NDArray[np.gen
             _require_honest_sizes(stream, path.stat().st_size)
             stream.seek(0)
             with NpzFile(stream, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+                # a member that is no .npy file comes as bytes
+                arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
         odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
         if odd:
             raise ValueError(f"no array under the name {odd[0]!r}")

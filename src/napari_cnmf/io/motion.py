@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,9 +136,11 @@ def read_motion(path: str | os.PathLike[str]) -> MotionRecord:
 
 def _require_sound(record: MotionRecord, name: str, advice: str) -> None:
     """Refuse arrays of other sizes than their recording can have."""
-    n_frames = len(record.shifts) if isinstance(record.shifts, np.ndarray) else None
+    arrays: dict[str, Any] = vars(record)  # as they were in the file
+    shifts = arrays["shifts"]
+    n_frames = len(shifts) if isinstance(shifts, np.ndarray) else None
     for field, n_dims in _DIMENSIONS.items():
-        array = getattr(record, field)
+        array = arrays[field]
         if array is None and field != "shifts":
             continue
         is_sound = (
@@ -148,6 +151,6 @@ def _require_sound(record: MotionRecord, name: str, advice: str) -> None:
         )
         if not is_sound:
             raise ResultError(f"{name} must hold {field} of each frame, and does not. {advice}")
-    nodes = record.nodes or ()
+    nodes = arrays["nodes"] or ()
     if any(not isinstance(at, np.ndarray) or at.ndim != 1 or at.dtype.kind != "f" for at in nodes):
         raise ResultError(f"{name} must hold the places of its nodes, and does not. {advice}")

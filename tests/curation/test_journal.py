@@ -708,3 +708,14 @@ def test_text_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
         cur.note(0, "\ud800")
     assert cur.history == []
     assert not (tmp_path / "c.jsonl").exists()
+
+
+@pytest.mark.parametrize("id_", [N, -1, 2**70])
+def test_tags_and_notes_of_an_id_that_never_was_there_are_refused(tmp_path: Path, id_: int) -> None:
+    cur = open_in(tmp_path)
+    cur.tag(0, "red")
+    cur.delete(0)
+    assert cur.tags(0) == {"red"}, "one that was deleted keeps its own"
+    for read in (cur.tags, cur.note_of):
+        with pytest.raises(CurationError, match="component"):
+            read(id_)

@@ -143,6 +143,31 @@ def make_items(folder: Path) -> None:
         batch.add("cnmf", folder / "movie.npy", params={"data": {"fr": rate}}, name=name)
 
 
+def make_outputs(folder: Path) -> None:
+    """Files of an item that are no JSON: pictures, shifts, given cells and mask, edited shapes."""
+    import scipy.sparse as sp
+
+    from napari_cnmf.io import write_images
+    from napari_cnmf.io.curation.arrays import FileArrayStore
+    from napari_cnmf.io.motion import write_motion
+    from napari_cnmf.model.curation import EditedComponent
+
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(48, 64))
+    write_images(folder / "images.npz", {"mean": image, "max": image + 1})
+    write_motion(
+        folder / "motion.h5", shifts=rng.normal(size=(40, 2)), border_px=3, template=image,
+        field=np.zeros((40, 2, 2, 2)), nodes=[np.arange(2), np.arange(2)],
+        figures={"max_shift_px": 2.0},
+    )  # fmt: skip
+    sp.save_npz(folder / "ain.npz", sp.random(48 * 64, 5, density=0.01, format="csc", rng=rng))
+    np.save(folder / "mask.npy", image > 0)
+    made = EditedComponent(
+        np.arange(9), np.ones(9, np.float32), np.ones(40, np.float32), YrA=np.zeros(40, np.float32)
+    )
+    FileArrayStore(folder / "curation.h5").write(1, [made, made])
+
+
 # -- readers: what they return is hashed
 
 
@@ -191,6 +216,26 @@ def read_journal(path: Path) -> Any:
     return read_result(path.parent / "result.hdf5")
 
 
+def read_output(path: Path) -> Any:
+    from napari_cnmf.io import read_images
+    from napari_cnmf.io.archives import read_sparse
+    from napari_cnmf.io.curation.arrays import FileArrayStore
+    from napari_cnmf.io.motion import read_motion
+    from napari_cnmf.io.pickled import read_plain_array
+
+    match path.name:
+        case "images.npz":
+            return sorted(read_images(path).items())
+        case "motion.h5":
+            return sorted(vars(read_motion(path)).items())
+        case "ain.npz":
+            return read_sparse(path).toarray()
+        case "mask.npy":
+            return read_plain_array(path)
+        case _:
+            return [sorted(vars(made).items()) for made in FileArrayStore(path).read(1)]
+
+
 def read_batch(path: Path) -> Any:
     import napari_cnmf as nc
 
@@ -213,6 +258,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path], Any], str]] = {
     "arrays": (make_arrays, read_movie, "movie.*"),
     "zarr": (make_zarr, read_movie, "**/movie.zarr/**/*"),
     "journals": (make_journal, read_journal, "*.jsonl"),
+    "outputs": (make_outputs, read_output, "*.*"),
     "items": (make_items, read_batch, "batch/**/*.json*"),
 }
 """For each kind: what makes the good files, what reads one, and which files are damaged."""

@@ -27,6 +27,7 @@ from napari_cnmf.batch.processes import adopt
 from napari_cnmf.batch.running import cancel_and_wait
 from napari_cnmf.batch.settling import settle_interrupted
 from napari_cnmf.batch.status import ProcessInfo, Status, write_status
+from napari_cnmf.batch.watch import Changes
 from napari_cnmf.errors import BatchError, CnmfError
 
 MUTATIONS = int(os.environ.get("NAPARI_CNMF_MUTATIONS", "40"))
@@ -52,6 +53,38 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(template: Path, tmp_path: Path) -> Path:
     shutil.copytree(template, tmp_path / "batch")
     return tmp_path / "batch"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_folder_that_cannot_be_looked_at_hides_no_other(copy: Path) -> None:
+    loop = copy / "items" / "20260101-000000-bad-loop"
+    loop.symlink_to(loop.name)
+    batch = Batch.open(copy)
+    assert [item.name for item in batch if item.problem is None] == [
+        "good motion", "good cells", "bad one"
+    ]  # fmt: skip
+    (bad,) = [item for item in batch if item.folder == loop]
+    assert "symbolic links" in str(bad.problem)
+    for read in (Item.events, Item.log_text, lambda item: item.warnings):
+        with pytest.raises(BatchError, match="symbolic links"):
+            read(bad)
+    assert len(batch.df) == 4
+    watcher = BatchWatcher(batch)
+    assert len(watcher.poll().added) == 4
+    assert watcher.poll() == Changes((), (), ())
+    loop.unlink()
+    assert watcher.poll().removed == (bad.uuid,)
+
+
+def test_figures_that_are_no_numbers_are_passed_over(copy: Path) -> None:
+    folder = bad_folder(copy)
+    status = json.loads((folder / "status.json").read_text())
+    status["figures"] = {"seconds": 2.5, "method": "new", "parts": {"a": [1]}}
+    status["state"] = "completed"
+    (folder / "status.json").write_text(json.dumps(status))
+    (bad,) = [item for item in Batch.open(copy) if item.folder == folder]
+    assert bad.state is State.COMPLETED
+    assert bad.status.figures == {"seconds": 2.5}
 
 
 def bad_folder(root: Path) -> Path:

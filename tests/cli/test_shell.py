@@ -50,6 +50,27 @@ def test_every_command_that_prints_a_result_prints_json_too() -> None:
             assert "--json" in parser._option_string_actions, command
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"), [("3,5", 3.5), ("3.5", 3.5), ("1e1", 10), (",5", 0.5), ("1.234,5", 1234.5)]
+)
+def test_every_number_may_have_a_decimal_comma(typed: str, read: float) -> None:
+    """Of all options that take a number none reads it by itself."""
+    parser = build_parser()
+    types = {action.type for one in parsers(parser) for action in one._actions}
+    assert not types & {float, int}
+    assert parser.parse_args(["match", "a", "b", "--max-distance", typed]).max_distance == read
+
+
+@pytest.mark.parametrize("typed", ["1,000", "x", "1e999", "nan", "", "1,5,2"])
+def test_what_is_no_number_is_refused_in_a_sentence(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["match", "a", "b", "--max-distance"], ["batch", "b", "start", "--n-workers"]):
+        with pytest.raises(SystemExit):
+            build_parser().parse_args([*words, typed])
+        assert words[-1] in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_presets_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["params", "--list-presets", "--json"]) == 0
     presets = json.loads(capsys.readouterr().out)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -300,6 +301,39 @@ def test_damaged_arrays_never_reach_the_components(tmp_path: Path) -> None:
         assert not found.A.nnz or found.A.indices.max() < N_PIXELS
 
 
+def test_what_a_newer_version_adds_to_arrays_is_passed_over(tmp_path: Path) -> None:
+    merged = open_in(tmp_path).merge([1, 2])
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        file["1/0"].attrs["p_apical"] = 0.5
+        file["1/0/spike_times"] = np.arange(3)
+    cur = open_in(tmp_path)
+    assert cur.journal_problem == ""
+    assert merged in cur.ids
+
+
+@pytest.mark.parametrize("damage", ["no group", "too large", "elsewhere", "text"])
+def test_arrays_of_any_other_kind_count_as_lost(tmp_path: Path, damage: str) -> None:
+    cur = open_in(tmp_path)
+    cur.reject(0)
+    cur.merge([1, 2])
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        name = "2/0" if damage == "no group" else "2/0/C"
+        del file[name]
+        if damage == "no group":
+            file[name] = np.arange(3)
+        elif damage == "too large":
+            file.create_dataset(name, (2**20, 2**14), "f8", chunks=(64, 64))
+        elif damage == "elsewhere":
+            file.create_dataset(name, (N_FRAMES,), "u1", external=[("/etc/passwd", 0, N_FRAMES)])
+        else:
+            file[name] = "NoneType"
+    again = open_in(tmp_path)
+    assert "1 merged, split or drawn shape has no arrays" in again.journal_problem
+    assert not again.accepted[0]
+    again.note(3, "goes on")
+    assert open_in(tmp_path).note_of(3) == "goes on"
+
+
 def test_a_damaged_file_of_arrays_hides_no_other_and_takes_no_new_ones(tmp_path: Path) -> None:
     cur = open_in(tmp_path)
     cur.merge([0, 1])
@@ -482,6 +516,33 @@ def test_moves_of_two_programs_under_one_number_are_both_made(tmp_path: Path) ->
     assert moves == [1, 2, 3]
 
 
+def test_a_journal_that_was_saved_as_utf_16_is_read_and_goes_on_in_utf_8(tmp_path: Path) -> None:
+    curate(open_in(tmp_path))
+    path = tmp_path / "c.jsonl"
+    before = told(open_in(tmp_path))
+    path.write_text(path.read_text("utf-8"), encoding="utf-16")
+    cur = open_in(tmp_path)
+    assert told(cur) == before
+    cur.note(2, "more")
+    assert open_in(tmp_path).note_of(2) == "more"
+    assert told(open_in(tmp_path))[: len(before)] == before
+    assert not path.read_bytes().startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def test_a_damaged_mark_of_the_result_hides_no_curation(tmp_path: Path) -> None:
+    result = tmp_path / "result.hdf5"
+    write_caiman(components(), result)
+    curate(open_curation(result))
+    path = tmp_path / "result.hdf5.curation.jsonl"
+    whole, before = path.read_bytes(), told(open_curation(result))
+    start = whole.rindex(b'"of": "') + len(b'"of": "')
+    for at in range(start, start + 8):
+        path.write_bytes(whole[:at] + b"x" + whole[at + 1 :])
+        cur = open_curation(result)
+        assert told(cur) == before
+        assert "another result" not in cur.journal_problem
+
+
 def test_a_zero_tail_does_not_lock_in_what_is_written_after_it(tmp_path: Path) -> None:
     open_in(tmp_path).accept(0)
     path = tmp_path / "c.jsonl"
@@ -647,3 +708,14 @@ def test_text_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
         cur.note(0, "\ud800")
     assert cur.history == []
     assert not (tmp_path / "c.jsonl").exists()
+
+
+@pytest.mark.parametrize("id_", [N, -1, 2**70])
+def test_tags_and_notes_of_an_id_that_never_was_there_are_refused(tmp_path: Path, id_: int) -> None:
+    cur = open_in(tmp_path)
+    cur.tag(0, "red")
+    cur.delete(0)
+    assert cur.tags(0) == {"red"}, "one that was deleted keeps its own"
+    for read in (cur.tags, cur.note_of):
+        with pytest.raises(CurationError, match="component"):
+            read(id_)

@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz.py"
 @pytest.mark.timeout(900)
 def test_damaged_files_end_in_a_sentence() -> None:
     """Forty of each kind that is quick to read; `make fuzz` has all kinds, and many more."""
-    kinds = ("results", "footprints", "rois", "suite2p", "pickles")
+    kinds = ("results", "footprints", "rois", "suite2p", "pickles", "outputs")
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--kinds", *kinds, "--files", "40"],
         capture_output=True, text=True, timeout=850, check=False,

@@ -17,7 +17,7 @@ import numpy as np
 from napari_cnmf.batch import stopping
 from napari_cnmf.batch._files import printable, tail
 from napari_cnmf.batch.claims import ClaimedError, claim, is_alive
-from napari_cnmf.batch.events import LOG_FILE, Event, EventKind, read_events
+from napari_cnmf.batch.events import EVENTS_FILE, LOG_FILE, Event, EventKind, read_events
 from napari_cnmf.batch.history import JOURNAL_FILE, history_trace
 from napari_cnmf.batch.inputs import open_input
 from napari_cnmf.batch.spec import ITEM_FILE, ItemSpec, read_spec, text_of_item, write_spec
@@ -314,7 +314,8 @@ class Item:
 
     def events(self) -> list[Event]:
         """Every event of the item so far."""
-        return read_events(self.folder)[0]
+        with self._readable(EVENTS_FILE):
+            return read_events(self.folder)[0]
 
     @property
     def warnings(self) -> list[str]:
@@ -326,7 +327,18 @@ class Item:
 
     def log_text(self) -> str:
         """Text that the item's process printed, the last 200 kB of it."""
-        return tail(self.folder / LOG_FILE, 200_000)
+        with self._readable(LOG_FILE):
+            return tail(self.folder / LOG_FILE, 200_000)
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BatchError(
+                f"{self.folder / name} must be readable: {error.strerror or error}. "
+                "Check the permissions of the file, and whether the share is there."
+            ) from error
 
     def cancel(self) -> None:
         """Cancel the item: at once when it is queued, at its next block when it runs.

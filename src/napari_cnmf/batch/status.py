@@ -32,7 +32,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import psutil
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from napari_cnmf._atomic import write_json
 from napari_cnmf.batch._files import printable, read_json
@@ -161,6 +168,14 @@ class ProcessInfo(_Model):
         return process if same and alive else None
 
 
+def _numbers_alone(figures: Any) -> Any:
+    """Figures without those that are no numbers, which only a newer version knows."""
+    if not isinstance(figures, dict):
+        return figures
+    is_number = {name: isinstance(v, int | float) for name, v in figures.items()}
+    return {name: value for name, value in figures.items() if is_number[name]}
+
+
 class Status(_Model):
     """A frozen snapshot of ``status.json``."""
 
@@ -183,7 +198,9 @@ class Status(_Model):
     n_components: Count | None = None
     n_accepted: Count | None = None
     outputs: tuple[str, ...] = ()
-    figures: dict[str, float] = Field(default_factory=dict)
+    figures: Annotated[dict[str, float], BeforeValidator(_numbers_alone)] = Field(
+        default_factory=dict
+    )
     used_parameters: dict[str, Any] = Field(default_factory=dict)
     """``{"group.key": value}`` where the engine computed with another value than was asked for."""
     attempts: Count = 0

@@ -113,13 +113,21 @@ def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(root / ITEMS) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and entry.is_dir():
+                if not entry.name.startswith(".") and _may_be_folder(entry):
                     yield entry
     except OSError as error:
         raise BatchError(
             f"The items of {root} must be readable: {error.strerror or error}. "
             "Is the disk or the network share there?"
         ) from error
+
+
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or cannot be looked at: as an item it says why."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class Changes:
         return bool(self.added or self.changed or self.removed)
 
 
+_NEVER_SEEN = -1
+"""Time of the last change of a folder that never could be looked at."""
+
+
 class BatchWatcher:
     """Looks at the folders of a batch and says what is different from the last look.
 
@@ -55,18 +59,7 @@ class BatchWatcher:
         BatchError
             When the disk or the share is away.
         """
-        stamps = {}
-        for entry in item_folders(self._batch.path):
-            try:
-                stamps[entry.name] = os.stat(entry.path).st_mtime_ns
-            except FileNotFoundError:
-                continue  # removed between the listing and the look
-            except OSError as error:
-                # Not "removed": a share that is half away would seem to lose its items.
-                raise BatchError(
-                    f"{entry.path} must be readable: {error.strerror or error}. "
-                    "Is the disk or the network share there?"
-                ) from error
+        stamps = self._look()
         removed = [name for name in self._stamps if name not in stamps]
         self._batch.refresh(stamps)
         added, changed = [], []
@@ -89,6 +82,30 @@ class BatchWatcher:
         return Changes(
             tuple(added), tuple(changed), tuple(self._uuids.pop(name) for name in removed)
         )
+
+    def _look(self) -> dict[str, int]:
+        """Time of the last change of each folder that is there.
+
+        A folder that cannot be looked at counts as unchanged, not as removed: a share that is
+        half away would seem to lose its items.
+        """
+        stamps: dict[str, int] = {}
+        errors: list[OSError] = []
+        for entry in item_folders(self._batch.path):
+            try:
+                stamps[entry.name] = os.stat(entry.path).st_mtime_ns
+            except FileNotFoundError:
+                continue  # removed between the listing and the look
+            except OSError as error:
+                errors.append(error)
+                stamps[entry.name] = self._stamps.get(entry.name, _NEVER_SEEN)
+        if errors and len(errors) == len(stamps):
+            first = errors[0]
+            raise BatchError(
+                f"{first.filename} must be readable: {first.strerror or first}. "
+                "Is the disk or the network share there?"
+            ) from first
+        return stamps
 
     def _remember(self, item: Item) -> None:
         state = item.state

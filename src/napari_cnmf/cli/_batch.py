@@ -20,6 +20,7 @@ from napari_cnmf.cli._options import (
     print_items,
     read_parameters,
     run_options,
+    whole_number_option,
 )
 from napari_cnmf.errors import BatchError, ParameterError
 
@@ -75,7 +76,9 @@ def _add_start(actions: _Actions) -> None:
     start = add_action(actions, "start", run_start, "run what is queued, and wait for it")
     start.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all")
     start.add_argument("--from", dest="start", metavar="ITEM", help="this one and all after it")
-    start.add_argument("--n-workers", type=int, default=1, metavar="N", help="items at once")
+    start.add_argument(
+        "--n-workers", type=whole_number_option, default=1, metavar="N", help="items at once"
+    )
     add_cluster_options(start, "run items on")
     start.add_argument(
         "--spread", action="store_true", help="spread each recording over all workers"

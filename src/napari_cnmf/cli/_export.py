@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_cnmf._names import FormatName
-from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.cli._options import add_json_option, number_option
 from napari_cnmf.errors import ExportError
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     nwb.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     nwb.add_argument("--start", metavar="TIME", help="ISO 8601, such as 2026-03-01T14:30+01:00")
     nwb.add_argument("--experimenter", action="append", default=[], metavar="NAME")
-    nwb.add_argument("--excitation-nm", type=float, metavar="NM")
-    nwb.add_argument("--emission-nm", type=float, metavar="NM")
+    nwb.add_argument("--excitation-nm", type=number_option, metavar="NM")
+    nwb.add_argument("--emission-nm", type=number_option, metavar="NM")
     for name, said in _SESSION.items():
         nwb.add_argument(f"--{name.replace('_', '-')}", metavar="TEXT", help=said)
     parser.set_defaults(run_command=run)

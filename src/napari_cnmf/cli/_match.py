@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.cli._options import add_json_option, number_option
 
 if TYPE_CHECKING:
     from napari_cnmf.model.matching import SessionMatches
@@ -30,10 +30,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--out", type=Path, metavar="MATCHES.json", help="keep the matches")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to a file")
     parser.add_argument("--rejected", action="store_true", help="match rejected components too")
-    parser.add_argument("--max-distance", type=float, metavar="PX", help="between centres")
+    parser.add_argument("--max-distance", type=number_option, metavar="PX", help="between centres")
     parser.add_argument(
         "--min-probability",
-        type=float,
+        type=number_option,
         default=0.5,
         metavar="P",
         help="pairs that are less probably one cell are two; 0 to 1; default: 0.5",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -63,10 +64,13 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
         "--leave-out", metavar="FILE", type=Path, help="leave this region out (npy, tif, png, zip)"
     )
     parser.add_argument(
-        "--n-processes", metavar="N", type=int, help="threads or processes; default: what is free"
+        "--n-processes",
+        metavar="N",
+        type=whole_number_option,
+        help="threads or processes; default: what is free",
     )
     parser.add_argument(
-        "--memory-gb", metavar="GB", type=float, help="memory to use; default: what is free"
+        "--memory-gb", metavar="GB", type=number_option, help="memory to use; default: what is free"
     )
     parser.add_argument(
         "--keep-memmap",
@@ -87,6 +91,22 @@ def as_number(text: str) -> float | str:
     except ParameterError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text if number is None else number
+
+
+def number_option(text: str) -> float:
+    """Number in the text of an option, with a decimal point or a decimal comma."""
+    number = as_number(text)
+    if isinstance(number, str) or not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"a number such as 2.5 or 2,5 is needed, got {text!r}")
+    return number
+
+
+def whole_number_option(text: str) -> int:
+    """Whole number in the text of an option."""
+    number = number_option(text)
+    if number != int(number):
+        raise argparse.ArgumentTypeError(f"a whole number such as 4 is needed, got {text!r}")
+    return int(number)
 
 
 _NUMBERS_TO_OPEN = (

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.engines.base import (
@@ -112,7 +111,9 @@ def _source(job: Job, movie: Movie, runner: PartRunner) -> AbstractContextManage
 def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
     from napari_cnmf.core.run import run_cnmf
     from napari_cnmf.io import scratch_factory, write_images
+    from napari_cnmf.io.archives import read_sparse
     from napari_cnmf.io.movies._lazy import MovieWindow
+    from napari_cnmf.io.pickled import read_plain_array
 
     movie = job.open_movie()
     run: Callable[..., CNMFResult] = run_cnmf
@@ -127,8 +128,8 @@ def _find_cells(job: Job, reporter: Reporter, runner: PartRunner) -> Outcome:
             frame_rate_hz=_rate(job),
             border_px=job.border_px,
             refit=job.refit,
-            ain=None if job.ain_path is None else sp.csc_matrix(sp.load_npz(job.ain_path)),
-            mask=None if job.mask_path is None else np.load(job.mask_path, allow_pickle=False),
+            ain=None if job.ain_path is None else read_sparse(job.ain_path),
+            mask=None if job.mask_path is None else read_plain_array(job.mask_path),
             one_photon=job.algorithm is Algorithm.CNMFE,
             memory_gb=job.run.memory_gb,
             n_threads=job.run.n_processes,

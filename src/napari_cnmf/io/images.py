@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.archives import read_archive
 
 
 def write_images(path: str | os.PathLike[str], images: Mapping[str, ArrayLike]) -> None:
@@ -53,12 +52,16 @@ def read_images(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float32]]:
     ResultError
         The file is missing, damaged, or holds anything but numbers.
     """
-    try:
-        # numpy leaves a file that it opened itself open when the archive is damaged
-        with Path(path).open("rb") as stream, NpzFile(stream, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name], np.float32) for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    what, advice = "a readable file of summary images", "Run the item again to make them."
+    stored = read_archive(Path(path), what, advice)
+    images = {
+        name: array.astype(np.float32)
+        for name, array in stored.items()
+        if array.dtype.kind in "biuf"
+    }
+    shapes = {image.shape for image in images.values()}
+    if len(images) < len(stored) or len(shapes) > 1 or any(len(s) not in (2, 3) for s in shapes):
         raise ResultError(
-            f"{path} must be a readable file of summary images, got: {error}. "
-            "Run the item again to make them."
-        ) from error
+            f"{path} must be {what}, (Y, X) or (Z, Y, X) and alike, got {sorted(shapes)}. {advice}"
+        )
+    return images

@@ -6,17 +6,23 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf.errors import ResultError
+from napari_cnmf.io.caiman import open_result
 from napari_cnmf.io.full_disk import hdf5_for_writing
 
 MOTION_FORMAT = "napari-cnmf-motion"
 MOTION_VERSION = 1
+_DIMENSIONS = {
+    "shifts": (2,), "error_px": (1,), "lost": (1,), "correlations": (2,), "template": (2, 3),
+    "field": (4, 5),
+}  # fmt: skip
+"""Number of axes of each array; all but the template have a frame along the first."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,27 +112,45 @@ def read_motion(path: str | os.PathLike[str]) -> MotionRecord:
     ResultError
         When it is missing, damaged, or from a newer version.
     """
-    try:
-        with h5py.File(Path(path), "r") as file:
-            if file.attrs.get("format") != MOTION_FORMAT:
-                raise ResultError(f"{path} must be a {MOTION_FORMAT} file, and is none.")
-            if int(file.attrs["version"]) > MOTION_VERSION:
-                raise ResultError(f"{path} is from a newer napari-cnmf. Update to read it.")
-            node_group = file.get("nodes")
-            return MotionRecord(
-                shifts=file["shifts"][()],
-                border_px=int(file.attrs["border_px"]),
-                **{
-                    name: file[name][()]
-                    for name in ("error_px", "lost", "correlations", "template", "field")
-                    if name in file
-                },
-                nodes=None
-                if node_group is None
-                else tuple(node_group[str(axis)][()] for axis in range(len(node_group))),
-                figures={name: float(v) for name, v in file["figures"].attrs.items()},
-            )
-    except (OSError, KeyError) as error:
-        raise ResultError(
-            f"{path} must be a readable file of shifts: {error}. Run the item again."
-        ) from error
+    advice = "Run the item again."
+    with open_result(Path(path), "a file of shifts", advice) as file:
+        about = file.attributes(file.root)
+        if about.get("format") != MOTION_FORMAT:
+            raise ResultError(f"{path} must be a {MOTION_FORMAT} file, and is none.")
+        if int(about["version"]) > MOTION_VERSION:
+            raise ResultError(f"{path} is from a newer napari-cnmf. Update to read it.")
+        arrays = {name: file.read(file.root, name) for name in _DIMENSIONS}
+        nodes = file.read(file.root, "nodes")
+        figures = file.child(file.root, "figures")
+        stored = {} if figures is None else file.attributes(figures)
+        numbers = {name: v for name, v in stored.items() if isinstance(v, int | float)}
+        record = MotionRecord(
+            border_px=int(about["border_px"]),
+            **arrays,
+            nodes=None if nodes is None else tuple(nodes[str(axis)] for axis in range(len(nodes))),
+            figures={name: float(value) for name, value in numbers.items()},
+        )
+    _require_sound(record, Path(path).name, advice)
+    return record
+
+
+def _require_sound(record: MotionRecord, name: str, advice: str) -> None:
+    """Refuse arrays of other sizes than their recording can have."""
+    arrays: dict[str, Any] = vars(record)  # as they were in the file
+    shifts = arrays["shifts"]
+    n_frames = len(shifts) if isinstance(shifts, np.ndarray) else None
+    for field, n_dims in _DIMENSIONS.items():
+        array = arrays[field]
+        if array is None and field != "shifts":
+            continue
+        is_sound = (
+            isinstance(array, np.ndarray)
+            and array.ndim in n_dims
+            and array.dtype.kind in "biuf"
+            and (field == "template" or len(array) == n_frames)
+        )
+        if not is_sound:
+            raise ResultError(f"{name} must hold {field} of each frame, and does not. {advice}")
+    nodes = arrays["nodes"] or ()
+    if any(not isinstance(at, np.ndarray) or at.ndim != 1 or at.dtype.kind != "f" for at in nodes):
+        raise ResultError(f"{name} must hold the places of its nodes, and does not. {advice}")

@@ -21,6 +21,10 @@ _BRIGHTEST = float(np.finfo(np.float32).max)
 """Largest value that a pixel of a movie has, which are numbers of 32 bits."""
 _MAD_OF_NORMAL = 0.6745
 """Median absolute deviation of a normal distribution of standard deviation 1."""
+_LARGEST_DFF = 1000.0
+"""Peak of dF/F above which the baseline is taken for zero, however small the noise is."""
+_LARGEST_DFF_WITHOUT_NOISE = 100.0
+"""The same for denoised traces whose noise is not known; no indicator brightens that much."""
 
 
 class NoBaselineWarning(UserWarning):
@@ -63,6 +67,8 @@ def compute_dff(
     ndarray
         float32 ``(n, n_frames)``. A component whose baseline is somewhere below the noise of its
         trace, or negative, is NaN: divided by such a number a trace turns upside down or explodes.
+        The noise is that of the frames and of ``YrA``, or ``neurons_sn`` where traces come
+        denoised; where neither is known a baseline must be 1 % of the trace's range.
 
     Warns
     -----
@@ -128,23 +134,43 @@ def _dff_of_block(
     B = np.asarray(unit.T @ b) @ f
     baseline = F0 + _running_percentile(B, percentile, window)
     baseline -= offset * np.asarray(unit.sum(axis=0), np.float64).ravel()[:, np.newaxis]
-    # Within the noise of one frame of zero a baseline is not known well enough to divide by.
     lowest = baseline.min(axis=1, initial=np.inf)
-    usable = lowest > np.maximum(_frame_noise(F), np.finfo(np.float32).eps)
+    usable = lowest > _least_baseline(components, rows, F, norm)
     baseline[~usable] = np.nan
     return (F - F0) / baseline, usable
 
 
-def _frame_noise(F: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Noise of each trace in one frame ``(n,)``, robustly from the steps between frames.
+def _least_baseline(
+    components: Components,
+    rows: NDArray[np.intp],
+    F: NDArray[np.float64],
+    norm: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Baseline ``(n,)`` below which there is nothing to divide by.
 
-    Transients of calcium are slow: most steps from one frame to the next are noise alone.
+    Within the noise of one frame of zero a baseline is not known well enough. Steps between
+    frames miss the noise where frames were averaged or repeated; the residual holds it then.
     """
-    if F.shape[1] < 2:
+    if F.shape[1] == 0:
         return np.zeros(len(F))
-    steps = np.diff(F, axis=1)
-    spread = np.median(np.abs(steps - np.median(steps, axis=1, keepdims=True)), axis=1)
-    return np.asarray(spread / _MAD_OF_NORMAL / np.sqrt(2))
+    largest = _LARGEST_DFF
+    noise = _spread(np.diff(F, axis=1)) / np.sqrt(2)
+    if components.YrA is not None:
+        noise = np.maximum(noise, _spread(components.YrA[rows]) * norm)
+    elif components.neurons_sn is not None:
+        noise = np.fmax(noise, components.neurons_sn[rows] * norm)
+    else:
+        largest = _LARGEST_DFF_WITHOUT_NOISE
+    floor = np.maximum(np.ptp(F, axis=1) / largest, np.finfo(np.float32).eps)
+    return np.asarray(np.maximum(noise, floor))
+
+
+def _spread(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Robust standard deviation of each row ``(n,)``; transients are slow and rare."""
+    if values.shape[1] == 0:
+        return np.zeros(len(values))
+    middle = np.median(values, axis=1, keepdims=True)
+    return np.asarray(np.median(np.abs(values - middle), axis=1) / _MAD_OF_NORMAL, np.float64)
 
 
 def _check_baseline(percentile: float, window: int, offset: float) -> None:

@@ -88,7 +88,9 @@ def _provenance(job: Job, movie: Movie, answer: Answer) -> dict[str, Any]:
 
 def _inside(components: Components, mask_path: Path, reporter: Reporter) -> Components:
     """Keep components with most of their weight inside the mask; CaImAn itself takes no mask."""
-    mask = np.load(mask_path, allow_pickle=False).astype(bool).ravel()
+    from napari_cnmf.io.pickled import read_plain_array
+
+    mask = read_plain_array(mask_path).astype(bool).ravel()
     if mask.size != components.n_pixels:
         raise EngineError(
             f"The mask must have the movie's {components.n_pixels} pixels, got {mask.size}."

@@ -163,7 +163,9 @@ def _use_cnn(job: Job) -> bool | None:
 
 def _write_seeds(path: Path, dims: tuple[int, ...], scratch: Path) -> Path:
     """Write ``Ain`` for CaImAn: the pixels of each component, in Fortran order of the field."""
-    seeds = sp.coo_matrix(sp.load_npz(path))
+    from napari_cnmf.io.archives import read_sparse
+
+    seeds = sp.coo_matrix(read_sparse(path))
     if seeds.shape[0] != int(np.prod(dims)):
         raise ParameterError(
             f"Ain must have a row for each of the {int(np.prod(dims))} pixels of the movie, got "

@@ -245,8 +245,20 @@ def is_self_contained(group: h5py.Group, name: str, depth: int = 0) -> bool:
 
 
 @contextmanager
-def open_result(path: Path) -> Iterator[ResultFile]:
-    """Open a result file; failing to open or to read it is a `ResultError`."""
+def open_result(
+    path: Path,
+    what: str = "a CaImAn result",
+    advice: str = "Save it again from CaImAn, or run the analysis again.",
+) -> Iterator[ResultFile]:
+    """Open a result file; failing to open or to read it is a `ResultError`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what, advice
+        What the file is like and what to do where it is not, for messages.
+    """
     if not path.is_file():
         raise ResultError(f"A result must be a file, {path} is not there.")
     try:
@@ -268,8 +280,7 @@ def open_result(path: Path) -> Iterator[ResultFile]:
         ) from error
     except (ValueError, TypeError, IndexError, RecursionError, OverflowError) as error:
         raise ResultError(
-            f"{path.name} is not laid out like a CaImAn result: {why(error)}. "
-            "Save it again from CaImAn, or run the analysis again."
+            f"{path.name} is not laid out like {what}: {why(error)}. {advice}"
         ) from error
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 
 from napari_cnmf._atomic import write_bytes
-from napari_cnmf.errors import CurationError, brief, reason
+from napari_cnmf.errors import CurationError, ResultError, brief, reason
+from napari_cnmf.io.caiman import ResultFile, open_result
 from napari_cnmf.model.curation import EditedComponent
 
+_FIELDS = frozenset(field.name for field in fields(EditedComponent))
+_ARRAYS = frozenset({"pixels", "weights", "C", "S", "YrA", "g"})
 _FULL_BYTES = 4 * 2**20
 """A part of this size is never written to again: replacing it stays a matter of milliseconds."""
 
@@ -48,11 +51,11 @@ class FileArrayStore:
         # the last one that was written counts: an earlier one belongs to no line
         for part in reversed(list(self._parts())):
             try:
-                with h5py.File(part, "r") as file:
-                    if str(number) in file:
-                        group = file[str(number)]
-                        return [_read_component(group[str(i)]) for i in range(len(group))]
-            except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+                with open_result(part, "a file of edited shapes", "Copy it again.") as file:
+                    group = file.child(file.root, str(number))
+                    if isinstance(group, h5py.Group):
+                        return [_read_component(file, group, str(i)) for i in range(len(group))]
+            except ResultError as error:
                 why = brief(error)  # the other parts may be whole
         raise self._missing(number, why)
 
@@ -62,7 +65,8 @@ class FileArrayStore:
         part = parts[-1] if parts else self.path
         content = None
         if parts and not self._is_full(part):
-            with suppress(OSError, RuntimeError, KeyError, ValueError):  # it is damaged
+            # HDF5 tells of damage in each of these ways
+            with suppress(OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError):
                 content = _with_edit(part.read_bytes(), number, components)
         if content is None:
             part = self._part(len(parts) + 1)
@@ -122,6 +126,19 @@ def _write_component(group: h5py.Group, component: EditedComponent) -> None:
         group.attrs[name] = value
 
 
-def _read_component(group: h5py.Group) -> EditedComponent:
-    arrays: dict[str, Any] = {name: np.asarray(dataset[()]) for name, dataset in group.items()}
-    return EditedComponent(**arrays, **dict(group.attrs))
+def _read_component(file: ResultFile, group: h5py.Group, name: str) -> EditedComponent:
+    """One component of an edit, without what only a newer version knows of it."""
+    stored = file.read(group, name)
+    values = {key: value for key, value in stored.items() if key in _FIELDS}
+    made = EditedComponent(**values)
+    arrays_are_sound = all(
+        isinstance(value, np.ndarray) for key, value in values.items() if key in _ARRAYS
+    )
+    numbers_are_sound = all(
+        isinstance(value, str if key == "component_class" else (int, float))
+        for key, value in values.items()
+        if key not in _ARRAYS
+    )
+    if not (arrays_are_sound and numbers_are_sound):
+        raise ResultError("A component of an edit must hold arrays and numbers, and does not.")
+    return made

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,9 +73,14 @@ class FileJournal:
         return [{key: value for key, value in line.items() if key != _OF} for line in lines]
 
     def made_for(self) -> str:
-        """Mark of the result that the lines are about; empty where no line says it."""
-        marks = [line[_OF] for line in decode_lines(self._read())[0] if _OF in line]
-        return str(marks[-1]) if marks else ""
+        """Mark of the result that the lines are about; empty where no line says it.
+
+        It is the one that most lines carry: one damaged mark hides no curation.
+        """
+        marks = Counter(str(line[_OF]) for line in decode_lines(self._read())[0] if _OF in line)
+        highest = max(marks.values(), default=0)
+        often = [mark for mark, n in marks.items() if n == highest]
+        return self._of if self._of in often else next(iter(often), "")
 
     def _encode(self, line: dict[str, Any]) -> bytes:
         return encode_line({**line, _OF: self._of} if self._of else line)

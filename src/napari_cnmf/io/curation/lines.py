@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import zlib
@@ -39,7 +40,11 @@ def decode_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
     earlier versions, and those of other programs, have no checksum.
     """
     lines: list[dict[str, Any]] = []
-    n_damaged = int(b"\0" in data)
+    n_damaged = 0
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # Shells and editors of Windows save so. Nothing must be appended to it as it is.
+        data, n_damaged = data.decode("utf-16", "replace").encode(), 1
+    n_damaged += b"\0" in data
     has_checks = False
     for raw in re.split(rb"[\n\0]+", data.removeprefix(_BOM)):
         text = raw.strip(b" \t\r")

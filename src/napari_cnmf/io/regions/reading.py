@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ParameterError, ResultError, brief
-from napari_cnmf.io.caiman import checked_csc
+from napari_cnmf.errors import ParameterError, ResultError
+from napari_cnmf.io.archives import read_sparse
 from napari_cnmf.io.regions.imagej import has_rois, read_rois
 from napari_cnmf.io.regions.pictures import PICTURES, read_picture
 from napari_cnmf.io.regions.suite2p import read_stat
@@ -71,7 +69,7 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     if suffix in _RESULTS:
         return _of_result(path, dims)
     if suffix == ".npz":
-        return check_footprints(_sparse(path), dims)
+        return check_footprints(read_sparse(path), dims)
     raise ParameterError(
         f"Cells can be read from {', '.join(FOOTPRINT_SUFFIXES)} and suite2p folders, got "
         f"{path.name}. Save them as labels (.tif) or ImageJ ROIs (.zip)."
@@ -142,46 +140,3 @@ def _footprints_of_cells(cells: list[NDArray[np.int64]], dims: tuple[int, ...]) 
     pixels = np.concatenate(cells)
     entries = (np.ones(pixels.size, np.float32), (pixels, columns))
     return check_footprints(sp.csc_matrix(entries, shape=(math.prod(dims), len(cells))), dims)
-
-
-def _sparse(path: Path) -> sp.csc_matrix:
-    try:
-        _require_honest_zip(path)
-        with np.load(path, allow_pickle=False) as stored:
-            parts = {name: np.asarray(stored[name]) for name in stored.files}
-        kind = bytes(parts["format"].item() if parts["format"].dtype.kind == "S" else
-                     str(parts["format"].item()).encode()).decode()  # fmt: skip
-        if kind == "coo":
-            return _of_coordinates(path.name, parts)
-        if kind not in ("csc", "csr"):
-            raise ValueError(f"format {kind}")
-        shape = parts["shape"] if kind == "csc" else parts["shape"][::-1]
-        data, indices, indptr = (parts[name] for name in ("data", "indices", "indptr"))
-        matrix = checked_csc(path.name, data, indices, indptr, shape)
-        return matrix if kind == "csc" else sp.csc_matrix(matrix.T)
-    except (
-        OSError, ValueError, KeyError, EOFError, TypeError, NotImplementedError, MemoryError,
-        RuntimeError, OverflowError, AttributeError, BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise ResultError(
-            f"{path} must hold a sparse matrix as scipy.sparse.save_npz writes it, got: "
-            f"{brief(error)}."
-        ) from error
-
-
-def _of_coordinates(name: str, parts: dict[str, NDArray[np.generic]]) -> sp.csc_matrix:
-    rows, columns = parts["row"].astype(np.int64), parts["col"].astype(np.int64)
-    shape = tuple(int(size) for size in parts["shape"])
-    for places, size in ((rows, shape[0]), (columns, shape[1])):
-        if places.size and not 0 <= places.min() <= places.max() < size:
-            raise ValueError(f"places of {name} beyond its shape {shape}")
-    return sp.csc_matrix((parts["data"], (rows, columns)), shape=(shape[0], shape[1]))
-
-
-def _require_honest_zip(path: Path) -> None:
-    """Refuse an archive that says it unfolds to far more than a file of its size holds."""
-    with ZipFile(path) as archive:
-        unfolded = sum(entry.file_size for entry in archive.infolist())
-    limit = 64 * 2**20 + 200 * path.stat().st_size
-    if unfolded > limit:
-        raise ValueError(f"{unfolded / 1e6:.0f} MB in a file of {path.stat().st_size / 1e6:.1f} MB")

@@ -213,11 +213,16 @@ class CuratedResult:
 
     def tags(self, id_: int) -> frozenset[str]:
         """Tags of one component, also of one that was deleted; none where there is none."""
-        return self._state.tags.get(_one_number(id_), frozenset())
+        return self._state.tags.get(self._number_of(id_), frozenset())
 
     def note_of(self, id_: int) -> str:
         """The note of one component, also of one that was deleted; empty where there is none."""
-        return self._state.notes.get(_one_number(id_), "")
+        return self._state.notes.get(self._number_of(id_), "")
+
+    def _number_of(self, id_: Any) -> int:
+        """Check one id that is or was there: tables ask while components come and go."""
+        n_ids = self._state.n_ids
+        return int(id_) if is_whole(id_) and 0 <= id_ < n_ids else as_id(id_, np.arange(n_ids))
 
     def words(self) -> dict[int, str]:
         """Tags and note of each component that has any, by id."""
@@ -382,13 +387,6 @@ def _quality_of(components: Components) -> QualityParams:
     known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
     quality = CNMFParams().replace(quality=known).quality
     return quality.for_scores(are_probabilities="evidence" in components.attributes)
-
-
-def _one_number(id_: Any) -> int:
-    """Check one id, which need not be there any more: tables ask while components come and go."""
-    if is_whole(id_):
-        return int(id_)
-    return as_id(id_, np.empty(0, dtype=np.intp))  # says what is wrong with it
 
 
 def _user_name() -> str:

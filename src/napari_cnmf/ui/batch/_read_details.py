@@ -76,7 +76,10 @@ def _read(item: Item) -> Details:
     facts["folder"] = str(item.folder)
     parameters: Values = {}
     motion: MotionRecord | None = None
+    warnings: tuple[str, ...] = ()
+    log = ""
     try:
+        warnings, log = tuple(item.warnings), item.log_text()
         facts |= _asked(item)
         parameters = _flat(item.params)
         motion = _motion_of(item, status.state)
@@ -95,8 +98,8 @@ def _read(item: Item) -> Details:
         parameters=parameters,
         defaults=_flat(CNMFParams()) if parameters else {},
         used=dict(status.used_parameters),
-        warnings=tuple(item.warnings),
-        log=item.log_text(),
+        warnings=warnings,
+        log=log,
         error="" if error_info is None else error_info.message,
         traceback="" if error_info is None else error_info.traceback.strip(),
         is_running=status.state is State.RUNNING,

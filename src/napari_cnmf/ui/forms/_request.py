@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import scipy.sparse as sp
-
 from napari_cnmf.batch import DuplicateItemWarning
 from napari_cnmf.batch.adding import parse_algorithm
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.spec import MovieInput, RunSpec
 from napari_cnmf.batch.status import State
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.archives import read_sparse
 from napari_cnmf.io.movies import remarks_on
+from napari_cnmf.io.pickled import read_plain_array
 from napari_cnmf.model.description import Description
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
@@ -196,8 +195,8 @@ def request_of(item: Item) -> Request:
         name=spec.name,
         refit=spec.refit,
         engine=spec.engine,
-        ain=None if spec.ain is None else sp.load_npz(item.folder / spec.ain),
-        mask=None if spec.mask is None else np.load(item.folder / spec.mask, allow_pickle=False),
+        ain=None if spec.ain is None else read_sparse(item.folder / spec.ain),
+        mask=None if spec.mask is None else read_plain_array(item.folder / spec.mask),
         result=None if spec.result is None else item.folder / spec.result,
         run=spec.run,
     )

@@ -183,6 +183,16 @@ def test_components_alone_are_counted_from_0_or_selected_by_a_mask() -> None:
     np.testing.assert_array_equal(components.take([5, 0]).C, components.C[[5, 0]])
 
 
+@pytest.mark.parametrize("name", ["ids", "accepted", "engine_accepted", "decisions", "seen"])
+def test_what_a_curation_answers_cannot_be_written_into(name: str) -> None:
+    """``cur.accepted[0] = False`` would change nothing, and nobody would say so."""
+    cur = curation()
+    before = getattr(cur, name).copy()
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(cur, name)[0] = 1 - before[0].astype(int)
+    np.testing.assert_array_equal(getattr(cur, name), before)
+
+
 def test_a_place_is_a_pixel() -> None:
     for place in ([1.5, 2], ["1", "2"], "12", [True, False], 3, [1], [0, 99], [-1, 0]):
         with pytest.raises(ResultError):

@@ -94,6 +94,19 @@ WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
 ]
 
 
+def test_writers_and_projects_take_an_item_and_run_twice(item: nc.Item, tmp_path: Path) -> None:
+    for _ in range(2):
+        study = nc.Project.open(tmp_path / "items", create=True)
+        study.add_column("litter")
+        values = {"AnimalID": "m1", "TrialID": "day 1", "litter": "a"}
+        sample = study.add(item, values, update="m1-_-day 1" in study)
+        assert (len(study), sample.id) == (1, "m1-_-day 1")
+        table = nc.write_csv(item, tmp_path / "csv", overwrite=True) / "components.csv"
+        assert len(nc.read_table(table)) == int(item.result().accepted.sum())
+    with pytest.raises(nc.CnmfError, match="A result must be an item, a sample, a curation"):
+        study.add(3, values)  # type: ignore[arg-type]
+
+
 def test_a_misspelt_name_of_the_package_gets_the_closest_one() -> None:
     with pytest.raises(AttributeError, match=r"Did you mean open_result\?"):
         nc.open_results  # type: ignore[attr-defined]  # noqa: B018

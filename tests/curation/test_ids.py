@@ -205,7 +205,7 @@ def test_cells_of_matched_sessions_are_ids_too() -> None:
 
     for no_ids in ["0", [1.0], 1.9, [True, 1], [-1], [9], None]:
         found = matches()
-        with pytest.raises(CurationError):
+        with pytest.raises(CurationError, match=r"matched\.df lists the cells"):
             found.accept(no_ids)
         assert found.edits == []
     found = matches()

@@ -115,12 +115,12 @@ def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[Bas
 
 def _unknown_in_group(group: str, key: str, model: type[BaseModel]) -> str:
     """Sentence about a key that its group does not have; another group may have it."""
-    # Imported here: the groups themselves are made with this module.
-    from napari_cnmf.params._assignments import homes_of
-
-    homes = homes_of(_MEANT.get(key.lower(), key))
+    # The other groups are subclasses of the same base: importing them here would be a cycle.
+    wanted = _MEANT.get(key.lower(), key)
+    siblings = [other for base in model.__bases__ for other in base.__subclasses__()]
+    homes = {getattr(other, "group", "") for other in siblings if wanted in other.model_fields}
     if homes and group not in homes:
-        names = [_join(home, _MEANT.get(key.lower(), key)) for home in homes]
+        names = sorted(_join(home, wanted) for home in homes)
         return f"There is no parameter {_join(group, key)!r}. Did you mean {' or '.join(names)}?"
     return unknown_name(_join(group, key), [_join(group, name) for name in model.model_fields])
 

@@ -117,7 +117,9 @@ def _unknown_in_group(group: str, key: str, model: type[BaseModel]) -> str:
     """Sentence about a key that its group does not have; another group may have it."""
     # The other groups are subclasses of the same base: importing them here would be a cycle.
     wanted = _MEANT.get(key.lower(), key)
-    siblings: list[Any] = [other for base in model.__bases__ for other in base.__subclasses__()]
+    siblings: list[Any] = []
+    for base in model.__bases__:
+        siblings += type.__subclasses__(base)
     homes = {getattr(other, "group", "") for other in siblings if wanted in other.model_fields}
     if homes and group not in homes:
         names = sorted(_join(home, wanted) for home in homes)

@@ -5,8 +5,17 @@ loads neither napari nor Qt nor any file format.
 """
 
 from importlib.metadata import version
+from typing import Any
 
 import lazy_loader
 
 __version__ = version("napari-cnmf")
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_import_name, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__ or name.startswith("_"):  # Python itself asks for names with underscores
+        return _import_name(name)
+    from napari_cnmf._names import did_you_mean
+
+    raise AttributeError(f"napari_cnmf has no {name!r}.{did_you_mean(name, __all__)}", name=name)

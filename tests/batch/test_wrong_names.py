@@ -52,6 +52,7 @@ def test_what_is_no_text_gets_no_guess() -> None:
 WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
     (lambda i, p: i.batch["mouse 2"], "Did you mean 'mouse 1'?"),
     (lambda i, p: i.batch.run("muose 1"), "Did you mean 'mouse 1'?"),
+    (lambda i, p: i.rename("  "), "The name of an item must not be empty, got '  '"),
     (lambda i, p: i.batch.run(1.5), "name, its uuid or its position, got 1.5"),
     (lambda i, p: i.batch.run(object()), "name, its uuid or its position, got <object"),
     (lambda i, p: i.batch.run([i, 99]), "has 2 items, got position 99"),
@@ -80,6 +81,7 @@ WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
     (lambda i, p: p[1.0], "named by its SampleID or its position, got 1.0"),
     (lambda i, p: p.add(i.result(), {"AnimlID": "m"}), "Did you mean AnimalID?"),
     (lambda i, p: p.update("m1-_-day 1", genotpye="wt"), "Did you mean genotype?"),
+    (lambda i, p: p.update("m1-_-day 1", litter="a"), "first with project.add_column('litter')"),
     (lambda i, p: nc.open_result(i.batch), "a path, an item, a sample, a curation or components"),
     (lambda i, p: nc.open_result(i.batch["motion of mouse 1"]), "is a motion correction"),
     (lambda i, p: nc.match_sessions([i, i.batch["motion of mouse 1"]]), "is a motion correction"),
@@ -90,6 +92,28 @@ WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
     (lambda i, p: score((1, 2, 3), None), r"must be a pair \(A, C\), got 3 things"),
     (lambda i, p: simulate(n_frmes=3), "Did you mean n_frames?"),
 ]
+
+
+def test_writers_and_projects_take_an_item_and_run_twice(item: nc.Item, tmp_path: Path) -> None:
+    for _ in range(2):
+        study = nc.Project.open(tmp_path / "items", create=True)
+        study.add_column("litter")
+        values = {"AnimalID": "m1", "TrialID": "day 1", "litter": "a"}
+        sample = study.add(item, values, update="m1-_-day 1" in study)
+        assert (len(study), sample.id) == (1, "m1-_-day 1")
+        table = nc.write_csv(item, tmp_path / "csv", overwrite=True) / "components.csv"
+        assert len(nc.read_table(table)) == int(item.result().accepted.sum())
+    with pytest.raises(nc.CnmfError, match="A result must be an item, a sample, a curation"):
+        study.add(3, values)  # type: ignore[arg-type]
+
+
+def test_a_misspelt_name_of_the_package_gets_the_closest_one() -> None:
+    with pytest.raises(AttributeError, match=r"Did you mean open_result\?"):
+        nc.open_results  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"napari_cnmf has no 'zzzz'\.$"):
+        nc.zzzz  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(nc, "__wrapped__")
+    assert "open_result" in dir(nc)
 
 
 def test_one_sentence_with_the_closest_name_and_nothing_changed(

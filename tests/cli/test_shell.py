@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from napari_cnmf.cli import build_parser, main
+from napari_cnmf.cli import EXAMPLES, build_parser, main
+from napari_cnmf.io.projects.sample import sample_id
 from napari_cnmf.params import CNMFParams
 
 
@@ -39,6 +40,13 @@ def test_every_command_has_an_example_that_parses(capsys: pytest.CaptureFixture[
         args = build_parser().parse_args(words[1:])
         assert hasattr(args, "run_command")
     assert capsys.readouterr().err == ""
+
+
+def test_the_examples_of_a_project_speak_of_the_sample_that_they_add() -> None:
+    values = dict(word.split("=") for word in EXAMPLES["project add"].split() if "=" in word)
+    sample = sample_id(values["AnimalID"], values["TrialID"])
+    for action in ("update", "remove"):
+        assert f"{action} {sample}" in EXAMPLES[f"project {action}"]
 
 
 def test_every_command_that_prints_a_result_prints_json_too() -> None:

@@ -183,6 +183,16 @@ def test_components_alone_are_counted_from_0_or_selected_by_a_mask() -> None:
     np.testing.assert_array_equal(components.take([5, 0]).C, components.C[[5, 0]])
 
 
+@pytest.mark.parametrize("name", ["ids", "accepted", "engine_accepted", "decisions", "seen"])
+def test_what_a_curation_answers_cannot_be_written_into(name: str) -> None:
+    """``cur.accepted[0] = False`` would change nothing, and nobody would say so."""
+    cur = curation()
+    before = getattr(cur, name).copy()
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(cur, name)[0] = 1 - before[0].astype(int)
+    np.testing.assert_array_equal(getattr(cur, name), before)
+
+
 def test_a_place_is_a_pixel() -> None:
     for place in ([1.5, 2], ["1", "2"], "12", [True, False], 3, [1], [0, 99], [-1, 0]):
         with pytest.raises(ResultError):
@@ -195,7 +205,7 @@ def test_cells_of_matched_sessions_are_ids_too() -> None:
 
     for no_ids in ["0", [1.0], 1.9, [True, 1], [-1], [9], None]:
         found = matches()
-        with pytest.raises(CurationError):
+        with pytest.raises(CurationError, match=r"matched\.df lists the cells"):
             found.accept(no_ids)
         assert found.edits == []
     found = matches()

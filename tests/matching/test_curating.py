@@ -56,6 +56,12 @@ def test_accept_unlink_link_and_undo() -> None:
     assert not matches.can_undo
 
 
+def test_matches_say_what_they_are() -> None:
+    matches = some()
+    matches.accept([1])
+    assert repr(matches) == "<SessionMatches: 3 cells over a, b, c, 1 edits>"
+
+
 def test_what_cannot_be_edited_is_said() -> None:
     matches = some()
     for edit in (

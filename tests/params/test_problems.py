@@ -77,6 +77,11 @@ def test_bounds(group, key, value, words):
         ({"quality": {"min_snr": 3}}, "Did you mean quality.min_SNR?"),
         ({"merging": {"merge_tresh": 0.8}}, "Did you mean merging.merge_thr?"),
         ({"qualiti": {"min_SNR": 3}}, "Did you mean quality?"),
+        ({"quality": {"snr": 3}}, "Did you mean quality.min_SNR?"),
+        ({"quality": {"p_soma": 0.5}}, "Did you mean quality.min_cnn_thr?"),
+        ({"init": {"min_SNR": 3}}, "Did you mean quality.min_SNR?"),
+        ({"quality": {"decay_time": 1}}, "Did you mean data.decay_time?"),
+        ({"motion": {"noise_range": (0.3, 0.4)}}, "preprocess.noise_range or temporal.noise_range"),
         ({"extra": {"onlin": {"epochs": 3}}}, "Did you mean online?"),
     ],
 )
@@ -92,6 +97,14 @@ def test_an_unknown_name_gets_the_closest_known_one(groups, guess):
         ("init.gSg=3", "init.gSig"),
         ("int.gSig=3", "init.gSig"),
         ("minsnr=3", "min_SNR"),
+        ("snr=3", r"min_SNR\?"),
+        ("SNR=3", r"min_SNR\?"),
+        ("r_value=0.8", r"rval_thr\?"),
+        ("p_soma=0.5", r"min_cnn_thr\?"),
+        ("pixel_size_um=1", r"dxy\?"),
+        ("n_components=9", r"K\?"),
+        ("frame_rate_hz=15", r"fr\?"),
+        ("temporal.snr=3", r"quality\.min_SNR\?"),
     ],
 )
 def test_an_unknown_setting_gets_the_closest_known_one(name, guess):

@@ -223,7 +223,10 @@ class Item:
 
     def rename(self, name: str) -> None:
         """Give the item another name; its folder keeps its own."""
-        self._change(name=text_of_item("name", name))
+        text = text_of_item("name", name).strip()
+        if not text:
+            raise BatchError(f"The name of an item must not be empty, got {name!r}. Write one.")
+        self._change(name=text)
 
     def set_comment(self, comment: str) -> None:
         """Give the item another comment."""

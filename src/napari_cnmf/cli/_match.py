@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     )
     table = matches_table(matched.matches)
     in_all = int((table["n_sessions"] == len(args.results)).sum())
-    print(f"{len(table)} cells, {in_all} of them in every session", file=sys.stderr)
+    cells = "1 cell" if len(table) == 1 else f"{len(table)} cells"
+    print(f"{cells}, {in_all} of them in every session", file=sys.stderr)
     written: dict[str, str] = {}
     if args.csv is not None:
         path = write_matches_csv(matched.matches, args.csv, overwrite=args.overwrite)

@@ -31,6 +31,14 @@ Ranges, sets, and the columns and the index of a pandas table work, too.
 """
 
 
+_WHERE = {
+    "component": "cur.ids lists the ids.",
+    "cell": "matched.df lists the cells.",
+    "session": "matched.matches.sessions lists them, counted from 0.",
+}
+"""Where a user finds the ids of a thing."""
+
+
 def as_ids(ids: Any, present: NDArray[np.integer], *, what: str = "component") -> list[int]:
     """Ids as a list, each once, in the order given.
 
@@ -55,10 +63,10 @@ def as_ids(ids: Any, present: NDArray[np.integer], *, what: str = "component") -
     missing = [i for i in listed if i not in there]
     if missing:
         shown = ", ".join(str(i) for i in missing[:8]) + (" …" if len(missing) > 8 else "")
-        raise CurationError(
-            f"There is no {what} {shown} in this result. "
-            "It was never there, or was deleted, merged or split: see the history."
-        )
+        if what == "component":
+            advice = "It was never there, or was deleted, merged or split: see the history."
+            raise CurationError(f"There is no component {shown} in this result. {advice}")
+        raise CurationError(f"There is no {what} {shown}. {_WHERE[what]}")
     return listed
 
 
@@ -99,7 +107,7 @@ def _listed(ids: Any, present: NDArray[np.integer], what: str) -> list[int]:
     if values.shape != present.shape:
         raise CurationError(
             f"A boolean mask must have one entry for each of the {present.size} {what}s, got "
-            f"{values.size}. Make it from arrays of this result as it stands now."
+            f"{values.size}. Make it of what stands now: {_WHERE[what]}"
         )
     index = getattr(ids, "index", None)
     if index is None or callable(index):
@@ -112,7 +120,7 @@ def _listed(ids: Any, present: NDArray[np.integer], what: str) -> list[int]:
         return [int(i) for i in present[values]]
     raise CurationError(
         f"The index of a boolean column must hold the ids of the {what}s, got {shown(labels)}. "
-        "Use the table as cur.df gives it, or pass the ids themselves."
+        f"Use a table as it stands now, or pass the ids themselves: {_WHERE[what]}"
     )
 
 
@@ -161,5 +169,5 @@ def _from_objects(values: list[Any], ndim: int) -> NDArray[Any]:
 def _no_ids(ids: Any, what: str) -> CurationError:
     return CurationError(
         f"Ids of {what}s must be whole numbers such as 3 or [3, 7], or a boolean mask with one "
-        f"entry for each {what}, got {shown(ids)}. cur.ids lists the ids."
+        f"entry for each {what}, got {shown(ids)}. {_WHERE[what]}"
     )

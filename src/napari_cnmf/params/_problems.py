@@ -13,6 +13,23 @@ from napari_cnmf._checks import shown as shown_in_one_line
 from napari_cnmf._names import closest
 from napari_cnmf.errors import ParameterError
 
+_MEANT = {
+    "snr": "min_SNR",
+    "r_value": "rval_thr",
+    "r_values": "rval_thr",
+    "p_soma": "min_cnn_thr",
+    "cnn": "min_cnn_thr",
+    "cnn_preds": "min_cnn_thr",
+    "frame_rate_hz": "fr",
+    "pixel_size": "dxy",
+    "pixel_size_um": "dxy",
+    "n_components": "K",
+    "n_cells": "K",
+    "radius": "gSig",
+    "radius_px": "gSig",
+}
+"""Parameter that belongs to a score of a table or a fact of a movie: no letters tell that."""
+
 
 class InvalidParametersError(ParameterError):
     """One or more parameters cannot be what they were set to.
@@ -34,7 +51,9 @@ class InvalidParametersError(ParameterError):
 def unknown_name(name: str, known: Iterable[str], what: str = "parameter") -> str:
     """Sentence about a name that nobody knows."""
     known = list(known)
-    guess = closest(name, known)
+    group, dot, key = name.rpartition(".")
+    meant = f"{group}{dot}{_MEANT.get(key.lower(), '')}"
+    guess = meant if meant in known else closest(name, known)
     if guess is not None:
         next_step = f"Did you mean {guess}?"
     elif what == "parameter":
@@ -79,7 +98,7 @@ def _join(*parts: str) -> str:
 def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[BaseModel]) -> str:
     detail = details[0]
     if detail["type"] == "extra_forbidden":
-        return unknown_name(_join(group, key), [_join(group, name) for name in model.model_fields])
+        return _unknown_in_group(group, key, model)
     field = model.model_fields.get(key)
     if detail["type"] in ("model_type", "dict_type"):
         return not_a_table(_join(group, key) or "The parameters", detail["input"])
@@ -92,6 +111,20 @@ def _sentence(group: str, key: str, details: list[ErrorDetails], model: type[Bas
     where = _join(group, key) + _index(detail)
     got = f"{where} must {requirement}, got {shown(detail['input'])}."
     return f"{got} {_meaning(field.description or '')} {_next_step(field)}"
+
+
+def _unknown_in_group(group: str, key: str, model: type[BaseModel]) -> str:
+    """Sentence about a key that its group does not have; another group may have it."""
+    # The other groups are subclasses of the same base: importing them here would be a cycle.
+    wanted = _MEANT.get(key.lower(), key)
+    siblings: list[Any] = []
+    for base in model.__bases__:
+        siblings += type.__subclasses__(base)
+    homes = {getattr(other, "group", "") for other in siblings if wanted in other.model_fields}
+    if homes and group not in homes:
+        names = sorted(_join(home, wanted) for home in homes)
+        return f"There is no parameter {_join(group, key)!r}. Did you mean {' or '.join(names)}?"
+    return unknown_name(_join(group, key), [_join(group, name) for name in model.model_fields])
 
 
 def _next_step(field: FieldInfo) -> str:

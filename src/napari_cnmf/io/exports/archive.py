@@ -22,8 +22,7 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _KIND = "npz"
 _OF_THE_FIELD = ("b", "f", "b0", "sn")
@@ -36,7 +35,7 @@ _COMPRESSED_BELOW = 2**26
 
 @checked_writer
 def write_npz(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

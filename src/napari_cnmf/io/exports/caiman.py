@@ -23,7 +23,7 @@ from napari_cnmf.io.exports.writing import (
 )
 from napari_cnmf.io.full_disk import hdf5_for_writing
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable, Curation
 
 CAIMAN_FILE = hdf5_kind("caiman", "CaImAn HDF5 export", group=GROUP)
 """Kind of file that `write_caiman` makes; results of engines are of none."""
@@ -31,7 +31,7 @@ CAIMAN_FILE = hdf5_kind("caiman", "CaImAn HDF5 export", group=GROUP)
 
 @checked_writer
 def write_caiman(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = True,

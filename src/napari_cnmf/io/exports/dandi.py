@@ -14,8 +14,7 @@ from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, MovieIn, Session
 from napari_cnmf.io.exports.nwb import write_nwb
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, checked_writer, ignore_progress
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _NEEDED = {
     "subject_id": "the animal's id",
@@ -34,7 +33,7 @@ _AGE = re.compile(r"P(?!$)(\d+(\.\d+)?Y)?(\d+(\.\d+)?M)?(\d+(\.\d+)?W)?(\d+(\.\d
 
 @checked_writer
 def write_dandi(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

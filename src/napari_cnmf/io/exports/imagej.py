@@ -19,9 +19,8 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import contours
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 from napari_cnmf.model.verdict_colors import VERDICT_COLORS, Verdict
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ _ROIS_BETWEEN_REPORTS = 64
 
 @checked_writer
 def write_imagej(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -20,16 +20,15 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _KIND = "labels"
 
 
 @checked_writer
 def write_labels(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

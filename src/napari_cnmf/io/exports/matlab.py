@@ -22,8 +22,7 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _KIND = "MATLAB"
 _LARGEST_BYTES = 2**31 - 1
@@ -34,7 +33,7 @@ _TRACES = {"C": "denoised", "S": "spikes", "YrA": "residual"}
 
 @checked_writer
 def write_mat(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

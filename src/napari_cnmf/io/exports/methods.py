@@ -22,8 +22,7 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation import Curatable, Curation, Decision
 from napari_cnmf.model.dff import is_detrended_only
 from napari_cnmf.params import CNMFParams, read_foreign
 
@@ -50,7 +49,7 @@ _SAID_ELSEWHERE = ("quality", "motion", "online", "ring_CNN")
 _ENGINES = {"builtin": "the built-in engine of napari-cnmf", "caiman": "CaImAn"}
 
 
-def methods_text(source: Curation | Components, context: Context = NOTHING_KNOWN) -> str:
+def methods_text(source: Curatable, context: Context = NOTHING_KNOWN) -> str:
     """Prose on what was done, with versions, parameters off their defaults, and citations.
 
     Raises
@@ -75,7 +74,7 @@ def methods_text(source: Curation | Components, context: Context = NOTHING_KNOWN
 
 @checked_writer
 def write_methods(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -15,8 +15,7 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable, Curation
 from napari_cnmf.params import CNMFParams, read_foreign, to_json, to_toml
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params.files import PARAMETER_FILE
@@ -52,7 +51,7 @@ def params_json_of(cur: Curation) -> str:
 
 @checked_writer
 def write_params(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -19,8 +19,7 @@ from napari_cnmf.io.exports.writing import (
     ignore_progress,
     new_export,
 )
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +44,7 @@ _NAMES = {
 
 @checked_writer
 def write_raster(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,
@@ -86,7 +85,7 @@ def write_raster(
 
 @checked_writer
 def write_correlation(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -12,8 +12,7 @@ from napari_cnmf._names import FormatName
 from napari_cnmf.errors import ExportError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, ignore_progress
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 Write = Callable[..., Path]
 """``write(source, out, *, include_rejected, overwrite, context, on_progress) -> out``."""
@@ -117,7 +116,7 @@ EXPORTERS: dict[str, Exporter] = {
 
 
 def export(
-    source: Curation | Components,
+    source: Curatable,
     to: FormatName,
     out: PathLike,
     *,

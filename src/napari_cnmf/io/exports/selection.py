@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.timeline import Timeline
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation, Decision
+from napari_cnmf.model.curation import Curatable, Curation, Decision
+from napari_cnmf.model.curation import as_curation as curation_of
 from napari_cnmf.model.curation.table import SCORE_NAMES
 from napari_cnmf.model.dff import compute_dff, is_detrended_only
 from napari_cnmf.model.figures import areas, centres, event_counts
@@ -221,13 +222,19 @@ class Selected:
         return columns
 
 
-def as_curation(source: Curation | Components) -> Curation:
-    """Return a curation as it is, and bare components as one with nothing decided about them."""
-    return source if isinstance(source, Curation) else Curation(source, who="")
+def as_curation(source: Curatable) -> Curation:
+    """Return the curation of a result, and bare components as one with nothing decided about them.
+
+    Raises
+    ------
+    ResultError
+        When it is no item, sample, curation or components, or its result cannot be read.
+    """
+    return Curation(source, who="") if isinstance(source, Components) else curation_of(source)
 
 
 def select(
-    source: Curation | Components,
+    source: Curatable,
     *,
     include_rejected: bool,
     context: Context = NOTHING_KNOWN,

@@ -15,15 +15,14 @@ from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
 from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import OnProgress, PathLike, checked_writer, ignore_progress
 from napari_cnmf.io.full_disk import npy_content
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _DIAMETER_OF_GSIG = 2.0
 
 
 @checked_writer
 def write_suite2p(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

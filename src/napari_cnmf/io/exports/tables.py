@@ -21,8 +21,7 @@ from napari_cnmf.io.exports.writing import (
     require,
 )
 from napari_cnmf.io.spreadsheets import csv_text
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 _VALUES_AT_ONCE = 2**18
 _FRAMES_A_GROUP = 5000
@@ -31,7 +30,7 @@ _FRAMES_A_GROUP = 5000
 
 @checked_writer
 def write_csv(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,
@@ -90,7 +89,7 @@ def write_csv(
 
 @checked_writer
 def write_parquet(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -25,9 +25,8 @@ from napari_cnmf.io.exports.writing import (
     new_export,
     require,
 )
-from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import contours
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 from napari_cnmf.model.reconstruction import denoised
 
 _KIND = "movie"
@@ -43,7 +42,7 @@ _GREEN, _RED = (46, 204, 113), (231, 76, 60)
 
 @checked_writer
 def write_mp4(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

@@ -22,7 +22,7 @@ from napari_cnmf._overwriting import (
 from napari_cnmf.errors import ExportError, reason
 from napari_cnmf.io.exports.context import Context
 from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curation, ItemLike, SampleLike
 
 Options = ParamSpec("Options")
 PathLike = str | os.PathLike[str]
@@ -57,8 +57,9 @@ def check_export(source: Any = None, out: Any = None, **options: Any) -> None:
         When one is of another kind than a writer takes.
     """
     check_kind(
-        "The source of an export", source, (Curation, Components), ExportError,
-        needed="a curation or components", advice="Open a file with nc.open_result(PATH).",
+        "The source of an export", source, (Curation, Components, ItemLike, SampleLike),
+        ExportError, needed="an item, a sample, a curation or components",
+        advice="Open a file with nc.open_result(PATH).",
     )  # fmt: skip
     check_path("The place of an export", out, ExportError)
     for name in ("include_rejected", "overwrite"):

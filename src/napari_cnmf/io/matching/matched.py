@@ -109,9 +109,10 @@ class MatchedSessions:
             f'src="data:image/png;base64,{picture}"/>{table}'
         )
 
-    def labels(self, session: int) -> NDArray[np.int32]:
+    def labels(self, session: int | str) -> NDArray[np.int32]:
         """Cells of a session on the first one's field: number of the cell + 1, shape ``dims``.
 
+        The session is a number or a name.
         The same cell has the same number in every session.
         """
         session = self._number(session)
@@ -217,7 +218,7 @@ class MatchedSessions:
             columns.append(column / norm if norm > 0 else column)
         return sp.csc_matrix(sum(columns[1:], columns[0]) / len(columns))
 
-    def image(self, session: int) -> NDArray[np.float32] | None:
+    def image(self, session: int | str) -> NDArray[np.float32] | None:
         """Image of a session, mean or else correlation, on the first session's field."""
         source = self.sources[self._number(session)]
         images = source.components.images

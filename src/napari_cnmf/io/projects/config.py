@@ -193,7 +193,8 @@ class ProjectConfig(BaseModel):
         if unknown:
             raise ProjectError(
                 f"The project has no column {unknown[0]!r}, only {', '.join(names)}."
-                f"{did_you_mean(unknown[0], names)} Another column is added to the project first."
+                f"{did_you_mean(unknown[0], names)} Add a new one first with "
+                f"project.add_column({unknown[0]!r}), or napari-cnmf project DIR column NAME."
             )
         ids = {ANIMAL, TRIAL}
         return {

@@ -39,8 +39,7 @@ from napari_cnmf.io.projects.sample import (
 )
 from napari_cnmf.io.projects.stimuli import check_stimuli
 from napari_cnmf.io.spreadsheets import csv_text
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable, Curation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,7 +242,7 @@ class Project:
 
     def add(
         self,
-        source: Curation | Components,
+        source: Curatable,
         values: Mapping[str, Any],
         *,
         stimuli: pd.DataFrame | None = None,
@@ -255,7 +254,7 @@ class Project:
         Parameters
         ----------
         source
-            A curated result.
+            A result: an item, a sample, a curation or components.
         values
             ``AnimalID``, ``TrialID`` and the project's other columns.
         stimuli
@@ -273,6 +272,9 @@ class Project:
         ExportError
             The sample cannot be written.
         """
+        from napari_cnmf.io.exports.selection import as_curation
+
+        cur = as_curation(source)
         row_values = self.config.read(values)
         id_ = sample_id(str(row_values[ANIMAL]), str(row_values[TRIAL]))
         folder = self.path / _SAMPLES / id_
@@ -285,7 +287,7 @@ class Project:
         names = (SAMPLE_FILE, NWB_FILE, ROIS_FILE, JOURNALS)
         with ExitStack() as until_moved, new_folder(folder, names) as beside:
             # Written before the lock is taken, so that nobody waits for a long file.
-            row = _write(source, beside, row_values, id_, context)
+            row = _write(cur, beside, row_values, id_, context)
             until_moved.enter_context(self._locked())
             before = self._check_id(id_, update=update)
             if before is not None:
@@ -371,7 +373,7 @@ class Project:
 
 
 def _write(
-    source: Curation | Components,
+    source: Curation,
     folder: Path,
     values: Mapping[str, Any],
     id_: str,

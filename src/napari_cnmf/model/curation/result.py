@@ -91,8 +91,8 @@ class CuratedResult:
 
     @property
     def ids(self) -> NDArray[np.intp]:
-        """Ids of the components, ascending, ``(n_components,)``."""
-        return self._state.ids
+        """Ids of the components, ascending, ``(n_components,)``, read-only."""
+        return _read_only(self._state.ids)
 
     @property
     def shape_version(self) -> int:
@@ -136,7 +136,7 @@ class CuratedResult:
         this one: it does not change when a result is curated.
         """
         verdict = self._shapes.accepted
-        return np.ones(self.ids.size, dtype=bool) if verdict is None else verdict
+        return _read_only(np.ones(self.ids.size, dtype=bool)) if verdict is None else verdict
 
     @property
     def journal_problem(self) -> str:
@@ -148,8 +148,8 @@ class CuratedResult:
 
     @property
     def decisions(self) -> NDArray[np.uint8]:
-        """``Decision`` of each component, ``(n_components,)``."""
-        return self._state.decisions[self.ids]
+        """``Decision`` of each component, ``(n_components,)``, read-only."""
+        return _read_only(self._state.decisions[self.ids])
 
     @property
     def quality(self) -> QualityParams:
@@ -170,9 +170,10 @@ class CuratedResult:
     def accepted(self) -> NDArray[np.bool_]:
         """Accepted components, ``(n_components,)``: by hand, or by the thresholds where undecided.
 
-        ``UNSURE`` keeps the side that the thresholds give it.
+        ``UNSURE`` keeps the side that the thresholds give it. The array is read-only: decide with
+        `accept` and `reject`.
         """
-        return self.resolve(self.auto_accepted)
+        return _read_only(self.resolve(self.auto_accepted))
 
     def resolve(self, auto: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Apply the decisions by hand on top of ``auto``, ``(n_components,)``.
@@ -240,7 +241,7 @@ class CuratedResult:
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Whether the curator looked at each component, ``(n_components,)``; undo keeps it."""
-        return np.isin(self.ids, list(self._log.seen))
+        return _read_only(np.isin(self.ids, list(self._log.seen)))
 
     def contours(
         self, ids: Ids | None = None, *, level: float = CONTOUR_LEVEL
@@ -387,6 +388,12 @@ def _quality_of(components: Components) -> QualityParams:
     known = {key: value for key, value in stored.items() if key in QualityParams.model_fields}
     quality = CNMFParams().replace(quality=known).quality
     return quality.for_scores(are_probabilities="evidence" in components.attributes)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, locked: writing into the answer to a question would change nothing."""
+    array.setflags(write=False)
+    return array
 
 
 def _user_name() -> str:

@@ -70,6 +70,10 @@ class SessionMatches:
         self._listeners: list[Callable[[], None]] = []
         self._replay(edits)
 
+    def __repr__(self) -> str:
+        names = ", ".join(self.sessions)
+        return f"<SessionMatches: {len(self.cells)} cells over {names}, {len(self._edits)} edits>"
+
     @property
     def found(self) -> list[Match]:
         """The matches that the assignment found, without edits."""

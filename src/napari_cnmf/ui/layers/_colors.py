@@ -123,7 +123,8 @@ def group_rgba(
 ) -> tuple[NDArray[np.float32], dict[str, str]]:
     """Colours ``(n, 4)`` of named groups, and the colour of each name; no name is gray.
 
-    Names without one of ``colors`` are told apart in the order of their names and numbers; colours repeat after ten.
+    Names without one of ``colors`` are told apart in the order of names and numbers; colours repeat
+    after ten.
     """
     colors = colors or {}
     names = sorted({g for g in groups if g}, key=natural_key)

@@ -19,8 +19,7 @@ from napari_cnmf.io.exports.writing import (
     require,
 )
 from napari_cnmf.io.full_disk import hdf5_for_writing
-from napari_cnmf.model.components import Components
-from napari_cnmf.model.curation import Curation
+from napari_cnmf.model.curation import Curatable
 
 if TYPE_CHECKING:
     from napari_cnmf.io.exports.selection import Selected
@@ -33,7 +32,7 @@ NWB_FILE = hdf5_kind("nwb", "NWB export")
 
 @checked_writer
 def write_nwb(
-    source: Curation | Components,
+    source: Curatable,
     out: PathLike,
     *,
     include_rejected: bool = False,

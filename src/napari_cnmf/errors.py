@@ -55,6 +55,10 @@ class ProjectError(CnmfError):
     """A project folder, or a sample of it, cannot be used as asked."""
 
 
+class ViewerError(CnmfError):
+    """napari cannot be opened here: it, its Qt or the screen's OpenGL is missing, or too old."""
+
+
 class ExportError(CnmfError):
     """A result cannot be written in the format asked for."""
 

@@ -226,8 +226,11 @@ def test_doctor_says_what_is_there_and_what_to_do(
     report = json.loads(capsys.readouterr().out)
     assert report["engines"]["builtin"]["ready"]
     assert report["packages"]["numpy"] == np.__version__
+    assert report["viewer"] == {"ready": True, "reason": None}
     assert main(["doctor", "--set-caiman", str(tmp_path / "no python")]) == 2
-    assert "there is no such file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no such file" in said
+    assert "napari-cnmf doctor --install-caiman" in said
 
 
 def test_view_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

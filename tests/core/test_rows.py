@@ -50,7 +50,7 @@ def test_products_of_rows() -> None:
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_a_sparse_matrix_times_rows(n_threads: int) -> None:
     """Rows with no, one, two and three entries; the same whatever the threads."""
-    M = sp.random(150, 40, 0.04, format="csr", rng=RNG, dtype=np.float32)
+    M = sp.random(150, 40, 0.04, format="csr", random_state=RNG, dtype=np.float32)
     assert set(np.diff(M.indptr)) >= {0, 1, 2, 3}
     X = RNG.standard_normal((40, 11)).astype(np.float32)
     out = np.ones((150, 11), np.float32)

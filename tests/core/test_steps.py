@@ -386,11 +386,11 @@ def test_the_system_of_the_traces_is_that_of_the_equation_whatever_the_threads()
     rng = np.random.default_rng(6)
     field = Field((1, 40, 44), (0, 3, 3))
     n_pixels, grid = field.n_pixels, field.grid
-    A = sp.random(n_pixels, 150, 0.01, format="csc", rng=rng, dtype=np.float32)
+    A = sp.random(n_pixels, 150, 0.01, format="csc", random_state=rng, dtype=np.float32)
     A.data[A.indptr[7] : A.indptr[8]] = 0
     A.eliminate_zeros()
     gain, q = rng.uniform(0.5, 1.5, (2, n_pixels)).astype(np.float32)
-    H = sp.random(grid.n_nodes, grid.n_nodes, 0.1, format="csr", rng=rng)
+    H = sp.random(grid.n_nodes, grid.n_nodes, 0.1, format="csr", random_state=rng)
     D = A.T.toarray() * gain @ grid.interpolation.toarray() @ H.toarray()
     N = grid.nodes.toarray() * q @ A.toarray()
     with Workers(1) as one, Workers(3) as three:

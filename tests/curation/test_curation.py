@@ -24,7 +24,7 @@ N = 7
 
 def make_components() -> Components:
     rng = np.random.default_rng(0)
-    A = sp.random(54, N, 0.2, "csc", np.float32, rng=rng)
+    A = sp.random(54, N, 0.2, "csc", np.float32, random_state=rng)
     C = rng.random((N, 20), dtype=np.float32)
     return Components(
         A=A,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from napari_cnmf.cli import main
+from napari_cnmf.cli import _doctor, main
 from napari_cnmf.engines import look_again
 from napari_cnmf.settings import read_settings
 
@@ -18,7 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is
 
 
 @pytest.fixture(autouse=True)
-def looks_anew(bare_machine: Path) -> Iterator[None]:
+def looks_anew(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Whether napari opens takes a child process, and is tested elsewhere.
+    monkeypatch.setattr(_doctor, "why_no_viewer", lambda: None)
     look_again()
     yield
     look_again()
@@ -38,9 +40,11 @@ def test_nothing_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not found" in found["auto"]["reason"]
 
 
-def test_choose_and_forget(fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("by", ["interpreter", "folder of its environment"])
+def test_choose_and_forget(fake: Any, capsys: pytest.CaptureFixture[str], by: str) -> None:
     python = str(fake.install())
-    found = report(capsys, "--set-caiman", python)
+    named = python if by == "interpreter" else str(Path(python).parents[1])
+    found = report(capsys, "--set-caiman", named)
     caiman = found["engines"]["caiman"]
     assert (caiman["version"], caiman["path"], caiman["source"]) == ("1.12.1", python, "settings")
     assert found["auto"]["engine"] == "caiman"

@@ -105,12 +105,12 @@ def test_same_background_on_a_coarser_grid(tmp_path: Path, dims: tuple[int, int]
     n_pixels = dims[0] * dims[1]
     n_nodes = (dims[0] + 1) // 2 * ((dims[1] + 1) // 2)
     components = Components(
-        A=sp.random(n_pixels, 4, density=0.05, format="csc", rng=rng),
+        A=sp.random(n_pixels, 4, density=0.05, format="csc", random_state=rng),
         C=rng.random((4, 260)),
         YrA=rng.random((4, 260)),
         S=rng.random((4, 260)),
         dims=dims,
-        W=sp.random(n_nodes, n_nodes, density=20 / n_nodes, format="csr", rng=rng),
+        W=sp.random(n_nodes, n_nodes, density=20 / n_nodes, format="csr", random_state=rng),
         b0=rng.random(n_pixels),
         snr=rng.random(4),
         r_values=rng.random(4),

@@ -56,7 +56,7 @@ def make(rng: np.random.Generator, dims: tuple[int, ...], n: int, nb: int, step:
         background = {"b": rng.random((n_pixels, nb)), "f": rng.random((nb, n_frames))}
     if step:
         n_nodes = int(np.prod([(size - 1) // step + 1 for size in dims]))
-        W = sp.random(n_nodes, n_nodes, density=0.5, format="csr", rng=rng)
+        W = sp.random(n_nodes, n_nodes, density=0.5, format="csr", random_state=rng)
         background |= {"W": W, "b0": rng.random(n_pixels)}
     return Components(
         A=A,

@@ -23,12 +23,12 @@ def make(dims: tuple[int, ...], *, ring_step: int = 0, nb: int = 2, n: int = 4) 
     extra: dict[str, Any] = {}
     if ring_step:
         n_nodes = int(np.prod([(size - 1) // ring_step + 1 for size in dims]))
-        extra["W"] = sp.random(n_nodes, n_nodes, density=0.2, format="csr", rng=rng)
+        extra["W"] = sp.random(n_nodes, n_nodes, density=0.2, format="csr", random_state=rng)
         extra["b0"] = rng.random(n_pixels)
     elif nb:
         extra = {"b": rng.random((n_pixels, nb)), "f": rng.random((nb, T))}
     return Components(
-        A=sp.random(n_pixels, n, density=0.3, format="csc", rng=rng),
+        A=sp.random(n_pixels, n, density=0.3, format="csc", random_state=rng),
         C=rng.random((n, T)),
         dims=dims,
         accepted=np.arange(n) % 2 == 0,

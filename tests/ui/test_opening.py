@@ -15,7 +15,7 @@ from napari_cnmf.batch import Batch
 from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
-from napari_cnmf.ui import _sample_data, widgets
+from napari_cnmf.ui import _sample_data
 from napari_cnmf.ui._docks import dock_of, show_docks
 from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
 from napari_cnmf.ui._opening import is_result, open_path
@@ -150,18 +150,6 @@ def test_a_sample_with_its_cells_opens_in_the_workspace(
     viewer.open_sample("napari-cnmf", key)
     qtbot.waitUntil(lambda: session.result is not None and session.result is not result)
     assert [i.result_path.stat().st_mtime_ns for i in session.batch] == [written]
-
-
-@pytest.mark.parametrize(("found", "fits"), [("0.6.5", False), ("0.6.6", True), ("0.10.0a1", True)])
-def test_a_napari_that_is_too_old_is_told_in_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, found: str, fits: bool
-) -> None:
-    monkeypatch.setattr(widgets, "version", lambda _name: found)
-    if fits:
-        widgets.require_napari()
-        return
-    with pytest.raises(ImportError, match=f"needs napari 0.6.6 or newer, this is napari {found}"):
-        widgets.require_napari()
 
 
 def test_docks_from_the_menu_share_one_stack_at_their_edge(viewer: Any, qtbot: Any) -> None:

@@ -1,4 +1,4 @@
-"""``napari-cnmf doctor``: which engines are installed, and why the others are not."""
+"""``napari-cnmf doctor``: whether napari opens, which engines are there, and why others not."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.cli._view import has_screen, why_no_viewer
 
 if TYPE_CHECKING:
     from napari_cnmf.engines.caiman import CaimanEngine
@@ -20,11 +21,14 @@ _PACKAGES = ("napari-cnmf", "napari", "numpy", "scipy", "numba", "dask", "distri
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
-    parser = commands.add_parser("doctor", help="engines found and why not, versions, what to do")
+    parser = commands.add_parser(
+        "doctor", help="whether napari opens, engines found and why not, versions, what to do"
+    )
     parser.add_argument(
         "--set-caiman",
         metavar="PATH",
-        help="use the CaImAn of this Python interpreter; 'auto' searches for it again",
+        help="use the CaImAn of this Python interpreter, or of the environment in this folder; "
+        "'auto' searches for it again",
     )
     parser.add_argument(
         "--install-caiman",
@@ -58,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{report['cores']} cores, {report['memory_gb']:.1f} GB of memory")
     for name, found in report["packages"].items():
         print(f"  {name:<14} {found or 'not installed'}")
+    viewer = report["viewer"]
+    print("napari opens here" if viewer["ready"] else f"napari does not open: {viewer['reason']}")
     for name, engine in report["engines"].items():
         print(f"Engine {name}: {_state(engine)}")
         for path, source, why in engine.get("tried", ()):
@@ -152,9 +158,16 @@ def examine() -> dict[str, Any]:
         "cores": n_usable_cores(),
         "memory_gb": psutil.virtual_memory().total / 1e9,
         "packages": {name: _version(name) for name in _PACKAGES},
+        "viewer": _viewer(),
         "engines": found,
         "auto": auto,
     }
+
+
+def _viewer() -> dict[str, Any]:
+    """Whether napari opens here, and why not."""
+    reason = why_no_viewer() if has_screen() else "there is no screen."
+    return {"ready": reason is None, "reason": reason}
 
 
 def _search_of(engine: CaimanEngine) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from napari_cnmf.cli._options import (
     read_parameters,
     run_options,
 )
-from napari_cnmf.cli._view import open_viewer, require_screen
+from napari_cnmf.cli._view import open_viewer, require_viewer
 
 PICTURE = "result.png"
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_cnmf.cli import EXIT_NOT_COMPLETED, EXIT_OK
 
     if args.view:
-        require_screen("--view")
+        require_viewer("--view")
     params = read_parameters(args)
     # Before the batch is made: a wrong path must leave nothing behind.
     movie = to_movie(args.movies if len(args.movies) > 1 else args.movies[0], **open_options(args))

@@ -173,7 +173,12 @@ def _parse(text: str, what: str, *, is_json: bool) -> Any:
 
     try:
         return json.loads(text) if is_json else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ParameterError(
+            f"{what} must be tables of plain values, got values nested too deeply. "
+            "Write them out flat."
+        ) from error
+    except ValueError as error:
         kind = "JSON" if is_json else "TOML"
         raise ParameterError(
             f"{what} must be {kind}, got: {error}. Correct it there.{_comma_hint(text)}"

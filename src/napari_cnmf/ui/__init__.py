@@ -30,8 +30,11 @@ def view(source: Any, *, viewer: napari.Viewer | None = None) -> napari.Viewer:
     Raises
     ------
     CnmfError
-        When there is nothing to show.
+        When there is nothing to show, or napari cannot be opened here.
     """
+    from napari_cnmf.ui._requirements import require_napari
+
+    require_napari()
     import napari
 
     from napari_cnmf.ui._docks import show_docks
@@ -48,7 +51,14 @@ def view(source: Any, *, viewer: napari.Viewer | None = None) -> napari.Viewer:
 
 
 def view_path(path: Path | None) -> None:
-    """Open napari with the docks, read ``path`` in the background, and stay until it is closed."""
+    """Open napari with the docks, read ``path`` in the background, and stay until it is closed.
+
+    Raises
+    ------
+    ViewerError
+        When napari cannot be opened here.
+    """
+    check_viewer()
     import napari
 
     from napari_cnmf.ui._background import run_in_background
@@ -66,3 +76,20 @@ def view_path(path: Path | None) -> None:
             done=lambda opened: show_opened(session, opened),
         )
     napari.run()
+
+
+def check_viewer() -> None:
+    """Refuse an environment, or a screen, in which napari cannot be opened.
+
+    Raises
+    ------
+    ViewerError
+        One sentence that says what is missing, and how to get it.
+    """
+    from napari_cnmf.ui._requirements import require_napari, require_opengl
+
+    require_napari()
+    from napari.qt import get_qapp
+
+    _app = get_qapp()
+    require_opengl()

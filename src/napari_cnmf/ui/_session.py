@@ -20,6 +20,7 @@ from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._canvas import delete_in_own_context, is_open
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
+from napari_cnmf.ui._requirements import without_opengl
 from napari_cnmf.ui._timeline import Timeline
 from napari_cnmf.ui.curation._columns import Overview
 from napari_cnmf.ui.curation._following import Following
@@ -312,5 +313,7 @@ def session_of(viewer: Any) -> Session:
     viewer = getattr(viewer, "__wrapped__", viewer)
     if viewer not in _sessions:
         start_compiling_ahead()
+        if (problem := without_opengl()) is not None:
+            show_warning(problem)
         _sessions[viewer] = Session(viewer)
     return _sessions[viewer]

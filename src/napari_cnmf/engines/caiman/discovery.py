@@ -49,7 +49,8 @@ def choose_caiman(path: Path | None) -> CaimanFound | None:
     Parameters
     ----------
     path
-        The Python executable; ``None`` forgets the choice, so that CaImAn is searched for.
+        The Python executable, or the folder of its environment; ``None`` forgets the choice, so
+        that CaImAn is searched for.
 
     Returns
     -------
@@ -66,10 +67,13 @@ def choose_caiman(path: Path | None) -> CaimanFound | None:
     found = None
     if path is not None:
         path = Path(os.path.abspath(expand_home(path)))
+        if path.is_dir():
+            path = python_of(path)
         try:
             found = probe(path, "settings")
         except Unusable as error:
-            raise EngineError(f"{path} cannot be CaImAn's interpreter: {error}.") from error
+            reason = f"{path} cannot be CaImAn's interpreter: {error}. "
+            raise EngineError(reason + INSTALL_HINT) from error
     update_settings(caiman_python=None if found is None else str(path))
     return found
 

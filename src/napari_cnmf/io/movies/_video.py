@@ -26,7 +26,7 @@ _COLOUR = 24
 """Red and blue that differ by more than this are a colour, not the noise of a codec."""
 _KEYS_LOOKED_AT = 4
 """Key frames whose order of storing and showing is compared: the first can not differ."""
-_MISSING = 'Video needs the package "av", which is not installed: pip install napari-cnmf[video]'
+_MISSING = "Video needs the package 'av', which is not installed: pip install 'napari-cnmf[video]'"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from qtpy.QtGui import QOpenGLContext
@@ -14,7 +15,7 @@ from qtpy.QtGui import QOpenGLContext
 from napari_cnmf.cli import _view
 from napari_cnmf.errors import ViewerError
 from napari_cnmf.ui import _requirements
-from napari_cnmf.ui._docks import show_dock
+from napari_cnmf.ui._session import session_of
 
 _HIDE = """
 import os, sys
@@ -103,14 +104,14 @@ def test_a_library_of_the_system_that_qt_misses_is_named(monkeypatch: pytest.Mon
 
 
 def test_a_screen_without_opengl_is_remarked_on_once(
-    viewer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    viewer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _requirements.without_opengl() is None
     monkeypatch.setattr(QOpenGLContext, "create", lambda _self: False)
+    monkeypatch.setattr("napari_cnmf.ui._session._sessions", WeakKeyDictionary())  # a new viewer
     said: list[str] = []
     monkeypatch.setattr("napari_cnmf.ui._session.show_warning", said.append)
-    show_dock(viewer, "Traces")
-    show_dock(viewer, "Plots")
+    assert session_of(viewer) is session_of(viewer)
     assert len(said) == 1
     assert "needs OpenGL" in said[0]
     with pytest.raises(ViewerError, match="needs OpenGL"):

@@ -80,9 +80,9 @@ def without_opengl() -> str | None:
     needed = f"napari's canvas needs OpenGL, which this screen (Qt's {platform!r}) does not have. "
     if platform in _WITHOUT_OPENGL:
         return needed + "Unset QT_QPA_PLATFORM, and start napari on a desktop."
-    if sys.platform == "linux":
-        return needed + (
-            "Over ssh, use a remote desktop (VNC, X2Go) instead of X forwarding. On Debian and "
-            "Ubuntu, install what draws without a graphics card: sudo apt install libgl1-mesa-dri"
-        )
-    return needed + "Install the driver of its graphics card."
+    on_linux = (
+        "Over ssh, use a remote desktop (VNC, X2Go) instead of X forwarding. On Debian and "
+        "Ubuntu, install what draws without a graphics card: sudo apt install libgl1-mesa-dri"
+    )
+    elsewhere = "Install the driver of its graphics card."
+    return needed + (on_linux if sys.platform == "linux" else elsewhere)

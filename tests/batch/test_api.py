@@ -19,7 +19,7 @@ def test_every_public_name_is_there() -> None:
     for name in nc.__all__:
         assert getattr(nc, name) is not None
     assert set(nc.__all__) <= set(dir(nc))
-    with pytest.raises(AttributeError, match="has no 'Batsch'. Did you mean Batch"):
+    with pytest.raises(AttributeError, match=r"has no 'Batsch'\. Did you mean Batch"):
         nc.Batsch  # noqa: B018
 
 

@@ -152,6 +152,22 @@ def test_verdicts_recolour_the_labels(session: Session) -> None:
     assert layers.labels.colormap.map(np.array([1], np.uint16))[0, 3] == 0
 
 
+def test_the_labels_have_a_row_of_features_each_for_other_plugins(session: Session) -> None:
+    """Plugins that cluster cells look the selected label up there, whenever napari announces it."""
+    assert session.result is not None
+    layers = session.result.layers
+    seen: list[int] = []
+
+    def look_up() -> None:
+        seen.append(int(layers.labels.features["index"].iloc[layers.labels.selected_label]))
+
+    layers.labels.events.selected_label.connect(look_up)
+    layers.labels.features = {}  # as a layer is that has just been read from a file
+    layers.set_verdicts(np.array(["rejected"] * 5))
+    assert seen == [1]
+    assert layers.labels.features["index"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_areas_and_outlines(session: Session) -> None:
     assert session.result is not None
     layers = session.result.layers

@@ -19,11 +19,6 @@ _LIBRARIES = "libegl1 libgl1 libopengl0 libdbus-1-3 libxkbcommon-x11-0 libxcb-cu
 _WITHOUT_OPENGL = ("offscreen", "minimal", "minimalegl", "linuxfb", "vnc")
 """Platforms of Qt that draw windows where no program can use OpenGL."""
 
-_MEND_OPENGL = {
-    "linux": "Over ssh, use a remote desktop (VNC, X2Go) instead of X forwarding. On Debian and "
-    "Ubuntu, install what draws without a graphics card: sudo apt install libgl1-mesa-dri"
-}
-
 
 def require_napari() -> None:
     """Refuse an environment without napari, with one that is too old, or without Qt.
@@ -85,4 +80,9 @@ def without_opengl() -> str | None:
     needed = f"napari's canvas needs OpenGL, which this screen (Qt's {platform!r}) does not have. "
     if platform in _WITHOUT_OPENGL:
         return needed + "Unset QT_QPA_PLATFORM, and start napari on a desktop."
-    return needed + _MEND_OPENGL.get(sys.platform, "Install the driver of its graphics card.")
+    on_linux = (
+        "Over ssh, use a remote desktop (VNC, X2Go) instead of X forwarding. On Debian and "
+        "Ubuntu, install what draws without a graphics card: sudo apt install libgl1-mesa-dri"
+    )
+    elsewhere = "Install the driver of its graphics card."
+    return needed + (on_linux if sys.platform == "linux" else elsewhere)

@@ -158,6 +158,11 @@ class ResultLayers:
 
     def _recolour(self) -> None:
         rgba = self.rgba
+        n_labels = len(rgba) + 1  # 0 is the background
+        if len(self.labels.features) != n_labels:
+            # Other plugins look the selected label up in the table of features, which a change of
+            # colours announces: a table without its row would raise in them, and so here.
+            self.labels.features = {"index": np.arange(n_labels)}
         self.labels.colormap = label_colormap(rgba)
         self.extras.recolour(rgba)
 

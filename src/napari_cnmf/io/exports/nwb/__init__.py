@@ -42,20 +42,18 @@ def write_nwb(
 ) -> Path:
     """Write an NWB file with everything in ``processing/ophys``.
 
-    =========================  ===============================================================
-    ``ImageSegmentation``      ``PlaneSegmentation``: a row a component (its ``id`` the stable
-                               id) with ``pixel_mask`` (x, y, weight), or ``voxel_mask`` (x, y,
-                               z, weight) of a volume; ``accepted``, decision, scores, tags, note
-    ``Fluorescence``           ``raw``, ``denoised``, ``spikes``; for one-photon ``detrended``
-    ``DfOverF``                ``dff``, a ratio
-    ``ImageSegmentation``      ``Background``: image masks of the low-rank background, its time
-    ``Fluorescence``           courses in ``background``
-    ``SummaryImages``          mean, correlation and so on, as ``(x, y)``, a plane each
-    ``motion_correction``      shifts that were applied, where known (``MotionCorrection`` where
-                               the movies are linked or copied)
-    ``intervals``              ``stimuli``, where given; ``movie_files``: which frames belong to
-                               which file of a session
-    =========================  ===============================================================
+    - ``ImageSegmentation``: ``PlaneSegmentation`` has a row a component (its ``id`` the stable
+      id) with ``pixel_mask`` (x, y, weight), or ``voxel_mask`` (x, y, z, weight) of a volume;
+      ``accepted``, decision, scores, tags, note. ``Background`` has image masks of the low-rank
+      background.
+    - ``Fluorescence``: ``raw``, ``denoised``, ``spikes``; for one-photon ``detrended``; the time
+      courses of the background in ``background``.
+    - ``DfOverF``: ``dff``, a ratio.
+    - ``SummaryImages``: mean, correlation and so on, as ``(x, y)``, a plane each.
+    - ``motion_correction``: shifts that were applied, where known (``MotionCorrection`` where the
+      movies are linked or copied).
+    - ``intervals``: ``stimuli``, where given; ``movie_files``: which frames belong to which file
+      of a session.
 
     ``scratch`` holds ``params_json`` and ``history_trace``. NWB asks for a start of the session,
     an indicator, a location and wavelengths: see :class:`Session` for what stands there unasked.

@@ -112,6 +112,7 @@ def test_cancel_all_stops_the_queue(batch: Batch, movie_path: Path, wait_until) 
     assert {item.state for item in items} == {State.CANCELLED}
 
 
+@pytest.mark.long
 def test_a_worker_that_stands_still_is_ended_and_says_so(batch: Batch, movie_path: Path) -> None:
     item = batch.add("cnmf", movie_path, engine="toy", comment="still")
     events = []

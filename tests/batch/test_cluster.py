@@ -109,6 +109,7 @@ def test_a_viewer_that_notes_the_death_does_not_keep_it_from_running_again(
     assert item.status.attempts == 2
 
 
+@pytest.mark.long
 def test_an_item_outlives_a_dask_worker_that_dies_alone(
     batch: Batch, movie_path: Path, cluster: LocalCluster, wait_until, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_an_item_outlives_a_dask_worker_that_dies_alone(
     assert item.status.process == first
 
 
+@pytest.mark.long
 def test_what_a_dead_scheduler_had_not_begun_stays_queued(
     batch: Batch, movie_path: Path, wait_until, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ for k, _ in enumerate(sys.stdin):
 """
 
 
+@pytest.mark.long
 def test_processes_that_add_the_same_at_one_moment_make_one_item(
     tmp_path: Path, movie_path: Path
 ) -> None:

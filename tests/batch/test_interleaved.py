@@ -50,6 +50,7 @@ def test_the_worker_reads_the_frames_of_the_channel(batch: Batch, files: tuple[P
     np.testing.assert_array_equal(reopened.movie().data[7].compute(), tifffile.imread(green)[7])
 
 
+@pytest.mark.long
 def test_one_movie_of_both_is_warned_about(
     batch: Batch, files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -140,6 +140,7 @@ def test_a_disk_that_fills_up_while_an_item_runs(
         assert item.state is State.COMPLETED, item.error
 
 
+@pytest.mark.long
 def test_a_share_that_vanishes_while_an_item_runs(
     tmp_path: Path, movie_path: Path, wait_until
 ) -> None:

@@ -173,6 +173,7 @@ def test_scores_have_one_name_in_tables_and_in_code(item: nc.Item) -> None:
     assert cur.components.replace(cnn_preds=np.zeros(0, np.float32)).p_soma is None
 
 
+@pytest.mark.long
 def test_runs_are_named_in_every_way(batch: nc.Batch, movie_path: Path) -> None:
     items = [
         batch.add("mcorr", movie_path, engine="toy", name=f"run {k}",

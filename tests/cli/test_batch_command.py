@@ -94,6 +94,7 @@ def test_start_runs_items_at_a_time_of_day(
     assert started.timestamp() >= soon.replace(microsecond=0).timestamp()
 
 
+@pytest.mark.long
 def test_scripts_run_a_chain_and_quote_every_name(
     cli, folder: Path, movie_path: Path, tmp_path: Path
 ) -> None:

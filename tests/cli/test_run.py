@@ -18,6 +18,7 @@ from napari_cnmf.cli import main
 from napari_cnmf.io.caiman import read_caiman
 
 
+@pytest.mark.long
 def test_the_demo_finds_the_cells_of_a_simulated_recording(cli, tmp_path: Path) -> None:
     done = cli("demo", "--headless", "--out", tmp_path / "dëmo", "--engine", "builtin")
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import napari_cnmf
 
 ASK = """
@@ -42,6 +44,7 @@ def answer_of(source: Path, cache: Path) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.long
 def test_a_kernel_follows_changes_in_kernels_of_other_files(tmp_path: Path) -> None:
     source, cache = tmp_path / "src", tmp_path / "cache"
     package = source / "napari_cnmf"

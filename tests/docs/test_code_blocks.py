@@ -23,7 +23,7 @@ PAGES = sorted(
     if "```" in page.read_text("utf-8")
 )
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_FIRST_READ = ("README", "python-api", "batches")
+_FIRST_READ = ("README", "python-api")
 """Pages that run each time; the others' turn is that of the long tests."""
 # These open a window, or change the settings of the machine: each has tests of its own.
 _NOT_HERE = ("view", "doctor", "demo")

@@ -43,7 +43,11 @@ def test_auto_takes_the_built_in_engine_without_caiman_and_says_why() -> None:
     assert resolve("builtin", Algorithm.MCORR).reason == "it was asked for."
 
 
-def test_what_auto_means_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_auto_means_is_said_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whether napari opens here is asked elsewhere; it takes seconds.
+    monkeypatch.setattr("napari_cnmf.cli._doctor.why_no_viewer", lambda: None)
     assert main(["doctor", "--auto", "builtin", "--json"]) == 0
     auto = json.loads(capsys.readouterr().out)["auto"]
     assert auto["engine"] == "builtin"

@@ -29,7 +29,11 @@ SESSION = Session(
     subject_id="m1", species="Mus musculus", sex="F", age="P90D", session_id="1",
     start=datetime(2026, 3, 1),
 )  # fmt: skip
-FORMATS = [name for name in EXPORTERS if name != "dandi"]
+FORMATS = [
+    pytest.param(name, marks=pytest.mark.long) if name == "mp4" else name
+    for name in EXPORTERS
+    if name != "dandi"
+]
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_what_is_no_export_is_never_replaced(
     assert picture(out) == before
 
 
-@pytest.mark.parametrize("one", [name for name in FORMATS if not EXPORTERS[name].is_folder])
+@pytest.mark.parametrize("one", [name for name in EXPORTERS if not EXPORTERS[name].is_folder])
 def test_another_kind_is_not_replaced(cur: Any, context: Context, tmp_path: Path, one: str) -> None:
     suffix = EXPORTERS[one].suffix
     for other, exporter in EXPORTERS.items():

@@ -14,6 +14,7 @@ from napari_cnmf.io.exports.selection import select
 from napari_cnmf.model.figures import trace_correlation
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["2d", "1p", "3d"])
 @pytest.mark.parametrize("to", ["raster", "correlation"])
 def test_pictures_open(curated, tmp_path: Path, kind: str, to: str) -> None:

@@ -142,6 +142,7 @@ def test_a_seed_is_the_highest_of_its_square() -> None:
 # -- cell size and decay
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("radius", [3.0, 5.0, 9.0])
 def test_cell_size_of_a_two_photon_movie(radius: float) -> None:
     recording = two_photon(radius, (96, 112) if radius < 9 else (160, 176))  # a dozen cells

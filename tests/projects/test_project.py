@@ -148,6 +148,7 @@ for trial in sys.argv[4].split(","):
 """
 
 
+@pytest.mark.long
 def test_two_users_add_the_same_samples_at_once(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     users = [

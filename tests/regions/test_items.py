@@ -63,6 +63,7 @@ def test_given_cells_are_fitted_and_none_is_searched(
     assert again.spec.hash != item.spec.hash
 
 
+@pytest.mark.long
 def test_the_command_line_takes_cells_and_regions(
     recording: Recording, movie: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -199,6 +199,7 @@ def hover(native: Any, position: QPoint) -> None:
     QApplication.processEvents()
 
 
+@pytest.mark.long
 def test_a_line_cuts_the_selected_component(desk: Desk, curable: Components, movie: Movie) -> None:
     desk.show(finish(load_components(curable, movie=movie)))
     desk.session.select((1,))
@@ -386,6 +387,7 @@ def test_another_curator_has_a_journal_of_their_own(
     assert (tmp_path / "result.hdf5.curation-ben.jsonl").exists()
 
 
+@pytest.mark.long
 def test_what_another_window_did_is_read_again(
     desk: Desk, curable: Components, tmp_path: Path
 ) -> None:
@@ -408,6 +410,7 @@ def test_what_another_window_did_is_read_again(
     assert desk.panel.conflict.text() == ""
 
 
+@pytest.mark.long
 def test_a_result_without_cells_or_scores_is_curated_without_complaint(
     desk: Desk, result_of: Callable[..., Components]
 ) -> None:
@@ -476,6 +479,7 @@ def test_the_plane_moves_to_what_is_selected(
     assert dims.current_step[1] == 14
 
 
+@pytest.mark.long
 def test_columns_without_scores_make_room(desk: Desk, curable: Components) -> None:
     desk.show(finish(load_components(curable)))
     assert desk.panel.table.isColumnHidden(Column.P_CELL)

@@ -37,6 +37,7 @@ print("the last line")
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", [_SCRIPT, _WATCHING], ids=["work", "watching"])
 def test_what_still_runs_ends_before_qt_does(script: str, tmp_path: Path) -> None:
     done = subprocess.run(

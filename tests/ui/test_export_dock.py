@@ -150,6 +150,7 @@ def test_what_cannot_be_written_is_said(
     assert "Not written" in widget.status.text()
 
 
+@pytest.mark.long
 def test_an_earlier_export_is_replaced_after_asking(
     shown: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def test_dropped_curated_and_dropped_again(
         session.close_result()
 
 
+@pytest.mark.long
 def test_an_nwb_file_brings_its_movie(
     viewer: Any, tmp_path: Path, components: Components, movie: Any
 ) -> None:

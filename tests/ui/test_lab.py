@@ -96,6 +96,7 @@ def test_a_circle_over_a_cell_sets_gsig_and_gsiz(lab: LabWidget, qtbot: Any) -> 
     assert panel._on_drag not in lab.stage.viewer.mouse_drag_callbacks
 
 
+@pytest.mark.long
 def test_what_was_measured_is_offered_and_rows_of_lab_and_form_are_one(
     lab: LabWidget, recording: Recording
 ) -> None:
@@ -153,6 +154,7 @@ def test_seeds_are_counted_while_a_slider_moves(lab: LabWidget, qtbot: Any) -> N
     qtbot.waitUntil(lambda: panel.images is not before)
 
 
+@pytest.mark.long
 def test_patches_are_drawn_and_counted(lab: LabWidget) -> None:
     lab.tabs.setCurrentIndex(2)
     panel = lab.patches
@@ -218,6 +220,7 @@ def test_nothing_of_the_lab_stays_when_its_movie_goes(lab: LabWidget, qtbot: Any
     qtbot.waitUntil(lambda: lab.recording is not None and lab.recording.sample.plane == 2)
 
 
+@pytest.mark.long
 def test_closing_the_dock_takes_the_lab_out_of_the_viewer(
     viewer: Any, movie_path: Path, qtbot: Any
 ) -> None:

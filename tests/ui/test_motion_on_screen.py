@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tifffile
 
 from napari_cnmf.batch import Batch
@@ -18,6 +19,7 @@ from napari_cnmf.ui.batch._motion_view import MotionView, summary_of
 from regimes import base_regime
 
 
+@pytest.mark.long
 def test_correction_lies_beside_the_recording_with_its_curves(
     viewer: Any, tmp_path: Path, qtbot: Any
 ) -> None:

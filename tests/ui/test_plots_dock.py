@@ -22,6 +22,8 @@ from napari_cnmf.ui.curation._dock import CurationWidget
 from napari_cnmf.ui.plots._dock import PlotsWidget
 from napari_cnmf.ui.plots._pooling import column_starts, picture_of_traces, pooled
 
+pytestmark = pytest.mark.long
+
 
 def picture(heat_map: Any) -> np.ndarray:
     image = heat_map.image.image

@@ -34,6 +34,7 @@ importlib.metadata.version = version
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -61,6 +62,7 @@ def test_what_is_missing_is_one_sentence_for_the_command_line(
             _view.require_viewer("--view")
 
 
+@pytest.mark.long
 def test_a_viewer_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QT_QPA_PLATFORM", "no such thing")
     with pytest.raises(ViewerError, match="sudo apt install libxcb-cursor0"):

@@ -216,6 +216,7 @@ def test_the_next_volume_frees_the_first(
     assert [ref() is None for ref in freed] == [True, True]
 
 
+@pytest.mark.long
 def test_a_volume_is_picked_plane_by_plane(
     viewer: Any,
     components_3d: Components,

@@ -148,6 +148,7 @@ def test_a_polygon_is_clicked_beside_the_movie(
     assert desk.likeness(4, components, 4) > 0.9
 
 
+@pytest.mark.long
 def test_a_brush_paints_until_it_is_done(desk: Desk, components: Components, movie: Movie) -> None:
     desk.show(components.take([0, 1, 2, 3]), movie)
     desk.panel.tool_box.setCurrentText(Tool.BRUSH)

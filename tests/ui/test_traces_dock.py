@@ -80,6 +80,7 @@ def test_cursor_and_slider_are_tied_both_ways(desk: Desk, components: Components
     assert desk.session.timeline.frame == 33
 
 
+@pytest.mark.long
 def test_the_peak_is_gone_to_and_played_around(desk: Desk, components: Components) -> None:
     C = np.array(components.C)
     C[2, 30] = C.max() + 5
@@ -118,6 +119,7 @@ def test_one_frame_and_nothing(desk: Desk, result_of: Any) -> None:
     assert desk.dock.plot.explained == ["Denoised"]
 
 
+@pytest.mark.long
 def test_a_hidden_dock_draws_when_it_is_seen(desk: Desk, components: Components) -> None:
     desk.show(components, 1)
     assert len(desk.dock.plot.curves) == 3

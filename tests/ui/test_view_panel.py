@@ -163,6 +163,7 @@ def test_a_lower_level_draws_larger_components(
     assert (np.ptp(layers.selection.data[0], axis=0) > width).all()
 
 
+@pytest.mark.long
 def test_numbers_and_contours_of_all_come_and_go(
     view: ViewPanel, session: Session, viewer: Any, qtbot: Any
 ) -> None:

@@ -163,6 +163,7 @@ def test_docks_that_are_open_move_into_the_workspace(viewer: Any, qtbot: Any) ->
     assert space.isAncestorOf(form)
 
 
+@pytest.mark.long
 def test_the_step_and_the_sizes_come_back(viewer: Any, space: WorkspaceWidget, qtbot: Any) -> None:
     viewer.add_image(np.zeros((30, 40, 52), np.uint16), name="movie")
     space.go_to(Step.CELLS)
@@ -285,6 +286,7 @@ def test_formats_that_are_ticked_go_into_one_folder(
     qtbot.waitUntil(lambda: read_settings().export_formats == ("csv", "npz"))
 
 
+@pytest.mark.long
 def test_a_folder_of_exports_that_was_chosen_by_hand_comes_back(
     viewer: Any, space: WorkspaceWidget, components: Components, tmp_path: Path, qtbot: Any
 ) -> None:
@@ -313,6 +315,7 @@ def test_a_folder_of_exports_that_was_chosen_by_hand_comes_back(
     assert later.beside is None
 
 
+@pytest.mark.long
 def test_what_is_worth_asking_stands_first_and_what_is_decided_last(
     viewer: Any, space: WorkspaceWidget, components: Components, qtbot: Any
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cnmf._names import not_one_of
 from napari_cnmf.cli._export import read_curation
+from napari_cnmf.cli._options import path_option
 from napari_cnmf.errors import CurationError, ParameterError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "changes. The last line is how many components are accepted."
         ),
     )
-    parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
+    parser.add_argument("source", type=path_option, metavar="RESULT_OR_ITEM")
     for name, metavar, about in _EDITS:
         parser.add_argument(
             f"--{name}",
@@ -98,7 +99,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--learn",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help="learn from the decisions by hand, from 20 on, and write what was learnt; name the "
         "file in quality.learned of runs and evaluate items",
@@ -106,7 +107,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--and",
         dest="others",
-        type=Path,
+        type=path_option,
         nargs="+",
         default=[],
         metavar="RESULT_OR_ITEM",
@@ -118,7 +119,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print one JSON document: what --list, --log, --why or --compare prints, or, of "
         "several of them and of edits, an object with everything",
     )
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
+    parser.add_argument(
+        "--save", type=path_option, metavar="FILE", help="write a curated CaImAn file"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf._atomic import replacing
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node, write_rows
 from napari_cnmf.io.caiman._file import is_self_contained, open_result, why
@@ -88,7 +89,7 @@ def write_caiman(
     read_caiman
     napari_cnmf.io.curation.save_curated : Write a curation with all that goes on with it.
     """
-    path = Path(path)
+    path = check_path("The place of a result", path, ResultError)
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise ResultError(
             f"A CaImAn result must end in .hdf5 or .h5, got {path.name}. Choose another name."

@@ -14,6 +14,7 @@ from napari_cnmf._names import not_one_of
 from napari_cnmf.cli._export import read_curation
 from napari_cnmf.cli._options import path_option
 from napari_cnmf.errors import CurationError, ParameterError
+from napari_cnmf.params.numbers import parse_whole
 
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
@@ -236,12 +237,10 @@ def _edit(cur: Curation, name: str, value: str, told: _Told) -> None:
 
 
 def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise CurationError(
-            f"A point of the history must be a number of --log, got {text!r}."
-        ) from error
+    number = parse_whole(text)
+    if number is None:
+        raise CurationError(f"A point of the history must be a number of --log, got {text!r}.")
+    return number
 
 
 def _require(done: bool, what: str) -> None:
@@ -330,8 +329,7 @@ def _rows(cur: Curation) -> list[dict[str, Any]]:
 def _why(cur: Curation, text: str) -> Explanation:
     from napari_cnmf.model.why import explain_place
 
-    try:
-        place = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.") from error
-    return explain_place(cur, place)
+    place = [parse_whole(part) for part in text.split(",")]
+    if None in place:
+        raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.")
+    return explain_place(cur, [pixel for pixel in place if pixel is not None])

@@ -6,6 +6,7 @@ room that asks.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf._names import not_one_of
+from napari_cnmf.errors import reason
 
 _LONGEST = 60
 """Letters of a value that a message shows; a repr of an array would fill a screen."""
@@ -117,15 +119,35 @@ def check_switch(name: str, value: Any, error: type[Exception]) -> bool:
 def check_path(name: str, value: Any, error: type[Exception], *, advice: str = "") -> Path:
     """A path that the system can be asked for; anything else raises ``error``.
 
-    Names that hold a zero byte, or a half of a character, have no place on a disk.
+    Names that hold a zero byte, or a half of a character, have no place on a disk; names that are
+    too long, or hold signs that a file system refuses, have none on this one.
     """
     try:
         path = Path(os.fspath(value)) if isinstance(value, str | os.PathLike) else None
-        if path is not None and b"\0" not in os.fsencode(path):
-            return path
-    except (TypeError, UnicodeEncodeError):
-        pass
-    raise error(f"{name} must be a path, got {shown(value)}. {advice}".rstrip())
+    except TypeError:  # a path of bytes
+        path = None
+    why = "" if path is None else why_not_a_path(path)
+    if path is None or why:
+        why = f": {why}" if why else ""
+        raise error(f"{name} must be a path, got {shown(value)}{why}. {advice}".rstrip())
+    return path
+
+
+_REFUSED = frozenset((errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ))
+"""Error numbers of names that a file system does not take, whatever it holds."""
+
+
+def why_not_a_path(path: Path) -> str:
+    """Reason why nothing can ever be at a path; empty where something could be."""
+    try:
+        if b"\0" in os.fsencode(path):
+            return "the name holds a zero byte"
+        os.lstat(path)
+    except (UnicodeEncodeError, ValueError):
+        return "the name holds a half of a character"
+    except OSError as error:
+        return reason(error).lower() if error.errno in _REFUSED else ""
+    return ""
 
 
 def check_dims(name: str, value: Any, error: type[Exception]) -> tuple[int, ...]:

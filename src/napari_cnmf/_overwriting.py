@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_cnmf._atomic import flush_all, json_text, replace_file, replacing
+from napari_cnmf._checks import check_path
 from napari_cnmf._portable import expand_home, namesake, portable_name, why_not_portable
 from napari_cnmf.errors import EarlierExportError, ExportError, reason
 
@@ -212,9 +213,7 @@ def filled_folder(target: Path) -> Iterator[Path]:
 
 
 def _absolute(path: PathLike) -> Path:
-    if "\0" in os.fspath(path):
-        raise ExportError(f"The name of a file cannot hold a zero character, got {path!r:.200}.")
-    return Path(os.path.abspath(expand_home(path)))
+    return Path(os.path.abspath(expand_home(check_path("The place of a file", path, ExportError))))
 
 
 def _require_portable(target: Path) -> None:

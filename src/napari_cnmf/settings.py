@@ -12,6 +12,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_cnmf._atomic import write_text
+from napari_cnmf._checks import check_path
 from napari_cnmf._names import did_you_mean
 from napari_cnmf._portable import expand_home
 from napari_cnmf.errors import SettingsError
@@ -152,7 +153,7 @@ def read_settings(path: str | os.PathLike[str] | None = None) -> Settings:
     --------
     write_settings : the inverse.
     """
-    path = settings_path() if path is None else Path(path)
+    path = settings_path() if path is None else check_path("The settings", path, SettingsError)
     try:
         text = path.read_text(encoding="utf-8-sig")
         import tomllib  # a hundredth of a short run, which seldom finds such a file
@@ -191,7 +192,7 @@ def write_settings(settings: Settings, path: str | os.PathLike[str] | None = Non
     """
     import tomli_w
 
-    path = settings_path() if path is None else Path(path)
+    path = settings_path() if path is None else check_path("The settings", path, SettingsError)
     values = settings.model_dump(exclude_defaults=True, exclude_none=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

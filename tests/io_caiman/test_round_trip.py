@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_cnmf.io.caiman import read_caiman, read_state, write_caiman
+from napari_cnmf.io.curation import open_curation, save_curated
 from napari_cnmf.model.components import Components
 
 DATA = Path(__file__).parents[1] / "data"
@@ -205,3 +206,27 @@ def test_groups_caiman_does_not_know_stay_out_of_its_params(tmp_path: Path) -> N
         assert "seed" not in file["params"].attrs
     assert read_caiman(path).params["run"] == {"seed": 3}
     assert read_caiman(path).params["seed"] == 4
+
+
+def test_what_a_newer_version_adds_to_the_parameters_is_kept(tmp_path: Path) -> None:
+    source = tmp_path / "newer.hdf5"
+    source.write_bytes((DATA / "result-2d.hdf5").read_bytes())
+    with h5py.File(source, "a") as file:
+        group = file["params"].create_group("new_group")
+        group["alpha"] = 2.5
+        group.create_group("deep")["values"] = np.arange(3)
+        file["params/loose"] = "text"
+        file["params/init/new_key"] = 7
+        file["other/inner/value"] = np.eye(2)
+        file["estimates"].attrs["made_by"] = "a newer version"
+        file["params"].attrs["revision"] = 2
+    cur = open_curation(source)
+    cur.reject([cur.ids[0]])
+    with h5py.File(save_curated(cur, tmp_path / "saved.hdf5")) as file:
+        assert file["params/new_group/alpha"][()] == 2.5
+        assert file["params/new_group/deep/values"][:].tolist() == [0, 1, 2]
+        assert file["params/loose"][()] == b"text"
+        assert file["params/init/new_key"][()] == 7
+        assert file["other/inner/value"][:].tolist() == [[1, 0], [0, 1]]
+        assert file["estimates"].attrs["made_by"] == "a newer version"
+        assert file["params"].attrs["revision"] == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import CNMFParams, iter_fields, parse_kwargs, read_params
-from napari_cnmf.params.numbers import kind_of, parse_number, read_number, split_values
+from napari_cnmf.params.numbers import kind_of, parse_number, parse_whole, read_number, split_values
 
 FIELDS = {field.name: field for field in iter_fields()}
 
@@ -216,3 +216,36 @@ def test_values_whose_commas_are_unclear_are_refused(name, text):
 def test_the_process_language_plays_no_part(monkeypatch):
     monkeypatch.setattr(locale, "localeconv", lambda: {"decimal_point": ",", "thousands_sep": "."})
     assert CNMFParams().with_settings(["min_SNR=2.5"]).quality.min_SNR == 2.5
+
+
+@pytest.mark.parametrize(
+    "name", ["data.fr", "K", "init.ssub", "patch.rf", "quality.min_SNR", "random_seed", "nb"]
+)
+@pytest.mark.parametrize("text", ["30_5", "1_0", "1e1_0", "nan", "inf", "-Infinity", "1e999"])
+def test_what_only_python_takes_for_a_number_is_refused(name: str, text: str) -> None:
+    with pytest.raises(ParameterError, match=name.rpartition(".")[2]):
+        CNMFParams().with_settings([f"{name}={text}"])
+
+
+@pytest.mark.parametrize("size", ["4_5", ["4_5", "4"], "4_5, 4", "(1_0, 2_0)"])
+def test_sizes_with_underscores_are_refused(size: object) -> None:
+    with pytest.raises(ParameterError, match="gSig"):
+        CNMFParams().replace(init={"gSig": size})
+
+
+def test_a_value_for_caiman_alone_is_no_python() -> None:
+    for text in ("30_5", "nan", "-inf", "1_0,2_0"):
+        with pytest.raises(ParameterError, match="SC_thr must be a number"):
+            CNMFParams().with_settings([f"init.SC_thr={text}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("12", 12), (" -3 ", -3), ("３０", 30), ("1_0", None), ("2.5", None)]
+)
+def test_whole_numbers_are_digits(text: str, number: int | None) -> None:
+    assert parse_whole(text) == number
+
+
+def test_digits_of_any_width_are_the_same_number() -> None:
+    assert CNMFParams().with_settings(["data.fr=３０"]).data.fr == 30
+    assert CNMFParams().with_settings(["data.fr=1_000"]).data.fr == 1000

@@ -212,7 +212,7 @@ class Batch:
         guess = closest(text, [item.name for item in items])
         advice = "" if guess is None else f"Did you mean {guess!r}? "
         raise BatchError(
-            f"The batch {self.path} has no item {text!r}. {advice}batch.df lists what it has."
+            f"The batch {self.path} has no item {shown(text)}. {advice}batch.df lists what it has."
         )
 
     def find(self, key: Item | int | str, *, typed: bool = False) -> Item:

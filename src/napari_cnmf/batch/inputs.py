@@ -38,7 +38,7 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
     if isinstance(movie, Movie):
         return movie
     if isinstance(movie, str | os.PathLike):
-        return open_movie(Path(movie), **options)
+        return open_movie(movie, **options)
     if hasattr(movie, "shape") and hasattr(movie, "dtype"):
         return open_movie(movie, **options)
     given: Any = movie
@@ -48,7 +48,7 @@ def to_movie(movie: MovieLike, **options: Any) -> Movie:
             "A movie must be a path, a list of paths, a folder, an array, or what open_movie "
             f"returned, got {movie!r:.80}."
         )
-    return open_movie([Path(path) for path in files], **options)
+    return open_movie(files, **options)
 
 
 def describe_movie(root: Path, movie: Movie) -> MovieInput:

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
@@ -17,6 +16,7 @@ from napari_cnmf.cli._options import (
     given_options,
     open_options,
     open_or_create,
+    path_option,
     print_items,
     read_parameters,
     run_options,
@@ -36,7 +36,7 @@ _LIST_COLUMNS = ("name", "algorithm", "engine", "state", "seconds", "n_component
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command and its actions."""
     parser = commands.add_parser("batch", help="list, add, start, cancel, retry, remove items")
-    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("folder", type=path_option, metavar="DIR")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_list(actions)
     _add_adding(actions)
@@ -56,7 +56,7 @@ def _add_adding(actions: _Actions) -> None:
     add = add_action(actions, "add", run_add, "add an item; nothing starts")
     grid = add_action(actions, "grid", run_grid, "add every combination of some values")
     for parser in (add, grid):
-        parser.add_argument("movies", nargs="*", type=Path, metavar="MOVIE")
+        parser.add_argument("movies", nargs="*", type=path_option, metavar="MOVIE")
         parser.add_argument(
             "--item", metavar="ITEM", help="take the movie that this item makes, instead of MOVIE"
         )
@@ -104,17 +104,19 @@ def _add_changing(actions: _Actions) -> None:
 
 def _add_files(actions: _Actions) -> None:
     locate = add_action(actions, "locate", run_locate, "look for movies that were moved")
-    locate.add_argument("where", type=Path, metavar="FOLDER", help="where they are now")
+    locate.add_argument("where", type=path_option, metavar="FOLDER", help="where they are now")
     about = "take in a batch of mesmerize-core; makes DIR"
     bring = add_action(actions, "import", run_import, about)
-    bring.add_argument("table", type=Path, metavar="OLD.pickle")
-    bring.add_argument("--movies", type=Path, metavar="FOLDER", help="where its movies are now")
+    bring.add_argument("table", type=path_option, metavar="OLD.pickle")
+    bring.add_argument(
+        "--movies", type=path_option, metavar="FOLDER", help="where its movies are now"
+    )
     bring.add_argument("--no-results", action="store_true", help="queue items that it had run")
     about = "write scripts that run the queued items"
     scripts = add_action(actions, "scripts", run_scripts, about)
     scripts.add_argument("items", nargs="*", metavar="ITEM", help="only these; default: all queued")
     scripts.add_argument("--kind", choices=("shell", "slurm"), default="shell")
-    scripts.add_argument("--to", type=Path, required=True, metavar="FOLDER")
+    scripts.add_argument("--to", type=path_option, required=True, metavar="FOLDER")
     scripts.add_argument("--overwrite", action="store_true", help="replace earlier scripts")
 
 

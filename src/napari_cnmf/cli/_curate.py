@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cnmf._names import not_one_of
 from napari_cnmf.cli._export import read_curation
+from napari_cnmf.cli._options import path_option
 from napari_cnmf.errors import CurationError, ParameterError
+from napari_cnmf.params.numbers import parse_whole
 
 if TYPE_CHECKING:
     from napari_cnmf.model.curation import Curation
@@ -70,7 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "changes. The last line is how many components are accepted."
         ),
     )
-    parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
+    parser.add_argument("source", type=path_option, metavar="RESULT_OR_ITEM")
     for name, metavar, about in _EDITS:
         parser.add_argument(
             f"--{name}",
@@ -98,7 +100,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--learn",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help="learn from the decisions by hand, from 20 on, and write what was learnt; name the "
         "file in quality.learned of runs and evaluate items",
@@ -106,7 +108,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--and",
         dest="others",
-        type=Path,
+        type=path_option,
         nargs="+",
         default=[],
         metavar="RESULT_OR_ITEM",
@@ -118,7 +120,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="print one JSON document: what --list, --log, --why or --compare prints, or, of "
         "several of them and of edits, an object with everything",
     )
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write a curated CaImAn file")
+    parser.add_argument(
+        "--save", type=path_option, metavar="FILE", help="write a curated CaImAn file"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -233,12 +237,10 @@ def _edit(cur: Curation, name: str, value: str, told: _Told) -> None:
 
 
 def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise CurationError(
-            f"A point of the history must be a number of --log, got {text!r}."
-        ) from error
+    number = parse_whole(text)
+    if number is None:
+        raise CurationError(f"A point of the history must be a number of --log, got {text!r}.")
+    return number
 
 
 def _require(done: bool, what: str) -> None:
@@ -327,8 +329,7 @@ def _rows(cur: Curation) -> list[dict[str, Any]]:
 def _why(cur: Curation, text: str) -> Explanation:
     from napari_cnmf.model.why import explain_place
 
-    try:
-        place = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.") from error
-    return explain_place(cur, place)
+    place = [parse_whole(part) for part in text.split(",")]
+    if None in place:
+        raise ParameterError(f"--why takes a pixel such as 40,25 (y,x), got {text!r}.")
+    return explain_place(cur, [pixel for pixel in place if pixel is not None])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf._overwriting import ExportKind, check_target, mark_of, marked_kind, new_file
+from napari_cnmf.cli._options import path_option
 
 if TYPE_CHECKING:
     from napari_cnmf.batch import Item
@@ -33,7 +34,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--headless", action="store_true", help="do not open napari at the end")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: a new folder among the temporary ones"
+        "--out",
+        type=path_option,
+        metavar="DIR",
+        help="default: a new folder among the temporary ones",
     )
     parser.add_argument("--engine", default="auto", help="auto, builtin or caiman")
     parser.set_defaults(run_command=run)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_cnmf._names import FormatName
-from napari_cnmf.cli._options import add_json_option, number_option
+from napari_cnmf.cli._options import add_json_option, number_option, path_option
 from napari_cnmf.errors import ExportError
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Write a result with its decisions; csv, parquet, suite2p and dandi go to a "
         "folder. The last line is where it is.",
     )
-    parser.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
+    parser.add_argument("source", type=path_option, metavar="RESULT_OR_ITEM")
     parser.add_argument("--to", choices=FORMATS, required=True)
-    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("out", type=path_option, metavar="OUT")
     parser.add_argument(
         "--rejected",
         action=argparse.BooleanOptionalAction,
@@ -58,7 +58,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="replace an earlier export of this format; nothing else is ever replaced",
     )
-    parser.add_argument("--movie", type=Path, metavar="FILE", help="the movie of a result file")
+    parser.add_argument(
+        "--movie", type=path_option, metavar="FILE", help="the movie of a result file"
+    )
     parser.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     add_json_option(parser)
     nwb = parser.add_argument_group("NWB", "what the format asks for and no result knows")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from napari_cnmf.cli._options import add_json_option
+from napari_cnmf.cli._options import add_json_option, path_option
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,8 +18,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "to be curated and exported like any other. The last line is where it is."
         ),
     )
-    parser.add_argument("source", type=Path, metavar="FOLDER_OR_NWB")
-    parser.add_argument("out", type=Path, metavar="OUT.hdf5")
+    parser.add_argument("source", type=path_option, metavar="FOLDER_OR_NWB")
+    parser.add_argument("out", type=path_option, metavar="OUT.hdf5")
     parser.add_argument(
         "--plane",
         metavar="N",

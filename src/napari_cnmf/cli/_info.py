@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from napari_cnmf.cli._options import (
     add_json_option,
     add_open_options,
     as_number,
     open_options,
+    path_option,
 )
 
 
@@ -23,7 +23,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "that stands, and what you have to say. Each line can be overruled by an option.",
     )
     parser.add_argument(
-        "movie", metavar="PATH", nargs="+", type=Path, help="a file, files in order, or a folder"
+        "movie",
+        metavar="PATH",
+        nargs="+",
+        type=path_option,
+        help="a file, files in order, or a folder",
     )
     parser.add_argument(
         "--frame-rate", metavar="HZ", type=as_number, help="frames or volumes per second"

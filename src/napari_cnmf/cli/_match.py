@@ -6,10 +6,9 @@ import argparse
 import json
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.cli._options import add_json_option, number_option
+from napari_cnmf.cli._options import add_json_option, number_option, path_option
 
 if TYPE_CHECKING:
     from napari_cnmf.model.matching import SessionMatches
@@ -26,9 +25,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             "curated in napari, and the last line is where."
         ),
     )
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT_OR_ITEM")
-    parser.add_argument("--out", type=Path, metavar="MATCHES.json", help="keep the matches")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table to a file")
+    parser.add_argument("results", nargs="+", type=path_option, metavar="RESULT_OR_ITEM")
+    parser.add_argument("--out", type=path_option, metavar="MATCHES.json", help="keep the matches")
+    parser.add_argument("--csv", type=path_option, metavar="FILE", help="write the table to a file")
     parser.add_argument("--rejected", action="store_true", help="match rejected components too")
     parser.add_argument("--max-distance", type=number_option, metavar="PX", help="between centres")
     parser.add_argument(

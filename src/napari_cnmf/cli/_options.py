@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_cnmf._checks import shown, why_not_a_path
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params import PRESETS, CNMFParams, read_item_params, table_in
 from napari_cnmf.params.numbers import parse_number
@@ -28,7 +29,7 @@ def add_parameter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--params",
         metavar="FILE",
-        type=Path,
+        type=path_option,
         help="TOML or JSON with parameters; CaImAn's and Mesmerize's own are understood; "
         "- reads them from stdin",
     )
@@ -58,10 +59,16 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
         "_seg.npy, ImageJ ROIs (zip), suite2p's stat.npy, a result (hdf5), or an item of the batch",
     )
     parser.add_argument(
-        "--mask", metavar="FILE", type=Path, help="analyse only this region (npy, tif, png, zip)"
+        "--mask",
+        metavar="FILE",
+        type=path_option,
+        help="analyse only this region (npy, tif, png, zip)",
     )
     parser.add_argument(
-        "--leave-out", metavar="FILE", type=Path, help="leave this region out (npy, tif, png, zip)"
+        "--leave-out",
+        metavar="FILE",
+        type=path_option,
+        help="leave this region out (npy, tif, png, zip)",
     )
     parser.add_argument(
         "--n-processes",
@@ -82,6 +89,14 @@ def add_item_options(parser: argparse.ArgumentParser) -> None:
     )
     add_open_options(parser)
     add_parameter_options(parser)
+
+
+def path_option(text: str) -> Path:
+    """Path in the text of an option; a name that no file can have is refused."""
+    path = Path(text)
+    if why := why_not_a_path(path):
+        raise argparse.ArgumentTypeError(f"a path is needed, got {shown(text)}: {why}")
+    return path
 
 
 def as_number(text: str) -> float | str:
@@ -176,7 +191,8 @@ def given_options(args: argparse.Namespace, batch: Batch) -> dict[str, Any]:
 def _cells(ain: str, batch: Batch) -> Path | Item:
     """Cells from a file, or else from an item by its name, uuid or position."""
     path = Path(ain)
-    return path if path.exists() or path.suffix else batch.find(ain, typed=True)
+    is_path = bool(path.suffix) or bool(why_not_a_path(path)) or path.exists()
+    return path if is_path else batch.find(ain, typed=True)
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
@@ -240,7 +256,7 @@ def add_cluster_options(parser: argparse.ArgumentParser, purpose: str) -> None:
     )
     parser.add_argument(
         "--cluster",
-        type=Path,
+        type=path_option,
         metavar="FILE",
         help=f"{purpose} a SLURM, PBS or LSF cluster, described in TOML",
     )

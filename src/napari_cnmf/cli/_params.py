@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
-from napari_cnmf.cli._options import add_json_option, add_parameter_options, read_parameters
+from napari_cnmf.cli._options import (
+    add_json_option,
+    add_parameter_options,
+    path_option,
+    read_parameters,
+)
 from napari_cnmf.params import PRESETS, read_params
 
 
@@ -19,7 +23,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_parameter_options(parser)
     parser.add_argument(
-        "--diff", nargs=2, type=Path, metavar=("A", "B"), help="what differs between two files"
+        "--diff",
+        nargs=2,
+        type=path_option,
+        metavar=("A", "B"),
+        help="what differs between two files",
     )
     parser.add_argument(
         "--list-presets", action="store_true", help="the presets and what each sets"

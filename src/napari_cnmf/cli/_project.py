@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._export import read_curation
-from napari_cnmf.cli._options import add_action
+from napari_cnmf.cli._options import add_action, path_option
 from napari_cnmf.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command and its actions."""
     parser = commands.add_parser("project", help="list, add, update, remove samples of a project")
-    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("folder", type=path_option, metavar="DIR")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = add_action(actions, "list", run_list, "every sample, or every ROI")
     listing.add_argument("--rois", action="store_true", help="one row a ROI")
@@ -27,9 +27,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     listing.add_argument("--csv", action="store_true", help="print CSV")
     add = add_action(actions, "add", run_add, "add a result; the project is made if need be")
-    add.add_argument("source", type=Path, metavar="RESULT_OR_ITEM")
+    add.add_argument("source", type=path_option, metavar="RESULT_OR_ITEM")
     add.add_argument("values", nargs="+", metavar="COLUMN=VALUE", help="AnimalID and TrialID too")
-    add.add_argument("--stimuli", type=Path, metavar="CSV", help="start_time, stop_time in s, …")
+    add.add_argument(
+        "--stimuli", type=path_option, metavar="CSV", help="start_time, stop_time in s, …"
+    )
     add.add_argument("--movie-in-nwb", choices=("not", "linked", "copied"), default="not")
     add.add_argument("--curator", metavar="NAME", help="as this second curator decided")
     add.add_argument("--update", action="store_true", help="replace the sample that is there")

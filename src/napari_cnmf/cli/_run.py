@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.cli._options import (
@@ -17,6 +16,7 @@ from napari_cnmf.cli._options import (
     given_options,
     open_options,
     open_or_create,
+    path_option,
     read_parameters,
     run_options,
 )
@@ -38,8 +38,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Find the cells of a movie. Several files are one session, in the order given. "
         "A picture of it lies beside the result, whose path is the last line of stdout.",
     )
-    parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
-    parser.add_argument("--batch", required=True, type=Path, metavar="DIR", help="made if need be")
+    parser.add_argument("movies", nargs="+", type=path_option, metavar="MOVIE")
+    parser.add_argument(
+        "--batch", required=True, type=path_option, metavar="DIR", help="made if need be"
+    )
     parser.add_argument("--motion", action="store_true", help="correct motion first")
     parser.add_argument("--view", action="store_true", help="open napari with the result")
     add_item_options(parser)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from napari_cnmf.cli._options import (
@@ -13,6 +12,7 @@ from napari_cnmf.cli._options import (
     add_open_options,
     add_parameter_options,
     open_options,
+    path_option,
     read_parameters,
 )
 
@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Measure cell size and decay time on a sample of a movie that was motion "
         "corrected. The last line of stdout can be pasted behind `napari-cnmf run`.",
     )
-    parser.add_argument("movies", nargs="+", type=Path, metavar="MOVIE")
+    parser.add_argument("movies", nargs="+", type=path_option, metavar="MOVIE")
     parser.add_argument(
         "--one-photon", action="store_true", help="gSig and gSiz as one-photon methods take them"
     )

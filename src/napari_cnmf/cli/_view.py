@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from napari_cnmf.cli._options import path_option
 from napari_cnmf.errors import BatchError, ViewerError
 
 _VIEWER = (sys.executable, "-P", "-m", "napari_cnmf.ui")
@@ -21,7 +22,7 @@ _ENDED = (
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the command."""
     parser = commands.add_parser("view", help="open a batch or a result in napari")
-    parser.add_argument("path", type=Path, metavar="BATCH_OR_RESULT")
+    parser.add_argument("path", type=path_option, metavar="BATCH_OR_RESULT")
     parser.set_defaults(run_command=run)
 
 

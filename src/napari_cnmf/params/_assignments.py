@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import Any
 
 from napari_cnmf.errors import ParameterError
@@ -11,6 +12,10 @@ from napari_cnmf.params.caiman_keys import PASSED_ON, SET_BY_ENGINE
 from napari_cnmf.params.groups import GROUPS
 from napari_cnmf.params.numbers import parse_number
 
+_WITH_UNDERSCORE = re.compile(r"\d_\d")
+_NOT_FINITE = frozenset(
+    sign + word for sign in ("", "+", "-") for word in ("nan", "inf", "infinity")
+)
 _WORDS: dict[str, Any] = {"none": None, "null": None, "true": True, "false": False}
 
 
@@ -40,6 +45,8 @@ def parse_value(text: str) -> Any:
     text = text.strip()
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
+    if _WITH_UNDERSCORE.search(text):  # to Python, 30_5 is 305
+        return text
     try:
         return to_plain(ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -56,6 +63,8 @@ def passed_on(group: str, key: str, value: Any) -> Any:
     default = PASSED_ON.get(group, {}).get(key)
     if isinstance(default, int | float) and not isinstance(default, bool):
         number = parse_number(value, f"{group}.{key}")
+        if number is None and (value.strip().lower() in _NOT_FINITE or "_" in value):
+            raise ParameterError(f"{group}.{key} must be a number, got {value!r}. Write it as 2.5.")
         return parse_value(value) if number is None else number
     return parse_value(value)
 

@@ -17,7 +17,7 @@ from pydantic import (
 from napari_cnmf.errors import ParameterError
 from napari_cnmf.params._plain import to_plain
 from napari_cnmf.params._problems import InvalidParametersError, explain, not_a_number
-from napari_cnmf.params.numbers import kind_of, read_text
+from napari_cnmf.params.numbers import has_underscore, kind_of, read_text
 
 
 def parameter(
@@ -131,12 +131,15 @@ class ParameterModel(NamedValue):
             if kind.number and _has_switch(value):
                 problems[name] = not_a_number(name, value, field)
                 del read[key]
-            if not isinstance(value, str):
-                continue
             try:
-                read[key] = read_text(value, kind, name)
+                if isinstance(value, str):
+                    read[key] = read_text(value, kind, name)
             except ParameterError as error:
                 problems[name] = str(error)
+                del read[key]
+            # What was not read as a number is none: pydantic would take 30_5 for 305.
+            if kind.number and has_underscore(read.get(key)):
+                problems[name] = not_a_number(name, value, field)
                 del read[key]
         return read, problems
 

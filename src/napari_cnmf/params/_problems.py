@@ -72,7 +72,7 @@ def not_a_table(name: str, value: Any) -> str:
 
 
 def not_a_number(name: str, value: Any, field: FieldInfo) -> str:
-    """The sentence about a switch where a number must be."""
+    """The sentence about a switch, or a text with an underscore, where a number must be."""
     return (
         f"{name} must be a number, got {shown(value)}. {_meaning(field.description or '')} "
         f"{_next_step(field)}"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_cnmf._checks import check_path
 from napari_cnmf._overwriting import ExportKind, new_file
-from napari_cnmf.errors import ParameterError
+from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.params._foreign import ForeignParameters, to_nested
 from napari_cnmf.params._plain import none_to_word
 from napari_cnmf.params._problems import not_a_table
@@ -89,7 +90,7 @@ def read_params(path: str | Path, *, base: CNMFParams | None = None) -> CNMFPara
     --------
     write_params : the inverse.
     """
-    path = Path(path)
+    path = check_path("A file of parameters", path, ParameterError)
     try:
         return (base or CNMFParams()).replace(**table_in(path))
     except ParameterError as error:
@@ -130,7 +131,7 @@ def write_params(params: CNMFParams, path: str | Path, *, overwrite: bool = Fals
     --------
     read_params : the inverse.
     """
-    path = Path(path)
+    path = check_path("A file of parameters", path, ExportError)
     text = to_json(params) if path.suffix.lower() == ".json" else to_toml(params)
     with new_file(path, PARAMETER_FILE, overwrite=overwrite) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")

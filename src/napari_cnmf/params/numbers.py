@@ -6,6 +6,7 @@ programs as text. A text that has two readings is refused with both of them.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _TWO_READINGS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 _ENGLISH = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+\.\d+|[+-]?\d{1,3}(?:,\d{3}){2,}")
 _GERMAN = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}")
 _LEADING_ZERO = re.compile(r"0\d+")
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
 _NONE = ("none", "null")
 
 
@@ -71,6 +73,22 @@ def parse_number(text: str, name: str = "The number", *, whole: bool = False) ->
     return None
 
 
+def parse_whole(text: str) -> int | None:
+    """Whole number in a text of digits and a sign; ``None`` for every other text.
+
+    Python's own ``int`` reads ``30_5`` as 305.
+    """
+    text = text.strip()
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def has_underscore(value: Any) -> bool:
+    """Whether a text, or one in a list, has an underscore, which Python and pydantic leave out."""
+    if isinstance(value, list | tuple):
+        return any(map(has_underscore, value))
+    return isinstance(value, str) and "_" in value
+
+
 def read_number(text: str, name: str) -> float:
     """Read one number, and refuse whatever is none.
 
@@ -92,9 +110,10 @@ def read_number(text: str, name: str) -> float:
 
 def _to_number(text: str) -> float | None:
     try:
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
+        number = int(text) if text.lstrip("+-").isdigit() else float(text)
     except ValueError:  # thousands of digits
         return None
+    return number if number < math.inf and number > -math.inf else None
 
 
 @dataclass(frozen=True)

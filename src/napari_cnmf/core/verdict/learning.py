@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_path
 from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.core.verdict.cell_model import shipped_model, soma_logit, wanted_probability
 from napari_cnmf.core.verdict.evidence import FIGURES, stored_figures
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ExportError, ResultError
 from napari_cnmf.model.curation import Curatable, Curation, Decision, as_curation
 from napari_cnmf.model.evaluation import passes_thresholds
 
@@ -117,7 +118,7 @@ class Learned:
         ExportError
             The file cannot be written, or something else is there.
         """
-        path = Path(path)
+        path = check_path("A learnt verdict", path, ExportError)
         with new_file(path, _LEARNED_FILE, overwrite=overwrite) as beside:
             beside.write_text(json.dumps({"format": _FORMAT} | asdict(self), indent=1) + "\n")
         return path
@@ -164,8 +165,9 @@ def read_learned(path: str | Path) -> Learned:
     ResultError
         If there is no such file, or it is something else.
     """
+    path = check_path("A learnt verdict", path, ResultError)
     try:
-        values = json.loads(Path(path).read_text("utf-8"))
+        values = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ResultError(
             f"The learnt verdict {path} cannot be read ({error}). Choose a file that "

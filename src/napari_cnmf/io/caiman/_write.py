@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from napari_cnmf._atomic import replacing
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node, write_rows
 from napari_cnmf.io.caiman._file import is_self_contained, open_result, why
@@ -88,7 +89,7 @@ def write_caiman(
     read_caiman
     napari_cnmf.io.curation.save_curated : Write a curation with all that goes on with it.
     """
-    path = Path(path)
+    path = check_path("The place of a result", path, ResultError)
     if path.suffix.lower() not in (".hdf5", ".h5"):
         raise ResultError(
             f"A CaImAn result must end in .hdf5 or .h5, got {path.name}. Choose another name."
@@ -291,11 +292,22 @@ def _carry(source: Path, file: h5py.File, A: sp.csc_matrix) -> None:
         wanted = None if same else _NOT_PER_COMPONENT
         _copy_missing(theirs, estimates, wanted)
         _copy_missing(given.root, file, None)
+        params = given.child(given.root, "params")
+        if isinstance(params, h5py.Group):
+            # Known groups were written from the components, without what was taken out of them.
+            _copy_missing(params, file["params"], None, apart_from=frozenset(PARAMETER_GROUPS))
+            _copy_attributes(given.attributes(params), file["params"])
+        _copy_attributes(given.attributes(theirs), estimates)
         if same and isinstance(ours := given.child(given.root, GROUP), h5py.Group):
             _copy_missing(ours, file[GROUP], None, apart_from=_WRITTEN_ANEW)
-        for name, value in given.attributes(given.root).items():
-            if isinstance(value, str) and name not in file.attrs:
-                file.attrs[name] = value
+        _copy_attributes(given.attributes(given.root), file)
+
+
+def _copy_attributes(values: Mapping[str, Any], target: h5py.Group) -> None:
+    for name, value in values.items():
+        is_new = name not in target and name not in target.attrs
+        if is_new and isinstance(value, str | int | float | np.generic):
+            target.attrs[name] = value
 
 
 def _copy_missing(

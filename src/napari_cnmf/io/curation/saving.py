@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from napari_cnmf.errors import CurationError
+from napari_cnmf._checks import check_path
+from napari_cnmf.errors import CurationError, ResultError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision, EditedComponent
 
@@ -49,7 +50,7 @@ def save_curated(
     """
     from napari_cnmf.io.caiman import write_caiman
 
-    path = Path(path)
+    path = check_path("The place of a result", path, ResultError)
     if cur.path is not None and path.resolve() == cur.path.resolve():
         raise CurationError(
             f"A curation must be saved under a name of its own, got {path}, which it was opened "

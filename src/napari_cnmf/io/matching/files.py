@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_cnmf._atomic import write_json
+from napari_cnmf._checks import check_path
 from napari_cnmf._overwriting import ExportKind
 from napari_cnmf.core.matching import Alignment
 from napari_cnmf.errors import CurationError, ExportError, ResultError
@@ -48,7 +49,7 @@ def write_matches(matched: MatchedSessions, path: str | Path, *, overwrite: bool
     --------
     read_matches
     """
-    path = Path(path)
+    path = check_path("A file of matches", path, ExportError)
     missing = [source.name for source in matched.sources if source.path is None]
     if missing:
         raise ExportError(f"Results must lie in files to be named, {missing[0]} does not. Save it.")
@@ -79,7 +80,7 @@ def read_matches(path: str | Path) -> MatchedSessions:
     ResultError
         The file is none of ours, or a result is not where it was.
     """
-    path = Path(path)
+    path = check_path("A file of matches", path, ResultError)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT or content["version"] not in (1, _VERSION):

@@ -16,7 +16,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf._checks import check_callable, check_number, check_switch, is_whole, shown
+from napari_cnmf._checks import (
+    check_callable,
+    check_number,
+    check_path,
+    check_switch,
+    is_whole,
+    shown,
+)
 from napari_cnmf.core.matching import Alignment, match_fields
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.projects.sample import NWB_FILE, SAMPLE_FILE
@@ -361,7 +368,11 @@ def read_source(
     source: Source, *, include_rejected: bool
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
     """Read the components that take part, their ids, and where they come from."""
-    path = _result_path(Path(source)) if isinstance(source, str | Path) else None
+    path = (
+        _result_path(check_path("A result", source, ResultError))
+        if isinstance(source, str | Path)
+        else None
+    )
     cur = _opened(source if path is None else path)
     rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
     return cur.components.take(rows), cur.ids[rows], path if path is not None else cur.path

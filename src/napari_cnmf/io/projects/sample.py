@@ -11,10 +11,11 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_cnmf.errors import ProjectError, ResultError
+from napari_cnmf.errors import ParameterError, ProjectError, ResultError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, Session
 from napari_cnmf.io.projects.config import ANIMAL, DATE, TRIAL
 from napari_cnmf.io.spreadsheets import read_table
+from napari_cnmf.params.numbers import read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,8 +236,8 @@ def session_of_columns(values: Mapping[str, Any]) -> dict[str, Any]:
         if name is None or name in ("start", "keywords") or value in (None, ""):
             continue
         if name in ("excitation_nm", "emission_nm"):
-            with suppress(ValueError):
-                found[name] = float(value)
+            with suppress(ParameterError):
+                found[name] = float(read_number(str(value), name))
         elif name == "experimenter":
             found[name] = tuple(part.strip() for part in str(value).split(";") if part.strip())
         else:

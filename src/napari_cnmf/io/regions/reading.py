@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from napari_cnmf._checks import check_path
 from napari_cnmf.errors import ParameterError, ResultError
 from napari_cnmf.io.archives import read_sparse
 from napari_cnmf.io.regions.imagej import has_rois, read_rois
@@ -57,8 +58,7 @@ def read_footprints(path: str | Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     -----
     Pickles in ``.npy`` files are read without running anything that they name.
     """
-    path = Path(path)
-    _require(path)
+    path = _existing(path)
     suffix = path.suffix.lower()
     if path.is_dir() or path.name == "stat.npy":
         return check_footprints(read_stat(path, dims), dims)
@@ -86,8 +86,7 @@ def read_mask(path: str | Path, dims: tuple[int, ...]) -> NDArray[np.bool_]:
     ResultError
         The file cannot be read.
     """
-    path = Path(path)
-    _require(path)
+    path = _existing(path)
     suffix = path.suffix.lower()
     if suffix in _ROIS or (suffix in _TIFF and has_rois(path)):
         # a region counts for every plane of a volume, on whichever it was drawn
@@ -121,9 +120,11 @@ def accepted_footprints(components: Components, dims: tuple[int, ...]) -> sp.csc
     return check_footprints(A, dims)
 
 
-def _require(path: Path) -> None:
+def _existing(path: str | Path) -> Path:
+    path = check_path("A file of cells or regions", path, ResultError)
     if not path.exists():
         raise ResultError(f"A file is needed, {path} does not exist. Check its name.")
+    return path
 
 
 def _of_result(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_cnmf.model.why import explain_place
+from napari_cnmf.params.numbers import parse_whole
 from napari_cnmf.ui._parts import fill, push_button, text_label
 from napari_cnmf.ui._theme import connect_while_alive, set_problem
 from napari_cnmf.ui.curation._why_words import (
@@ -91,12 +92,11 @@ class WhyPage(QWidget):
         self.ask(tuple(map(int, place)))
 
     def _ask_typed(self) -> None:
-        try:
-            place = tuple(int(part) for part in self.place.text().split(","))
-        except ValueError:
+        place = [parse_whole(part) for part in self.place.text().split(",")]
+        if None in place:
             self._show_problem("A place is written as whole pixels: y, x.")
             return
-        self.ask(place)
+        self.ask(tuple(pixel for pixel in place if pixel is not None))
 
     def why(self) -> None:
         """Explain the place under the cursor."""

@@ -688,3 +688,19 @@ def test_files_of_both_byte_orders_are_one_recording(
     assert opened.dtype == np.int16
     np.testing.assert_array_equal(read_all(opened), movie)
     np.testing.assert_array_equal(frame_source(opened).read(4, 9), movie[4:9])
+
+
+def test_a_list_of_two_numbers_a_name_says_how_it_is_taken(tmp_path: Path) -> None:
+    paths = []
+    for frame in range(6):
+        for part in range(2):
+            paths.append(tmp_path / f"{frame:04d}-{part}.tif")
+            tifffile.imwrite(paths[-1], np.full((8, 9), 2 * frame + part, np.uint16))
+    for given in (paths, tmp_path):
+        assert "planes of a volume, say n_planes=2; if they are channels, say n_channels=2" in (
+            remarks(open_movie(given))
+        )
+        volume = open_movie(given, n_planes=2)
+        assert volume.shape == (6, 2, 8, 9)
+        second = open_movie(given, n_channels=2, channel=1)
+        np.testing.assert_array_equal(read_all(second)[:, 0, 0], np.arange(1, 12, 2))

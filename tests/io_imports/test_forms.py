@@ -358,5 +358,5 @@ def test_cells_to_start_from_need_no_traces(tmp_path: Path) -> None:
     assert read_footprints(path, (40, 50)).shape == (2000, 5)
     two = [cells, cells | {"name": "others"}]
     path = write_planes(tmp_path / "b.nwb", two)
-    with pytest.raises(ParameterError, match="has 2 of the field .*: cells, others. Import the"):
+    with pytest.raises(ParameterError, match=r"has 2 of the field .*: cells, others\. Import the"):
         read_footprints(path, (40, 50))

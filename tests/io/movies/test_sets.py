@@ -654,9 +654,7 @@ def test_bruker_images_of_a_broken_volume_are_named_by_the_xml(tmp_path: Path) -
 
 @pytest.mark.parametrize("form", ["plain", "compressed", "tiled"])
 @pytest.mark.parametrize("first", ["<", ">"])
-def test_files_of_both_byte_orders_are_one_recording(
-    tmp_path: Path, form: str, first: str
-) -> None:
+def test_files_of_both_byte_orders_are_one_recording(tmp_path: Path, form: str, first: str) -> None:
     """A set that was saved on different computers, as an OME set and as single images."""
     movie = RNG.integers(-500, 3000, (12, 32, 48)).astype(np.int16)
     how = {"plain": {}, "compressed": {"compression": "zlib", "predictor": True},

@@ -166,8 +166,8 @@ def find_table_of_field(path: Path, dims: tuple[int, ...]) -> TableOfField:
         )
     raise ParameterError(
         f"One table of cells must be chosen, {path.name} has {len(found)} of the field "
-        f"{tuple(dims)}: {', '.join(found)}. Import the right one (napari-cnmf import FILE OUT.hdf5 "
-        "--plane NAME) and give that file."
+        f"{tuple(dims)}: {', '.join(found)}. Import the right one (napari-cnmf import FILE "
+        "OUT.hdf5 --plane NAME) and give that file."
     )
 
 

@@ -129,6 +129,7 @@ def _require(path: Path) -> None:
 
 def _of_result(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     from napari_cnmf.io.curation import open_curation
+
     if path.suffix.lower() == ".nwb":
         from napari_cnmf.io.imports import open_import
         from napari_cnmf.io.imports.nwb import find_table_of_field

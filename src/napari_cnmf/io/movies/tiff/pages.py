@@ -163,7 +163,9 @@ class Pages:
             return DecodedPages(self, within, sample)
         files = self.file_index[:, None] if len(self.paths) > 1 else None
         order = None if within == "YX" else (1, 0)
-        return RawFrames(self.paths, self.offsets[:, :1], self.shape, self.stored, order, files, self.swapped)
+        return RawFrames(
+            self.paths, self.offsets[:, :1], self.shape, self.stored, order, files, self.swapped
+        )
 
 
 def join_pages(parts: Sequence[Pages]) -> Pages:

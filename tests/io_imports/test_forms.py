@@ -13,7 +13,7 @@ import pytest
 from pynwb.ophys import Fluorescence, ImageSegmentation, OpticalChannel, RoiResponseSeries
 
 import napari_cnmf as nc
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ParameterError, ResultError
 from napari_cnmf.io.imports import open_import, read_import
 from napari_cnmf.io.regions import read_footprints
 
@@ -244,3 +244,119 @@ def test_the_verdict_in_a_column(tmp_path: Path, name: str) -> None:
     accepted = read_import(path).components.accepted
     assert accepted is not None
     assert accepted.tolist() == [(value == 1) == (name == "Accepted") for value in (1, 0, 0, 1)]
+
+
+def write_planes(path: Path, tables: list[dict[str, Any]]) -> Path:
+    """Tables of planes of different fields, with cells at the last columns of their field.
+
+    Each table: ``name``, ``field (Y, X)``, ``n``, ``rows`` with traces, ``seg``, ``has_image``.
+    """
+    nwb = pynwb.NWBFile("a session", "id", datetime(2026, 1, 2, tzinfo=UTC))
+    device = nwb.create_device("scope")
+    ophys = nwb.create_processing_module("ophys", "of another program")
+    fluorescence = Fluorescence()
+    images = []
+    for number, table in enumerate(tables):
+        seg = ophys.data_interfaces.get(table.get("seg", "Seg"))
+        if seg is None:
+            seg = ImageSegmentation(name=table.get("seg", "Seg"))
+            ophys.add(seg)
+        channel = OpticalChannel(name="c", description="d", emission_lambda=520.0)
+        plane = nwb.create_imaging_plane(
+            name=f"plane{number}", optical_channel=channel, description="d", device=device,
+            excitation_lambda=920.0, indicator="GCaMP6f", location="V1", imaging_rate=10.0,
+        )  # fmt: skip
+        rois = seg.create_plane_segmentation(
+            name=table["name"], description="d", imaging_plane=plane
+        )
+        height, width = table["field"]
+        for k in range(table["n"]):
+            y, x = np.mgrid[3 * k : 3 * k + 2, width - 4 : width]
+            pixels = zip(x.ravel().tolist(), y.ravel().tolist(), [1.0] * y.size, strict=True)
+            rois.add_roi(pixel_mask=list(pixels))
+        if table.get("has_image", True):
+            data = np.full((width, height), float(number), np.float32)
+            images.append(pynwb.image.GrayscaleImage(name=f"mean_plane{number}", data=data))
+        rows = table.get("rows", list(range(table["n"])))
+        if rows:
+            if fluorescence.parent is None:
+                ophys.add(fluorescence)
+            region = rois.create_roi_table_region(region=rows, description="d")
+            data = np.tile(10.0 * (1 + np.array(rows, np.float32)), (30, 1))
+            fluorescence.add_roi_response_series(
+                RoiResponseSeries(
+                    name=f"Raw plane {number}", data=data, rois=region, unit="n.a.", rate=10.0
+                )
+            )
+    if images:
+        ophys.add(pynwb.base.Images(name="images", images=images))
+    with pynwb.NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return path
+
+
+def test_tables_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    cells = [
+        {"name": "Cells", "field": (40, 50), "n": n, "seg": seg} for n, seg in ((3, "a"), (5, "b"))
+    ]
+    path = write_planes(tmp_path / "a.nwb", cells)
+    with pytest.warns(UserWarning, match=r"further tables of cells: a/Cells \(3 cells\)\. b/Cells"):
+        assert read_import(path).components.n_components == 5
+    for named, n in (("a/Cells", 3), ("b/Cells", 5), (0, 3), (1, 5)):
+        assert open_import(path, plane=named).components.n_components == n
+    open_import(path, plane="a/Cells").reject([0])
+    assert not open_import(path, plane="a/Cells").accepted[0]
+    assert open_import(path, plane="b/Cells").accepted.all()
+
+
+def test_a_table_without_traces_is_not_taken_before_one_that_has_them(tmp_path: Path) -> None:
+    path = write_planes(
+        tmp_path / "a.nwb",
+        [{"name": "all", "field": (40, 50), "n": 8, "rows": []},
+         {"name": "good", "field": (40, 50), "n": 5}],
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match=r"tables of cells: all \(8 cells\)\. good with 5"):
+        assert read_import(path).components.n_components == 5
+    with pytest.raises(ResultError, match=r"start an analysis from its masks \(ain\)"):
+        read_import(path, plane="all")
+
+
+@pytest.mark.parametrize("rows", [[0, 2, 4], [4, 1]])
+def test_cells_without_traces_are_left_out(tmp_path: Path, rows: list[int]) -> None:
+    cells = {"name": "cells", "field": (40, 50), "n": 5, "rows": rows}
+    path = write_planes(tmp_path / "a.nwb", [cells])
+    with pytest.warns(UserWarning, match=rf"{5 - len(rows)} of 5 cells of cells in a.nwb have no"):
+        components = read_import(path).components
+    kept = sorted(rows)
+    np.testing.assert_allclose(components.C[:, 0], [10.0 * (1 + row) for row in kept])
+    for k, row in enumerate(kept):
+        y = np.unravel_index(components.A[:, [k]].indices, components.dims)[0]
+        assert (y.min(), y.max()) == (3 * row, 3 * row + 1)
+
+
+def test_planes_of_different_fields_have_their_own(tmp_path: Path) -> None:
+    fields = [(40, 50), (70, 90)]
+    path = write_planes(
+        tmp_path / "a.nwb",
+        [{"name": f"cells{k}", "field": field, "n": 5 + k} for k, field in enumerate(fields)],
+    )
+    for k, field in enumerate(fields):
+        components = read_import(path, plane=f"cells{k}").components
+        assert components.dims == field
+        assert list(components.images) == [f"mean_plane{k}"]
+        x = np.unravel_index(components.A.indices, components.dims)[1]
+        assert x.max() == field[1] - 1
+        A = read_footprints(path, field)
+        assert A.shape == (field[0] * field[1], 5 + k)
+    with pytest.raises(ParameterError, match=r"got tables of cells in a.nwb: cells0 \(40, 50\)"):
+        read_footprints(path, (20, 20))
+
+
+def test_cells_to_start_from_need_no_traces(tmp_path: Path) -> None:
+    cells = {"name": "cells", "field": (40, 50), "n": 5, "rows": [], "has_image": False}
+    path = write_planes(tmp_path / "a.nwb", [cells])
+    assert read_footprints(path, (40, 50)).shape == (2000, 5)
+    two = [cells, cells | {"name": "others"}]
+    path = write_planes(tmp_path / "b.nwb", two)
+    with pytest.raises(ParameterError, match=r"has 2 of the field .*: cells, others\. Import the"):
+        read_footprints(path, (40, 50))

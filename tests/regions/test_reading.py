@@ -347,3 +347,27 @@ def test_the_overlay_of_a_tiff_wins_over_its_pixels(tmp_path: Path) -> None:
         A = read_footprints(tmp_path / "a.tif", (40, 60))
         assert sorted(A.sum(axis=0).A1.tolist()) == [20, 128]
         assert read_mask(tmp_path / "a.tif", (40, 60)).sum() == 148
+
+
+def test_notes_in_an_overlay_are_no_cells(tmp_path: Path) -> None:
+    from roifile import ROI_SUBTYPE, ROI_TYPE
+
+    for subtype, said in ((ROI_SUBTYPE.TEXT, "got a text"), (ROI_SUBTYPE.IMAGE, "got an image")):
+        note = ImagejRoi(
+            roitype=ROI_TYPE.RECT, left=5, top=5, right=15, bottom=13, subtype=subtype, name="n"
+        )
+        (tmp_path / "a.roi").write_bytes(note.tobytes())
+        with pytest.raises(ParameterError, match=said):
+            read_footprints(tmp_path / "a.roi", (40, 60))
+
+
+def test_an_overlay_on_another_field_is_refused(tmp_path: Path) -> None:
+    square = ImagejRoi.frompoints(np.array([(2, 3), (6, 3), (6, 8), (2, 8)], float)).tobytes()
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((80, 90), np.uint16), imagej=True,
+        metadata={"Overlays": [square]},
+    )  # fmt: skip
+    for read in (read_footprints, read_mask):
+        with pytest.raises(ParameterError, match=r"the field \(40, 60\), got an image of \(80, 90"):
+            read(tmp_path / "a.tif", (40, 60))
+    assert read_footprints(tmp_path / "a.tif", (3, 80, 90)).sum() == 20

@@ -363,6 +363,32 @@ def test_a_last_axis_that_may_be_time_is_told(tmp_path: Path) -> None:
     assert turned.description.remarks == ()
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".npy"])
+@pytest.mark.parametrize(("shape", "is_told"), [((20, 24, 480), True), ((480, 20, 24), False)])
+def test_a_long_last_axis_may_be_time(
+    tmp_path: Path, suffix: str, shape: tuple[int, ...], is_told: bool
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, np.zeros(shape, np.int16))
+    else:
+        with h5py.File(path, "w") as file:
+            file["imaging"] = np.zeros(shape, np.int16)
+    told = " ".join(open_movie(path).description.remarks)
+    assert ("say axes='YXT'" in told) == is_told
+
+
+def test_five_axes_that_the_user_names(tmp_path: Path) -> None:
+    """Sima writes (T, Z, Y, X, C) and names nothing."""
+    stored = np.arange(6 * 1 * 8 * 9 * 2, dtype=np.int16).reshape(6, 1, 8, 9, 2)
+    with h5py.File(tmp_path / "sima.h5", "w") as file:
+        file["imaging"] = stored
+    with pytest.raises(MovieError, match="five axes with axes="):
+        open_movie(tmp_path / "sima.h5")
+    movie = open_movie(tmp_path / "sima.h5", axes="TZYXC", channel=1)
+    np.testing.assert_array_equal(frame_source(movie).read(0, 6), stored[:, 0, :, :, 1])
+
+
 def test_nwb_that_tells_two_rates_or_times_of_another_length(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.nwb", "w") as file:
         file.attrs["nwb_version"] = "2.7.0"

@@ -650,3 +650,55 @@ def test_bruker_images_of_a_broken_volume_are_named_by_the_xml(tmp_path: Path) -
     assert "1 volume has less than 3 planes and is left out" in remarks(found)
     # of the images that are left out, the XML names all but the one that was taken out of it
     assert "r_Cycle00004_Ch1_000003.ome.tif is left out" in remarks(found)
+
+
+@pytest.mark.parametrize("form", ["plain", "compressed", "tiled"])
+@pytest.mark.parametrize("first", ["<", ">"])
+def test_files_of_both_byte_orders_are_one_recording(tmp_path: Path, form: str, first: str) -> None:
+    """A set that was saved on different computers, as an OME set and as single images."""
+    movie = RNG.integers(-500, 3000, (12, 32, 48)).astype(np.int16)
+    how = {"plain": {}, "compressed": {"compression": "zlib", "predictor": True},
+           "tiled": {"tile": (16, 16)}}[form]  # fmt: skip
+    orders = first + ("<" if first == ">" else ">")
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for k, frame in enumerate(movie):
+        tifffile.imwrite(frames / f"f{k:02d}.tif", frame, byteorder=orders[k % 2], **how)
+    np.testing.assert_array_equal(read_all(open_movie(frames)), movie)
+    several = "".join(
+        f'<TiffData FirstT="{6 * k}" PlaneCount="6"><UUID FileName="s{k}.ome.tif">urn:uuid:{k}'
+        "</UUID></TiffData>" for k in range(2)
+    )  # fmt: skip
+    xml = (
+        f'<OME xmlns="{OME}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+        f'Type="int16" SizeX="48" SizeY="32" SizeZ="1" SizeC="1" SizeT="12">{several}</Pixels>'
+        "</Image></OME>"
+    )
+    for k in range(2):
+        path = tmp_path / f"s{k}.ome.tif"
+        with tifffile.TiffWriter(path, byteorder=orders[k], ome=False) as file:
+            for frame in movie[6 * k : 6 * k + 6]:
+                file.write(
+                    frame, description=xml, metadata=None, contiguous=False,
+                    photometric="minisblack", **how,
+                )  # fmt: skip
+    opened = open_movie(tmp_path / "s1.ome.tif")
+    assert opened.dtype == np.int16
+    np.testing.assert_array_equal(read_all(opened), movie)
+    np.testing.assert_array_equal(frame_source(opened).read(4, 9), movie[4:9])
+
+
+def test_a_list_of_two_numbers_a_name_says_how_it_is_taken(tmp_path: Path) -> None:
+    paths = []
+    for frame in range(6):
+        for part in range(2):
+            paths.append(tmp_path / f"{frame:04d}-{part}.tif")
+            tifffile.imwrite(paths[-1], np.full((8, 9), 2 * frame + part, np.uint16))
+    for given in (paths, tmp_path):
+        assert "planes of a volume, say n_planes=2; if they are channels, say n_channels=2" in (
+            remarks(open_movie(given))
+        )
+        volume = open_movie(given, n_planes=2)
+        assert volume.shape == (6, 2, 8, 9)
+        second = open_movie(given, n_channels=2, channel=1)
+        np.testing.assert_array_equal(read_all(second)[:, 0, 0], np.arange(1, 12, 2))

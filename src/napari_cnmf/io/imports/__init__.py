@@ -80,6 +80,7 @@ def open_import(
     if plane is not None and kind_of(found.path) is Kind.NWB:
         # each table of one file has a journal of its own
         table = found.components.attributes["history_trace"][-1]["params"]["table"]
+        table = table.replace("/", "-")
         beside = found.path.with_name(f"{found.path.stem}-{table}{found.path.suffix}")
     lines_path, arrays_path = journal_paths(beside, curator=curator)
     own = own_journal(found.components, lines_path, arrays_path)

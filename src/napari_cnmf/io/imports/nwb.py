@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ParameterError, ResultError
 from napari_cnmf.io.exports.writing import require
 from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 from napari_cnmf.io.imports.found import Imported, provenance
@@ -49,13 +52,15 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
         The file.
     table
         Name of the table, or its number from 0 in the order of the names. Without it the largest
-        is read, and a warning names the others.
+        that has traces is read, and a warning names the others. Tables of one name are told apart
+        by what holds them: ``ImageSegmentation/PlaneSegmentation``.
 
     Notes
     -----
     Pixel, voxel and image masks are understood. Of the series in ``Fluorescence`` (and
     ``Deconvolved``), ``denoised``, ``raw`` and ``spikes`` (``deconvolved``) are told by their
-    names; one series of any other name is taken as raw. Where there is no denoised trace the raw
+    names; one series of any other name is taken as raw. Cells of the table that have no trace are
+    left out, and a warning counts them. Where there is no denoised trace the raw
     one stands for it. The verdict is a column ``accepted`` (or ``iscell``); without one all are
     accepted. Of files that we wrote, decisions, tags, notes, background, summary images, parameters
     and history come back too. What suite2p itself writes (rows before columns, a series for each
@@ -66,6 +71,13 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
     ResultError
         pynwb is missing, there is no segmentation with traces, or no such table.
     """
+    with _opened(path) as nwbfile:
+        return _assemble(nwbfile, path, table)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file with pynwb; what is wrong with it, also later on, ends in a `ResultError`."""
     require("pynwb", "nwb", "NWB")
     import pynwb
 
@@ -76,8 +88,8 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
                 # of what other programs did when they wrote it, such as transposed traces
                 warnings.simplefilter("ignore")
                 nwbfile = io.read()
-            return _assemble(nwbfile, path, table)
-    except (ResultError, Warning):
+            yield nwbfile
+    except (ResultError, ParameterError, Warning):
         raise  # a warning is ours, made an error by who called
     # pynwb, hdmf and HDF5 raise nearly anything for a file that is none.
     except Exception as error:
@@ -87,20 +99,96 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
         ) from error
 
 
+@dataclass(frozen=True, eq=False)
+class TableOfField:
+    """The one table of cells that an NWB file has of a field.
+
+    Attributes
+    ----------
+    plane
+        How `read_nwb` is told of it; ``None`` where it takes this table by itself.
+    has_traces
+        Whether it can be read as a result.
+    A
+        ``(n_pixels, n)`` float32, footprints of the cells that its columns accept.
+    """
+
+    plane: str | None
+    has_traces: bool
+    A: sp.csc_matrix
+
+
+def find_table_of_field(path: Path, dims: tuple[int, ...]) -> TableOfField:
+    """Find the one table of cells of a field, whether it has traces or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dims
+        Field ``(Y, X)`` or ``(Z, Y, X)``.
+
+    Raises
+    ------
+    ResultError
+        The file cannot be read.
+    ParameterError
+        No table is of the field, or several are.
+    """
+    with _opened(path) as nwbfile:
+        objects = list(nwbfile.objects.values())
+        tables = named_tables(objects)
+        found, fields = {}, []
+        for name, table in tables.items():
+            by_suite2p = is_of_suite2p(nwbfile, table)
+            images = _without_others(images_of(nwbfile, rows_first=by_suite2p), name, tables)
+            A, field = footprints_of(
+                table, field_shape(nwbfile), images, objects,
+                rows_first=by_suite2p or is_of_neuroconv(nwbfile), unsaid=dims,
+            )  # fmt: skip
+            fields.append(f"{name} {field}")
+            if field == tuple(dims):
+                columns = {column: table[column] for column in table.colnames}
+                found[name] = A[:, np.flatnonzero(_accepted(columns, len(table)))]
+        if len(found) == 1:
+            (name,) = found
+            kinds = _series_of(objects, tables[name])[0]
+            is_default = name == _chosen_table(tables, objects, path, None)
+            return TableOfField(
+                None if is_default else name,
+                bool({"raw", "denoised", "detrended"} & kinds.keys()),
+                found[name],
+            )
+    if not found:
+        raise ParameterError(
+            f"ain must be of the field {tuple(dims)}, got tables of cells in {path.name}: "
+            f"{', '.join(fields) or 'none'}. Take one of the same recording."
+        )
+    raise ParameterError(
+        f"One table of cells must be chosen, {path.name} has {len(found)} of the field "
+        f"{tuple(dims)}: {', '.join(found)}. Import the right one (napari-cnmf import FILE "
+        "OUT.hdf5 --plane NAME) and give that file."
+    )
+
+
 def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     objects = list(nwbfile.objects.values())
-    table, others = _segmentation(objects, path, wanted)
+    tables = named_tables(objects)
+    name = _chosen_table(tables, objects, path, wanted)
+    table = tables[name]
     by_suite2p = is_of_suite2p(nwbfile, table)
-    series = _series_of(objects, table)
+    series, kept = _series_of(objects, table)
     traces = {kind: _rows(all_of_it, len(table)) for kind, all_of_it in series.items()}
     raw, C = traces.get("raw"), traces.get("denoised")
     C = C if C is not None else traces.get("detrended") if raw is None else raw
     if C is None:
         raise ResultError(
             f"{path.name} must hold fluorescence of its segmentation, it has a table of masks "
-            "alone, or with dF/F, which says nothing of the baseline. Export it again with traces."
+            "alone, or with dF/F, which says nothing of the baseline. Export it again with traces, "
+            "or start an analysis from its masks (ain)."
         )
     images = images_of(nwbfile, rows_first=by_suite2p)
+    images = _without_others(images, name, tables)
     A, dims = footprints_of(
         table, field_shape(nwbfile), images, objects,
         rows_first=by_suite2p or is_of_neuroconv(nwbfile),
@@ -116,7 +204,7 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
     steps, params, program, version = steps_and_params(nwbfile, path)
     if rate is not None:
         params = params | {"data": dict(params.get("data") or {}) | {"fr": rate}}
-    attributes = provenance(program, version, path, {"table": table.name})
+    attributes = provenance(program, version, path, {"table": name})
     attributes["history_trace"] = [*steps, *attributes["history_trace"]]
     attributes["source_ids"] = np.asarray(table.id[:]).tolist()
     components = Components(
@@ -135,19 +223,32 @@ def _assemble(nwbfile: Any, path: Path, wanted: int | str | None) -> Imported:
         attributes=attributes,
         **_scores(columns, len(table)),
     )
+    others = [f"{other} ({len(tables[other])} cells)" for other in tables if other != name]
     if others and wanted is None:
         warnings.warn(
-            f"{path.name} has further tables of cells: {', '.join(others)}. {table.name} with "
+            f"{path.name} has further tables of cells: {', '.join(others)}. {name} with "
             f"{len(table)} cells was read; name another with plane=.",
             stacklevel=2,
         )
-    decisions, tags, notes = (_texts(columns, name) for name in ("decision", "tags", "note"))
+    if kept.size < len(table):
+        components = components.take(kept)
+        left_out = len(table) - kept.size
+        warnings.warn(
+            f"{left_out} of {len(table)} cells of {name} in {path.name} "
+            f"{'has' if left_out == 1 else 'have'} no traces and {'is' if left_out == 1 else 'are'}"
+            " left out.",
+            stacklevel=2,
+        )
+    decisions, tags, notes = (
+        None if texts is None else texts[kept].tolist()
+        for texts in (_texts(columns, name) for name in ("decision", "tags", "note"))
+    )
     return Imported(
         components,
         path,
-        decisions=() if decisions is None else tuple(decisions.tolist()),
-        tags=() if tags is None else tuple(_split(text) for text in tags.tolist()),
-        notes=() if notes is None else tuple(notes.tolist()),
+        decisions=() if decisions is None else tuple(decisions),
+        tags=() if tags is None else tuple(_split(text) for text in tags),
+        notes=() if notes is None else tuple(notes),
     )
 
 
@@ -159,25 +260,72 @@ def _tables(objects: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _segmentation(
-    objects: Iterable[Any], path: Path, wanted: int | str | None
-) -> tuple[Any, list[str]]:
-    """Find the table that is meant, and the names of the others."""
-    tables = {one.name: one for one in _tables(objects)}
+def named_tables(objects: Iterable[Any]) -> dict[str, Any]:
+    """Tables of cells by their names, those of one name with the names of what holds them."""
+    tables = _tables(objects)
+    paths = [_path_of(table) for table in tables]
+    named = {}
+    for table, parts in zip(tables, paths, strict=True):
+        length = next(
+            (n for n in range(1, len(parts)) if sum(p[-n:] == parts[-n:] for p in paths) == 1),
+            len(parts),
+        )
+        named["/".join(parts[-length:])] = table
+    return {name: named[name] for name in sorted(named)}
+
+
+def _path_of(node: Any) -> list[str]:
+    """Names of a table and of what holds it, the file first."""
+    parts: list[str] = []
+    while node is not None:
+        parts.insert(0, str(node.name))
+        node = node.parent
+    return parts
+
+
+def _chosen_table(
+    tables: Mapping[str, Any], objects: Iterable[Any], path: Path, wanted: int | str | None
+) -> str:
+    """Name of the table that is meant: without a wish the largest of those that have traces."""
     if not tables:
         raise ResultError(f"{path.name} must hold a PlaneSegmentation, it has none.")
-    names = sorted(tables)
+    names = list(tables)
     if wanted is None:
-        chosen = max(names, key=lambda name: len(tables[name]))
-    elif isinstance(wanted, str) and wanted in tables:
-        chosen = wanted
-    elif isinstance(wanted, int) and 0 <= wanted < len(names):
-        chosen = names[wanted]
-    else:
-        numbered = ", ".join(f"{i}: {name}" for i, name in enumerate(names))
-        raise ResultError(f"The table of {path.name} must be one of {numbered}, got {wanted}.")
-    others = [f"{name} ({len(tables[name])} cells)" for name in names if name != chosen]
-    return tables[chosen], others
+        with_traces = {
+            id(one.rois.table)
+            for one in objects
+            if type(one).__name__ == "RoiResponseSeries" and type(one.parent).__name__ != "DfOverF"
+        }
+        return max(names, key=lambda name: (id(tables[name]) in with_traces, len(tables[name])))
+    if isinstance(wanted, str) and wanted in tables:
+        return wanted
+    if isinstance(wanted, int) and 0 <= wanted < len(names):
+        return names[wanted]
+    numbered = ", ".join(f"{i}: {name}" for i, name in enumerate(names))
+    raise ResultError(f"The table of {path.name} must be one of {numbered}, got {wanted}.")
+
+
+def _without_others(
+    images: Mapping[str, NDArray[Any]], name: str, tables: Mapping[str, Any]
+) -> dict[str, NDArray[Any]]:
+    """Images without those whose names hold that of another table, or of its plane, alone."""
+    own = _names_of(tables[name])
+    others = {word for other in tables if other != name for word in _names_of(tables[other])} - own
+    return {
+        key: image
+        for key, image in images.items()
+        if any(_holds(key, word) for word in own) or not any(_holds(key, word) for word in others)
+    }
+
+
+def _names_of(table: Any) -> set[str]:
+    plane = getattr(table.imaging_plane, "name", "")
+    return {str(name) for name in (table.name, plane) if name}
+
+
+def _holds(name: str, word: str) -> bool:
+    """Whether a name holds a word that no further letter or digit belongs to."""
+    return re.search(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", name) is not None
 
 
 def is_of_suite2p(nwbfile: Any, table: Any) -> bool:
@@ -192,8 +340,13 @@ def is_of_neuroconv(nwbfile: Any) -> bool:
     return "neuroconv" in f"{said}".lower()
 
 
-def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
-    """Find series of the table's rows by kind: one of all its rows, or several that share them."""
+def _series_of(
+    objects: Iterable[Any], table: Any
+) -> tuple[dict[str, list[Any]], NDArray[np.int64]]:
+    """Find series of the table's rows by kind, and the rows that have traces.
+
+    Of each kind there is one series, or several that share the rows.
+    """
     found: dict[str, list[Any]] = {}
     for one in objects:
         if type(one).__name__ != "RoiResponseSeries" or one.rois.table is not table:
@@ -208,7 +361,8 @@ def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
         found.pop(left_out, None)
     for several in found.values():
         several.sort(key=_surest_first)
-    chosen = {kind: _sharing(several, len(table)) for kind, several in found.items()}
+    kept = _rows_with_traces(found, len(table))
+    chosen = {kind: _sharing(several, kept) for kind, several in found.items()}
     raw, candidates = chosen.get("raw", []), found.get("raw", [])
     others = [one.name for one in candidates if one not in raw]
     if raw and others and _plain_name(raw[0]) not in _USUAL_RAW:
@@ -218,7 +372,20 @@ def _series_of(objects: Iterable[Any], table: Any) -> dict[str, list[Any]]:
             "to raw if that is wrong.",
             stacklevel=2,
         )
-    return {kind: several for kind, several in chosen.items() if several}
+    return {kind: several for kind, several in chosen.items() if several}, kept
+
+
+def _rows_with_traces(found: Mapping[str, list[Any]], n: int) -> NDArray[np.int64]:
+    """Rows of the table that have a trace: some programs write those of accepted cells alone."""
+    for kind in ("raw", "denoised", "detrended"):
+        if several := found.get(kind):
+            if _sharing(several, np.arange(n)):
+                break
+            rows = [np.asarray(one.rois.data[:], np.int64) for one in several]
+            together = np.concatenate(rows)
+            unique = np.unique(together)
+            return unique if unique.size == together.size else np.unique(rows[0])
+    return np.arange(n)
 
 
 def _plain_name(series: Any) -> str:
@@ -242,18 +409,18 @@ def _kind_of(series: Any) -> str:
     return "raw"
 
 
-def _sharing(several: list[Any], n: int) -> list[Any]:
-    """Find the first series of all ``n`` rows, else those that have each row once; else none."""
+def _sharing(several: list[Any], wanted: NDArray[np.int64]) -> list[Any]:
+    """Find the first series with all the ``wanted`` rows, else those with each once; else none."""
     rows = [np.asarray(one.rois.data[:], np.int64) for one in several]
     for one, of_one in zip(several, rows, strict=True):
-        if np.array_equal(np.sort(of_one), np.arange(n)):
+        if np.unique(of_one).size == of_one.size and np.isin(wanted, of_one).all():
             return [one]
-    whole = np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
-    return several if np.array_equal(whole, np.arange(n)) else []
+    together = np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+    return several if np.array_equal(together, wanted) else []
 
 
 def _rows(several: list[Any], n: int) -> NDArray[np.float32]:
-    """Read ``(n, n_frames)`` with rows in the order of the table.
+    """Read ``(n, n_frames)`` with rows in the order of the table; 0 where there is no trace.
 
     NWB has frames before cells; where only the other way round fits the number of cells, as in
     files of old versions of suite2p, that is taken.
@@ -269,7 +436,7 @@ def _rows(several: list[Any], n: int) -> NDArray[np.float32]:
             raise ValueError(f"{series.name} has shape {data.shape} for {own.size} cells")
         parts.append((own, data.T))
     n_frames = min(part.shape[1] for _, part in parts)
-    rows = np.empty((n, n_frames), np.float32)
+    rows = np.zeros((n, n_frames), np.float32)
     for own, part in parts:
         rows[own] = part[:, :n_frames]
     return rows

@@ -141,9 +141,11 @@ def doubt_about_axes(shape: tuple[int, ...], axes: str | None) -> list[str]:
     if axes is not None or len(shape) != 3:
         return []
     height, width, last = shape
-    # Fields are about as high as wide; a last axis that is much shorter than both is none of them.
-    is_field = max(height, width) <= _LONGEST * min(height, width)
-    if not is_field or last * _LONGEST > min(height, width):
+    # Fields are about as high as wide; a last axis that is much shorter or longer than both is
+    # none of them.
+    shorter, longer = min(height, width), max(height, width)
+    is_apart = last * _LONGEST <= shorter or last > _LONGEST * longer
+    if longer > _LONGEST * shorter or not is_apart:
         return []
     return [
         f"The array of shape {shape} does not name its axes: the first is taken as time. If the "

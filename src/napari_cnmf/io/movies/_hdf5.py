@@ -36,7 +36,7 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
     with open_hdf5(path) as file:
         if "nwb_version" in file.attrs:
             return nwb_movie(file, path, request)
-        dataset = _movie_dataset(file, path, request.dataset)
+        dataset = _movie_dataset(file, path, request)
         attributes = [dict(dataset.attrs), dict(dataset.parent.attrs), dict(file.attrs)]
         axes = axes_among(attributes, dataset.ndim)
         is_reversed = axes is None and _MATLAB in dataset.attrs
@@ -60,8 +60,9 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
         )
 
 
-def _movie_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Dataset:
-    candidates = _arrays_with_frames(file)
+def _movie_dataset(file: h5py.File, path: Path, request: Request) -> h5py.Dataset:
+    name = request.dataset
+    candidates = _arrays_with_frames(file, n_named=len(request.axes or ""))
     listed = ", ".join(f"{d.name} {d.shape}" for d in candidates[:8]) or "none"
     if name is not None:
         found = member(file, name, path)
@@ -81,7 +82,7 @@ def _movie_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datase
         _refuse_links(file, path)
         raise MovieError(
             f"{path} must hold one array of 3 or 4 axes (or of 5 that are named), got none. "
-            "Name the movie with dataset=."
+            "Name the movie with dataset=, and five axes with axes=, for example axes='TZYXC'."
         )
     if len(candidates) > 1:
         raise ChoiceNeededError(
@@ -93,13 +94,15 @@ def _movie_dataset(file: h5py.File, path: Path, name: str | None) -> h5py.Datase
     return candidates[0]
 
 
-def _arrays_with_frames(file: h5py.File) -> list[h5py.Dataset]:
+def _arrays_with_frames(file: h5py.File, *, n_named: int = 0) -> list[h5py.Dataset]:
+    """Arrays that may be a movie: of five axes those that the file or the user names."""
     found: list[h5py.Dataset] = []
 
     def visit(_: str, node: h5py.Group | h5py.Dataset) -> None:
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "uif":
             return
-        if node.ndim in (3, 4) or (node.ndim == 5 and axes_among([node.attrs], 5) is not None):
+        is_named = n_named == 5 or axes_among([node.attrs], 5) is not None
+        if node.ndim in (3, 4) or (node.ndim == 5 and is_named):
             found.append(node)
 
     file.visititems(visit)

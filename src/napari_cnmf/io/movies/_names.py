@@ -143,8 +143,11 @@ def numbers_of_frames(names: Sequence[str]) -> tuple[NDArray[np.int64] | None, l
         Sentence on the frames that are missing.
     """
     order = order_of_names(names)
-    if order.frame_numbers is None or order.table.shape[1:] != (1, 1):
+    if order.table.shape[1:] != (1, 1):
         return None, []
+    if order.frame_numbers is None:
+        is_sorted = bool(np.all(np.diff(order.table[:, 0, 0]) > 0))
+        return None, list(order.remarks) if is_sorted else []
     numbers = order.frame_numbers[np.argsort(order.table[:, 0, 0])]
     steps = np.diff(numbers)
     if np.any(steps <= 0):  # the user put them in another order
@@ -364,5 +367,6 @@ def _told_cycles(rest: Sequence[_Varying], plane: _Varying | None) -> list[str]:
     n = len(inner.values)
     return [
         f"The file names count {len(outer.values)} times {n} images, which are taken as frames one "
-        f"after the other. If the {n} images are planes of a volume, say n_planes={n}."
+        f"after the other. If the {n} images are planes of a volume, say n_planes={n}; if they are "
+        f"channels, say n_channels={n}."
     ]

@@ -100,6 +100,8 @@ class RawFrames(FrameStore):
         Axes of the stored frame in the order ``([Z], Y, X)``; ``None`` when they are so already.
     file_index
         ``(T, n_parts)``, which of ``paths``; ``None`` when there is one file.
+    swapped
+        Numbers of the files whose bytes lie in the other order than ``stored`` says.
     """
 
     frames_apart = True
@@ -109,6 +111,7 @@ class RawFrames(FrameStore):
     stored: np.dtype[Any]
     order: tuple[int, ...] | None = None
     file_index: NDArray[np.int64] | None = None
+    swapped: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.order == tuple(range(len(self.frame_shape))):
@@ -161,6 +164,10 @@ class RawFrames(FrameStore):
                 opened.close()
         if not self.stored.isnative:
             block.byteswap(inplace=True)
+        if self.swapped and self.file_index is not None:
+            parts = block.reshape(offsets.size, -1)
+            is_swapped = np.isin(files, list(self.swapped))
+            parts[is_swapped] = parts[is_swapped].byteswap()
 
 
 def _open_for_reading(path: Path) -> FileIO:

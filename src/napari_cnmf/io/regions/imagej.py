@@ -54,6 +54,7 @@ def read_rois(path: Path, dims: tuple[int, ...]) -> list[NDArray[np.int64]]:
     """
     from roifile import roiread
 
+    _require_field_of_overlay(path, dims)
     try:
         read = roiread(path)
         rois = read if isinstance(read, list) else [read]
@@ -89,6 +90,25 @@ def has_rois(path: Path) -> bool:
     except (tifffile.TiffFileError, ValueError, OSError):
         return False
     return bool(notes.get("Overlays") or notes.get("ROI"))
+
+
+def _require_field_of_overlay(path: Path, dims: tuple[int, ...]) -> None:
+    """Refuse ROIs that lie on a picture of another field."""
+    import tifffile
+
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages.first
+            field = (int(page.imagelength), int(page.imagewidth))
+    except (tifffile.TiffFileError, ValueError, OSError):
+        return  # what is wrong with the file is said when its ROIs are read
+    if field != tuple(dims[-2:]):
+        raise ParameterError(
+            f"The ROIs of {path.name} must be drawn on the field {tuple(dims[-2:])}, got an image "
+            f"of {field}. Take those of the same recording."
+        )
 
 
 def _parts_of(roi: ImagejRoi) -> list[NDArray[np.float64]]:
@@ -144,14 +164,22 @@ def _pixels_of(
     return inside
 
 
+def _said_kind(kind: Any) -> str:
+    """Kind of a ROI with its article."""
+    word = str(kind.name).lower()
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 def _outline(roi: ImagejRoi, corners: Any, dims: tuple[int, ...], what: str) -> NDArray[np.float64]:
-    from roifile import ROI_TYPE
+    from roifile import ROI_SUBTYPE, ROI_TYPE
 
     corners = np.asarray(corners, np.float64)
     areas = (ROI_TYPE.POLYGON, ROI_TYPE.RECT, ROI_TYPE.OVAL, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
-    if roi.roitype not in areas or len(corners) < 3:
+    notes = (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE)
+    if roi.roitype not in areas or roi.subtype in notes or len(corners) < 3:
+        kind = roi.subtype if roi.subtype in notes else roi.roitype
         raise ParameterError(
-            f"The ROI {what} must be an area, got a {roi.roitype.name.lower()}. "
+            f"The ROI {what} must be an area, got {_said_kind(kind)}. "
             "Draw around the cells, or remove it from the file."
         )
     yx = np.asarray(corners[:, ::-1] - _PIXEL_CENTRE, np.float64)

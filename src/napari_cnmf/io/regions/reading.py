@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -129,9 +130,19 @@ def _existing(path: str | Path) -> Path:
 
 def _of_result(path: Path, dims: tuple[int, ...]) -> sp.csc_matrix:
     from napari_cnmf.io.curation import open_curation
-    from napari_cnmf.io.imports import kind_of, open_import
 
-    cur = open_import(path) if kind_of(path) is not None else open_curation(path)
+    if path.suffix.lower() == ".nwb":
+        from napari_cnmf.io.imports import open_import
+        from napari_cnmf.io.imports.nwb import find_table_of_field
+
+        table = find_table_of_field(path, dims)
+        if not table.has_traces:
+            return check_footprints(table.A, dims)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* has further tables of cells")
+            cur = open_import(path, plane=table.plane)
+    else:
+        cur = open_curation(path)
     return accepted_footprints(cur.components.replace(accepted=cur.accepted), dims)
 
 

@@ -73,6 +73,8 @@ class Pages:
         Whether the pixels of each image lie in one uncompressed run.
     keyframe
         Number in the first file of the image that shows how all are decoded.
+    swapped
+        Numbers of the files whose bytes lie in the other order than ``stored`` says.
     """
 
     paths: list[Path]
@@ -84,6 +86,7 @@ class Pages:
     stored: np.dtype[Any]
     is_raw: bool
     keyframe: int = 0
+    swapped: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -160,7 +163,9 @@ class Pages:
             return DecodedPages(self, within, sample)
         files = self.file_index[:, None] if len(self.paths) > 1 else None
         order = None if within == "YX" else (1, 0)
-        return RawFrames(self.paths, self.offsets[:, :1], self.shape, self.stored, order, files)
+        return RawFrames(
+            self.paths, self.offsets[:, :1], self.shape, self.stored, order, files, self.swapped
+        )
 
 
 def join_pages(parts: Sequence[Pages]) -> Pages:
@@ -175,7 +180,7 @@ def join_pages(parts: Sequence[Pages]) -> Pages:
     if len(parts) == 1:
         return first
     for part in parts:
-        if (part.shape, part.stored) != (first.shape, first.stored):
+        if part.shape != first.shape or native(part.stored) != native(first.stored):
             raise MovieError(
                 f"All files of a recording must hold images {first.shape} {first.stored.name} as "
                 f"{first.paths[0].name} does, got {part.shape} {part.stored.name} in "
@@ -186,7 +191,14 @@ def join_pages(parts: Sequence[Pages]) -> Pages:
                 f"All files of a recording must be stored alike, got other strips in "
                 f"{part.paths[0]} than in {first.paths[0].name}. Save them again as plain TIFF."
             )
-    starts = np.cumsum([0, *(len(part.paths) for part in parts)])
+    starts = np.cumsum([0, *(len(part.paths) for part in parts)]).tolist()
+    # Files of one recording that were saved on different computers differ in the order of bytes.
+    swapped = {
+        start + number
+        for part, start in zip(parts, starts[:-1], strict=True)
+        for number in range(len(part.paths))
+        if (number in part.swapped) != (part.stored != first.stored)
+    }
     return replace(
         first,
         paths=[path for part in parts for path in part.paths],
@@ -196,6 +208,7 @@ def join_pages(parts: Sequence[Pages]) -> Pages:
         offsets=np.concatenate([part.offsets for part in parts]),
         byte_counts=np.concatenate([part.byte_counts for part in parts]),
         is_raw=all(part.is_raw for part in parts),
+        swapped=frozenset(swapped),
     )
 
 
@@ -217,16 +230,17 @@ class DecodedPages(FrameStore):
     pages: Pages
     within: str
     sample: int
-    _decoder: Callable[..., Any] | None = field(default=None, init=False, repr=False)
-    _page: Any = field(default=None, init=False, repr=False)
+    _decoders: dict[bool, tuple[Any, Callable[..., Any]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
-        self.dtype = self.pages.stored.newbyteorder("=")
+        self.dtype = native(self.pages.stored)
         size = dict(zip(self.within, self.pages.shape, strict=True))
         self.shape = (len(self.pages), size["Y"], size["X"])
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_decoder": None, "_page": None}
+        return self.__dict__ | {"_decoders": {}}
 
     def _fill(self, start: int, out: NDArray[Any]) -> None:
         files = self.pages.file_index[start : start + len(out)].tolist()
@@ -246,35 +260,41 @@ class DecodedPages(FrameStore):
 
     def _decode(self, number: int, stream: BinaryIO) -> NDArray[Any]:
         """Decode one page as it is stored."""
-        if self._decoder is None:
-            self._load_decoder()
-        page = self._page
+        page, decode = self._decoder_of(int(self.pages.file_index[number]))
         result = np.zeros(page.shaped, self.dtype)
         for segment, (offset, count) in enumerate(
             zip(self.pages.offsets[number], self.pages.byte_counts[number], strict=True)
         ):
             stream.seek(int(offset))
-            self._place(stream.read(int(count)), segment, result)
+            _place(page, decode, stream.read(int(count)), segment, result)
         return result.reshape(page.shape)
 
-    def _place(self, data: bytes, segment: int, result: NDArray[Any]) -> None:
-        """Decode one strip or tile into its place."""
-        decode = self._decoder
-        if decode is None:
-            raise RuntimeError("decoder asked for before it was loaded")
-        page = self._page
-        pixels, (s, d, h, w, _), size = decode(
-            data, segment, jpegtables=page.jpegtables, jpegheader=page.jpegheader
-        )
-        if pixels is None:
-            return
-        depth = min(size[0], result.shape[1] - d)
-        height = min(size[1], result.shape[2] - h)
-        width = min(size[2], result.shape[3] - w)
-        result[s, d : d + depth, h : h + height, w : w + width] = pixels[:depth, :height, :width]
+    def _decoder_of(self, file: int) -> tuple[Any, Callable[..., Any]]:
+        """First page of a file of the same byte order, which decodes all without an open file."""
+        is_swapped = file in self.pages.swapped
+        if is_swapped not in self._decoders:
+            first = min(self.pages.swapped) if is_swapped else 0
+            with open_tiff(self.pages.paths[first]) as tiff:
+                page = tiff.pages[self.pages.keyframe].aspage()
+                self._decoders[is_swapped] = page, page.decode
+        return self._decoders[is_swapped]
 
-    def _load_decoder(self) -> None:
-        """Load the decoder of the first page, which decodes all pages without an open file."""
-        with open_tiff(self.pages.paths[0]) as tiff:
-            page = tiff.pages[self.pages.keyframe].aspage()
-            self._page, self._decoder = page, page.decode
+
+def _place(
+    page: Any, decode: Callable[..., Any], data: bytes, segment: int, result: NDArray[Any]
+) -> None:
+    """Decode one strip or tile into its place."""
+    pixels, (s, d, h, w, _), size = decode(
+        data, segment, jpegtables=page.jpegtables, jpegheader=page.jpegheader
+    )
+    if pixels is None:
+        return
+    depth = min(size[0], result.shape[1] - d)
+    height = min(size[1], result.shape[2] - h)
+    width = min(size[2], result.shape[3] - w)
+    result[s, d : d + depth, h : h + height, w : w + width] = pixels[:depth, :height, :width]
+
+
+def native(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Type of stored pixels in the byte order of this computer."""
+    return stored.newbyteorder("=")

@@ -25,7 +25,7 @@ from napari_cnmf.io.movies._stores import FrameStore, RawFrames, file_size
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts
 from napari_cnmf.io.movies.tiff.arranging import pick_table
 from napari_cnmf.io.movies.tiff.headers import Header, read_header
-from napari_cnmf.io.movies.tiff.pages import has_one_image, open_tiff
+from napari_cnmf.io.movies.tiff.pages import has_one_image, native, open_tiff
 from napari_cnmf.model.description import Piece
 
 _N_CHECKED = 300
@@ -67,7 +67,7 @@ class Singles:
         The image of the first one.
     is_alike
         All files are of one size, and the pixels of those that were looked into begin at the same
-        place.
+        place and have one byte order.
     """
 
     paths: tuple[Path, ...]
@@ -95,9 +95,7 @@ class Singles:
     def store(self, within: str, sample: int) -> FrameStore:
         """Store of all images as frames ``(n_images, Y, X)``; parameters as for ``Pages.store``."""
         if self.first.offset is None or not self.is_alike or within not in ("YX", "XY"):
-            return SingleFrames(
-                self.paths, self.shape, self.stored.newbyteorder("="), within, sample
-            )
+            return SingleFrames(self.paths, self.shape, native(self.stored), within, sample)
         index = np.arange(len(self.paths), dtype=np.int64)[:, None]
         starts = np.full_like(index, self.first.offset)
         order = None if within == "YX" else (1, 0)
@@ -126,14 +124,14 @@ def open_singles(paths: Sequence[Path], request: Request) -> Singles | None:
         return None
     sizes = np.array([file_size(path) for path in paths])
     checked = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _N_CHECKED)).astype(int))
-    offsets = {first.offset}
+    ways = {(first.offset, first.stored)}
     for index in checked.tolist():
         image = _single_image(paths[index])
         if image is None:
             return None
         _check_alike(image, first, paths[index], paths[0])
-        offsets.add(image.offset)
-    return Singles(tuple(paths), first, bool(np.all(sizes == sizes[0])) and len(offsets) == 1)
+        ways.add((image.offset, image.stored))
+    return Singles(tuple(paths), first, bool(np.all(sizes == sizes[0])) and len(ways) == 1)
 
 
 def read_singles(
@@ -304,7 +302,7 @@ def _single_image(path: Path) -> SingleImage | None:
 
 
 def _check_alike(image: SingleImage, first: SingleImage, path: Path, first_path: Path) -> None:
-    if (image.shape, image.stored) != (first.shape, first.stored):
+    if image.shape != first.shape or native(image.stored) != native(first.stored):
         raise MovieError(
             f"All frames of a movie must be {first.shape} {first.stored.name} as in "
             f"{first_path.name}, got {image.shape} {image.stored.name} in {path}. "
@@ -335,7 +333,7 @@ class SingleFrames(FrameStore):
             path = self.paths[start + frame]
             with told_as_lost(path), open_tiff(path) as tiff:
                 image = tiff.pages.first.asarray()
-            if image.shape != self.image_shape or image.dtype != self.dtype:
+            if image.shape != self.image_shape or native(image.dtype) != self.dtype:
                 raise MovieError(
                     f"All files of a movie must hold one frame {self.image_shape} {self.dtype}, "
                     f"got one of {image.shape} {image.dtype} in {path}. Take that file out."

@@ -21,6 +21,15 @@ from napari_cnmf.io.movies import ChoiceNeededError, MovieWindow, store_of
 from napari_cnmf.io.movies._stores import RawFrames
 
 
+def n_samples(n_frames: int) -> dict[str, int]:
+    """Argument of a series whose frames lie elsewhere: pynwb before 4 does not take it."""
+    from hdmf.utils import get_docval
+    from pynwb.image import ImageSeries
+
+    known = {arg["name"] for arg in get_docval(ImageSeries.__init__)}
+    return {"num_samples": n_frames} if "num_samples" in known else {}
+
+
 def read_all(movie) -> np.ndarray:
     return frame_source(movie).read(0, movie.n_frames)
 
@@ -156,7 +165,7 @@ class TestNwb:
             external_file=["raw.tif"],
             format="external",
             starting_frame=[0],
-            num_samples=7,
+            **n_samples(7),
             rate=30.0,
         )
         movie = open_movie(tmp_path / "a.nwb")
@@ -206,7 +215,7 @@ class TestNwb:
             dimension=[5, 11],
             starting_frame=[0, 7],
             starting_time=0.0,
-            num_samples=14,
+            **n_samples(14),
             rate=30.0,
         )
         movie = open_movie(tmp_path / "a.nwb")

@@ -204,6 +204,7 @@ def test_damaged_files(tmp_path: Path, name: str, package: str) -> None:
 
 
 def test_axes_without_rows_are_asked_for(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
     write_lif(tmp_path / "a.lif", {"xz": RNG.integers(0, 9, (6, 1, 5, 7)).astype(np.uint16)})
     text = (tmp_path / "a.lif").read_bytes()
     before, after = ('DimID="2" '.encode("utf-16-le"), 'DimID="3" '.encode("utf-16-le"))

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from napari_cnmf.core.motion.summary import RigidPath
     from napari_cnmf.params import CNMFParams
 
-WORTH_TELLING_PX = 0.25
-"""Motion of this standard deviation blurs cells; less is not worth a warning."""
-
-
 def correct_motion(
     source: FrameSource,
     params: CNMFParams,
@@ -176,7 +172,9 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
     for axis, n in enumerate(settings.dims):
         if n == 1 or settings.max_shifts[axis] == 0:
             continue
-        scatter = estimate.variance[:, axis] * np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis])
+        # Smoothed as if noise were no less than usual: too much of it follows the path more closely.
+        supposed = float(np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis]))
+        scatter = estimate.variance[:, axis] * supposed
         if agreement.moves[axis]:
             path = smooth_path(
                 np.ascontiguousarray(estimate.shifts[:, axis]),
@@ -190,8 +188,14 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
         else:
             # the error of one place that all frames tell
             variance[:, axis] = 1 / np.sum(1 / scatter[~estimate.lost])
+        if agreement.is_known:
+            variance[:, axis] *= agreement.ratio[axis] / supposed
     # A shift holds for the whole field; what is true of a part of it differs by that much.
-    return RigidPath(shifts, variance + agreement.apart_px**2, tuple(orders))
+    beyond = agreement.apart_px if agreement.bends else agreement.lasting_px
+    # Both halves are held back alike, so that they do not tell of it.
+    moved = shifts - np.median(shifts[~estimate.lost], axis=0)
+    variance += beyond**2 + (estimate.held * moved) ** 2
+    return RigidPath(shifts, variance, tuple(orders))
 
 
 def _find_field(
@@ -296,6 +300,8 @@ def _tell_of_held(
     names = " and ".join("zyx"[axis] for axis in still)
     shifts = measured.shifts[~measured.lost][:, still]
     shifts = shifts - np.median(shifts, axis=0)
+    from napari_cnmf.core.motion.agreement import WORTH_TELLING_PX
+
     if shifts.std(axis=0).max() < WORTH_TELLING_PX:
         log(f"The field stands still along {names}: no frame was moved along it.")
         return
@@ -308,9 +314,9 @@ def _tell_of_held(
 
 def _tell_of_halves(agreement: Agreement, settings: Settings, warn: WarningCallback) -> None:
     """Warn where one shift does not hold for the whole field."""
-    apart = float(agreement.apart_px.max())
-    if apart < WORTH_TELLING_PX:
+    if not agreement.bends:
         return
+    apart = float(agreement.apart_px.max())
     sides = "upper and lower" if agreement.apart_along == 1 else "left and right"
     advice = (
         "Set motion.pw_rigid to true."

@@ -83,8 +83,8 @@ def estimate_decay(
     Parameters
     ----------
     frame_rate_hz
-        Only tells what is slower than any indicator. Without it, the rate is supposed at which the
-        autocorrelation decays as an indicator usually does, so that the answer in frames is the same.
+        Tells what is slower than any indicator. Without it, the rate is supposed at which the
+        autocorrelation decays as an indicator usually does: the answer in frames is the same.
 
     Notes
     -----

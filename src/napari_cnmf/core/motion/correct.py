@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_cnmf.core.motion.summary import RigidPath
     from napari_cnmf.params import CNMFParams
 
+
 def correct_motion(
     source: FrameSource,
     params: CNMFParams,
@@ -172,7 +173,7 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
     for axis, n in enumerate(settings.dims):
         if n == 1 or settings.max_shifts[axis] == 0:
             continue
-        # Smoothed as if noise were no less than usual: too much of it follows the path more closely.
+        # Smoothed as if noise were no less than usual: how much of it there is, is said below.
         supposed = float(np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis]))
         scatter = estimate.variance[:, axis] * supposed
         if agreement.moves[axis]:
@@ -291,6 +292,8 @@ def _tell_of_held(
     log: WarningCallback,
 ) -> None:
     """Tell of shifts that were measured and not applied, as the whole field denies them."""
+    from napari_cnmf.core.motion.agreement import WORTH_TELLING_PX
+
     still = [
         axis for axis, n in enumerate(settings.dims)
         if n > 1 and settings.max_shifts[axis] > 0 and not agreement.moves[axis]
@@ -300,8 +303,6 @@ def _tell_of_held(
     names = " and ".join("zyx"[axis] for axis in still)
     shifts = measured.shifts[~measured.lost][:, still]
     shifts = shifts - np.median(shifts, axis=0)
-    from napari_cnmf.core.motion.agreement import WORTH_TELLING_PX
-
     if shifts.std(axis=0).max() < WORTH_TELLING_PX:
         log(f"The field stands still along {names}: no frame was moved along it.")
         return

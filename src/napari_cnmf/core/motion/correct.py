@@ -193,9 +193,10 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
             variance[:, axis] *= agreement.ratio[axis] / supposed
     # A shift holds for the whole field; what is true of a part of it differs by that much.
     beyond = agreement.apart_px if agreement.bends else agreement.lasting_px
-    # Both halves are held back alike, so that they do not tell of it.
+    # Both halves are held back alike, so that they do not tell of it. Frames are held by some of
+    # that share, as likely by little as by all: the square's mean is a third.
     moved = shifts - np.median(shifts[~estimate.lost], axis=0)
-    variance += beyond**2 + (estimate.held * moved) ** 2
+    variance += beyond**2 + (estimate.held * moved) ** 2 / 3
     return RigidPath(shifts, variance, tuple(orders))
 
 

@@ -44,6 +44,10 @@ WORTH_FREEING = 0.04
 """Share of a displacement by which a pattern must hold frames back. Less is no worse than noise;
 and what a window leaves of a field that enters and leaves it looks like a pattern of 1 or 2 %. It
 is what the error bars hold of a pattern that was taken out, too: less of it is not told apart."""
+LEAST_TOLD_PX2 = 0.25
+"""The same share, times the variance of the motion: a pattern is told from the field by what motion
+blurs, which grows with the square of it. Taken out of fields that move by 1 px rms, a pattern that
+held them by .05 and .16 left errors of .13 and .12 px, where .03 and .06 px were there before."""
 LEAST_APART = 0.05
 """Share of a frequency's power that motion must blur for its layers to be told apart."""
 DIVISIONS, LAYER_ROUNDS = 2, 10
@@ -165,7 +169,7 @@ def find_shade(
     if not is_clear:
         return None, 0.0
     held = layers.hold(band)
-    if held < WORTH_FREEING:
+    if held < max(WORTH_FREEING, LEAST_TOLD_PX2 / max(shifts[:, 1:].var(axis=0).mean(), 1e-6)):
         return None, held
     return _settle(estimator, rows[sample], shifts), held
 

@@ -86,6 +86,29 @@ def test_small_and_rare_motion_stays() -> None:
     assert np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)) < 0.06
 
 
+def test_error_bars_hold_what_cells_that_fire_do_once() -> None:
+    """Their light lasts: it is in what a template leaves of a frame, and apart in both halves."""
+    ratios = []
+    for seed in (31, 32, 33):
+        rng = np.random.default_rng(seed)
+        path = smooth_path(seed, 1.2)
+        cells = np.zeros((25, SIZE, SIZE))
+        cells[np.arange(25), rng.integers(8, SIZE - 8, 25), rng.integers(8, SIZE - 8, 25)] = 1
+        cells = np.stack([ndimage.gaussian_filter(cell, 4) for cell in cells])
+        traces = ndimage.gaussian_filter1d((rng.random((25, N_FRAMES)) < 0.02) * 1.0, 4)
+        light = np.tensordot(traces.T / traces.max(), cells / cells.max(), 1)
+        rest = np.tensordot(rng.uniform(0.3, 1, 25), cells / cells.max(), 1)
+        movie = np.empty((N_FRAMES, SIZE, SIZE), np.uint16)
+        for t, by in enumerate(path):
+            frame = ndimage.shift(150 + 60 * rest + 40 * light[t], by, mode="reflect")
+            movie[t] = rng.poisson(frame)
+        result, _ = corrected(movie, gSig_filt=(4, 4))
+        error = result.shifts - path
+        error = error - error.mean(axis=0)
+        ratios.append(np.sqrt(np.mean(result.error_px**2) / np.mean(error**2)))
+    assert 1 / 1.3 < np.median(ratios) < 1.3, ratios
+
+
 def test_a_jump_of_a_few_frames_in_a_still_movie_stays() -> None:
     path = np.zeros((N_FRAMES, 2))
     path[[37, 150, 151]] = 4.0

@@ -20,6 +20,8 @@ _FIT_TO = 3.0
 _FIRST_LAGS = 6
 _GROWTHS = 12
 _CLEAREST = 30
+_USUAL_S = 0.7
+"""Decay time of the indicators in use, which are between 0.1 and 2 s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,17 +83,20 @@ def estimate_decay(
     Parameters
     ----------
     frame_rate_hz
-        With it, the response that explains traces best has the last word: bursts, and a background
-        that moves, lengthen the autocorrelation.
+        Tells what is slower than any indicator. Without it, the rate is supposed at which the
+        autocorrelation decays as an indicator usually does: the answer in frames is the same.
 
     Notes
     -----
     Lag 0 is left out: it holds the photon noise. ``c`` takes what the mean of a short run and slow
-    changes add.
+    changes add. Then the response that explains traces best has the last word: bursts, and a
+    background that moves, lengthen the autocorrelation.
     """
     found = _from_correlation(cells, sample)
-    if found.frames is None or frame_rate_hz is None:
+    if found.frames is None:
         return found
+    if frame_rate_hz is None:
+        frame_rate_hz = found.frames / _USUAL_S
     start_s = min(found.frames / frame_rate_hz, LONGEST_S)
     with Workers() as workers:
         kinetics = estimate_kinetics(cells.traces, frame_rate_hz, start_s, 1, workers)

@@ -41,8 +41,11 @@ SAME_SHARE = 0.25
 """Share of a large shift within which its halves must lie to speak for it."""
 LARGE_PX = 0.5
 """Smaller shifts are seen by the sample, or by nobody."""
-LEAST_RATIO, MOST_RATIO = 1.0, 1e4
-"""Range of the error's variance over Fisher's bound: the bound is never beaten."""
+WORTH_TELLING_PX = 0.25
+"""Motion of this standard deviation blurs cells; less is not worth a warning."""
+LEAST_RATIO, MOST_RATIO = 0.3, 1e4
+"""Range of the error's variance over Fisher's bound. The bound is taken at all that a frame's
+template leaves: cells that fire are in it, and they hardly change from one frame to the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,11 @@ class Agreement:
     ratio
         ``(3,)`` variance of the shifts' error from frame to frame over Fisher's bound.
     apart_px
-        ``(3,)`` standard deviation of the displacement of a half against the whole, beyond noise.
+        ``(3,)`` standard deviation of the displacement of a half against the whole, beyond noise,
+        in the split that shows more of it.
+    lasting_px
+        ``(3,)`` standard deviation of the whole field's error that lasts longer than a frame, as
+        cells that fire make it.
     apart_along
         Index of the axis across which halves stand apart most: 1 the upper and the lower, 2 the
         left and the right half.
@@ -68,7 +75,13 @@ class Agreement:
     moves: NDArray[np.bool_]
     ratio: F64
     apart_px: F64
+    lasting_px: F64
     apart_along: int
+
+    @property
+    def bends(self) -> bool:
+        """Whether halves stand so far apart that one shift does not hold for the whole field."""
+        return bool(self.apart_px.max() >= WORTH_TELLING_PX)
 
     def bears_out(self, estimate: RigidEstimate) -> bool:
         """Whether the field moves, and by far more than its halves stand apart."""
@@ -80,19 +93,18 @@ class Agreement:
 
 def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
     """Register the halves of the field, and compare them with each other."""
-    lost, shifts = estimate.lost, estimate.shifts
-    rows, n_spread = _rows(shifts, lost)
+    rows, n_spread = _rows(estimate.shifts, estimate.lost)
     splits = []
     # where a whole frame does not tell its place, half of one does even less
     if rows.size >= FEWEST_PAIRS and not estimate.by_neighbours:
         for axis in (1, 2):
             if estimator.settings.dims[axis] // 2 >= SMALLEST_HALF_PX:
-                found = _compare(estimator, shifts, rows, n_spread, axis)
+                found = _compare(estimator, estimate, rows, n_spread, axis)
                 if found is not None:
                     splits.append(found)
     if not splits:
         moves = np.full(3, not estimate.stands_still)
-        return Agreement(False, moves, np.full(3, np.nan), np.zeros(3), 0)
+        return Agreement(False, moves, np.full(3, np.nan), np.zeros(3), np.zeros(3), 0)
     apart = np.array([s.apart for s in splits])
     worst = int(np.argmax(apart.max(axis=1)))
     return Agreement(
@@ -101,6 +113,7 @@ def compare_halves(estimator: Estimator, estimate: RigidEstimate) -> Agreement:
         np.any([s.moves for s in splits], axis=0),
         np.clip(np.mean([s.ratio for s in splits], axis=0), LEAST_RATIO, MOST_RATIO),
         np.sqrt(apart.max(axis=0)),
+        np.sqrt(np.mean([s.lasting for s in splits], axis=0)),
         splits[worst].axis,
     )
 
@@ -117,12 +130,15 @@ class _Split:
         As in `Agreement`.
     apart
         ``(3,)`` variance of the displacement of a half against the whole, px squared.
+    lasting
+        ``(3,)`` variance of the whole field's error that lasts longer than a frame, px squared.
     """
 
     axis: int
     moves: NDArray[np.bool_]
     ratio: F64
     apart: F64
+    lasting: F64
 
 
 def _rows(shifts: F64, lost: NDArray[np.bool_]) -> tuple[I64, int]:
@@ -142,9 +158,10 @@ def _rows(shifts: F64, lost: NDArray[np.bool_]) -> tuple[I64, int]:
 
 
 def _compare(
-    estimator: Estimator, shifts: F64, rows: I64, n_spread: int, axis: int
+    estimator: Estimator, estimate: RigidEstimate, rows: I64, n_spread: int, axis: int
 ) -> _Split | None:
     """Compare the two halves across ``axis``."""
+    shifts = estimate.shifts
     one, other = _half_shifts(estimator, shifts, rows, axis)
     seen = one.seen & other.seen
     spread = seen & (np.arange(rows.size) < n_spread)
@@ -177,10 +194,16 @@ def _compare(
         noise = np.mean((difference[pairs + 1] - difference[pairs]) ** 2, axis=0) / 2
     else:
         noise = np.mean(difference[spread] ** 2, axis=0)
-    ratio = np.where(used, noise / np.where(used, expected, 1.0), 1.0)
     total = np.mean(difference[spread] ** 2, axis=0)
     is_apart = used & (total > noise * (1 + CERTAIN_SD * np.sqrt(2 / n)))
-    return _Split(axis, moves, ratio, np.where(is_apart, (total - noise) / 4, 0.0))
+    noise = np.where(is_apart, noise, total)
+    safe = np.where(used, expected, 1.0)
+    ratio = np.where(used, noise / safe, 1.0)
+    apart = np.where(is_apart, (total - noise) / 4, 0.0)
+    # Windows take more of two halves than of the whole, which has so much less of their errors.
+    bound = np.mean(estimate.variance[rows[spread]], axis=0)
+    gained = np.where(used, np.where(used, bound, 1.0) / (safe / 4), 1.0)
+    return _Split(axis, moves, ratio, apart, apart * np.minimum(gained, 1.0))
 
 
 def _is_alike(one: F64, other: F64) -> NDArray[np.bool_]:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from napari_cnmf.core.motion.summary import RigidPath
     from napari_cnmf.params import CNMFParams
 
-WORTH_TELLING_PX = 0.25
-"""Motion of this standard deviation blurs cells; less is not worth a warning."""
-
 
 def correct_motion(
     source: FrameSource,
@@ -176,7 +173,9 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
     for axis, n in enumerate(settings.dims):
         if n == 1 or settings.max_shifts[axis] == 0:
             continue
-        scatter = estimate.variance[:, axis] * np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis])
+        # Smoothed as if noise were no less than usual: how much of it there is, is said below.
+        supposed = float(np.fmax(ERROR_BAR_VARIANCE, agreement.ratio[axis]))
+        scatter = estimate.variance[:, axis] * supposed
         if agreement.moves[axis]:
             path = smooth_path(
                 np.ascontiguousarray(estimate.shifts[:, axis]),
@@ -190,8 +189,15 @@ def _smooth_paths(estimate: RigidEstimate, settings: Settings, agreement: Agreem
         else:
             # the error of one place that all frames tell
             variance[:, axis] = 1 / np.sum(1 / scatter[~estimate.lost])
+        if agreement.is_known:
+            variance[:, axis] *= agreement.ratio[axis] / supposed
     # A shift holds for the whole field; what is true of a part of it differs by that much.
-    return RigidPath(shifts, variance + agreement.apart_px**2, tuple(orders))
+    beyond = agreement.apart_px if agreement.bends else agreement.lasting_px
+    # Both halves are held back alike, so that they do not tell of it. Frames are held by some of
+    # that share, as likely by little as by all: the square's mean is a third.
+    moved = shifts - np.median(shifts[~estimate.lost], axis=0)
+    variance += beyond**2 + (estimate.held * moved) ** 2 / 3
+    return RigidPath(shifts, variance, tuple(orders))
 
 
 def _find_field(
@@ -287,6 +293,8 @@ def _tell_of_held(
     log: WarningCallback,
 ) -> None:
     """Tell of shifts that were measured and not applied, as the whole field denies them."""
+    from napari_cnmf.core.motion.agreement import WORTH_TELLING_PX
+
     still = [
         axis for axis, n in enumerate(settings.dims)
         if n > 1 and settings.max_shifts[axis] > 0 and not agreement.moves[axis]
@@ -308,9 +316,9 @@ def _tell_of_held(
 
 def _tell_of_halves(agreement: Agreement, settings: Settings, warn: WarningCallback) -> None:
     """Warn where one shift does not hold for the whole field."""
-    apart = float(agreement.apart_px.max())
-    if apart < WORTH_TELLING_PX:
+    if not agreement.bends:
         return
+    apart = float(agreement.apart_px.max())
     sides = "upper and lower" if agreement.apart_along == 1 else "left and right"
     advice = (
         "Set motion.pw_rigid to true."

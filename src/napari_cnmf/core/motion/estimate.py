@@ -23,7 +23,7 @@ from napari_cnmf.core.motion.rigid import build_template, is_lost, refine_templa
 from napari_cnmf.core.motion.scratch import Scratch
 from napari_cnmf.core.motion.settings import Settings
 from napari_cnmf.core.motion.spectrum import Band
-from napari_cnmf.core.motion.static_pattern import find_shade
+from napari_cnmf.core.motion.static_pattern import WORTH_FREEING, find_shade
 from napari_cnmf.core.motion.stream import blocks, map_in_order
 from napari_cnmf.core.motion.template import Measurement, Template, Workers, measure
 from napari_cnmf.core.movie.source import FrameSource
@@ -63,6 +63,8 @@ class RigidEstimate:
         Whether these frames are explained better where they are than moved.
     shade
         ``(Y, X)`` pattern that stands still before the field and holds these shifts, if any.
+    held
+        Share of a displacement by which such a pattern may hold these shifts back.
     """
 
     template: Template
@@ -76,6 +78,7 @@ class RigidEstimate:
     by_neighbours: bool = False
     stands_still: bool = False
     shade: F32 | None = None
+    held: float = 0.0
 
 
 def block_frames(dims: tuple[int, int, int]) -> int:
@@ -150,9 +153,11 @@ class Estimator:
             template, found = refine_template(
                 self.band, spectra, template, found, workers=self.workers
             )
-        shade = None
-        if self.band.shade is None and not by_neighbours:
-            shade = find_shade(self, rows, spectra, template, found)
+        shade, held = None, 0.0
+        if self.band.shade is not None:
+            held = WORTH_FREEING
+        elif not by_neighbours:
+            shade, held = find_shade(self, rows, spectra, template, found)
         if rows.size < T:
             del spectra
             found = self._measure_all(template)
@@ -169,6 +174,7 @@ class Estimator:
             by_neighbours,
             is_still,
             shade,
+            held,
         )
 
     def spectra_of(self, rows: NDArray[np.int64], shifts: F64) -> F32:

@@ -42,7 +42,12 @@ CHANCE = 12.0
 independent, and as many as the frames that a cell stays lit where they are not."""
 WORTH_FREEING = 0.04
 """Share of a displacement by which a pattern must hold frames back. Less is no worse than noise;
-and what a window leaves of a field that enters and leaves it looks like a pattern of 1 or 2 %."""
+and what a window leaves of a field that enters and leaves it looks like a pattern of 1 or 2 %. It
+is what the error bars hold of a pattern that was taken out, too: less of it is not told apart."""
+LEAST_TOLD_PX2 = 0.25
+"""The same share, times the variance of the motion: a pattern is told from the field by what motion
+blurs, which grows with the square of it. Taken out of fields that move by 1 px rms, a pattern that
+held them by .05 and .16 left errors of .13 and .12 px, where .03 and .06 px were there before."""
 LEAST_APART = 0.05
 """Share of a frequency's power that motion must blur for its layers to be told apart."""
 DIVISIONS, LAYER_ROUNDS = 2, 10
@@ -134,8 +139,10 @@ class _Layers:
 
 def find_shade(
     estimator: Estimator, rows: I64, spectra: F32, template: Template, found: Measurement
-) -> F32 | None:
+) -> tuple[F32 | None, float]:
     """Find what stands still before the field of a plane ``(Y, X)``, if that holds the shifts.
+
+    Besides, the share of a displacement by which it holds them; 0 where there is none.
 
     Parameters
     ----------
@@ -147,7 +154,7 @@ def find_shade(
     band, workers = estimator.band, estimator.workers
     seen = np.flatnonzero(~is_lost(template, found)).astype(np.int64)
     if estimator.settings.dims[0] > 1 or seen.size < TRIAL_RUNS * RUN or found.power.max() <= 0:
-        return None
+        return None, 0.0
     most = int(np.clip(SAMPLE_BYTES // band.bytes_per_frame, TRIAL_RUNS * RUN, MAX_FRAMES))
     sample = np.ascontiguousarray(seen[:: max(1, -(-seen.size // most))])
     shifts = found.shifts[sample]
@@ -159,9 +166,12 @@ def find_shade(
         if (likelier := freed.log_likelihoods(band)[1]) > best:
             layers, best, shifts = freed, likelier, other
     is_clear = best - alone > CHANCE * float(band.multiplicity.sum())
-    if not is_clear or layers.hold(band) < WORTH_FREEING:
-        return None
-    return _settle(estimator, rows[sample], shifts)
+    if not is_clear:
+        return None, 0.0
+    held = layers.hold(band)
+    if held < max(WORTH_FREEING, LEAST_TOLD_PX2 / max(shifts[:, 1:].var(axis=0).mean(), 1e-6)):
+        return None, held
+    return _settle(estimator, rows[sample], shifts), held
 
 
 def _shifts_beyond_the_mean(

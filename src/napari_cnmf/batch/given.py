@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def to_footprints(ain: Any, dims: tuple[int, ...]) -> sp.csc_matrix | None:
     if ain is None:
         return None
     if isinstance(ain, str | os.PathLike):
-        return read_footprints(ain, dims)
+        return read_footprints(Path(ain), dims)
     if isinstance(ain, Item):
         ain = ain.result()
     if isinstance(ain, Curation):
@@ -78,7 +79,7 @@ def _one_mask(region: Any, dims: tuple[int, ...]) -> NDArray[np.bool_] | None:
     if region is None:
         return None
     if isinstance(region, str | os.PathLike):
-        return read_mask(region, dims)
+        return read_mask(Path(region), dims)
     if _are_outlines(region):
         return outlines_to_mask([np.asarray(one, float) for one in region], dims)
     return image_to_mask(region, dims)

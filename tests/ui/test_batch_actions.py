@@ -219,7 +219,8 @@ def test_an_item_that_goes_while_its_details_are_read_is_left_out(
     batch: Batch, movie_file: Path
 ) -> None:
     kept = batch.add("mcorr", movie_file, params=PARAMS, name="kept")
-    gone = batch.add("mcorr", movie_file, params=PARAMS, name="gone", reuse=False)
+    other = PARAMS | {"motion": {"max_shifts": (3, 3)}}
+    gone = batch.add("mcorr", movie_file, params=other, name="gone")
     batch.remove(gone)
     details = finish(read_details(batch, [gone.uuid, kept.uuid]))
     assert [each.name for each in details] == ["kept"]

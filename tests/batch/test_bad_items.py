@@ -76,6 +76,24 @@ def test_a_folder_that_cannot_be_looked_at_hides_no_other(copy: Path) -> None:
     assert watcher.poll().removed == (bad.uuid,)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_a_link_to_a_folder_that_is_gone_stays_in_sight(copy: Path) -> None:
+    folder = bad_folder(copy)
+    elsewhere = folder.rename(copy.parent / "another disk")
+    folder.symlink_to(elsewhere)
+    (copy / "items" / "notes.txt").touch()
+    (copy / "items" / "link to notes").symlink_to("notes.txt")
+    assert len(Batch.open(copy).items) == 3
+    elsewhere.rename(copy.parent / "unplugged")
+    batch = Batch.open(copy)
+    assert len(batch.items) == 3
+    (bad,) = [item for item in batch if item.folder == folder]
+    assert bad.problem
+    batch.remove(bad)
+    assert not folder.is_symlink()
+    assert (copy.parent / "unplugged" / "item.json").is_file()
+
+
 def test_figures_that_are_no_numbers_are_passed_over(copy: Path) -> None:
     folder = bad_folder(copy)
     status = json.loads((folder / "status.json").read_text())

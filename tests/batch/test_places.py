@@ -207,6 +207,8 @@ def test_damaged_items_do_not_hide_the_others(batch: Batch, movie_path: Path) ->
     assert len(problems) == 5
     assert "must hold JSON" in problems[items[0].folder]
     assert "must be there" in problems[items[1].folder]
+    for item in items[:2]:
+        assert problems[item.folder].endswith("Mend the file, or put a copy of it back.")
     assert "state" in problems[items[2].folder]
     assert "Update napari-cnmf" in problems[items[3].folder]
     assert "file name inside the item's folder" in problems[items[4].folder]

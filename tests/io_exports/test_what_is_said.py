@@ -160,10 +160,21 @@ def test_time_stamps_and_gaps_go_along(curated: Any, tmp_path: Path) -> None:
     manifest = json.loads((folder / "napari-cnmf-export.json").read_text())
     assert [gap["frame"] for gap in manifest["gaps"]] == [120]
     assert manifest["gaps"][0]["seconds"] == pytest.approx(60.1)
+    with np.load(nc.write_npz(cur, tmp_path / "r.npz", context=context)) as archive:
+        np.testing.assert_allclose(archive["time_s"], times)
+    mat = scipy.io.loadmat(nc.write_mat(cur, tmp_path / "r.mat", context=context))
+    np.testing.assert_allclose(mat["time_s"].ravel(), times)
+    s2p = nc.write_suite2p(cur, tmp_path / "s2p", context=context)
+    ops = np.load(s2p / "plane0" / "ops.npy", allow_pickle=True).item()
+    np.testing.assert_allclose(ops["time_s"], times)
     path = nc.write_nwb(cur, tmp_path / "r.nwb", context=context)
     with pynwb.NWBHDF5IO(path, "r") as io:
-        raw = io.read().processing["ophys"]["Fluorescence"]["raw"]
+        nwb = io.read()
+        raw = nwb.processing["ophys"]["Fluorescence"]["raw"]
         np.testing.assert_allclose(raw.timestamps[:], times)
+        files = nwb.intervals["movie_files"].to_dataframe()
+    assert files["start_time"].tolist() == pytest.approx([0.0, 72.0, 80.0])
+    assert files["stop_time"].tolist() == pytest.approx([12.0, 80.0, 90.0])
     with pytest.warns(UserWarning, match=r"uneven: steps of 0\.1 to 60\.1 s"):
         again = nc.open_import(path)
     assert again.components.n_frames == 300

@@ -18,10 +18,11 @@ from napari_cnmf.batch import Batch, State
 from napari_cnmf.settings import read_settings
 from napari_cnmf.ui import _bridge
 from napari_cnmf.ui._docks import show_docks
+from napari_cnmf.ui._loading import finish
 from napari_cnmf.ui._session import session_of
 from napari_cnmf.ui.batch._details import DetailsPanel
 from napari_cnmf.ui.batch._dock import dropped_paths
-from napari_cnmf.ui.batch._read_details import Details
+from napari_cnmf.ui.batch._read_details import Details, read_details, read_pictures
 from napari_cnmf.ui.batch._rows import ItemRow
 from napari_cnmf.ui.forms._input import FileInput
 from napari_cnmf.ui.grid import GridDialog
@@ -200,6 +201,30 @@ def test_the_form_opens_with_an_item(
     assert set(added.params.diff(item.params)) == {"quality.min_SNR"}
     assert added.spec.ain is not None
     assert added.spec.refit
+
+
+def test_a_log_of_one_line_is_broken_into_lines_that_qt_lays_out(
+    batch: Batch, movie_file: Path
+) -> None:
+    item = batch.add("mcorr", movie_file, params=PARAMS)
+    for text in ("0123456789" * 1234, "short\n" + "y" * 2000 + "\n" + "z" * 2001):
+        (item.folder / "worker.log").write_text(text)
+        (details,) = finish(read_details(batch, [item.uuid]))
+        assert max(map(len, details.log.split("\n"))) <= 2000
+        assert details.log.replace("\n", "") == text.replace("\n", "")
+    assert details.log == "short\n" + "y" * 2000 + "\n" + "z" * 2000 + "\nz"
+
+
+def test_an_item_that_goes_while_its_details_are_read_is_left_out(
+    batch: Batch, movie_file: Path
+) -> None:
+    kept = batch.add("mcorr", movie_file, params=PARAMS, name="kept")
+    other = PARAMS | {"motion": {"max_shifts": (3, 3)}}
+    gone = batch.add("mcorr", movie_file, params=other, name="gone")
+    batch.remove(gone)
+    details = finish(read_details(batch, [gone.uuid, kept.uuid]))
+    assert [each.name for each in details] == ["kept"]
+    assert finish(read_pictures(batch, gone.uuid)).by_name == {}
 
 
 def test_details_say_what_the_engine_made_of_the_parameters(qtbot: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from qtpy.QtCore import QLocale, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QLineEdit
 
+import napari_cnmf.ui
 from napari_cnmf.params import iter_fields
 from napari_cnmf.ui._numbers import DecimalBox, WholeBox
 from napari_cnmf.ui.curation._thresholds import ThresholdSliders
@@ -138,6 +141,17 @@ def test_thresholds_of_the_curation(desktop: str, qtbot: Any, components: Any) -
         with qtbot.waitSignal(sliders.settled) as told:
             type_into(box, text)
         assert told.args == [{"min_SNR": value}]
+
+
+def test_no_number_is_typed_into_a_box_of_qt() -> None:
+    """Qt's own boxes drop a comma or a point: every dock has ours."""
+    root = Path(napari_cnmf.ui.__file__).parent
+    users = [
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(r"\bQ(Double)?SpinBox\b", path.read_text(encoding="utf-8"))
+    ]
+    assert users == ["_numbers.py"]
 
 
 def test_values_of_a_grid(desktop: str) -> None:

@@ -11,13 +11,14 @@ import tifffile
 from qtpy.QtWidgets import QDockWidget
 
 import napari_cnmf as nc
-from napari_cnmf.batch import Batch
+from napari_cnmf.batch import Batch, State
+from napari_cnmf.batch.status import Status, write_status
 from napari_cnmf.errors import CnmfError, MovieError
 from napari_cnmf.io.caiman import write_caiman
 from napari_cnmf.model.components import Components
 from napari_cnmf.ui import _sample_data
 from napari_cnmf.ui._docks import dock_of, show_docks
-from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish
+from napari_cnmf.ui._loading import LoadedMovie, LoadedResult, finish, load_item
 from napari_cnmf.ui._opening import is_result, open_path
 from napari_cnmf.ui._session import session_of
 
@@ -51,6 +52,21 @@ def test_a_result_file_opens(result_file: Path, components: Components) -> None:
     assert loaded.components.dims == components.dims
     assert loaded.components.n_components == components.n_components
     assert loaded.frame_rate_hz == 10
+
+
+@pytest.mark.parametrize("pictures", [None, b"no pictures"])
+def test_a_result_opens_without_its_pictures(
+    components: Components, movie_file: Path, tmp_path: Path, pictures: bytes | None
+) -> None:
+    batch = Batch.create(tmp_path / "batch")
+    item = batch.add("cnmf", movie_file, params={"data": {"fr": 10}})
+    write_caiman(components, item.folder / "result.hdf5")
+    if pictures is not None:
+        (item.folder / "images.npz").write_bytes(pictures)
+    write_status(item.folder, Status(state=State.COMPLETED))
+    loaded = finish(load_item(batch, item.uuid))
+    assert loaded.components.n_components == components.n_components
+    assert any("shown without its summary images" in note for note in loaded.notes)
 
 
 def test_a_movie_opens_lazily(movie_file: Path) -> None:

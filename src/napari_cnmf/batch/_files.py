@@ -20,6 +20,7 @@ from typing import Any
 
 from napari_cnmf.errors import BatchError
 
+_NEXT_STEP = "Mend the file, or put a copy of it back."
 _JSON_LIMIT = 256 * 2**20
 """An item of 90,000 files has 20 MB."""
 _DEPTH_LIMIT = 50
@@ -72,7 +73,7 @@ def read_json(path: Path) -> dict[str, Any]:
         with open_file(path) as stream:
             data = stream.read(_JSON_LIMIT + 1)
     except FileNotFoundError as error:
-        raise BatchError(f"{path} must be there, and is not.") from error
+        raise BatchError(f"{path} must be there, and is not. {_NEXT_STEP}") from error
     except NotAFileError as error:
         raise BatchError(
             f"{path} must be a file, and is a link, a folder, a pipe or a device. "
@@ -81,17 +82,23 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BatchError(f"{path} must be readable: {error.strerror or error}.") from error
     if len(data) > _JSON_LIMIT:
-        raise BatchError(f"{path} must be smaller than {_JSON_LIMIT / 2**20:.0f} MB, and is not.")
+        raise BatchError(
+            f"{path} must be smaller than {_JSON_LIMIT / 2**20:.0f} MB, and is not. {_NEXT_STEP}"
+        )
     try:
         value = json.loads(data, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BatchError(f"{path} must hold JSON: {why}.") from None
+        raise BatchError(f"{path} must hold JSON: {why}. {_NEXT_STEP}") from None
     if not isinstance(value, dict):
-        raise BatchError(f"{path} must hold one JSON object, got {type(value).__name__}.")
+        raise BatchError(
+            f"{path} must hold one JSON object, got {type(value).__name__}. {_NEXT_STEP}"
+        )
     # Most files have too few brackets to be deep.
     if data.count(b"{") + data.count(b"[") > _DEPTH_LIMIT and _is_deep(value):
-        raise BatchError(f"{path} must be nested less than {_DEPTH_LIMIT} levels deep.")
+        raise BatchError(
+            f"{path} must be nested less than {_DEPTH_LIMIT} levels deep. {_NEXT_STEP}"
+        )
     return value
 
 

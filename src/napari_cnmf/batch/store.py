@@ -125,7 +125,8 @@ def item_folders(root: Path) -> Iterator[os.DirEntry[str]]:
 def _may_be_folder(entry: os.DirEntry[str]) -> bool:
     """Whether an entry is a folder, or cannot be looked at: as an item it says why."""
     try:
-        return entry.is_dir()
+        # A link to a folder that is gone was an item: it must not vanish without a word.
+        return entry.is_dir() or (entry.is_symlink() and not os.path.exists(entry))
     except OSError:
         return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_cnmf.errors import CurationError, MovieError
+from napari_cnmf.errors import CnmfError, CurationError, MovieError
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.model.movie import Movie
@@ -83,9 +83,14 @@ def load_item(batch: Batch, uuid: str) -> LoadSteps:
     item = batch[uuid]
     yield f"reading {item.name}"
     curation = item.result(curator=read_settings().curator)
-    images = item.images()
-    yield "opening the movie"
     notes: list[str] = []
+    images = None
+    try:
+        images = item.images()
+    except CnmfError as error:
+        # Pictures that are damaged or gone must not hide the result and its decisions.
+        notes.append(f"{item.name} is shown without its summary images. {error}")
+    yield "opening the movie"
     movie = None
     try:
         movie = item.movie()

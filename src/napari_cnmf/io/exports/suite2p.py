@@ -233,6 +233,7 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
     correlation = next((image for name, image in images.items() if "corr" in name), blank)
     height, width = tiles.shape
     gSig = components.params.get("init", {}).get("gSig") or (4, 4)
+    recorded_s = chosen.timeline.recorded_s
     return {
         "Ly": height,
         "Lx": width,
@@ -268,7 +269,8 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
         "prctile_baseline": 8.0,
         "batch_size": 500,
         "suite2p_version": "written by napari-cnmf",
-        # suite2p passes it over; with it a volume is one again when it is read back
+        # suite2p passes both over; with the second a volume is one again when it is read back
+        **({} if recorded_s is None else {"time_s": recorded_s}),
         "napari_cnmf_dims": [int(size) for size in components.dims],
     }
 

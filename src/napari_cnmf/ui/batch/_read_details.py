@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from napari_cnmf.batch.inputs import movie_paths
 from napari_cnmf.batch.status import State
 from napari_cnmf.engines.base import MOTION_FILE
-from napari_cnmf.errors import CnmfError, MovieError
+from napari_cnmf.errors import BatchError, CnmfError, MovieError
 from napari_cnmf.io.motion import MotionRecord, read_motion
 from napari_cnmf.params import CNMFParams
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 """``{"group.key": value}``"""
+_LONGEST_LINE = 2000
+"""Letters of a line that Qt lays out at once; one of 200,000 letters stops napari for seconds."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,16 @@ class Details:
 
 
 def read_details(batch: Batch, uuids: Sequence[str]) -> Generator[str, None, tuple[Details, ...]]:
-    """Read items; what is damaged is said rather than raised."""
+    """Read items; what is damaged is said rather than raised, and what is removed left out."""
     read = []
     for uuid in uuids:
         yield "reading"
-        read.append(_read(batch[uuid]))
+        try:
+            item = batch[uuid]
+        except BatchError:
+            # Removed meanwhile: its row is about to go.
+            continue
+        read.append(_read(item))
     return tuple(read)
 
 
@@ -79,7 +87,7 @@ def _read(item: Item) -> Details:
     warnings: tuple[str, ...] = ()
     log = ""
     try:
-        warnings, log = tuple(item.warnings), item.log_text()
+        warnings, log = tuple(item.warnings), break_long_lines(item.log_text())
         facts |= _asked(item)
         parameters = _flat(item.params)
         motion = _motion_of(item, status.state)
@@ -100,11 +108,16 @@ def _read(item: Item) -> Details:
         used=dict(status.used_parameters),
         warnings=warnings,
         log=log,
-        error="" if error_info is None else error_info.message,
-        traceback="" if error_info is None else error_info.traceback.strip(),
+        error="" if error_info is None else break_long_lines(error_info.message),
+        traceback="" if error_info is None else break_long_lines(error_info.traceback.strip()),
         is_running=status.state is State.RUNNING,
         motion=motion,
     )
+
+
+def break_long_lines(text: str) -> str:
+    """Break lines of a text that are too long to be laid out; every letter stays."""
+    return re.sub(rf"([^\n]{{{_LONGEST_LINE}}})(?=[^\n])", r"\1\n", text)
 
 
 def _motion_of(item: Item, state: State) -> MotionRecord | None:
@@ -155,11 +168,10 @@ class Pictures:
 def read_pictures(batch: Batch, uuid: str) -> Generator[str, None, Pictures]:
     """Read the summary images of an item; none where it has none."""
     yield "reading images"
-    item = batch[uuid]
     try:
-        images = item.images()
+        images = batch[uuid].images()
     except CnmfError:
-        # Not completed, or its images were removed: the panel says that there are none.
+        # Not completed, removed, or its images were: the panel says that there are none.
         return Pictures(uuid)
     return Pictures(uuid, {name: as_picture(image) for name, image in images.items()})
 

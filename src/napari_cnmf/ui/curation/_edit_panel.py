@@ -13,11 +13,11 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_cnmf.ui._numbers import WholeBox
 from napari_cnmf.ui._parts import STRETCH, fill, in_row, push_button, text_label, with_tip
 from napari_cnmf.ui._theme import show_row
 from napari_cnmf.ui.curation._drawing_tool import Tool
@@ -155,8 +155,8 @@ def _plain(text: str, tooltip: str) -> QPushButton:
     return button
 
 
-def _planes(where: str) -> QSpinBox:
-    box = QSpinBox()
+def _planes(where: str) -> WholeBox:
+    box = WholeBox()
     box.setRange(0, _MOST_PLANES)
     box.setPrefix("" if not where else f"{where}: ")
     box.setToolTip(f"So many planes {where} the drawn one are covered too")

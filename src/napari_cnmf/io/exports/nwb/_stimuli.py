@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pynwb.epoch import TimeIntervals
 
 from napari_cnmf.errors import ExportError
@@ -46,7 +47,8 @@ def add_files(nwbfile: Any, timeline: Timeline) -> None:
     intervals.add_column(name="file_name", description="Name of the movie's file")
     intervals.add_column(name="first_frame", description="First frame of the file, from 0")
     intervals.add_column(name="frames_per_file", description="Number of frames of the file")
-    step = float(times[-1] - times[0]) / max(times.size - 1, 1)
+    # A pause is not part of the usual step. Several files have two frames at least.
+    step = float(np.median(np.diff(times)))
     pairs = zip(timeline.files, timeline.first_frames, timeline.frames_per_file, strict=True)
     for name, first, count in pairs:
         intervals.add_interval(

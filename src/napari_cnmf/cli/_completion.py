@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from napari_cnmf.cli._options import path_option
 from napari_cnmf.errors import CnmfError
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -46,5 +46,5 @@ def _complete_paths(parser: argparse.ArgumentParser, how: Any) -> None:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 _complete_paths(child, how)
-        elif action.type is Path:
+        elif action.type is path_option:
             action.complete = how  # type: ignore[attr-defined]

@@ -69,7 +69,7 @@ def test_an_item_opens_its_result_with_its_movie(
     assert "raw" in result.layers.layers
 
 
-def test_a_result_in_a_damaged_item_opens_without_its_movie(
+def test_a_result_without_its_summary_images_opens_and_says_so(
     viewer: Any, batch: Batch, components: Components
 ) -> None:
     item = complete(batch, components)
@@ -77,10 +77,10 @@ def test_a_result_in_a_damaged_item_opens_without_its_movie(
     with notification_manager:
         viewer.open(item.folder / "result.hdf5", plugin="napari-cnmf")
         said = [record.message for record in notification_manager.records]
-    assert any(message.startswith("Opened as a file, without its movie.") for message in said)
+    assert any("is shown without its summary images" in message for message in said)
     result = session_of(viewer).result
     assert result is not None
-    assert result.loaded.movie is None
+    assert result.loaded.movie is not None
 
 
 def test_an_item_without_a_result_says_so(viewer: Any, batch: Batch) -> None:

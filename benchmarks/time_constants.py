@@ -6,13 +6,15 @@ Decays of .05 to 5 s at 5 to 120 Hz, rises of .03 to .4 of them, active for 1 to
 single events, bursts or plateaus, peaks of 3 to 20 times the noise; the decay that is told is wrong
 by up to three. Ratios are measured over true. Spikes are compared after a Gaussian of one frame; an
 event stands in the frame in which it first shows, so that a lag of half a frame is that of its
-onset within the frame before.
+onset within the frame before. An event that was found is one where a true one lies in its frames, or
+within a third of the decay of them; each true event belongs to the strongest such.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,8 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 
 from napari_cnmf.core.base.threads import Workers
-from napari_cnmf.core.traces.deconvolve import deconvolve
+from napari_cnmf.core.traces.deconvolve import Deconvolved, deconvolve
+from napari_cnmf.core.traces.event_probability import find_events
 from napari_cnmf.core.traces.kinetics import estimate_kinetics
 
 N_CELLS = 20
@@ -137,20 +140,61 @@ def agreement(found: NDArray[np.floating], true: NDArray[np.float64]) -> tuple[f
     return float(np.median(correlations)), float(np.median(lags)) if lags else float("nan")
 
 
-def measure(drawn: Drawn, p: int, workers: Workers) -> tuple[float, ...]:
-    """Ratios of decay and rise, 10 and 90 % of that of the decay, correlation and lag of spikes."""
+def judge_events(drawn: Drawn, found: Deconvolved) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Probability of each event that was found, and whether it is one."""
+    rest = drawn.raw - found.baseline[:, None] - found.C
+    events = find_events([(found.C, found.S, rest, found.g)])
+    near = max(1, round(drawn.decay_s * drawn.rate_hz / 3))
+    right = np.zeros(events.row.size, bool)
+    for row, frame in np.argwhere(drawn.S > 0):
+        at = (events.row == row) & (events.start - near <= frame) & (frame < events.stop + near)
+        if at.any():
+            right[np.flatnonzero(at)[np.argmax(events.snr[at])]] = True
+    return events.probability, right
+
+
+def calibration(
+    said: NDArray[np.float64], right: NDArray[np.bool_], duty: NDArray[np.float64]
+) -> list[str]:
+    """Table of how many events of a probability are events, for sparse and for dense firing."""
+    lines = [
+        "| probability | active for half of the time or less: said | true | of events | more: said | "
+        "true | of events |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for low, high in pairwise((0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)):
+        line = f"| {low}-{high} |"
+        for kind in (duty <= 0.5, duty > 0.5):
+            among = kind & (said >= low) & ((said < high) | (high == 1))
+            if among.any():
+                line += f" {said[among].mean():.3f} | {right[among].mean():.3f} | {among.sum()} |"
+            else:
+                line += " | | 0 |"
+        lines.append(line)
+    return lines
+
+
+def measure(
+    drawn: Drawn, p: int, workers: Workers
+) -> tuple[tuple[float, ...], NDArray[np.float64], NDArray[np.bool_]]:
+    """Figures of a recording, and `judge_events` of it.
+
+    The figures are the ratios of decay and rise, 10 and 90 % of that of the decay, correlation and
+    lag of spikes.
+    """
     kinetics = estimate_kinetics(drawn.raw, drawn.rate_hz, drawn.told * drawn.decay_s, p, workers)
-    spikes = deconvolve(
+    found = deconvolve(
         drawn.raw, kinetics.decay_s, kinetics.rise_s, drawn.rate_hz,
         p=p, s_min=0.0, workers=workers,
-    ).S  # fmt: skip
+    )  # fmt: skip
     ratio = kinetics.decay_s / drawn.decays_s
-    return (
+    figures = (
         float(np.median(ratio)),
         float(np.median(kinetics.rise_s / drawn.rises_s)),
         *np.quantile(ratio, (0.1, 0.9)).tolist(),
-        *agreement(spikes, drawn.S),
+        *agreement(found.S, drawn.S),
     )
+    return figures, *judge_events(drawn, found)
 
 
 def main() -> None:
@@ -163,11 +207,15 @@ def main() -> None:
         "rise | spikes | lag, frames |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    rows = []
+    seeds = range(*arguments.seeds)
+    rows, said, right = [], [], []
     with Workers(1) as workers:
-        for seed in range(*arguments.seeds):
+        for seed in seeds:
             drawn = draw_traces(seed)
-            decay, rise, low, high, correlation, lag = measure(drawn, 2, workers)
+            figures, probability, is_one = measure(drawn, 2, workers)
+            decay, rise, low, high, correlation, lag = figures
+            said.append(probability)
+            right.append(is_one)
             rows.append((decay, rise, correlation, lag))
             lines.append(
                 f"| {drawn.name} | {decay:.2f} ({low:.2f}-{high:.2f}) | {rise:.2f} | "
@@ -181,7 +229,9 @@ def main() -> None:
         f"Decays are {np.exp(np.median(away)):.2f} times off in the median and {np.exp(away.max()):.2f} "
         f"at most; spikes {np.median(correlations):.3f}, lag {np.median(lags):+.2f} frames in the median.",
     ]
-    print(lines[-1])
+    duty = np.repeat([draw_traces(seed).duty for seed in seeds], [len(one) for one in said])
+    lines += ["", *calibration(np.concatenate(said), np.concatenate(right), duty)]
+    print("\n".join(lines[-9:]))
     if arguments.out:
         arguments.out.write_text("\n".join(lines) + "\n")
 

@@ -14,6 +14,7 @@ from .errors import CnmfError as CnmfError
 from .io import open_movie as open_movie
 from .io.caiman import read_caiman as read_caiman
 from .io.exports import Session as Session
+from .io.exports import list_events as list_events
 from .io.exports import write_caiman as write_caiman
 from .io.exports import write_correlation as write_correlation
 from .io.exports import write_csv as write_csv

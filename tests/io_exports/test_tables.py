@@ -50,7 +50,7 @@ def test_csv_has_a_row_a_component_and_a_column_a_trace(
 
     names = {path.name for path in folder.iterdir()}
     third = "detrended" if kind == "1p" else "dff"
-    assert names == {"components.csv", "napari-cnmf-export.json"} | {
+    assert names == {"components.csv", "events.csv", "napari-cnmf-export.json"} | {
         f"traces_{name}.csv" for name in ("raw", "denoised", "spikes", third)
     }
     raw = pd.read_csv(folder / "traces_raw.csv")

@@ -2,5 +2,6 @@
 
 Demixing solves ``A'(y - A c - B) = 0`` for each frame (:mod:`project`); rise and decay come from
 isolated events (:mod:`kinetics`); ``y = bl + h * s + noise`` is solved for ``s >= 0``
-(:mod:`deconvolve`, :mod:`oasis`, :mod:`relax`).
+(:mod:`deconvolve`, :mod:`oasis`, :mod:`relax`). Afterwards each event gets a probability
+(:mod:`event_probability`).
 """

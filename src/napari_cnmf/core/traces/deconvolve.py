@@ -260,7 +260,7 @@ def deconvolve(
                 smallest = -bound[k] * noise[k] if bound[k] < 0 else bound[k]
                 c, s = penalised(row, g[k], PENALTY * noise[k] * norm[k], smallest)
                 if last and stands_out is not None and not smallest:
-                    relax(row, *_two(g[k]), stands_out * noise[k] / norm[k], c, s)
+                    relax(row, *as_two(g[k]), stands_out * noise[k] / norm[k], c, s)
                 C[k], S[k] = c, s
             if not last:
                 baseline = baseline + quiet_level(raw[ids], baseline, C[ids], noise[ids], window)
@@ -288,7 +288,7 @@ def deconvolve(
     return Deconvolved(C, S, level, noise, g.astype(np.float32), lam)
 
 
-def _two(g: NDArray[np.float64]) -> tuple[float, float]:
+def as_two(g: NDArray[np.float64]) -> tuple[float, float]:
     """Both coefficients of an AR(1) or AR(2), the second 0 for an AR(1)."""
     return float(g[0]), float(g[1]) if len(g) > 1 else 0.0
 
@@ -298,5 +298,5 @@ def penalised(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Deconvolve one trace ``y (n_frames,)`` without baseline, penalising spikes."""
     c, s = np.empty_like(y), np.empty_like(y)
-    oasis(y, *_two(g), float(lam), float(s_min), c, s)
+    oasis(y, *as_two(g), float(lam), float(s_min), c, s)
     return c, s

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_cnmf._overwriting import new_folder
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context
+from napari_cnmf.io.exports.events import events_of
 from napari_cnmf.io.exports.selection import Selected, select
 from napari_cnmf.io.exports.writing import (
     OnProgress,
@@ -45,7 +46,8 @@ def write_csv(
     ``time_s`` (``frame`` where the time is unknown), then one column a component. A column is
     named by the component's id, ``12``; that of a rejected one is ``12 (rejected)``.
     One-photon results have ``traces_detrended.csv`` in place of dF/F. ``files.csv`` says which
-    frames belong to which file of a session. What is not a number is an empty field. A tag, a note
+    frames belong to which file of a session. ``events.csv`` has one row an event with its
+    probability, as `list_events` gives it. What is not a number is an empty field. A tag, a note
     or a name that a spreadsheet would compute, such as ``=1+1``, has an apostrophe before it, which
     `read_table` takes away.
 
@@ -77,6 +79,8 @@ def write_csv(
         _write_table(_components(chosen, context), folder / "components.csv")
         if chosen.timeline.frames_per_file:
             _write_table(pd.DataFrame(chosen.timeline.file_table()), folder / "files.csv")
+        if (events := events_of(chosen)) is not None:
+            _write_table(events, folder / "events.csv")
         for number, kind in enumerate(kinds):
             traces = chosen.all_traces(kind)
             with (folder / f"traces_{kind}.csv").open("wb") as stream:
@@ -119,6 +123,8 @@ def write_parquet(
         tables = {"components": _components(chosen, context)}
         if chosen.timeline.frames_per_file:
             tables["files"] = pd.DataFrame(chosen.timeline.file_table())
+        if (events := events_of(chosen)) is not None:
+            tables["events"] = events
         for stem, table in tables.items():
             whole = pa.Table.from_pandas(table, preserve_index=False)
             parquet.write_table(whole.replace_schema_metadata(said), folder / f"{stem}.parquet")

@@ -1,0 +1,112 @@
+"""The table of events: when each component was active, how strongly, and how surely."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from napari_cnmf.errors import ResultError
+from napari_cnmf.io.exports.selection import Selected, as_curation
+from napari_cnmf.model.components import Components
+from napari_cnmf.model.curation import Curatable
+from napari_cnmf.model.ids import Ids
+
+_VALUES_AT_ONCE = 2**22
+"""Values of a kind of trace that are read at once."""
+
+
+def list_events(source: Curatable, ids: Ids | None = None) -> pd.DataFrame:
+    """List the events of components, each with the probability that it is one.
+
+    An event is a run of frames with spikes. Noise makes events, too: how many, and how strong, is
+    seen in what the model leaves of the traces, upside down, and what each component's events have
+    beyond that is its activity. The probability is the share of events like it that are no noise.
+
+    Parameters
+    ----------
+    source
+        A result: an item, a curation, a sample or bare components.
+    ids
+        Components whose events are wanted; by default those that are accepted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event: ``id`` of the component; ``start_frame`` and ``stop_frame``, its first
+        frame with a spike and the frame after its last; ``start_s``, where the frame rate is
+        known; ``size``, the sum of its spikes in the units of the traces; ``snr``, the size over
+        its standard error; ``probability``, from 0 to 1.
+
+    Raises
+    ------
+    ResultError
+        The result has no spikes, or no residual to tell the noise from.
+    CurationError
+        An id is none.
+
+    Examples
+    --------
+    >>> events = nc.list_events(cur)                   # doctest: +SKIP
+    >>> sure = events[events.probability > 0.95]       # doctest: +SKIP
+    >>> sure.groupby("id").size()                      # doctest: +SKIP
+    """
+    cur = as_curation(source)
+    rows = np.flatnonzero(cur.accepted) if ids is None else cur.rows_of(ids)
+    whole = cur.components
+    rate = whole.frame_rate_hz
+    times_s = None if rate is None else np.arange(whole.n_frames) / rate
+    return _table(whole, rows, cur.ids[rows], times_s)
+
+
+def events_of(chosen: Selected) -> pd.DataFrame | None:
+    """Events of the selected components as `list_events` gives them; ``None`` without spikes."""
+    if missing_for_events(chosen.whole):
+        return None
+    return _table(chosen.whole, chosen.rows, chosen.ids, chosen.times_s)
+
+
+def missing_for_events(components: Components) -> str:
+    """Tell what a result lacks for a table of events; empty where it has all."""
+    if components.S is None or components.g is None or not components.g.shape[1]:
+        return "spikes, which temporal.p of 1 or 2 makes"
+    return "the residual YrA, which tells the noise" if components.YrA is None else ""
+
+
+def _table(
+    whole: Components,
+    rows: NDArray[np.intp],
+    ids: NDArray[np.intp],
+    times_s: NDArray[np.float64] | None,
+) -> pd.DataFrame:
+    from napari_cnmf.core.traces.event_probability import find_events
+
+    missing = missing_for_events(whole)
+    if missing or whole.S is None or whole.YrA is None or whole.g is None:
+        raise ResultError(f"Events need a result with {missing}. This one has none.")
+    known = np.isfinite(whole.g[rows]).all(axis=1)
+    if not known.all():
+        warnings.warn(
+            f"Components {ids[~known].tolist()} have no time constants, so no events are listed "
+            "for them.",
+            stacklevel=3,
+        )
+    rows, ids = rows[known], ids[known]
+    step = max(1, _VALUES_AT_ONCE // max(1, whole.n_frames))
+    blocks = (
+        (whole.C[part], whole.S[part], whole.YrA[part], whole.g[part])
+        for part in (rows[start : start + step] for start in range(0, len(rows), step))
+    )
+    found = find_events(blocks)
+    columns: dict[str, NDArray[Any]] = {
+        "id": ids[found.row],
+        "start_frame": found.start,
+        "stop_frame": found.stop,
+    }
+    if times_s is not None:
+        columns["start_s"] = times_s[found.start]
+    columns |= {"size": found.size, "snr": found.snr, "probability": found.probability}
+    return pd.DataFrame(columns)

@@ -37,9 +37,9 @@ _BINS = 128
 
 
 def smooth_nodes(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """``S``: (1, 2, 1) / 4 along each axis of nodes, ``(gz, gy, gx, ...)``."""
+    """``S``: (1, 2, 1) / 4 along both axes of a plane's nodes, ``(gz, gy, gx, ...)``."""
     out = values
-    for axis in range(3):
+    for axis in (1, 2):
         if out.shape[axis] == 1:
             continue
         rows = np.moveaxis(out, axis, 0)

@@ -101,7 +101,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Grid:
-    """Nodes of about ``NODE_SIDE`` gSig, and how pixels lie between their centres.
+    """Nodes of about ``NODE_SIDE`` gSig in each plane, and how pixels lie between their centres.
 
     Attributes
     ----------
@@ -124,8 +124,13 @@ class Grid:
     def over(cls, field: Field) -> Grid:
         """Return the grid of background nodes over a field."""
         counts, edges, lower, share = [], [], [], []
-        for extent, g in zip(field.shape, field.g_sig, strict=True):
-            n = max(1, round(extent / (field.node_side * g))) if g > 0 else 1
+        n_planes, *sides = field.shape
+        # Neuropil of one plane says little about that of the next; a plane has pixels enough.
+        in_plane = [
+            max(1, round(side / (field.node_side * g)))
+            for side, g in zip(sides, field.g_sig[1:], strict=True)
+        ]
+        for extent, n in zip(field.shape, (n_planes, *in_plane), strict=True):
             edge = np.round(np.linspace(0, extent, n + 1)).astype(np.int64)
             centre = (edge[1:] + edge[:-1] - 1) / 2
             pixel = np.arange(extent)

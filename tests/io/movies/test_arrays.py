@@ -361,30 +361,36 @@ def test_five_named_axes_in_hdf5(tmp_path: Path) -> None:
     assert movie.pixel_size_um == (5.0, 0.5, 0.25)
 
 
-def test_a_last_axis_that_may_be_time_is_told(tmp_path: Path) -> None:
-    stored = np.zeros((64, 80, 9), np.uint16)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["imaging"] = stored
-    movie = open_movie(tmp_path / "a.h5")
-    assert "If the last is time, say axes='YXT'" in " ".join(movie.description.remarks)
-    turned = open_movie(tmp_path / "a.h5", axes="YXT")
-    assert turned.shape == (9, 64, 80)
-    assert turned.description.remarks == ()
+SHAPES = [
+    ((64, 80, 9), True), ((20, 24, 480), True), ((480, 20, 24), False), ((9, 64, 80), False),
+    ((300, 16, 200), False),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".npy"])
-@pytest.mark.parametrize(("shape", "is_told"), [((20, 24, 480), True), ((480, 20, 24), False)])
-def test_a_long_last_axis_may_be_time(
-    tmp_path: Path, suffix: str, shape: tuple[int, ...], is_told: bool
+@pytest.mark.parametrize("kind", ["h5", "npy", "zarr", "array"])
+@pytest.mark.parametrize(("shape", "is_asked"), SHAPES)
+def test_a_last_axis_that_may_be_time_is_asked(
+    tmp_path: Path, kind: str, shape: tuple[int, ...], is_asked: bool
 ) -> None:
-    path = tmp_path / f"a{suffix}"
-    if suffix == ".npy":
-        np.save(path, np.zeros(shape, np.int16))
+    stored = np.random.default_rng(0).integers(0, 99, shape).astype(np.int16)
+    source = stored if kind == "array" else tmp_path / f"a.{kind}"
+    if kind == "npy":
+        np.save(source, stored)
+    elif kind == "zarr":
+        zarr.save_array(source, stored)
+    elif kind == "h5":
+        with h5py.File(source, "w") as file:
+            file["imaging"] = stored
+    turned = open_movie(source, axes="YXT")
+    np.testing.assert_array_equal(turned.data[1].compute(), stored[..., 1])
+    if is_asked:
+        with pytest.raises(ChoiceNeededError, match="axes='TYX' or axes='YXT'") as asked:
+            open_movie(source)
+        assert asked.value.option == "axes"
+        shapes = [open_movie(source, axes=axes).shape for axes, _ in asked.value.choices]
+        assert shapes == [shape, (shape[2], *shape[:2])]
     else:
-        with h5py.File(path, "w") as file:
-            file["imaging"] = np.zeros(shape, np.int16)
-    told = " ".join(open_movie(path).description.remarks)
-    assert ("say axes='YXT'" in told) == is_told
+        assert open_movie(source).shape == shape
 
 
 def test_five_axes_that_the_user_names(tmp_path: Path) -> None:

@@ -688,16 +688,21 @@ def test_files_of_both_byte_orders_are_one_recording(tmp_path: Path, form: str, 
     np.testing.assert_array_equal(frame_source(opened).read(4, 9), movie[4:9])
 
 
-def test_a_list_of_two_numbers_a_name_says_how_it_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["{:04d}-{}.tif", "mouse_{:04d}_{}_x.tif", "t{:05d}_{}.tif", "a1_{}_{}.tif"]
+)
+def test_two_numbers_of_which_no_word_tells_are_asked_about(tmp_path: Path, name: str) -> None:
     paths = []
     for frame in range(6):
         for part in range(2):
-            paths.append(tmp_path / f"{frame:04d}-{part}.tif")
+            paths.append(tmp_path / name.format(frame, part))
             tifffile.imwrite(paths[-1], np.full((8, 9), 2 * frame + part, np.uint16))
     for given in (paths, tmp_path):
-        assert "planes of a volume, say n_planes=2; if they are channels, say n_channels=2" in (
-            remarks(open_movie(given))
-        )
+        with pytest.raises(ChoiceNeededError, match="n_planes=1 for frames, n_planes=2") as asked:
+            open_movie(given)
+        assert [value for value, _ in asked.value.choices] == [2, 1]
+        flat = open_movie(given, n_planes=1)
+        np.testing.assert_array_equal(read_all(flat)[:, 0, 0], np.arange(12))
         volume = open_movie(given, n_planes=2)
         assert volume.shape == (6, 2, 8, 9)
         second = open_movie(given, n_channels=2, channel=1)

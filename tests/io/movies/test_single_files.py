@@ -159,6 +159,16 @@ class TestNames:
         assert order.table.shape == (12, 1, 1)
         assert "say n_planes=3" in order.remarks[0]
 
+    @pytest.mark.parametrize("name", ["trial{}_{:04d}.tif", "run_{}_f{:03d}.tif", "{}_t{:03d}.tif"])
+    def test_frames_of_trials_are_not_asked_about(self, name: str) -> None:
+        order = order_of_names([name.format(k, i) for k in range(3) for i in range(20)])
+        assert order.table[:, 0, 0].tolist() == list(range(60))
+        assert order.unsure == ""
+
+    def test_recordings_of_many_frames_are_not_asked_about(self) -> None:
+        order = order_of_names([f"{k}_{i:04d}.tif" for k in range(2) for i in range(65)])
+        assert order.unsure == ""
+
     def test_no_channels_in_trials(self) -> None:
         assert channel_groups(["m1_trial_1.tif", "m1_trial_2.tif"]) is None
         assert channel_groups(["a_c1_x.tif", "a_c2_x.tif"]) == {"channel 1": [0], "channel 2": [1]}

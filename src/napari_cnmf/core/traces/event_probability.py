@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 # ruff: noqa: PLR0917 (kernels take arrays by position)
 import numpy as np
@@ -55,7 +56,7 @@ _OVER = 1e-3
 """The response counts as over below this share of its peak."""
 _TINY = np.finfo(float).tiny
 _NONE = np.zeros((0, 5))
-TraceBlock = tuple[
+TraceBlock: TypeAlias = tuple[
     NDArray[np.floating], NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -62,11 +63,14 @@ def list_events(source: Curatable, ids: Ids | None = None) -> pd.DataFrame:
     return _table(whole, rows, cur.ids[rows], times_s)
 
 
-def events_of(chosen: Selected) -> pd.DataFrame | None:
-    """Events of the selected components as `list_events` gives them; ``None`` without spikes."""
+def events_of(chosen: Selected, on_share: Callable[[float], None]) -> pd.DataFrame | None:
+    """Events of the selected components as `list_events` gives them; ``None`` without spikes.
+
+    ``on_share`` is told the share that is done, and may raise to stop.
+    """
     if missing_for_events(chosen.whole):
         return None
-    return _table(chosen.whole, chosen.rows, chosen.ids, chosen.times_s)
+    return _table(chosen.whole, chosen.rows, chosen.ids, chosen.times_s, on_share)
 
 
 def missing_for_events(components: Components) -> str:
@@ -81,13 +85,15 @@ def _table(
     rows: NDArray[np.intp],
     ids: NDArray[np.intp],
     times_s: NDArray[np.float64] | None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> pd.DataFrame:
-    from napari_cnmf.core.traces.event_probability import find_events
+    from napari_cnmf.core.traces.event_probability import TraceBlock, find_events
 
     missing = missing_for_events(whole)
-    if missing or whole.S is None or whole.YrA is None or whole.g is None:
+    C, S, YrA, g = whole.C, whole.S, whole.YrA, whole.g
+    if missing or S is None or YrA is None or g is None:
         raise ResultError(f"Events need a result with {missing}. This one has none.")
-    known = np.isfinite(whole.g[rows]).all(axis=1)
+    known = np.isfinite(g[rows]).all(axis=1)
     if not known.all():
         warnings.warn(
             f"Components {ids[~known].tolist()} have no time constants, so no events are listed "
@@ -96,11 +102,14 @@ def _table(
         )
     rows, ids = rows[known], ids[known]
     step = max(1, _VALUES_AT_ONCE // max(1, whole.n_frames))
-    blocks = (
-        (whole.C[part], whole.S[part], whole.YrA[part], whole.g[part])
-        for part in (rows[start : start + step] for start in range(0, len(rows), step))
-    )
-    found = find_events(blocks)
+
+    def blocks() -> Iterator[TraceBlock]:
+        for start in range(0, len(rows), step):
+            on_share(start / len(rows))
+            part = rows[start : start + step]
+            yield C[part], S[part], YrA[part], g[part]
+
+    found = find_events(blocks())
     columns: dict[str, NDArray[Any]] = {
         "id": ids[found.row],
         "start_frame": found.start,

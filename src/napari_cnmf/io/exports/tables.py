@@ -73,20 +73,22 @@ def write_csv(
     """
     chosen = select(source, include_rejected=include_rejected, context=context)
     kinds, n_frames = chosen.trace_kinds, chosen.n_frames
+    total = (len(kinds) + 1) * n_frames  # the table of events and each kind of traces
     with new_folder(
         out, "CSV", overwrite=overwrite, sources=chosen.sources, said=chosen.about()
     ) as folder:
         _write_table(_components(chosen, context), folder / "components.csv")
         if chosen.timeline.frames_per_file:
             _write_table(pd.DataFrame(chosen.timeline.file_table()), folder / "files.csv")
-        if (events := events_of(chosen)) is not None:
+        events = events_of(chosen, lambda share: on_progress(int(share * n_frames), total))
+        if events is not None:
             _write_table(events, folder / "events.csv")
-        for number, kind in enumerate(kinds):
+        for number, kind in enumerate(kinds, 1):
             traces = chosen.all_traces(kind)
             with (folder / f"traces_{kind}.csv").open("wb") as stream:
                 for done, lines in _csv_lines(chosen, traces):
                     stream.write(lines)
-                    on_progress(number * n_frames + done, len(kinds) * n_frames)
+                    on_progress(number * n_frames + done, total)
             del traces
     return Path(out)
 
@@ -116,6 +118,7 @@ def write_parquet(
     chosen = select(source, include_rejected=include_rejected, context=context)
     said = {"napari_cnmf": chosen.about_json()}
     kinds, n_frames = chosen.trace_kinds, chosen.n_frames
+    total = (len(kinds) + 1) * n_frames  # the table of events and each kind of traces
     name, times = _time_column(chosen)
     with new_folder(
         out, "Parquet", overwrite=overwrite, sources=chosen.sources, said=chosen.about()
@@ -123,12 +126,13 @@ def write_parquet(
         tables = {"components": _components(chosen, context)}
         if chosen.timeline.frames_per_file:
             tables["files"] = pd.DataFrame(chosen.timeline.file_table())
-        if (events := events_of(chosen)) is not None:
+        events = events_of(chosen, lambda share: on_progress(int(share * n_frames), total))
+        if events is not None:
             tables["events"] = events
         for stem, table in tables.items():
             whole = pa.Table.from_pandas(table, preserve_index=False)
             parquet.write_table(whole.replace_schema_metadata(said), folder / f"{stem}.parquet")
-        for number, kind in enumerate(kinds):
+        for number, kind in enumerate(kinds, 1):
             traces = chosen.all_traces(kind)  # columns of the table are views of its rows
             frame = pa.table([times, *traces], names=[name, *chosen.headers], metadata=said)
             path = folder / f"traces_{kind}.parquet"
@@ -141,7 +145,7 @@ def write_parquet(
                 for start in range(0, max(n_frames, 1), _FRAMES_A_GROUP):
                     writer.write_table(frame.slice(start, _FRAMES_A_GROUP))
                     done = number * n_frames + min(start + _FRAMES_A_GROUP, n_frames)
-                    on_progress(done, len(kinds) * n_frames)
+                    on_progress(done, total)
             del traces, frame
     return Path(out)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._request import ChannelUnknownError
+from napari_cnmf.io.movies._request import ChannelUnknownError, ChoiceNeededError
 
 _KNOWN = "TZCSYX"
 # ImageJ shows at most 7; scripts that name no axes write a movie as that many channels.
@@ -94,8 +94,9 @@ def layout_of(
 ) -> Layout:
     """Find time, depth and the field's axes of a stored array.
 
-    A first axis without a name is time. A stack of planes without a time axis is
-    taken as a time series, and so are more than 7 channels: many programs save movies so.
+    A first axis without a name is time, but for arrays that look as if the last were. A stack of
+    planes without a time axis is taken as a time series, and so are more than 7 channels: many
+    programs save movies so.
 
     Parameters
     ----------
@@ -126,31 +127,6 @@ def layout_of(
         for axis, size in zip(letters, shape, strict=True)
     )
     return Layout(letters, shape, _checked_channel(letters, shape, channel, name))
-
-
-def doubt_about_axes(shape: tuple[int, ...], axes: str | None) -> list[str]:
-    """Sentence on an array without names of axes whose last axis may be time rather than its first.
-
-    Parameters
-    ----------
-    shape
-        Of the stored array.
-    axes
-        What the user or the file says of its axes; ``None`` for nothing.
-    """
-    if axes is not None or len(shape) != 3:
-        return []
-    height, width, last = shape
-    # Fields are about as high as wide; a last axis that is much shorter or longer than both is
-    # none of them.
-    shorter, longer = min(height, width), max(height, width)
-    is_apart = last * _LONGEST <= shorter or last > _LONGEST * longer
-    if longer > _LONGEST * shorter or not is_apart:
-        return []
-    return [
-        f"The array of shape {shape} does not name its axes: the first is taken as time. If the "
-        "last is time, say axes='YXT'."
-    ]
 
 
 def _checked_user_axes(axes: str, shape: tuple[int, ...], name: str) -> str:
@@ -215,7 +191,28 @@ def _unnamed(shape: tuple[int, ...], name: str) -> str:
         _refuse_without_time("", shape, name)
     if len(shape) > 4 or (len(shape) == 4 and shape[-1] <= 4):
         raise MovieError(f"{name} must be (T, Y, X) or (T, Z, Y, X), got shape {shape}. {_EXAMPLE}")
-    return "TYX" if len(shape) == 3 else "TZYX"
+    if len(shape) == 4:
+        return "TZYX"
+    if _may_have_time_last(shape):
+        raise ChoiceNeededError(
+            f"The axes of {name} must be said: it names none, and its shape {shape} may be "
+            "time, Y, X or Y, X, time. Say axes='TYX' or axes='YXT'.",
+            "axes",
+            [("TYX", f"{shape[0]} frames, time first"), ("YXT", f"{shape[2]} frames, time last")],
+        )
+    return "TYX"
+
+
+def _may_have_time_last(shape: tuple[int, ...]) -> bool:
+    """Whether the last of three axes is likelier to be time than the first.
+
+    Fields are about as high as wide; a last axis that is much shorter or longer than both is none
+    of them.
+    """
+    height, width, last = shape
+    shorter, longer = min(height, width), max(height, width)
+    is_apart = last * _LONGEST <= shorter or last > _LONGEST * longer
+    return longer <= _LONGEST * shorter and is_apart
 
 
 def _checked_channel(

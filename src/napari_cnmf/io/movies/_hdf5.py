@@ -8,7 +8,7 @@ import h5py
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
-from napari_cnmf.io.movies._axes import doubt_about_axes, layout_of
+from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
 from napari_cnmf.io.movies._nwb import nwb_movie
 from napari_cnmf.io.movies._recording import Recording
@@ -55,7 +55,6 @@ def open_hdf5_movie(path: Path, request: Request) -> Recording:
             spacing_among(attributes),
             notes | {"dataset": dataset.name},
             format=f"{'MATLAB' if is_reversed else 'HDF5'} ({dataset.name})",
-            remarks=tuple(doubt_about_axes(dataset.shape, request.axes or axes)),
             pieces=(Piece(path, layout.shape[0]),),
         )
 

@@ -21,7 +21,7 @@ FROM_NAMES = "numbers in the file names"
 """Where the numbers of frames stand."""
 _SESSION = frozenset(
     {"cycle", "trial", "run", "session", "block", "file", "part", "s", "p", "series", "seq", "acq",
-     "rep", "scan"}
+     "rep", "scan", "rec", "recording", "epoch", "movie", "mov"}
 )  # fmt: skip
 _POSITION = frozenset({"pos", "position", "xy", "site"})
 _CHANNEL_WORDS = frozenset(
@@ -30,6 +30,8 @@ _CHANNEL_WORDS = frozenset(
      "functional", "structural", "chana", "chanb", "chanc", "chand", "cha", "chb", "chc", "chd"}
 )  # fmt: skip
 _MOST_CHANNELS = 8
+_MOST_IN_CYCLE = 64
+"""Images of a cycle that may be planes of a volume; more are the frames of a recording."""
 _DIGITS, _LOWERED = "0123456789", "₀₁₂₃₄₅₆₇₈₉"
 _LOWER = str.maketrans(_DIGITS, _LOWERED)
 _RAISE = str.maketrans(_LOWERED, _DIGITS)
@@ -60,6 +62,8 @@ class NamedOrder:
         Sentences about gaps and about what is not sure.
     unsure
         A question that the names leave open; empty where there is none.
+    n_inner
+        Where the question is what the second of two numbers counts: how many there are.
     """
 
     table: NDArray[np.int64]
@@ -67,6 +71,7 @@ class NamedOrder:
     frame_numbers: NDArray[np.int64] | None = None
     remarks: tuple[str, ...] = ()
     unsure: str = ""
+    n_inner: int = 0
 
 
 @dataclass
@@ -127,9 +132,20 @@ def order_of_names(names: Sequence[str]) -> NamedOrder:
     if np.count_nonzero(table >= 0) < n:  # two files have the same numbers: names do not tell
         return NamedOrder(np.arange(n).reshape(n, 1, 1), ())
     numbers, remarks = _frame_numbers(rest, times)
-    remarks += _told_cycles(rest, plane)
+    n_inner = 0
+    if plane is None and not unsure and (cycles := _cycles(rest)):
+        n_inner, said = cycles
+        if _may_be_planes(*rest):
+            unsure = said
+        else:
+            remarks.append(
+                f"{said}: they are taken as frames one after the other. If the {n_inner} images "
+                f"are planes of a volume, say n_planes={n_inner}; if they are channels, say "
+                f"n_channels={n_inner}."
+            )
+            n_inner = 0
     names_of = () if channel is None else tuple(_label(value) for value in channel.values)
-    return NamedOrder(table, names_of, numbers, tuple(remarks), unsure)
+    return NamedOrder(table, names_of, numbers, tuple(remarks), unsure, n_inner)
 
 
 def numbers_of_frames(names: Sequence[str]) -> tuple[NDArray[np.int64] | None, list[str]]:
@@ -145,6 +161,8 @@ def numbers_of_frames(names: Sequence[str]) -> tuple[NDArray[np.int64] | None, l
     order = order_of_names(names)
     if order.table.shape[1:] != (1, 1):
         return None, []
+    if order.n_inner:
+        return None, [f"{order.unsure}: they are taken as frames one after the other."]
     if order.frame_numbers is None:
         is_sorted = bool(np.all(np.diff(order.table[:, 0, 0]) > 0))
         return None, list(order.remarks) if is_sorted else []
@@ -357,16 +375,17 @@ def _frame_numbers(
     ]
 
 
-def _told_cycles(rest: Sequence[_Varying], plane: _Varying | None) -> list[str]:
-    """Sentence for images of a cycle that may be planes of a volume."""
-    if plane is not None or len(rest) != 2 or not all(v.is_number for v in rest):
-        return []
+def _cycles(rest: Sequence[_Varying]) -> tuple[int, str] | None:
+    """How many images a cycle of two numbers has, and a sentence; ``None`` where there is none."""
+    if len(rest) != 2 or not all(v.is_number for v in rest):
+        return None
     outer, inner = rest
-    if len(inner.values) > 64 or len(outer.values) < 2:
-        return []
     n = len(inner.values)
-    return [
-        f"The file names count {len(outer.values)} times {n} images, which are taken as frames one "
-        f"after the other. If the {n} images are planes of a volume, say n_planes={n}; if they are "
-        f"channels, say n_channels={n}."
-    ]
+    if n > _MOST_IN_CYCLE or len(outer.values) < 2:
+        return None
+    return n, f"The file names count {len(outer.values)} times {n} images"
+
+
+def _may_be_planes(outer: _Varying, inner: _Varying) -> bool:
+    """Whether nothing in the names says that a cycle's images follow each other in time."""
+    return inner.kind == "" and outer.kind in ("", "T") and _is_product(outer, [inner])

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._axes import Layout, doubt_about_axes, layout_of
+from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._recording import Recording, checked_dtype
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies._stores import ArrayFrames, FrameStore, RawFrames, file_size
@@ -81,5 +81,4 @@ def open_npy_movie(path: Path, request: Request) -> Recording:
         )
     layout = layout_of(shape, axes=request.axes, channel=request.channel, name=str(path))
     array = MappedArray(path, dtype, shape, offset, fortran_order)
-    doubt = doubt_about_axes(shape, request.axes)
-    return Recording(plain_store(array, layout), remarks=tuple(doubt))
+    return Recording(plain_store(array, layout))

@@ -13,7 +13,7 @@ import zarr
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._attributes import axes_among, rate_among, spacing_among
-from napari_cnmf.io.movies._axes import doubt_about_axes, layout_of
+from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._recording import Recording, checked_dtype, positive_or_none
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import ArrayFrames, frames_that_fit
@@ -86,7 +86,6 @@ def open_zarr_movie(path: Path, request: Request) -> Recording:
         spacing,
         notes | {"dataset": name},
         f"{'OME-Zarr' if ome is not None else 'Zarr'}{f' ({name})' if name else ''}",
-        remarks=tuple(doubt_about_axes(array.shape, request.axes or axes)),
         pieces=(Piece(path, layout.shape[0]),),
     )
 

@@ -71,7 +71,9 @@ _QUESTIONS = {
     "plane": "Plane",
     "dataset": "Array",
     "n_channels": "The files are",
+    "n_planes": "The files are",
     "n_flyback": "Flyback images",
+    "axes": "The array has",
 }
 
 

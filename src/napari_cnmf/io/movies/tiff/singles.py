@@ -179,6 +179,17 @@ def read_singles(
 
 def _asked_order(order: NamedOrder, request: Request, folder: Path) -> NamedOrder:
     """Order of names that leave a question open, as the user answers it."""
+    if order.n_inner:
+        if request.has_cycle:
+            return replace(order, n_inner=0, unsure="")
+        n = order.n_inner
+        raise ChoiceNeededError(
+            f"It must be said what the files of {folder} are. {order.unsure}: frames one after the "
+            f"other, planes of a volume or channels. Say n_planes=1 for frames, n_planes={n} for "
+            f"planes, n_channels={n} with channel= for channels.",
+            "n_planes",
+            [(n, f"{n} planes of a volume"), (1, "frames one after the other")],
+        )
     n = len(order.channels)
     if not order.unsure or request.n_channels == n:
         return order

@@ -176,7 +176,7 @@ def test_distributions_and_shares_are_found_in_the_pairs(
     )
     calibration = fit_calibration([pairs], reach)
     found = calibration.estimate(pairs)
-    assert found.n_same == pytest.approx(n_same, rel=0.06)
+    assert found.n_same == pytest.approx(n_same, rel=0.1)
     assert calibration.same[0] == pytest.approx(likeness, abs=0.08)
     assert calibration.different == pytest.approx((0, 0.35), abs=0.03)
     assert calibration.spread_px == pytest.approx(spread, rel=0.25)
@@ -189,7 +189,7 @@ def test_distributions_and_shares_are_found_in_the_pairs(
 
 def test_no_candidates_leave_the_usual_values() -> None:
     calibration = fit_calibration([], 6.0)
-    assert calibration.spread_px == pytest.approx(1.0)
+    assert calibration.spread_px == pytest.approx(1.5)
     assert calibration.same == (0.7, 0.4)
     np.testing.assert_array_equal(calibration.closeness, 1)
 
@@ -227,7 +227,7 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
     simulate_days: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cells taken out of the second day's result: their traces are back, in the order of df."""
-    days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=2.0, present=1.0, noise=0)
+    days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=4.0, present=1.0, noise=0)
     rng = np.random.default_rng(0)
     sessions, truth = [], []
     footprints = [
@@ -241,9 +241,9 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
         truth.append(C)
         sessions.append(Components(A=A[:, kept], C=C[kept], dims=days.dims, frame_rate_hz=10.0))
     C = truth[1]
-    frames = (
-        (footprints[1] @ C).T.reshape(40, *days.dims) + 20 + rng.normal(0, 0.1, (40, *days.dims))
-    )
+    frames = (footprints[1] @ C).T.reshape(40, *days.dims) + rng.normal(0, 0.1, (40, *days.dims))
+    # neuropil that comes and goes, of which the results say nothing
+    frames += 20 + rng.random((40, 1, 1)) * np.linspace(5, 9, days.dims[1])
     movie = nc.open_movie(frames.astype(np.float32), frame_rate_hz=10.0)
     matched = match_sessions(sessions, names=["first", "second"])
     asked: list[tuple[int, int]] = []
@@ -274,6 +274,7 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
             expected = C[missing.index(who)]
             assert np.corrcoef(traces[row], expected)[0, 1] > 0.9
             assert np.abs(traces[row]).max() == pytest.approx(expected.max(), rel=0.3)
+            assert abs(np.median(traces[row])) < 0.1 * expected.max(), "its baseline is 0"
             n_compared += 1
     assert n_compared
     for session in (2, -1, "third", True, 0.0):

@@ -32,7 +32,7 @@ Float = NDArray[np.floating[Any]]
 
 _TAIL = 5.0
 """Degrees of freedom of the distance of one cell to itself: alignment is worse in places."""
-_USUAL_SPREAD = 1 / 6
+_USUAL_SPREAD = 1 / 4
 """Scale of that distance, as a share of the largest one, before a data set has said its own."""
 _USUAL_LIKENESS = {"same": (0.7, 0.4), "different": (0.0, 0.4)}
 """Mean and standard deviation of the likeness, on simulated sessions."""
@@ -41,6 +41,9 @@ _USUAL_PAIRS = 5.0
 _LEAST_SPREAD_PX = 0.1
 _RINGS = 6
 """Rings of equal area in which the closeness of different cells is counted."""
+_MOST_CLOSENESS = 1.2
+"""Two cells take up room: they hardly lie closer than evenly spread ones. Without this limit,
+cells that are found beside their places could be explained as chance neighbours instead."""
 _ROUNDS = 200
 _SETTLED = 1e-3
 """Estimates have converged once the number of pairs changes by a smaller share than this."""
@@ -172,7 +175,7 @@ def _maximised(
         spread_px=float(max(spread, _LEAST_SPREAD_PX)),
         same=_moments(likeness, weights, _USUAL_LIKENESS["same"]),
         different=before.different,
-        closeness=seen / expected,
+        closeness=np.minimum(seen / expected, _MOST_CLOSENESS),
         reach_px=reach,
     )
 

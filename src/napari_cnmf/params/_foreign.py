@@ -215,9 +215,9 @@ def _agree(group: str, key: str, first: _Said, second: _Said) -> bool:
         return True
     a, b = (_as_read(group, key, said) for said in (first, second))
     if first.axis is None and second.axis is not None:
-        return _along(a, second.axis) == b
+        return bool(_along(a, second.axis) == b)
     if second.axis is None and first.axis is not None:
-        return a == _along(b, first.axis)
+        return bool(a == _along(b, first.axis))
     return bool(a == b)
 
 

@@ -138,8 +138,8 @@ def match_fields(
     calibration = fit_calibration(candidates, reach)
     known = _Known(first, dims)
     for session in sessions[1:]:
-        pairs = candidate_pairs(known.field, session, reach, first.radius_px)
-        known.add(session, *_probable_pairs(pairs, calibration, min_probability))
+        near = candidate_pairs(known.field, session, reach, first.radius_px)
+        known.add(session, *_probable_pairs(near, calibration, min_probability))
     return FoundMatches(
         known.table, known.probabilities, tuple(alignments), calibration, reach, min_probability
     )

@@ -9,7 +9,6 @@ from .batch import import_mesmerize as import_mesmerize
 from .batch.exporting import export as export
 from .batch.opening import open_result as open_result
 from .batch.suggesting import suggest as suggest
-from .core.verdict.learning import learn as learn
 from .errors import CnmfError as CnmfError
 from .io import open_movie as open_movie
 from .io.caiman import read_caiman as read_caiman
@@ -37,11 +36,12 @@ from .io.matching import match_sessions as match_sessions
 from .io.projects import Column as Column
 from .io.projects import Project as Project
 from .io.projects import Sample as Sample
+from .io.results import explain_place as explain_place
+from .io.results import learn as learn
 from .io.spreadsheets import read_table as read_table
 from .model.components import Components as Components
 from .model.curation import Curation as Curation
 from .model.movie import Movie as Movie
-from .model.why import explain_place as explain_place
 from .params import CNMFParams as CNMFParams
 from .testing.samples import sample as sample
 from .ui import view as view

@@ -86,7 +86,7 @@ WRONG: list[tuple[Callable[[nc.Item, nc.Project], Any], str]] = [
     (lambda i, p: nc.open_result(i.batch["motion of mouse 1"]), "is a motion correction"),
     (lambda i, p: nc.match_sessions([i, i.batch["motion of mouse 1"]]), "is a motion correction"),
     (lambda i, p: nc.match_sessions([i, i.batch]), "must be items, samples, curations"),
-    (lambda i, p: nc.explain_place("x.hdf5", (1, 1)), "Open a file with nc.open_result"),
+    (lambda i, p: nc.explain_place("x.hdf5", (1, 1)), "A result file or the folder of an item"),
     (lambda i, p: nc.learn(3), "must be an item, a sample, a curation or components, got 3"),
     (lambda i, p: score(3, None), "must be an item, a sample, a curation or components, got 3"),
     (lambda i, p: score((1, 2, 3), None), r"must be a pair \(A, C\), got 3 things"),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.spatial import cKDTree
 
 import napari_cnmf as nc
 from napari_cnmf.core.matching import Alignment, FoundMatches, match_fields
-from napari_cnmf.core.matching.calibrate import (
-    Calibration,
-    competing_probabilities,
-    fit_calibration,
-)
+from napari_cnmf.core.matching.assign import Candidates
+from napari_cnmf.core.matching.calibrate import fit_calibration, matching_marginals
 from napari_cnmf.core.matching.warp import with_warp
 from napari_cnmf.core.reestimate import reestimator
 from napari_cnmf.errors import ResultError
@@ -67,7 +65,8 @@ def test_probabilities_are_calibrated(simulate_days: Any) -> None:
     """Of pairs with a probability of p, the share p is right, over data sets of many kinds."""
     probabilities, is_right = [], []
     kinds = ({}, {"n_cells": 550}, {"noise": 0.5, "jitter_px": 0.9}, {"warp_px": 6.0},
-             {"present": 0.5, "false_share": 0.2})  # fmt: skip
+             {"present": 0.5, "false_share": 0.2}, {"jitter_px": 1.3},
+             {"present": 0.5, "false_share": 0.4, "warp_px": 3.0})  # fmt: skip
     for number, knobs in enumerate(kinds):
         days = simulate_days(20 + number, n_days=2, **knobs)
         found = match_fields(days.footprints, days.dims, min_probability=0.05)
@@ -122,18 +121,77 @@ def test_a_warp_is_what_was_done_and_has_an_inverse() -> None:
     assert few.warp is None
 
 
-def test_odds_never_fall_with_the_score_and_competitors_share() -> None:
+def test_pairs_compete_as_all_sets_of_them_say() -> None:
+    """Probabilities are those of the sum over every set of pairs, where they form no circle."""
     rng = np.random.default_rng(1)
-    apart = rng.beta(1.5, 5, 400)
-    for same in (rng.beta(12, 3, 300), rng.beta(4, 4, 300), np.zeros(0)):
-        calibration = fit_calibration(np.concatenate([same, apart]), apart)
-        odds = calibration.odds(np.linspace(0, 1, 300))
-        assert np.isfinite(odds).all()
-        assert (np.diff(odds) >= 0).all()
-    assert isinstance(calibration, Calibration)
-    rows, columns = np.array([0, 0, 1]), np.array([0, 1, 1])
-    p = competing_probabilities(rows, columns, np.array([9.0, 9.0, 1.0]))
-    np.testing.assert_allclose(p, [9 / 19, 9 / 20, 1 / 11])
+    rows, columns = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 1, 1, 3])
+    odds = rng.exponential(5, rows.size)
+    whole, paired, alone = 0.0, np.zeros(rows.size), np.zeros(rows.size)
+    for chosen in product((False, True), repeat=rows.size):
+        kept = np.array(chosen)
+        a, b = rows[kept], columns[kept]
+        if np.unique(a).size < a.size or np.unique(b).size < b.size:
+            continue
+        weight = odds[kept].prod()
+        whole += weight
+        paired[kept] += weight
+        alone[~np.isin(rows, a) & ~np.isin(columns, b)] += weight
+    found = matching_marginals(rows, columns, odds)
+    np.testing.assert_allclose(found[0], paired / whole, rtol=1e-6)
+    np.testing.assert_allclose(found[1], alone / whole, rtol=1e-6)
+    circle = matching_marginals(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.full(4, 1e6))
+    np.testing.assert_allclose(circle[0], 0.5, atol=0.01)
+    none = matching_marginals(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+    assert none[0].size == 0
+
+
+@pytest.mark.parametrize(
+    ("spread", "likeness", "share"), [(0.5, 0.9, 0.9), (1.6, 0.7, 0.8), (0.8, 0.5, 0.3)]
+)
+def test_distributions_and_shares_are_found_in_the_pairs(
+    spread: float, likeness: float, share: float
+) -> None:
+    """Pairs of known kinds: how far apart, how alike and how many are the same comes back."""
+    rng = np.random.default_rng(7)
+    n, side, reach = 600, 500, 8.0
+    n_same = int(share * n)
+    first = rng.random((n, 2)) * side
+    second = rng.random((n, 2)) * side
+    second[:n_same] = first[:n_same] + rng.normal(0, spread, (n_same, 2))
+    near = cKDTree(first).sparse_distance_matrix(
+        cKDTree(second), reach, output_type="coo_matrix"
+    )  # fmt: skip
+    same = (near.row == near.col) & (near.row < n_same)
+    z = np.where(same, rng.normal(likeness, 0.3, same.size), rng.normal(0, 0.35, same.size))
+    pairs = Candidates(
+        rows=near.row,
+        columns=near.col,
+        distances_px=near.data,
+        likeness=z,
+        apart=rng.normal(0, 0.35, 3000),
+        density=n * n / side**2,
+        n_rows=n,
+        n_columns=n,
+        n_axes=2,
+    )
+    calibration = fit_calibration([pairs], reach)
+    found = calibration.estimate(pairs)
+    assert found.n_same == pytest.approx(n_same, rel=0.1)
+    assert calibration.same[0] == pytest.approx(likeness, abs=0.08)
+    assert calibration.different == pytest.approx((0, 0.35), abs=0.03)
+    assert calibration.spread_px == pytest.approx(spread, rel=0.25)
+    p = found.probabilities
+    for low, high in ((0.02, 0.35), (0.35, 0.75), (0.75, 0.97), (0.97, 1.01)):
+        inside = (p >= low) & (p < high)
+        error = 0.05 + 2 * np.sqrt(0.25 / max(inside.sum(), 1))
+        assert not inside.any() or abs(p[inside].mean() - same[inside].mean()) < error
+
+
+def test_no_candidates_leave_the_usual_values() -> None:
+    calibration = fit_calibration([], 6.0)
+    assert calibration.spread_px == pytest.approx(1.5)
+    assert calibration.same == (0.7, 0.4)
+    np.testing.assert_array_equal(calibration.closeness, 1)
 
 
 @pytest.fixture
@@ -169,7 +227,7 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
     simulate_days: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cells taken out of the second day's result: their traces are back, in the order of df."""
-    days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=2.0, present=1.0, noise=0)
+    days = simulate_days(4, n_days=2, n_cells=40, dims=(70, 90), warp_px=4.0, present=1.0, noise=0)
     rng = np.random.default_rng(0)
     sessions, truth = [], []
     footprints = [
@@ -183,9 +241,9 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
         truth.append(C)
         sessions.append(Components(A=A[:, kept], C=C[kept], dims=days.dims, frame_rate_hz=10.0))
     C = truth[1]
-    frames = (
-        (footprints[1] @ C).T.reshape(40, *days.dims) + 20 + rng.normal(0, 0.1, (40, *days.dims))
-    )
+    frames = (footprints[1] @ C).T.reshape(40, *days.dims) + rng.normal(0, 0.1, (40, *days.dims))
+    # neuropil that comes and goes, of which the results say nothing
+    frames += 20 + rng.random((40, 1, 1)) * np.linspace(5, 9, days.dims[1])
     movie = nc.open_movie(frames.astype(np.float32), frame_rate_hz=10.0)
     matched = match_sessions(sessions, names=["first", "second"])
     asked: list[tuple[int, int]] = []
@@ -216,6 +274,7 @@ def test_cells_that_were_not_found_get_traces_of_the_movie(
             expected = C[missing.index(who)]
             assert np.corrcoef(traces[row], expected)[0, 1] > 0.9
             assert np.abs(traces[row]).max() == pytest.approx(expected.max(), rel=0.3)
+            assert abs(np.median(traces[row])) < 0.1 * expected.max(), "its baseline is 0"
             n_compared += 1
     assert n_compared
     for session in (2, -1, "third", True, 0.0):

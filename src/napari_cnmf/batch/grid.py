@@ -30,11 +30,15 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
             f"A grid must be a table such as {{'init.gSig': [(4, 4), (6, 6)]}}, got {grid!r:.80}."
         )
     variants = [("", params)]
+    varied: dict[tuple[str, int | None], str] = {}
     for name, given in grid.items():
         values = _listed(name, given)
         for value in values:
-            if left_out := read_foreign({name: value}, params).report:
-                raise ParameterError(f"A grid takes what changes a result. {left_out}")
+            read = read_foreign({name: value}, params)
+            if read.report:
+                raise ParameterError(f"A grid takes what changes a result. {read.report}")
+            _refuse_twice(name, read.named, varied)
+            varied |= dict.fromkeys(read.named, name)
         short = name.rpartition(".")[2]
         variants = [
             (f"{label} {short}={_show(value)}".strip(), variant.set(name, value))
@@ -42,6 +46,21 @@ def expand_grid(params: CNMFParams, grid: Grid) -> list[tuple[str, CNMFParams]]:
             for value in values
         ]
     return variants
+
+
+def _refuse_twice(
+    name: str,
+    named: Iterable[tuple[str, int | None]],
+    varied: Mapping[tuple[str, int | None], str],
+) -> None:
+    """Refuse a name that sets what another name of the grid sets: the later would win."""
+    for parameter, axis in named:
+        for (earlier, other), by in varied.items():
+            if by != name and earlier == parameter and (axis == other or None in (axis, other)):
+                raise ParameterError(
+                    f"A grid varies a parameter once, got {by!r} and {name!r}, which both set "
+                    f"{parameter}. Put all of its values into one list."
+                )
 
 
 def _listed(name: str, values: Any) -> list[Any]:

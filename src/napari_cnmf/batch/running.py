@@ -235,12 +235,13 @@ class _Bars:
                 total=1.0,
                 desc=_title(item),
                 file=sys.stderr,
-                bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}]",
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {unit} [{elapsed}]",
+                unit="",
                 leave=True,
             )
             self._bars[item.uuid] = bar
         if status is not None and status.progress is not None:
-            bar.set_postfix_str(status.progress.stage, refresh=False)
+            bar.unit = status.progress.stage
             bar.n = status.progress.fraction
             bar.refresh()
 
@@ -252,7 +253,7 @@ class _Bars:
         if bar is not None:
             if status.state is State.COMPLETED:
                 bar.n = 1.0
-            bar.set_postfix_str(status.state.value)
+            bar.unit = status.state.value
             bar.close()
         self._done += 1
         if self._total > 1:

@@ -116,11 +116,15 @@ class ForeignParameters:
         What mesmerize-core's item says; ``None`` when it says nothing.
     dropped
         Names that have no meaning here: paths, processes, the item's own name.
+    named
+        Every parameter that was given, as ``(group.key, axis)``; the axis where a size is given
+        along one alone.
     """
 
     groups: dict[str, Any]
     refit: bool | None = None
     dropped: tuple[str, ...] = ()
+    named: frozenset[tuple[str, int | None]] = frozenset()
 
     @property
     def report(self) -> str:
@@ -146,7 +150,7 @@ class ForeignParameters:
 
 
 Given = Mapping[str, Any] | str | tuple[tuple[str, Any], ...]
-"""Parameters as they come: a mapping, keyword arguments as text, or pairs, a later one winning."""
+"""Parameters as they come: a mapping, keyword arguments as text, or pairs."""
 
 
 def to_nested(values: Given, below: Mapping[str, Any] | None = None) -> ForeignParameters:
@@ -184,7 +188,8 @@ def sort_into_groups(
     sorter.read(plain.items() if isinstance(plain, Mapping) else plain)
     if sorter.is_caimans_dump:
         _forget_derived(sorter.groups.get("init", {}))
-    foreign = ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped))
+    named = frozenset((name, one.axis) for name, all_ in sorter.said.items() for one in all_)
+    foreign = ForeignParameters(sorter.groups, sorter.refit, tuple(sorter.dropped), named)
     return foreign, sorter.problems
 
 
@@ -195,6 +200,45 @@ def _forget_derived(init: dict[str, Any]) -> None:
         del init["gSiz"]
 
 
+@dataclass(frozen=True)
+class _Said:
+    """One entry that gave a value: its name as written, its value, and the axis it is for."""
+
+    entry: str
+    value: Any
+    axis: int | None = None
+
+
+def _agree(group: str, key: str, first: _Said, second: _Said) -> bool:
+    """Whether two entries give a parameter the same value, however each is written."""
+    if first.axis is not None and second.axis is not None and first.axis != second.axis:
+        return True
+    a, b = (_as_read(group, key, said) for said in (first, second))
+    if first.axis is None and second.axis is not None:
+        return bool(_along(a, second.axis) == b)
+    if second.axis is None and first.axis is not None:
+        return bool(a == _along(b, first.axis))
+    return bool(a == b)
+
+
+def _as_read(group: str, key: str, said: _Said) -> Any:
+    """Value as its model reads it; as a person types it where the model refuses it."""
+    value = parse_value(said.value) if isinstance(said.value, str) else said.value
+    model = GROUPS.get(group)
+    if said.axis is not None or model is None or key not in model.model_fields:
+        return value
+    try:
+        return getattr(model.model_validate({key: said.value}), key)
+    except ParameterError:  # what is wrong with it is said where it is read
+        return value
+
+
+def _along(size: Any, axis: int) -> Any:
+    """Size along one axis; one number holds for all of them."""
+    is_size = isinstance(size, list | tuple) and len(size) >= -axis
+    return size[axis] if is_size else size
+
+
 @dataclass
 class _Sorter:
     is_caimans_dump: bool
@@ -203,27 +247,58 @@ class _Sorter:
     refit: bool | None = None
     dropped: list[str] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    said: dict[str, list[_Said]] = field(default_factory=dict)
+    """What was given of each parameter so far, by its full name."""
+    entry: str = ""
+    """Name of the entry that is read, as the user wrote it."""
 
-    def read(self, values: Iterable[tuple[str, Any]]) -> None:
-        """Read entries, each sorted into its group."""
+    def read(self, values: Iterable[tuple[str, Any]], where: str = "") -> None:
+        """Read entries, each sorted into its group; ``where`` says in which table they stand."""
         for name, value in values:
+            self.entry = f"{name}{where}"
             if isinstance(value, str) and name in WRAPPERS:
-                self.read(parse_kwargs(value).items())
+                self.read(parse_kwargs(value).items(), f" in {name}")
             elif isinstance(value, str) and name in TABLES and value.startswith("{"):
-                self.read([(name, parse_kwargs(value))])
+                self.read([(name, parse_kwargs(value))], where)
             elif not isinstance(value, Mapping):
                 self._take_flat(name, value)
             elif name in WRAPPERS:
-                self.read(value.items())
+                self.read(value.items(), f" in {name}")
             elif name == "extra":
-                for group, keys in value.items():
-                    self._table("extra")[group] = keys
+                self._take_extra(value, where)
             elif name in CAIMAN_GROUPS:
                 self._table(name)
                 for key, item in value.items():
+                    self.entry = f"{name}.{key}{where}"
                     self._take(name, OLD_NAMES.get(str(key), str(key)), item)
             else:
                 self._take_flat(name, value)
+
+    def _take_extra(self, groups: Mapping[str, Any], where: str) -> None:
+        for group, keys in groups.items():
+            if isinstance(keys, Mapping):
+                table = self._table("extra").setdefault(group, {})
+                for key, value in keys.items():
+                    self.entry = f"extra.{group}.{key}{where}"
+                    self._note(group, key, value)
+                    table[key] = value
+            else:
+                self._table("extra")[group] = keys
+
+    def _note(self, group: str, key: str, value: Any, axis: int | None = None) -> None:
+        """Keep what was given, and refuse what contradicts what was given before.
+
+        ``axis`` is the place of a value that is given for one axis of a size.
+        """
+        name = f"{group}.{key}" if group else key
+        new = _Said(self.entry, value, axis)
+        for before in self.said.setdefault(name, []):
+            if name not in self.problems and not _agree(group, key, before, new):
+                self.problems[name] = (
+                    f"{name} must have one value, got {before.entry} = {shown(before.value)} and "
+                    f"{new.entry} = {shown(new.value)}. Leave one of them out."
+                )
+        self.said[name].append(new)
 
     def _table(self, name: str) -> dict[str, Any]:
         table: dict[str, Any] = self.groups.setdefault(name, {})
@@ -234,6 +309,7 @@ class _Sorter:
         if name == "refit":
             self._take_refit(value)
         elif name == "random_seed":
+            self._note("", name, value)
             self.groups[name] = value
         elif name in NO_PARAMETERS:
             self.dropped.append(name)
@@ -241,7 +317,9 @@ class _Sorter:
             self._take_misplaced(name, value)
         elif name.startswith("extra."):
             group, _, key = key.partition(".")
-            self._table("extra").setdefault(group, {})[key] = passed_on(group, key, value)
+            value = passed_on(group, key, value)
+            self._note(group, key, value)
+            self._table("extra").setdefault(group, {})[key] = value
         elif dot and group in CAIMAN_GROUPS:
             self._take(group, OLD_NAMES.get(key, key), value)
         else:
@@ -257,6 +335,7 @@ class _Sorter:
     def _take_refit(self, value: Any) -> None:
         said = parse_value(value) if isinstance(value, str) else value
         if isinstance(said, bool):
+            self._note("", "refit", said)
             self.refit = said
         elif said is not None:
             self.problems["refit"] = f"refit must be True or False, got {shown(value)}."
@@ -285,7 +364,11 @@ class _Sorter:
 
     def _take(self, group: str, key: str, value: Any) -> None:
         if key in ALONG_ONE_AXIS and group in homes_of(ALONG_ONE_AXIS[key][0]):
+            whole, axis = ALONG_ONE_AXIS[key]
+            self._note(group, whole, value, axis)
             key, value = self._along_one_axis(group, key, value)
+        elif key not in SET_BY_ENGINE.get(group, {}):
+            self._note(group, key, value)
         if key in SET_BY_ENGINE.get(group, {}):
             # A dump names everything that CaImAn knows: most of it was nobody's choice.
             is_choice = f"{group}.{key}" in _CHOICES_IN_DUMPS and value not in (None, 1, [])

@@ -24,6 +24,7 @@ from napari_cnmf.params.caiman_keys import CAIMAN_GROUPS
 from napari_cnmf.params.data import DataParams
 from napari_cnmf.params.groups import GROUPS, SIZES_PER_AXIS
 from napari_cnmf.params.init import InitParams
+from napari_cnmf.params.kwargs import parse_kwargs
 from napari_cnmf.params.merging import MergingParams
 from napari_cnmf.params.motion import MotionParams
 from napari_cnmf.params.patch import PatchParams
@@ -147,11 +148,13 @@ class CNMFParams(ParameterModel):
         """Whether the parameters ask for CNMF-E's initialisation."""
         return self.init.method_init == "corr_pnr"
 
-    def replace(self, **values: Any) -> Self:
+    def replace(self, table: Mapping[str, Any] | str | None = None, /, **values: Any) -> Self:
         """Parameters with some keys changed; keys that are not named stay.
 
         Parameters
         ----------
+        table
+            What to change as one table, or as text, such as ``{"init.gSig": (5, 5)}``.
         **values
             ``init={"gSig": (5, 5)}``, ``gSig=(5, 5)``, ``random_seed=1``,
             ``extra={"init": {"SC_nnn": 10}}``, and whatever else `from_any` understands. A key
@@ -167,7 +170,14 @@ class CNMFParams(ParameterModel):
         ParameterError
             For unknown names and for values out of bounds.
         """
-        return self._with(values)
+        if table is None:
+            return self._with(values)
+        if not values:
+            return self._with(table)
+        given = parse_kwargs(table) if isinstance(table, str) else table
+        if not isinstance(given, Mapping):
+            raise ParameterError(not_a_table("The parameters", given))
+        return self._with((*given.items(), *values.items()))
 
     def _with(self, values: Given) -> Self:
         params, foreign = self._read(values, self.to_dict())
@@ -197,7 +207,7 @@ class CNMFParams(ParameterModel):
         return self._with({name: value})
 
     def with_settings(self, settings: Iterable[str]) -> Self:
-        """Parameters with each ``name=value`` applied in turn, as ``--set`` takes them.
+        """Parameters with each ``name=value`` applied, as ``--set`` takes them.
 
         Parameters
         ----------

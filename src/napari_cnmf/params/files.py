@@ -13,7 +13,7 @@ from napari_cnmf._overwriting import ExportKind, new_file
 from napari_cnmf.errors import ExportError, ParameterError
 from napari_cnmf.params._foreign import ForeignParameters, to_nested
 from napari_cnmf.params._plain import none_to_word
-from napari_cnmf.params._problems import not_a_table
+from napari_cnmf.params._problems import not_a_table, shown
 from napari_cnmf.params.cnmf import CNMFParams
 
 _HEADER = '# Parameters of napari-cnmf. A value of "none" is left to the engine.\n\n'
@@ -173,7 +173,7 @@ def _parse(text: str, what: str, *, is_json: bool) -> Any:
     import tomllib
 
     try:
-        return json.loads(text) if is_json else tomllib.loads(text)
+        return json.loads(text, object_pairs_hook=_table) if is_json else tomllib.loads(text)
     except RecursionError as error:
         raise ParameterError(
             f"{what} must be tables of plain values, got values nested too deeply. "
@@ -184,6 +184,19 @@ def _parse(text: str, what: str, *, is_json: bool) -> Any:
         raise ParameterError(
             f"{what} must be {kind}, got: {error}. Correct it there.{_comma_hint(text)}"
         ) from error
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Table of a JSON file, in which a name may stand twice: of different values none is right."""
+    table: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in table and table[name] != value:
+            raise ParameterError(
+                f"{name} must have one value, got {shown(table[name])} and {shown(value)} in one "
+                "table. Leave one of them out."
+            )
+        table[name] = value
+    return table
 
 
 def _comma_hint(text: str) -> str:

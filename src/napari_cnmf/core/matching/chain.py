@@ -11,12 +11,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from napari_cnmf.core.matching.align import Alignment, Float, align_fields, refined
-from napari_cnmf.core.matching.assign import Field, assign_pairs, pair_cells, pair_scores
-from napari_cnmf.core.matching.calibrate import (
-    Calibration,
-    competing_probabilities,
-    fit_calibration,
+from napari_cnmf.core.matching.assign import (
+    Candidates,
+    Field,
+    assign_pairs,
+    candidate_pairs,
+    pair_cells,
 )
+from napari_cnmf.core.matching.calibrate import Calibration, fit_calibration
 from napari_cnmf.core.matching.warp import with_warp
 
 _REFINEMENTS, _WARPS = 2, 5
@@ -24,8 +26,6 @@ _SURE = 0.5
 """Score of pairs that the alignment is fitted to."""
 _WIDER = 1.5
 """Before the alignment is refined by cells they may lie this much farther apart."""
-_LEAST_ODDS = 0.02
-"""Pairs below these odds compete with no other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def match_fields(
     kinds = list(images) or [{} for _ in footprints]
     known = _Known(first, dims)
     alignments, sessions = [Alignment.none(dims)], [first]
-    scores: list[NDArray[np.float64]] = []
+    candidates: list[Candidates] = []
     for day in range(1, len(footprints)):
         if on_progress is not None:
             on_progress(day, len(footprints))
@@ -132,40 +132,27 @@ def match_fields(
         session = Field.of(alignment.footprints(footprints[day]), dims)
         alignments.append(alignment)
         sessions.append(session)
-        scores.append(pair_scores(known.field, session, reach)[2])
+        candidates.append(candidate_pairs(known.field, session, reach, first.radius_px))
         pairs, found = pair_cells(known.field, session, max_distance_px=reach, min_score=_SURE)
         known.add(session, pairs, found)
-    calibration = fit_calibration(
-        np.concatenate([np.zeros(0), *scores]),
-        np.concatenate([_scores_within(session, reach) for session in sessions]),
-    )
+    calibration = fit_calibration(candidates, reach)
     known = _Known(first, dims)
     for session in sessions[1:]:
-        known.add(
-            session, *_probable_pairs(known.field, session, reach, calibration, min_probability)
-        )
+        near = candidate_pairs(known.field, session, reach, first.radius_px)
+        known.add(session, *_probable_pairs(near, calibration, min_probability))
     return FoundMatches(
         known.table, known.probabilities, tuple(alignments), calibration, reach, min_probability
     )
 
 
-def _scores_within(session: Field, reach: float) -> NDArray[np.float64]:
-    """Scores of pairs of neighbours in one session: two components of one are two cells."""
-    rows, columns, scores = pair_scores(session, session, reach)
-    return scores[rows < columns]
-
-
 def _probable_pairs(
-    known: Field, session: Field, reach: float, calibration: Calibration, least: float
+    pairs: Candidates, calibration: Calibration, least: float
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Pairs ``(n, 2)`` that are one cell with at least this probability, with theirs."""
-    rows, columns, scores = pair_scores(known, session, reach)
-    odds = calibration.odds(scores)
-    near = odds >= _LEAST_ODDS
-    rows, columns, odds = rows[near], columns[near], odds[near]
-    probabilities = competing_probabilities(rows, columns, odds)
-    chosen = assign_pairs(rows, columns, np.log1p(odds))
-    chosen = chosen[probabilities[chosen] >= least]
+    probabilities = calibration.estimate(pairs).probabilities
+    good = (probabilities >= least) & (probabilities > 0)
+    rows, columns, probabilities = pairs.rows[good], pairs.columns[good], probabilities[good]
+    chosen = assign_pairs(rows, columns, probabilities)
     return np.column_stack([rows, columns])[chosen].reshape(-1, 2), probabilities[chosen]
 
 

@@ -117,7 +117,7 @@ def pixels_needed(components: Components, pixels: NDArray[np.int64]) -> NDArray[
     """C-order pixels, ascending, that `local_light` reads to tell the light at ``pixels``."""
     if components.W is not None and components.b0 is not None:
         return _ring_pixels(components, pixels).needed
-    if _has_low_rank(components) and _has_smooth(components):
+    if _has_smooth(components) or not _has_low_rank(components):
         return np.union1d(pixels, _around(components, pixels))
     return pixels
 
@@ -146,9 +146,15 @@ def _movie_and_background(
             return _smooth_background(components, source, pixels)
         movie = read_pixels(source, pixels, dims)
         return movie, _low_rank(components, pixels)
+    if not keep_local:
+        return _smooth_background(components, source, pixels)
     movie = read_pixels(source, pixels, dims)
-    static = np.percentile(movie, _STATIC_PERCENTILE, axis=1, keepdims=True)
-    return movie, np.broadcast_to(static.astype(np.float32), movie.shape)
+    return movie, np.broadcast_to(_static(movie), movie.shape)
+
+
+def _static(movie: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Brightness of each pixel at rest, ``(P, 1)``, where a result tells of no background."""
+    return np.percentile(movie, _STATIC_PERCENTILE, axis=1, keepdims=True).astype(np.float32)
 
 
 def _low_rank(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -168,16 +174,20 @@ def _around(components: Components, pixels: NDArray[np.int64]) -> NDArray[np.int
 def _smooth_background(
     components: Components, source: WindowSource | HeldPixels, pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Low-rank background plus what it misses of the local one, from the pixels around."""
+    """Background of the result, or brightness at rest, plus what it misses of the local one.
+
+    What is missed is taken from the pixels around.
+    """
     around = _around(components, pixels)
     both = np.union1d(pixels, around)
     movie = read_pixels(source, both, components.dims)
     here, there = np.searchsorted(both, pixels), np.searchsorted(both, around)
+    known = _low_rank(components, both) if _has_low_rank(components) else _static(movie)
     A, rows = explained(components, around)
-    residual = movie[there] - _low_rank(components, around)
+    residual = movie[there] - known[there]
     residual -= A @ components.C[rows].astype(np.float32)
     missed = local_background(residual, around, pixels, components)
-    return movie[here], _low_rank(components, pixels) + missed
+    return movie[here], known[here] + missed
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from napari_cnmf.core.reestimate.local import (
     pixels_needed,
     read_pixels,
 )
-from napari_cnmf.core.traces.deconvolve import deconvolve
+from napari_cnmf.core.traces.deconvolve import deconvolve, estimate_level
 from napari_cnmf.core.traces.kinetics import estimate_kinetics
 from napari_cnmf.core.verdict.evaluate import elongation
 from napari_cnmf.core.verdict.rvalues import spatial_correlation
@@ -169,8 +169,8 @@ class Reestimator:
         Returns
         -------
         ndarray
-            ``(n, n_frames)``: what background and overlapping components leave of the movie; NaN
-            for a footprint without pixels.
+            ``(n, n_frames)``: what background and overlapping components leave of the movie, with
+            its baseline at 0; NaN for a footprint without pixels.
         """
         nobody = np.zeros(0, np.intp)
         out = np.full((footprints.shape[1], components.n_frames), np.nan, np.float32)
@@ -183,7 +183,8 @@ class Reestimator:
             for k in group:
                 local = local_light(components, held, parts[k], nobody)
                 single = (weights[k] / np.linalg.norm(weights[k]))[:, np.newaxis]
-                out[k] = demix(single, local.light, local.A_others)[0]
+                raw = demix(single, local.light, local.A_others)[:1]
+                out[k] = raw[0] - estimate_level(raw)[0]
         return out
 
     def _held(

@@ -59,7 +59,7 @@ def check_export(source: Any = None, out: Any = None, **options: Any) -> None:
     check_kind(
         "The source of an export", source, (Curation, Components, ItemLike, SampleLike),
         ExportError, needed="an item, a sample, a curation or components",
-        advice="Open a file with nc.open_result(PATH).",
+        advice="Use nc.export, which takes paths too, or open it with nc.open_result(PATH).",
     )  # fmt: skip
     check_path("The place of an export", out, ExportError)
     for name in ("include_rejected", "overwrite"):

@@ -27,6 +27,7 @@ from napari_cnmf._checks import (
 from napari_cnmf.core.matching import Alignment, match_fields
 from napari_cnmf.errors import ResultError
 from napari_cnmf.io.projects.sample import NWB_FILE, SAMPLE_FILE
+from napari_cnmf.io.results import curation_at, result_path
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.contours import CONTOUR_LEVEL
 from napari_cnmf.model.curation import Curatable, Curation, ItemLike, SampleLike, as_curation
@@ -369,19 +370,13 @@ def read_source(
 ) -> tuple[Components, NDArray[np.intp], Path | None]:
     """Read the components that take part, their ids, and where they come from."""
     path = (
-        _result_path(check_path("A result", source, ResultError))
+        result_path(check_path("A result", source, ResultError))
         if isinstance(source, str | Path)
         else None
     )
     cur = _opened(source if path is None else path)
     rows = np.arange(len(cur.ids)) if include_rejected else np.flatnonzero(cur.accepted)
     return cur.components.take(rows), cur.ids[rows], path if path is not None else cur.path
-
-
-def _result_path(path: Path) -> Path:
-    """Path of the result's file; for an item's folder that inside it."""
-    inside = path / "result.hdf5"
-    return inside if (path / "item.json").is_file() and inside.is_file() else path
 
 
 def _opened(source: Source) -> Curation:
@@ -394,14 +389,7 @@ def _opened(source: Source) -> Curation:
             "Results to match must be items, samples, curations, components or paths, got "
             f"{type(source).__name__}."
         )
-    from napari_cnmf.io.curation import open_curation
-    from napari_cnmf.io.imports import kind_of, open_import
-
-    path = Path(source)
-    if kind_of(path) is not None:
-        return open_import(path)
-    # the item's own journal, where the result lies in a batch
-    return open_curation(path, in_batch=(path.absolute().parent / "item.json").is_file())
+    return curation_at(source)
 
 
 def _match(row: Any, probabilities: Any, ids: Sequence[NDArray[np.intp]]) -> Match:

@@ -204,7 +204,9 @@ def test_acquisitions_one_after_the_other(tmp_path: Path) -> None:
     movie = open_movie(files)
     np.testing.assert_array_equal(read_all(movie), np.concatenate([pages, pages + 50]))
     assert movie.time_s[10] == pytest.approx(30.0)
-    assert "gap" in " ".join(movie.description.remarks)
+    assert "a pause of 29.7 s between a_1.tif and a_2.tif (ScanImage epoch)" in " ".join(
+        movie.description.remarks
+    )
 
 
 def field(x: float, rows: int, **more: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._clock import Start
 from napari_cnmf.io.movies._stores import FrameStore
 from napari_cnmf.model.description import Certainty, Fact, Piece
 
@@ -56,6 +57,11 @@ class Recording:
         Where these numbers stand.
     settled
         Options that only chose ``pieces`` among the files: these alone are opened without them.
+    start
+        Time of the first frame on a clock that other files may share; ``None`` where nothing
+        tells it.
+    parts
+        Recordings that were joined to this one and whose times are not joined yet.
     """
 
     store: FrameStore
@@ -71,6 +77,8 @@ class Recording:
     frames_in: tuple[Path, ...] = ()
     numbers_from: str = "order of the set"
     settled: tuple[str, ...] = ()
+    start: Start | None = None
+    parts: tuple[Recording, ...] = ()
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -143,6 +151,8 @@ class Recording:
             frame_rate_hz=rate,
             metadata=notes if told != rate else self.metadata,
             time_s=None if even else np.asarray(time_s, np.float64),
+            start=None if self.start is None else self.start.of_times(time_s),
+            parts=(),
             remarks=(*self.remarks, *contradiction, *_told_gaps(steps, step, source)),
         )
 

@@ -208,6 +208,8 @@ def test_a_pause_between_files_is_in_the_times(tmp_path: Path, name: str) -> Non
     np.testing.assert_allclose(movie.time_s, times_of(begins), atol=2e-3)
     assert movie.frame_rate_hz == pytest.approx(RATE, rel=1e-3)
     assert "2 pauses between files, the longest of 30.9 s" in remarks(movie)
+    assert movie.metadata["frames_per_file"] == [N_FRAMES] * 3
+    assert len(set(movie.metadata["file_names"])) == 3
     assert "begin" not in remarks(movie)
     assert any("2 gaps longer" in one for one in remarks_on(movie, decay_time_s=0.4))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,33 @@ def _told_gaps(steps: NDArray[np.float64], step: float, source: str) -> list[str
         f"The time between frames has {gaps.size} gap{'s' * (gaps.size > 1)} ({source}): the "
         f"longest is {steps[at]:.3g} s after frame {at}, the usual step is {step:.3g} s."
     ]
+
+
+def frames_of_files(pieces: Sequence[Piece], images: NDArray[np.int64]) -> dict[str, list[Any]]:
+    """Frames of each of several files, as ``frames_per_file`` and ``file_names`` of the metadata.
+
+    Parameters
+    ----------
+    pieces
+        The files with the images of each.
+    images
+        ``(T,)`` number of the first image of each frame, over all files.
+
+    Returns
+    -------
+    dict
+        Empty where one file holds all frames, no file holds several, or they do not follow each
+        other file by file.
+    """
+    ends = np.cumsum([piece.n_images for piece in pieces])
+    files = np.searchsorted(ends, images, side="right")
+    if not files.size or np.any(np.diff(files) < 0):
+        return {}
+    numbers, counts = np.unique(files, return_counts=True)
+    if len(numbers) < 2 or counts.max() < 2:
+        return {}
+    names = [pieces[number].path.name for number in numbers.tolist()]
+    return {"frames_per_file": counts.tolist(), "file_names": names}
 
 
 def fact_of_channels(names: list[str] | tuple[str, ...], chosen: int, source: str) -> Fact:

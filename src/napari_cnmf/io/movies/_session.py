@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_cnmf.errors import MovieError
-from napari_cnmf.io.movies._names import FROM_NAMES, missing_files, numbers_of_frames
+from napari_cnmf.io.movies._names import (
+    FROM_NAMES,
+    missing_files,
+    names_apart,
+    numbers_of_frames,
+)
 from napari_cnmf.io.movies._pauses import Segment, join_segments
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._stores import ConcatFrames, pick_frames
+from napari_cnmf.model.description import Piece
 
 _SAME_RATE = 0.01
 
@@ -42,9 +49,13 @@ def join(
                 f"{files[0].name} does, got {mine.shape[1:]} {mine.dtype} in {path}. "
                 "Leave that file out, or crop and convert it."
             )
+    recordings = [
+        r if r.pieces else replace(r, pieces=(Piece(path, r.store.shape[0]),))
+        for r, path in zip(recordings, files, strict=True)
+    ]
     rates = [r.frame_rate_hz for r in recordings if r.frame_rate_hz is not None]
     parts = tuple(part for r in recordings for part in (r.parts or (r,)))
-    metadata = first.metadata | {"frames_per_file": [part.store.shape[0] for part in parts]}
+    metadata = first.metadata | _joined_files(recordings, files)
     rate = float(np.median(rates)) if rates else None
     names = [path.name for path in files]
     numbers, told = None, missing_files(names)
@@ -73,6 +84,20 @@ def join(
     )
 
 
+def _joined_files(recordings: Sequence[Recording], files: Sequence[Path]) -> dict[str, list[Any]]:
+    """Frames of each file, and names that differ, over recordings of one or several files."""
+    counts, names = [], []
+    for recording, path, named in zip(recordings, files, names_apart(files), strict=True):
+        counts += recording.metadata.get("frames_per_file", [recording.store.shape[0]])
+        own = recording.metadata.get("file_names")
+        if own is None:
+            names.append(named)
+        else:
+            folder = "" if named == path.name else f"{path.parent.name}/"
+            names += [name if "/" in name else f"{folder}{name}" for name in own]
+    return {"frames_per_file": counts, "file_names": names}
+
+
 def with_joined_times(recording: Recording, frame_rate_hz: float | None) -> Recording:
     """The recording with times that fit a frame rate, and the pauses between its files.
 
@@ -90,14 +115,17 @@ def with_joined_times(recording: Recording, frame_rate_hz: float | None) -> Reco
     rate = frame_rate_hz if frame_rate_hz is not None else recording.frame_rate_hz
     if not recording.parts or rate is None:
         return recording.with_rate(frame_rate_hz)
-    segments = [_segment(part.with_rate(rate), rate) for part in recording.parts]
+    names = names_apart([part.pieces[0].path for part in recording.parts])
+    segments = [
+        _segment(part.with_rate(rate), name, rate)
+        for part, name in zip(recording.parts, names, strict=True)
+    ]
     times, told = join_segments(segments, rate)
     return replace(recording, time_s=times, remarks=(*recording.remarks, *told), parts=())
 
 
-def _segment(one: Recording, rate: float) -> Segment:
+def _segment(one: Recording, name: str, rate: float) -> Segment:
     """Times and start of one file's frames."""
-    name = one.pieces[0].path.name if one.pieces else "a file"
     if one.time_s is None:
         return Segment.of_rate(name, one.store.shape[0], rate, one.start)
     return Segment(name, one.time_s - one.time_s[0], one.start, is_even=False)
@@ -123,7 +151,7 @@ def join_volumes(recordings: Sequence[Recording], files: Sequence[Path]) -> Reco
     metadata = {
         key: value
         for key, value in planes.metadata.items()
-        if key not in ("frame_rate_from", "frames_per_file", "rates_in_files")
+        if key not in ("frame_rate_from", "frames_per_file", "file_names", "rates_in_files")
     }
     numbers = np.arange(planes.store.shape[0], dtype=np.int64).reshape(-1, n_planes)
     return replace(

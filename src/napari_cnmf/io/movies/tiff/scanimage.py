@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._pauses import join_segments
-from napari_cnmf.io.movies._recording import Recording, fact_of_channels
+from napari_cnmf.io.movies._recording import Recording, fact_of_channels, frames_of_files
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request, chosen_channel, chosen_of
 from napari_cnmf.io.movies._stores import crop_rows, pick_frames
 from napari_cnmf.io.movies.tiff.arranging import read_pages
@@ -90,17 +90,19 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
     store = pick_frames(pages.store("YX", 0), numbers)
     if scan_field is not None:
         store = crop_rows(store, scan_field.first, scan_field.stop)
+    pieces = tuple(Piece(part.path, len(part.pages)) for part in parts)
     recording = Recording(
         store,
         rate[0],
         spacing_of(settings.regions, settings.values, scan_field),
         ({"frame_rate_from": rate[1]} if rate[0] else {})
+        | frames_of_files(pieces, numbers.reshape(len(numbers), -1)[:, 0])
         | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {})
         | ({"field": request.field} if scan_field is not None else {}),
         f"ScanImage {settings.version} TIFF",
         facts,
         (*remarks, *cycle_remarks, *place.remarks, *plane_remarks),
-        pieces=tuple(Piece(part.path, len(part.pages)) for part in parts),
+        pieces=pieces,
     )
     if not segments or rate[0] is None:
         return recording.with_times(times, "ScanImage time stamps")

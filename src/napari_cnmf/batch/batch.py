@@ -524,7 +524,7 @@ class Batch:
         BatchError
             There is no such folder, or it cannot be read.
         """
-        folder = _folder_of(folder)
+        folder = check_path("The folder with the movies", folder, BatchError)
         try:
             next(iter(folder.iterdir()), None)
         except OSError as error:

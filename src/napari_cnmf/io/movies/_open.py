@@ -111,8 +111,8 @@ def open_movie(
     paths = _paths_of(source)
     if paths is None:
         return _movie_of_array(source, request, rate)
-    given = files_of(paths)
     try:
+        given = files_of(paths)
         recording = _read(given, request)
         if rate is None and "playing" in str(recording.metadata.get("frame_rate_from")):
             recording = _told_playing(recording)
@@ -121,7 +121,7 @@ def open_movie(
         mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:
         raise MovieError(
-            f"{error.filename or given.files[0]} must be a readable file, got: "
+            f"{error.filename or paths[0]} must be a readable file, got: "
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from error
     rates = recording.metadata.get("rates_in_files")

@@ -76,6 +76,8 @@ def find_prairie_xml(folder: Path) -> Path | None:
             with path.open("rb") as stream:
                 if b"<PVScan" in stream.read(2048):
                     return path
+        except PermissionError:
+            raise  # it may be the description, without which other frames would be read
         except OSError:
             continue
     return None

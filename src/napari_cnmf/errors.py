@@ -93,12 +93,14 @@ DISK_IS_FULL = frozenset(
 
 
 def next_step(error: BaseException, otherwise: str) -> str:
-    """Advice on an error of the file system: another name where it is too long, or ``otherwise``.
+    """Advice on an error of the file system: another name or place, or else ``otherwise``.
 
     What is written beside a file is named after it, and longer: a name may do for the one alone.
     """
     if getattr(error, "errno", None) == errno.ENAMETOOLONG:
         return "Give the file, or the result that it belongs to, a name of at most 200 letters."
+    if getattr(error, "errno", None) == errno.ENOENT:
+        return "Put the folder back, or export or save what is open to another place."
     return otherwise
 
 

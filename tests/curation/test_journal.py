@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 
 from napari_cnmf.errors import CurationError, ResultError
 from napari_cnmf.io.caiman import read_caiman, write_caiman
-from napari_cnmf.io.curation import FileArrayStore, FileJournal, FileSeenIds, open_curation
+from napari_cnmf.io.curation import (
+    FileArrayStore,
+    FileJournal,
+    FileSeenIds,
+    open_curation,
+    save_curated,
+)
 from napari_cnmf.io.curation.lines import decode_lines, encode_line
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision, EditedComponent, EditKind
@@ -733,3 +739,24 @@ def test_a_result_whose_name_leaves_no_room_for_its_journal(tmp_path: Path, n_le
     components = read_caiman(path)
     with pytest.raises(ResultError, match="a name of at most 200 letters"):
         write_caiman(components, path.with_name(f"{'s' * (n_letters - 5)}.hdf5"))
+
+
+@pytest.mark.parametrize("takes_folder", [False, True])
+def test_a_curation_whose_result_was_removed_can_be_saved(
+    tmp_path: Path, takes_folder: bool
+) -> None:
+    (folder := tmp_path / "item").mkdir()
+    path = folder / "r.hdf5"
+    shutil.copy(Path(__file__).parents[1] / "data" / "result-2d.hdf5", path)
+    cur = open_curation(path)
+    chosen = int(cur.ids[cur.accepted][0])
+    cur.reject([chosen])
+    if takes_folder:
+        shutil.rmtree(folder)
+        with pytest.raises(CurationError, match="Put the folder back, or export or save"):
+            cur.accept([chosen])
+    else:
+        path.unlink()
+    again = open_curation(save_curated(cur, tmp_path / "saved.hdf5"))
+    assert again.accepted.tolist() == cur.accepted.tolist()
+    assert chosen not in again.ids[again.accepted]

@@ -357,5 +357,5 @@ def test_movies_are_not_located_in_a_folder_that_is_not_there(
     batch.add("cnmf", movie_path, engine="toy")
     if is_missing:
         movie_path.unlink()
-    with pytest.raises(BatchError, match=r"archve: No such file.*Check the name"):
-        batch.locate(tmp_path / "archve")
+    with pytest.raises(BatchError, match=r"mistyped: No such file.*Check the name"):
+        batch.locate(tmp_path / "mistyped")

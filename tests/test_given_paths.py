@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import napari_cnmf as nc
 from napari_cnmf.cli import main
@@ -137,3 +140,48 @@ def test_cells_that_are_named_too_long_are_no_traceback(tmp_path, capsys) -> Non
     words = ["batch", str(tmp_path / "b"), "add", str(path), "--set", "data.fr=30"]
     assert main([*words, "--ain", "a" * 5000]) == 2
     assert "must be a path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+@pytest.mark.parametrize("name", ["closed", "closed/a.tif"])
+def test_a_folder_that_keeps_the_user_out_is_said(read, name, tmp_path, monkeypatch) -> None:
+    """Tests may run as the one user whom no folder keeps out, so the system's answer is given."""
+    (tmp_path / "closed").mkdir()
+    look = os.lstat
+
+    def refuse(path, **options):
+        if f"closed{os.sep}" in os.fspath(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(nc.CnmfError, match="must be where you may look") as raised:
+        read(tmp_path / name)
+    assert "Ask for access" in str(raised.value)
+
+
+def test_a_result_that_may_not_be_read_is_not_said_to_be_damaged(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "r.hdf5"
+    path.write_bytes(RESULT.read_bytes())
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr("napari_cnmf.io.caiman._file.require_sound_heaps", refuse)
+    with pytest.raises(nc.CnmfError, match=r"you may read.*permission denied.*Ask its owner"):
+        nc.read_caiman(path)
+
+
+def test_a_description_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 6, 9), np.uint16), metadata=None)
+    (tmp_path / f"{tmp_path.name}.xml").write_text("<PVScan></PVScan>")
+    look = Path.open
+
+    def refuse(self, *args, **options):
+        if self.suffix == ".xml":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return look(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(nc.CnmfError, match="xml must be a readable file, got: Permission denied"):
+        nc.open_movie(tmp_path)

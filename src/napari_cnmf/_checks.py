@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,24 @@ def check_path(name: str, value: Any, error: type[Exception], *, advice: str = "
     if path is None or why:
         why = f": {why}" if why else ""
         raise error(f"{name} must be a path, got {shown(value)}{why}. {advice}".rstrip())
+    if _is_closed(path):
+        raise error(
+            f"{name} must be where you may look, got {shown(value)}: permission denied. Ask for "
+            f"access to the folder, or choose another place. {advice}".rstrip()
+        )
     return path
+
+
+def _is_closed(path: Path) -> bool:
+    """Whether the folder that a path is in, or that it is, keeps this user out."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.lstat(os.path.join(path, os.curdir))  # asks the folder itself
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 _REFUSED = frozenset((errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ))

@@ -92,6 +92,18 @@ DISK_IS_FULL = frozenset(
 """Error numbers of a disk without room: it is full, or a quota or a limit of sizes is reached."""
 
 
+def next_step(error: BaseException, otherwise: str) -> str:
+    """Advice on an error of the file system: another name or place, or else ``otherwise``.
+
+    What is written beside a file is named after it, and longer: a name may do for the one alone.
+    """
+    if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+        return "Give the file, or the result that it belongs to, a name of at most 200 letters."
+    if getattr(error, "errno", None) == errno.ENOENT:
+        return "Put the folder back, or export or save what is open to another place."
+    return otherwise
+
+
 def reason(error: OSError) -> str:
     """Reason why the operating system refused, in its own few words.
 

@@ -347,3 +347,15 @@ def test_worker_on_a_folder_that_is_no_item(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode not in (0, 3)
     assert "status.json must be there" in done.stderr
+
+
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_movies_are_not_located_in_a_folder_that_is_not_there(
+    batch: Batch, movie_path: Path, tmp_path: Path, is_missing: bool
+) -> None:
+    """Whether a movie is missing or not: the one who gave the folder mistyped it."""
+    batch.add("cnmf", movie_path, engine="toy")
+    if is_missing:
+        movie_path.unlink()
+    with pytest.raises(BatchError, match=r"mistyped: No such file.*Check the name"):
+        batch.locate(tmp_path / "mistyped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,15 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_cnmf.errors import CurationError
-from napari_cnmf.io.caiman import write_caiman
-from napari_cnmf.io.curation import FileArrayStore, FileJournal, FileSeenIds, open_curation
+from napari_cnmf.errors import CurationError, ResultError
+from napari_cnmf.io.caiman import read_caiman, write_caiman
+from napari_cnmf.io.curation import (
+    FileArrayStore,
+    FileJournal,
+    FileSeenIds,
+    open_curation,
+    save_curated,
+)
 from napari_cnmf.io.curation.lines import decode_lines, encode_line
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, Decision, EditedComponent, EditKind
@@ -719,3 +726,37 @@ def test_tags_and_notes_of_an_id_that_never_was_there_are_refused(tmp_path: Path
     for read in (cur.tags, cur.note_of):
         with pytest.raises(CurationError, match="component"):
             read(id_)
+
+
+@pytest.mark.parametrize("n_letters", [245, 250])
+def test_a_result_whose_name_leaves_no_room_for_its_journal(tmp_path: Path, n_letters: int) -> None:
+    """The name does for the result alone: permissions and room on the disk are not at fault."""
+    path = tmp_path / f"{'r' * (n_letters - 5)}.hdf5"
+    shutil.copy(Path(__file__).parents[1] / "data" / "result-2d.hdf5", path)
+    with pytest.raises(CurationError, match="a name of at most 200 letters") as caught:
+        open_curation(path)
+    assert "permissions" not in str(caught.value)
+    components = read_caiman(path)
+    with pytest.raises(ResultError, match="a name of at most 200 letters"):
+        write_caiman(components, path.with_name(f"{'s' * (n_letters - 5)}.hdf5"))
+
+
+@pytest.mark.parametrize("takes_folder", [False, True])
+def test_a_curation_whose_result_was_removed_can_be_saved(
+    tmp_path: Path, takes_folder: bool
+) -> None:
+    (folder := tmp_path / "item").mkdir()
+    path = folder / "r.hdf5"
+    shutil.copy(Path(__file__).parents[1] / "data" / "result-2d.hdf5", path)
+    cur = open_curation(path)
+    chosen = int(cur.ids[cur.accepted][0])
+    cur.reject([chosen])
+    if takes_folder:
+        shutil.rmtree(folder)
+        with pytest.raises(CurationError, match="Put the folder back, or export or save"):
+            cur.accept([chosen])
+    else:
+        path.unlink()
+    again = open_curation(save_curated(cur, tmp_path / "saved.hdf5"))
+    assert again.accepted.tolist() == cur.accepted.tolist()
+    assert chosen not in again.ids[again.accepted]

@@ -162,19 +162,34 @@ def test_time_stamps_and_gaps_go_along(curated: Any, tmp_path: Path) -> None:
     assert manifest["gaps"][0]["seconds"] == pytest.approx(60.1)
     with np.load(nc.write_npz(cur, tmp_path / "r.npz", context=context)) as archive:
         np.testing.assert_allclose(archive["time_s"], times)
+        assert archive["gap_frames"].tolist() == [120]
+        assert archive["gap_s"].tolist() == pytest.approx([60.1])
     mat = scipy.io.loadmat(nc.write_mat(cur, tmp_path / "r.mat", context=context))
     np.testing.assert_allclose(mat["time_s"].ravel(), times)
+    assert mat["gap_frames"].ravel().tolist() == [120]
+    assert mat["gap_s"].ravel().tolist() == pytest.approx([60.1])
     s2p = nc.write_suite2p(cur, tmp_path / "s2p", context=context)
     ops = np.load(s2p / "plane0" / "ops.npy", allow_pickle=True).item()
     np.testing.assert_allclose(ops["time_s"], times)
+    assert (ops["gap_frames"].tolist(), ops["gap_s"].tolist()) == ([120], pytest.approx([60.1]))
     path = nc.write_nwb(cur, tmp_path / "r.nwb", context=context)
     with pynwb.NWBHDF5IO(path, "r") as io:
         nwb = io.read()
         raw = nwb.processing["ophys"]["Fluorescence"]["raw"]
         np.testing.assert_allclose(raw.timestamps[:], times)
         files = nwb.intervals["movie_files"].to_dataframe()
+        gaps = nwb.intervals["recording_gaps"].to_dataframe()
     assert files["start_time"].tolist() == pytest.approx([0.0, 72.0, 80.0])
     assert files["stop_time"].tolist() == pytest.approx([12.0, 80.0, 90.0])
+    assert gaps["start_time"].tolist() == pytest.approx([12.0])
+    assert gaps["stop_time"].tolist() == pytest.approx([72.0])
+    assert gaps["next_frame"].tolist() == [120]
+    files = pd.read_csv(folder / "files.csv")
+    assert files["gap_before_s"].tolist() == pytest.approx([0.0, 60.1, 0.0])
+    with h5py.File(nc.write_caiman(cur, tmp_path / "r.hdf5", context=context)) as file:
+        np.testing.assert_allclose(file["napari_cnmf/time_s"], times)
+        said = json.loads(file["napari_cnmf/session.json"][()].tobytes())
+    assert [gap["frame"] for gap in said["gaps"]] == [120]
     with pytest.warns(UserWarning, match=r"uneven: steps of 0\.1 to 60\.1 s"):
         again = nc.open_import(path)
     assert again.components.n_frames == 300

@@ -32,7 +32,7 @@ from napari_cnmf.batch.store import (
 from napari_cnmf.batch.table import batch_html, batch_table
 from napari_cnmf.engines import AUTO
 from napari_cnmf.engines.base import Algorithm
-from napari_cnmf.errors import BatchError, MovieError
+from napari_cnmf.errors import BatchError, MovieError, reason
 from napari_cnmf.model.movie import Movie
 from napari_cnmf.params import CNMFParams
 
@@ -517,8 +517,21 @@ class Batch:
         return missing
 
     def locate(self, folder: str | os.PathLike[str]) -> list[Item]:
-        """Look for missing movies below ``folder``; returns the items that were mended."""
-        folder = _folder_of(folder)
+        """Look for missing movies below ``folder``; returns the items that were mended.
+
+        Raises
+        ------
+        BatchError
+            There is no such folder, or it cannot be read.
+        """
+        folder = check_path("The folder with the movies", folder, BatchError)
+        try:
+            next(iter(folder.iterdir()), None)
+        except OSError as error:
+            raise BatchError(
+                f"The folder to look for movies in must be readable, got {folder}: "
+                f"{reason(error)}. Check the name, and that its disk or share is connected."
+            ) from error
         missing = self.missing_movies()
         index = inputs.index_files(folder.absolute()) if missing else {}
         mended = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import psutil
@@ -12,6 +13,7 @@ import tifffile
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io import frame_source, open_movie
 from napari_cnmf.io.movies import ChannelUnknownError, ChoiceNeededError
+from napari_cnmf.io.movies.vendors.zeiss import start_of_metadata as zeiss_start
 
 RNG = np.random.default_rng(0)
 
@@ -20,8 +22,15 @@ def read_all(movie) -> np.ndarray:
     return frame_source(movie).read(0, movie.n_frames)
 
 
-def write_lif(path: Path, series: dict[str, np.ndarray]) -> None:
-    """A Leica file: XML in UTF-16, then the pixels of each series ``(T, C, Y, X)``."""
+def write_lif(path: Path, series: dict[str, np.ndarray], *, began_s: float | None = None) -> None:
+    """A Leica file: XML in UTF-16, then the pixels of each series ``(T, C, Y, X)``.
+
+    ``began_s``: seconds since 1601, which Leica counts in steps of 100 ns.
+    """
+    stamps = ""
+    if began_s is not None:
+        high, low = divmod(round(began_s * 1e7), 2**32)
+        stamps = f'<TimeStamp HighInteger="{high}" LowInteger="{low}"/>'
     elements, blocks = [], []
     for k, (name, movie) in enumerate(series.items()):
         n_t, n_c, height, width = movie.shape
@@ -47,7 +56,8 @@ def write_lif(path: Path, series: dict[str, np.ndarray]) -> None:
             f'<Element Name="{name}" Visibility="1"><Data><Image TextDescription="">'
             "<ImageDescription>"
             f"<Channels>{channels}</Channels><Dimensions>{dimensions}</Dimensions>"
-            f'</ImageDescription></Image></Data><Memory Size="{movie.nbytes}" '
+            f"</ImageDescription><TimeStampList>{stamps}</TimeStampList>"
+            f'</Image></Data><Memory Size="{movie.nbytes}" '
             f'MemoryBlockID="MemBlock_{k}" /></Element>'
         )
         blocks.append((f"MemBlock_{k}", movie.astype("<u2").tobytes()))
@@ -94,6 +104,28 @@ class TestLeica:
         name = next(c for c, _ in caught_choices(tmp_path / "a.lif") if "two" in c)
         found = open_movie(tmp_path / "a.lif", dataset=name)
         np.testing.assert_array_equal(read_all(found), movie[:, 0] + 1)
+
+
+def test_the_pause_between_two_files_of_leica(tmp_path: Path) -> None:
+    pytest.importorskip("liffile")
+    movie = RNG.integers(0, 999, (11, 1, 6, 9)).astype(np.uint16)
+    for name, began_s in (("a.lif", 13.4e9), ("b.lif", 13.4e9 + 21.25)):
+        write_lif(tmp_path / name, {"s": movie}, began_s=began_s)
+    found = open_movie([tmp_path / "a.lif", tmp_path / "b.lif"])
+    np.testing.assert_allclose(found.time_s[[0, 10, 11, 21]], [0, 1.0, 21.25, 22.25], atol=1e-3)
+
+
+def test_when_a_file_of_zeiss_began() -> None:
+    text = (
+        "<ImageDocument><Metadata><Information><Image>{}<AcquisitionDateAndTime>"
+        "2000-01-01T00:00:02.1234567Z</AcquisitionDateAndTime></Image></Information></Metadata>"
+        "</ImageDocument>"
+    )
+    times = "<Dimensions><T><StartTime>2000-01-01T00:00:05.5Z</StartTime></T></Dimensions>"
+    for more, zero_s in (("", 2.1234567), (times, 5.5)):
+        start = zeiss_start(ElementTree.fromstring(text.format(more)))
+        assert start is not None
+        assert start.zero_s == pytest.approx(zero_s, abs=1e-9)
 
 
 def caught_choices(path: Path):

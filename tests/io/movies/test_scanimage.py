@@ -113,6 +113,12 @@ def test_volumes_channels_and_flyback_split_anywhere(
     assert movie.frame_rate_hz == pytest.approx(RATE / (n_planes + n_flyback))
     assert movie.time_s is None
     assert any("flyback" in remark for remark in movie.description.remarks) == bool(n_flyback)
+    begins = np.arange(12) * (n_planes + n_flyback) * n_channels + channel
+    of_files = np.bincount(np.searchsorted(cuts, begins, side="right"))
+    if np.count_nonzero(of_files) > 1:
+        assert movie.metadata["frames_per_file"] == of_files[of_files > 0].tolist()
+    else:
+        assert "frames_per_file" not in movie.metadata
     again = open_movie(list(movie.paths), **movie.opened_with)
     np.testing.assert_array_equal(again.data[7].compute(), want[7])
 
@@ -204,7 +210,9 @@ def test_acquisitions_one_after_the_other(tmp_path: Path) -> None:
     movie = open_movie(files)
     np.testing.assert_array_equal(read_all(movie), np.concatenate([pages, pages + 50]))
     assert movie.time_s[10] == pytest.approx(30.0)
-    assert "gap" in " ".join(movie.description.remarks)
+    assert "a pause of 29.7 s between a_1.tif and a_2.tif (ScanImage epoch)" in " ".join(
+        movie.description.remarks
+    )
 
 
 def field(x: float, rows: int, **more: object) -> dict[str, object]:

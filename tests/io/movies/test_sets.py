@@ -93,6 +93,9 @@ class TestOme:
             found = open_movie(given, channel=channel)
             np.testing.assert_array_equal(read_all(found), want)
             assert found.frame_rate_hz == pytest.approx(20)
+            if shape[1:] == (1, 1):
+                assert found.metadata["frames_per_file"] == [7, 9, 14]
+                assert found.metadata["file_names"] == [path.name for path in files]
         again = open_movie(list(found.paths), **found.opened_with)
         np.testing.assert_array_equal(read_all(again), want)
         if shape[2] > 1:
@@ -137,7 +140,7 @@ class TestOme:
         second = write_ome_set(tmp_path / "b", movie + 1, (12,))
         found = open_movie([*first, *second])
         np.testing.assert_array_equal(read_all(found), np.concatenate([movie, movie + 1])[:, 0, 0])
-        assert found.metadata["frames_per_file"] == [20, 20]
+        assert found.metadata["frames_per_file"] == [8, 12, 12, 8]
 
     def test_several_series_are_asked_about(self, tmp_path: Path) -> None:
         with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:

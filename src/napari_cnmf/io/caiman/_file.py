@@ -268,6 +268,11 @@ def open_result(
     except ResultError as error:
         text = str(error)
         raise error if path.name in text else ResultError(f"{path.name}: {text}") from error
+    except PermissionError as error:
+        raise ResultError(
+            f"A result must be a file that you may read, got {path}: permission denied. Ask its "
+            "owner for access."
+        ) from error
     # The library of HDF5 tells of damage in each of these ways.
     except (OSError, RuntimeError, KeyError, AttributeError, UnicodeError) as error:
         raise ResultError(

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from napari_cnmf._atomic import replacing
 from napari_cnmf._checks import check_path
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import ResultError, next_step
 from napari_cnmf.io.caiman._encoding import is_sparse, write_node, write_rows
 from napari_cnmf.io.caiman._file import is_self_contained, open_result, why
 from napari_cnmf.io.caiman._order import (
@@ -114,9 +114,8 @@ def write_caiman(
             if carry_from is not None:
                 _carry(Path(carry_from), file, A)
     except (OSError, RuntimeError) as error:  # HDF5 raises either
-        raise ResultError(
-            f"{path} cannot be written ({why(error)}). Choose a writable folder with room."
-        ) from error
+        advice = next_step(error, "Choose a writable folder with room.")
+        raise ResultError(f"{path} cannot be written ({why(error)}). {advice}") from error
     return path
 
 

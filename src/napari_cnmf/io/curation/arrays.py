@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from napari_cnmf._atomic import write_bytes
-from napari_cnmf.errors import CurationError, ResultError, brief, reason
+from napari_cnmf.errors import CurationError, ResultError, brief, next_step, reason
 from napari_cnmf.io.caiman import ResultFile, open_result
 from napari_cnmf.model.curation import EditedComponent
 
@@ -75,9 +75,9 @@ class FileArrayStore:
             # HDF5 itself, stopped by a full disk, leaves its file open and says pages about it.
             write_bytes(part, content)
         except OSError as error:
+            advice = next_step(error, "Free space or check the permissions, then try again.")
             raise CurationError(
-                f"{part} must be writable: {reason(error)}. The edit was not made; free space or "
-                "check the permissions, then try again."
+                f"{part} must be writable: {reason(error)}. The edit was not made. {advice}"
             ) from error
 
     @staticmethod

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from napari_cnmf._atomic import write_bytes
-from napari_cnmf.errors import CurationError
+from napari_cnmf.errors import CurationError, next_step
 from napari_cnmf.io.curation.lines import decode_lines, encode_line
 
 _MOST_BYTES = 256 * 2**20
@@ -185,7 +185,7 @@ class FileJournal:
         except OSError as error:
             raise CurationError(
                 f"The journal {self.path} must be readable: {error.strerror or error}. "
-                "Check the permissions of the file."
+                f"{next_step(error, 'Check the permissions of the file.')}"
             ) from error
 
     def _tail(self) -> tuple[int, bytes]:
@@ -201,9 +201,10 @@ class FileJournal:
             raise self._not_writable(error) from error
 
     def _not_writable(self, error: OSError) -> CurationError:
+        advice = next_step(error, "Free space or check the permissions, then try again.")
         return CurationError(
             f"The journal {self.path} must be writable: {error.strerror or error}. "
-            "The edit was not made; free space or check the permissions, then try again."
+            f"The edit was not made. {advice}"
         )
 
 

@@ -71,7 +71,8 @@ def save_curated(
         accepted_list=np.flatnonzero(decisions == Decision.ACCEPTED).tolist(),
         rejected_list=np.flatnonzero(decisions == Decision.REJECTED).tolist(),
         state={_KEY: _pack(cur)},
-        carry_from=cur.path,
+        # Where the file was removed meanwhile, all that a curation holds can still be saved.
+        carry_from=cur.path if cur.path is not None and cur.path.is_file() else None,
         on_share=on_share,
     )
 

@@ -111,6 +111,7 @@ def _small_arrays(chosen: Selected, context: Context) -> dict[str, Any]:
     }
     if timeline.times_s is not None:
         arrays["time_s"] = timeline.times_s
+    arrays |= timeline.gap_arrays()
     if timeline.frames_per_file:
         arrays["file_names"] = np.asarray(timeline.files, dtype=np.str_)
         arrays["frames_per_file"] = np.asarray(timeline.frames_per_file)

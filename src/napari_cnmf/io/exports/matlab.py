@@ -124,6 +124,7 @@ def _small_variables(chosen: Selected, context: Context) -> dict[str, Any]:
     }
     if timeline.times_s is not None:
         variables["time_s"] = timeline.times_s[np.newaxis]
+    variables |= {name: gaps[np.newaxis] for name, gaps in timeline.gap_arrays().items()}
     if timeline.frames_per_file:
         variables["file_names"] = _column(np.asarray(timeline.files, dtype=np.str_))
         variables["frames_per_file"] = np.asarray(timeline.frames_per_file, np.float64)

@@ -271,6 +271,7 @@ def _ops(chosen: Selected, tiles: _Tiles) -> dict[str, Any]:
         "suite2p_version": "written by napari-cnmf",
         # suite2p passes both over; with the second a volume is one again when it is read back
         **({} if recorded_s is None else {"time_s": recorded_s}),
+        **chosen.timeline.gap_arrays(),
         "napari_cnmf_dims": [int(size) for size in components.dims],
     }
 

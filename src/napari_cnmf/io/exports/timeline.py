@@ -53,7 +53,7 @@ class Timeline:
         counts = tuple(int(n) for n in movie.metadata.get("frames_per_file") or ())
         if sum(counts) != n_frames or len(counts) < 2:
             counts = ()
-        names = tuple(path.name for path in movie.paths)
+        names = tuple(movie.metadata.get("file_names") or (path.name for path in movie.paths))
         if len(names) != len(counts):
             names = tuple(f"file {number}" for number in range(1, len(counts) + 1))
         return cls(n_frames, frame_rate_hz, _stamps(movie.time_s, n_frames), names, counts)
@@ -79,8 +79,17 @@ class Timeline:
         at = np.flatnonzero(steps > _GAP_STEPS * np.median(steps))
         return [{"frame": int(i) + 1, "seconds": float(steps[i])} for i in at]
 
+    def gap_arrays(self) -> dict[str, NDArray[Any]]:
+        """Gaps as arrays: ``gap_frames`` after each, from 0, and ``gap_s``; empty without times."""
+        if self.recorded_s is None:
+            return {}
+        return {
+            "gap_frames": np.array([gap["frame"] for gap in self.gaps], np.int64),
+            "gap_s": np.array([gap["seconds"] for gap in self.gaps], np.float64),
+        }
+
     def file_table(self) -> dict[str, list[Any]]:
-        """Columns of a table with a row a file: name, first frame, frames, first time."""
+        """Columns of a table with a row a file: name, first frame, frames, first time, pause."""
         table: dict[str, list[Any]] = {
             "file": list(self.files),
             "first_frame": self.first_frames,
@@ -89,6 +98,9 @@ class Timeline:
         times = self.times_s
         if times is not None:
             table["start_s"] = [float(times[frame]) for frame in self.first_frames]
+        if self.recorded_s is not None:
+            seconds = {gap["frame"]: gap["seconds"] for gap in self.gaps}
+            table["gap_before_s"] = [seconds.get(frame, 0.0) for frame in self.first_frames]
         return table
 
     def as_plain(self) -> dict[str, Any]:

@@ -139,6 +139,7 @@ class Cycle:
             metadata=metadata | {"channel": chosen},
             frame_rate_hz=None,
             time_s=None if recording.time_s is None else recording.time_s[mine[:, 0]],
+            start=None if recording.start is None else recording.start.later(0.0),
             facts=facts,
             remarks=(*recording.remarks, *remarks),
         )

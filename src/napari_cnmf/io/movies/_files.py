@@ -6,8 +6,9 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from napari_cnmf.errors import MovieError
@@ -76,6 +77,29 @@ def files_of(paths: Sequence[Path]) -> Given:
             "repetition."
         )
     return Given(tuple(files), is_folder, _name_of(paths), tuple(remarks))
+
+
+def runs_by_folder(files: Sequence[Path], descriptions: Collection[str]) -> list[list[Path]]:
+    """Files that follow each other in one folder, where a description lies beside some of them.
+
+    Such a file tells of the recording in its own folder: it must not stand for those of others.
+
+    Parameters
+    ----------
+    descriptions
+        Names of the files that describe the frames beside them; ``*.xml`` for any of that ending.
+
+    Returns
+    -------
+    list
+        One list of all files where they lie in one folder, or nothing describes them.
+    """
+    runs = [list(run) for _, run in groupby(files, key=lambda path: path.parent)]
+    if len(runs) > 1 and any(
+        next(run[0].parent.glob(name), None) for run in runs for name in descriptions
+    ):
+        return runs
+    return [list(files)]
 
 
 def _name_of(paths: Sequence[Path]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import gcd
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +147,12 @@ def order_of_names(names: Sequence[str]) -> NamedOrder:
             n_inner = 0
     names_of = () if channel is None else tuple(_label(value) for value in channel.values)
     return NamedOrder(table, names_of, numbers, tuple(remarks), unsure, n_inner)
+
+
+def names_apart(files: Sequence[Path]) -> list[str]:
+    """Names of files, with the folder of each where files of several folders have one name."""
+    is_same = len({path.name for path in files}) < len(files)
+    return [f"{path.parent.name}/{path.name}" if is_same else path.name for path in files]
 
 
 def numbers_of_frames(names: Sequence[str]) -> tuple[NDArray[np.int64] | None, list[str]]:

@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
+from napari_cnmf.io.movies._clock import Start, start_of_text
 from napari_cnmf.io.movies._files import Given
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
 from napari_cnmf.io.movies._reading import read_files
-from napari_cnmf.io.movies._recording import Recording, positive_or_none, usual_step
+from napari_cnmf.io.movies._recording import (
+    Recording,
+    number_or_none,
+    positive_or_none,
+    usual_step,
+)
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._stores import shift_values
 from napari_cnmf.io.movies._units import micrometres
@@ -61,6 +67,8 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
             format=f"NWB ({series.name}), frames in {frames.format}",
             pieces=(Piece(path, frames.store.shape[0]),),  # it leads to the others again
             frames_in=tuple(piece.path for piece in frames.pieces),
+            start=_start(file, series) or frames.start,
+            parts=(),  # one series has no pause but those in its time stamps
         )
         return recording.with_times(_times(series), "NWB timestamps")
     if not isinstance(data, h5py.Dataset):
@@ -90,6 +98,7 @@ def nwb_movie(file: h5py.File, path: Path, request: Request) -> Recording:
         f"NWB ({series.name})",
         remarks=tuple(remarks),
         pieces=(Piece(path, layout.shape[0]),),
+        start=_start(file, series),
     )
     return recording.with_times(_times(series), "NWB timestamps")
 
@@ -123,6 +132,17 @@ def _times(series: h5py.Group) -> NDArray[np.float64] | None:
     if not isinstance(times, h5py.Dataset) or times.ndim != 1 or times.size < 2:
         return None
     return np.asarray(times[()], np.float64)
+
+
+def _start(file: h5py.File, series: h5py.Group) -> Start | None:
+    """Start of a series on the clock that all times of its file count from."""
+    is_counted = _has(series, "starting_time") and series["starting_time"].size == 1
+    for name in ("timestamps_reference_time", "session_start_time"):
+        began = start_of_text(_text(file.get(name)), f"NWB {name}")
+        if began is not None:
+            first = np.ravel(series["starting_time"][()])[0] if is_counted else None
+            return began.later(number_or_none(first) or 0.0)
+    return None
 
 
 def _series(file: h5py.File, path: Path, name: str | None) -> h5py.Group:

@@ -18,6 +18,7 @@ from napari_cnmf.io.movies._lazy import LazyFrames
 from napari_cnmf.io.movies._reading import read_files
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
+from napari_cnmf.io.movies._session import with_joined_times
 from napari_cnmf.io.movies._stores import shift_values, take_plane
 from napari_cnmf.model.description import Description, Question
 from napari_cnmf.model.movie import Movie
@@ -110,17 +111,17 @@ def open_movie(
     paths = _paths_of(source)
     if paths is None:
         return _movie_of_array(source, request, rate)
-    given = files_of(paths)
     try:
+        given = files_of(paths)
         recording = _read(given, request)
         if rate is None and "playing" in str(recording.metadata.get("frame_rate_from")):
             recording = _told_playing(recording)
-        recording = recording.with_rate(rate)
+        recording = with_joined_times(recording, rate)
         files = tuple(piece.path for piece in recording.pieces) or given.files
         mark = fingerprint([*files, *recording.frames_in])
     except OSError as error:
         raise MovieError(
-            f"{error.filename or given.files[0]} must be a readable file, got: "
+            f"{error.filename or paths[0]} must be a readable file, got: "
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from error
     rates = recording.metadata.get("rates_in_files")

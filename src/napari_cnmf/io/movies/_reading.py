@@ -9,12 +9,13 @@ from pathlib import Path
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._damage import OFFER, told_as_damage
-from napari_cnmf.io.movies._files import Given
+from napari_cnmf.io.movies._files import Given, runs_by_folder
 from napari_cnmf.io.movies._formats import TIFF, Opener, counts_images, format_of, opener_for
 from napari_cnmf.io.movies._recording import Recording
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request
 from napari_cnmf.io.movies._session import join
 from napari_cnmf.io.movies.sidecars.facts import with_sidecar
+from napari_cnmf.io.movies.sidecars.miniscope import DESCRIPTIONS as MINISCOPE_FILES
 from napari_cnmf.io.movies.sidecars.miniscope import read_miniscope
 
 _POINTER = b"version https://git-lfs"
@@ -106,6 +107,12 @@ def _read_each(
 
 def _read_others(files: Sequence[Path], request: Request) -> Recording:
     """Read files that are no TIFF, one after the other."""
+    runs = runs_by_folder(files, MINISCOPE_FILES)
+    return join([_read_folder(run, request) for run in runs], [run[0] for run in runs])
+
+
+def _read_folder(files: Sequence[Path], request: Request) -> Recording:
+    """Read files that lie in one folder, with what describes them there."""
     recordings, files, remarks = _read_each(files, request)
     recording = join(recordings, files)
     recording = replace(recording, remarks=(*recording.remarks, *remarks))

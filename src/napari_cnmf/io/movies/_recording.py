@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._clock import Start
 from napari_cnmf.io.movies._stores import FrameStore
 from napari_cnmf.model.description import Certainty, Fact, Piece
 
@@ -56,6 +57,11 @@ class Recording:
         Where these numbers stand.
     settled
         Options that only chose ``pieces`` among the files: these alone are opened without them.
+    start
+        Time of the first frame on a clock that other files may share; ``None`` where nothing
+        tells it.
+    parts
+        Recordings that were joined to this one and whose times are not joined yet.
     """
 
     store: FrameStore
@@ -71,6 +77,8 @@ class Recording:
     frames_in: tuple[Path, ...] = ()
     numbers_from: str = "order of the set"
     settled: tuple[str, ...] = ()
+    start: Start | None = None
+    parts: tuple[Recording, ...] = ()
 
     @property
     def pixel_size_um(self) -> tuple[float, ...] | None:
@@ -143,6 +151,8 @@ class Recording:
             frame_rate_hz=rate,
             metadata=notes if told != rate else self.metadata,
             time_s=None if even else np.asarray(time_s, np.float64),
+            start=None if self.start is None else self.start.of_times(time_s),
+            parts=(),
             remarks=(*self.remarks, *contradiction, *_told_gaps(steps, step, source)),
         )
 
@@ -186,6 +196,33 @@ def _told_gaps(steps: NDArray[np.float64], step: float, source: str) -> list[str
         f"The time between frames has {gaps.size} gap{'s' * (gaps.size > 1)} ({source}): the "
         f"longest is {steps[at]:.3g} s after frame {at}, the usual step is {step:.3g} s."
     ]
+
+
+def frames_of_files(pieces: Sequence[Piece], images: NDArray[np.int64]) -> dict[str, list[Any]]:
+    """Frames of each of several files, as ``frames_per_file`` and ``file_names`` of the metadata.
+
+    Parameters
+    ----------
+    pieces
+        The files with the images of each.
+    images
+        ``(T,)`` number of the first image of each frame, over all files.
+
+    Returns
+    -------
+    dict
+        Empty where one file holds all frames, no file holds several, or they do not follow each
+        other file by file.
+    """
+    ends = np.cumsum([piece.n_images for piece in pieces])
+    files = np.searchsorted(ends, images, side="right")
+    if not files.size or np.any(np.diff(files) < 0):
+        return {}
+    numbers, counts = np.unique(files, return_counts=True)
+    if len(numbers) < 2 or counts.max() < 2:
+        return {}
+    names = [pieces[number].path.name for number in numbers.tolist()]
+    return {"frames_per_file": counts.tolist(), "file_names": names}
 
 
 def fact_of_channels(names: list[str] | tuple[str, ...], chosen: int, source: str) -> Fact:

@@ -136,6 +136,7 @@ def write_nwb_file(
     _movie.add_movie_and_motion(nwbfile, chosen, context, clock=clock, out=linked_from or path)
     _stimuli.add_stimuli(nwbfile, context.stimuli)
     _stimuli.add_files(nwbfile, chosen.timeline)
+    _stimuli.add_gaps(nwbfile, chosen.timeline)
     with hdf5_for_writing(path) as file, pynwb.NWBHDF5IO(file=file, mode="w") as io:
         io.write(nwbfile)
 

@@ -61,5 +61,25 @@ def add_files(nwbfile: Any, timeline: Timeline) -> None:
     nwbfile.add_time_intervals(intervals)
 
 
+def add_gaps(nwbfile: Any, timeline: Timeline) -> None:
+    """Add ``intervals/recording_gaps``: when nothing was recorded, where there are such times."""
+    times = timeline.recorded_s
+    if times is None or not timeline.gaps:
+        return
+    intervals = TimeIntervals(
+        name="recording_gaps", description="Times between two frames in which none was recorded"
+    )
+    intervals.add_column(name="next_frame", description="First frame after the gap, from 0")
+    step = float(np.median(np.diff(times)))
+    for gap in timeline.gaps:
+        after = gap["frame"]
+        intervals.add_interval(
+            start_time=float(times[after - 1]) + step,
+            stop_time=float(times[after]),
+            next_frame=after,
+        )
+    nwbfile.add_time_intervals(intervals)
+
+
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value

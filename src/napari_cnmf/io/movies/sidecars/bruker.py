@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.io.movies._clock import Start, start_of_moment
 from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 SOURCE = "Bruker XML"
+_DATE = re.compile(r"(\d+)([./-])(\d+)[./-](\d+)[ T]+(\d+):(\d\d):(\d\d)\s*([AP]M)?", re.IGNORECASE)
+_DATE_KEY = "date of the PVScan"
+_TIME = re.compile(r"(\d+):(\d\d):(\d\d(?:[.,]\d+)?)")
 
 
 @dataclass
@@ -22,6 +28,7 @@ class _Sequence:
 
     kind: str
     is_bidirectional: bool
+    begins: str = ""
     times: list[tuple[float, float]] = field(default_factory=list)
     files: list[dict[int, tuple[str, int]]] = field(default_factory=list)
 
@@ -69,6 +76,8 @@ def find_prairie_xml(folder: Path) -> Path | None:
             with path.open("rb") as stream:
                 if b"<PVScan" in stream.read(2048):
                     return path
+        except PermissionError:
+            raise  # it may be the description, without which other frames would be read
         except OSError:
             continue
     return None
@@ -83,17 +92,15 @@ def read_prairie_xml(path: Path) -> PrairieScan | None:
     remarks: list[str] = []
     try:
         for event, element in ElementTree.iterparse(path, events=("start", "end")):
-            if event == "start" and element.tag == "Sequence":
-                kind = str(element.get("type", ""))
-                turned = str(element.get("bidirectionalZ", "")).lower() == "true"
-                sequences.append(_Sequence(kind, turned))
-            elif event == "end" and element.tag == "Frame":
+            if event == "start":
+                _begin(element, sequences, state)
+            elif element.tag == "Frame":
                 if not sequences:
                     sequences.append(_Sequence("", False))
                 _add_frame(element, sequences[-1], names)
                 _read_state(element, state, {})
                 element.clear()
-            elif event == "end" and element.tag == "PVStateShard":
+            elif element.tag == "PVStateShard":
                 _read_state(element, state, sizes)
     except ElementTree.ParseError as error:
         remarks.append(f"{path.name} breaks off ({error}): what it says before that is used.")
@@ -118,9 +125,70 @@ def read_prairie_xml(path: Path) -> PrairieScan | None:
         )
     spacing = sizes if is_volumes else {a: s for a, s in sizes.items() if a != "Z"}
     facts = _facts(times, state, spacing, remarks, n_planes)
+    first = float(times[0]) if times.size else 0.0
+    facts = replace(
+        facts, start=_start(state.get(_DATE_KEY, ""), sequences[0], first, is_timed=times.size > 1)
+    )
     labels = tuple(names[channel] for channel in channels)
     named = {name for s in sequences for mine in s.files for name, _ in mine.values()}
     return PrairieScan(path, tuple(files), pages, labels, facts, frozenset(named - set(files)))
+
+
+def _begin(element: ElementTree.Element, into: list[_Sequence], state: dict[str, str]) -> None:
+    """Begin a new cycle, or note the date at which all of them were recorded."""
+    if element.tag == "PVScan":
+        state[_DATE_KEY] = str(element.get("date", ""))
+    elif element.tag == "Sequence":
+        turned = str(element.get("bidirectionalZ", "")).lower() == "true"
+        into.append(_Sequence(str(element.get("type", "")), turned, str(element.get("time", ""))))
+
+
+def _start(date: str, first: _Sequence, first_s: float, *, is_timed: bool) -> Start | None:
+    """Moment that the times of the frames count from; ``None`` where the XML has no date.
+
+    Parameters
+    ----------
+    date
+        Date of the file in the form of the microscope's country, to a second.
+    first
+        The first cycle, which tells the time of day at which it began more exactly.
+    first_s
+        Time of the first frame.
+    is_timed
+        Whether the frames have times.
+    """
+    found = _DATE.match(date.strip())
+    if found is None:
+        return None
+    day = [int(found[k]) for k in (1, 3, 4)]
+    hour, minute, second = (int(found[k]) for k in (5, 6, 7))
+    if found[8]:
+        hour = hour % 12 + 12 * (found[8].upper() == "PM")
+    if day[0] > 31:
+        year, month, number = day
+    elif found[2] == "." or day[0] > 12:
+        number, month, year = day
+    else:
+        month, number, year = day
+    try:
+        moment = datetime(year, month, number, hour, minute, second)
+    except ValueError:
+        return None
+    start = start_of_moment(moment, 1.0, f"{SOURCE}, date")
+    exact = _TIME.fullmatch(first.begins.strip())
+    if exact is not None:
+        seconds = float(exact[3].replace(",", "."))
+        at = timedelta(hours=int(exact[1]), minutes=int(exact[2]), seconds=seconds)
+        begun = moment.replace(hour=0, minute=0, second=0) + at
+        if begun < moment - timedelta(hours=12):  # the file is of the day before
+            begun += timedelta(days=1)
+        start = start_of_moment(begun, 1e-3, f"{SOURCE}, time of the cycle")
+        # The cycle began with its first frame.
+        start = start.later(-first_s) if is_timed else start
+    # 3/4/2026 is one day in March or another in April: only times of one such day are compared.
+    is_unsure = day[0] <= 12 and number <= 12 and month != number and not found[8]
+    is_unsure &= found[2] != "."
+    return replace(start, clock=f"{start.clock} of {day}") if is_unsure else start
 
 
 def _add_frame(element: ElementTree.Element, into: _Sequence, names: dict[int, str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.io.movies._clock import Start
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 
 _SAME_RATE = 0.02
@@ -37,6 +38,8 @@ class SidecarFacts:
         ``(rows, columns)`` of an image, where it says so.
     n_frames
         Frames or volumes that were to be recorded, where it says so.
+    start
+        Moment that ``time_s`` counts from, or of the first frame where there are no times.
     """
 
     source: str
@@ -48,6 +51,7 @@ class SidecarFacts:
     remarks: tuple[str, ...] = ()
     field_px: tuple[int, int] | None = None
     n_frames: int | None = None
+    start: Start | None = None
 
 
 def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
@@ -86,6 +90,7 @@ def with_sidecar(recording: Recording, facts: SidecarFacts | None) -> Recording:
         metadata=metadata,
         facts=more,
         remarks=(*recording.remarks, *remarks),
+        start=facts.start or recording.start,
     )
     return recording.with_times(facts.time_s, facts.source)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_cnmf.io.movies._clock import Start, start_of_text
 from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
@@ -81,7 +82,17 @@ def facts_of_summary(
     return SidecarFacts(
         source, rate, rate_from, spacing, names, time_s, field_px=size_px,
         n_frames=None if n_frames is None else int(n_frames),
+        start=_start(summary, times.get(0, 0.0), source),
     )  # fmt: skip
+
+
+def _start(summary: Mapping[str, Any], first_s: float, source: str) -> Start | None:
+    """Moment of the first image, ``first_s`` seconds after the acquisition began."""
+    for name in ("StartTime", "Time"):  # version 2, version 1.4
+        began = start_of_text(summary.get(name), f"{source}, {name}")
+        if began is not None:
+            return began.later(first_s)
+    return None
 
 
 def elapsed_ms(notes: Any) -> float | None:

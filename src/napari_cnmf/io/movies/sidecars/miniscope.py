@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.io.movies._recording import positive_or_none, usual_step
+from napari_cnmf.io.movies._clock import Start, start_of_seconds
+from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
 _BEHAVIOUR = re.compile(r"behav", re.IGNORECASE)
 _SETTINGS = "metaData.json"
+DESCRIPTIONS = (_SETTINGS, "timeStamps.csv", "timestamp.dat")
+"""Names of the files beside the videos that describe them."""
 _SAME_RATE = 0.1
 """Rates that differ by less, relative, agree: cameras are asked for rates and keep them roughly."""
 _SCOPE = re.compile(r"mscam", re.IGNORECASE)
@@ -49,7 +53,7 @@ def read_miniscope(
         Rows and columns of a frame.
     """
     remarks: list[str] = []
-    rate, told_px = _settings(files[0].parent, remarks)
+    rate, told_px, start = _settings(files[0].parent, remarks)
     table, name = _times(files, n_frames, remarks)
     is_whole = table is not None and table.size == n_frames
     if told_px is not None and is_whole and told_px not in (field_px, field_px[::-1]):
@@ -60,10 +64,12 @@ def read_miniscope(
         )
         told_px = None
     if table is None:
-        if rate is None and told_px is None and not remarks:
+        if rate is None and told_px is None and start is None and not remarks:
             return None
         source = f"miniscope {_SETTINGS}"
-        return SidecarFacts(source, rate, "frameRate", remarks=tuple(remarks), field_px=told_px)
+        return SidecarFacts(
+            source, rate, "frameRate", remarks=tuple(remarks), field_px=told_px, start=start
+        )
     measured = 1 / (usual_step(table) or np.inf)
     if rate is not None and abs(measured / rate - 1) > _SAME_RATE:
         remarks.append(
@@ -83,7 +89,7 @@ def read_miniscope(
             )
     return SidecarFacts(
         f"miniscope {name}", measured, "", {}, (), table if is_whole else None, tuple(remarks),
-        told_px,
+        told_px, start=start,
     )  # fmt: skip
 
 
@@ -98,18 +104,20 @@ def _videos_beside(files: Sequence[Path]) -> list[str]:
     return videos_of_scope(names)[0]
 
 
-def _settings(folder: Path, remarks: list[str]) -> tuple[float | None, tuple[int, int] | None]:
-    """Frame rate (``"20FPS"`` or a number) and rows and columns in version 4's settings."""
+def _settings(
+    folder: Path, remarks: list[str]
+) -> tuple[float | None, tuple[int, int] | None, Start | None]:
+    """Frame rate (``"20FPS"`` or a number), rows and columns, and start in version 4's settings."""
     path = folder / _SETTINGS
     try:
         notes = json.loads(path.read_text("utf-8", "replace"))
     except FileNotFoundError:
-        return None, None
+        return None, None, None
     except (OSError, ValueError, RecursionError):
         notes = None
     if not isinstance(notes, dict):
         remarks.append(f"{_SETTINGS} cannot be understood: it is not used.")
-        return None, None
+        return None, None, None
     area = notes.get("ROI")
     size = field_of(area.get("height"), area.get("width")) if isinstance(area, dict) else None
     told = notes.get("frameRate")
@@ -119,7 +127,26 @@ def _settings(folder: Path, remarks: list[str]) -> tuple[float | None, tuple[int
         remarks.append(
             f"{_SETTINGS} tells the frame rate {told!r:.40}, which is no number of Hz: not used."
         )
-    return rate, size
+    return rate, size, _start(notes, folder.parent)
+
+
+def _start(notes: Mapping[str, Any], above: Path) -> Start | None:
+    """Moment that the time stamps count from, which stands here or in the folder above."""
+    told = notes.get("recordingStartTime")
+    if not isinstance(told, dict):
+        told = _json_of(above / _SETTINGS).get("recordingStartTime")
+    since = number_or_none(told.get("msecSinceEpoch")) if isinstance(told, dict) else None
+    source = f"miniscope {_SETTINGS}, recordingStartTime"
+    return start_of_seconds(None if since is None else since / 1000, 1e-3, source)
+
+
+def _json_of(path: Path) -> dict[str, Any]:
+    """What a JSON file says; empty where it is not there or damaged."""
+    try:
+        notes = json.loads(path.read_text("utf-8", "replace"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def _times(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from napari_cnmf.io.movies._clock import Start, start_of_seconds
 from napari_cnmf.io.movies._recording import number_or_none, positive_or_none
 from napari_cnmf.io.movies.sidecars.facts import SidecarFacts, field_of
 
@@ -80,12 +81,19 @@ def read_thor_experiment(folder: Path) -> ThorExperiment | None:
         str(one.get("name")) for one in root.findall("Wavelengths/Wavelength") if one.get("name")
     )
     size_px = None if lsm is None else field_of(lsm.get("pixelY"), lsm.get("pixelX"))
-    facts = SidecarFacts(SOURCE, rate, "frameRate", spacing, channels, field_px=size_px)
+    facts = SidecarFacts(
+        SOURCE, rate, "frameRate", spacing, channels, field_px=size_px, start=_start(root)
+    )
     is_streamed = streaming is not None and streaming.get("enable") == "1" and averaged == 1
     return ThorExperiment(
         _int(lsm, "pixelY"), _int(lsm, "pixelX"), n_planes, n_flyback, facts,
         _int(streaming, "frames") if is_streamed else 0,
     )  # fmt: skip
+
+
+def _start(root: ElementTree.Element) -> Start | None:
+    """Start in whole seconds, which are counted from 1970."""
+    return start_of_seconds(_number(root.find("Date"), "uTime"), 1.0, f"{SOURCE}, Date")
 
 
 def contradictions(experiment: ThorExperiment, names: Sequence[str]) -> list[str]:

@@ -15,7 +15,11 @@ from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import Layout, layout_of
 from napari_cnmf.io.movies._cycle import Cycle
 from napari_cnmf.io.movies._damage import COPY_AGAIN, OFFER
-from napari_cnmf.io.movies._recording import Recording, fact_of_channels
+from napari_cnmf.io.movies._recording import (
+    Recording,
+    fact_of_channels,
+    frames_of_files,
+)
 from napari_cnmf.io.movies._request import Request, chosen_channel
 from napari_cnmf.io.movies._stores import ConcatFrames, FrameStore, pick_frames, shift_values
 from napari_cnmf.io.movies.tiff.chain import Chain, read_chain
@@ -135,6 +139,7 @@ def pick(
         )
     wanted = numbers.reshape(1) if "T" in within else _of_frames(layout, numbers)
     wanted, kept, remarks = _without_missing(wanted, request, name)
+    in_files = frames_of_files(pieces, wanted.reshape(len(wanted), -1)[:, 0])
     images, wanted = _inside_images(pages, within, layout, wanted)
     store = pick_frames(images, wanted)
     offset, scale = header.values
@@ -145,6 +150,7 @@ def pick(
         header.frame_rate_hz,
         header.spacing_um,
         {"axes_in_file": lead + inside, "channel": channel}
+        | in_files
         | ({"frame_rate_from": header.rate_from} if header.frame_rate_hz else {}),
         header.format,
         facts,

@@ -16,6 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._clock import Start, start_of_text
 from napari_cnmf.io.movies._damage import OFFER
 from napari_cnmf.io.movies._recording import number_or_none, positive_or_none, usual_step
 from napari_cnmf.io.movies._request import Request, chosen_dataset
@@ -66,6 +67,8 @@ class OmeSet:
         Name of the series, where the set has several.
     of_others
         Files that show other series alone.
+    start
+        Moment that ``times`` count from, where the XML has the date of the acquisition.
     """
 
     where: Path
@@ -76,6 +79,7 @@ class OmeSet:
     times: Mapping[int, float] = field(default_factory=dict)
     series: str = ""
     of_others: frozenset[Path] = frozenset()
+    start: Start | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -250,7 +254,9 @@ def _set_of(image: ElementTree.Element, where: Path, samples: int) -> OmeSet | N
         rate_from=source,
         spacing_um=_spacing(pixels),
     )
-    return OmeSet(where, order, sizes, tuple(blocks), header, times)
+    date = next(iter(_children(image, "AcquisitionDate")), None)
+    began = None if date is None else start_of_text(date.text, "OME-XML, AcquisitionDate")
+    return OmeSet(where, order, sizes, tuple(blocks), header, times, start=began)
 
 
 def _block(element: ElementTree.Element, order: str, sizes: Mapping[str, int]) -> Block:

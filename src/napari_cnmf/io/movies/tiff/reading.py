@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from napari_cnmf.io.movies._files import runs_by_folder
 from napari_cnmf.io.movies._names import (
     channel_groups,
     position_groups,
@@ -57,7 +58,10 @@ def read_tiffs(files: Sequence[Path], request: Request, *, is_folder: bool) -> R
     if is_folder:
         files, told = without_pictures(files)
         remarks = [*remarks, *told]
-    recording = _read(files, request, is_folder=is_folder)
+    runs = runs_by_folder(files, (THOR_XML, MICROMANAGER_TEXT, INDEX, "*.xml"))
+    recording = join(
+        [_read(run, request, is_folder=is_folder) for run in runs], [run[0] for run in runs]
+    )
     return replace(recording, remarks=tuple(dict.fromkeys((*recording.remarks, *remarks))))
 
 

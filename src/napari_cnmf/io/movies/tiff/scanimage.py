@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._cycle import Cycle
-from napari_cnmf.io.movies._recording import Recording, fact_of_channels
+from napari_cnmf.io.movies._pauses import join_segments
+from napari_cnmf.io.movies._recording import Recording, fact_of_channels, frames_of_files
 from napari_cnmf.io.movies._request import ChoiceNeededError, Request, chosen_channel, chosen_of
 from napari_cnmf.io.movies._stores import crop_rows, pick_frames
 from napari_cnmf.io.movies.tiff.arranging import read_pages
@@ -23,6 +24,7 @@ from napari_cnmf.io.movies.tiff.scanimage_frames import (
     channels_by_number,
     counting_of,
     places_of,
+    segments_of,
     stored_flyback,
     times_of,
 )
@@ -61,13 +63,14 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
         numbers, plane_remarks, rate = _one_plane(
             len(pages), cycle, per_plane, channel, settings, request, name
         )
-        times = None
+        times, segments = None, []
     else:
         volumes = place.volumes_of(cycle)
         numbers = volumes.images + channel
         plane_remarks = _told_lost(volumes.n_broken, cycle)
         rate = settings.rate(cycle)
-        times = times_of(parts, place, volumes, cycle, rate[0])
+        segments = segments_of(parts, place, volumes, rate[0])
+        times = None if segments else times_of(parts, place, volumes, cycle, rate[0])
     if not len(numbers):
         raise MovieError(
             f"{name} must hold at least one whole {'volume' if cycle.n_planes > 1 else 'frame'} of "
@@ -87,19 +90,24 @@ def read_scanimage(files: Sequence[Path], settings: Settings, request: Request) 
     store = pick_frames(pages.store("YX", 0), numbers)
     if scan_field is not None:
         store = crop_rows(store, scan_field.first, scan_field.stop)
+    pieces = tuple(Piece(part.path, len(part.pages)) for part in parts)
     recording = Recording(
         store,
         rate[0],
         spacing_of(settings.regions, settings.values, scan_field),
         ({"frame_rate_from": rate[1]} if rate[0] else {})
+        | frames_of_files(pieces, numbers.reshape(len(numbers), -1)[:, 0])
         | ({"plane": request.plane, "n_planes": cycle.n_planes} if per_plane > 1 else {})
         | ({"field": request.field} if scan_field is not None else {}),
         f"ScanImage {settings.version} TIFF",
         facts,
         (*remarks, *cycle_remarks, *place.remarks, *plane_remarks),
-        pieces=tuple(Piece(part.path, len(part.pages)) for part in parts),
+        pieces=pieces,
     )
-    return recording.with_times(times, "ScanImage time stamps")
+    if not segments or rate[0] is None:
+        return recording.with_times(times, "ScanImage time stamps")
+    times, told = join_segments(segments, rate[0])
+    return replace(recording, time_s=times, remarks=(*recording.remarks, *told))
 
 
 def _read_part(path: Path, request: Request) -> Part:

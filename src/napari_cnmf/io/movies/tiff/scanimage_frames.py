@@ -16,7 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_cnmf.io.movies._clock import Start, start_of_moment
 from napari_cnmf.io.movies._cycle import Cycle
+from napari_cnmf.io.movies._pauses import Segment
 from napari_cnmf.io.movies.tiff.chain import Chain, read_descriptions
 from napari_cnmf.io.movies.tiff.pages import Pages
 from napari_cnmf.io.movies.tiff.scanimage_settings import Settings
@@ -249,8 +251,6 @@ def times_of(
     """Times of the frames or volumes in seconds, where they are not even; else ``None``."""
     if rate is None or len(volumes.numbers) < 2:
         return None
-    if place.acquisitions.max(initial=0) > 0:
-        return _times_of_acquisitions(parts, place, volumes, rate)
     period = 1 / (rate * (cycle.n_planes + cycle.n_flyback))
     if np.all(np.diff(volumes.numbers) == 1) and _is_steady(parts, place, period):
         return None
@@ -261,21 +261,29 @@ def times_of(
     return np.array(stamps, np.float64)
 
 
-def _times_of_acquisitions(
-    parts: Sequence[Part], place: Places, volumes: Volumes, rate: float
-) -> NDArray[np.float64] | None:
-    """Times by the clock at which each acquisition began; ``None`` where it is not noted."""
-    _, first = np.unique(place.acquisitions, return_index=True)
-    texts = _descriptions(parts, place.first_images[first])
-    begins = [_clock(text) for text in texts]
-    if any(begin is None for begin in begins):
-        return None
-    begun = np.array(begins, np.float64)
-    _, first_volume = np.unique(volumes.acquisitions, return_index=True)
-    first_number = np.zeros(len(begun), np.int64)
-    first_number[volumes.acquisitions[first_volume]] = volumes.numbers[first_volume]
-    since = (volumes.numbers - first_number[volumes.acquisitions]) / rate
-    return np.asarray(begun[volumes.acquisitions] - begun[0] + since, np.float64)
+def segments_of(
+    parts: Sequence[Part], place: Places, volumes: Volumes, rate: float | None
+) -> list[Segment]:
+    """Acquisitions one after the other, each with its start; empty for one alone."""
+    if rate is None or not len(volumes.numbers) or place.acquisitions.max(initial=0) == 0:
+        return []
+    kept, first_volume = np.unique(volumes.acquisitions, return_index=True)
+    images = place.first_images[volumes.frames[first_volume]]
+    texts = _descriptions(parts, images)
+    starts = [_start(text) for text in texts]
+    stamps = [_seconds(text) for text in texts]
+    counted = [stamp for stamp in stamps if stamp is not None]
+    if not any(starts) and len(counted) == len(stamps) and np.all(np.diff(counted) > 0):
+        source = "ScanImage time stamps"
+        starts = [Start(0.0, source, 0.0, source, stamp) for stamp in counted]
+    ends = np.cumsum([len(part.pages) for part in parts])
+    found = []
+    for acquisition, image, start in zip(kept, images, starts, strict=True):
+        numbers = volumes.numbers[volumes.acquisitions == acquisition]
+        name = parts[int(np.searchsorted(ends, image, side="right"))].path.name
+        is_even = bool(np.all(np.diff(numbers) == 1))
+        found.append(Segment(name, (numbers - numbers[0]) / rate, start, is_even))
+    return found
 
 
 def _is_steady(parts: Sequence[Part], place: Places, period: float) -> bool:
@@ -312,16 +320,15 @@ def _seconds(text: str) -> float | None:
     return None if stamp is None else float(stamp.group(1) or stamp.group(2))
 
 
-def _clock(text: str) -> float | None:
-    """Seconds of a frame, counted from a fixed day where the clock is noted."""
+def _start(text: str) -> Start | None:
+    """Start of a frame by the epoch that its time counts from; ``None`` where none is noted."""
     seconds, epoch = _seconds(text), _EPOCH.search(text)
-    if seconds is None or epoch is None:
-        return seconds
-    numbers = [float(n) for n in re.findall(r"[0-9.]+", epoch.group(1))]
-    if len(numbers) != 6:
-        return seconds
+    numbers = [] if epoch is None else re.findall(r"[0-9.]+", epoch.group(1))
+    if seconds is None or len(numbers) != 6:
+        return None
     try:
-        day = datetime(*(int(n) for n in numbers[:5]))  # type: ignore[arg-type]
+        *day, last = (float(number) for number in numbers)
+        minute = datetime(*(int(n) for n in day))  # type: ignore[arg-type]
     except ValueError:
-        return seconds
-    return (day - datetime(2000, 1, 1)).total_seconds() + numbers[5] + seconds
+        return None
+    return start_of_moment(minute, 1e-3, "ScanImage epoch").later(last + seconds)

@@ -70,7 +70,10 @@ def read_prairie(
     picked = pick_table(images, table, header, request, str(folder), pieces)
     facts = scan.facts
     if picked.is_overruled:  # the rate and times count the frames of the XML
-        facts = replace(facts, frame_rate_hz=None, time_s=None)
+        start, times = facts.start, facts.time_s
+        if start is not None and times is not None:
+            start = start.later(float(times[0]))
+        facts = replace(facts, frame_rate_hz=None, time_s=None, start=start)
     elif facts.time_s is not None:
         facts = replace(facts, time_s=facts.time_s[picked.kept])
     found = picked.recording
@@ -162,10 +165,15 @@ def read_ome(
     picked = pick_table(images, table, header, request, name, pieces)
     if one_set.series:
         picked.recording.metadata["dataset"] = one_set.series
-    if picked.is_overruled or not all(int(k) in one_set.times for k in picked.kept):
-        return picked.recording
+    recording = replace(picked.recording, start=one_set.start)
+    if picked.is_overruled:
+        return recording
+    if not all(int(k) in one_set.times for k in picked.kept):
+        first = one_set.times.get(int(picked.kept[0]), 0.0) if len(picked.kept) else 0.0
+        began = None if one_set.start is None else one_set.start.later(first)
+        return replace(recording, start=began)
     times = np.array([one_set.times[int(k)] for k in picked.kept])
-    return picked.recording.with_times(times, "OME-XML, Plane DeltaT")
+    return recording.with_times(times, "OME-XML, Plane DeltaT")
 
 
 def _check_whole_table(table: NDArray[np.int64], images: Images, name: str) -> None:

@@ -10,8 +10,14 @@ import numpy as np
 
 from napari_cnmf.errors import MovieError
 from napari_cnmf.io.movies._axes import layout_of
+from napari_cnmf.io.movies._clock import Start, start_of_seconds
 from napari_cnmf.io.movies._hdf5_files import dataset_store, member, open_hdf5
-from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
+from napari_cnmf.io.movies._recording import (
+    Recording,
+    fact_of_channels,
+    number_or_none,
+    positive_or_none,
+)
 from napari_cnmf.io.movies._request import Request, chosen_channel, chosen_dataset
 from napari_cnmf.io.movies._units import micrometres, seconds
 from napari_cnmf.model.description import Piece
@@ -61,6 +67,7 @@ def open_femtonics(path: Path, request: Request) -> Recording:
         f"Femtonics MESc ({unit.name})",
         {"channels": fact_of_channels(labels, channel, "MESc header")},
         pieces=(Piece(path, layout.shape[0]),),
+        start=_start(attributes),
     )
 
 
@@ -81,6 +88,19 @@ def _chosen_unit(file: h5py.File, path: Path, request: Request) -> h5py.Group:
     labels = {name: f"{name} {unit['Channel_0'].shape}" for name, unit in found.items()}
     wanted = None if request.dataset is None else "/" + request.dataset.strip("/")
     return found[chosen_dataset("measurement unit", labels, wanted, path)]
+
+
+def _start(attributes: dict[str, Any]) -> Start | None:
+    """Start of the measurement, in seconds since 1970 and nanoseconds."""
+    posix, nano = (
+        None if (value := attributes.get(f"MeasurementDate{name}")) is None else np.ravel(value)[0]
+        for name in ("Posix", "NanoSecs")
+    )
+    if (whole := positive_or_none(posix)) is None:
+        return None
+    share = (number_or_none(nano) or 0.0) / 1e9
+    resolution = 1.0 if nano is None else 1e-3
+    return start_of_seconds(whole + share, resolution, "MESc header, MeasurementDate")
 
 
 def _step(attributes: dict[str, Any], axis: str) -> float | None:

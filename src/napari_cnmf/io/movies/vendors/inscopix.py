@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_cnmf.io.movies._clock import start_of_moment
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request
 from napari_cnmf.io.movies.vendors.by_library import (
@@ -37,6 +39,9 @@ def open_isxd(path: Path, request: Request) -> Recording:
         shape = tuple(int(n) for n in movie.spacing.num_pixels)
         dtype = np.dtype(movie.data_type)
         period = positive_or_none(timing.period.secs_float)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of what isx itself calls
+            began = timing.start.to_datetime()
         lost = len(timing.dropped) + sum(b - a + 1 for a, b in getattr(timing, "cropped", []))
     frames = LibraryFrames(path, "isx", "Movie.read", _read_image, (n_frames,))
     shape = (n_frames, *shape)
@@ -45,4 +50,7 @@ def open_isxd(path: Path, request: Request) -> Recording:
     if lost:
         remarks = (f"{lost} of {n_frames} frames were dropped or cut out while recording.",)
     rate = None if period is None else 1 / period
-    return replace(with_facts(found, rate, "ISXD header, period", {}), remarks=remarks)
+    # A movie without a start begins with 1970.
+    start = start_of_moment(began, 1e-3, "ISXD header, start") if began.year > 1970 else None
+    found = with_facts(found, rate, "ISXD header, period", {})
+    return replace(found, remarks=remarks, start=start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._clock import Start, start_of_moment
 from napari_cnmf.io.movies._recording import Recording, positive_or_none
 from napari_cnmf.io.movies._request import Request, chosen_dataset
 from napari_cnmf.io.movies.vendors.by_library import opened_with, recording_of, with_facts
@@ -60,6 +61,7 @@ def open_lif(path: Path, request: Request) -> Recording:
         image = _lif_image(file, name)
         dtype = np.dtype(image.dtype)
         steps = {axis: _step(values) for axis, values in image.coords.items()}
+        start = _start(image)
     sizes = movies[name]
     frames, axes, label = _LifSeries(path, name), "".join(sizes), f"Leica LIF ({name})"
     shape = tuple(sizes.values())
@@ -67,7 +69,16 @@ def open_lif(path: Path, request: Request) -> Recording:
     found.metadata["dataset"] = name
     rate = None if (step := steps.get("T")) is None else positive_or_none(1 / step)
     spacing = {axis: 1e6 * (steps.get(axis) or 0) for axis in "ZYX"}
-    return with_facts(found, rate, "LIF header, T", spacing)
+    return replace(with_facts(found, rate, "LIF header, T", spacing), start=start)
+
+
+def _start(image: Any) -> Start | None:
+    """Time of the first image, in milliseconds."""
+    stamps = np.asarray(image.timestamps).ravel()
+    if stamps.dtype.kind != "M" or not stamps.size or np.isnat(stamps[0]):
+        return None
+    moment = stamps[0].astype("datetime64[us]").item()
+    return start_of_moment(moment, 1e-3, "LIF time stamps")
 
 
 def _step(values: Any) -> float | None:

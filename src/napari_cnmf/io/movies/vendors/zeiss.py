@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_cnmf.errors import MovieError
+from napari_cnmf.io.movies._clock import Start, start_of_text
 from napari_cnmf.io.movies._recording import Recording, positive_or_none, usual_step
 from napari_cnmf.io.movies._request import Request, chosen_of
 from napari_cnmf.io.movies.vendors.by_library import (
@@ -70,7 +72,8 @@ def open_czi(path: Path, request: Request) -> Recording:
     )  # fmt: skip
     if place is not None:
         found.metadata["field"] = place
-    return with_facts(found, _rate(root), "CZI metadata, T", _spacing(root))
+    found = with_facts(found, _rate(root), "CZI metadata, T", _spacing(root))
+    return replace(found, start=start_of_metadata(root))
 
 
 def file_area(box: dict[str, tuple[int, int]]) -> tuple[int, int, int, int]:
@@ -92,6 +95,16 @@ def _spacing(root: ElementTree.Element) -> dict[str, float]:
         if value is not None:
             sizes[str(one.get("Id"))] = 1e6 * value
     return sizes
+
+
+def start_of_metadata(root: ElementTree.Element) -> Start | None:
+    """Start of the time series, or else of the acquisition."""
+    image = ".//Information/Image"
+    for name in ("Dimensions/T/StartTime", "AcquisitionDateAndTime"):
+        began = start_of_text(root.findtext(f"{image}/{name}"), f"CZI metadata, {name}")
+        if began is not None:
+            return began
+    return None
 
 
 def _rate(root: ElementTree.Element) -> float | None:

@@ -105,6 +105,20 @@ def test_settings_come_first(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None
     assert search.found.source == "settings"
 
 
+@pytest.mark.parametrize("by", ["variable", "settings"])
+def test_the_folder_of_an_environment_names_its_interpreter(
+    fake: Any, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    folder = str(fake.install().parents[1])
+    if by == "variable":
+        monkeypatch.setenv(VARIABLE, folder)
+    else:
+        write_settings(Settings(caiman_python=folder))
+    search = find_caiman()
+    assert search.found is not None, search.reason
+    assert search.found.path == fake.python
+
+
 def test_what_was_named_is_not_replaced(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A named interpreter that fails ends the search, whatever else is there."""
     monkeypatch.setenv(VARIABLE, str(fake.python.parent / "gone"))

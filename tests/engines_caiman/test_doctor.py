@@ -60,6 +60,18 @@ def test_a_wrong_choice_changes_nothing(fake: Any, capsys: pytest.CaptureFixture
     assert read_settings().caiman_python is None
 
 
+def test_a_reason_is_said_once(
+    fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_CNMF_CAIMAN_PYTHON", str(fake.python))
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("has no CaImAn") == 1
+    assert said.splitlines()[-1] == (
+        "Engine auto takes builtin: engine is auto, and without CaImAn: see above."
+    )
+
+
 def test_install_streams_and_is_found(
     put_tool: Any, fake: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

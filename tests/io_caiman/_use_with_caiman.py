@@ -20,6 +20,11 @@ def memory_map(folder: Path, dims: tuple, n_frames: int) -> np.ndarray:
     return np.reshape(pixels.T, [n_frames, *dims], order="F")
 
 
+def pixels_of(movie: np.ndarray) -> np.ndarray:
+    """The movie as ``(n_pixels, T)``."""
+    return movie.reshape(len(movie), -1, order="F").T
+
+
 def use(source: Path, has_network: bool) -> dict:
     facts = {}
     model = load_CNMF(str(source))
@@ -37,7 +42,7 @@ def use(source: Path, has_network: bool) -> dict:
 
     again = load_CNMF(str(source))
     if n:
-        again.estimates.compute_residuals(movie.reshape(n_frames, -1, order="F").T)
+        again.estimates.compute_residuals(pixels_of(movie))
         facts["residuals"] = list(again.estimates.R.shape)
         if len(model.dims) == 2:
             colours = again.estimates.make_color_movie(movie, display=False)
@@ -52,6 +57,8 @@ def use(source: Path, has_network: bool) -> dict:
         again.estimates.evaluate_components_CNN(again.params)
         facts["seen by the network"] = len(again.estimates.cnn_preds)
     again.save(str(source.with_name(source.stem + "-evaluated.hdf5")))
+    if n and again.estimates.sn is not None:
+        again.update_spatial(pixels_of(movie))
     return facts
 
 

@@ -127,6 +127,20 @@ def test_parameters_of_the_run_come_back(our_files: dict[str, Path]) -> None:
     assert before["data"].get("dims") is None
     with h5py.File(our_files["plane"]) as file:
         assert file["params/data/dims"][()].tolist() == [40, 52]
+        assert file["params/spatial/n_pixels_per_process"][()] == 40 * 52
+    assert "n_pixels_per_process" not in before["spatial"]
+
+
+@pytest.mark.parametrize("given", [None, 500])
+def test_pixels_per_process_come_back_as_they_were_given(
+    given: int | None, our_files: dict[str, Path], tmp_path: Path
+) -> None:
+    components = read_caiman(our_files["volume"])
+    params = components.params | {"spatial": {"n_pixels_per_process": given}}
+    path = write_caiman(components.replace(params=params), tmp_path / "r.hdf5")
+    with h5py.File(path) as file:
+        assert file["params/spatial/n_pixels_per_process"][()] == (given or 4000)
+    assert read_caiman(path).params["spatial"] == {"n_pixels_per_process": given}
 
 
 def test_parameters_that_caiman_leaves_out_come_back(

@@ -67,10 +67,20 @@ def run(args: argparse.Namespace) -> int:
     for name, engine in report["engines"].items():
         print(f"Engine {name}: {_state(engine)}")
         for path, source, why in engine.get("tried", ()):
-            print(f"  looked at {path} ({source}): {why}")
+            if why not in str(engine["reason"]):
+                print(f"  looked at {path} ({source}): {why}")
     auto = report["auto"]
-    print(f"Engine auto takes {auto['engine'] or 'none'}: {auto['reason']}")
+    print(f"Engine auto takes {auto['engine'] or 'none'}: {_said_once(report)}")
     return EXIT_OK
+
+
+def _said_once(report: dict[str, Any]) -> str:
+    """Reason for the engine of auto; what stands above already is not said again."""
+    reason = str(report["auto"]["reason"])
+    for engine in report["engines"].values():
+        if engine["reason"]:
+            reason = reason.replace(str(engine["reason"]), "see above.")
+    return reason
 
 
 def _state(engine: dict[str, Any]) -> str:

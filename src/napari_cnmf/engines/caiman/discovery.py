@@ -66,9 +66,7 @@ def choose_caiman(path: Path | None) -> CaimanFound | None:
     """
     found = None
     if path is not None:
-        path = Path(os.path.abspath(expand_home(path)))
-        if path.is_dir():
-            path = python_of(path)
+        path = _interpreter(path)
         try:
             found = probe(path, "settings")
         except Unusable as error:
@@ -102,14 +100,20 @@ def _find_caiman() -> CaimanSearch:
     return CaimanSearch(None, _nothing_found(tried), tuple(tried))
 
 
+def _interpreter(named: str | Path) -> Path:
+    """Interpreter that a user named: itself, or the folder of its environment."""
+    path = Path(os.path.abspath(expand_home(named)))
+    return python_of(path) if path.is_dir() else path
+
+
 def _candidates() -> Iterator[tuple[Path, str, bool]]:
     """``(path, source, whether the user named it)`` in the order of preference."""
     chosen = read_settings().caiman_python
     if chosen:
-        yield expand_home(chosen), "settings", True
+        yield _interpreter(chosen), "settings", True
     variable = os.environ.get(VARIABLE)
     if variable:
-        yield expand_home(variable), VARIABLE, True
+        yield _interpreter(variable), VARIABLE, True
     if importlib.util.find_spec("caiman") is not None:
         yield Path(sys.executable), "this interpreter", False
     for prefix in environments():

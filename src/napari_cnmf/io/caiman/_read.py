@@ -22,7 +22,12 @@ from napari_cnmf.io.caiman._order import (
     move_rows_and_columns,
 )
 from napari_cnmf.io.caiman._scores import restored_scores
-from napari_cnmf.io.caiman._state import OWN_PARAMS, digest_of_footprints, read_ours
+from napari_cnmf.io.caiman._state import (
+    OWN_PARAMS,
+    digest_of_footprints,
+    pixels_per_process,
+    read_ours,
+)
 from napari_cnmf.model._ring import ring_grid, ring_step
 from napari_cnmf.model.components import COMPONENT_CLASSES, Components
 
@@ -327,6 +332,9 @@ def _forget_derived(params: dict[str, Any], dims: tuple[int, ...], ours: dict[st
         _forget(init, "gSiz", ours)
     if data.get("dims") == dims:
         _forget(data, "dims", ours)
+    spatial = params.get("spatial", {})
+    if spatial.get("n_pixels_per_process") == pixels_per_process(math.prod(dims)):
+        _forget(spatial, "n_pixels_per_process", ours)
     if params.get("quality", {}).get("use_cnn") is True:
         _forget(params["quality"], "use_cnn", ours)
     for name in [name for name, values in params.items() if values == {}]:

@@ -26,6 +26,8 @@ GROUP = "napari_cnmf"
 SCHEMA = "1"
 OWN_PARAMS = "own_params"
 """Parameters of ours that stand in groups of CaImAn's, by group."""
+_PIXELS_PER_PROCESS = 4000
+"""The value of CaImAn's own constructor."""
 _JSON = ".json"
 _KEPT = ".kept"
 _CHANGED_BY_CAIMAN = frozenset(
@@ -46,6 +48,14 @@ def digest_of_footprints(A: sp.csc_matrix) -> str:
     for part in (A.indptr.astype("<i8"), A.indices.astype("<i8"), A.data.astype("<f4")):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
+
+
+def pixels_per_process(n_pixels: int) -> int:
+    """Pixels that one task of CaImAn's ``update_spatial`` takes, which must not be more than all.
+
+    The file needs it, as CaImAn's own runs set it; without it that function fails.
+    """
+    return min(n_pixels, _PIXELS_PER_PROCESS)
 
 
 def read_ours(file: ResultFile) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from napari_cnmf.io.caiman._state import (
     SCHEMA,
     digest_of_footprints,
     encode_json,
+    pixels_per_process,
     write_mapping,
 )
 from napari_cnmf.io.full_disk import hdf5_for_writing
@@ -207,6 +208,9 @@ def _params_for_caiman(components: Components) -> dict[str, dict[str, Any]]:
         params["data"]["fr"] = components.frame_rate_hz
     # CaImAn's classifier cuts the footprints out of a field of this size
     params["data"]["dims"] = np.asarray(components.dims, dtype=np.int64)
+    if params["spatial"].get("n_pixels_per_process") is None:
+        # CaImAn sets it in its own run, and its update_spatial takes it as given
+        params["spatial"]["n_pixels_per_process"] = pixels_per_process(components.n_pixels)
     preds = _cnn_preds(components, components.cnn_preds)
     quality = params["quality"]
     if preds is not None and preds.size < components.n_components:
@@ -250,6 +254,9 @@ def _write_ours(
     data = components.params.get("data") or {}
     if data.get("dims") is None:
         group.attrs["dims_is_derived"] = str("dims" in data)
+    spatial = components.params.get("spatial") or {}
+    if spatial.get("n_pixels_per_process") is None:
+        group.attrs["n_pixels_per_process_is_derived"] = str("n_pixels_per_process" in spatial)
     quality = components.params.get("quality") or {}
     if quality.get("use_cnn") is None and components.cnn_preds is not None:
         group.attrs["use_cnn_is_derived"] = str("use_cnn" in quality)

@@ -3,6 +3,7 @@
 #
 # You run one analysis on all recordings of a folder, keep the results as a study, and get one table of all cells.
 # The script can be stopped and started again: what is done is not done twice.
+# The project at its end needs an extra: `pip install "napari-cnmf[nwb]"`.
 #
 # In napari, the *Batch manager* and the *Project* dock do the same. A batch that a script made opens there.
 
@@ -62,7 +63,7 @@ for name, item in items.items():
 # ## 3. A project
 #
 # A project is a folder of samples, one for each recording, with the animal it came from.
-# Samples are NWB files, which need an extra: `pip install "napari-cnmf[nwb]"`.
+# Samples are NWB files, for which you have installed the extra `nwb`.
 
 # %%
 project = nc.Project.open("my study", create=True)

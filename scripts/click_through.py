@@ -103,7 +103,7 @@ class ClickThrough:
         form = space.form
         self.wait_for(lambda: form.facts is not None)
         self.settle(0.5)
-        self.shoot(f"{movie.stem} 1 movie")
+        self.shoot(f"{movie.stem} 1 movie", space)
         if rate:
             row = form.form.row("data.fr")
             self.click(row.editor.native)
@@ -112,14 +112,14 @@ class ClickThrough:
         self.wait_for(lambda: form.measuring.found is not None)
         self.settle(0.3)
         assert bool(form.measuring.found.motion) is motion, form.measuring.found
-        self.shoot(f"{movie.stem} 2 motion")
+        self.shoot(f"{movie.stem} 2 motion", space)
         self.click(space.next_button)
         assert form.header.motion_first is motion
         self.settle(0.3)
         for name in ("init.gSig", "data.decay_time"):
             self.click(form.form.row(name)._remark.button)
         self.settle(0.3)
-        self.shoot(f"{movie.stem} 3 cells")
+        self.shoot(f"{movie.stem} 3 cells", space)
         self.wait_for(form.run_button.isEnabled)
         started = time.monotonic()
         self.click(form.run_button)
@@ -133,7 +133,7 @@ class ClickThrough:
         self.settle(1)
         self.shoot(f"{movie.stem} 5 curate")
         self.click(space.next_button)
-        self.shoot(f"{movie.stem} 6 export")
+        self.shoot(f"{movie.stem} 6 export", space)
         self.click(space.export.ticked.button)
         self.wait_for(lambda: space.export.stands == "done")
         folder = movie.parent / f"{movie.stem} export"
@@ -224,11 +224,13 @@ class ClickThrough:
             self.app.processEvents()
             time.sleep(0.005)
 
-    def shoot(self, name: str) -> None:
-        """Take a picture of the window."""
+    def shoot(self, name: str, dock: Any = None) -> None:
+        """Take a picture of the window, and of a dock by itself into the folder ``docks``."""
         if self.pictures is not None:
-            self.pictures.mkdir(parents=True, exist_ok=True)
+            (self.pictures / "docks").mkdir(parents=True, exist_ok=True)
             self.window.grab().save(str(self.pictures / f"{name}.png"))
+            if dock is not None:
+                dock.grab().save(str(self.pictures / "docks" / f"{name}.png"))
 
 
 if __name__ == "__main__":

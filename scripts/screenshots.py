@@ -41,6 +41,9 @@ def main() -> int:
     parser.add_argument(
         "--only-workspace", action="store_true", help="the pictures of the workspace alone"
     )
+    parser.add_argument(
+        "--only-docks", action="store_true", help="the demo's result and each dock alone"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recordings-") as folder:
@@ -48,16 +51,21 @@ def main() -> int:
         os.environ["NAPARI_CNMF_CONFIG"] = str(Path(folder) / "settings.toml")
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         os.environ.pop("NAPARI_CNMF_CAIMAN_PYTHON", None)
-        photograph_workspace(Path(folder), args.out)
+        if not args.only_docks:
+            photograph_workspace(Path(folder), args.out)
         if args.only_workspace:
             return 0
         studio = Studio(Path(folder), args.out)
-        studio.photograph_lab()
+        if not args.only_docks:
+            studio.photograph_lab()
         if args.only_lab:
             studio.close()
             return 0
         studio.photograph_demo()
         photograph_docks(studio)
+        if args.only_docks:
+            studio.close()
+            return 0
         if args.movie is not None:
             studio.photograph_movie(args.movie, args.frame_rate, args.gsig)
         photograph_volume(studio)
@@ -70,8 +78,12 @@ def photograph_workspace(folder: Path, out: Path) -> None:
     """Each step of the workspace, clicked through by hand, and an animation of them."""
     known, _ = write_movies(folder)
     ClickThrough(folder / "steps").run(known)
-    pictures = [Image.open(path) for path in sorted((folder / "steps").glob("*.png"))]
-    for picture, name in zip(pictures, _STEPS, strict=True):
+    paths = sorted((folder / "steps").glob("*.png"))
+    pictures = [Image.open(path) for path in paths]
+    for path, name in zip(paths, _STEPS, strict=True):
+        # At a page's width a window cannot be read: where the text is of the dock, it stands alone.
+        alone = path.parent / "docks" / path.name
+        picture = Image.open(alone if alone.exists() else path)
         save(np.asarray(picture.convert("RGB")), out / f"workspace-{name}.png")
     small = [p.convert("RGB").resize((p.width * 2 // 3, p.height * 2 // 3)) for p in pictures]
     path = out / "workspace.webp"
@@ -202,13 +214,18 @@ class Studio:
 
     def show_result(self, uuid: str) -> None:
         """Open an item's result, pick its three clearest cells, look at its correlation image."""
+        from napari_cnmf.ui import _background
+
         row = self.table.model.row_of(uuid)
         if row.state.value != "completed":
             raise RuntimeError(f"{row.name} is {row.state.value}: {row.error}")
+        # What the workspace has run opens by itself, and would replace what is opened here.
+        self.wait_for(lambda: not _background.is_busy())
         before = self.session.result
         self.table.table.choose(uuid)
         self.table.commands.open_row(row)
         self.wait_for(lambda: self.session.result not in (None, before))
+        self.wait_for(lambda: not _background.is_busy())
         result = self.session.result
         components = result.components
         accepted = np.flatnonzero(components.accepted)

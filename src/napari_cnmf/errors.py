@@ -86,6 +86,22 @@ def brief(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(". ")
 
 
+def why_no_package(what: str, package: str, extra: str, error: ImportError) -> str:
+    """Say that an optional package is missing or broken, and which command helps.
+
+    The quotes are double: the command line of Windows does not know single ones.
+    """
+    name = package.partition(".")[0]
+    needed = f"{what} needs the package {name}, which "
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == name:
+        return f'{needed}is not installed: pip install "napari-cnmf[{extra}]"'
+    distribution = name.replace("_", "-")
+    return (
+        f"{needed}cannot be imported here ({brief(error)}). Install it again: "
+        f"pip install --force-reinstall {distribution}"
+    )
+
+
 DISK_IS_FULL = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)
 )

@@ -138,7 +138,7 @@ def test_completion_knows_commands_and_files(
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
-    assert "pip install 'napari-cnmf[completion]'" in capsys.readouterr().err
+    assert 'pip install "napari-cnmf[completion]"' in capsys.readouterr().err
     given: list[Any] = []
 
     def complete(parser: argparse.ArgumentParser, shell: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.batch.item import Item
 from napari_cnmf.batch.remote import run_item
-from napari_cnmf.errors import BatchError
+from napari_cnmf.errors import BatchError, why_no_package
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -124,9 +124,7 @@ def connect(
     try:
         from distributed import Client
     except ImportError as error:
-        raise BatchError(
-            "A cluster needs dask.distributed: pip install 'napari-cnmf[cluster]'."
-        ) from error
+        raise BatchError(why_no_package("A cluster", "distributed", "cluster", error)) from error
     with ExitStack() as stack:
         target: Any = address
         if description is not None:
@@ -175,7 +173,7 @@ def make_cluster(description: Path) -> Any:
         import dask_jobqueue
     except ImportError as error:
         raise BatchError(
-            "A cluster of this kind needs dask-jobqueue: pip install 'napari-cnmf[cluster]'."
+            why_no_package("A cluster of this kind", "dask_jobqueue", "cluster", error)
         ) from error
     options = {"processes": 1, **data.get("options", {})}
     try:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from napari_cnmf.cli._options import path_option
-from napari_cnmf.errors import CnmfError
+from napari_cnmf.errors import CnmfError, why_no_package
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -30,10 +30,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         import shtab
     except ImportError as error:
-        raise CnmfError(
-            "Completion needs the package shtab, which is not installed. "
-            "Install it with: pip install 'napari-cnmf[completion]'"
-        ) from error
+        raise CnmfError(why_no_package("Completion", "shtab", "completion", error)) from error
     parser = build_parser()
     _complete_paths(parser, shtab.FILE)
     print(shtab.complete(parser, shell=args.shell))

@@ -129,9 +129,8 @@ def resolve(name: str, algorithm: Algorithm) -> Resolution:
     reason = _cannot(preferred, algorithm)
     if reason is None:
         return Resolution(preferred, f"engine is auto, and {preferred.title} was found.")
-    return Resolution(
-        get_engine(_ALWAYS), f"engine is auto, and without {preferred.title}: {reason}"
-    )
+    always = get_engine(_ALWAYS)
+    return Resolution(always, f"engine is auto, which means {always.title} here: {reason}")
 
 
 def _cannot(engine: Engine, algorithm: Algorithm) -> str | None:

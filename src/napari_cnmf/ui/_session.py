@@ -19,6 +19,7 @@ from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation
 from napari_cnmf.ui._bridge import BatchBridge
 from napari_cnmf.ui._canvas import delete_in_own_context, is_open
+from napari_cnmf.ui._listeners import go_on_after_errors_of_others
 from napari_cnmf.ui._loading import RESULT, LoadedMovie, LoadedResult
 from napari_cnmf.ui._requirements import without_opengl
 from napari_cnmf.ui._timeline import Timeline
@@ -105,6 +106,7 @@ class Session:
         self.timeline = Timeline(self)
         self.following = Following(self)
         delete_in_own_context(viewer)
+        go_on_after_errors_of_others(viewer)
         viewer.layers.events.inserted.connect(self._adopt)
         viewer.layers.selection.events.active.connect(self._follow_active)
         self._adopt()

@@ -111,7 +111,7 @@ def test_missing_extra_is_named(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "pip install 'napari-cnmf[video]'" in done.stdout
+    assert 'pip install "napari-cnmf[video]"' in done.stdout
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mp4"])

@@ -19,7 +19,7 @@ from napari_cnmf._overwriting import (
     marked_kind,
     new_file,
 )
-from napari_cnmf.errors import ExportError, reason
+from napari_cnmf.errors import ExportError, reason, why_no_package
 from napari_cnmf.io.exports.context import Context
 from napari_cnmf.model.components import Components
 from napari_cnmf.model.curation import Curation, ItemLike, SampleLike
@@ -194,12 +194,9 @@ def require(package: str, extra: str, what: str) -> Any:
     Raises
     ------
     ExportError
-        It is not installed; the message says how to.
+        It is not installed, or cannot be imported; the message says what helps.
     """
     try:
         return import_module(package)
     except ImportError as error:
-        raise ExportError(
-            f"{what} needs the package {package}, which is not installed: "
-            f'pip install "napari-cnmf[{extra}]"'
-        ) from error
+        raise ExportError(why_no_package(what, package, extra, error)) from error

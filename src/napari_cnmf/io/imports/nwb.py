@@ -14,8 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import ParameterError, ResultError
-from napari_cnmf.io.exports.writing import require
+from napari_cnmf.errors import ParameterError, ResultError, why_no_package
 from napari_cnmf.io.hdf5_heaps import require_sound_heaps
 from napari_cnmf.io.imports.found import Imported, provenance
 from napari_cnmf.io.imports.nwb_masks import footprints_of
@@ -71,16 +70,17 @@ def read_nwb(path: Path, *, table: int | str | None = None) -> Imported:
     ResultError
         pynwb is missing, there is no segmentation with traces, or no such table.
     """
-    with _opened(path) as nwbfile:
+    with opened_nwb(path) as nwbfile:
         return _assemble(nwbfile, path, table)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_nwb(path: Path) -> Iterator[Any]:
     """Open a file with pynwb; what is wrong with it, also later on, ends in a `ResultError`."""
-    require("pynwb", "nwb", "NWB")
-    import pynwb
-
+    try:
+        import pynwb
+    except ImportError as error:
+        raise ResultError(why_no_package("NWB", "pynwb", "nwb", error)) from error
     try:
         require_sound_heaps(path)
         with pynwb.NWBHDF5IO(path, "r") as io:
@@ -135,7 +135,7 @@ def find_table_of_field(path: Path, dims: tuple[int, ...]) -> TableOfField:
     ParameterError
         No table is of the field, or several are.
     """
-    with _opened(path) as nwbfile:
+    with opened_nwb(path) as nwbfile:
         objects = list(nwbfile.objects.values())
         tables = named_tables(objects)
         found, fields = {}, []

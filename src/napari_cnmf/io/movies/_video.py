@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import MovieError
+from napari_cnmf.errors import MovieError, why_no_package
 from napari_cnmf.io.movies._axes import Layout
 from napari_cnmf.io.movies._damage import COPY_AGAIN
 from napari_cnmf.io.movies._recording import Recording, fact_of_channels, positive_or_none
@@ -26,7 +26,6 @@ _COLOUR = 24
 """Red and blue that differ by more than this are a colour, not the noise of a codec."""
 _KEYS_LOOKED_AT = 4
 """Key frames whose order of storing and showing is compared: the first can not differ."""
-_MISSING = "Video needs the package 'av', which is not installed: pip install 'napari-cnmf[video]'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,7 @@ def open_video_container(path: Path) -> Iterator[av.container.InputContainer]:
     try:
         import av
     except ImportError as error:
-        raise MovieError(f"{_MISSING} (for {path}).") from error
+        raise MovieError(why_no_package(f"{path} is a video and", "av", "video", error)) from error
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

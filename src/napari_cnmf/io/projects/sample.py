@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_cnmf.errors import ParameterError, ProjectError, ResultError
 from napari_cnmf.io.exports.context import NOTHING_KNOWN, Context, Session
+from napari_cnmf.io.imports.nwb import opened_nwb
 from napari_cnmf.io.projects.config import ANIMAL, DATE, TRIAL
 from napari_cnmf.io.spreadsheets import read_table
 from napari_cnmf.params.numbers import read_number
@@ -188,19 +189,15 @@ class Sample:
     @property
     def stimuli(self) -> pd.DataFrame | None:
         """Read the table of stimuli in the NWB file, where there is one."""
-        import pynwb
-
-        with pynwb.NWBHDF5IO(self.path, "r") as io:
-            intervals = io.read().intervals or {}
+        with opened_nwb(self.path) as nwbfile:
+            intervals = nwbfile.intervals or {}
             return intervals["stimuli"].to_dataframe() if "stimuli" in intervals else None
 
     @property
     def history_trace(self) -> list[dict[str, Any]]:
         """History of the result."""
-        import pynwb
-
-        with pynwb.NWBHDF5IO(self.path, "r") as io:
-            text = str(io.read().get_scratch("history_trace"))
+        with opened_nwb(self.path) as nwbfile:
+            text = str(nwbfile.get_scratch("history_trace"))
         return list(json.loads(text))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_cnmf.errors import MovieError, brief
+from napari_cnmf.errors import MovieError, brief, why_no_package
 from napari_cnmf.io.movies._axes import layout_of
 from napari_cnmf.io.movies._recording import (
     Recording,
@@ -60,10 +60,8 @@ def opened_with(name: str, path: Path, maker: str) -> Iterator[Any]:
     try:
         module = import_module(name)
     except ImportError as error:
-        raise MovieError(
-            f"{path} is in {maker}'s format, which needs the package {name.partition('.')[0]!r}: "
-            f"pip install 'napari-cnmf[formats]'. Or {other_way}."
-        ) from error
+        missing = why_no_package(f"{path} is in {maker}'s format, and", name, "formats", error)
+        raise MovieError(f"{missing}. Or {other_way}.") from error
     try:
         yield module
     except MovieError:

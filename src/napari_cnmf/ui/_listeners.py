@@ -48,4 +48,4 @@ def _call(
             return
         told.add((who, type(error)))
         error.add_note(f"It was raised by {who}, a listener that is not part of napari-cnmf.")
-        notification_manager.receive_error(*sys.exc_info())  # type: ignore[arg-type]
+        notification_manager.receive_error(*sys.exc_info())

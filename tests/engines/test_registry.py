@@ -37,7 +37,7 @@ def test_ours_are_known_and_keep_the_contract() -> None:
 def test_auto_takes_the_built_in_engine_without_caiman_and_says_why() -> None:
     engine, reason = resolve("auto", Algorithm.CNMF)
     assert engine.name == "builtin"
-    assert reason.startswith(f"engine is auto, which means {engine.title} here: CaImAn ")
+    assert reason.startswith(f"engine is auto, which means {engine.title} here: ")
     with pytest.raises(EngineError, match="CaImAn cannot run this item"):
         resolve("caiman", Algorithm.CNMF)
     assert resolve("builtin", Algorithm.MCORR).reason == "it was asked for."

@@ -13,7 +13,6 @@ from .errors import CnmfError as CnmfError
 from .io import open_movie as open_movie
 from .io.caiman import read_caiman as read_caiman
 from .io.exports import Session as Session
-from .io.exports import list_events as list_events
 from .io.exports import write_caiman as write_caiman
 from .io.exports import write_correlation as write_correlation
 from .io.exports import write_csv as write_csv
@@ -38,6 +37,7 @@ from .io.projects import Project as Project
 from .io.projects import Sample as Sample
 from .io.results import explain_place as explain_place
 from .io.results import learn as learn
+from .io.results import list_events as list_events
 from .io.spreadsheets import read_table as read_table
 from .model.components import Components as Components
 from .model.curation import Curation as Curation

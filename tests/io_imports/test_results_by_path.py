@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 import napari_cnmf as nc
-from napari_cnmf.errors import ResultError
+from napari_cnmf.errors import CurationError, ResultError
 
 
 def test_explain_place_and_learn_take_paths(tmp_path: Path) -> None:
@@ -28,3 +28,24 @@ def test_explain_place_and_learn_take_paths(tmp_path: Path) -> None:
     for missing in (tmp_path / "two.hdf5", [tmp_path / "two.hdf5"]):
         with pytest.raises(ResultError, match=r"two\.hdf5"):
             nc.learn(missing)
+
+
+def test_list_events_takes_paths(curated, tmp_path: Path) -> None:
+    cur = curated("2d")
+    path = nc.write_caiman(cur, tmp_path / "one.hdf5")
+    expected = nc.list_events(nc.open_result(path))
+    assert len(expected)
+    assert nc.list_events(path).equals(expected)
+    assert nc.list_events(str(path), 2).equals(nc.list_events(nc.open_result(path), [2]))
+    with pytest.raises(CurationError, match="99"):
+        nc.list_events(path, 99)
+    with pytest.raises(ResultError, match=r"two\.hdf5"):
+        nc.list_events(tmp_path / "two.hdf5")
+
+
+def test_export_takes_what_other_programs_wrote(curated, tmp_path: Path) -> None:
+    cur = curated("2d")
+    folder = nc.write_suite2p(cur, tmp_path / "suite2p")
+    nc.export(folder, "csv", tmp_path / "tables")
+    table = nc.read_table(tmp_path / "tables" / "components.csv")
+    assert len(table) == nc.open_result(folder).accepted.sum() > 0

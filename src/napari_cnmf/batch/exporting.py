@@ -41,9 +41,10 @@ def export(
     Parameters
     ----------
     source
-        An item, a project's sample, a curation, bare components, or the path of a result or of an
-        item. Of an item, and of a curation that was opened from one, movie, shifts and history are
-        found in the batch; of a sample, animal and session in the project's columns.
+        An item, a project's sample, a curation, bare components, or the path of a result, of what
+        another program wrote, or of an item. Of an item, and of a curation that was opened from
+        one, movie, shifts and history are found in the batch; of a sample, animal and session in
+        the project's columns.
     to
         ``caiman, nwb, csv, parquet, dandi, npz, mat, suite2p, imagej, labels, params, methods,
         mp4, raster`` or ``correlation``.
@@ -109,11 +110,11 @@ def export(
 def _at_path(path: Path) -> Item | Curation:
     """The item in a folder, or the result in a file with its decisions."""
     from napari_cnmf.batch.batch import Batch
-    from napari_cnmf.io.curation import open_curation
+    from napari_cnmf.io.results import curation_at
 
     if (path / ITEM_FILE).is_file():
         return Item(Batch.open(path.parents[1]), path)
-    return open_curation(path, in_batch=(path.parent / ITEM_FILE).is_file())
+    return curation_at(path)
 
 
 def context_for(

@@ -13,7 +13,10 @@ from napari_cnmf.model import why
 from napari_cnmf.model.curation import Curatable, Curation
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from napari_cnmf.core.verdict.learning import Learned
+    from napari_cnmf.model.ids import Ids
     from napari_cnmf.model.why import Explanation
 
 AnySource = Curatable | str | Path
@@ -95,6 +98,46 @@ def learn(curations: AnySource | Iterable[AnySource]) -> Learned:
     if isinstance(curations, Iterable) and not isinstance(curations, str):
         return learning.learn([_opened(one) for one in curations])
     return learning.learn(_opened(curations))
+
+
+def list_events(source: AnySource, ids: Ids | None = None) -> pd.DataFrame:
+    """List the events of components, each with the probability that it is one.
+
+    An event is a run of frames with spikes. Noise makes events, too: how many, and how strong, is
+    seen in what the model leaves of the traces, upside down, and what each component's events have
+    beyond that is its activity. The probability is the share of events like it that are no noise.
+
+    Parameters
+    ----------
+    source
+        An item, a project's sample, a curation, components, or the path of a result.
+    ids
+        Components whose events are wanted; by default those that are accepted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event: ``id`` of the component; ``start_frame`` and ``stop_frame``, its first
+        frame with a spike and the frame after its last; ``start_s``, where the frame rate is
+        known; ``size``, the sum of its spikes in the units of the traces; ``snr``, the size over
+        its standard error; ``probability``, from 0 to 1.
+
+    Raises
+    ------
+    ResultError
+        The result has no spikes, or no residual to tell the noise from; or the path has no result.
+    CurationError
+        An id is none.
+
+    Examples
+    --------
+    >>> events = nc.list_events(cur)                   # doctest: +SKIP
+    >>> sure = events[events.probability > 0.95]       # doctest: +SKIP
+    >>> sure.groupby("id").size()                      # doctest: +SKIP
+    """
+    from napari_cnmf.io.exports.events import events_of_components
+
+    return events_of_components(_opened(source), ids)
 
 
 def _opened(source: AnySource) -> Curatable:

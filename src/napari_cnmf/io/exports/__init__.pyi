@@ -4,7 +4,6 @@ from .context import Context as Context
 from .context import MovieIn as MovieIn
 from .context import Session as Session
 from .dandi import write_dandi as write_dandi
-from .events import list_events as list_events
 from .imagej import write_imagej as write_imagej
 from .labels import write_labels as write_labels
 from .matlab import write_mat as write_mat

@@ -20,41 +20,8 @@ _VALUES_AT_ONCE = 2**22
 """Values of a kind of trace that are read at once."""
 
 
-def list_events(source: Curatable, ids: Ids | None = None) -> pd.DataFrame:
-    """List the events of components, each with the probability that it is one.
-
-    An event is a run of frames with spikes. Noise makes events, too: how many, and how strong, is
-    seen in what the model leaves of the traces, upside down, and what each component's events have
-    beyond that is its activity. The probability is the share of events like it that are no noise.
-
-    Parameters
-    ----------
-    source
-        A result: an item, a curation, a sample or bare components.
-    ids
-        Components whose events are wanted; by default those that are accepted.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an event: ``id`` of the component; ``start_frame`` and ``stop_frame``, its first
-        frame with a spike and the frame after its last; ``start_s``, where the frame rate is
-        known; ``size``, the sum of its spikes in the units of the traces; ``snr``, the size over
-        its standard error; ``probability``, from 0 to 1.
-
-    Raises
-    ------
-    ResultError
-        The result has no spikes, or no residual to tell the noise from.
-    CurationError
-        An id is none.
-
-    Examples
-    --------
-    >>> events = nc.list_events(cur)                   # doctest: +SKIP
-    >>> sure = events[events.probability > 0.95]       # doctest: +SKIP
-    >>> sure.groupby("id").size()                      # doctest: +SKIP
-    """
+def events_of_components(source: Curatable, ids: Ids | None = None) -> pd.DataFrame:
+    """Events as `napari_cnmf.io.results.list_events` gives them, of a result that is open."""
     cur = as_curation(source)
     rows = np.flatnonzero(cur.accepted) if ids is None else cur.rows_of(ids)
     whole = cur.components
@@ -64,7 +31,7 @@ def list_events(source: Curatable, ids: Ids | None = None) -> pd.DataFrame:
 
 
 def events_of(chosen: Selected, on_share: Callable[[float], None]) -> pd.DataFrame | None:
-    """Events of the selected components as `list_events` gives them; ``None`` without spikes.
+    """Events of the selected components, as of open results; ``None`` without spikes.
 
     ``on_share`` is told the share that is done, and may raise to stop.
     """

@@ -92,13 +92,15 @@ def why_no_package(what: str, package: str, extra: str, error: ImportError) -> s
     The quotes are double: the command line of Windows does not know single ones.
     """
     name = package.partition(".")[0]
-    needed = f"{what} needs the package {name}, which "
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == name:
-        return f'{needed}is not installed: pip install "napari-cnmf[{extra}]"'
+        return (
+            f"{what} needs the package {name}, which is not installed: "
+            f'pip install "napari-cnmf[{extra}]"'
+        )
     distribution = name.replace("_", "-")
     return (
-        f"{needed}cannot be imported here ({brief(error)}). Install it again: "
-        f"pip install --force-reinstall {distribution}"
+        f"{what} needs the package {name}, which cannot be imported here ({brief(error)}). "
+        f"Install it again: pip install --force-reinstall {distribution}"
     )
 
 

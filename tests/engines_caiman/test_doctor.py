@@ -68,7 +68,7 @@ def test_a_reason_is_said_once(
     said = capsys.readouterr().out
     assert said.count("has no CaImAn") == 1
     assert said.splitlines()[-1] == (
-        "Engine auto takes builtin: engine is auto, and without CaImAn: see above."
+        "Engine auto takes builtin: engine is auto, which means Built-in here: see above."
     )
 
 

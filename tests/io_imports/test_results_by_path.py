@@ -43,6 +43,7 @@ def test_list_events_takes_paths(curated, tmp_path: Path) -> None:
         nc.list_events(tmp_path / "two.hdf5")
 
 
+@pytest.mark.filterwarnings("ignore::napari_cnmf.model.dff.NoBaselineWarning")
 def test_export_takes_what_other_programs_wrote(curated, tmp_path: Path) -> None:
     cur = curated("2d")
     folder = nc.write_suite2p(cur, tmp_path / "suite2p")

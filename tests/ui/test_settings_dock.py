@@ -105,6 +105,6 @@ def test_the_form_says_which_engine_and_why(viewer: Any, qtbot: Any) -> None:
     viewer.window.add_dock_widget(form)
     note = form.header.engine_choice.note
     qtbot.waitUntil(lambda: note.text().startswith("Built-in"))
-    assert "without CaImAn" in note.text()
+    assert "engine is auto, which means Built-in here: CaImAn was not found" in note.text()
     form.header.engine_combo.value = "caiman"
     qtbot.waitUntil(lambda: "cannot run this item" in note.text())

@@ -58,7 +58,12 @@ def use(source: Path, has_network: bool) -> dict:
         facts["seen by the network"] = len(again.estimates.cnn_preds)
     again.save(str(source.with_name(source.stem + "-evaluated.hdf5")))
     if n and again.estimates.sn is not None:
-        again.update_spatial(pixels_of(movie))
+        # A movie that holds the components: CaImAn 1.12 fails where it drops one of them.
+        held = again.estimates.A.dot(again.estimates.C)
+        if again.estimates.b is not None and np.size(again.estimates.b):
+            held = held + again.estimates.b.dot(again.estimates.f)
+        noise = np.random.default_rng(0).normal(size=held.shape)
+        again.update_spatial(held + np.ravel(again.estimates.sn)[:, None] * noise)
     return facts
 
 

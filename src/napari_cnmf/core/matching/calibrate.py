@@ -53,7 +53,7 @@ _LOG_ODDS = (-30.0, 15.0)
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What the candidates of two sessions most probably are.
+    """Probabilities of the candidates of two sessions, and how many are one cell.
 
     Attributes
     ----------

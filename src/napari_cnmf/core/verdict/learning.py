@@ -177,28 +177,12 @@ def read_learned(path: str | Path) -> Learned:
 
 
 def learn(curations: Curatable | Iterable[Curatable]) -> Learned:
-    """Learn from the decisions by hand of one or several curated results.
-
-    Parameters
-    ----------
-    curations
-        Curations, items or samples, of results that the built-in verdict scored: their evidence is
-        what is learnt from. What a curator drew or merged has none and is left out.
-
-    Returns
-    -------
-    Learned
-        Save it, and name the file in ``quality.learned``.
+    """Learn from curations, items or samples; `napari_cnmf.learn` takes paths, too.
 
     Raises
     ------
     ResultError
         Fewer than 20 decisions, or all of one kind, or results without evidence.
-
-    Examples
-    --------
-    >>> learned = nc.learn([first, second]); print(learned)      # doctest: +SKIP
-    >>> learned.save("ours.json")                                 # doctest: +SKIP
     """
     several = isinstance(curations, Iterable) and not isinstance(curations, str)
     listed = cast("Iterable[Curatable]", curations if several else [curations])

@@ -60,29 +60,34 @@ def _table(
     C, S, YrA, g = whole.C, whole.S, whole.YrA, whole.g
     if missing or S is None or YrA is None or g is None:
         raise ResultError(f"Events need a result with {missing}. This one has none.")
-    known = np.isfinite(g[rows]).all(axis=1)
-    if not known.all():
+    known = np.asarray(np.isfinite(g).all(axis=1))
+    if (unknown := ids[~known[rows]]).size:
         warnings.warn(
-            f"Components {ids[~known].tolist()} have no time constants, so no events are listed "
+            f"Components {unknown.tolist()} have no time constants, so no events are listed "
             "for them.",
             stacklevel=3,
         )
-    rows, ids = rows[known], ids[known]
+    # All components say what noise does, so that no probability depends on which are asked for.
+    everything = np.flatnonzero(known)
     step = max(1, _VALUES_AT_ONCE // max(1, whole.n_frames))
 
     def blocks() -> Iterator[TraceBlock]:
-        for start in range(0, len(rows), step):
-            on_share(start / len(rows))
-            part = rows[start : start + step]
+        for start in range(0, len(everything), step):
+            on_share(start / len(everything))
+            part = everything[start : start + step]
             yield C[part], S[part], YrA[part], g[part]
 
     found = find_events(blocks())
+    id_of = np.full(whole.n_components, -1, np.intp)
+    id_of[rows] = ids
+    id_of_event = id_of[everything[found.row]]
+    asked = id_of_event >= 0
     columns: dict[str, NDArray[Any]] = {
-        "id": ids[found.row],
+        "id": id_of_event,
         "start_frame": found.start,
         "stop_frame": found.stop,
     }
     if times_s is not None:
         columns["start_s"] = times_s[found.start]
     columns |= {"size": found.size, "snr": found.snr, "probability": found.probability}
-    return pd.DataFrame(columns)
+    return pd.DataFrame({name: values[asked] for name, values in columns.items()})

@@ -141,7 +141,7 @@ def _start(notes: Mapping[str, Any], above: Path) -> Start | None:
 
 
 def _json_of(path: Path) -> dict[str, Any]:
-    """What a JSON file says; empty where it is not there or damaged."""
+    """Read a JSON file; empty where it is not there or damaged."""
     try:
         notes = json.loads(path.read_text("utf-8", "replace"))
     except (OSError, ValueError, RecursionError):
